@@ -1,0 +1,85 @@
+"""Where rows come from, and what their columns mean."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from components.spec import Spec
+
+Shape = Literal["sequence", "labelled"]
+SourceKind = Literal["sotu", "text", "csv", "jsonl", "parquet", "tfrecord"]
+Tokenizer = Literal["words", "whitespace", "characters", "none"]
+
+
+class SourceSpec(Spec):
+    kind: SourceKind
+    """`sotu` is the default corpus, installed with BigVocab; the other kinds read files."""
+    path: str | None = None
+    """A file, a folder or a glob pattern. Relative paths are relative to the configuration file."""
+
+    @model_validator(mode="after")
+    def _path_where_needed(self) -> Self:
+        if self.kind == "sotu" and self.path is not None:
+            raise ValueError("source.path is not used with kind 'sotu': remove it")
+        if self.kind != "sotu" and not self.path:
+            raise ValueError(f"source.path is needed with kind '{self.kind}'")
+        return self
+
+
+class FeatureSpec(Spec):
+    """A column that joins the projected inputs."""
+
+    kind: Literal["number", "category"]
+    top: int = Field(1_000, ge=1)
+    """`category` only: how many of the most frequent values get an id of their own."""
+
+
+class SplitSpec(Spec):
+    """Shares of the rows, as whole parts of their sum. A row's split follows from a hash of its inputs and label."""
+
+    train: int = Field(90, ge=1)
+    eval: int = Field(5, ge=1)
+    test: int = Field(5, ge=1)
+
+
+class DataSpec(Spec):
+    shape: Shape
+    """`sequence`: every token after the first is a label. `labelled`: a row has inputs and one label."""
+    source: SourceSpec
+    inputs: list[str] = Field(min_length=1)
+    """Columns whose tokens are the inputs, in order. Shape `sequence` has exactly one."""
+    label: str | None = None
+    """Shape `labelled`: the column of the label."""
+    tokenizer: Tokenizer = "words"
+    """How the text of an input column becomes tokens. `none`: the value is one token, or a list of tokens."""
+    lowercase: bool = True
+    """Lower-case text before it is cut into tokens. Values of tokenizer `none` are left as they are."""
+    features: dict[str, FeatureSpec] = {}
+    slices: list[str] = []
+    """Columns that evaluation is sliced by; a column need not be a feature."""
+    splits: SplitSpec = SplitSpec()
+    schema_file: str | None = None
+    """The curated `schema.pbtxt`. Not needed with the default corpus, which brings its own."""
+    max_bad_share: float = Field(0.01, ge=0, le=1)
+    """The run fails when a larger share of the rows cannot be read."""
+    bad_rows_kept: int = Field(20, ge=0)
+    """How many bad rows of each kind are kept, with file and line, in the dead-letter file."""
+
+    @model_validator(mode="after")
+    def _columns_fit_shape(self) -> Self:
+        faults = []
+        if self.shape == "sequence" and len(self.inputs) != 1:
+            faults.append("shape 'sequence' takes exactly one column in data.inputs")
+        if self.shape == "sequence" and self.label is not None:
+            faults.append("shape 'sequence' takes its labels from data.inputs: remove data.label")
+        if self.shape == "labelled" and not self.label:
+            faults.append("shape 'labelled' needs data.label")
+        taken = [*self.inputs, *([self.label] if self.label else [])]
+        faults += [f"column '{c}' is both an input or label and a feature" for c in self.features if c in taken]
+        if len(set(taken)) != len(taken):
+            faults.append("a column stands twice in data.inputs and data.label")
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self

@@ -1,0 +1,1 @@
+"""What runs and in which order: configuration, presets, DAG, runner and command line."""

@@ -1,0 +1,209 @@
+"""The command line. Exit codes: 0 done, 1 a run failed, 2 a wrong configuration or command, 130 interrupted."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from pipeline.loading import DEFAULT_PRESET, ConfigurationError, check_files, load, preset_names, preset_summary
+
+WRONG = 2
+
+
+class _Parser(argparse.ArgumentParser):
+    """Names the nearest command or option when one is misspelt."""
+
+    def error(self, message: str) -> NoReturn:
+        wrong = re.search(r"invalid choice: '([^']*)'|unrecognized arguments: (\S+)", message)
+        if wrong:
+            word = wrong[1] or wrong[2].partition("=")[0]
+            near = difflib.get_close_matches(word, self._known(), n=1, cutoff=0.5)
+            message = f"unknown: {word}" + (f"; did you mean '{near[0]}'?" if near else "")
+        self.exit(WRONG, f"{self.prog}: {message}\n(--help lists what there is)\n")
+
+    def _known(self) -> set[str]:
+        """Commands and options, also those of the commands: argparse leaves it to the top to refuse them."""
+        known: set[str] = set()
+        for action in self._actions:
+            known |= set(action.option_strings)
+            if isinstance(action.choices, dict):
+                for name, parser in action.choices.items():
+                    known |= {name, *parser._known()}
+        return known
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of `bigvocab`."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.do(arguments)
+    except ConfigurationError as error:
+        print(f"Wrong configuration:\n{_indent(str(error))}", file=sys.stderr)
+        return WRONG
+    except UserError as error:
+        print(f"bigvocab: {error}", file=sys.stderr)
+        return error.code
+    except BrokenPipeError:  # `bigvocab ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+class UserError(Exception):
+    """Something that the user can put right, said in one sentence."""
+
+    def __init__(self, message: str, code: int = WRONG) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="bigvocab", description="Train and serve classifiers with a big vocabulary.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+
+    run = commands.add_parser("run", help="run the pipeline: ingest, train, evaluate, push")
+    _add_configuration(run)
+    run.add_argument("--quick", action="store_true", help="a small run of at most two minutes")
+    run.set_defaults(do=_run)
+
+    schema = commands.add_parser("schema", help="write a schema for your own data, by inference")
+    _add_configuration(schema)
+    schema.add_argument("-o", "--output", type=Path, help="default: FILE.schema.pbtxt beside FILE.yaml")
+    schema.add_argument("--force", action="store_true", help="overwrite an existing file")
+    schema.set_defaults(do=_schema, quick=False)
+
+    predict = commands.add_parser("predict", help="ask a pushed model")
+    predict.add_argument("text", nargs="*", metavar="TEXT", help="input as text")
+    predict.add_argument("--input", type=Path, metavar="FILE.jsonl", help="rows by column; answers are JSON Lines")
+    predict.add_argument("--model", type=Path, metavar="DIR", help="default: the model pushed last under runs/")
+    predict.add_argument("--top", type=int, default=10, help="answers a row (default: 10)")
+    predict.add_argument(
+        "--feature", action="append", default=[], metavar="NAME=VALUE", help="a feature that goes with every TEXT"
+    )
+    predict.set_defaults(do=_predict)
+
+    report = commands.add_parser("report", help="the last run's figures, and where its page is")
+    _add_root(report)
+    report.set_defaults(do=_report)
+
+    tensorboard = commands.add_parser("tensorboard", help="watch the training; further options go to TensorBoard")
+    _add_root(tensorboard)
+    tensorboard.add_argument("options", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    tensorboard.set_defaults(do=_tensorboard)
+
+    doctor = commands.add_parser("doctor", help="is this machine fit, and if not, what to do")
+    doctor.add_argument("--root", type=Path, default=Path("runs"), help="where the runs are to lie")
+    doctor.set_defaults(do=_doctor)
+
+    presets = commands.add_parser("presets", help="list the presets")
+    presets.add_argument("name", nargs="?", help="print this preset's file")
+    presets.set_defaults(do=_presets)
+    return parser
+
+
+def _add_configuration(parser: argparse.ArgumentParser) -> None:
+    _add_root(parser)
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="as in --set trainer.epochs=2; may be repeated"
+    )
+
+
+def _add_root(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "preset", nargs="?", default=DEFAULT_PRESET, metavar="PRESET|FILE.yaml", help=f"default: {DEFAULT_PRESET}"
+    )
+    parser.add_argument("--root", type=Path, metavar="DIR", help="where it all goes (default: runs/<preset>)")
+
+
+def _root(arguments: argparse.Namespace) -> Path:
+    return arguments.root or Path("runs") / Path(arguments.preset).stem
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    config = load(arguments.preset, arguments.set, arguments.quick)
+    check_files(config)
+    from pipeline import runner
+
+    try:
+        return runner.run(config, _root(arguments))
+    except runner.RootInUse as error:
+        raise UserError(str(error), 1) from error
+
+
+def _schema(arguments: argparse.Namespace) -> int:
+    config = load(arguments.preset, arguments.set)
+    check_files(config, schema_needed=False)
+    output = arguments.output or Path(config.data.schema_file or Path(arguments.preset).with_suffix(".schema.pbtxt"))
+    if output.exists() and not arguments.force:
+        raise UserError(f"{output} exists: --force overwrites it")
+    from pipeline import runner, schema
+
+    try:
+        return schema.write(config, _root(arguments), output)
+    except runner.RootInUse as error:
+        raise UserError(str(error), 1) from error
+
+
+def _predict(arguments: argparse.Namespace) -> int:
+    if bool(arguments.text) == bool(arguments.input):
+        raise UserError('give either TEXT or --input FILE.jsonl, as in: bigvocab predict "the state of the"')
+    from pipeline import predict
+
+    try:
+        return predict.predict(
+            arguments.model, arguments.text, arguments.input, arguments.top, arguments.feature, sys.stdout
+        )
+    except predict.PredictError as error:
+        raise UserError(str(error)) from error
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from pipeline import show
+
+    page, summary = (_root(arguments) / "report" / name for name in ("report.html", "summary.json"))
+    if not summary.exists():
+        raise UserError(f"{summary} is not there: `bigvocab run {arguments.preset}` writes it")
+    for line in show.summary_lines(summary):
+        print(line)
+    print(f"\nAs a page: {page}")
+    return 0
+
+
+def _tensorboard(arguments: argparse.Namespace) -> int:
+    logs = _root(arguments) / "tensorboard"
+    if not logs.exists():
+        raise UserError(f"{logs} is not there: `bigvocab run {arguments.preset}` makes it")
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(logs), *arguments.options]
+    os.execv(sys.executable, command)
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from pipeline import doctor
+
+    return doctor.examine(arguments.root, sys.stdout)
+
+
+def _presets(arguments: argparse.Namespace) -> int:
+    if arguments.name:
+        load(arguments.name)
+        from pipeline.loading import PRESETS
+
+        print((PRESETS / f"{arguments.name}.yaml").read_text(encoding="utf-8"), end="")
+        return 0
+    width = max(map(len, preset_names()))
+    for name in preset_names():
+        print(f"{name:<{width}}  {preset_summary(name)}")
+    return 0
+
+
+def _indent(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

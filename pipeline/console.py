@@ -1,0 +1,70 @@
+"""What people see: few lines on the terminal, everything else in a log file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+NODE_WIDTH = 18
+
+
+class Console:
+    """Lines for people. On a terminal, the running node stands in the last line until its result replaces it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self._pending = False
+
+    def line(self, text: str = "") -> None:
+        self._clear()
+        self.stream.write(f"{text}\n")
+        self.stream.flush()
+
+    def started(self, node: str) -> None:
+        if self.stream.isatty():
+            self._clear()
+            self.stream.write(f"  {node:<{NODE_WIDTH}} ...")
+            self.stream.flush()
+            self._pending = True
+
+    def finished(self, node: str, seconds: float, cached: bool, result: str) -> None:
+        time = "cached" if cached else f"{seconds:.1f} s"
+        self.line(f"  {node:<{NODE_WIDTH}}{time:>9}   {result}".rstrip())
+
+    def failed(self, node: str) -> None:
+        self.line(f"  {node:<{NODE_WIDTH}}{'failed':>9}")
+
+    def _clear(self) -> None:
+        if self._pending:
+            self.stream.write("\r\x1b[K")
+            self._pending = False
+
+
+@contextlib.contextmanager
+def everything_into(log: Path) -> Iterator[TextIO]:
+    """Sends standard output and error, also those of native code and child processes, into a file.
+
+    Yields:
+        The terminal, or whatever standard output was.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = os.dup(1), os.dup(2)
+    terminal = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    try:
+        with log.open("ab", buffering=0) as file:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+        yield terminal
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for descriptor, original in zip((1, 2), saved, strict=True):
+            os.dup2(original, descriptor)
+            os.close(original)
+        terminal.close()

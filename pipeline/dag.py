@@ -1,0 +1,117 @@
+"""The DAG: one configuration in, one TFX pipeline out, the same for every runner."""
+
+from __future__ import annotations
+
+import importlib.resources
+
+from tfx import v1 as tfx
+from tfx.proto import transform_pb2
+
+from components.code import fingerprint
+from components.data_validation.validator import example_validator
+from components.evaluation.component import Baselines
+from components.evaluation.config import eval_config
+from components.infra_validation.component import infra_validator
+from components.ingest.component import example_gen
+from components.pushing.component import pusher
+from pipeline.beam import BEAM_ARGS
+from pipeline.config import Config
+from pipeline.paths import Paths
+
+
+def build(config: Config, paths: Paths) -> tfx.dsl.Pipeline:
+    """The whole pipeline."""
+    source = sources(config)
+    statistics = source[-1].outputs["statistics"]
+    examples = source[0].outputs["examples"]
+    data = config.data.model_dump_json()
+    evaluation = config.evaluation.model_dump_json()
+
+    schema_importer = tfx.components.ImportSchemaGen(schema_file=schema_file(config))
+    schema = schema_importer.outputs["schema"]
+    validator = example_validator(
+        statistics=statistics, schema=schema, code=fingerprint("components.data_validation.validator")
+    )
+    transform = tfx.components.Transform(
+        examples=examples,
+        schema=schema,
+        preprocessing_fn="components.preprocessing.preprocessing.preprocessing_fn",
+        splits_config=transform_pb2.SplitsConfig(analyze=["train"], transform=["train", "eval"]),
+        custom_config={
+            "data": data,
+            "vocabulary": config.vocabulary.model_dump_json(),
+            "code": fingerprint("components.preprocessing.preprocessing"),
+        },
+        disable_statistics=True,
+    )
+    transform.add_upstream_node(validator)  # Nothing is learnt from data that the schema does not allow.
+    baselines = Baselines(
+        examples=examples,
+        transform_graph=transform.outputs["transform_graph"],
+        data=data,
+        evaluation=evaluation,
+        code=fingerprint("components.evaluation.component"),
+    )
+    trainer = tfx.components.Trainer(
+        run_fn="components.trainer.run.run_fn",
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        schema=schema,
+        train_args=tfx.proto.TrainArgs(splits=["train"]),
+        eval_args=tfx.proto.EvalArgs(splits=["eval"]),
+        custom_config={
+            "trainer": config.trainer.model_dump_json(),
+            "data": data,
+            "evaluation": evaluation,
+            "checkpoints": str(paths.checkpoints),
+            "code": fingerprint("components.trainer.run"),
+        },
+    )
+    blessed = tfx.dsl.Resolver(
+        strategy_class=tfx.dsl.experimental.LatestBlessedModelStrategy,
+        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
+        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+    ).with_id("Resolver")
+    evaluator = tfx.components.Evaluator(
+        examples=baselines.outputs["examples"],
+        model=trainer.outputs["model"],
+        baseline_model=blessed.outputs["model"],
+        eval_config=eval_config(config.data, config.evaluation),
+        example_splits=["test"],
+    )
+    infra = infra_validator(
+        model=trainer.outputs["model"],
+        examples=baselines.outputs["examples"],
+        code=fingerprint("components.infra_validation.component"),
+    )
+    push = pusher(
+        model=trainer.outputs["model"],
+        model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=infra.outputs["blessing"],
+        directory=str(paths.serving),
+        code=fingerprint("components.pushing.component"),
+    )
+    nodes = [*source, schema_importer, validator, transform, baselines, trainer, blessed, evaluator, infra, push]
+    return pipeline_of(config, paths, nodes)
+
+
+def sources(config: Config) -> list[tfx.dsl.components.BaseComponent]:
+    """What comes before the schema: the rows and their statistics."""
+    examples = example_gen(config.data, code=fingerprint("components.ingest.component"))
+    return [examples, tfx.components.StatisticsGen(examples=examples.outputs["examples"])]
+
+
+def pipeline_of(config: Config, paths: Paths, nodes: list[tfx.dsl.components.BaseComponent]) -> tfx.dsl.Pipeline:
+    return tfx.dsl.Pipeline(
+        pipeline_name=config.name,
+        pipeline_root=str(paths.artifacts),
+        components=nodes,
+        enable_cache=True,
+        metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(str(paths.metadata)),
+        beam_pipeline_args=BEAM_ARGS,
+    )
+
+
+def schema_file(config: Config) -> str:
+    """The curated schema of the data; the default corpus brings its own."""
+    return config.data.schema_file or str(importlib.resources.files("schemas") / "sotu" / "schema.pbtxt")

@@ -1,0 +1,231 @@
+"""From a preset or a YAML file to a `Config`, or to one error that names every fault."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import importlib.resources
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from pipeline.config import Config
+
+PRESETS = importlib.resources.files("pipeline") / "presets"
+DEFAULT_PRESET = "shared_projection"
+Key = tuple[str | int, ...]
+
+
+class ConfigurationError(Exception):
+    """What is wrong with a configuration, a line a fault: file, line, key and what would be right."""
+
+
+def preset_names() -> list[str]:
+    return sorted(entry.name.removesuffix(".yaml") for entry in PRESETS.iterdir() if entry.name.endswith(".yaml"))
+
+
+def load(name: str | None = None, settings: Iterable[str] = (), quick: bool = False) -> Config:
+    """Reads a configuration.
+
+    Args:
+        name: a preset's name or a YAML file; `None` is the default preset.
+        settings: `a.b=c` each, applied last; the value is YAML.
+        quick: apply what the configuration's `quick` sets.
+
+    Raises:
+        ConfigurationError: names all faults at once.
+    """
+    path, text = _read(name or DEFAULT_PRESET)
+    tree, lines = _parse(path, text)
+    faults: list[str] = []
+    origin: dict[Key, str] = {key: f"{path}:{line}" for key, line in lines.items()}
+    if quick and isinstance(tree.get("quick"), dict):
+        for key, value in tree["quick"].items():
+            _put(tree, tuple(str(key).split(".")), value, f"{path}: quick: {key}", faults)
+            origin[tuple(str(key).split("."))] = f"{path}: quick"
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals or not key.strip():
+            faults.append(f"--set {setting}: expected key=value, as in --set trainer.epochs=2")
+            continue
+        try:
+            parsed = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            faults.append(f"--set {setting}: the value is not YAML ({str(error).splitlines()[0]})")
+            continue
+        _put(tree, tuple(key.strip().split(".")), parsed, f"--set {setting}", faults)
+        origin[tuple(key.strip().split("."))] = f"--set {setting}"
+    try:
+        config = Config.model_validate(tree)
+    except ValidationError as error:
+        faults += [_fault(detail, origin, str(path)) for detail in error.errors()]
+    else:
+        faults += [fault for key in config.quick for fault in _unknown_key(tuple(key.split(".")), f"{path}: quick")]
+    if faults:
+        raise ConfigurationError("\n".join(dict.fromkeys(faults)))
+    return _with_absolute_paths(config, path)
+
+
+def preset_summary(name: str) -> str:
+    return load(name).description
+
+
+def check_files(config: Config, schema_needed: bool = True) -> None:
+    """What only the file system can tell.
+
+    Raises:
+        ConfigurationError: the source or the schema is not there. Names all faults at once.
+    """
+    faults = []
+    source = config.data.source.path
+    if source and "://" not in source and not Path(source).exists() and not glob.glob(source, recursive=True):
+        parent = Path(source).parent
+        near = _nearest(Path(source).name, [p.name for p in parent.iterdir()] if parent.is_dir() else [])
+        faults.append(f"data.source.path: {source} is not there{near}")
+    schema = config.data.schema_file
+    if schema_needed and schema and "://" not in schema and not Path(schema).exists():
+        faults.append(f"data.schema_file: {schema} is not there; `bigvocab schema FILE.yaml` writes one from the data")
+    if schema_needed and not schema and config.data.source.kind != "sotu":
+        faults.append("data.schema_file is missing; `bigvocab schema FILE.yaml` writes FILE.schema.pbtxt from the data")
+    if faults:
+        raise ConfigurationError("\n".join(faults))
+
+
+def _read(name: str) -> tuple[Path, str]:
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") or path.exists():
+        try:
+            return path.resolve(), path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            near = _nearest(path.name, [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else [])
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+            raise ConfigurationError(f"{name}: {reason}{near}") from error
+    if name not in preset_names():
+        near = _nearest(name, preset_names())
+        raise ConfigurationError(f"{name}: no such preset{near}; the presets are {', '.join(preset_names())}")
+    return Path(str(PRESETS / f"{name}.yaml")), (PRESETS / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def _parse(path: Path, text: str) -> tuple[dict[str, Any], dict[Key, int]]:
+    """The tree, and the line of each key."""
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        tree = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise ConfigurationError(f"{where}: not YAML: {getattr(error, 'problem', error)}") from error
+    if not isinstance(tree, dict) or not isinstance(root, yaml.MappingNode):
+        raise ConfigurationError(f"{path}: expected keys and values, as in 'name: my_data'")
+    lines: dict[Key, int] = {}
+    doubles: list[str] = []
+    _lines(root, (), lines, doubles, path)
+    if doubles:
+        raise ConfigurationError("\n".join(doubles))
+    return tree, lines
+
+
+def _lines(node: yaml.MappingNode, above: Key, lines: dict[Key, int], doubles: list[str], path: Path) -> None:
+    for key_node, value_node in node.value:
+        key = (*above, str(key_node.value))
+        line = key_node.start_mark.line + 1
+        if key in lines:  # YAML would silently take the last one.
+            doubles.append(f"{path}:{line}: {_dotted(key)} stands twice, first in line {lines[key]}")
+        lines[key] = line
+        if isinstance(value_node, yaml.MappingNode):
+            _lines(value_node, key, lines, doubles, path)
+
+
+def _put(tree: dict[str, Any], key: tuple[str, ...], value: Any, origin: str, faults: list[str]) -> None:
+    unknown = _unknown_key(key, origin)
+    if unknown:
+        faults += unknown
+        return
+    for part in key[:-1]:
+        below = tree.setdefault(part, {})
+        if not isinstance(below, dict):
+            faults.append(f"{origin}: {part} is a value, not a group of keys")
+            return
+        tree = below
+    tree[key[-1]] = value
+
+
+def _unknown_key(key: tuple[str, ...], origin: str) -> list[str]:
+    """No or one fault: the key is not one of the configuration's."""
+    model: type[BaseModel] | None = Config
+    for depth, part in enumerate(key):
+        if model is None:  # Inside a mapping of the user's own names, or a list: pydantic says what is wrong there.
+            return []
+        if part not in model.model_fields:
+            near = _nearest(part, model.model_fields)
+            return [f"{origin}: unknown key {_dotted(key[: depth + 1])}{near}"]
+        model = _model_of(model.model_fields[part].annotation)
+    return []
+
+
+def _model_of(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((a for a in get_args(annotation) if isinstance(a, type) and issubclass(a, BaseModel)), None) if (
+        not _is_container(annotation)
+    ) else None  # fmt: skip
+
+
+def _is_container(annotation: Any) -> bool:
+    return getattr(annotation, "__origin__", None) in (dict, list)
+
+
+def _fault(detail: Mapping[str, Any], origin: Mapping[Key, str], file: str) -> str:
+    location: Key = tuple(detail["loc"])
+    where = next((origin[location[:n]] for n in range(len(location), 0, -1) if location[:n] in origin), file)
+    key = _dotted(location)
+    if detail["type"] == "extra_forbidden":
+        return f"{where}: unknown key {key}{_nearest(str(location[-1]), _siblings(location))}"
+    if detail["type"] == "missing":
+        return f"{where}: {key} is missing"
+    message = detail["msg"].removeprefix("Value error, ")
+    value = detail.get("input")
+    shown = "" if isinstance(value, (dict, list)) or value is None else f" (found {value!r})"
+    near = ""
+    if detail["type"] == "literal_error":
+        near = _nearest(
+            str(value), [str(e).strip("' ") for e in detail["ctx"]["expected"].replace(" or ", ",").split(",")]
+        )
+    return f"{where}: {key + ': ' if key else ''}{message}{shown}{near}"
+
+
+def _siblings(location: Key) -> Iterable[str]:
+    model: type[BaseModel] | None = Config
+    for part in location[:-1]:
+        if model is None or part not in model.model_fields:
+            # One step through a mapping or a list of the user's own names.
+            continue
+        annotation = model.model_fields[str(part)].annotation
+        model = _model_of(annotation) or next((m for a in get_args(annotation) if (m := _model_of(a))), None)
+    return model.model_fields if model else ()
+
+
+def _nearest(word: str, choices: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.5)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def _dotted(key: Key) -> str:
+    return ".".join(str(part) for part in key)
+
+
+def _with_absolute_paths(config: Config, file: Path) -> Config:
+    """Paths relative to the file that names them; a schema that lies beside it is found by its name."""
+    data = config.data
+    changes: dict[str, Any] = {}
+    if data.source.path and "://" not in data.source.path:
+        absolute = file.parent / Path(data.source.path).expanduser()
+        changes["source"] = data.source.model_copy(update={"path": str(absolute)})
+    if data.schema_file and "://" not in data.schema_file:
+        changes["schema_file"] = str(file.parent / Path(data.schema_file).expanduser())
+    elif not data.schema_file and file.with_suffix(".schema.pbtxt").exists():
+        changes["schema_file"] = str(file.with_suffix(".schema.pbtxt"))
+    return config.model_copy(update={"data": data.model_copy(update=changes)}) if changes else config

@@ -1,0 +1,38 @@
+"""`bigvocab schema`: a first schema for the user's own data, inferred from its train split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.config import Config
+from pipeline.paths import Paths
+from pipeline.runner import FAILED, session
+
+
+def write(config: Config, root: Path, output: Path) -> int:
+    """Reads the data, counts its statistics and writes the schema that they suggest.
+
+    What is read and counted here is not done again by the next `run` under the same root.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        RootInUse: another run is at work there.
+    """
+    paths = Paths(root.resolve())
+    with session(config, paths) as (console, run_id, log):
+        from components.data_validation.infer import infer_schema, write_schema
+        from pipeline import dag
+        from pipeline.runner import walk
+
+        outcomes, failure = walk(dag.pipeline_of(config, paths, dag.sources(config)), run_id, console)
+        if failure:
+            console.line(f"\n{failure.node} failed. {failure}\nAll that was logged: {log}")
+            return FAILED
+        statistics = outcomes[-1].outputs["statistics"][0]
+        write_schema(infer_schema(statistics.uri, config.data), output)
+        console.line(
+            f"\nWritten: {output}\nRead it, tighten what you know better, and commit it beside the configuration."
+        )
+    return 0

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import components
+from components.code import fingerprint
+
+
+@pytest.fixture
+def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setattr(components, "__path__", [*components.__path__, str(tmp_path)])
+    fingerprint.cache_clear()
+    yield tmp_path
+    fingerprint.cache_clear()
+    for name in [name for name in sys.modules if name.startswith("components.made_up")]:
+        del sys.modules[name]
+
+
+def write(folder: Path, **sources: str) -> None:
+    for name, source in sources.items():
+        (folder / f"made_up_{name}.py").write_text(source)
+    fingerprint.cache_clear()
+
+
+def test_changes_with_the_module_and_all_that_it_imports_and_nothing_else(modules: Path) -> None:
+    write(
+        modules,
+        a="def f():\n    from components.made_up_b import g\n    return g()\n",
+        b="from components import made_up_c\n",
+        c="X = 1\n",
+        d="Y = 1\n",
+    )
+    first = fingerprint("components.made_up_a")
+    write(modules, d="Y = 2\n")
+    assert fingerprint("components.made_up_a") == first
+    write(modules, c="X = 2\n")
+    second = fingerprint("components.made_up_a")
+    assert second != first
+    write(modules, a="f = None\n")
+    assert fingerprint("components.made_up_a") not in (first, second)
+
+
+def test_an_unknown_module_is_an_error() -> None:
+    with pytest.raises(ModuleNotFoundError):
+        fingerprint("components.nowhere")
