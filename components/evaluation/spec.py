@@ -14,9 +14,9 @@ BaselineName = Literal["popular", "bigram", "trigram"]
 class BandSpec(Spec):
     """Bands of labels by their rank in the label vocabulary: head, then torso, then tail."""
 
-    head: int = Field(1_000, ge=1)
+    head: int = Field(default=1_000, ge=1)
     """Labels ranked before this are the head."""
-    torso: int = Field(10_000, ge=1)
+    torso: int = Field(default=10_000, ge=1)
     """Labels ranked before this, and not in the head, are the torso; the rest is the tail."""
 
     @model_validator(mode="after")
@@ -29,8 +29,8 @@ class BandSpec(Spec):
 class EvaluationSpec(Spec):
     beat: list[BaselineName] = ["popular"]
     """Counting baselines that the model must beat, in recall@10 and perplexity, to be blessed."""
-    min_recall_at_10: float | None = Field(None, ge=0, le=1)
-    max_perplexity: float | None = Field(None, gt=1)
-    max_nll_increase: float = Field(0.02, ge=0)
+    min_recall_at_10: float | None = Field(default=None, ge=0, le=1)
+    max_perplexity: float | None = Field(default=None, gt=1)
+    max_nll_increase: float = Field(default=0.02, ge=0)
     """Against the last blessed model on the same test split, in nats. More is not blessed."""
     bands: BandSpec = BandSpec()

@@ -1,0 +1,93 @@
+"""The Evaluator's configuration: what is measured, on which slices, and what blesses a model."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+# TFX first: it installs the shims that TFMA's own imports need.
+import tfx  # noqa: F401
+from google.protobuf import wrappers_pb2
+from tensorflow_model_analysis.proto import config_pb2
+
+from components.evaluation import metrics
+from components.evaluation.baselines import baseline_names
+from components.evaluation.spec import EvaluationSpec
+from components.ingest.spec import DataSpec
+
+SIGNATURE = "eval"
+
+
+def eval_config(data: DataSpec, evaluation: EvaluationSpec, code: str = "") -> config_pb2.EvalConfig:
+    """Makes the configuration; the same one serves with and without a last blessed model.
+
+    TFX's Evaluator adds the second model where there is one, and drops the threshold on the change where there is none.
+    All thresholds are on the whole test split. There is always one, since an Evaluator without blesses nothing: nll
+    must be a finite number.
+
+    Args:
+        data: shape and slices.
+        evaluation: the thresholds. "Beating" a baseline is to be no worse in recall@10 and in perplexity.
+        code: a fingerprint of the code, for the cache.
+
+    Raises:
+        ValueError: `evaluation.beat` names a baseline that this shape of data has not.
+    """
+    baselines = baseline_names(data.shape)
+    unknown = [name for name in evaluation.beat if name not in baselines]
+    if unknown:
+        raise ValueError(
+            f"evaluation.beat: shape '{data.shape}' has no baseline {', '.join(unknown)}; it has {', '.join(baselines)}"
+        )
+    bounds = _value_bounds(evaluation)
+    thresholds = {name: config_pb2.MetricThreshold(value_threshold=_bound(*bound)) for name, bound in bounds.items()}
+    thresholds["nll"].change_threshold.CopyFrom(
+        config_pb2.GenericChangeThreshold(
+            absolute=wrappers_pb2.DoubleValue(value=evaluation.max_nll_increase),
+            direction=config_pb2.MetricDirection.LOWER_IS_BETTER,
+        )
+    )
+    overall = config_pb2.SlicingSpec()
+    return config_pb2.EvalConfig(
+        model_specs=[config_pb2.ModelSpec(signature_name=SIGNATURE, model_type="tf_generic")],
+        slicing_specs=[overall, *(config_pb2.SlicingSpec(feature_keys=[column]) for column in data.slices)],
+        metrics_specs=[
+            config_pb2.MetricsSpec(
+                metrics=[
+                    config_pb2.MetricConfig(
+                        class_name=metrics.LabelMetrics.__name__,
+                        module=metrics.__name__,
+                        config=json.dumps({"baselines": list(baselines), "code": code}),
+                    )
+                ],
+                per_slice_thresholds={
+                    name: config_pb2.PerSliceMetricThresholds(
+                        thresholds=[config_pb2.PerSliceMetricThreshold(slicing_specs=[overall], threshold=threshold)]
+                    )
+                    for name, threshold in thresholds.items()
+                },
+            )
+        ],
+    )
+
+
+def _value_bounds(evaluation: EvaluationSpec) -> dict[str, tuple[float | None, float | None]]:
+    """Lowest and highest value allowed, by metric name. A NaN is within no bounds."""
+    bounds: dict[str, tuple[float | None, float | None]] = {"nll": (0.0, sys.float_info.max)}
+    for baseline in evaluation.beat:
+        bounds[metrics.recall_over(baseline)] = (0.0, None)
+        bounds[metrics.perplexity_over(baseline)] = (None, 1.0)
+    if evaluation.min_recall_at_10 is not None:
+        bounds["recall_at_10"] = (evaluation.min_recall_at_10, None)
+    if evaluation.max_perplexity is not None:
+        bounds["perplexity"] = (None, evaluation.max_perplexity)
+    return bounds
+
+
+def _bound(lower: float | None, upper: float | None) -> config_pb2.GenericValueThreshold:
+    result = config_pb2.GenericValueThreshold()
+    if lower is not None:
+        result.lower_bound.value = lower
+    if upper is not None:
+        result.upper_bound.value = upper
+    return result

@@ -1,0 +1,107 @@
+"""The executor of the Baselines node."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_transform as tft
+from numpy.typing import NDArray
+from tfx import types
+from tfx.components.util import examples_utils
+from tfx.dsl.components.base import base_executor
+from tfx.types import artifact_utils
+
+from components.evaluation.baselines import Baselines
+from components.evaluation.columns import baseline_feature
+from components.evaluation.reading import Encoder, read_records
+from components.evaluation.spec import EvaluationSpec
+from components.ingest.spec import DataSpec
+from components.preprocessing.vocabulary import vocabularies
+
+BASELINES_FILE = "baselines.json"
+TRAIN, TEST = "train", "test"
+
+
+class Executor(base_executor.BaseExecutor):
+    """Counts n-grams on the train split, measures them on the test split and writes the sums beside each test row."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Runs the node.
+
+        Args:
+            input_dict: `examples`, raw rows with the splits train and test; `transform_graph`, with the vocabularies.
+            output_dict: `baselines`, for `baselines.json`; `test_examples`, the test split with a feature for each
+                baseline.
+            exec_properties: `data` and `evaluation`, specs as JSON.
+
+        Raises:
+            ValueError: a split is missing, or has no label to count or measure.
+        """
+        data = DataSpec.model_validate_json(exec_properties["data"])
+        evaluation = EvaluationSpec.model_validate_json(exec_properties["evaluation"])
+        examples = input_dict["examples"]
+        graph = artifact_utils.get_single_uri(input_dict["transform_graph"])
+        known = vocabularies(tft.TFTransformOutput(graph))
+        encoder = Encoder(data, known["inputs"], known["labels"])
+        baselines = Baselines(data.shape, encoder, evaluation.bands)
+
+        baselines.count_all(batch for path in _files(examples, TRAIN) for batch in read_records(path))
+        output = artifact_utils.get_single_instance(output_dict["test_examples"])
+        _describe(output, artifact_utils.get_single_instance(examples[:1]))
+        folder = artifact_utils.get_split_uri([output], TEST)
+        tf.io.gfile.makedirs(folder)
+        files = _files(examples, TEST)
+        tokens = unknown = 0
+        for number, path in enumerate(files):
+            name = f"data_tfrecord-{number:05d}-of-{len(files):05d}.gz"
+            with tf.io.TFRecordWriter(str(PurePosixPath(folder) / name), options="GZIP") as writer:
+                for records in read_records(path):
+                    more, more_unknown = encoder.count_inputs(records)
+                    tokens, unknown = tokens + more, unknown + more_unknown
+                    for record in _with_sums(records, baselines.measure(encoder(records))):
+                        writer.write(record)
+
+        found = baselines.summary()
+        rates = {"inputs": unknown / tokens if tokens else None, "labels": found["metrics"]["popular"]["oov_rate"]}
+        about = {"split": TEST, **found, "out_of_vocabulary_rate": rates}
+        summary = json.dumps(about, indent=2, allow_nan=False)
+        target = artifact_utils.get_single_uri(output_dict["baselines"])
+        tf.io.gfile.makedirs(target)
+        with tf.io.gfile.GFile(str(PurePosixPath(target) / BASELINES_FILE), "w") as file:
+            file.write(summary + "\n")
+
+
+def _files(examples: list[types.Artifact], split: str) -> list[str]:
+    patterns = examples_utils.get_split_file_patterns(examples, split)
+    files = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
+    if not files:
+        raise ValueError(f"the examples have no file in split '{split}': {', '.join(patterns)}")
+    return files
+
+
+def _describe(output: types.Artifact, source: types.Artifact) -> None:
+    """What the Evaluator needs to know to read the new Examples, and Resolvers to tell spans apart."""
+    output.split_names = artifact_utils.encode_split_names([TEST])
+    output.span, output.version = source.span, source.version
+    examples_utils.set_payload_format(output, examples_utils.get_payload_format(source))
+    examples_utils.set_file_format(output, "tfrecords_gzip")
+
+
+def _with_sums(records: list[bytes], sums: dict[Any, NDArray[np.float64]]) -> Iterator[bytes]:
+    """Each serialized Example with one more feature for each baseline."""
+    for number, record in enumerate(records):
+        more = tf.train.Example()
+        for name, values in sums.items():
+            more.features.feature[baseline_feature(name)].float_list.value.extend(values[number])
+        # Serialized messages that are joined are merged: the features of both.
+        yield record + more.SerializeToString()

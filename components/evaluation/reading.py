@@ -1,0 +1,121 @@
+"""From TFRecords of tf.Example to arrays of contexts and labels, a batch of rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import tensorflow as tf
+from numpy.typing import NDArray
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
+
+from components.ingest.spec import DataSpec
+from components.preprocessing.vocabulary import Vocabulary
+
+_ROWS = 1_000  # rows a batch
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The labels of a batch of rows, each with the tokens before it.
+
+    Attributes:
+        contexts: (n, k) context ids, the latest last; see `Encoder.contexts` for their range.
+        labels: (n,) label ids, -1 outside the vocabulary.
+        rows: (n,) the row that each label comes from.
+        n_rows: rows in the batch, including those without a label.
+    """
+
+    contexts: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    n_rows: int
+
+
+class Encoder:
+    """Cuts rows into labels and their contexts, all rows of a batch at once.
+
+    A sequence gives one label for every token after the first, with the two tokens before it as context, in ids of the
+    label vocabulary. A labelled row gives its label with its last input token, an id of the input vocabulary.
+    """
+
+    def __init__(self, data: DataSpec, inputs: Vocabulary, labels: Vocabulary) -> None:
+        self._data = data
+        self._labels = _value_set(labels)
+        self._input_tokens = _value_set(inputs)
+        self._inputs = self._labels if data.shape == "sequence" else self._input_tokens
+        self.classes = len(labels)
+        """Labels in the vocabulary."""
+        self.contexts = len(self._inputs) + 2
+        """Context ids: the vocabulary, then one for any token outside it, then one for "no token"."""
+        self.order = 3 if data.shape == "sequence" else 2
+        """Tokens in an n-gram: the label and its context."""
+        columns = [*data.inputs, *([data.label] if data.label else [])]
+        schema = schema_pb2.Schema(feature=[schema_pb2.Feature(name=name, type=schema_pb2.BYTES) for name in columns])
+        self._decoder = ExamplesToRecordBatchDecoder(schema.SerializeToString())
+
+    def __call__(self, records: list[bytes]) -> Labels:
+        """Cuts serialized tf.Examples with raw columns.
+
+        Raises:
+            RuntimeError: a record is no tf.Example, or a token column does not hold bytes.
+        """
+        batch = self._decoder.DecodeBatch(records)
+        return self._sequence(batch) if self._data.shape == "sequence" else self._labelled(batch)
+
+    def count_inputs(self, records: list[bytes]) -> tuple[int, int]:
+        """Tokens in the input columns, and how many of them are outside the input vocabulary."""
+        batch = self._decoder.DecodeBatch(records)
+        columns = [_ids(batch.column(name), self._input_tokens)[0] for name in self._data.inputs]
+        unknown = sum(int(np.count_nonzero(ids == len(self._input_tokens))) for ids in columns)
+        return sum(map(len, columns)), unknown
+
+    def _sequence(self, batch: pa.RecordBatch) -> Labels:
+        ids, starts = _ids(batch.column(self._data.inputs[0]), self._labels)
+        lengths = np.diff(starts)
+        rows = np.repeat(np.arange(len(lengths)), lengths)
+        place = np.arange(len(ids)) - np.repeat(starts[:-1], lengths)
+        at = np.flatnonzero(place > 0)
+        before = np.where(place[at] > 1, ids[np.maximum(at - 2, 0)], self.contexts - 1)
+        return Labels(np.stack([before, ids[at - 1]], axis=1), self._known(ids[at]), rows[at], len(lengths))
+
+    def _labelled(self, batch: pa.RecordBatch) -> Labels:
+        last = np.full(batch.num_rows, self.contexts - 1, np.int64)
+        for name in self._data.inputs:  # a later column's last token stands after an earlier column's
+            ids, starts = _ids(batch.column(name), self._inputs)
+            some = np.flatnonzero(np.diff(starts))
+            last[some] = ids[starts[some + 1] - 1]
+        ids, starts = _ids(batch.column(str(self._data.label)), self._labels)
+        rows = np.flatnonzero(np.diff(starts))
+        return Labels(last[rows, np.newaxis], self._known(ids[starts[rows]]), rows, batch.num_rows)
+
+    def _known(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.where(ids < self.classes, ids, -1)
+
+
+def read_records(path: str) -> Iterator[list[bytes]]:
+    """Serialized records of one TFRecord file, gzip where the name says so, in batches.
+
+    Raises:
+        tensorflow.errors.OpError: the file cannot be read.
+    """
+    records = tf.data.TFRecordDataset(path, compression_type="GZIP" if path.endswith(".gz") else "")
+    for batch in records.batch(_ROWS).as_numpy_iterator():
+        yield batch.tolist()  # type: ignore[union-attr]
+
+
+def _value_set(vocabulary: Vocabulary) -> pa.Array:
+    return pa.array([token.encode() for token in vocabulary.tokens], pa.large_binary())
+
+
+def _ids(column: pa.Array, values: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Ids of a list column's flat values, `len(values)` for unknown ones; and where each row starts (rows + 1)."""
+    flat = column.flatten()
+    found = pc.fill_null(pc.index_in(flat, value_set=values), len(values))
+    lengths = pc.fill_null(pc.list_value_length(column), 0)
+    starts = np.concatenate([[0], np.cumsum(np.asarray(lengths, np.int64))])
+    return np.asarray(found, np.int64), starts.astype(np.int64)

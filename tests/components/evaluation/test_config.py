@@ -1,0 +1,52 @@
+"""The thresholds of the Evaluator's configuration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from components.evaluation.config import eval_config
+from components.evaluation.spec import EvaluationSpec
+from components.ingest.spec import DataSpec
+
+SEQUENCE = DataSpec(shape="sequence", source={"kind": "sotu"}, inputs=["words"], slices=["decade"])  # type: ignore[arg-type]
+
+
+def thresholds(evaluation: EvaluationSpec) -> dict[str, Any]:
+    (spec,) = eval_config(SEQUENCE, evaluation).metrics_specs
+    return {name: value.thresholds[0].threshold for name, value in spec.per_slice_thresholds.items()}
+
+
+def test_there_is_always_a_threshold() -> None:
+    found = thresholds(EvaluationSpec(beat=[]))
+    assert set(found) == {"nll"}
+    assert found["nll"].value_threshold.lower_bound.value == 0
+    assert found["nll"].change_threshold.absolute.value == 0.02
+
+
+def test_every_setting_is_a_threshold() -> None:
+    found = thresholds(EvaluationSpec(beat=["trigram"], min_recall_at_10=0.5, max_perplexity=110, max_nll_increase=0))
+    assert set(found) == {
+        "nll",
+        "recall_at_10_over_trigram",
+        "perplexity_over_trigram",
+        "recall_at_10",
+        "perplexity",
+    }
+    assert found["recall_at_10"].value_threshold.lower_bound.value == 0.5
+    assert found["perplexity"].value_threshold.upper_bound.value == 110
+    assert found["nll"].change_threshold.absolute.value == 0
+
+
+def test_slices_and_code() -> None:
+    config = eval_config(SEQUENCE, EvaluationSpec(), code="abc")
+    assert [list(spec.feature_keys) for spec in config.slicing_specs] == [[], ["decade"]]
+    assert config != eval_config(SEQUENCE, EvaluationSpec(), code="abd")
+
+
+def test_a_baseline_that_the_shape_has_not_is_named() -> None:
+    source = {"kind": "csv", "path": "x.csv"}
+    data = DataSpec(shape="labelled", source=source, inputs=["a"], label="b")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="shape 'labelled' has no baseline trigram; it has popular, bigram"):
+        eval_config(data, EvaluationSpec(beat=["trigram"]))

