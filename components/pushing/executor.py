@@ -1,0 +1,124 @@
+"""TFX's Pusher, which pushes nothing without both blessings and never shows half a model."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from absl import logging
+from tfx import types
+from tfx.components.evaluator import constants as evaluator_constants
+from tfx.components.pusher import executor as tfx_executor
+from tfx.components.util import model_utils
+from tfx.dsl.io import fileio
+from tfx.proto import pusher_pb2
+from tfx.types import artifact_utils, standard_component_specs
+from tfx.utils import io_utils, proto_utils
+
+from components.pushing import versions
+
+REASON_KEY = "reason"
+_VALIDATORS = {
+    standard_component_specs.MODEL_BLESSING_KEY: "the Evaluator",
+    standard_component_specs.INFRA_BLESSING_KEY: "the InfraValidator",
+}
+
+
+class Executor(tfx_executor.Executor):
+    """Pushes a model that the Evaluator and the InfraValidator have both blessed.
+
+    TFX's own Pusher pushes when it is given no blessing at all, and writes into the version's directory while a model
+    server may look. Here a blessing that is missing, negative or of another model means that nothing is pushed; why
+    stands in the custom property `reason` of the output `pushed_model`. A local destination gets the whole version by
+    one rename (`versions.push`). A remote one (`gs://`) knows no rename of a directory: there `saved_model.pb`, which
+    model servers wait for, is copied last, and what an exception interrupts is deleted.
+    """
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Pushes, or says why not.
+
+        Args:
+            input_dict: `model`, `model_blessing` and `infra_blessing`.
+            output_dict: `pushed_model`, which gets a copy of a pushed model and the custom properties `pushed` (0 or
+                1), `pushed_destination` and `pushed_version`, or `reason`.
+            exec_properties: `push_destination`, a PushDestination as JSON.
+
+        Raises:
+            ValueError: the destination is no directory of a file system.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        pushed = artifact_utils.get_single_instance(output_dict[standard_component_specs.PUSHED_MODEL_KEY])
+        reason = refusal(input_dict)
+        if reason:
+            logging.warning("The model is not pushed: %s.", reason)
+            self._MarkNotPushed(pushed)
+            pushed.set_string_custom_property(REASON_KEY, reason)
+            return
+        destination = pusher_pb2.PushDestination()
+        proto_utils.json_to_proto(exec_properties[standard_component_specs.PUSH_DESTINATION_KEY], destination)
+        directory = destination.filesystem.base_directory
+        if not directory:
+            raise ValueError("push_destination.filesystem.base_directory is not set")
+        model = self.GetModelPath(input_dict)
+        # The archive first: once a version is visible, nothing is left to fail.
+        io_utils.copy_dir(model, pushed.uri)
+        if "://" in directory or "://" in model:
+            target = _push_remote(model, directory)
+        else:
+            target = str(versions.push(Path(model), Path(directory)))
+        self._MarkPushed(pushed, pushed_destination=target, pushed_version=target.rsplit("/", maxsplit=1)[-1])
+        logging.info("The model is pushed to %s.", target)
+
+    def CheckBlessing(self, input_dict: dict[str, list[types.Artifact]]) -> bool:
+        """Whether both validators have blessed this model."""
+        return refusal(input_dict) is None
+
+
+def refusal(input_dict: dict[str, list[types.Artifact]]) -> str | None:
+    """Why the model must not be pushed, or None when it may be.
+
+    Args:
+        input_dict: artifacts by input; each of `model`, `model_blessing` and `infra_blessing` must be exactly one.
+    """
+    models = input_dict.get(standard_component_specs.MODEL_KEY) or []
+    if len(models) != 1:
+        return f"there are {len(models)} models, not one"
+    for key, validator in _VALIDATORS.items():
+        blessings = input_dict.get(key) or []
+        if len(blessings) != 1:
+            return f"there are {len(blessings)} blessings of {validator}, not one"
+        if not model_utils.is_model_blessed(blessings[0]):
+            return f"{validator} has not blessed it"
+        of = blessings[0].get_string_custom_property(evaluator_constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY)
+        if of != models[0].uri:
+            return f"{validator} has blessed another model ({of or 'unnamed'})"
+    return None
+
+
+def _push_remote(model: str, directory: str) -> str:
+    existing = [int(name) for name in map(_name, _list(directory)) if name.isdecimal()]
+    target = f"{directory}/{max([int(time.time()), *(version + 1 for version in existing)])}"
+    try:
+        io_utils.copy_dir(model, target, deny_regex_patterns=[r"saved_model\.pb"])
+        io_utils.copy_file(f"{model}/saved_model.pb", f"{target}/saved_model.pb")
+    except BaseException:
+        if fileio.exists(target):
+            fileio.rmtree(target)
+        raise
+    return target
+
+
+def _list(directory: str) -> list[Any]:
+    return list(fileio.listdir(directory)) if fileio.exists(directory) else []
+
+
+def _name(entry: Any) -> str:
+    # Object stores list folders with a slash at the end, and some file systems list bytes.
+    return os.fsdecode(entry).rstrip("/")

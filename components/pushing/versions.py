@@ -1,0 +1,106 @@
+"""Versions of a model under one directory, as TensorFlow Serving watches it: `DIRECTORY/<integer>/saved_model.pb`."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import filecmp
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+STAGING_PREFIX = ".incoming-"
+
+
+def versions(directory: Path) -> list[int]:
+    """The versions a model server sees, ascending. A directory that is not there has none."""
+    if not directory.is_dir():
+        return []
+    return sorted(int(entry.name) for entry in directory.iterdir() if entry.name.isdecimal() and entry.is_dir())
+
+
+def push(model: Path, directory: Path, clock: Callable[[], float] = time.time) -> Path:
+    """Puts a copy of the model beside the older versions, all of it at once.
+
+    The copy grows in a hidden directory that no model server looks at, is written through to the disk, and gets its
+    name by one `rename`. So a reader of `directory` sees the version whole or not at all, whatever happens: an
+    exception takes the copy away, and what a killed process left is cleared by the next push. Older versions stay.
+
+    When the newest version already is this model, byte by byte, nothing is copied: a push that is tried again after it
+    was interrupted behind the rename does not make a second version.
+
+    Args:
+        model: directory of a SavedModel.
+        directory: on a POSIX file system; made when missing.
+        clock: seconds since the epoch. The version is this, or the newest version + 1 when that is greater.
+
+    Returns:
+        The version's directory.
+
+    Raises:
+        FileNotFoundError: `model` has no `saved_model.pb`.
+        OSError: the copy failed; no version was made.
+    """
+    if not (model / "saved_model.pb").is_file():
+        raise FileNotFoundError(f"{model} is no SavedModel: it has no saved_model.pb")
+    directory.mkdir(parents=True, exist_ok=True)
+    with _locked(directory) as alone:
+        if alone:
+            for left in directory.glob(f"{STAGING_PREFIX}*"):
+                shutil.rmtree(left)
+        existing = versions(directory)
+        if existing and same_files(model, directory / str(existing[-1])):
+            return directory / str(existing[-1])
+        staging = directory / f"{STAGING_PREFIX}{uuid.uuid4().hex}"
+        try:
+            shutil.copytree(model, staging, copy_function=_copy)
+            _sync_folders(staging)
+            target = directory / str(max(int(clock()), existing[-1] + 1 if existing else 0))
+            staging.rename(target)
+        except BaseException:
+            shutil.rmtree(staging, ignore_errors=True)
+            raise
+        _sync(directory)
+        return target
+
+
+def same_files(one: Path, other: Path) -> bool:
+    """Whether two directories hold the same files with the same bytes."""
+    names = [{path.relative_to(root) for path in root.rglob("*") if path.is_file()} for root in (one, other)]
+    return names[0] == names[1] and all(filecmp.cmp(one / name, other / name, shallow=False) for name in names[0])
+
+
+@contextlib.contextmanager
+def _locked(directory: Path) -> Iterator[bool]:
+    """Holds the directory against other pushes; yields False where the file system has no locks (some NFS)."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(handle)
+
+
+def _copy(source: str, target: str) -> None:
+    shutil.copyfile(source, target)
+    _sync(Path(target))
+
+
+def _sync_folders(directory: Path) -> None:
+    for folder, _, _ in os.walk(directory):
+        _sync(Path(folder))
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

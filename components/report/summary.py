@@ -1,0 +1,220 @@
+"""`summary.json`: what a run did and what came out of it, for machines. Keys are added, never renamed or removed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+FORMAT = 1
+_TRAINING_FACTS = ("validation_examples", "parameters", "devices", "stopped_early", "resumed")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+class Split(_Part):
+    rows: int = Field(ge=0)
+    examples: int | None = Field(None, ge=0)
+    """Labels to predict: every token after the first of a sequence, or one a row. None: not counted."""
+
+
+class Token(_Part):
+    token: str
+    count: int = Field(ge=0)
+    """Occurrences in the train split."""
+
+
+class Vocabulary(_Part):
+    size: int = Field(ge=0)
+    out_of_vocabulary_rate: float | None = Field(None, ge=0, le=1)
+    """Share of the test split's tokens (`inputs`) or labels (`labels`) that have no id of their own."""
+    top: list[Token] = []
+    """The most frequent entries."""
+
+
+class Metrics(_Part):
+    """Over the test split, with the full softmax. None where there was nothing to measure."""
+
+    nll: float | None
+    """Nats per label in the vocabulary."""
+    perplexity: float | None
+    """exp(nll), over labels in the vocabulary."""
+    recall_at_1: float | None
+    """Share of all labels; one outside the vocabulary is a miss."""
+    recall_at_10: float | None
+    recall_at_20: float | None
+    mrr_at_10: float | None
+    """Mean over all labels of 1 / rank, 0 for ranks beyond 10."""
+    count: int | None
+    """Labels."""
+    known: int | None
+    """Labels in the vocabulary."""
+    oov_rate: float | None
+    """Share of the labels outside the vocabulary."""
+
+
+class Slice(_Part):
+    slice: str
+    """The column, such as `decade`."""
+    value: str | float
+    """Its value, such as `1940s`."""
+    metrics: Metrics
+    baselines: dict[str, Metrics] = {}
+
+
+class Node(_Part):
+    name: str
+    seconds: float = Field(ge=0)
+    """Wall time in this run."""
+    cached: bool
+    state: Literal["complete", "cached", "failed", "not run"]
+    detail: str = ""
+    """What came out of it, in a line."""
+
+
+class Validation(_Part):
+    """One validation during training, over the eval split or the part of it that training looks at."""
+
+    epoch: float
+    """Passes over the train split so far."""
+    step: int
+    train_loss: float | None
+    """Nats; the sampled loss, not comparable with nll."""
+    nll: float | None
+    perplexity: float | None
+    recall_at_10: float | None
+    seconds: float
+    """Wall time of training since the validation before, without validating."""
+    validation_seconds: float | None = None
+    examples_per_second: float | None = None
+    learning_rate: float | None = None
+
+
+class Training(_Part):
+    history: list[Validation] = []
+    best: int | None = None
+    """Index in `history` of the validation whose weights were kept."""
+    validation_examples: int | None = None
+    """A validation looks at so many labels of the eval split, or at all of them when there are fewer."""
+    parameters: int | None = None
+    devices: str | None = None
+    stopped_early: bool | None = None
+    resumed: bool | None = None
+
+
+class Failure(_Part):
+    node: str
+    message: str
+
+
+class Summary(_Part):
+    format: int = FORMAT
+    name: str
+    """The preset, or the name of the configuration file."""
+    finished: str
+    """ISO 8601, with the offset from UTC."""
+    seconds: float = Field(ge=0)
+    """Wall time of the run."""
+    examples: dict[Literal["train", "eval", "test"], Split] = {}
+    vocabularies: dict[Literal["inputs", "labels"], Vocabulary] = {}
+    metrics: Metrics | None = None
+    bands: dict[str, Metrics] = {}
+    """By frequency of the label: `head`, `torso`, `tail`."""
+    band_limits: dict[Literal["head", "torso"], int] = {}
+    """Labels ranked before this, from 0, are in the band or in one before it; the rest is the tail."""
+    baselines: dict[str, Metrics] = {}
+    """Counting models on the same labels."""
+    baseline_bands: dict[str, dict[str, Metrics]] = {}
+    previous: Metrics | None = None
+    """The last blessed model on the same labels."""
+    slices: list[Slice] = []
+    blessed: bool | None = None
+    """By the Evaluator. None: it did not run."""
+    failures: list[str] = []
+    """A sentence for every threshold that was missed."""
+    servable: bool | None = None
+    """By the InfraValidator. None: it did not run."""
+    servable_cause: str | None = None
+    """Why it is not servable."""
+    pushed: bool = False
+    pushed_to: str | None = None
+    nodes: list[Node] = []
+    versions: dict[str, str] = {}
+    training: Training | None = None
+    failure: Failure | None = None
+    """The node that failed, when the run did not get to its end."""
+
+    def write(self, path: Path) -> None:
+        """Writes the file whole: a reader never sees a part of it."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.part")
+        part.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        part.rename(path)
+
+    @classmethod
+    def read(cls, path: Path) -> Summary:
+        """Reads a `summary.json`.
+
+        Raises:
+            ValueError: the file is no summary of this format. Names the file.
+        """
+        try:
+            return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+
+
+def evaluation_parts(evaluation: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts of a summary that `components.evaluation.results.read_results` knows.
+
+    Returns:
+        Keyword arguments of `Summary`: metrics, bands, baselines, baseline_bands, previous, slices, blessed, failures.
+    """
+    names = Metrics.model_fields
+    return {
+        "metrics": _finite(evaluation["metrics"]),
+        "bands": {band: _finite(values) for band, values in evaluation["bands"].items()},
+        "baselines": {name: _finite(values) for name, values in evaluation["baselines"].items()},
+        "baseline_bands": {
+            name: {band: _finite(values) for band, values in bands.items()}
+            for name, bands in evaluation.get("baseline_bands", {}).items()
+        },
+        "previous": _finite(evaluation["previous"]) if evaluation.get("previous") else None,
+        "slices": [
+            {
+                "slice": entry["slice"],
+                "value": entry["value"],
+                "metrics": _finite({name: entry[name] for name in names}),
+                "baselines": {name: _finite(values) for name, values in entry["baselines"].items()},
+            }
+            for entry in evaluation["slices"]
+        ],
+        "blessed": evaluation["blessed"],
+        "failures": list(evaluation["failures"]),
+    }
+
+
+def training_part(training: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a summary that the Trainer's `training.json` knows.
+
+    Returns:
+        The fields of `Training`.
+    """
+    validations: Sequence[Mapping[str, Any]] = training["validations"]
+    best = training.get("best")
+    names = Validation.model_fields
+    return {
+        "history": [_finite({name: entry.get(name) for name in names}) for entry in validations],
+        "best": next((i for i, entry in enumerate(validations) if best and entry["step"] == best["step"]), None),
+        **{name: training.get(name) for name in _TRAINING_FACTS},
+    }
+
+
+def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has no NaN and no infinity: they stand as null."""
+    return {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in values.items()}

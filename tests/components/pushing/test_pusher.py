@@ -1,0 +1,126 @@
+"""Nothing is pushed without both blessings of this very model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tensorflow as tf
+from tfx import types
+from tfx.dsl.components.base import base_executor
+from tfx.types import standard_artifacts
+from tfx.utils import io_utils
+
+from components.pushing.component import pusher
+from components.pushing.executor import Executor
+
+Inputs = dict[str, list[types.Artifact]]
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Inputs:
+    """A model with both blessings."""
+    model = standard_artifacts.Model()
+    model.uri = str(tmp_path / "model")
+    serving = tmp_path / "model" / "Format-Serving"
+    serving.mkdir(parents=True)
+    (serving / "saved_model.pb").write_bytes(b"graph")
+    (serving / "assets").mkdir()
+    (serving / "assets" / "labels").write_bytes(b"the\n")
+    blessings = {}
+    for key, kind in {
+        "model_blessing": standard_artifacts.ModelBlessing,
+        "infra_blessing": standard_artifacts.InfraBlessing,
+    }.items():
+        blessings[key] = kind()
+        blessings[key].uri = str(tmp_path / key)
+        blessings[key].set_int_custom_property("blessed", 1)
+        blessings[key].set_string_custom_property("current_model", model.uri)
+    return {"model": [model], **{key: [value] for key, value in blessings.items()}}
+
+
+def _push(inputs: Inputs, directory: str, archive: str) -> types.Artifact:
+    pushed = standard_artifacts.PushedModel()
+    pushed.uri = archive
+    node = _node(directory)
+    Executor(base_executor.BaseExecutor.Context()).Do(inputs, {"pushed_model": [pushed]}, node.exec_properties)
+    return pushed
+
+
+def _node(directory: str, **changes: Any) -> Any:
+    arguments: dict[str, Any] = {
+        "model": types.Channel(type=standard_artifacts.Model),
+        "model_blessing": types.Channel(type=standard_artifacts.ModelBlessing),
+        "infra_blessing": types.Channel(type=standard_artifacts.InfraBlessing),
+    }
+    return pusher(**{**arguments, "directory": directory, "code": "1", **changes})
+
+
+def test_a_model_with_both_blessings_is_pushed(inputs: Inputs, tmp_path: Path) -> None:
+    pushed = _push(inputs, str(tmp_path / "serving"), str(tmp_path / "archive"))
+    assert pushed.get_int_custom_property("pushed") == 1
+    target = Path(pushed.get_string_custom_property("pushed_destination"))
+    assert target.parent == tmp_path / "serving"
+    assert target.name == pushed.get_string_custom_property("pushed_version")
+    assert (target / "assets" / "labels").read_bytes() == b"the\n"
+    assert (tmp_path / "archive" / "saved_model.pb").is_file()
+
+
+@pytest.mark.parametrize("key", ["model_blessing", "infra_blessing"])
+@pytest.mark.parametrize("state", ["negative", "no verdict", "another model", "empty", "not connected"])
+def test_a_model_that_is_not_blessed_is_never_pushed(inputs: Inputs, tmp_path: Path, key: str, state: str) -> None:
+    if state == "negative":
+        inputs[key][0].set_int_custom_property("blessed", 0)
+    elif state == "no verdict":
+        inputs[key] = [type(inputs[key][0])()]
+    elif state == "another model":
+        inputs[key][0].set_string_custom_property("current_model", "/elsewhere")
+    elif state == "empty":
+        inputs[key] = []
+    else:
+        del inputs[key]
+    pushed = _push(inputs, str(tmp_path / "serving"), str(tmp_path / "archive"))
+    assert pushed.get_int_custom_property("pushed") == 0
+    assert {"model_blessing": "Evaluator", "infra_blessing": "InfraValidator"}[
+        key
+    ] in pushed.get_string_custom_property("reason")
+    assert not (tmp_path / "serving").exists()
+    assert not (tmp_path / "archive").exists()
+
+
+@pytest.mark.parametrize("key", ["model_blessing", "infra_blessing"])
+def test_a_node_without_a_blessing_cannot_be_built(key: str) -> None:
+    with pytest.raises(ValueError, match=key):
+        _node("serving", **{key: None})
+
+
+def test_changed_code_is_another_cache_key() -> None:
+    assert _node("serving", code="1").exec_properties != _node("serving", code="2").exec_properties
+
+
+def test_a_remote_destination_gets_the_graph_last(
+    inputs: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = "ram://serving"
+    tf.io.gfile.makedirs(f"{directory}/99999999999")
+    present = []
+    copy_file = io_utils.copy_file
+
+    def copy_and_look(source: str, target: str, overwrite: bool = False) -> None:
+        if target.endswith("saved_model.pb") and target.startswith("ram:"):
+            present.append(tf.io.gfile.exists(target.replace("saved_model.pb", "assets/labels")))
+        copy_file(source, target, overwrite)
+
+    monkeypatch.setattr(io_utils, "copy_file", copy_and_look)
+    pushed = _push(inputs, directory, str(tmp_path / "archive"))
+    assert present == [True]
+    assert pushed.get_string_custom_property("pushed_destination") == f"{directory}/100000000000"
+
+    def fail(*arguments: object) -> None:
+        raise OSError("the connection broke")
+
+    monkeypatch.setattr(io_utils, "copy_file", fail)
+    with pytest.raises(OSError, match="broke"):
+        _push(inputs, directory, str(tmp_path / "archive-2"))
+    assert not tf.io.gfile.exists(f"{directory}/100000000001")

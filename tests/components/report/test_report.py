@@ -1,0 +1,323 @@
+"""The summary for machines and the page for people."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from components.report import html
+from components.report.charts import duration, line_chart, minutes_at, ticks
+from components.report.summary import Metrics, Summary, evaluation_parts, training_part
+from components.report.versions import installed_versions
+
+GOLDEN = {
+    "": "band_limits bands baseline_bands baselines blessed examples failure failures finished format metrics name "
+    "nodes previous pushed pushed_to seconds servable servable_cause slices training versions vocabularies",
+    "metrics": "count known mrr_at_10 nll oov_rate perplexity recall_at_1 recall_at_10 recall_at_20",
+    "nodes": "cached detail name seconds state",
+    "slices": "baselines metrics slice value",
+    "training": "best devices history parameters resumed stopped_early validation_examples",
+    "history": "epoch examples_per_second learning_rate nll perplexity recall_at_10 seconds step train_loss "
+    "validation_seconds",
+    "train": "examples rows",
+    "inputs": "out_of_vocabulary_rate size top",
+}
+
+
+def _metrics(recall: float, perplexity: float, count: int = 115_574) -> dict[str, Any]:
+    return {
+        "nll": math.log(perplexity),
+        "perplexity": perplexity,
+        "recall_at_1": recall * 0.45,
+        "recall_at_10": recall,
+        "recall_at_20": recall * 1.1,
+        "mrr_at_10": recall * 0.62,
+        "count": float(count),
+        "known": float(count - 93),
+        "oov_rate": 93 / count,
+    }
+
+
+def _evaluation() -> dict[str, Any]:
+    """As the Evaluator's results are read, with a metric that could not be measured."""
+    tail = {**_metrics(0.01, 88_000.0, 2_574), "nll": math.nan, "perplexity": math.inf}
+    return {
+        "metrics": _metrics(0.5372, 101.3),
+        "bands": {"head": _metrics(0.672, 38.1, 91_000), "torso": _metrics(0.118, 2_890.0, 22_000), "tail": tail},
+        "baselines": {"popular": _metrics(0.318, 620.0), "trigram": _metrics(0.524, 125.0)},
+        "baseline_bands": {"trigram": {"head": _metrics(0.66, 42.0, 91_000)}},
+        "previous": None,
+        "slices": [
+            {"slice": "decade", "value": "1940s", **_metrics(0.5123, 96.5, 4_068), "baselines": {}},
+            {
+                "slice": "party",
+                "value": "<script>alert(1)</script>",
+                **_metrics(0.4987, 98.7, 812),
+                "baselines": {"trigram": _metrics(0.4771, 130.0, 812)},
+            },
+        ],
+        "blessed": True,
+        "failures": [],
+    }
+
+
+def _training() -> dict[str, Any]:
+    validations = [
+        {
+            "epoch": float(epoch),
+            "step": 1_930 * epoch,
+            "train_loss": 5.0 - 0.1 * epoch,
+            "nll": 4.9 - 0.1 * epoch,
+            "perplexity": math.exp(4.9 - 0.1 * epoch),
+            "recall_at_10": 0.5 + 0.01 * epoch,
+            "mrr_at_10": math.nan,
+            "learning_rate": 1e-3,
+            "seconds": 37.0,
+            "examples_per_second": 52_000.0,
+            "validation_seconds": 4.0,
+        }
+        for epoch in (1, 2, 3)
+    ]
+    about = {
+        "parameters": 4_012_345,
+        "devices": "1 CPU",
+        "stopped_early": False,
+        "resumed": True,
+        "validation_examples": 16_384,
+    }
+    return {"plan": {}, "validations": validations, "best": validations[1], **about}
+
+
+def _summary(**changes: Any) -> Summary:
+    parts: dict[str, Any] = {
+        "name": "sotu",
+        "finished": "2026-01-02T07:40:11+00:00",
+        "seconds": 451.0,
+        "examples": {"train": {"rows": 21_993, "examples": 1_976_138}, "test": {"rows": 1_210, "examples": 115_574}},
+        "vocabularies": {
+            "inputs": {"size": 10_000, "out_of_vocabulary_rate": 0.0182, "top": [{"token": "<b>&", "count": 160_123}]}
+        },
+        "band_limits": {"head": 1_000, "torso": 10_000},
+        **evaluation_parts(_evaluation()),
+        "servable": True,
+        "pushed": True,
+        "pushed_to": "runs/sotu/serving/1795332206",
+        "nodes": [
+            {"name": "ExampleGen", "seconds": 0.2, "cached": True, "state": "cached"},
+            {"name": "Trainer", "seconds": 338.0, "cached": False, "state": "complete", "detail": "perplexity 102.1"},
+        ],
+        "versions": {"tfx": "1.21.0"},
+        "training": training_part(_training()),
+    }
+    return Summary.model_validate({**parts, **changes})
+
+
+class _Page(HTMLParser):
+    """The text of a page, and whether its elements are closed in order."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.text, self.open, self.tags = "", list[str](), set[str]()
+        self.feed(page)
+        self.text = " ".join(self.text.split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        if tag != "meta":  # the only one that is never closed
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += f" {data}"
+
+
+def test_the_keys_of_the_summary_are_stable() -> None:
+    summary = json.loads(_summary().model_dump_json())
+    found = {
+        "": summary,
+        "metrics": summary["metrics"],
+        "nodes": summary["nodes"][0],
+        "slices": summary["slices"][0],
+        "training": summary["training"],
+        "history": summary["training"]["history"][0],
+        "train": summary["examples"]["train"],
+        "inputs": summary["vocabularies"]["inputs"],
+    }
+    assert {name: " ".join(sorted(part)) for name, part in found.items()} == GOLDEN
+    assert summary["format"] == 1
+    assert summary["metrics"]["recall_at_10"] == 0.5372
+    assert summary["metrics"]["count"] == 115_574
+
+
+def test_what_json_cannot_say_is_null(tmp_path: Path) -> None:
+    _summary().write(tmp_path / "report" / "summary.json")
+    text = (tmp_path / "report" / "summary.json").read_text()
+    assert "NaN" not in text
+    assert "Infinity" not in text
+    tail = Summary.read(tmp_path / "report" / "summary.json").bands["tail"]
+    assert tail.perplexity is None
+    assert tail.recall_at_10 == 0.01
+    assert [path.name for path in (tmp_path / "report").iterdir()] == ["summary.json"]
+
+
+def test_a_summary_is_read_back_as_it_was(tmp_path: Path) -> None:
+    summary = _summary()
+    summary.write(tmp_path / "summary.json")
+    assert Summary.read(tmp_path / "summary.json") == summary
+    (tmp_path / "summary.json").write_text('{"name": "x"}')
+    with pytest.raises(ValueError, match=r"summary\.json"):
+        Summary.read(tmp_path / "summary.json")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"metric": {}}, {"seconds": -1}, {"seconds": math.nan}, {"nodes": [{"name": "x"}]}]
+)
+def test_what_is_no_summary_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        _summary(**changes)
+
+
+def test_the_best_validation_is_the_one_whose_weights_were_kept() -> None:
+    training = _summary().training
+    assert training is not None
+    assert training.best == 1
+    assert training.history[1].step == 3_860
+
+
+def test_the_page_shows_the_figures_with_unit_split_and_count() -> None:
+    page = _Page(html.render(_summary()))
+    assert page.open == []
+    for text in (
+        "recall@10 0.537 on 115,574 test labels, 0.013 above the trigram",
+        "share of labels · test split · 115,574 labels",
+        "classes · test split · 115,481 labels in the vocabulary",
+        "19.0% below the trigram's 125.0",
+        "Blessed and pushed",
+        "to runs/sotu/serving/1795332206",
+        "1,976,138",
+        "4,012,345 parameters on 1 CPU, resumed after an interruption",
+        "eval split, up to 16,384 labels",
+        "1.82% of the test split's input tokens are outside it",
+        "torso: ranks 1,001 to 10,000",
+        "1940s 4,068 0.512",
+        "5 min 38 s",
+        "1.21.0",
+    ):
+        assert text in page.text, text
+
+
+def test_the_page_needs_nothing_but_itself_and_escapes_what_it_shows() -> None:
+    page = html.render(_summary())
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "<b>&" not in page
+    assert not re.search(r"""(src|href|srcset)\s*=|url\(|@import|https?://""", page)
+    assert _Page(page).tags.isdisjoint({"script", "link", "img", "iframe", "object"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "texts"),
+    [
+        (
+            {"blessed": False, "pushed": False, "failures": ["recall@10 is 0.5: at least 0.6 is wanted"]},
+            ["Not blessed, not pushed", "recall@10 is 0.5: at least 0.6 is wanted"],
+        ),
+        (
+            {"pushed": False, "servable": False, "servable_cause": "assets/labels; No such file"},
+            ["Blessed, but not pushed", "not servable: assets/labels; No such file"],
+        ),
+        (
+            {"metrics": None, "pushed": False, "failure": {"node": "Trainer", "message": "out of memory"}},
+            ["No model was evaluated", "Stopped: Trainer failed", "out of memory"],
+        ),
+    ],
+)
+def test_the_page_says_why_nothing_was_pushed(changes: dict[str, Any], texts: list[str]) -> None:
+    page = _Page(html.render(_summary(**changes))).text
+    assert all(text in page for text in texts)
+    assert "Blessed and pushed" not in page
+
+
+def test_a_run_that_hardly_began_has_a_page(tmp_path: Path) -> None:
+    html.write(Summary(name="mine", finished="now", seconds=0.0), tmp_path / "report.html")
+    assert "No model was evaluated" in (tmp_path / "report.html").read_text()
+
+
+def test_one_validation_is_a_table_and_no_curve() -> None:
+    training = {**training_part(_training()), "best": 0}
+    page = html.render(_summary(training={**training, "history": training["history"][:1]}))
+    assert "<svg" not in page
+    assert "<details open>" in page
+    assert "1 validation " in _Page(page).text
+    assert html.render(_summary()).count("<svg") == 2
+
+
+def test_the_best_of_each_column_is_marked() -> None:
+    summary = _summary(previous=Metrics.model_validate(_metrics(0.9, 200.0)).model_dump())
+    rows = {row["name"]: row["best"] for row in html.comparison(summary)}
+    assert rows["last blessed model"] == {"recall_at_1", "recall_at_10", "recall_at_20", "mrr_at_10"}
+    assert rows["this model"] == {"perplexity", "nll"}
+
+
+def test_the_bars_of_the_nodes_stand_one_after_the_other() -> None:
+    rows = html.timeline(_summary())
+    assert rows[0]["left"] == 0
+    assert rows[1]["left"] == pytest.approx(rows[0]["width"])
+    assert rows[1]["left"] + rows[1]["width"] == pytest.approx(100)
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6))
+def test_ticks_cover_the_interval_with_few_round_steps(low: float, width: float) -> None:
+    found = ticks(low, low + width)
+    step = found[1] - found[0]
+    assert found[0] <= low + 1e-6 * step
+    assert found[-1] >= low + width - 1e-6 * step
+    assert 2 <= len(found) <= 8
+
+
+@given(st.lists(st.floats(0.001, 1e5), min_size=1, max_size=12))
+def test_a_chart_has_a_dot_for_every_point_inside_its_frame(values: list[float]) -> None:
+    points = [(float(index + 1), value) for index, value in enumerate(values)]
+    svg = line_chart(points, title='a "title" & more', x_label="epoch", x_note=lambda x: "", marked=0)
+    root = ElementTree.fromstring(svg)
+    dots = root.findall("circle")
+    assert len(dots) == len(values)
+    assert all(0 <= float(dot.attrib["cx"]) <= 440 and 0 <= float(dot.attrib["cy"]) <= 250 for dot in dots)
+    heights = sorted(range(len(values)), key=lambda i: values[i])
+    assert all(float(dots[a].attrib["cy"]) >= float(dots[b].attrib["cy"]) for a, b in pairwise(heights))
+
+
+def test_times_are_said_as_people_say_them() -> None:
+    assert [duration(s) for s in (0, 0.44, 9.96, 12.3, 59.6, 200, 3_600, 7_500)] == [
+        "0 s",
+        "0.4 s",
+        "10.0 s",
+        "12 s",
+        "1 min",
+        "3 min 20 s",
+        "1 h 0 min",
+        "2 h 5 min",
+    ]
+    note = minutes_at([1.0, 2.0], [60.0, 120.0])
+    assert [note(x) for x in (0, 1, 1.5, 2, 3)] == ["0.0 min", "1.0 min", "2.0 min", "3.0 min", ""]
+
+
+def test_versions_are_those_installed() -> None:
+    assert list(installed_versions()) == ["python", "bigvocab", "tfx", "tensorflow", "keras", "beam"]
+    assert installed_versions()["tfx"].count(".") == 2
