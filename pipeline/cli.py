@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("text", nargs="*", metavar="TEXT", help="input as text")
     predict.add_argument("--input", type=Path, metavar="FILE.jsonl", help="rows by column; answers are JSON Lines")
     predict.add_argument("--model", type=Path, metavar="DIR", help="default: the model pushed last under runs/")
-    predict.add_argument("--top", type=int, default=10, help="answers a row (default: 10)")
+    predict.add_argument("--top", type=int, metavar="N", help="answers a row (default: 10)")
     predict.add_argument(
         "--feature", action="append", default=[], metavar="NAME=VALUE", help="a feature that goes with every TEXT"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
+from pathlib import Path
 
 from tfx import v1 as tfx
 from tfx.proto import transform_pb2
@@ -11,6 +12,7 @@ from components.code import fingerprint
 from components.data_validation.validator import example_validator
 from components.evaluation.component import Baselines
 from components.evaluation.config import eval_config
+from components.evaluation.last_blessed import LastBlessedModel
 from components.infra_validation.component import infra_validator
 from components.ingest.component import example_gen
 from components.pushing.component import pusher
@@ -48,8 +50,8 @@ def build(config: Config, paths: Paths) -> tfx.dsl.Pipeline:
     baselines = Baselines(
         examples=examples,
         transform_graph=transform.outputs["transform_graph"],
-        data=data,
-        evaluation=evaluation,
+        data=config.data,
+        evaluation=config.evaluation,
         code=fingerprint("components.evaluation.component"),
     )
     trainer = tfx.components.Trainer(
@@ -62,26 +64,30 @@ def build(config: Config, paths: Paths) -> tfx.dsl.Pipeline:
         custom_config={
             "trainer": config.trainer.model_dump_json(),
             "data": data,
+            "vocabulary": config.vocabulary.model_dump_json(),
             "evaluation": evaluation,
             "checkpoints": str(paths.checkpoints),
             "code": fingerprint("components.trainer.run"),
         },
     )
-    blessed = tfx.dsl.Resolver(
-        strategy_class=tfx.dsl.experimental.LatestBlessedModelStrategy,
+    last = tfx.dsl.Resolver(
+        strategy_class=LastBlessedModel,
         model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
         model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+        candidate=trainer.outputs["model"],
     ).with_id("Resolver")
     evaluator = tfx.components.Evaluator(
-        examples=baselines.outputs["examples"],
+        examples=baselines.outputs["test_examples"],
         model=trainer.outputs["model"],
-        baseline_model=blessed.outputs["model"],
-        eval_config=eval_config(config.data, config.evaluation),
+        baseline_model=last.outputs["model"],
+        eval_config=eval_config(
+            config.data, config.evaluation, code=fingerprint("components.evaluation.metrics")
+        ),
         example_splits=["test"],
     )
     infra = infra_validator(
         model=trainer.outputs["model"],
-        examples=baselines.outputs["examples"],
+        examples=baselines.outputs["test_examples"],
         code=fingerprint("components.infra_validation.component"),
     )
     push = pusher(
@@ -91,13 +97,13 @@ def build(config: Config, paths: Paths) -> tfx.dsl.Pipeline:
         directory=str(paths.serving),
         code=fingerprint("components.pushing.component"),
     )
-    nodes = [*source, schema_importer, validator, transform, baselines, trainer, blessed, evaluator, infra, push]
+    nodes = [*source, schema_importer, validator, transform, baselines, trainer, last, evaluator, infra, push]
     return pipeline_of(config, paths, nodes)
 
 
 def sources(config: Config) -> list[tfx.dsl.components.BaseComponent]:
     """What comes before the schema: the rows and their statistics."""
-    examples = example_gen(config.data, code=fingerprint("components.ingest.component"))
+    examples = example_gen(config.data, Path(), code=fingerprint("components.ingest.component")).with_id("ExampleGen")
     return [examples, tfx.components.StatisticsGen(examples=examples.outputs["examples"])]
 
 
@@ -108,7 +114,7 @@ def pipeline_of(config: Config, paths: Paths, nodes: list[tfx.dsl.components.Bas
         components=nodes,
         enable_cache=True,
         metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(str(paths.metadata)),
-        beam_pipeline_args=BEAM_ARGS,
+        beam_pipeline_args=[*BEAM_ARGS],
     )
 
 

@@ -58,13 +58,14 @@ def load(name: str | None = None, settings: Iterable[str] = (), quick: bool = Fa
             continue
         _put(tree, tuple(key.strip().split(".")), parsed, f"--set {setting}", faults)
         origin[tuple(key.strip().split("."))] = f"--set {setting}"
+    config = None
     try:
         config = Config.model_validate(tree)
     except ValidationError as error:
         faults += [_fault(detail, origin, str(path)) for detail in error.errors()]
-    else:
+    if config:
         faults += [fault for key in config.quick for fault in _unknown_key(tuple(key.split(".")), f"{path}: quick")]
-    if faults:
+    if faults or not config:
         raise ConfigurationError("\n".join(dict.fromkeys(faults)))
     return _with_absolute_paths(config, path)
 

@@ -34,13 +34,13 @@ class NodeFailed(Exception):
 
     Attributes:
         node: its id.
-        cause: the exception in the executor, if there was one.
+        seconds: wall time until it failed.
     """
 
-    def __init__(self, node: str, message: str, cause: BaseException | None = None) -> None:
+    def __init__(self, node: str, message: str, seconds: float) -> None:
         super().__init__(message)
         self.node = node
-        self.cause = cause
+        self.seconds = seconds
 
 
 def connection(pipeline: pipeline_pb2.Pipeline) -> mlmd.ConnectionConfig:
@@ -73,7 +73,7 @@ def run_node(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) -
             custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
         ).launch()
     except Exception as error:
-        raise NodeFailed(node_id, _message(error), error) from error
+        raise NodeFailed(node_id, _message(error), time.monotonic() - started) from error
     seconds = time.monotonic() - started
     # The launcher returns normally when a driver failed, and gives fresh, unused locations for a cached node: only the
     # metadata store knows.
@@ -81,7 +81,7 @@ def run_node(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) -
         execution = _execution(store, info.execution_id if info else None)
         if execution is None or execution.last_known_state not in (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED):
             state = mlmd.Execution.State.Name(execution.last_known_state) if execution else "not registered"
-            raise NodeFailed(node_id, f"the driver stopped it: an input is missing (execution {state.lower()})")
+            raise NodeFailed(node_id, f"the driver stopped it: an input is missing ({state.lower()})", seconds)
         outputs = execution_lib.get_output_artifacts(store, execution.id)
     return Outcome(
         node_id,

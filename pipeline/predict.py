@@ -13,6 +13,7 @@ from components.ingest.spec import DataSpec
 
 # One request's rows: enough to keep the cores busy, few enough for rows x labels to stay small.
 ROWS = 256
+_TOP = 10
 
 
 class PredictError(Exception):
@@ -23,7 +24,7 @@ def predict(
     model: Path | None,
     texts: Sequence[str],
     rows_file: Path | None,
-    top: int,
+    top: int | None,
     features: Sequence[str],
     out: TextIO,
 ) -> int:
@@ -35,17 +36,16 @@ def predict(
     folder = _newest_version(model) if model else _latest(Path("runs"))
     about = _about(folder)
     data = DataSpec.model_validate(about["data"])
+    top = min(_TOP, about["top_k"]) if top is None else top
     if not 1 <= top <= about["top_k"]:
         raise PredictError(f"--top {top}: this model answers 1 to {about['top_k']} labels (trainer.top_k)")
     common = _features(features, data)
     if texts and len(data.inputs) > 1:
         raise PredictError(f"this model's inputs are the columns {', '.join(data.inputs)}: give rows with --input")
-    if texts:
-        rows: Iterable[bytes] = [
-            _row({data.inputs[0]: text, **common}, data, f"text {n}") for n, text in enumerate(texts, 1)
-        ]
-    elif rows_file:
+    if rows_file:
         rows = _rows(rows_file, data)
+    else:
+        rows = [_row({data.inputs[0]: text, **common}, data, f"text {n}") for n, text in enumerate(texts, 1)]
     answers = _ask(folder, rows)
     if texts:
         for text, answer in zip(texts, answers, strict=True):
@@ -124,16 +124,25 @@ def _row(row: Mapping[str, Any], data: DataSpec, where: str) -> bytes:
 
 def _ask(folder: Path, rows: Iterable[bytes]) -> Iterable[list[tuple[str, float]]]:
     """Labels and probabilities of each row, the most probable first."""
+    model = None
+    for batch in _batches(rows, ROWS):
+        # Not before the first rows are known to be right: loading takes seconds.
+        model = model or _load(folder)
+        import tensorflow as tf
+
+        answer = model.signatures["serving_default"](examples=tf.constant(batch))
+        for labels, probabilities in zip(answer["labels"].numpy(), answer["probabilities"].numpy(), strict=True):
+            yield [(label.decode(), float(p)) for label, p in zip(labels, probabilities, strict=True)]
+
+
+def _load(folder: Path) -> Any:
+    """The model, to be held as long as its signatures are used: they do not hold its variables."""
     import tensorflow as tf
 
     try:
-        signature = tf.saved_model.load(str(folder)).signatures["serving_default"]
-    except (OSError, KeyError) as error:
+        return tf.saved_model.load(str(folder))
+    except OSError as error:
         raise PredictError(f"{folder}: the model cannot be loaded: {error}") from error
-    for batch in _batches(rows, ROWS):
-        answer = signature(examples=tf.constant(batch))
-        for labels, probabilities in zip(answer["labels"].numpy(), answer["probabilities"].numpy(), strict=True):
-            yield [(label.decode(), float(p)) for label, p in zip(labels, probabilities, strict=True)]
 
 
 def _batches(rows: Iterable[bytes], size: int) -> Iterable[list[bytes]]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.config import Config
+from pipeline.paths import Paths
+
 if TYPE_CHECKING:
     from tfx.types import Artifact
 
-    from pipeline.node import Outcome
+    from components.report.summary import Summary
+    from pipeline.node import NodeFailed, Outcome
 
 Outputs = Mapping[str, Sequence["Artifact"]]
 
@@ -94,8 +99,11 @@ def _baselines(outputs: Outputs) -> str:
 
 def _trainer(outputs: Outputs) -> str:
     training = training_of(outputs)
-    best = min(training["history"], key=lambda entry: entry["validation_nll"])
-    return f"epoch {best['epoch']:g}: validation perplexity {best['validation_perplexity']:.1f}"
+    best, last = training["best"], training["validations"][-1]
+    return (
+        f"{last['epoch']:.1f} epochs, {best['examples_per_second']:,.0f} examples/s on {training['devices']}; "
+        f"validation perplexity {best['perplexity']:.1f}"
+    )
 
 
 def _resolver(outputs: Outputs) -> str:
@@ -110,19 +118,24 @@ def _evaluator(outputs: Outputs) -> str:
 
 
 def _infra(outputs: Outputs) -> str:
+    cause = infra_cause(outputs)
+    return f"NOT servable: {cause}" if cause else "servable: a child process loaded it and answered real requests"
+
+
+def infra_cause(outputs: Outputs) -> str | None:
+    """Why the model was refused, if it was."""
+    from components.infra_validation.executor import read_cause
+
     blessing = outputs["blessing"][0]
-    if blessing.get_string_custom_property("blessing_status") == "INFRA_BLESSED":
-        return "served real requests"
-    return f"NOT served: {infra_cause(outputs)}"
-
-
-def infra_cause(outputs: Outputs) -> str:
-    path = Path(outputs["blessing"][0].uri) / "cause.txt"
-    return path.read_text(encoding="utf-8").strip() if path.exists() else "see the log"
+    if blessing.get_int_custom_property("blessed"):
+        return None
+    return read_cause(blessing.uri) or "the cause is in the log"
 
 
 def _pusher(outputs: Outputs) -> str:
-    return f"pushed to {place}" if (place := pushed_to(outputs)) else "not pushed"
+    if place := pushed_to(outputs):
+        return f"pushed to {place}"
+    return f"not pushed: {outputs['pushed_model'][0].get_string_custom_property('reason') or 'not blessed'}"
 
 
 def _headline(metrics: Mapping[str, float | None]) -> str:
@@ -154,4 +167,104 @@ _SAY: dict[str, Callable[[Outputs], str]] = {
     "Evaluator": _evaluator,
     "InfraValidator": _infra,
     "Pusher": _pusher,
+}
+
+
+def write_report(
+    config: Config, paths: Paths, outcomes: Sequence[Outcome], failure: NodeFailed | None, seconds: float
+) -> Summary:
+    """Writes `summary.json` and `report.html` from what the nodes left, also of a run that failed."""
+    from components.report import html
+    from components.report.summary import Summary
+    from components.report.versions import installed_versions
+
+    outputs = {outcome.node: outcome.outputs for outcome in outcomes}
+    nodes = [
+        {
+            "name": o.node,
+            "seconds": round(o.seconds, 3),
+            "cached": o.cached,
+            "state": "cached" if o.cached else "complete",
+            "detail": describe(o),
+        }
+        for o in outcomes
+    ]
+    if failure:
+        nodes.append({"name": failure.node, "seconds": failure.seconds, "cached": False, "state": "failed"})
+    parts: dict[str, Any] = {}
+    for node, part in _PARTS.items():
+        if node in outputs:
+            parts |= part(outputs)
+    summary = Summary.model_validate(
+        {
+            **parts,
+            "name": config.name,
+            "finished": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+            "seconds": round(seconds, 1),
+            "band_limits": config.evaluation.bands.model_dump(),
+            "nodes": nodes,
+            "versions": installed_versions(),
+            "failure": {"node": failure.node, "message": str(failure)} if failure else None,
+        }
+    )
+    summary.write(paths.report / "summary.json")
+    html.write(summary, paths.report / "report.html")
+    return summary
+
+
+def _examples_part(outputs: Mapping[str, Outputs]) -> dict[str, Any]:
+    counts = counts_of(outputs["ExampleGen"])
+    return {
+        "examples": {split: {"rows": n, "examples": counts["examples"][split]} for split, n in counts["rows"].items()}
+    }
+
+
+def _vocabularies_part(outputs: Mapping[str, Outputs]) -> dict[str, Any]:
+    measured = baselines_of(outputs["Baselines"])["out_of_vocabulary_rate"] if "Baselines" in outputs else {}
+    return {
+        "vocabularies": {
+            name: {
+                "size": len(vocabulary),
+                "out_of_vocabulary_rate": measured.get(name),
+                "top": [
+                    {"token": token, "count": int(count)}
+                    for token, count in zip(vocabulary.tokens[:_TOP], vocabulary.counts[:_TOP], strict=True)
+                ],
+            }
+            for name, vocabulary in vocabularies_of(outputs["Transform"]).items()
+        }
+    }
+
+
+def _training_part(outputs: Mapping[str, Outputs]) -> dict[str, Any]:
+    from components.report.summary import training_part
+
+    return {"training": training_part(training_of(outputs["Trainer"]))}
+
+
+def _evaluation_part(outputs: Mapping[str, Outputs]) -> dict[str, Any]:
+    from components.report.summary import evaluation_parts
+
+    return evaluation_parts(evaluation_of(outputs["Evaluator"]))
+
+
+def _infra_part(outputs: Mapping[str, Outputs]) -> dict[str, Any]:
+    cause = infra_cause(outputs["InfraValidator"])
+    return {"servable": cause is None, "servable_cause": cause}
+
+
+def _pushed_part(outputs: Mapping[str, Outputs]) -> dict[str, Any]:
+    place = pushed_to(outputs["Pusher"])
+    return {"pushed": place is not None, "pushed_to": place}
+
+
+_TOP = 20
+"""Entries of each vocabulary that the report shows."""
+_PARTS: dict[str, Callable[[Mapping[str, Outputs]], dict[str, Any]]] = {
+    "ExampleGen": _examples_part,
+    "Transform": _vocabularies_part,
+    "Trainer": _training_part,
+    "Evaluator": _evaluation_part,
+    "InfraValidator": _infra_part,
+    "Pusher": _pushed_part,
 }

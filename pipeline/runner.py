@@ -63,17 +63,17 @@ def run(config: Config, root: Path) -> int:
     paths = Paths(root.resolve())
     with session(config, paths) as (console, run_id, log):
         started = time.monotonic()
-        from pipeline import dag, results
+        from pipeline import dag, results, show
 
         outcomes, failure = walk(dag.build(config, paths), run_id, console)
-        summary = results.write_report(config, paths, outcomes, failure)
+        summary = results.write_report(config, paths, outcomes, failure, time.monotonic() - started)
         console.line()
         if failure:
             console.line(f"{failure.node} failed. {failure}")
             console.line(f"All that was logged: {log}")
             console.line(f"Nothing before {failure.node} is lost: the same command goes on there.")
             return FAILED
-        for line in results.closing_lines(summary, paths, time.monotonic() - started):
+        for line in show.closing_lines(summary, paths):
             console.line(line)
     return 0
 

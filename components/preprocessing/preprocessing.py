@@ -52,7 +52,7 @@ def _token_ids(inputs: dict[str, Column], data: DataSpec, spec: VocabularySpec) 
         return tft.vocabulary(
             x if counted is None else counted,
             top_k=size,
-            frequency_threshold=spec.min_count,
+            frequency_threshold=spec.min_count if spec.min_count > 1 else None,
             vocab_filename=name,
             store_frequency=True,
             name=name,

@@ -56,5 +56,16 @@ def read_vocabulary(path: str | Path) -> Vocabulary:
 
 
 def vocabularies(transform_output: tft.TFTransformOutput) -> dict[str, Vocabulary]:
-    """The vocabularies `inputs` and `labels` of a Transform output."""
-    return {name: read_vocabulary(transform_output.vocabulary_file_by_name(name)) for name in ("inputs", "labels")}
+    """The vocabularies `inputs` and `labels` of a Transform output.
+
+    Raises:
+        ValueError: the output has no such file, or the file is damaged.
+    """
+    return {name: read_vocabulary(_file(transform_output, name)) for name in ("inputs", "labels")}
+
+
+def _file(transform_output: tft.TFTransformOutput, name: str) -> str:
+    path = transform_output.vocabulary_file_by_name(name)
+    if path is None:
+        raise ValueError(f"Transform wrote no vocabulary {name!r}")
+    return path

@@ -1,0 +1,162 @@
+"""Transform's ids against what can be counted by hand."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_transform as tft
+import tensorflow_transform.beam as tft_beam
+from apache_beam.options.pipeline_options import PipelineOptions
+from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
+
+from components.ingest.spec import DataSpec
+from components.preprocessing.preprocessing import INPUT_IDS, LABEL_IDS, preprocessing_fn
+from components.preprocessing.spec import VocabularySpec
+from components.preprocessing.vocabulary import read_vocabulary, vocabularies
+
+BEAM = PipelineOptions(["--runner=FnApiRunner"])
+STRING, FLOAT = tf.io.VarLenFeature(tf.string), tf.io.VarLenFeature(tf.float32)
+
+
+@dataclass
+class Transformed:
+    rows: list[dict[str, Any]]
+    output: tft.TFTransformOutput
+
+    def file(self, name: str) -> list[str]:
+        path = self.output.vocabulary_file_by_name(name)
+        return Path(path.decode() if isinstance(path, bytes) else path).read_text().splitlines()
+
+
+def transform(
+    rows: list[dict[str, Any]], columns: dict[str, Any], data: DataSpec, vocabulary: VocabularySpec, folder: Path
+) -> Transformed:
+    config = {"data": data.model_dump_json(), "vocabulary": vocabulary.model_dump_json()}
+    numbered = [{**row, "row": [float(n)]} for n, row in enumerate(rows)]
+    with beam.Pipeline(options=BEAM) as pipeline, tft_beam.Context(temp_dir=tempfile.mkdtemp(dir=folder)):
+        raw = pipeline | beam.Create(numbered)
+        metadata = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec({**columns, "row": FLOAT}))
+        (transformed, _), function = (raw, metadata) | tft_beam.AnalyzeAndTransformDataset(
+            lambda inputs: {**preprocessing_fn(inputs, config), "row": inputs["row"]}
+        )
+        _ = transformed | beam.Map(_keep, str(folder / "rows"))
+        _ = function | tft_beam.WriteTransformFn(str(folder / "graph"))
+    out = [np.load(path, allow_pickle=True).item() for path in sorted((folder / "rows").glob("*.npy"))]
+    return Transformed(out, tft.TFTransformOutput(str(folder / "graph")))
+
+
+def _keep(row: dict[str, Any], folder: str) -> None:
+    Path(folder).mkdir(exist_ok=True)
+    np.save(f"{folder}/{int(row['row'][0]):04d}.npy", np.array(row, dtype=object), allow_pickle=True)
+
+
+SEQUENCE = DataSpec.model_validate(
+    {
+        "shape": "sequence",
+        "source": {"kind": "sotu"},
+        "inputs": ["words"],
+        "features": {"year": {"kind": "number"}, "party": {"kind": "category", "top": 2}},
+    }
+)
+TEXTS = [
+    "the state of the union",
+    "the union of the states",
+    "state of the art",
+    "the New York|of|union",
+]
+
+
+@pytest.fixture(scope="module")
+def sequences() -> Iterator[Transformed]:
+    rows = [
+        {"words": t.split("|") if "|" in t else t.split(), "year": year, "party": party}
+        for t, year, party in zip(
+            TEXTS, ([1.0], [3.0], [], [2.0]), (["a"], ["b"], ["a"], []), strict=True
+        )
+    ]  # fmt: skip
+    rows.append({"words": ["c", "c"], "year": [2.0], "party": ["c"]})
+    rows.append({"words": ["b", "b"], "year": [2.0], "party": ["b"]})
+    with tempfile.TemporaryDirectory() as folder:
+        yield transform(
+            rows,
+            {"words": STRING, "year": FLOAT, "party": STRING},
+            SEQUENCE,
+            VocabularySpec(inputs=2, labels=4, oov_buckets=3),
+            Path(folder),
+        )
+
+
+def test_vocabulary_files_are_sorted_by_count_and_readable(sequences: Transformed) -> None:
+    assert sequences.file("inputs")[0] == "5 the"
+    counts = [int(line.split(" ")[0]) for line in sequences.file("labels")]
+    assert counts == sorted(counts, reverse=True)
+    assert len(sequences.file("inputs")) == 2
+    assert len(sequences.file("labels")) == 4
+
+
+def test_an_id_is_the_line_of_its_token(sequences: Transformed) -> None:
+    known = {name: vocabulary.tokens for name, vocabulary in vocabularies(sequences.output).items()}
+    for text, row in zip(TEXTS, sequences.rows, strict=False):
+        tokens = text.split("|") if "|" in text else text.split()
+        assert len(row[LABEL_IDS]) == len(row[INPUT_IDS]) == len(tokens)
+        for token, label, id_ in zip(tokens, row[LABEL_IDS], row[INPUT_IDS], strict=True):
+            assert label == (known["labels"].index(token) if token in known["labels"] else -1)
+            if token in known["inputs"]:
+                assert id_ == known["inputs"].index(token)
+            else:
+                assert 2 <= id_ < 2 + 3, "an out-of-vocabulary bucket"
+
+
+def test_numbers_are_scaled_and_categories_numbered(sequences: Transformed) -> None:
+    years = [row["year"] for row in sequences.rows]
+    np.testing.assert_allclose(years, np.array([-1, 1, 0, 0, 0, 0]) / np.std([1, 3, 2, 2, 2]), atol=1e-6)
+    parties = [line.split(" ")[1] for line in sequences.file("category_party")]
+    assert sorted(parties) == ["a", "b"]
+    ids = [int(row["party"]) for row in sequences.rows]
+    assert ids == [parties.index("a"), parties.index("b"), parties.index("a"), 2, 2, parties.index("b")]
+
+
+LABELLED = DataSpec.model_validate(
+    {
+        "shape": "labelled",
+        "source": {"kind": "csv", "path": "rows.csv"},
+        "inputs": ["first", "second"],
+        "label": "city",
+        "tokenizer": "none",
+    }
+)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_labelled_rows(tmp_path: Path, shared: bool) -> None:
+    rows = [
+        {"first": ["a"], "second": ["b", "a"], "city": ["New York"]},
+        {"first": ["New York"], "second": [], "city": ["New York"]},
+        {"first": ["b"], "second": ["a"], "city": ["Boston"]},
+    ]
+    columns = {"first": STRING, "second": STRING, "city": tf.io.FixedLenFeature([1], tf.string)}
+    result = transform(rows, columns, LABELLED, VocabularySpec(shared=shared, min_count=2), tmp_path)
+    known = {name: vocabulary.tokens for name, vocabulary in vocabularies(result.output).items()}
+    assert sorted(known["inputs"]) == (["New York", "a", "b"] if shared else ["a", "b"])
+    assert sorted(known["labels"]) == (["New York", "a", "b"] if shared else ["New York"])
+    for raw, row in zip(rows, result.rows, strict=True):
+        tokens = raw["first"] + raw["second"]
+        expected = [known["inputs"].index(t) if t in known["inputs"] else len(known["inputs"]) for t in tokens]
+        assert list(row[INPUT_IDS]) == expected
+        city = raw["city"][0]
+        assert list(row[LABEL_IDS]) == [known["labels"].index(city) if city in known["labels"] else -1]
+
+
+@pytest.mark.parametrize("text", ["3 the\nof\n", "x the\n", "3 \n"])
+def test_a_damaged_vocabulary_file_names_the_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "labels").write_text(text)
+    with pytest.raises(ValueError, match=rf"labels:{text.count(chr(10))}: expected 'count token'"):
+        read_vocabulary(tmp_path / "labels")

