@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from pipeline.console import native_messages_hidden
 from pipeline.loading import DEFAULT_PRESET, ConfigurationError, check_files, load, preset_names, preset_summary
 
 WRONG = 2
@@ -155,9 +156,10 @@ def _predict(arguments: argparse.Namespace) -> int:
     from pipeline import predict
 
     try:
-        return predict.predict(
-            arguments.model, arguments.text, arguments.input, arguments.top, arguments.feature, sys.stdout
-        )
+        with native_messages_hidden():
+            return predict.predict(
+                arguments.model, arguments.text, arguments.input, arguments.top, arguments.feature, sys.stdout
+            )
     except predict.PredictError as error:
         raise UserError(str(error)) from error
 
@@ -185,7 +187,8 @@ def _tensorboard(arguments: argparse.Namespace) -> int:
 def _doctor(arguments: argparse.Namespace) -> int:
     from pipeline import doctor
 
-    return doctor.examine(arguments.root, sys.stdout)
+    with native_messages_hidden():
+        return doctor.examine(arguments.root, sys.stdout)
 
 
 def _presets(arguments: argparse.Namespace) -> int:

@@ -68,3 +68,22 @@ def everything_into(log: Path) -> Iterator[TextIO]:
             os.dup2(original, descriptor)
             os.close(original)
         terminal.close()
+
+
+@contextlib.contextmanager
+def native_messages_hidden() -> Iterator[None]:
+    """Keeps from standard error what native libraries say at their start; Python's own messages still get there."""
+    sys.stderr.flush()
+    stderr, saved = sys.stderr, os.dup(2)
+    if stderr is sys.__stderr__:
+        sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8")
+    with Path(os.devnull).open("wb") as nothing:
+        os.dup2(nothing.fileno(), 2)
+    try:
+        yield
+    finally:
+        if sys.stderr is not stderr:
+            sys.stderr.close()
+        sys.stderr = stderr
+        os.dup2(saved, 2)
+        os.close(saved)

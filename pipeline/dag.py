@@ -9,6 +9,7 @@ from tfx import v1 as tfx
 from tfx.proto import transform_pb2
 
 from components.code import fingerprint
+from components.data_validation.schema_import import SchemaImporter
 from components.data_validation.validator import example_validator
 from components.evaluation.component import Baselines
 from components.evaluation.config import eval_config
@@ -29,7 +30,7 @@ def build(config: Config, paths: Paths) -> tfx.dsl.Pipeline:
     data = config.data.model_dump_json()
     evaluation = config.evaluation.model_dump_json()
 
-    schema_importer = tfx.components.ImportSchemaGen(schema_file=schema_file(config))
+    schema_importer = SchemaImporter(schema_file=schema_file(config)).with_id("ImportSchemaGen")
     schema = schema_importer.outputs["schema"]
     validator = example_validator(
         statistics=statistics, schema=schema, code=fingerprint("components.data_validation.validator")
@@ -45,6 +46,7 @@ def build(config: Config, paths: Paths) -> tfx.dsl.Pipeline:
             "code": fingerprint("components.preprocessing.preprocessing"),
         },
         disable_statistics=True,
+        disable_analyzer_cache=True,  # Nothing reads it as long as there is one span of data.
     )
     transform.add_upstream_node(validator)  # Nothing is learnt from data that the schema does not allow.
     baselines = Baselines(
@@ -80,9 +82,7 @@ def build(config: Config, paths: Paths) -> tfx.dsl.Pipeline:
         examples=baselines.outputs["test_examples"],
         model=trainer.outputs["model"],
         baseline_model=last.outputs["model"],
-        eval_config=eval_config(
-            config.data, config.evaluation, code=fingerprint("components.evaluation.metrics")
-        ),
+        eval_config=eval_config(config.data, config.evaluation, code=fingerprint("components.evaluation.metrics")),
         example_splits=["test"],
     )
     infra = infra_validator(

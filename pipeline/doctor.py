@@ -31,7 +31,6 @@ def examine(root: Path, out: TextIO) -> int:
     Returns:
         0, or 1 when something is wrong that would keep a run from working.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     wrong = False
     for check in (_python, _glibc, _packages, _cores, _memory, lambda: _disk(root), _tensorflow, _keras, _gpu, _beam):
         for finding in _guarded(check):

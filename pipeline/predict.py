@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
@@ -109,7 +108,6 @@ def _rows(file: Path, data: DataSpec) -> Iterable[bytes]:
 
 def _row(row: Mapping[str, Any], data: DataSpec, where: str) -> bytes:
     """A row as a serialized tf.Example, as the model's `serving_default` takes it."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Its start-up messages are of no use here.
     from components.ingest.errors import RowError, ShortRow, nearest
     from components.ingest.rows import columns_of, row_to_columns, serialize
 

@@ -32,16 +32,16 @@ class FeatureSpec(Spec):
     """A column that joins the projected inputs."""
 
     kind: Literal["number", "category"]
-    top: int = Field(1_000, ge=1)
+    top: int = Field(default=1_000, ge=1)
     """`category` only: how many of the most frequent values get an id of their own."""
 
 
 class SplitSpec(Spec):
     """Shares of the rows, as whole parts of their sum. A row's split follows from a hash of its inputs and label."""
 
-    train: int = Field(90, ge=1)
-    eval: int = Field(5, ge=1)
-    test: int = Field(5, ge=1)
+    train: int = Field(default=90, ge=1)
+    eval: int = Field(default=5, ge=1)
+    test: int = Field(default=5, ge=1)
 
 
 class DataSpec(Spec):
@@ -60,11 +60,13 @@ class DataSpec(Spec):
     slices: list[str] = []
     """Columns that evaluation is sliced by; a column need not be a feature."""
     splits: SplitSpec = SplitSpec()
+    share: float = Field(default=1.0, gt=0, le=1)
+    """Share of the rows that is taken, chosen by the same hash as the splits: less for a quick look at the whole chain."""
     schema_file: str | None = None
     """The curated `schema.pbtxt`. Not needed with the default corpus, which brings its own."""
-    max_bad_share: float = Field(0.01, ge=0, le=1)
+    max_bad_share: float = Field(default=0.01, ge=0, le=1)
     """The run fails when a larger share of the rows cannot be read."""
-    bad_rows_kept: int = Field(20, ge=0)
+    bad_rows_kept: int = Field(default=20, ge=0)
     """How many bad rows of each kind are kept, with file and line, in the dead-letter file."""
 
     @model_validator(mode="after")

@@ -101,8 +101,6 @@ def test_an_unknown_feature(capsys: pytest.CaptureFixture[str], model: Path) -> 
     assert "NAME one of hour" in refused(capsys, "predict", "--model", str(model), "--feature", "our=3", "a")
 
 
-def test_no_model_yet(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_no_model_yet(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     assert "no model was pushed yet" in refused(capsys, "predict", "a")

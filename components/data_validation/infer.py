@@ -1,0 +1,110 @@
+"""A first schema for a user's own data, from its statistics and its configuration."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import tfx.components  # noqa: F401  before tensorflow_data_validation: it puts a module in place that tfx-bsl dropped
+
+# isort: split
+import tensorflow_data_validation as tfdv
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
+
+from components.data_validation.statistics import SPLITS, split_statistics
+from components.ingest.rows import columns_of
+from components.ingest.spec import DataSpec
+
+_HEADER = """\
+# proto-file: tensorflow_metadata/proto/v0/schema.proto
+# proto-message: tensorflow.metadata.v0.Schema
+#
+# What the data of every run must keep to. Inferred from a train split: read it, and tighten what you know better.
+# Often worth a change:
+#   presence          share of the rows that must have the column
+#   value_count       least and most values in a row
+#   domain            known values; distribution_constraints says which share of the rows must have one of them
+#   float_domain      least and greatest number
+#   skew_comparator   how far the shares of values may lie from those of the train split (greatest difference)
+#   drift_comparator  the same between spans of time
+"""
+_KNOWN_SHARE = 0.95
+_FALSE_ALARM = 1e-3
+
+
+def infer_schema(statistics_uri: str, data: DataSpec) -> schema_pb2.Schema:
+    """TFDV's inference over the train split, cleaned by what the configuration says of the columns.
+
+    Tokens and labels get no list of known values: the vocabularies are counted afresh at each run, and what is new is
+    the reason to train again. They must be there, and get skew and drift comparators. A category with few values keeps
+    the list of them, of which a twentieth of the rows may depart.
+
+    Args:
+        statistics_uri: of the statistics artefact.
+        data: what the columns mean.
+
+    Raises:
+        FileNotFoundError: there are no statistics of a split.
+        ValueError: a column that the configuration names has no value in the train split.
+    """
+    splits = {split: split_statistics(statistics_uri, split) for split in SPLITS}
+    inferred = tfdv.infer_schema(
+        statistics_pb2.DatasetFeatureStatisticsList(datasets=[splits["train"]]), infer_feature_shape=False
+    )
+    found = {feature.name: feature for feature in inferred.feature}
+    missing = [name for name in columns_of(data) if name not in found]
+    if missing:
+        raise ValueError(f"no row of the train split has a value in column {', '.join(map(repr, missing))}")
+
+    threshold = _comparator_threshold(min(split.num_examples for split in splits.values()))
+    schema = schema_pb2.Schema()
+    for name in columns_of(data):
+        feature = found[name]
+        if name in data.inputs or name == data.label:
+            _tokens(feature, data, threshold)
+        elif feature.HasField("domain"):
+            # TFDV gives a shared domain, named apart from the column; here each column has its own.
+            [domain] = [d for d in inferred.string_domain if d.name == feature.domain]
+            feature.string_domain.CopyFrom(domain)
+            feature.distribution_constraints.min_domain_mass = _KNOWN_SHARE
+        schema.feature.append(feature)
+    return schema
+
+
+def write_schema(schema: schema_pb2.Schema, path: Path) -> None:
+    """Writes a schema as text, with a header that explains its fields.
+
+    Args:
+        schema: the schema.
+        path: of the file; its folder is made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(_HEADER + text_format.MessageToString(schema), encoding="utf-8")
+
+
+def _tokens(feature: schema_pb2.Feature, data: DataSpec, threshold: float) -> None:
+    """An input or label column."""
+    for field in ("domain", "string_domain", "distribution_constraints"):
+        feature.ClearField(field)
+    is_label = feature.name == data.label
+    if data.shape == "sequence" or is_label:
+        feature.presence.min_fraction = 1.0
+        feature.presence.min_count = 1
+    feature.value_count.min = 2 if data.shape == "sequence" else 1
+    feature.value_count.ClearField("max")
+    if is_label:
+        feature.value_count.max = 1
+    if is_label or data.shape == "sequence":
+        feature.skew_comparator.infinity_norm.threshold = threshold
+        feature.drift_comparator.infinity_norm.threshold = threshold
+
+
+def _comparator_threshold(rows: int) -> float:
+    """The greatest difference of a value's share that chance alone explains, rounded up to hundredths.
+
+    Hoeffding's inequality for the share of one value among `rows` independent rows,
+    P(|share - truth| >= t) <= 2 exp(-2 rows t^2), solved for t at a false alarm in a thousand runs.
+    """
+    t = math.sqrt(math.log(2 / _FALSE_ALARM) / (2 * rows))
+    return max(0.01, math.ceil(100 * t) / 100)

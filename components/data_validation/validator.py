@@ -1,0 +1,151 @@
+"""The ExampleValidator of BigVocab: stops the run on anomalies, and compares the splits with each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tfx.components  # noqa: F401  before tensorflow_data_validation: it puts a module in place that tfx-bsl dropped
+
+# isort: split
+import tensorflow_data_validation as tfdv
+from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
+from tfx import types
+from tfx.components.example_validator import component, executor, labels
+from tfx.components.statistics_gen import stats_artifact_utils
+from tfx.dsl.components.base import executor_spec
+from tfx.dsl.io import fileio
+from tfx.proto.orchestration import execution_result_pb2
+from tfx.types import artifact_utils, component_spec, standard_component_specs
+from tfx.utils import json_utils, writer_utils
+
+from components.data_validation.errors import AnomaliesFound, Anomaly
+
+REFERENCE_SPLIT = "train"
+_ALL_ROWS = "(all rows)"
+
+
+class Executor(executor.Executor):
+    """TFX's own check of each split's statistics against the schema, with two things added.
+
+    Each split is also compared with the train split by the schema's skew comparators, which the stock executor
+    never looks at: it passes no second statistics. And an anomaly fails the node, where the stock executor
+    only writes it down.
+    """
+
+    _reference: statistics_pb2.DatasetFeatureStatisticsList | None = None
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> execution_result_pb2.ExecutorOutput:
+        """Validates the statistics.
+
+        Raises:
+            AnomaliesFound: a split departs from the schema or from the train split. As TFX removes the outputs of a
+                failed node, the anomalies then lie in `<uri of the artefact>-failed/`.
+        """
+        statistics = artifact_utils.get_single_instance(input_dict[standard_component_specs.STATISTICS_KEY])
+        if REFERENCE_SPLIT in artifact_utils.decode_split_names(statistics.split_names):
+            self._reference = stats_artifact_utils.load_statistics(statistics, REFERENCE_SPLIT).proto()
+        output = super().Do(input_dict, output_dict, exec_properties)
+
+        anomalies = artifact_utils.get_single_instance(output_dict[standard_component_specs.ANOMALIES_KEY])
+        found = [
+            anomaly
+            for split in artifact_utils.decode_split_names(anomalies.split_names)
+            for anomaly in read_anomalies(anomalies.uri, split)
+        ]
+        if found:
+            failed = anomalies.uri.rstrip("/") + "-failed"
+            _copy(anomalies.uri, failed)
+            raise AnomaliesFound(found, failed)
+        return output
+
+    def _Validate(self, inputs: dict[str, Any], outputs: dict[str, Any]) -> anomalies_pb2.Anomalies:
+        statistics = inputs[standard_component_specs.STATISTICS_KEY]
+        schema = inputs[standard_component_specs.SCHEMA_KEY]
+        anomalies = tfdv.validate_statistics(statistics, schema, serving_statistics=self._reference)
+        path = f"{outputs[labels.SCHEMA_DIFF_PATH]}/{executor.DEFAULT_FILE_NAME}"
+        writer_utils.write_anomalies(path, anomalies)
+        return anomalies
+
+
+class ExampleValidatorSpec(component_spec.ComponentSpec):
+    """TFX's spec with the code's fingerprint, which makes it a part of the cache key."""
+
+    PARAMETERS = {
+        **standard_component_specs.ExampleValidatorSpec.PARAMETERS,
+        "code": component_spec.ExecutionParameter(type=str),
+    }
+    INPUTS = standard_component_specs.ExampleValidatorSpec.INPUTS
+    OUTPUTS = standard_component_specs.ExampleValidatorSpec.OUTPUTS
+
+
+class ExampleValidator(component.ExampleValidator):
+    """TFX's component with the executor above.
+
+    Component `outputs` contains:
+     - `anomalies`: Channel of type `standard_artifacts.ExampleAnomalies`.
+    """
+
+    SPEC_CLASS = ExampleValidatorSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+
+    def __init__(self, statistics: types.BaseChannel, schema: types.BaseChannel, code: str) -> None:
+        spec = ExampleValidatorSpec(
+            statistics=statistics,
+            schema=schema,
+            exclude_splits=json_utils.dumps([]),
+            code=code,
+            anomalies=types.Channel(type=types.standard_artifacts.ExampleAnomalies),
+        )
+        super(component.ExampleValidator, self).__init__(spec=spec)
+
+
+def example_validator(statistics: types.BaseChannel, schema: types.BaseChannel, code: str) -> ExampleValidator:
+    """The validation node of a pipeline.
+
+    Args:
+        statistics: of StatisticsGen, with a split `train`.
+        schema: the schema to keep to.
+        code: a fingerprint of the code of this package: a part of the cache key.
+    """
+    return ExampleValidator(statistics, schema, code)
+
+
+def read_anomalies(uri: str, split: str) -> list[Anomaly]:
+    """The anomalies of one split, by column.
+
+    Args:
+        uri: of the anomalies artefact.
+        split: name of the split.
+    """
+    with fileio.open(f"{uri}/Split-{split}/{executor.DEFAULT_FILE_NAME}", "rb") as stream:
+        anomalies = anomalies_pb2.Anomalies.FromString(stream.read())
+    found = [
+        Anomaly(split, name, _plain(reason.short_description, split), _plain(reason.description, split))
+        for name, info in sorted(anomalies.anomaly_info.items())
+        for reason in info.reason
+    ]
+    found += [
+        Anomaly(split, _ALL_ROWS, reason.short_description, reason.description)
+        for reason in anomalies.dataset_anomaly_info.reason
+    ]
+    if anomalies.data_missing:
+        found.append(Anomaly(split, _ALL_ROWS, "No rows", "The split has no rows."))
+    return found
+
+
+def _plain(text: str, split: str) -> str:
+    # The library's words for the two sides of a comparison, whatever they are.
+    return text.replace("between training and serving", f"between {split} and {REFERENCE_SPLIT}")
+
+
+def _copy(source: str, target: str) -> None:
+    for folder, _, names in fileio.walk(source):
+        to = target + str(folder)[len(source) :]
+        fileio.makedirs(to)
+        for name in map(str, names):
+            fileio.copy(f"{folder}/{name}", f"{to}/{name}", overwrite=True)

@@ -1,0 +1,49 @@
+"""The ExampleGen of BigVocab."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tfx.components.example_gen.component import FileBasedExampleGen
+from tfx.dsl.components.base import executor_spec
+from tfx.proto import example_gen_pb2
+
+from components.ingest.driver import Driver
+from components.ingest.executor import SPLITS, Executor
+from components.ingest.files import base_and_pattern
+from components.ingest.properties import pack
+from components.ingest.spec import DataSpec
+
+
+class IngestExampleGen(FileBasedExampleGen):
+    """Reads text, CSV, JSON Lines, Parquet or TFRecord into tokenised tf.Examples in splits train, eval and test.
+
+    Component `outputs` contains:
+     - `examples`: Channel of type `standard_artifacts.Examples`, gzip TFRecord. Beside the splits the artefact's folder
+       holds `counts.json` and `dead_letters.jsonl`.
+    """
+
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+    DRIVER_CLASS = Driver
+
+
+def example_gen(data: DataSpec, root_of_config: Path, code: str) -> IngestExampleGen:
+    """The ingestion node of a pipeline.
+
+    Args:
+        data: where rows come from and what their columns mean.
+        root_of_config: the folder that a relative `data.source.path` starts from.
+        code: a fingerprint of the code of this package: a part of the cache key.
+    """
+    base, pattern = base_and_pattern(data.source, root_of_config)
+    shares = data.splits.model_dump()
+    return IngestExampleGen(
+        input_base=base,
+        input_config=example_gen_pb2.Input(splits=[example_gen_pb2.Input.Split(name="all", pattern=pattern)]),
+        output_config=example_gen_pb2.Output(
+            split_config=example_gen_pb2.SplitConfig(
+                splits=[example_gen_pb2.SplitConfig.Split(name=s, hash_buckets=shares[s]) for s in SPLITS]
+            )
+        ),
+        custom_config=pack(data, code),
+    )

@@ -1,0 +1,62 @@
+"""The driver: knows when the files of a source have changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from tfx.components.example_gen import driver, input_processor
+from tfx.proto import example_gen_pb2, range_config_pb2
+
+from components.ingest.files import fingerprint, list_files
+from components.ingest.properties import unpack
+from components.ingest.spec import SourceKind
+
+
+class InputProcessor(input_processor.FileBasedInputProcessor):
+    """TFX's own, spans and versions included, with the files and the fingerprint of `components.ingest.files`.
+
+    TFX's fingerprint is over sizes and seconds of change, of files one folder deep.
+    """
+
+    def __init__(
+        self,
+        kind: SourceKind,
+        input_base: str,
+        splits: Iterable[example_gen_pb2.Input.Split],
+        range_config: range_config_pb2.RangeConfig | None,
+    ) -> None:
+        super().__init__(input_base, splits, range_config)
+        self._kind: SourceKind = kind
+        self._base = input_base
+
+    def get_input_fingerprint(self, span: int, version: int | None) -> str:
+        """Overrides TFX's fingerprint.
+
+        Raises:
+            IngestError: the source has no files.
+        """
+        patterns = [self.get_pattern_for_span_version(split.pattern, span, version) for split in self._splits]
+        files = [f for pattern in patterns for f in list_files(self._kind, self._base, pattern)]
+        return fingerprint(files, self._base)
+
+
+class Driver(driver.FileBasedDriver):
+    """Resolves spans and fingerprints the files before the cache is asked."""
+
+    _kind: SourceKind = "text"
+
+    def resolve_exec_properties(
+        self, exec_properties: dict[str, Any], pipeline_info: Any, component_info: Any
+    ) -> dict[str, Any]:
+        self._kind = unpack(exec_properties).source.kind
+        return super().resolve_exec_properties(exec_properties, pipeline_info, component_info)
+
+    def get_input_processor(
+        self,
+        splits: Iterable[example_gen_pb2.Input.Split],
+        range_config: range_config_pb2.RangeConfig | None = None,
+        input_base_uri: str | None = None,
+    ) -> InputProcessor:
+        assert input_base_uri
+        return InputProcessor(self._kind, input_base_uri, splits, range_config)

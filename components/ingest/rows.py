@@ -1,0 +1,192 @@
+"""From a user's row to the columns of an Example."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from components.ingest.errors import RowError, ShortRow, nearest
+from components.ingest.spec import DataSpec
+from components.ingest.tokenize import tokenize
+
+Columns = dict[str, list[str] | list[float]]
+"""The values of each column: tokens, or none or one category, or none or one number."""
+
+HASH_BYTES = 16
+_FLOAT32_MAX = 3.4028234663852886e38
+
+
+def columns_of(data: DataSpec) -> list[str]:
+    """All columns that the configuration names, each once: inputs, label, features, slices."""
+    names = [*data.inputs, *([data.label] if data.label else []), *data.features, *data.slices]
+    return list(dict.fromkeys(names))
+
+
+class RowReader:
+    """Turns rows into columns, as the configuration declares them.
+
+    Args:
+        data: what the columns mean.
+        labelled: False for rows to predict from: no label is asked for, and in shape `sequence` one token is enough.
+    """
+
+    def __init__(self, data: DataSpec, labelled: bool = True) -> None:
+        self._data = data
+        self._label = data.label if labelled else None
+        self._least = 2 if data.shape == "sequence" and labelled else 1
+        taken = [*data.inputs, data.label]
+        self._numbers = [name for name, feature in data.features.items() if feature.kind == "number"]
+        side = [name for name, feature in data.features.items() if feature.kind == "category"]
+        self._categories = list(dict.fromkeys(side + [s for s in data.slices if s not in [*data.features, *taken]]))
+
+    def __call__(self, row: Mapping[str, Any]) -> Columns:
+        """The columns of one row.
+
+        Raises:
+            RowError: a value is missing or of a wrong type.
+            ShortRow: the row has too few tokens for an example.
+        """
+        columns: Columns = {}
+        total = 0
+        for name in self._data.inputs:
+            if name not in row:
+                raise RowError(f"{name}: missing column", f"no column '{name}'{nearest(name, row)}")
+            tokens = columns[name] = self._tokens(name, row[name])
+            total += len(tokens)
+        if self._label is not None:
+            if self._label not in row:
+                reason = f"no column '{self._label}'{nearest(self._label, row)}"
+                raise RowError(f"{self._label}: missing column", reason)
+            columns[self._label] = self._category(self._label, row[self._label])
+            if not columns[self._label]:
+                raise RowError(f"{self._label}: no label", f"column '{self._label}' is empty")
+        for name in self._numbers:
+            columns[name] = _number(name, row.get(name))
+        for name in self._categories:
+            columns[name] = self._category(name, row.get(name))
+        if total < self._least:
+            raise ShortRow(f"{total} tokens, at least {self._least} are needed")
+        return columns
+
+    def _tokens(self, name: str, value: Any) -> list[str]:
+        if isinstance(value, str):
+            tokens = tokenize(value, self._data.tokenizer, self._data.lowercase)
+        elif value is None:
+            tokens = []
+        elif isinstance(value, list):
+            if self._data.tokenizer != "none":
+                raise RowError(
+                    f"{name}: wrong type",
+                    f"column '{name}' holds a list, and data.tokenizer is '{self._data.tokenizer}': "
+                    "lists of tokens need data.tokenizer 'none'",
+                )
+            tokens = [_text(name, element) for element in value]
+            if "" in tokens:
+                raise RowError(f"{name}: empty token", f"the list in column '{name}' holds an empty token")
+        else:
+            tokens = tokenize(_text(name, value), self._data.tokenizer, self._data.lowercase)
+        if self._data.tokenizer == "none":
+            for token in tokens:
+                _refuse_line_break(name, token)
+        return tokens
+
+    def _category(self, name: str, value: Any) -> list[str]:
+        if isinstance(value, list) and len(value) <= 1:
+            value = value[0] if value else None
+        if value is None or value == "":
+            return []
+        text = value if isinstance(value, str) else _text(name, value)
+        _refuse_line_break(name, text)
+        return [text]
+
+
+def row_to_columns(row: Mapping[str, Any], data: DataSpec) -> Columns:
+    """The columns of a row to predict from; no label is asked for.
+
+    Args:
+        row: column name to value, as parsed from JSON: text, a number, or a list of tokens with tokenizer `none`.
+            Features may be left out: they count as missing.
+        data: what the columns mean.
+
+    Raises:
+        RowError: an input column is missing, or a value is of a wrong type.
+        ShortRow: the row holds no token.
+    """
+    return RowReader(data, labelled=False)(row)
+
+
+def row_hash(columns: Columns, data: DataSpec) -> bytes:
+    """`HASH_BYTES` bytes that depend on the row's inputs and label alone, so that equal examples share a split."""
+    parts: list[str] = []
+    for name in data.inputs:
+        parts += columns[name]  # type: ignore[arg-type]
+        parts.append("")
+    if data.label:
+        parts += columns[data.label]  # type: ignore[arg-type]
+    try:
+        return hashlib.blake2b("\0".join(parts).encode(), digest_size=HASH_BYTES).digest()
+    except UnicodeEncodeError as error:
+        raise RowError("not UTF-8", "the text holds half of a surrogate pair") from error
+
+
+def serialize(columns: Columns) -> bytes:
+    """The columns as a serialized tf.Example; equal columns give equal bytes.
+
+    Raises:
+        RowError: a text cannot be written as UTF-8.
+    """
+    example = tf.train.Example()
+    feature = example.features.feature
+    try:
+        for name, values in columns.items():
+            if not values:
+                continue  # an absent feature, not an empty one: an empty list would have to have a type
+            if isinstance(values[0], str):
+                feature[name].bytes_list.value.extend([v.encode() for v in values])  # type: ignore[union-attr]
+            else:
+                feature[name].float_list.value.extend(values)  # type: ignore[arg-type]
+    except UnicodeEncodeError as error:
+        raise RowError("not UTF-8", "the text holds half of a surrogate pair") from error
+    return example.SerializeToString(deterministic=True)
+
+
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    shown = "nothing" if value is None else f"a {type(value).__name__}"
+    raise RowError(f"{name}: wrong type", f"column '{name}' holds {shown} where a text or a whole number belongs")
+
+
+def _refuse_line_break(name: str, text: str) -> None:
+    # A vocabulary file has one entry a line.
+    if "\n" in text or "\r" in text:
+        raise RowError(f"{name}: line break", f"a value of column '{name}' holds a line break")
+
+
+def _number(name: str, value: Any) -> list[float]:
+    if isinstance(value, list) and len(value) <= 1:
+        value = value[0] if value else None
+    if value is None or value == "":
+        return []
+    if isinstance(value, str):
+        try:
+            number = float("not a number" if "_" in value else value)
+        except ValueError:
+            number = math.inf
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        number = float(value) if abs(value) <= _FLOAT32_MAX or value != value else math.inf
+        if math.isnan(number):  # the way data frames write a missing number
+            return []
+    else:
+        number = math.inf
+    if not abs(number) <= _FLOAT32_MAX:
+        raise RowError(f"{name}: not a number", f"column '{name}' holds {str(value)[:40]!r}")
+    return [number]

