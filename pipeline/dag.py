@@ -16,6 +16,7 @@ from components.evaluation.config import eval_config
 from components.evaluation.last_blessed import LastBlessedModel
 from components.infra_validation.component import infra_validator
 from components.ingest.component import example_gen
+from components.ingest.spec import DataSpec
 from components.pushing.component import pusher
 from pipeline.beam import BEAM_ARGS
 from pipeline.config import Config
@@ -27,7 +28,7 @@ def build(config: Config, paths: Paths) -> tfx.dsl.Pipeline:
     source = sources(config)
     statistics = source[-1].outputs["statistics"]
     examples = source[0].outputs["examples"]
-    data = config.data.model_dump_json()
+    data = _columns(config).model_dump_json()
     evaluation = config.evaluation.model_dump_json()
 
     schema_importer = SchemaImporter(schema_file=schema_file(config)).with_id("ImportSchemaGen")
@@ -52,7 +53,7 @@ def build(config: Config, paths: Paths) -> tfx.dsl.Pipeline:
     baselines = Baselines(
         examples=examples,
         transform_graph=transform.outputs["transform_graph"],
-        data=config.data,
+        data=_columns(config),
         evaluation=config.evaluation,
         code=fingerprint("components.evaluation.component"),
     )
@@ -103,7 +104,9 @@ def build(config: Config, paths: Paths) -> tfx.dsl.Pipeline:
 
 def sources(config: Config) -> list[tfx.dsl.components.BaseComponent]:
     """What comes before the schema: the rows and their statistics."""
-    examples = example_gen(config.data, Path(), code=fingerprint("components.ingest.component")).with_id("ExampleGen")
+    examples = example_gen(_columns(config), Path(), code=fingerprint("components.ingest.component")).with_id(
+        "ExampleGen"
+    )
     return [examples, tfx.components.StatisticsGen(examples=examples.outputs["examples"])]
 
 
@@ -121,3 +124,9 @@ def pipeline_of(config: Config, paths: Paths, nodes: list[tfx.dsl.components.Bas
 def schema_file(config: Config) -> str:
     """The curated schema of the data; the default corpus brings its own."""
     return config.data.schema_file or str(importlib.resources.files("schemas") / "sotu" / "schema.pbtxt")
+
+
+def _columns(config: Config) -> DataSpec:
+    """What the columns mean, without what no component may depend on: a schema file that has just been written must not
+    make everything run again."""
+    return config.data.model_copy(update={"schema_file": None})

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 from components.ingest.errors import IngestError, nearest
 from components.ingest.files import open_bytes
 from components.ingest.readers import SOTU_COLUMNS, csv_header
-from components.ingest.rows import columns_of
+from components.ingest.rows import columns_read
 from components.ingest.spec import DataSpec
 
 
@@ -37,7 +37,7 @@ def check_columns(data: DataSpec, files: list[str]) -> None:
     faults = [
         f"{file}: no column '{name}'{nearest(name, columns)}"
         for file, columns in known.items()
-        for name in columns_of(data)
+        for name in columns_read(data)
         if name not in columns
     ]
     faults += [f"{file}: a column stands twice in the header" for file, c in known.items() if len(set(c)) < len(c)]

@@ -29,7 +29,7 @@ from components.ingest.files import list_files
 from components.ingest.properties import unpack
 from components.ingest.ranges import Range, ranges
 from components.ingest.readers import read
-from components.ingest.rows import HASH_BYTES, RowReader, columns_of, row_hash, serialize
+from components.ingest.rows import HASH_BYTES, RowReader, columns_read, row_hash, serialize
 from components.ingest.spec import DataSpec
 
 SPLITS = ("train", "eval", "test")
@@ -128,7 +128,7 @@ class _ReadRows(beam.DoFn):
 
     def process(self, part: Range) -> Iterator[Any]:
         data, keep = self._data, self._data.bad_rows_kept
-        counts = Counts(unseen=set(columns_of(data)))
+        counts = Counts(unseen=set(columns_read(data)))
         batches: dict[Shard, list[Record]] = {}
         held = 0
         for line, row in read(part, data):
@@ -141,7 +141,7 @@ class _ReadRows(beam.DoFn):
                 counts.columns.update(itertools.islice(row, 100 - len(counts.columns)))
             try:
                 columns = self._columns(row)
-                key = row_hash(columns, data)
+                key = row_hash(columns, data, row)
                 record = key + serialize(columns)
             except RowError as error:
                 counts.add_bad(part.path, line, error, keep)

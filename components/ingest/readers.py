@@ -17,7 +17,7 @@ import tensorflow as tf
 from components.ingest.errors import RowError
 from components.ingest.files import open_bytes
 from components.ingest.ranges import Range
-from components.ingest.rows import columns_of
+from components.ingest.rows import columns_read
 from components.ingest.spec import DataSpec
 
 Row = dict[str, Any]
@@ -190,7 +190,7 @@ def _json_error(line: bytes, error: json.JSONDecodeError) -> RowError:
 def _parquet(part: Range, data: DataSpec) -> Rows:
     with open_bytes(part.path, decompress=False) as stream:
         file = pq.ParquetFile(stream)
-        names = [n for n in columns_of(data) if n in file.schema_arrow.names]
+        names = [n for n in columns_read(data) if n in file.schema_arrow.names]
         groups = list(range(part.start, file.num_row_groups if part.end is None else part.end))
         number = part.line
         for batch in file.iter_batches(batch_size=4096, row_groups=groups, columns=names):

@@ -21,9 +21,14 @@ _FLOAT32_MAX = 3.4028234663852886e38
 
 
 def columns_of(data: DataSpec) -> list[str]:
-    """All columns that the configuration names, each once: inputs, label, features, slices."""
+    """All columns of an Example, each once: inputs, label, features, slices."""
     names = [*data.inputs, *([data.label] if data.label else []), *data.features, *data.slices]
     return list(dict.fromkeys(names))
+
+
+def columns_read(data: DataSpec) -> list[str]:
+    """All columns that are read: those, and the ones that only decide the split."""
+    return list(dict.fromkeys([*columns_of(data), *data.split_by]))
 
 
 class RowReader:
@@ -119,14 +124,31 @@ def row_to_columns(row: Mapping[str, Any], data: DataSpec) -> Columns:
     return RowReader(data, labelled=False)(row)
 
 
-def row_hash(columns: Columns, data: DataSpec) -> bytes:
-    """`HASH_BYTES` bytes that depend on the row's inputs and label alone, so that equal examples share a split."""
+def row_hash(columns: Columns, data: DataSpec, row: Mapping[str, Any]) -> bytes:
+    """`HASH_BYTES` bytes that depend on what decides the split alone: rows that are equal in it share a split.
+
+    A paragraph that was read twice, in other years, must not be in two splits: of a sequence the tokens decide. Among
+    labelled rows equal pairs of inputs and label are frequent, each an observation of its own: there all columns
+    decide, as in TFX's own split by hash.
+
+    Args:
+        columns: of the row.
+        data: what the columns mean.
+        row: the row as it was read.
+
+    Raises:
+        RowError: a column of `data.split_by` is missing, or a text cannot be written as UTF-8.
+    """
     parts: list[str] = []
-    for name in data.inputs:
-        parts += columns[name]  # type: ignore[arg-type]
-        parts.append("")
-    if data.label:
-        parts += columns[data.label]  # type: ignore[arg-type]
+    if data.split_by:
+        for name in data.split_by:
+            if row.get(name) is None:
+                raise RowError(f"{name}: missing column", f"no value in '{name}', which decides the row's split")
+            parts.append(str(row[name]))
+    else:
+        for name in data.inputs if data.shape == "sequence" else columns_of(data):
+            parts += [str(value) for value in columns[name]]
+            parts.append("")
     try:
         return hashlib.blake2b("\0".join(parts).encode(), digest_size=HASH_BYTES).digest()
     except UnicodeEncodeError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -37,7 +38,7 @@ class FeatureSpec(Spec):
 
 
 class SplitSpec(Spec):
-    """Shares of the rows, as whole parts of their sum. A row's split follows from a hash of its inputs and label."""
+    """Shares of the rows, as whole parts of their sum. A row's split follows from a hash: see `data.split_by`."""
 
     train: int = Field(default=90, ge=1)
     eval: int = Field(default=5, ge=1)
@@ -60,8 +61,11 @@ class DataSpec(Spec):
     slices: list[str] = []
     """Columns that evaluation is sliced by; a column need not be a feature."""
     splits: SplitSpec = SplitSpec()
+    split_by: list[str] = []
+    """Columns, such as a user, that decide a row's split: rows that agree in them stay together. By default these are
+    the tokens of a sequence, and all columns of a labelled row."""
     share: float = Field(default=1.0, gt=0, le=1)
-    """Share of the rows that is taken, chosen by the same hash as the splits: less for a quick look at the whole chain."""
+    """Share of the rows that is taken, chosen by the same hash as the splits: less for a quick look."""
     schema_file: str | None = None
     """The curated `schema.pbtxt`. Not needed with the default corpus, which brings its own."""
     max_bad_share: float = Field(default=0.01, ge=0, le=1)
@@ -82,6 +86,22 @@ class DataSpec(Spec):
         faults += [f"column '{c}' is both an input or label and a feature" for c in self.features if c in taken]
         if len(set(taken)) != len(taken):
             faults.append("a column stands twice in data.inputs and data.label")
+        faults += _names_refused([*self.inputs, *self.features])
         if faults:
             raise ValueError("; ".join(faults))
         return self
+
+
+def _names_refused(names: list[str]) -> list[str]:
+    """What the exported model's signatures cannot take as the name of an input: TensorFlow's rules."""
+    faults = [
+        f"column {name!r} cannot be an input of a served model: letters, digits, '_', '.', '-' and '/' can; rename it"
+        for name in names
+        if not re.fullmatch(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*", name)
+    ]
+    by_name: dict[str, str] = {}
+    for name in dict.fromkeys(names):
+        twin = by_name.setdefault(name.lower(), name)
+        if twin != name:
+            faults.append(f"columns {twin!r} and {name!r} differ in case alone: a served model cannot tell them apart")
+    return faults

@@ -42,11 +42,10 @@ def preprocessing_fn(inputs: dict[str, Column], custom_config: dict[str, Any]) -
 
 
 def _token_ids(inputs: dict[str, Column], data: DataSpec, spec: VocabularySpec) -> dict[str, Column]:
-    columns = [_without_spaces(_sparse(inputs[name])) for name in data.inputs]
-    tokens = columns[0] if len(columns) == 1 else tf.sparse.concat(axis=1, sp_inputs=columns)
+    tokens = _joined([_without_spaces(_sparse(inputs[name])) for name in data.inputs])
     # In a sequence every token but the first is a label too: one list of tokens serves both.
     labels = tokens if data.shape == "sequence" else _without_spaces(_sparse(inputs[str(data.label)]))
-    counted = tf.sparse.concat(axis=1, sp_inputs=[tokens, labels]) if _both(data, spec) else None
+    counted = _joined([tokens, labels]) if spec.shared and data.shape == "labelled" else None
 
     def file_of(x: tf.SparseTensor, size: int, name: str) -> Any:
         return tft.vocabulary(
@@ -84,8 +83,13 @@ def _lookup(oov_buckets: int) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tenso
     return lookup
 
 
-def _both(data: DataSpec, spec: VocabularySpec) -> bool:
-    return spec.shared and data.shape == "labelled"
+def _joined(columns: list[tf.SparseTensor]) -> tf.SparseTensor:
+    """The columns' values one after the other in each row, without the gaps that shorter values would leave."""
+    if len(columns) == 1:
+        return columns[0]
+    wide = tf.sparse.concat(axis=1, sp_inputs=columns)
+    rows = tf.RaggedTensor.from_value_rowids(wide.values, wide.indices[:, 0], nrows=wide.dense_shape[0])
+    return rows.to_sparse()
 
 
 def _feature(name: str, column: tf.SparseTensor, feature: FeatureSpec) -> tf.Tensor:
@@ -106,7 +110,10 @@ def _sparse(column: Column) -> tf.SparseTensor:
         return column
     if column.shape.rank == 1:
         column = column[:, tf.newaxis]
-    return tf.sparse.from_dense(column)
+    # Not `from_dense`, which takes a 0 for a missing value.
+    shape = tf.shape(column, out_type=tf.int64)
+    places = tf.where(tf.ones_like(column, tf.bool))
+    return tf.SparseTensor(places, tf.gather_nd(column, places), shape)
 
 
 def _dense(column: tf.SparseTensor, default: float | int) -> tf.Tensor:

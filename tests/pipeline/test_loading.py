@@ -112,6 +112,8 @@ def test_a_wrong_key_in_quick_is_a_fault_even_when_quick_is_not_asked_for(tmp_pa
         ("trainer.replicas=3", "cannot be dealt evenly to 3 replicas"),
         ("evaluation.beat=[trigram]", "the trigram is a baseline of sequences"),
         ("data.source={kind: csv}", "source.path is needed"),
+        ("data.inputs=[item viewed]", "column 'item viewed' cannot be an input of a served model"),
+        ("data.inputs=[viewed, Viewed]", "'viewed' and 'Viewed' differ in case alone"),
     ],
 )
 def test_what_does_not_fit_together(tmp_path: Path, setting: str, fault: str) -> None:

@@ -103,6 +103,9 @@ def test_changed_data_is_seen(labelled: Path, bigvocab: Bigvocab) -> None:
 def test_a_folder_of_texts(bigvocab: Bigvocab, tmp_path: Path) -> None:
     file = text_configuration(tmp_path)
     check(file, run(bigvocab, file))
+    nodes = {node["name"]: node["cached"] for node in summary(file)["nodes"]}
+    assert nodes["ExampleGen"], "`bigvocab schema` has already read the data"
+    assert nodes["StatisticsGen"]
     result = bigvocab("predict", "the united", "the american", "--top", "5", folder=tmp_path)
     assert result.returncode == 0, result.stderr
     assert re.search(r"the united\n  states +0\.\d+", result.stdout)
@@ -117,7 +120,7 @@ def test_sessions_in_json_lines(bigvocab: Bigvocab, tmp_path: Path) -> None:
     assert first[0]["label"] == "states"
 
 
-def test_interrupted_and_taken_up_again(labelled: Path, bigvocab: Bigvocab, tmp_path: Path) -> None:
+def test_interrupted_and_taken_up_again(bigvocab: Bigvocab, tmp_path: Path) -> None:
     file = csv_configuration(tmp_path, rows=4_000)
     assert bigvocab("schema", file.name, folder=tmp_path).returncode == 0
     command = [sys.executable, "-m", "pipeline.cli", "run", file.name]

@@ -102,19 +102,37 @@ def test_rows_to_predict_from_need_no_label_and_one_token() -> None:
         row_to_columns({"words": " "}, SEQUENCE)
 
 
-def test_hash_follows_from_inputs_and_label_alone() -> None:
-    read = RowReader(LABELLED)
-    first = row_hash(read(ROW), LABELLED)
-    assert row_hash(read({**ROW, "year": 1947, "party": None, "decade": "1950s"}), LABELLED) == first
-    assert row_hash(read({**ROW, "word": "united"}), LABELLED) != first
-    assert row_hash(read({**ROW, "after": "state"}), LABELLED) != first
+def hash_of(data: DataSpec, **row: Any) -> bytes:
+    return row_hash(RowReader(data)(row), data, row)
+
+
+def test_the_split_of_a_labelled_row_follows_from_all_its_columns() -> None:
+    first = hash_of(LABELLED, **ROW)
+    assert hash_of(LABELLED, **ROW, unknown="column") == first
+    assert hash_of(LABELLED, **{**ROW, "year": 1947}) != first
+    assert hash_of(LABELLED, **{**ROW, "word": "united"}) != first
+    assert hash_of(LABELLED, **{**ROW, "after": "state"}) != first
     # The same tokens in other columns are another input.
-    assert row_hash(read({**ROW, "before": "of", "after": ["the", "states"]}), LABELLED) != first
+    assert hash_of(LABELLED, **{**ROW, "before": "of", "after": ["the", "states"]}) != first
+
+
+def test_the_split_of_a_sequence_follows_from_its_tokens_alone() -> None:
+    first = hash_of(SEQUENCE, words="the state of the union", year=1946)
+    assert hash_of(SEQUENCE, words="The state of the Union", year=1947) == first
+    assert hash_of(SEQUENCE, words="the state of the nation", year=1946) != first
+
+
+def test_columns_may_be_named_that_decide_the_split() -> None:
+    by_user = LABELLED.model_copy(update={"split_by": ["user"]})
+    first = hash_of(by_user, **ROW, user=17)
+    assert hash_of(by_user, **{**ROW, "word": "united"}, user=17) == first
+    assert hash_of(by_user, **ROW, user=18) != first
+    with pytest.raises(RowError, match="'user', which decides"):
+        hash_of(by_user, **ROW)
 
 
 def test_hash_is_the_same_on_every_machine() -> None:
-    columns = RowReader(SEQUENCE)({"words": "the state of the union"})
-    assert row_hash(columns, SEQUENCE).hex() == "ad61996e2133bfd1619b9eebb7c6a73e"
+    assert hash_of(SEQUENCE, words="the state of the union").hex() == "ad61996e2133bfd1619b9eebb7c6a73e"
 
 
 def test_half_a_surrogate_pair_is_a_bad_row() -> None:

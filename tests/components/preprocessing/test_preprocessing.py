@@ -32,8 +32,7 @@ class Transformed:
     output: tft.TFTransformOutput
 
     def file(self, name: str) -> list[str]:
-        path = self.output.vocabulary_file_by_name(name)
-        return Path(path.decode() if isinstance(path, bytes) else path).read_text().splitlines()
+        return Path(str(self.output.vocabulary_file_by_name(name))).read_text().splitlines()
 
 
 def transform(
@@ -44,9 +43,10 @@ def transform(
     with beam.Pipeline(options=BEAM) as pipeline, tft_beam.Context(temp_dir=tempfile.mkdtemp(dir=folder)):
         raw = pipeline | beam.Create(numbered)
         metadata = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec({**columns, "row": FLOAT}))
-        (transformed, _), function = (raw, metadata) | tft_beam.AnalyzeAndTransformDataset(
+        both: Any = (raw, metadata) | tft_beam.AnalyzeAndTransformDataset(
             lambda inputs: {**preprocessing_fn(inputs, config), "row": inputs["row"]}
         )
+        (transformed, _), function = both
         _ = transformed | beam.Map(_keep, str(folder / "rows"))
         _ = function | tft_beam.WriteTransformFn(str(folder / "graph"))
     out = [np.load(path, allow_pickle=True).item() for path in sorted((folder / "rows").glob("*.npy"))]
@@ -131,6 +131,7 @@ LABELLED = DataSpec.model_validate(
         "inputs": ["first", "second"],
         "label": "city",
         "tokenizer": "none",
+        "features": {"score": {"kind": "number"}},
     }
 )
 
@@ -138,11 +139,16 @@ LABELLED = DataSpec.model_validate(
 @pytest.mark.parametrize("shared", [False, True])
 def test_labelled_rows(tmp_path: Path, shared: bool) -> None:
     rows = [
-        {"first": ["a"], "second": ["b", "a"], "city": ["New York"]},
-        {"first": ["New York"], "second": [], "city": ["New York"]},
-        {"first": ["b"], "second": ["a"], "city": ["Boston"]},
+        {"first": ["a"], "second": ["b", "a"], "city": ["New York"], "score": [0.0]},
+        {"first": ["New York", "a"], "second": [], "city": ["New York"], "score": [3.0]},
+        {"first": ["b"], "second": ["a", "b"], "city": ["Boston"], "score": [3.0]},
     ]
-    columns = {"first": STRING, "second": STRING, "city": tf.io.FixedLenFeature([1], tf.string)}
+    columns = {
+        "first": STRING,
+        "second": STRING,
+        "city": tf.io.FixedLenFeature([1], tf.string),
+        "score": tf.io.FixedLenFeature([1], tf.float32),
+    }
     result = transform(rows, columns, LABELLED, VocabularySpec(shared=shared, min_count=2), tmp_path)
     known = {name: vocabulary.tokens for name, vocabulary in vocabularies(result.output).items()}
     assert sorted(known["inputs"]) == (["New York", "a", "b"] if shared else ["a", "b"])
@@ -153,6 +159,8 @@ def test_labelled_rows(tmp_path: Path, shared: bool) -> None:
         assert list(row[INPUT_IDS]) == expected
         city = raw["city"][0]
         assert list(row[LABEL_IDS]) == [known["labels"].index(city) if city in known["labels"] else -1]
+    # A 0 in a column that is always there is a value, not a missing one: mean 2, deviation sqrt(2).
+    np.testing.assert_allclose([row["score"] for row in result.rows], np.array([-2, 1, 1]) / np.sqrt(2), rtol=1e-5)
 
 
 @pytest.mark.parametrize("text", ["3 the\nof\n", "x the\n", "3 \n"])

@@ -1,0 +1,80 @@
+"""A progress line for long work."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TextIO
+
+# In place on a terminal, where a person watches; elsewhere a line now and then, so that a log stays short.
+_TERMINAL_SECONDS = 0.25
+_LOG_SECONDS = 15.0
+_stream: TextIO | None = None
+
+
+def set_stream(stream: TextIO | None) -> None:
+    """Where all progress is written from now on; None stands for standard error."""
+    global _stream
+    _stream = stream
+
+
+class Progress:
+    """Shows how far work is, how fast it goes, and how long it still takes.
+
+    Example:
+        progress = Progress("training", total=1_000_000, unit="examples")
+        progress.update(1_024, loss=4.2)
+        progress.close()
+
+    Args:
+        name: of the work.
+        total: units of the whole work.
+        unit: what is counted.
+        done: units that an earlier, interrupted run had already done; the rate does not count them.
+    """
+
+    def __init__(self, name: str, total: int, unit: str, done: int = 0) -> None:
+        self.name, self.total, self.unit = name, total, unit
+        self._done_before = self._done = done
+        self._started = time.monotonic()
+        self._paused = 0.0
+        self._written = -float("inf")
+        self._stream = _stream or sys.stderr
+        self._in_place = self._stream.isatty()
+
+    def update(self, done: int, **values: float | None) -> None:
+        """Sets the units done so far, and shows them with the values if the last line is old enough."""
+        self._done = done
+        now = time.monotonic()
+        if now - self._written >= (_TERMINAL_SECONDS if self._in_place else _LOG_SECONDS):
+            self._written = now
+            self._write(self.line(now - self._started - self._paused, values))
+
+    def pause(self, seconds: float) -> None:
+        """Takes time that went into something else, as validation, out of the rate."""
+        self._paused += seconds
+
+    def line(self, seconds: float, values: dict[str, float | None]) -> str:
+        """The text shown after so many seconds of work."""
+        rate = (self._done - self._done_before) / seconds if seconds > 0 else 0.0
+        parts = [f"{self.name} {100 * self._done / max(self.total, 1):3.0f}%", f"{rate:,.0f} {self.unit}/s"]
+        if rate > 0:
+            parts.append(f"{_clock((self.total - self._done) / rate)} left")
+        parts += [f"{name.replace('_', ' ')} {value:.3f}" for name, value in values.items() if value is not None]
+        return ", ".join(parts)
+
+    def close(self) -> None:
+        """Clears the line on a terminal, so that the next output starts on a clean one."""
+        if self._in_place:
+            self._stream.write("\r\x1b[K")
+            self._stream.flush()
+
+    def _write(self, line: str) -> None:
+        self._stream.write(f"\r\x1b[K  {line}" if self._in_place else f"{line}\n")
+        self._stream.flush()
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds + 0.5), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

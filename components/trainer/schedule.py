@@ -1,0 +1,42 @@
+"""The learning rate over the steps."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable("bigvocab")
+class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
+    """Up linearly to the peak, then down to zero along half a cosine.
+
+        rate(t) = peak (t + 1) / w                            for t < w
+        rate(t) = peak / 2 (1 + cos(pi (t - w) / (T - w)))    from there on, 0 for t >= T
+
+    Source: Loshchilov and Hutter, "SGDR" (2017), one cycle; warm-up as in Goyal et al. (2017).
+
+    Args:
+        peak: the highest rate.
+        steps: T, all steps of the training.
+        warmup: w, steps of the warm-up; fewer than all.
+
+    Raises:
+        ValueError: not 0 <= warmup < steps.
+    """
+
+    def __init__(self, peak: float, steps: int, warmup: int = 0) -> None:
+        if not 0 <= warmup < steps:
+            raise ValueError(f"the warm-up of {warmup} steps does not fit into {steps} steps")
+        self.peak, self.steps, self.warmup = peak, steps, warmup
+
+    def __call__(self, step: Any) -> tf.Tensor:
+        step = tf.cast(step, tf.float32)
+        rising = (step + 1.0) / max(self.warmup, 1)
+        share = tf.clip_by_value((step - self.warmup) / (self.steps - self.warmup), 0.0, 1.0)
+        return self.peak * tf.where(step < self.warmup, rising, 0.5 * (1.0 + tf.cos(math.pi * share)))
+
+    def get_config(self) -> dict[str, Any]:
+        return {"peak": self.peak, "steps": self.steps, "warmup": self.warmup}
