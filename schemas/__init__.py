@@ -1,0 +1,1 @@
+"""Curated schemas of data sets, and the JSON schema of the configuration."""
