@@ -159,7 +159,9 @@ class ProgressLine(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs = logs or {}
-        self._validation = {"validation_nll": logs.get("val_nll"), "recall_at_10": logs.get("val_recall_at_10")}
+        nll = logs.get("val_nll")
+        perplexity = None if nll is None else math.exp(nll)
+        self._validation = {"validation perplexity": perplexity, "recall@10": logs.get("val_recall_at_10")}
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._progress.close()

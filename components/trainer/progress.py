@@ -38,7 +38,7 @@ class Progress:
         self._done_before = self._done = done
         self._started = time.monotonic()
         self._paused = 0.0
-        self._written = -float("inf")
+        self._written: float | None = None
         self._stream = _stream or sys.stderr
         self._in_place = self._stream.isatty()
 
@@ -46,7 +46,11 @@ class Progress:
         """Sets the units done so far, and shows them with the values if the last line is old enough."""
         self._done = done
         now = time.monotonic()
-        if now - self._written >= (_TERMINAL_SECONDS if self._in_place else _LOG_SECONDS):
+        if self._written is None:
+            # The first step also traces and builds: a rate that counts it tells nothing.
+            self._started = self._written = now
+            self._done_before = done
+        elif now - self._written >= (_TERMINAL_SECONDS if self._in_place else _LOG_SECONDS):
             self._written = now
             self._write(self.line(now - self._started - self._paused, values))
 
@@ -60,7 +64,7 @@ class Progress:
         parts = [f"{self.name} {100 * self._done / max(self.total, 1):3.0f}%", f"{rate:,.0f} {self.unit}/s"]
         if rate > 0:
             parts.append(f"{_clock((self.total - self._done) / rate)} left")
-        parts += [f"{name.replace('_', ' ')} {value:.3f}" for name, value in values.items() if value is not None]
+        parts += [f"{name} {value:.3f}" for name, value in values.items() if value is not None]
         return ", ".join(parts)
 
     def close(self) -> None:
@@ -70,7 +74,7 @@ class Progress:
             self._stream.flush()
 
     def _write(self, line: str) -> None:
-        self._stream.write(f"\r\x1b[K  {line}" if self._in_place else f"{line}\n")
+        self._stream.write(f"\r\x1b[K  {line}" if self._in_place else f"  {line}\n")
         self._stream.flush()
 
 
