@@ -94,7 +94,8 @@ def _transform(outputs: Outputs) -> str:
 
 def _baselines(outputs: Outputs) -> str:
     metrics = baselines_of(outputs)["metrics"]
-    return "; ".join(f"{name} {_headline(values)}" for name, values in metrics.items())
+    best = max(metrics, key=lambda name: metrics[name]["recall_at_10"] or 0)
+    return f"best of {', '.join(metrics)}: {best}, {_headline(metrics[best])}"
 
 
 def _trainer(outputs: Outputs) -> str:

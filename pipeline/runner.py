@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.config import Config
 from pipeline.console import Console, everything_into
+from pipeline.loading import ConfigurationError
 from pipeline.paths import Paths
 
 if TYPE_CHECKING:
@@ -61,11 +62,11 @@ def run(config: Config, root: Path) -> int:
         RootInUse: another run is at work there.
     """
     paths = Paths(root.resolve())
-    with session(config, paths) as (console, run_id, log):
+    with session(config, paths) as (console, run_id, log, interruption):
         started = time.monotonic()
         from pipeline import dag, results, show
 
-        outcomes, failure = walk(dag.build(config, paths), run_id, console)
+        outcomes, failure = walk(dag.build(config, paths), run_id, console, interruption)
         summary = results.write_report(config, paths, outcomes, failure, time.monotonic() - started)
         console.line()
         if failure:
@@ -79,37 +80,47 @@ def run(config: Config, root: Path) -> int:
 
 
 @contextlib.contextmanager
-def session(config: Config, paths: Paths) -> Iterator[tuple[Console, str, Path]]:
+def session(config: Config, paths: Paths) -> Iterator[tuple[Console, str, Path, Interruption]]:
     """Holds the root, sends logs to a file, and sets up the devices before anything can use them.
 
     Yields:
-        The console, the run's id and its log file.
+        The console, the run's id, its log file, and what tells whether the run is to end.
 
     Raises:
+        ConfigurationError: this machine has not so many devices.
         RootInUse: another run is at work there.
     """
     with only_run(paths.root):
         paths.prepare()
         run_id = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S.%f")[:-3]
         log = paths.logs / f"{run_id}.log"
-        with everything_into(log) as terminal, _terminable():
+        with everything_into(log) as terminal, _interruptible() as interruption:
             console = Console(terminal)
             console.line(f"BigVocab {config.name} -> {paths.root}")
             # Fixed by the first use of TensorFlow; Transform uses it before the Trainer does.
             from components.trainer import progress, strategy
 
-            strategy.configure_devices(config.trainer.replicas)
+            try:
+                strategy.configure_devices(config.trainer.replicas)
+            except ValueError as error:
+                raise ConfigurationError(str(error)) from error
             progress.set_stream(terminal)
             try:
-                yield console, run_id, log
+                yield console, run_id, log, interruption
             except KeyboardInterrupt:
                 console.line()
                 console.line("Interrupted: what is done is kept, and the same command goes on from here.")
                 raise SystemExit(INTERRUPTED) from None
 
 
-def walk(pipeline: tfx.dsl.Pipeline, run_id: str, console: Console) -> tuple[list[Outcome], NodeFailed | None]:
-    """Runs the nodes in order, up to the first that fails."""
+def walk(
+    pipeline: tfx.dsl.Pipeline, run_id: str, console: Console, interruption: Interruption
+) -> tuple[list[Outcome], NodeFailed | None]:
+    """Runs the nodes in order, up to the first that fails.
+
+    Raises:
+        KeyboardInterrupt: the run is to end.
+    """
     from tfx.dsl.compiler import compiler
     from tfx.dsl.compiler.constants import PIPELINE_RUN_ID_PARAMETER_NAME
     from tfx.orchestration.portable import runtime_parameter_utils
@@ -130,18 +141,37 @@ def walk(pipeline: tfx.dsl.Pipeline, run_id: str, console: Console) -> tuple[lis
             return outcomes, failure
         outcomes.append(outcome)
         console.finished(outcome.node, outcome.seconds, outcome.cached, results.describe(outcome))
+        interruption.check()
     return outcomes, None
 
 
-@contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    """Takes a request to end, as a cluster or a service manager sends it, for an interruption."""
+class Interruption:
+    """Remembers that the run is to end: Python drops an exception that comes up inside a callback of native code."""
 
-    def interrupt(*_: object) -> None:
+    def __init__(self) -> None:
+        self._requested = False
+
+    def request(self, *_: object) -> None:
+        """A signal handler."""
+        self._requested = True
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    def check(self) -> None:
+        """Raises KeyboardInterrupt if the run was asked to end."""
+        if self._requested:
+            raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[Interruption]:
+    """Takes Ctrl-C, and a request to end as a cluster or a service manager sends it, for an interruption."""
+    interruption = Interruption()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:  # A shell lets what runs in its background ignore Ctrl-C.
+            signal.signal(number, interruption.request)
     try:
-        yield
+        yield interruption
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -21,12 +21,12 @@ def write(config: Config, root: Path, output: Path) -> int:
         RootInUse: another run is at work there.
     """
     paths = Paths(root.resolve())
-    with session(config, paths) as (console, run_id, log):
+    with session(config, paths) as (console, run_id, log, interruption):
         from components.data_validation.infer import infer_schema, write_schema
         from pipeline import dag
         from pipeline.runner import walk
 
-        outcomes, failure = walk(dag.pipeline_of(config, paths, dag.sources(config)), run_id, console)
+        outcomes, failure = walk(dag.pipeline_of(config, paths, dag.sources(config)), run_id, console, interruption)
         if failure:
             console.line(f"\n{failure.node} failed. {failure}\nAll that was logged: {log}")
             return FAILED

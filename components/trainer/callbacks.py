@@ -108,27 +108,33 @@ class Scalars(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._mark = time.monotonic()
         self._seen, self._sum = 0, 0.0
+        self._steps, self._mean = 0, 0.0
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        seen = batch + 1
-        if seen - self._seen < self._every or not logs:
+        if not logs:
             return
-        now, total = time.monotonic(), float(logs["loss"]) * seen
-        step = int(self.model.optimizer.iterations.numpy())
-        with self._train.as_default(step):
-            # Keras reports the mean since the stretch began: its differences are the means in between.
-            tf.summary.scalar("loss", (total - self._sum) / (seen - self._seen))
-            tf.summary.scalar("learning_rate", float(self.model.optimizer.learning_rate))
-            tf.summary.scalar("examples_per_second", (seen - self._seen) * self._batch / (now - self._mark))
-        self._mark, self._seen, self._sum = now, seen, total
+        self._steps, self._mean = batch + 1, float(logs["loss"])
+        if self._steps - self._seen >= self._every:
+            self._point()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if self._steps > self._seen:  # So that a short training has a point too.
+            self._point()
         with self._validation.as_default(int(self.model.optimizer.iterations.numpy())):
             for name, value in (logs or {}).items():
                 if name.startswith("val_"):
-                    tf.summary.scalar(name.removeprefix("val_"), value)
+                    tf.summary.scalar(f"validation/{name.removeprefix('val_')}", value)
         self._train.flush()
         self._validation.flush()
+
+    def _point(self) -> None:
+        now, total, steps = time.monotonic(), self._mean * self._steps, self._steps - self._seen
+        with self._train.as_default(int(self.model.optimizer.iterations.numpy())):
+            # Keras reports the mean since the stretch began: its differences are the means in between.
+            tf.summary.scalar("training/loss", (total - self._sum) / steps)
+            tf.summary.scalar("training/learning_rate", float(self.model.optimizer.learning_rate))
+            tf.summary.scalar("training/examples_per_second", steps * self._batch / (now - self._mark))
+        self._mark, self._seen, self._sum = now, self._steps, total
 
 
 class ProgressLine(keras.callbacks.Callback):

@@ -13,7 +13,7 @@ from tfx import v1 as tfx
 
 from pipeline.console import Console
 from pipeline.node import NodeFailed, Outcome
-from pipeline.runner import RootInUse, only_run, walk
+from pipeline.runner import Interruption, RootInUse, only_run, walk
 
 
 @tfx.dsl.components.component
@@ -50,7 +50,7 @@ def pipeline(folder: Path) -> tfx.dsl.Pipeline:
 
 def walk_quietly(folder: Path, run_id: str) -> tuple[list[Outcome], NodeFailed | None, str]:
     terminal = io.StringIO()
-    outcomes, failure = walk(pipeline(folder), run_id, Console(terminal))
+    outcomes, failure = walk(pipeline(folder), run_id, Console(terminal), Interruption())
     return outcomes, failure, terminal.getvalue()
 
 
@@ -99,3 +99,15 @@ print("after")
     assert result.stderr == ""
     log = (tmp_path / "log").read_text()
     assert all(noise in log for noise in ("python noise", "more noise", "noise of a child"))
+
+
+def test_an_interruption_that_got_lost_in_a_node_ends_the_run_after_it(tmp_path: Path) -> None:
+    (tmp_path / "allowed").touch()
+    interruption = Interruption()
+    with pytest.raises(KeyboardInterrupt):
+        interruption.request()
+    terminal = io.StringIO()
+    with pytest.raises(KeyboardInterrupt):
+        walk(pipeline(tmp_path), "one", Console(terminal), interruption)
+    assert "First" in terminal.getvalue()
+    assert "Second" not in terminal.getvalue()

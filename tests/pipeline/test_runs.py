@@ -125,7 +125,10 @@ def test_interrupted_and_taken_up_again(bigvocab: Bigvocab, tmp_path: Path) -> N
     assert bigvocab("schema", file.name, folder=tmp_path).returncode == 0
     command = [sys.executable, "-m", "pipeline.cli", "run", file.name]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # may be ignored here
+    )  # fmt: skip
     assert process.stdout
     for line in process.stdout:  # Interrupt it as soon as Transform is done.
         if line.startswith("  Transform"):

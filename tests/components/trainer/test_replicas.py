@@ -27,7 +27,8 @@ assert strategy.num_replicas_in_sync == replicas, describe(strategy)
 classes = 40
 # As many draws as classes: every class is a candidate, whatever a replica draws.
 spec = TrainerSpec.model_validate(
-    {"model": {"context": 3, "embedding": 4, "projection": 4, "hidden": 8}, "head": {"negatives": classes}}
+    {"model": {"context": 3, "embedding": 4, "projection": 4, "hidden": 8, "dropout": 0.0, "input_dropout": 0.0},
+     "head": {"negatives": classes}}
 )
 layout = Layout("sequence", 3, 50, ("year",), {"party": 4})
 rng = np.random.default_rng(0)

@@ -33,8 +33,13 @@ def test_training_learns_reports_and_exports(sequence, run, tmp_path):
     assert validations[-1]["train_loss"] < validations[0]["train_loss"]
     assert about["best"] == min(validations, key=lambda v: v["nll"])
     assert not about["resumed"]
-    events = EventAccumulator(str(tmp_path / "run" / "validation")).Reload()
-    assert "nll" in events.Tags()["tensors"]
+    for curve, names in (
+        ("train", {"training/loss", "training/learning_rate", "training/examples_per_second"}),
+        ("validation", {f"validation/{name}" for name in ("nll", "perplexity", "recall_at_10", "mrr_at_10")}),
+    ):
+        events = EventAccumulator(str(tmp_path / "run" / curve)).Reload()
+        assert set(events.Tags()["tensors"]) == names
+        assert all(len(events.Tensors(name)) >= 4 for name in names), "a short training has a point a validation"
     answer = tf.saved_model.load(str(tmp_path / "model")).signatures["serving_default"](
         examples=tf.constant([serialize(sequence.rows[0])])
     )
