@@ -24,7 +24,8 @@ class _Parser(argparse.ArgumentParser):
         wrong = re.search(r"invalid choice: '([^']*)'|unrecognized arguments: (\S+)", message)
         if wrong:
             word = wrong[1] or wrong[2].partition("=")[0]
-            near = difflib.get_close_matches(word, self._known(), n=1, cutoff=0.5)
+            known = [name for name in self._known() if name.startswith("-") == word.startswith("-")]
+            near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
             message = f"unknown: {word}" + (f"; did you mean '{near[0]}'?" if near else "")
         self.exit(WRONG, f"{self.prog}: {message}\n(--help lists what there is)\n")
 
@@ -92,9 +93,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_root(report)
     report.set_defaults(do=_report)
 
-    tensorboard = commands.add_parser("tensorboard", help="watch the training; further options go to TensorBoard")
+    tensorboard = commands.add_parser("tensorboard", help="watch the training")
     _add_root(tensorboard)
-    tensorboard.add_argument("options", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    tensorboard.add_argument("--port", type=int, default=6006, help="default: 6006")
+    tensorboard.add_argument("--host", default="localhost", help="default: localhost; 0.0.0.0 opens it to the network")
     tensorboard.set_defaults(do=_tensorboard)
 
     doctor = commands.add_parser("doctor", help="is this machine fit, and if not, what to do")
@@ -180,7 +182,8 @@ def _tensorboard(arguments: argparse.Namespace) -> int:
     logs = _root(arguments) / "tensorboard"
     if not logs.exists():
         raise UserError(f"{logs} is not there: `bigvocab run {arguments.preset}` makes it")
-    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(logs), *arguments.options]
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(logs)]
+    command += ["--host", arguments.host, "--port", str(arguments.port)]
     os.execv(sys.executable, command)
 
 

@@ -108,12 +108,12 @@ class Scalars(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._mark = time.monotonic()
         self._seen, self._sum = 0, 0.0
-        self._steps, self._mean = 0, 0.0
+        self._steps, self._mean, self._now = 0, 0.0, self._mark
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if not logs:
             return
-        self._steps, self._mean = batch + 1, float(logs["loss"])
+        self._steps, self._mean, self._now = batch + 1, float(logs["loss"]), time.monotonic()
         if self._steps - self._seen >= self._every:
             self._point()
 
@@ -128,7 +128,8 @@ class Scalars(keras.callbacks.Callback):
         self._validation.flush()
 
     def _point(self) -> None:
-        now, total, steps = time.monotonic(), self._mean * self._steps, self._steps - self._seen
+        # The time of the last step: at the end of a stretch others have validated since.
+        now, total, steps = self._now, self._mean * self._steps, self._steps - self._seen
         with self._train.as_default(int(self.model.optimizer.iterations.numpy())):
             # Keras reports the mean since the stretch began: its differences are the means in between.
             tf.summary.scalar("training/loss", (total - self._sum) / steps)

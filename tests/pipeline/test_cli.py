@@ -45,6 +45,16 @@ def test_a_wrong_command_is_told_what_would_be_right(
     assert hint in refused(capsys, *arguments)
 
 
+def test_tensorboard_is_started_on_the_runs_logs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    logs = tmp_path / "tensorboard"
+    logs.mkdir()
+    commands: list[list[str]] = []
+    monkeypatch.setattr("os.execv", lambda _, command: commands.append(command))
+    main(["tensorboard", "--root", str(tmp_path), "--port", "6007"])
+    expected = ["-m", "tensorboard.main", "--logdir", str(logs), "--host", "localhost", "--port", "6007"]
+    assert commands[0][1:] == expected
+
+
 def test_presets_are_listed_and_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["presets"]) == 0
     listed = capsys.readouterr().out
