@@ -9,6 +9,9 @@ import tensorflow as tf
 # Logits held at a time: 64 MiB in float32, small beside a model and large enough for a matrix product to be fast.
 LOGITS = 1 << 24
 
+# Below this, float32 probabilities lose digits and then vanish.
+_TINY = 1e-30
+
 
 def chunk_rows(classes: int) -> int:
     """How many rows of logits are computed at a time."""
@@ -30,7 +33,7 @@ def nll_and_rank(logits: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Te
     known = labels >= 0
     labels = tf.maximum(labels, 0)
     own = tf.gather(logits, labels, batch_dims=1)[:, tf.newaxis]
-    nll = _log_normaliser(logits) - own[:, 0]
+    nll = log_normaliser(logits, tf.nn.softmax(logits)) - own[:, 0]
     greater = _count(logits > own)
     # Ties are rare, and to order them takes a pass of its own.
     ties = _count(tf.equal(logits, own)) - 1
@@ -42,9 +45,17 @@ def nll_and_rank(logits: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Te
     return tf.where(known, nll, 0.0), tf.where(known, 1 + greater + before, tf.shape(logits)[1] + 1)
 
 
-def _log_normaliser(logits: tf.Tensor) -> tf.Tensor:
-    """(batch,) log of the sum of exp: by way of `tf.nn.softmax`, whose CPU kernel is far faster than a sum of exp."""
-    return tf.reduce_max(logits, axis=1) - tf.math.log(tf.reduce_max(tf.nn.softmax(logits), axis=1))
+def log_normaliser(logits: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
+    """log(sum(exp(logits))) of each row, (batch,): from their softmax, whose CPU kernel is far faster than exp and sum.
+
+    Any column tells it, if its probability has not vanished in float32. The largest never does, but to find that takes
+    two passes.
+    """
+    return tf.cond(
+        tf.reduce_any(probabilities[:, 0] < _TINY),
+        lambda: tf.reduce_max(logits, axis=1) - tf.math.log(tf.reduce_max(probabilities, axis=1)),
+        lambda: logits[:, 0] - tf.math.log(probabilities[:, 0]),
+    )
 
 
 def _count(mask: tf.Tensor) -> tf.Tensor:
@@ -59,7 +70,7 @@ def top(logits: tf.Tensor, k: int) -> tuple[tf.Tensor, tf.Tensor]:
         (batch, k) int32 ids and (batch, k) float32 probabilities over all classes.
     """
     values, ids = tf.math.top_k(logits, k)
-    return ids, tf.exp(values - _log_normaliser(logits)[:, tf.newaxis])
+    return ids, tf.exp(values - log_normaliser(logits, tf.nn.softmax(logits))[:, tf.newaxis])
 
 
 def in_chunks(

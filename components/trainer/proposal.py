@@ -1,0 +1,81 @@
+"""Draws of classes from a fixed distribution, in time that does not depend on the number of classes."""
+
+# TensorFlow's annotations are narrower than what it takes.
+# pyright: reportArgumentType=false
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+
+def alias_table(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Splits a distribution over n classes into n columns of weight 1/n that hold two classes each.
+
+    Column i holds class i with the share `keep[i]` and class `other[i]` with the rest, so that one uniform number
+    draws a class: its column, and the side within it.
+
+    Source: Walker, "An Efficient Method for Generating Discrete Random Variables" (1977), built with prefix sums as in
+    Huebschle-Schneider and Sanders, "Parallel Weighted Random Sampling" (2022): the light columns, one after the other,
+    are filled up from the heavy ones.
+
+    Args:
+        probabilities: (n,), none negative, with the sum 1.
+
+    Returns:
+        (n,) float32 `keep` and (n,) int32 `other`.
+    """
+    weights = np.asarray(probabilities, np.float64) * len(probabilities)
+    keep, other = np.ones_like(weights), np.arange(len(weights))
+    full = min(1.0, weights.max())  # Rounding may leave all of equal weights just below 1.
+    light, heavy = np.flatnonzero(weights < full), np.flatnonzero(weights >= full)
+    lacking, spare = np.cumsum(1 - weights[light]), np.cumsum(weights[heavy] - 1)
+    # A light column takes what it lacks from the first heavy one that has anything left by then.
+    giver = np.searchsorted(spare, np.append(0.0, lacking)[: len(light)], side="right")
+    keep[light], other[light] = weights[light], heavy[np.minimum(giver, len(heavy) - 1)]
+    # The column that empties a heavy one takes more than it had to spare: the next heavy one makes up for that.
+    last = np.searchsorted(lacking, spare[:-1])
+    emptied = last < len(light)
+    keep[heavy[:-1][emptied]] = 1 + spare[:-1][emptied] - lacking[last[emptied]]
+    other[heavy[:-1]] = heavy[1:]
+    return np.clip(keep, 0, 1).astype(np.float32), other.astype(np.int32)
+
+
+class Proposal:
+    """S draws with replacement from q, proportional to count ** alpha.
+
+    Args:
+        counts: (classes,), how often each class was seen. A class that never was counts as seen half a time: it must
+            be possible to draw it.
+        alpha: 0 draws all classes alike, 1 as often as they were seen.
+        draws: S.
+
+    Attributes:
+        probabilities: (classes,) float64, q.
+    """
+
+    def __init__(self, counts: np.ndarray, alpha: float, draws: int) -> None:
+        weights = np.maximum(np.asarray(counts, np.float64), 0.5) ** alpha
+        self.probabilities = weights / weights.sum()
+        self.draws = draws
+        # Outside of any graph that is being traced: graphs share the tables and hold no copies.
+        with tf.init_scope():
+            self._keep, self._other = (tf.constant(column) for column in alias_table(self.probabilities))
+            # log1p and expm1: q may be far below the resolution of 1 - q.
+            inclusion = -np.expm1(draws * np.log1p(-self.probabilities))
+            self._log_inclusion = tf.constant(np.log(inclusion), tf.float32)
+
+    def draw(self, seed: tf.Tensor) -> tf.Tensor:
+        """(S,) int32 classes; the same for the same (2,) seed on every device, and with and without XLA."""
+        classes = len(self.probabilities)
+        # Integers: XLA makes other floats of the same bits. float64 holds the column and the place within it.
+        bits = tf.random.stateless_uniform([2, self.draws], seed, None, None, tf.uint32, alg="philox")
+        high, low = tf.unstack(tf.cast(bits, tf.float64))
+        place = (high + low * 2.0**-32) * (classes * 2.0**-32)
+        column = tf.minimum(tf.cast(place, tf.int32), classes - 1)
+        within = tf.cast(place - tf.cast(column, tf.float64), tf.float32)
+        return tf.where(within < tf.gather(self._keep, column), column, tf.gather(self._other, column))
+
+    def log_inclusion(self, classes: tf.Tensor) -> tf.Tensor:
+        """float32 log(1 - (1 - q)^S) of each class: the log probability that it is among the draws of a step."""
+        return tf.gather(self._log_inclusion, classes)
