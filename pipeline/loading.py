@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
+import copy
 import glob
 import importlib.resources
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from pipeline.config import Config
+from pipeline.keys import Key, dotted, nearest, place
 
 PRESETS = importlib.resources.files("pipeline") / "presets"
 DEFAULT_PRESET = "shared_projection"
-Key = tuple[str | int, ...]
 
 
 class ConfigurationError(Exception):
@@ -42,10 +43,14 @@ def load(name: str | None = None, settings: Iterable[str] = (), quick: bool = Fa
     tree, lines = _parse(path, text)
     faults: list[str] = []
     origin: dict[Key, str] = {key: f"{path}:{line}" for key, line in lines.items()}
-    if quick and isinstance(tree.get("quick"), dict):
+    quick_tree, quick_origin, in_quick = copy.deepcopy(tree), dict(origin), f"{path}: quick"
+    if isinstance(tree.get("quick"), dict):
         for key, value in tree["quick"].items():
-            _put(tree, tuple(str(key).split(".")), value, f"{path}: quick: {key}", faults)
-            origin[tuple(str(key).split("."))] = f"{path}: quick"
+            _put(quick_tree, str(key), value, in_quick, quick_origin, faults)
+    if quick:
+        tree, origin = quick_tree, quick_origin
+    else:  # What is wrong there is wrong, asked for or not.
+        faults += [fault for fault in _validated(quick_tree, quick_origin, path)[1] if fault.startswith(in_quick)]
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals or not key.strip():
@@ -56,15 +61,9 @@ def load(name: str | None = None, settings: Iterable[str] = (), quick: bool = Fa
         except yaml.YAMLError as error:
             faults.append(f"--set {setting}: the value is not YAML ({str(error).splitlines()[0]})")
             continue
-        _put(tree, tuple(key.strip().split(".")), parsed, f"--set {setting}", faults)
-        origin[tuple(key.strip().split("."))] = f"--set {setting}"
-    config = None
-    try:
-        config = Config.model_validate(tree)
-    except ValidationError as error:
-        faults += [_fault(detail, origin, str(path)) for detail in error.errors()]
-    if config:
-        faults += [fault for key in config.quick for fault in _unknown_key(tuple(key.split(".")), f"{path}: quick")]
+        _put(tree, key.strip(), parsed, f"--set {setting}", origin, faults)
+    config, more = _validated(tree, origin, path)
+    faults += more
     if faults or not config:
         raise ConfigurationError("\n".join(dict.fromkeys(faults)))
     return _with_absolute_paths(config, path)
@@ -84,7 +83,7 @@ def check_files(config: Config, schema_needed: bool = True) -> None:
     source = config.data.source.path
     if source and "://" not in source and not Path(source).exists() and not glob.glob(source, recursive=True):
         parent = Path(source).parent
-        near = _nearest(Path(source).name, [p.name for p in parent.iterdir()] if parent.is_dir() else [])
+        near = nearest(Path(source).name, [p.name for p in parent.iterdir()] if parent.is_dir() else [])
         faults.append(f"data.source.path: {source} is not there{near}")
     schema = config.data.schema_file
     if schema_needed and schema and "://" not in schema and not Path(schema).exists():
@@ -101,11 +100,11 @@ def _read(name: str) -> tuple[Path, str]:
         try:
             return path.resolve(), path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            near = _nearest(path.name, [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else [])
+            near = nearest(path.name, [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else [])
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
             raise ConfigurationError(f"{name}: {reason}{near}") from error
     if name not in preset_names():
-        near = _nearest(name, preset_names())
+        near = nearest(name, preset_names())
         raise ConfigurationError(f"{name}: no such preset{near}; the presets are {', '.join(preset_names())}")
     return Path(str(PRESETS / f"{name}.yaml")), (PRESETS / f"{name}.yaml").read_text(encoding="utf-8")
 
@@ -134,88 +133,64 @@ def _lines(node: yaml.MappingNode, above: Key, lines: dict[Key, int], doubles: l
         key = (*above, str(key_node.value))
         line = key_node.start_mark.line + 1
         if key in lines:  # YAML would silently take the last one.
-            doubles.append(f"{path}:{line}: {_dotted(key)} stands twice, first in line {lines[key]}")
+            doubles.append(f"{path}:{line}: {dotted(key)} stands twice, first in line {lines[key]}")
         lines[key] = line
         if isinstance(value_node, yaml.MappingNode):
             _lines(value_node, key, lines, doubles, path)
 
 
-def _put(tree: dict[str, Any], key: tuple[str, ...], value: Any, origin: str, faults: list[str]) -> None:
-    unknown = _unknown_key(key, origin)
-    if unknown:
-        faults += unknown
-        return
-    for part in key[:-1]:
-        below = tree.setdefault(part, {})
-        if not isinstance(below, dict):
-            faults.append(f"{origin}: {part} is a value, not a group of keys")
+def _put(
+    tree: dict[str, Any], dotted_key: str, value: Any, source: str, origin: dict[Key, str], faults: list[str]
+) -> None:
+    key = tuple(dotted_key.split("."))
+    for depth, part in enumerate(key[:-1], start=1):
+        if part not in tree:
+            tree[part] = {}
+            origin[key[:depth]] = source
+        if not isinstance(tree[part], dict):
+            faults.append(f"{source}: {dotted(key[:depth])} is a value, not a group of keys")
             return
-        tree = below
+        tree = tree[part]
     tree[key[-1]] = value
+    origin[key] = source
 
 
-def _unknown_key(key: tuple[str, ...], origin: str) -> list[str]:
-    """No or one fault: the key is not one of the configuration's."""
-    model: type[BaseModel] | None = Config
-    for depth, part in enumerate(key):
-        if model is None:  # Inside a mapping of the user's own names, or a list: pydantic says what is wrong there.
-            return []
-        if part not in model.model_fields:
-            near = _nearest(part, model.model_fields)
-            return [f"{origin}: unknown key {_dotted(key[: depth + 1])}{near}"]
-        model = _model_of(model.model_fields[part].annotation)
-    return []
-
-
-def _model_of(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((a for a in get_args(annotation) if isinstance(a, type) and issubclass(a, BaseModel)), None) if (
-        not _is_container(annotation)
-    ) else None  # fmt: skip
-
-
-def _is_container(annotation: Any) -> bool:
-    return getattr(annotation, "__origin__", None) in (dict, list)
+def _validated(tree: dict[str, Any], origin: Mapping[Key, str], file: Path) -> tuple[Config | None, list[str]]:
+    """The configuration, or what is wrong with it."""
+    try:
+        return Config.model_validate(tree), []
+    except ValidationError as error:
+        return None, [_fault(detail, origin, str(file)) for detail in error.errors()]
 
 
 def _fault(detail: Mapping[str, Any], origin: Mapping[Key, str], file: str) -> str:
-    location: Key = tuple(detail["loc"])
+    at = place(tuple(detail["loc"]))
+    location = at.key
+    context = detail.get("ctx", {})
+    if detail["type"] == "union_tag_invalid":
+        location = (*location, "kind")
     where = next((origin[location[:n]] for n in range(len(location), 0, -1) if location[:n] in origin), file)
-    key = _dotted(location)
+    key = dotted(location)
+    if detail["type"] == "union_tag_invalid":
+        near = nearest(str(context["tag"]), _quoted(context["expected_tags"]))
+        return f"{where}: {key}: Input should be one of {context['expected_tags']} (found {context['tag']!r}){near}"
     if detail["type"] == "extra_forbidden":
-        return f"{where}: unknown key {key}{_nearest(str(location[-1]), _siblings(location))}"
+        if at.other_kinds:
+            kinds = " and ".join(repr(kind) for kind in at.other_kinds)
+            return f"{where}: {key} is a key of kind {kinds}, but {dotted(location[:-1])}.kind is {at.kind!r}"
+        return f"{where}: unknown key {key}{nearest(str(location[-1]), at.fields)}"
     if detail["type"] == "missing":
         return f"{where}: {key} is missing"
     message = detail["msg"].removeprefix("Value error, ")
     value = detail.get("input")
     shown = "" if isinstance(value, (dict, list)) or value is None else f" (found {value!r})"
-    near = ""
-    if detail["type"] == "literal_error":
-        near = _nearest(
-            str(value), [str(e).strip("' ") for e in detail["ctx"]["expected"].replace(" or ", ",").split(",")]
-        )
+    near = nearest(str(value), _quoted(context["expected"])) if detail["type"] == "literal_error" else ""
     return f"{where}: {key + ': ' if key else ''}{message}{shown}{near}"
 
 
-def _siblings(location: Key) -> Iterable[str]:
-    model: type[BaseModel] | None = Config
-    for part in location[:-1]:
-        if model is None or part not in model.model_fields:
-            # One step through a mapping or a list of the user's own names.
-            continue
-        annotation = model.model_fields[str(part)].annotation
-        model = _model_of(annotation) or next((m for a in get_args(annotation) if (m := _model_of(a))), None)
-    return model.model_fields if model else ()
-
-
-def _nearest(word: str, choices: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.5)
-    return f"; did you mean '{close[0]}'?" if close else ""
-
-
-def _dotted(key: Key) -> str:
-    return ".".join(str(part) for part in key)
+def _quoted(words: str) -> list[str]:
+    """The words of pydantic's `'a', 'b' or 'c'`."""
+    return re.findall(r"'([^']*)'", words)
 
 
 def _with_absolute_paths(config: Config, file: Path) -> Config:

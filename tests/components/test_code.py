@@ -44,6 +44,23 @@ def test_changes_with_the_module_and_all_that_it_imports_and_nothing_else(module
     assert fingerprint("components.made_up_a") not in (first, second)
 
 
+def test_a_users_own_module_counts_with_what_it_imports_from_its_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "made_up_package"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "models.py").write_text("import json\nfrom made_up_package.layers import f\n")
+    (package / "layers.py").write_text("f = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    fingerprint.cache_clear()
+    first = fingerprint("components.code", "made_up_package.models")
+    assert first != fingerprint("components.code")
+    (package / "layers.py").write_text("f = 2\n")
+    fingerprint.cache_clear()
+    assert fingerprint("components.code", "made_up_package.models") != first
+
+
 def test_an_unknown_module_is_an_error() -> None:
     with pytest.raises(ModuleNotFoundError):
         fingerprint("components.nowhere")

@@ -103,6 +103,62 @@ def test_a_wrong_key_in_quick_is_a_fault_even_when_quick_is_not_asked_for(tmp_pa
         load(write(tmp_path, OWN + "quick: {trainer.epoch: 1}\n"))
 
 
+def test_quick_may_say_what_only_another_kind_has_when_it_sets_the_kind(tmp_path: Path) -> None:
+    load(write(tmp_path, OWN + "quick: {trainer.model.units: 4, trainer.model.kind: recurrent}\n"))
+    file = write(tmp_path, OWN + "quick: {trainer.model.units: 4}\n")
+    with pytest.raises(ConfigurationError, match=r"mine.yaml: quick: trainer.model.units is a key of kind 'recurrent'"):
+        load(file)
+
+
+@pytest.mark.parametrize(
+    ("settings", "fault"),
+    [
+        (["trainer.model.kind=recurent"], "trainer.model.kind: Input should be one of 'shared_projection', "),
+        (["trainer.model.kind=recurent"], "(found 'recurent'); did you mean 'recurrent'?"),
+        (["trainer.model.hiden=3"], "unknown key trainer.model.hiden; did you mean 'hidden'?"),
+        (["trainer.model.kind=recurrent", "trainer.model.unit=3"], "trainer.model.unit; did you mean 'units'?"),
+        (
+            ["trainer.model.kind=recurrent", "trainer.model.units=0"],
+            "trainer.model.units=0: trainer.model.units: Input",
+        ),
+        (
+            ["trainer.model.units=3"],
+            "trainer.model.units is a key of kind 'recurrent', but trainer.model.kind is 'shared_projection'",
+        ),
+        (["trainer.model=recurrent"], "--set trainer.model=recurrent: trainer.model: Input should be a"),
+        (["trainer.epohcs.much=3"], "--set trainer.epohcs.much=3: unknown key trainer.epohcs; did you mean 'epochs'?"),
+        (["data.features.hour.knid=number"], "unknown key data.features.hour.knid; did you mean 'kind'?"),
+        (
+            ["trainer.model.kind=shared_submodel", "trainer.model.submodel=[{Dens: {units: 3}}]"],
+            "trainer.model.submodel: layer 0: keras.layers has no 'Dens'; did you mean 'Dense'?",
+        ),
+    ],
+)
+def test_a_key_is_named_as_it_was_written(tmp_path: Path, settings: list[str], fault: str) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        load(write(tmp_path, OWN), settings)
+    assert fault in str(error.value)
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_the_kind_may_be_set_after_a_key_of_it(tmp_path: Path) -> None:
+    config = load(write(tmp_path, OWN), ["trainer.model.units=7", "trainer.model.kind=recurrent"])
+    assert config.trainer.model.model_dump()["units"] == 7
+
+
+def test_a_fault_in_a_kind_names_the_line(tmp_path: Path) -> None:
+    file = write(tmp_path, OWN + "trainer:\n  model:\n    kind: recurrent\n    cell: lsmt\n    shared: 3\n")
+    with pytest.raises(ConfigurationError) as error:
+        load(file)
+    text = str(error.value)
+    assert (
+        f"{file}:12: trainer.model.cell: Input should be 'lstm' or 'gru' (found 'lsmt'); did you mean 'lstm'?" in text
+    )
+    assert (
+        f"{file}:13: trainer.model.shared is a key of kind 'ten_inputs', but trainer.model.kind is 'recurrent'" in text
+    )
+
+
 @pytest.mark.parametrize(
     ("setting", "fault"),
     [
@@ -114,6 +170,15 @@ def test_a_wrong_key_in_quick_is_a_fault_even_when_quick_is_not_asked_for(tmp_pa
         ("data.source={kind: csv}", "source.path is needed"),
         ("data.inputs=[item viewed]", "column 'item viewed' cannot be an input of a served model"),
         ("data.inputs=[viewed, Viewed]", "'viewed' and 'Viewed' differ in case alone"),
+        ("data.targets={hour: {kind: number}}", "data.targets: column 'hour' is also a feature"),
+        ("data.targets={viewed: {kind: number}}", "data.targets: column 'viewed' is also an input"),
+        ("data.targets={bought: {kind: category}}", "data.targets: column 'bought' is also the label"),
+        ("data.targets={labels: {kind: category}}", "an output 'labels' already: rename the column"),
+        ("data.targets={a shop: {kind: category}}", "column 'a shop' cannot be an output of a served model"),
+        ("trainer.target_weights={shop: 2}", "trainer.target_weights: 'shop' is none of data.targets"),
+        ("trainer.target_weights={shop: -1}", "greater than or equal to 0"),
+        ("evaluation.beat=[mean]", "the mean is a baseline of a label that is a number"),
+        ("evaluation.max_rmse=3", "evaluation.max_rmse: the label is a class"),
     ],
 )
 def test_what_does_not_fit_together(tmp_path: Path, setting: str, fault: str) -> None:
@@ -127,3 +192,25 @@ def test_files_are_looked_for_before_anything_runs(tmp_path: Path) -> None:
         check_files(load(write(tmp_path, OWN)))
     assert "rows.csv is not there; did you mean 'row.csv'?" in str(error.value)
     assert "data.schema_file is missing" in str(error.value)
+
+
+def test_a_number_must_beat_its_mean_where_nothing_is_said(tmp_path: Path) -> None:
+    file = write(tmp_path, OWN + "  label_kind: number\n")
+    assert load(file).evaluation.beat == ["mean"]
+    assert load(file, ["evaluation.max_rmse=3"]).evaluation.beat == ["mean"]
+    assert load(file, ["evaluation.beat=[]"]).evaluation.beat == []
+
+
+def test_what_a_number_has_not_is_named_at_once_with_all_else(tmp_path: Path) -> None:
+    file = write(tmp_path, OWN + "  label_kind: number\n  targets: {shop: {kind: category}}\n")
+    with pytest.raises(ConfigurationError) as error:
+        load(file, ["evaluation.beat=[popular]", "evaluation.max_perplexity=9", "trainer.target_weights={shopp: 1}"])
+    text = str(error.value)
+    assert "evaluation.beat: the one baseline of a label that is a number is 'mean'" in text
+    assert "evaluation.max_perplexity: the label is a number" in text
+    assert "trainer.target_weights: 'shopp' is none of data.targets; did you mean 'shop'?" in text
+
+
+def test_the_labels_of_a_sequence_are_no_numbers(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="data.label_kind 'number' needs shape 'labelled'"):
+        load(None, ["data.label_kind=number"])

@@ -1,0 +1,192 @@
+"""What the encoders have in common: features that join the inputs, a hidden layer after them, and how they draw."""
+
+# TensorFlow's and Keras's annotations are narrower than what they take and give.
+# pyright: reportArgumentType=false, reportOptionalMemberAccess=false
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+def uniform(seed: int) -> keras.initializers.Initializer:
+    """Of embeddings."""
+    return keras.initializers.RandomUniform(-0.05, 0.05, seed=seed)
+
+
+def glorot(seed: int) -> keras.initializers.Initializer:
+    """Of matrices."""
+    return keras.initializers.GlorotUniform(seed=seed)
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Inside, Keras layers that were given no seed get theirs from this one: Keras draws them from `random`."""
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+def dropped(values: tf.Tensor, rate: float, seed: tf.Tensor | None, number: int) -> tf.Tensor:
+    """Dropout that keeps no state.
+
+    Args:
+        values: what is dropped, any shape.
+        rate: share of them.
+        seed: (2,) int32; none where nothing is to be dropped.
+        number: of this draw, each under one seed having its own.
+    """
+    if seed is None or rate == 0.0:
+        return values
+    return tf.nn.experimental.stateless_dropout(values, rate, tf.random.experimental.stateless_fold_in(seed, number))
+
+
+def lookup(layer: keras.layers.Embedding, ids: tf.Tensor) -> tf.Tensor:
+    """What the layer gives for ids, of the rows alone: it would read its whole table first, and TensorFlow copies what
+    is read of a table whose rows are updated one by one."""
+    return tf.gather(layer.embeddings.value, ids)
+
+
+def stateless(layer: keras.layers.Layer, inputs: Any, seed: tf.Tensor | None) -> Any:
+    """Calls a layer of Keras's own whose random draws, as of a dropout, follow from `seed` alone.
+
+    Keras keeps the state of its generators in variables, which a replica cannot change; here each generator is given a
+    state for this one call.
+
+    Args:
+        layer: built.
+        inputs: what it takes.
+        seed: (2,) int32, in training.
+    """
+    if seed is None:
+        return layer(inputs, training=False)
+    weights = {id(v) for v in layer.weights}
+    states = [v for v in layer.variables if id(v) not in weights]
+    drawn = [(v, tf.cast(tf.random.experimental.stateless_fold_in(seed, i), v.dtype)) for i, v in enumerate(states)]
+    with keras.StatelessScope(state_mapping=drawn):
+        return layer(inputs, training=True)
+
+
+class Encoder(keras.layers.Layer):
+    """From K input ids and the features of the row to one vector.
+
+    A subclass makes a vector of the ids. The features join it, and unless `hidden` is 0 a layer follows:
+
+        x = [ids' vector, numbers, categories]
+        h = norm(act(x U + c))                or, gated: norm((x U + c) * sigmoid(x V + d))
+
+    The gate is Dauphin et al., "Language Modeling with Gated Convolutional Networks" (2017); norm is layer
+    normalisation (Ba et al., 2016).
+
+    It is called as `encoder(inputs, dropout_seed=None)` with `input_ids` (batch, K) and the features (batch,) each, and
+    gives (batch, width) float32. `dropout_seed`, (2,) int32, is given in training: Keras's own dropout keeps a state,
+    which cannot be updated on several replicas at once. All variables are made in `build`. `embedding` is the layer
+    that holds the ids' table, `categories` those of the category features' by name.
+    """
+
+    @property
+    def width(self) -> int:
+        """Of the vectors."""
+        raise NotImplementedError
+
+    @property
+    def shared_variables(self) -> list[keras.Variable]:
+        """The trained weights that all inputs share; not the embedding, where each id has a row of its own."""
+        raise NotImplementedError
+
+    @property
+    def id_tables(self) -> list[keras.Variable]:
+        """The trained weights with a row for each id."""
+        return [self.embedding.embeddings]
+
+    @property
+    def named(self) -> list[keras.Variable]:
+        """The weights that `name_ids` sets, and training leaves alone."""
+        return []
+
+    def name_ids(self, tokens: Sequence[str]) -> None:
+        """Tells which tokens the first ids stand for; out-of-vocabulary buckets and padding come after them."""
+
+    def add_features(self, numbers: Sequence[str], categories: Mapping[str, int], width: int, seed: int) -> None:
+        """Makes the layers of the features: see `SharedProjection` for the arguments."""
+        self.numbers = tuple(numbers)
+        self.categories = {
+            # Keras takes no "/" in a name.
+            name: keras.layers.Embedding(size, width, uniform(seed + 10 + i), name=f"category_{name.replace('/', '_')}")
+            for i, (name, size) in enumerate(categories.items())
+        }
+        self._feature_width = len(self.numbers) + len(self.categories) * width
+
+    def add_hidden(self, hidden: int, activation: str, normalize: bool, dropout: float, seed: int) -> None:
+        """Makes the hidden layer: see `SharedProjection` for the arguments."""
+        # Half of a gated layer's units are the gates: one matrix product for both.
+        self._gated = activation == "glu"
+        self.hidden = self.norm = None
+        if hidden:
+            self.hidden = keras.layers.Dense(
+                2 * hidden if self._gated else hidden,
+                None if self._gated else activation,
+                kernel_initializer=glorot(seed + 3),
+                name="hidden",
+            )
+            self._hidden_width = hidden
+            if normalize:
+                self.norm = keras.layers.LayerNormalization(epsilon=1e-3, name="norm")
+        self.dropout = dropout
+
+    def build_join(self, width: int) -> None:
+        """Makes the variables of features and hidden layer.
+
+        Args:
+            width: of the ids' vector.
+        """
+        for layer in self.categories.values():
+            layer.build((None,))
+        self._joined_width = width + self._feature_width
+        if self.hidden is not None:
+            self.hidden.build((None, self._joined_width))
+        if self.norm is not None:
+            self.norm.build((None, self._hidden_width))
+
+    def join(
+        self,
+        values: tf.Tensor,
+        inputs: dict[str, tf.Tensor],
+        dropout_seed: tf.Tensor | None,
+        added: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """(batch, width), of the ids' vectors and the features; `dropped` is called with number 1.
+
+        Args:
+            values: (batch, any) the ids' vectors.
+            inputs: with the features.
+            dropout_seed: (2,) int32, in training.
+            added: (batch, width) to the hidden layer, before its norm.
+        """
+        parts = [values]
+        parts += [tf.cast(inputs[name], values.dtype)[:, tf.newaxis] for name in self.numbers]
+        parts += [lookup(layer, tf.cast(inputs[name], tf.int32)) for name, layer in self.categories.items()]
+        joined = tf.concat(parts, axis=1)
+        if self.hidden is None:
+            return dropped(joined, self.dropout, dropout_seed, 1)
+        hidden = self.hidden(joined)
+        if self._gated:
+            value, gate = tf.split(hidden, 2, axis=1)
+            hidden = value * tf.sigmoid(gate)
+        hidden = dropped(hidden, self.dropout, dropout_seed, 1)
+        if added is not None:
+            hidden += added
+        return hidden if self.norm is None else self.norm(hidden)
+
+    @property
+    def join_width(self) -> int:
+        """Of what `join` gives, once built."""
+        return self._joined_width if self.hidden is None else self._hidden_width

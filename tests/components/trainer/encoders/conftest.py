@@ -1,0 +1,69 @@
+"""Small encoders of every kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import TypeAdapter
+
+from components.trainer.encoders import build_encoder
+from components.trainer.encoders.base import Encoder
+from components.trainer.layout import Layout
+from components.trainer.model_spec import ModelSpec
+
+PADDING = 30
+WIDTHS = {"embedding": 5, "feature_embedding": 3, "hidden": 6}
+PROJECTION = {"kind": "shared_projection", "projection": 4, "input_dropout": 0.2}
+KINDS: dict[str, dict[str, Any]] = {
+    "shared_projection": {**PROJECTION, "heads": 0, "ngrams": 1},
+    "shared_projection, pooled": {**PROJECTION, "heads": 2, "ngrams": 1},
+    "shared_projection, n-grams": {**PROJECTION, "heads": 2, "ngrams": 3, "ngram_buckets": 50},
+    "ten_inputs": {"kind": "ten_inputs", "shared": 4},
+    "ten_inputs, relu": {"kind": "ten_inputs", "shared": 4, "activation": "relu", "normalize": False},
+    "submodel, concat": {
+        "kind": "shared_submodel",
+        "submodel": [
+            {"Dense": {"units": 7, "activation": "tanh"}},
+            {"Dropout": {"rate": 0.3}},
+            {"Dense": {"units": 4}},
+        ],
+    },
+    "submodel, mean": {"kind": "shared_submodel", "submodel": [{"Dense": {"units": 4}}], "join": "mean"},
+    "submodel, max": {"kind": "shared_submodel", "submodel": [{"LayerNormalization": {}}], "join": "max"},
+    "submodel, sum": {"kind": "shared_submodel", "submodel": [{"Dense": {"units": 4}}], "join": "sum"},
+    "lstm": {"kind": "recurrent", "projection": 4, "units": 3, "hidden": 0},
+    "gru": {"kind": "recurrent", "projection": 4, "units": 3, "cell": "gru"},
+}
+
+
+def make(kind: str, context: int = 3, seed: int = 1, features: bool = True, **changes: Any) -> Encoder:
+    spec = TypeAdapter(ModelSpec).validate_python({**WIDTHS, "context": context, **KINDS[kind], **changes})
+    layout = Layout("sequence", context, PADDING, ("year",) if features else (), {"a/b": 4} if features else {})
+    return build_encoder(spec, layout, seed)
+
+
+def inputs(ids: Any, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    ids = np.asarray(ids, np.int32)
+    year = rng.normal(size=len(ids)).astype(np.float32)
+    return {"input_ids": ids, "year": year, "a/b": rng.integers(0, 4, len(ids))}
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def batch() -> Callable[[int], dict[str, np.ndarray]]:
+    """Six windows of so many ids, some padded."""
+    rng = np.random.default_rng(0)
+
+    def windows(context: int) -> dict[str, np.ndarray]:
+        ids = rng.integers(0, PADDING, (6, context))
+        ids[np.arange(context) < rng.integers(0, context, (6, 1))] = PADDING
+        return inputs(ids, rng)
+
+    return windows

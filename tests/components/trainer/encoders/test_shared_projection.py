@@ -1,0 +1,124 @@
+"""What the default encoder adds to the projections: pooling and n-grams."""
+
+# TensorFlow's and Keras's annotations are narrower than what they take and give.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from components.trainer.encoders.ngrams import HashedNgrams
+from components.trainer.encoders.pooling import AttentionPooling
+from tests.components.trainer.encoders.conftest import PADDING, make
+
+KIND = "shared_projection, n-grams"
+
+
+def pooling(rng: np.random.Generator, heads: int = 2) -> AttentionPooling:
+    layer = AttentionPooling(PADDING + 1, heads)
+    layer.build([(None, 5, 3), (None, 4)])
+    for variable in layer.trainable_variables:
+        variable.assign(rng.normal(size=variable.shape))
+    return layer
+
+
+def ngrams(ids: int, longest: int, buckets: int, width: int = 2, **options: float) -> HashedNgrams:
+    layer = HashedNgrams(ids, longest, buckets, width, **options)
+    layer.build((None, longest))
+    return layer
+
+
+def test_pooling_is_the_mean_by_its_weights() -> None:
+    rng = np.random.default_rng(1)
+    layer = pooling(rng)
+    ids, embedded, query = rng.integers(0, PADDING, (2, 5)), rng.normal(size=(2, 5, 3)), rng.normal(size=(2, 4))
+    ids[0, :2] = PADDING
+    found = layer(embedded.astype(np.float32), query.astype(np.float32), ids)
+    salience, place, asking = (np.asarray(v) for v in (*layer.salience.weights, layer.place, *layer.query.weights))
+    for row in range(2):
+        for head in range(2):
+            asked = query[row] @ asking[:, 3 * head : 3 * head + 3]
+            scores = salience[ids[row], head] + place[:, head] + embedded[row] @ asked
+            weights = np.exp(scores) * (ids[row] != PADDING)
+            np.testing.assert_allclose(found[row, head], weights @ embedded[row] / weights.sum(), rtol=1e-4, atol=1e-5)
+
+
+def test_pooling_nothing_but_padding_is_finite() -> None:
+    rng = np.random.default_rng(2)
+    ids = np.full((1, 5), PADDING)
+    assert np.isfinite(pooling(rng)(np.ones((1, 5, 3), np.float32), np.ones((1, 4), np.float32), ids)).all()
+
+
+def test_every_length_of_n_gram_has_a_row_that_its_ids_alone_decide() -> None:
+    layer = ngrams(ids=20, longest=3, buckets=10_000)
+    rows = np.asarray(layer.rows(tf.constant([[1, 5, 6, 7], [2, 5, 6, 7], [1, 9, 6, 7], [1, 5, 7, 6]])))
+    assert (rows[0] == rows[1]).all()  # Only the last three count.
+    assert rows[0, 0] == rows[2, 0]
+    assert rows[0, 1] != rows[2, 1]
+    assert rows[0, 0] != rows[3, 0]
+    assert len(set(rows[0])) == 2
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(1, 5_000), st.integers(0, 9_000))
+def test_rows_are_in_the_table_whatever_the_ids(buckets: int, first: int) -> None:
+    layer = ngrams(ids=first + 8, longest=4, buckets=buckets)
+    rows = np.asarray(layer.rows(tf.range(first, first + 8)[tf.newaxis]))
+    assert ((rows >= 0) & (rows < buckets)).all()
+
+
+def test_n_grams_are_spread_evenly_over_the_buckets() -> None:
+    buckets, rng = 512, np.random.default_rng(3)
+    layer = ngrams(ids=1_000, longest=2, buckets=buckets)
+    pairs = np.unique(rng.integers(0, 1_000, (40_000, 2)), axis=0)
+    counts = np.bincount(np.asarray(layer.rows(tf.constant(pairs)))[:, 0], minlength=buckets)
+    expected = len(pairs) / buckets
+    # Chi-square with 511 degrees of freedom: beyond 650 once in 25,000 cases.
+    assert ((counts - expected) ** 2 / expected).sum() < 650
+
+
+def test_n_grams_are_dropped_whole_and_kept_in_the_mean() -> None:
+    layer = ngrams(ids=9, longest=2, buckets=50, width=4, dropout=0.5, rate=0.3)
+    layer.table.embeddings.assign(np.random.default_rng(4).normal(size=(50, 4)))
+    ids = tf.ones((4_000, 2), tf.int32)
+    kept, drawn = np.asarray(layer(ids)), np.asarray(layer(ids, dropout_seed=tf.constant([1, 2])))
+    whole_rows = np.isclose(drawn, 2 * kept, rtol=1e-5).all(axis=1)
+    assert ((drawn == 0).all(axis=1) | whole_rows).all()
+    assert abs(whole_rows.mean() - 0.5) < 0.04  # Five standard deviations.
+
+
+def test_an_n_gram_of_one_id_is_refused() -> None:
+    with pytest.raises(ValueError, match="2 ids or more"):
+        HashedNgrams(9, 1, 10, 2)
+
+
+def test_n_grams_keep_their_rows_when_the_vocabulary_is_numbered_otherwise() -> None:
+    before, after = ngrams(ids=5, longest=3, buckets=10_000), ngrams(ids=6, longest=3, buckets=10_000)
+    before.name_ids(["the", "union", "of"])  # Then an out-of-vocabulary bucket, and padding.
+    after.name_ids(["of", "states", "the", "union"])
+    np.testing.assert_array_equal(
+        before.rows(tf.constant([[4, 0, 1], [1, 2, 3]])), after.rows(tf.constant([[5, 2, 3], [3, 0, 4]]))
+    )
+    assert len({*np.ravel(before.rows(tf.constant([[0, 1, 2], [2, 1, 0], [1, 2, 0], [3, 4, 0]])))}) == 8
+
+
+def test_only_the_last_ids_stand_in_order() -> None:
+    encoder = make(KIND, context=6, ordered=2, ngrams=2, features=False)
+    for variable in (encoder.pooling.place, encoder.pooling.query.kernel):
+        variable.assign(tf.zeros_like(variable.value))
+    ids = [[1, 2, 3, 4, 5, 6], [3, 1, 2, 4, 5, 6], [1, 2, 3, 4, 6, 5]]
+    first, early_ones_swapped, last_ones_swapped = np.asarray(encoder({"input_ids": np.asarray(ids, np.int32)}))
+    np.testing.assert_allclose(first, early_ones_swapped, rtol=1e-4, atol=1e-5)
+    assert np.abs(first - last_ones_swapped).max() > 1e-3
+
+
+@pytest.mark.parametrize("changes", [{"heads": 0}, {"ngrams": 1}, {"heads": 0, "ngrams": 1}])
+def test_pooling_and_n_grams_can_be_left_out(changes: dict[str, int]) -> None:
+    encoder = make(KIND, context=3, features=False, **changes)
+    assert (encoder.pooling is None) == ("heads" in changes)
+    assert (encoder.ngrams is None) == ("ngrams" in changes)
+    assert encoder({"input_ids": np.asarray([[1, 2, 3]], np.int32)}).shape == (1, 6)
