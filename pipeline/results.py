@@ -47,7 +47,7 @@ def evaluation_of(outputs: Outputs) -> dict[str, Any]:
 
 
 def vocabularies_of(outputs: Outputs) -> dict[str, Any]:
-    """The vocabularies `inputs` and `labels`."""
+    """The vocabularies `inputs` and, unless the label is a number, `labels`."""
     import tensorflow_transform as tft
 
     from components.preprocessing.vocabulary import vocabularies
@@ -89,11 +89,13 @@ def _anomalies(outputs: Outputs) -> str:
 
 def _transform(outputs: Outputs) -> str:
     sizes = {name: len(vocabulary) for name, vocabulary in vocabularies_of(outputs).items()}
-    return f"vocabularies: {sizes['inputs']:,} inputs, {sizes['labels']:,} labels"
+    return f"vocabularies: {', '.join(f'{size:,} {name}' for name, size in sizes.items())}"
 
 
 def _baselines(outputs: Outputs) -> str:
     metrics = baselines_of(outputs)["metrics"]
+    if "mean" in metrics:
+        return f"mean of the train split: {_headline(metrics['mean'])}"
     best = max(metrics, key=lambda name: metrics[name]["recall_at_10"] or 0)
     return f"best of {', '.join(metrics)}: {best}, {_headline(metrics[best])}"
 
@@ -101,9 +103,8 @@ def _baselines(outputs: Outputs) -> str:
 def _trainer(outputs: Outputs) -> str:
     training = training_of(outputs)
     best, last = training["best"], training["validations"][-1]
-    return (
-        f"{last['epoch']:.1f} epochs, {best['examples_per_second']:,.0f} examples/s on {training['devices']}; "
-        f"validation perplexity {best['perplexity']:.1f}"
+    return f"{last['epoch']:.1f} epochs, {best['examples_per_second']:,.0f} examples/s on {training['devices']}; " + (
+        f"validation perplexity {best['perplexity']:.1f}" if "perplexity" in best else _rmse(best, "validation ")
     )
 
 
@@ -112,9 +113,14 @@ def _resolver(outputs: Outputs) -> str:
     return f"last blessed model: {Path(found[0].uri).name}" if found else "no model was blessed before"
 
 
+def _base_model(outputs: Outputs) -> str:
+    found = outputs.get("model")
+    return f"starts from model {Path(found[0].uri).name}" if found else "no blessed model of other data: starts cold"
+
+
 def _evaluator(outputs: Outputs) -> str:
     result = evaluation_of(outputs)
-    headline = _headline(result["metrics"])
+    headline = ", ".join([_headline(result["metrics"]), *(_target(*item) for item in result["targets"].items())])
     return f"blessed: {headline}" if result["blessed"] else f"NOT blessed: {'; '.join(result['failures'])}"
 
 
@@ -140,8 +146,27 @@ def _pusher(outputs: Outputs) -> str:
 
 
 def _headline(metrics: Mapping[str, float | None]) -> str:
+    if "rmse" in metrics:
+        return _rmse(metrics)
     recall, perplexity = metrics["recall_at_10"], metrics["perplexity"]
     return f"recall@10 {_figure(recall, '.3f')}, perplexity {_figure(perplexity, '.1f')}"
+
+
+def _rmse(metrics: Mapping[str, float | None], split: str = "") -> str:
+    return f"{split}rmse {_in_units(metrics['rmse'])}, mean absolute error {_in_units(metrics['mae'])}"
+
+
+def _target(name: str, metrics: Mapping[str, float | None]) -> str:
+    """A further target in few words: `party accuracy 0.712`."""
+    if "accuracy" in metrics:
+        return f"{name} accuracy {_figure(metrics['accuracy'], '.3f')}"
+    return f"{name} rmse {_in_units(metrics['rmse'])}"
+
+
+def _in_units(value: float | None) -> str:
+    from components.report.charts import in_units
+
+    return "-" if value is None else in_units(value)
 
 
 def _figure(value: float | None, form: str) -> str:
@@ -163,6 +188,7 @@ _SAY: dict[str, Callable[[Outputs], str]] = {
     "ExampleValidator": _anomalies,
     "Transform": _transform,
     "Baselines": _baselines,
+    "BaseModel": _base_model,
     "Trainer": _trainer,
     "Resolver": _resolver,
     "Evaluator": _evaluator,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from components.report.summary import Metrics, Summary
+from components.report.charts import in_units
+from components.report.measures import NumberMetrics, NumberTarget
+from components.report.summary import Summary
+from components.report.tables import UNITS
 from pipeline.paths import Paths
 
 _COLUMNS = {
@@ -16,6 +19,8 @@ _COLUMNS = {
     "nll": ("nll (nats)", ".3f"),
     "perplexity": ("perplexity", ".1f"),
 }
+_NUMBER_COLUMNS = {"rmse": ("rmse", UNITS), "mae": ("mean abs. error", UNITS), "r2": ("R2", ".3f")}
+_CLASS_COLUMNS = {"accuracy": ("accuracy", ".3f"), "nll": ("nll (nats)", ".3f")}
 
 
 def closing_lines(summary: Summary, paths: Paths) -> Iterator[str]:
@@ -49,15 +54,35 @@ def table(summary: Summary) -> Iterator[str]:
     if summary.metrics is None:
         yield "No model was evaluated."
         return
+    number = isinstance(summary.metrics, NumberMetrics)
     labels = summary.metrics.count
-    yield f"Test split, full softmax{f', {labels:,} labels' if labels else ''}:"
-    rows: dict[str, Metrics] = {"model": summary.metrics, **summary.baselines}
+    how = "in the label's units" if number else "full softmax"
+    yield f"Test split, {how}{f', {labels:,} labels' if labels else ''}:"
+    columns = _NUMBER_COLUMNS if number else _COLUMNS
+    yield from _figures({"model": summary.metrics, **summary.baselines}, columns)
+    for name, values in summary.targets.items():
+        yield ""
+        yield f"{name}{f', {values.count:,} labels' if values.count else ''}:"
+        columns = _NUMBER_COLUMNS if isinstance(values, NumberTarget) else _CLASS_COLUMNS
+        yield from _figures({"model": values, **summary.target_baselines.get(name, {})}, columns)
+
+
+def _figures(rows: Mapping[str, object], columns: Mapping[str, tuple[str, str]]) -> Iterator[str]:
+    """A line for each model, under the columns' titles."""
     width = max(map(len, rows)) + 2
-    yield f"  {'':<{width}}" + "".join(f"{title:>12}" for title, _ in _COLUMNS.values())
+    widths = {key: max(12, len(title) + 2) for key, (title, _) in columns.items()}
+    yield f"  {'':<{width}}" + "".join(f"{title:>{widths[key]}}" for key, (title, _) in columns.items())
     for name, metrics in rows.items():
-        values = ((getattr(metrics, key), form) for key, (_, form) in _COLUMNS.items())
-        cells = ("-" if value is None else format(value, form) for value, form in values)
-        yield f"  {name:<{width}}" + "".join(f"{cell:>12}" for cell in cells)
+        values = ((key, getattr(metrics, key), form) for key, (_, form) in columns.items())
+        cells = ((key, figure(value, form)) for key, value, form in values)
+        yield f"  {name:<{width}}" + "".join(f"{cell:>{widths[key]}}" for key, cell in cells)
+
+
+def figure(value: float | None, form: str) -> str:
+    """A number as text, or a dash."""
+    if value is None:
+        return "-"
+    return in_units(value) if form == UNITS else format(value, form)
 
 
 def verdict(summary: Summary) -> list[str]:

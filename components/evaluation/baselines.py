@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -11,19 +10,10 @@ from numpy.typing import NDArray
 from components.evaluation.columns import BANDS, COLUMNS, metrics_of, row_sums
 from components.evaluation.counting import KeyCounts, packed, sum_by_key
 from components.evaluation.kneser_ney import KneserNey
+from components.evaluation.parts import LABEL_BASELINES
 from components.evaluation.reading import Encoder, Labels
 from components.evaluation.spec import BandSpec, BaselineName
 from components.ingest.spec import Shape
-
-_NAMES: dict[Shape, tuple[BaselineName, ...]] = {
-    "sequence": ("popular", "bigram", "trigram"),
-    "labelled": ("popular", "bigram"),
-}
-
-
-def baseline_names(shape: Shape) -> tuple[BaselineName, ...]:
-    """The baselines that a shape of data has. A labelled row has no order of labels, so no trigram."""
-    return _NAMES[shape]
 
 
 class Baselines:
@@ -33,7 +23,7 @@ class Baselines:
     """
 
     def __init__(self, shape: Shape, encoder: Encoder, bands: BandSpec) -> None:
-        self._names = baseline_names(shape)
+        self._names = LABEL_BASELINES[shape]
         self._continuation = shape == "sequence"
         self._encoder, self._bands = encoder, bands
         self._counts = KeyCounts()
@@ -101,20 +91,14 @@ class Baselines:
                 "train": self._train,
                 "test": {"rows": self._test_rows, "labels": int(test["count"]), "known": int(test["known"])},
             },
-            "metrics": {name: _finite(metrics_of(total)) for name, total in self._totals.items()},
+            "metrics": {name: finite(metrics_of(total)) for name, total in self._totals.items()},
             "bands": {
-                name: {band: _finite(metrics_of(total, band)) for band in BANDS} for name, total in self._totals.items()
+                name: {band: finite(metrics_of(total, band)) for band in BANDS} for name, total in self._totals.items()
             },
             "discounts": {name: model.discounts for name, model in self._models.items()},
         }
 
-    def count_all(self, batches: Iterable[list[bytes]]) -> None:
-        """Counts serialized Examples of the train split and estimates the models."""
-        for records in batches:
-            self.count(self._encoder(records))
-        self.estimate()
 
-
-def _finite(metrics: dict[str, float]) -> dict[str, float | None]:
+def finite(metrics: dict[str, float]) -> dict[str, float | None]:
     """JSON knows no NaN: what has no labels has no metrics."""
     return {name: value if np.isfinite(value) else None for name, value in metrics.items()}

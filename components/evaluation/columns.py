@@ -31,11 +31,6 @@ METRICS = (
 )
 
 
-def baseline_feature(name: str) -> str:
-    """The feature that holds a baseline's sums for one Example: a float list of `len(COLUMNS)` in that order."""
-    return f"baseline/{name}"
-
-
 def row_sums(
     labels: NDArray[np.int64],
     nll: NDArray[np.float64],

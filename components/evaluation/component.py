@@ -41,9 +41,9 @@ class Baselines(base_component.BaseComponent):
 
     Outputs:
         baselines: `baselines.json`.
-        test_examples: the test split, each row with a float feature `baseline/<name>` for each baseline: its sums over
-            the row's labels, in the order of `columns.COLUMNS`. The Evaluator reads these, so that it slices the
-            baselines like the model.
+        test_examples: the test split, each row with a float feature `baseline/<name>` for each baseline of the label,
+            and `target/<column>/baseline/<name>` for each of a further target: its sums over the row's labels, in the
+            order of `parts.Part.columns`. The Evaluator reads these, so that it slices the baselines like the model.
     """
 
     SPEC_CLASS = BaselinesSpec
@@ -62,7 +62,7 @@ class Baselines(base_component.BaseComponent):
         Args:
             examples: ExampleGen's, with the splits train and test.
             transform_graph: Transform's, with the vocabularies.
-            data: columns and shape.
+            data: columns, targets and shape.
             evaluation: the bands.
             code: a fingerprint of the code, so that changed code is not answered from the cache.
         """

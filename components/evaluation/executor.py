@@ -17,18 +17,22 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 
 from components.evaluation.baselines import Baselines
-from components.evaluation.columns import baseline_feature
+from components.evaluation.parts import label_part
 from components.evaluation.reading import Encoder, read_records
 from components.evaluation.spec import EvaluationSpec
+from components.evaluation.target_baselines import TargetBaselines
 from components.ingest.spec import DataSpec
-from components.preprocessing.vocabulary import vocabularies
+from components.preprocessing.vocabulary import Vocabulary, read_vocabulary, vocabularies
 
 BASELINES_FILE = "baselines.json"
 TRAIN, TEST = "train", "test"
 
 
 class Executor(base_executor.BaseExecutor):
-    """Counts n-grams on the train split, measures them on the test split and writes the sums beside each test row."""
+    """Counts n-grams on the train split, measures them on the test split and writes the sums beside each test row.
+
+    The same for the frequencies of each further target, and for the mean of what is a number.
+    """
 
     def Do(
         self,
@@ -51,11 +55,20 @@ class Executor(base_executor.BaseExecutor):
         evaluation = EvaluationSpec.model_validate_json(exec_properties["evaluation"])
         examples = input_dict["examples"]
         graph = artifact_utils.get_single_uri(input_dict["transform_graph"])
-        known = vocabularies(tft.TFTransformOutput(graph))
-        encoder = Encoder(data, known["inputs"], known["labels"])
-        baselines = Baselines(data.shape, encoder, evaluation.bands)
+        transform = tft.TFTransformOutput(graph)
+        known = vocabularies(transform)
+        encoder = Encoder(data, known["inputs"], known.get("labels"))
+        label = label_part(data)
+        ngrams = Baselines(data.shape, encoder, evaluation.bands) if label.kind == "label" else None
+        targets = TargetBaselines(data, _target_vocabularies(data, transform))
 
-        baselines.count_all(batch for path in _files(examples, TRAIN) for batch in read_records(path))
+        for path in _files(examples, TRAIN):
+            for records in read_records(path):
+                targets.count(records)
+                if ngrams:
+                    ngrams.count(encoder(records))
+        if ngrams:
+            ngrams.estimate()
         output = artifact_utils.get_single_instance(output_dict["test_examples"])
         _describe(output, artifact_utils.get_single_instance(examples[:1]))
         folder = artifact_utils.get_split_uri([output], TEST)
@@ -68,11 +81,18 @@ class Executor(base_executor.BaseExecutor):
                 for records in read_records(path):
                     more, more_unknown = encoder.count_inputs(records)
                     tokens, unknown = tokens + more, unknown + more_unknown
-                    for record in _with_sums(records, baselines.measure(encoder(records))):
+                    sums = targets.measure(records)
+                    if ngrams:
+                        measured = ngrams.measure(encoder(records))
+                        sums |= {label.feature(name): values for name, values in measured.items()}
+                    for record in _with_sums(records, sums):
                         writer.write(record)
 
-        found = baselines.summary()
-        rates = {"inputs": unknown / tokens if tokens else None, "labels": found["metrics"]["popular"]["oov_rate"]}
+        found = targets.summary() | (ngrams.summary() if ngrams else {})
+        rates = {
+            "inputs": unknown / tokens if tokens else None,
+            "labels": found["metrics"]["popular"]["oov_rate"] if ngrams else None,
+        }
         about = {"split": TEST, **found, "out_of_vocabulary_rate": rates}
         summary = json.dumps(about, indent=2, allow_nan=False)
         target = artifact_utils.get_single_uri(output_dict["baselines"])
@@ -97,11 +117,19 @@ def _describe(output: types.Artifact, source: types.Artifact) -> None:
     examples_utils.set_file_format(output, "tfrecords_gzip")
 
 
-def _with_sums(records: list[bytes], sums: dict[Any, NDArray[np.float64]]) -> Iterator[bytes]:
+def _target_vocabularies(data: DataSpec, transform: tft.TFTransformOutput) -> dict[str, Vocabulary]:
+    return {
+        name: read_vocabulary(str(transform.vocabulary_file_by_name(f"category_{name}")))
+        for name, target in data.targets.items()
+        if target.kind == "category"
+    }
+
+
+def _with_sums(records: list[bytes], sums: dict[str, NDArray[np.float64]]) -> Iterator[bytes]:
     """Each serialized Example with one more feature for each baseline."""
     for number, record in enumerate(records):
         more = tf.train.Example()
         for name, values in sums.items():
-            more.features.feature[baseline_feature(name)].float_list.value.extend(values[number])
+            more.features.feature[name].float_list.value.extend(values[number])
         # Serialized messages that are joined are merged: the features of both.
         yield record + more.SerializeToString()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import ml_metadata as mlmd
 from tfx import types
 from tfx.components.evaluator import constants
@@ -34,11 +36,7 @@ class LastBlessedModel(resolver.ResolverStrategy):
             input_dict: all `model`s and `model_blessing`s of the pipeline, and the `candidate`.
         """
         candidates = {artifact.id for artifact in input_dict["candidate"]}
-        blessings = {
-            blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY): blessing
-            for blessing in input_dict["model_blessing"]
-            if blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY) == constants.BLESSED_VALUE
-        }
+        blessings = blessings_by_model(input_dict["model_blessing"])
         eligible = [model for model in input_dict["model"] if model.id in blessings and model.id not in candidates]
         last = max(eligible, key=lambda model: model.id, default=None)
         return {
@@ -46,3 +44,12 @@ class LastBlessedModel(resolver.ResolverStrategy):
             "model_blessing": [blessings[last.id]] if last else [],
             "candidate": input_dict["candidate"],
         }
+
+
+def blessings_by_model(blessings: Iterable[types.Artifact]) -> dict[int, types.Artifact]:
+    """The blessings that bless, by the id of their model."""
+    return {
+        blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY): blessing
+        for blessing in blessings
+        if blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY) == constants.BLESSED_VALUE
+    }

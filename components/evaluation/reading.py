@@ -41,10 +41,13 @@ class Encoder:
 
     A sequence gives one label for every token after the first, with the two tokens before it as context, in ids of the
     label vocabulary. A labelled row gives its label with its last input token, an id of the input vocabulary.
+
+    Where the label is a number there is no vocabulary of labels, and nothing but `count_inputs` to ask for.
     """
 
-    def __init__(self, data: DataSpec, inputs: Vocabulary, labels: Vocabulary) -> None:
+    def __init__(self, data: DataSpec, inputs: Vocabulary, labels: Vocabulary | None) -> None:
         self._data = data
+        labels = labels or Vocabulary([], np.zeros(0, np.int64))
         self._labels = _value_set(labels)
         self._input_tokens = _value_set(inputs)
         self._inputs = self._labels if data.shape == "sequence" else self._input_tokens
@@ -54,7 +57,7 @@ class Encoder:
         """Context ids: the vocabulary, then one for any token outside it, then one for "no token"."""
         self.order = 3 if data.shape == "sequence" else 2
         """Tokens in an n-gram: the label and its context."""
-        columns = [*data.inputs, *([data.label] if data.label else [])]
+        columns = [*data.inputs, *([data.label] if data.label and len(labels) else [])]
         schema = schema_pb2.Schema(feature=[schema_pb2.Feature(name=name, type=schema_pb2.BYTES) for name in columns])
         self._decoder = ExamplesToRecordBatchDecoder(schema.SerializeToString())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 # TFX first: it installs the shims that TFMA's own imports need.
@@ -11,8 +12,9 @@ from tensorflow_model_analysis import constants, slicer
 from tensorflow_model_analysis.proto import metrics_for_slice_pb2, validation_result_pb2
 from tensorflow_model_analysis.writers import metrics_plots_and_validations_writer as writer
 
-from components.evaluation.columns import BANDS, METRICS, baseline_feature
-from components.evaluation.metrics import metric_name, perplexity_over, recall_over
+from components.evaluation.columns import BANDS
+from components.evaluation.metrics import perplexity_over, recall_over, rmse_over
+from components.evaluation.parts import Kind, Part
 
 Metrics = dict[str, float | None]
 _LABELS = {
@@ -23,6 +25,7 @@ _LABELS = {
     "recall_at_20": "recall@20",
     "mrr_at_10": "MRR@10",
 }
+_NAME = re.compile(r"(?:target/(?P<target>.+?)/)?(?:baseline/(?P<baseline>[^/]+)/)?(?P<metric>[^/]+)")
 
 
 def read_results(evaluation: str) -> dict[str, Any]:
@@ -34,8 +37,10 @@ def read_results(evaluation: str) -> dict[str, Any]:
     Returns:
         `metrics` of the model over the whole test split, `bands` of labels by name, `baselines` and `baseline_bands` by
         baseline name, `previous` (metrics of the last blessed model on the same rows, or None), `slices` (a list of
-        `slice`, `value`, the metrics and `baselines`, by column and value), `blessed`, and `failures` (a sentence for
-        each threshold that was missed). A metric without labels to measure is None.
+        `slice`, `value`, the metrics, `baselines`, `targets` and `target_baselines`, by column and value), `blessed`,
+        and `failures` (a sentence for each threshold that was missed). Of the further targets, by column, `targets`,
+        `target_baselines` and `previous_targets`. A metric without labels to measure is None. A label that is a number
+        has no bands.
 
     Raises:
         ValueError: the folder holds no metrics over the whole split.
@@ -46,25 +51,32 @@ def read_results(evaluation: str) -> dict[str, Any]:
         by_model = _by_model(record)
         key = slicer.deserialize_slice_key(record.slice_key)
         candidate = by_model.get("", by_model.get(constants.CANDIDATE_KEY, {}))
-        baselines = _baselines(candidate)
+        if not candidate:
+            continue
+        label, *targets = _parts(candidate)
+        found = {
+            "baselines": {name: _pick(candidate, label, name) for name in label.baselines},
+            "targets": {part.target: _pick(candidate, part) for part in targets},
+            "target_baselines": {
+                part.target: {name: _pick(candidate, part, name) for name in part.baselines} for part in targets
+            },
+        }
         if key:
-            slices.append(
-                {
-                    "slice": ", ".join(str(column) for column, _ in key),
-                    "value": _value(key),
-                    **_pick(candidate),
-                    "baselines": {name: _pick(candidate, name) for name in baselines},
-                }
-            )
-        elif candidate:
-            previous = by_model.get(constants.BASELINE_KEY)
-            whole = {
-                "metrics": _pick(candidate),
-                "bands": {band: _pick(candidate, band=band) for band in BANDS},
-                "baselines": {name: _pick(candidate, name) for name in baselines},
-                "baseline_bands": {name: {band: _pick(candidate, name, band) for band in BANDS} for name in baselines},
-                "previous": _pick(previous) if previous else None,
-            }
+            columns = ", ".join(str(column) for column, _ in key)
+            slices.append({"slice": columns, "value": _value(key), **_pick(candidate, label), **found})
+            continue
+        previous = by_model.get(constants.BASELINE_KEY)
+        bands = BANDS if label.kind == "label" else ()
+        whole = {
+            "metrics": _pick(candidate, label),
+            "bands": {band: _pick(candidate, label, band=band) for band in bands},
+            **found,
+            "baseline_bands": {
+                name: {band: _pick(candidate, label, name, band) for band in bands} for name in label.baselines if bands
+            },
+            "previous": _pick(previous, label) if previous else None,
+            "previous_targets": {part.target: _pick(previous, part) for part in targets} if previous else {},
+        }
     if whole is None:
         raise ValueError(f"{evaluation} holds no metrics over the whole test split: was there a row to evaluate?")
     result = writer.load_and_deserialize_validation_result(evaluation)
@@ -81,17 +93,30 @@ def _by_model(record: metrics_for_slice_pb2.MetricsForSlice) -> dict[str, dict[s
     return result
 
 
-def _baselines(values: dict[str, float]) -> list[str]:
-    prefix = baseline_feature("")
-    return [name.removeprefix(prefix).removesuffix("/nll") for name in values if _is_nll_of_baseline(name, prefix)]
+def _parts(values: dict[str, float]) -> list[Part]:
+    """What the names of the metrics say was measured: the label, then the further targets."""
+    baselines: dict[str, dict[str, None]] = {"": {}}
+    for name in values:
+        match = _NAME.fullmatch(name)
+        if match is None:
+            continue
+        found = baselines.setdefault(match["target"] or "", {})
+        if match["baseline"]:
+            found[match["baseline"]] = None
+    return [
+        Part(target, _kind(target, values), tuple(names))  # pyright: ignore[reportArgumentType]
+        for target, names in baselines.items()
+    ]
 
 
-def _is_nll_of_baseline(name: str, prefix: str) -> bool:
-    return name.startswith(prefix) and name.endswith("/nll")
+def _kind(target: str, values: dict[str, float]) -> Kind:
+    if Part(target, "number", ()).name("rmse") in values:
+        return "number"
+    return "class" if target else "label"
 
 
-def _pick(values: dict[str, float], baseline: str | None = None, band: str | None = None) -> Metrics:
-    found = {metric: values[metric_name(metric, baseline, band)] for metric in METRICS}
+def _pick(values: dict[str, float], part: Part, baseline: str | None = None, band: str | None = None) -> Metrics:
+    found = {metric: values[part.name(metric, baseline, band)] for metric in part.metrics}
     return {metric: value if math.isfinite(value) else None for metric, value in found.items()}
 
 
@@ -125,13 +150,22 @@ def _sentence(failure: validation_result_pb2.ValidationFailure, whole: dict[str,
                 f"perplexity is {_number(whole['metrics']['perplexity'])}, above the {baseline} baseline's "
                 f"{_number(theirs['perplexity'])}"
             )
+        if name == rmse_over(baseline):
+            ours = _number(whole["metrics"]["rmse"])
+            return f"rmse is {ours}, above the {baseline} baseline's {_number(theirs['rmse'])}"
     label = _LABELS.get(name, name)
     if failure.metric_threshold.HasField("change_threshold"):
-        allowed = failure.metric_threshold.change_threshold.absolute.value
+        change = failure.metric_threshold.change_threshold
         before = whole["previous"][name] if whole["previous"] else None
+        if before is None:
+            return (
+                f"{label} cannot be compared: the last blessed model under this name answers something else; "
+                "another name starts afresh"
+            )
+        allowed = f"{change.absolute.value:g}" if change.HasField("absolute") else f"{change.relative.value:.1%}"
         return (
             f"{label} rose by {_number(value)} over the last blessed model's {_number(before)}: "
-            f"at most {allowed:g} is allowed"
+            f"at most {allowed} is allowed"
         )
     bound = failure.metric_threshold.value_threshold
     if not math.isfinite(value):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -14,23 +16,82 @@ from tfx.components.infra_validator.model_server_clients import tensorflow_servi
 
 from components.infra_validation.errors import BrokenExport
 from components.infra_validation.server import UNLIMITED_MESSAGES
+from components.ingest.spec import PROBABILITY, DataSpec
 
 REQUEST_SECONDS = 60.0
 _SUM_TOLERANCE = 1e-3
 
 
-def check_answer(outputs: dict[str, np.ndarray], rows: int, k: int | None) -> None:
-    """Checks `labels` and `probabilities` of one answer.
+@dataclass(frozen=True)
+class Expected:
+    """What an answer must hold.
+
+    Attributes:
+        k: how many labels a row must have; None: at least one.
+        number: whether the label is a number, so that there are `values` in the place of labels.
+        classes: further targets that are answered with one of their values.
+        numbers: further targets that are answered with a number.
+    """
+
+    k: int | None = None
+    number: bool = False
+    classes: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, k: int | None, data: DataSpec | None) -> Expected:
+        """By what the export says of its data; a label of the vocabulary and nothing further where it says nothing."""
+        if data is None:
+            return cls(k)
+        kinds = {name: target.kind for name, target in data.targets.items()}
+        classes, numbers = (tuple(n for n, kind in kinds.items() if kind == k) for k in ("category", "number"))
+        return cls(k, data.label_kind == "number", classes, numbers)
+
+
+def check_answer(outputs: dict[str, np.ndarray], rows: int, expected: Expected) -> None:
+    """Checks one answer.
 
     Args:
-        outputs: by name; `labels` (rows, k) bytes and `probabilities` (rows, k) floats.
+        outputs: by name; `labels` (rows, k) bytes and `probabilities` (rows, k) floats, or `values` (rows,) floats; of
+            each further target (rows,) bytes and `<name>_probability` (rows,) floats, or (rows,) floats.
         rows: how many rows were asked about.
-        k: how many labels a row must have; None: at least one.
+        expected: which of these.
 
     Raises:
-        BrokenExport: an output is missing or of another shape; a probability is not finite, outside [0, 1], greater
-            than the one before it, or they sum to more than 1; a label is empty or stands twice in a row.
+        BrokenExport: an output is missing or of another shape; a number is not finite; a probability is not finite,
+            outside [0, 1], greater than the one before it, or those of a row sum to more than 1; a label is empty or
+            stands twice in a row.
     """
+    if expected.number:
+        _check_numbers(outputs, "values", rows)
+    else:
+        _check_labels(outputs, rows, expected.k)
+    for name in expected.numbers:
+        _check_numbers(outputs, name, rows)
+    for name in expected.classes:
+        probabilities = _check_numbers(outputs, f"{name}{PROBABILITY}", rows)
+        if (probabilities < 0).any() or (probabilities > 1 + _SUM_TOLERANCE).any():
+            raise BrokenExport(f"output '{name}{PROBABILITY}' is no probability: below 0 or above 1")
+        if not all(_column(outputs, name, rows)):
+            raise BrokenExport(f"output '{name}' is empty: is the vocabulary in the export?")
+
+
+def _column(outputs: dict[str, np.ndarray], name: str, rows: int) -> np.ndarray:
+    if name not in outputs:
+        raise BrokenExport(f"the answer has no output '{name}', only {sorted(outputs)}")
+    if outputs[name].shape != (rows,):
+        raise BrokenExport(f"output '{name}' has shape {outputs[name].shape} for {rows} rows, not {(rows,)}")
+    return outputs[name]
+
+
+def _check_numbers(outputs: dict[str, np.ndarray], name: str, rows: int) -> np.ndarray:
+    column = _column(outputs, name, rows)
+    if not np.isfinite(column).all():
+        raise BrokenExport(f"output '{name}' holds NaN or infinity")
+    return column
+
+
+def _check_labels(outputs: dict[str, np.ndarray], rows: int, k: int | None) -> None:
     missing = [name for name in ("labels", "probabilities") if name not in outputs]
     if missing:
         raise BrokenExport(f"the answer has no output '{missing[0]}', only {sorted(outputs)}")
@@ -60,12 +121,16 @@ class CheckingClient(tensorflow_serving_client.TensorFlowServingClient):
     Args:
         endpoint: `host:port`.
         model_name: the name the server knows the model by.
-        k: how many labels a row of an answer must have; None: as many as in the first answer.
+        expected: what an answer must hold; where it does not say how many labels, as many as the first answer has.
         alive: whether the server's process still runs.
     """
 
     def __init__(
-        self, endpoint: str, model_name: str, k: int | None = None, alive: Callable[[], bool] = lambda: True
+        self,
+        endpoint: str,
+        model_name: str,
+        expected: Expected = Expected(),
+        alive: Callable[[], bool] = lambda: True,
     ) -> None:
         super().__init__(endpoint, model_name)
         # A proxy of the environment must not stand between two processes of one machine.
@@ -74,7 +139,7 @@ class CheckingClient(tensorflow_serving_client.TensorFlowServingClient):
         self._channel = channel
         self._model_service = model_service_pb2_grpc.ModelServiceStub(channel)
         self._prediction_service = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-        self._k = k
+        self._expected = expected
         self._alive = alive
         self.load_error = ""
 
@@ -97,5 +162,6 @@ class CheckingClient(tensorflow_serving_client.TensorFlowServingClient):
         response = self._prediction_service.Predict(request, timeout=REQUEST_SECONDS)
         outputs = {name: tf.make_ndarray(tensor) for name, tensor in response.outputs.items()}
         rows = next(iter(request.inputs.values())).tensor_shape.dim[0].size
-        check_answer(outputs, rows, self._k)
-        self._k = outputs["labels"].shape[1]
+        check_answer(outputs, rows, self._expected)
+        if not self._expected.number:
+            self._expected = dataclasses.replace(self._expected, k=outputs["labels"].shape[1])

@@ -20,10 +20,11 @@ from tfx.dsl.io import fileio
 from tfx.proto import infra_validator_pb2
 from tfx.utils import path_utils
 
-from components.infra_validation.answers import CheckingClient
+from components.infra_validation.answers import CheckingClient, Expected
 from components.infra_validation.column_requests import column_requests
 from components.infra_validation.errors import BrokenExport
 from components.infra_validation.process import ChildProcessRunner
+from components.ingest.spec import DataSpec
 
 CAUSE_FILE = "cause.txt"
 METADATA_FILE = "assets.extra/bigvocab.json"
@@ -118,7 +119,7 @@ class Executor(tfx_executor.Executor):
             client = CheckingClient(
                 runner.GetEndpoint(),
                 serving_spec.model_name,
-                _expected_k(model_path),
+                _expected(model_path),
                 alive=lambda: runner.exit_status() is None,
             )
             client.WaitUntilModelLoaded(deadline, _POLL_SECONDS)  # pyright: ignore[reportArgumentType]
@@ -171,12 +172,14 @@ def _only_record(request: Any) -> bytes:
     return tf.make_ndarray(next(iter(request.inputs.values())))[0]
 
 
-def _expected_k(model_path: str) -> int | None:
+def _expected(model_path: str) -> Expected:
     path = f"{model_path}/{METADATA_FILE}"
     if not fileio.exists(path):
-        return None
+        return Expected()
     with fileio.open(path, "r") as file:
-        return json.loads(file.read()).get("top_k")
+        about = json.loads(file.read())
+    data = about.get("data")
+    return Expected.of(about.get("top_k"), DataSpec.model_validate(data) if data else None)
 
 
 def _size(directory: str) -> int:

@@ -21,8 +21,8 @@ _FLOAT32_MAX = 3.4028234663852886e38
 
 
 def columns_of(data: DataSpec) -> list[str]:
-    """All columns of an Example, each once: inputs, label, features, slices."""
-    names = [*data.inputs, *([data.label] if data.label else []), *data.features, *data.slices]
+    """All columns of an Example, each once: inputs, label, features, targets, slices."""
+    names = [*data.inputs, *([data.label] if data.label else []), *data.features, *data.targets, *data.slices]
     return list(dict.fromkeys(names))
 
 
@@ -36,17 +36,20 @@ class RowReader:
 
     Args:
         data: what the columns mean.
-        labelled: False for rows to predict from: no label is asked for, and in shape `sequence` one token is enough.
+        labelled: False for rows to predict from: no label and no target is asked for, and in shape `sequence` one token
+            is enough.
     """
 
     def __init__(self, data: DataSpec, labelled: bool = True) -> None:
         self._data = data
         self._label = data.label if labelled else None
         self._least = 2 if data.shape == "sequence" and labelled else 1
-        taken = [*data.inputs, data.label]
-        self._numbers = [name for name, feature in data.features.items() if feature.kind == "number"]
-        side = [name for name, feature in data.features.items() if feature.kind == "category"]
-        self._categories = list(dict.fromkeys(side + [s for s in data.slices if s not in [*data.features, *taken]]))
+        self._read_label = _number if data.label_kind == "number" else self._category
+        side = {**data.features, **(data.targets if labelled else {})}
+        taken = [*data.inputs, data.label, *data.features, *data.targets]
+        self._numbers = [name for name, column in side.items() if column.kind == "number"]
+        self._categories = [name for name, column in side.items() if column.kind == "category"]
+        self._categories += [name for name in dict.fromkeys(data.slices) if name not in taken]
 
     def __call__(self, row: Mapping[str, Any]) -> Columns:
         """The columns of one row.
@@ -66,7 +69,7 @@ class RowReader:
             if self._label not in row:
                 reason = f"no column '{self._label}'{nearest(self._label, row)}"
                 raise RowError(f"{self._label}: missing column", reason)
-            columns[self._label] = self._category(self._label, row[self._label])
+            columns[self._label] = self._read_label(self._label, row[self._label])
             if not columns[self._label]:
                 raise RowError(f"{self._label}: no label", f"column '{self._label}' is empty")
         for name in self._numbers:

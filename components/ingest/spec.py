@@ -10,8 +10,14 @@ from pydantic import Field, model_validator
 from components.spec import Spec
 
 Shape = Literal["sequence", "labelled"]
+LabelKind = Literal["class", "number"]
 SourceKind = Literal["sotu", "text", "csv", "jsonl", "parquet", "tfrecord"]
 Tokenizer = Literal["words", "whitespace", "characters", "none"]
+
+RESERVED_OUTPUTS = ("label", "labels", "probabilities", "value", "values")
+"""Names of what a model answers about the label."""
+PROBABILITY = "_probability"
+"""After the name of a category target: its probability, in an answer."""
 
 
 class SourceSpec(Spec):
@@ -30,7 +36,7 @@ class SourceSpec(Spec):
 
 
 class FeatureSpec(Spec):
-    """A column that joins the projected inputs."""
+    """A column that joins the projected inputs, or a further target."""
 
     kind: Literal["number", "category"]
     top: int = Field(default=1_000, ge=1)
@@ -53,11 +59,17 @@ class DataSpec(Spec):
     """Columns whose tokens are the inputs, in order. Shape `sequence` has exactly one."""
     label: str | None = None
     """Shape `labelled`: the column of the label."""
+    label_kind: LabelKind = "class"
+    """`class`: the label is an entry of a vocabulary. `number`, in shape `labelled` only: a number, learnt by mean
+    squared error."""
     tokenizer: Tokenizer = "words"
     """How the text of an input column becomes tokens. `none`: the value is one token, or a list of tokens."""
     lowercase: bool = True
     """Lower-case text before it is cut into tokens. Values of tokenizer `none` are left as they are."""
     features: dict[str, FeatureSpec] = {}
+    targets: dict[str, FeatureSpec] = {}
+    """Columns of the row that are answered beside the label: a category is one of its values, a number is a number. A
+    target is no input: it stands neither in `inputs` nor in `features`."""
     slices: list[str] = []
     """Columns that evaluation is sliced by; a column need not be a feature."""
     splits: SplitSpec = SplitSpec()
@@ -86,16 +98,43 @@ class DataSpec(Spec):
         faults += [f"column '{c}' is both an input or label and a feature" for c in self.features if c in taken]
         if len(set(taken)) != len(taken):
             faults.append("a column stands twice in data.inputs and data.label")
-        faults += _names_refused([*self.inputs, *self.features])
+        if self.label_kind == "number" and self.shape != "labelled":
+            faults.append("data.label_kind 'number' needs shape 'labelled': the labels of a sequence are its tokens")
+        faults += _targets_refused(self)
+        faults += _names_refused([*self.inputs, *self.features], "an input")
+        faults += _names_refused([*self.targets], "an output")
         if faults:
             raise ValueError("; ".join(faults))
         return self
 
 
-def _names_refused(names: list[str]) -> list[str]:
-    """What the exported model's signatures cannot take as the name of an input: TensorFlow's rules."""
+def _targets_refused(data: DataSpec) -> list[str]:
+    """What stands against the further targets: other uses of their columns, and names that an answer has already."""
+    uses = {
+        **dict.fromkeys(data.features, "a feature"),
+        **dict.fromkeys(data.inputs, "an input"),
+        **({data.label: "the label"} if data.label else {}),
+    }
+    answered = {
+        *RESERVED_OUTPUTS,
+        *(f"{name}{PROBABILITY}" for name, t in data.targets.items() if t.kind == "category"),
+    }
+    told = [
+        f"data.targets: column '{name}' is also {uses[name]}: a further target is neither"
+        for name in data.targets
+        if name in uses
+    ]
+    return told + [
+        f"data.targets: an answer of the model has an output '{name}' already: rename the column"
+        for name in data.targets
+        if name in answered
+    ]
+
+
+def _names_refused(names: list[str], role: str) -> list[str]:
+    """What the exported model's signatures cannot take as the name of an input or output: TensorFlow's rules."""
     faults = [
-        f"column {name!r} cannot be an input of a served model: letters, digits, '_', '.', '-' and '/' can; rename it"
+        f"column {name!r} cannot be {role} of a served model: letters, digits, '_', '.', '-' and '/' can; rename it"
         for name in names
         if not re.fullmatch(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*", name)
     ]

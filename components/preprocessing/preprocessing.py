@@ -2,15 +2,19 @@
 
     input_ids    VarLen int64   0..V_in-1 by falling frequency, then the out-of-vocabulary buckets
     label_ids    VarLen int64   0..V_out-1 by falling frequency, -1 outside; one per token (sequence) or one (labelled)
+    label_value  float32        in the place of label_ids, where the label is a number: as it is, NaN where missing
     <number>     float32        z-score over the train split; missing values become 0, the mean
     <category>   int64          0..n-1 by falling frequency, n where missing or outside
+    <target>     float32        a number as it is, NaN where missing;
+                 int64          a category 0..n-1 by falling frequency, -1 where missing or outside
 
-The files `inputs`, `labels` and `category_<name>` hold "count token" lines, the most frequent first: the line number,
-from 0, is the id.
+The files `inputs`, `labels` and `category_<name>`, of features and of targets, hold "count token" lines, the most
+frequent first: the line number, from 0, is the id.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +27,7 @@ from components.preprocessing.vocabulary import SPACE
 
 INPUT_IDS = "input_ids"
 LABEL_IDS = "label_ids"
+LABEL_VALUE = "label_value"
 Column = tf.Tensor | tf.SparseTensor
 
 
@@ -38,31 +43,41 @@ def preprocessing_fn(inputs: dict[str, Column], custom_config: dict[str, Any]) -
     outputs = _token_ids(inputs, data, vocabulary)
     for name, feature in data.features.items():
         outputs[name] = _feature(name, _sparse(inputs[name]), feature)
+    for name, target in data.targets.items():
+        column = _sparse(inputs[name])
+        outputs[name] = _number(column) if target.kind == "number" else _category(name, column, target)
     return outputs
 
 
 def _token_ids(inputs: dict[str, Column], data: DataSpec, spec: VocabularySpec) -> dict[str, Column]:
     tokens = _joined([_without_spaces(_sparse(inputs[name])) for name in data.inputs])
+    if data.label_kind == "number":
+        return {
+            INPUT_IDS: _ids(tokens, _vocabulary(tokens, spec.inputs, spec, "inputs"), spec.oov_buckets),
+            LABEL_VALUE: _number(_sparse(inputs[str(data.label)])),
+        }
     # In a sequence every token but the first is a label too: one list of tokens serves both.
     labels = tokens if data.shape == "sequence" else _without_spaces(_sparse(inputs[str(data.label)]))
     counted = _joined([tokens, labels]) if spec.shared and data.shape == "labelled" else None
 
-    def file_of(x: tf.SparseTensor, size: int, name: str) -> Any:
-        return tft.vocabulary(
-            x if counted is None else counted,
-            top_k=size,
-            frequency_threshold=spec.min_count if spec.min_count > 1 else None,
-            vocab_filename=name,
-            store_frequency=True,
-            name=name,
-        )
+    input_file = _vocabulary(tokens if counted is None else counted, spec.inputs, spec, "inputs")
+    label_file = _vocabulary(labels if counted is None else counted, spec.labels, spec, "labels")
+    return {INPUT_IDS: _ids(tokens, input_file, spec.oov_buckets), LABEL_IDS: _ids(labels, label_file, 0)}
 
-    input_file = file_of(tokens, spec.inputs, "inputs")
-    label_file = file_of(labels, spec.labels, "labels")
-    return {
-        INPUT_IDS: tft.apply_vocabulary(tokens, input_file, lookup_fn=_lookup(spec.oov_buckets)),
-        LABEL_IDS: tft.apply_vocabulary(labels, label_file, lookup_fn=_lookup(0)),
-    }
+
+def _vocabulary(tokens: tf.SparseTensor, size: int, spec: VocabularySpec, name: str) -> Any:
+    return tft.vocabulary(
+        tokens,
+        top_k=size,
+        frequency_threshold=spec.min_count if spec.min_count > 1 else None,
+        vocab_filename=name,
+        store_frequency=True,
+        name=name,
+    )
+
+
+def _ids(tokens: tf.SparseTensor, file: Any, oov_buckets: int) -> tf.SparseTensor:
+    return tft.apply_vocabulary(tokens, file, lookup_fn=_lookup(oov_buckets))
 
 
 def _lookup(oov_buckets: int) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
@@ -96,12 +111,22 @@ def _feature(name: str, column: tf.SparseTensor, feature: FeatureSpec) -> tf.Ten
     if feature.kind == "number":
         scaled = tft.scale_to_z_score(tf.cast(column, tf.float32))
         return _dense(scaled, 0.0)
+    dense = _category(name, column, feature)
+    return tf.where(dense < 0, tft.experimental.get_vocabulary_size_by_name(f"category_{name}"), dense)
+
+
+def _category(name: str, column: tf.SparseTensor, feature: FeatureSpec) -> tf.Tensor:
+    """(batch,) ids, -1 where missing or outside the vocabulary."""
     file = f"category_{name}"
     ids = tft.compute_and_apply_vocabulary(
         column, default_value=-1, top_k=feature.top, vocab_filename=file, store_frequency=True, name=file
     )
-    dense = _dense(ids, -1)
-    return tf.where(dense < 0, tft.experimental.get_vocabulary_size_by_name(file), dense)
+    return _dense(ids, -1)
+
+
+def _number(column: tf.SparseTensor) -> tf.Tensor:
+    """(batch,) float32 as it is, NaN where missing."""
+    return _dense(tf.cast(column, tf.float32), math.nan)
 
 
 def _sparse(column: Column) -> tf.SparseTensor:

@@ -56,16 +56,12 @@ def read_vocabulary(path: str | Path) -> Vocabulary:
 
 
 def vocabularies(transform_output: tft.TFTransformOutput) -> dict[str, Vocabulary]:
-    """The vocabularies `inputs` and `labels` of a Transform output.
+    """The vocabularies `inputs` and `labels` of a Transform output; without `labels` where the label is a number.
 
     Raises:
-        ValueError: the output has no such file, or the file is damaged.
+        ValueError: the output has no vocabulary of inputs, or a file is damaged.
     """
-    return {name: read_vocabulary(_file(transform_output, name)) for name in ("inputs", "labels")}
-
-
-def _file(transform_output: tft.TFTransformOutput, name: str) -> str:
-    path = transform_output.vocabulary_file_by_name(name)
-    if path is None:
-        raise ValueError(f"Transform wrote no vocabulary {name!r}")
-    return path
+    files = {name: transform_output.vocabulary_file_by_name(name) for name in ("inputs", "labels")}
+    if files["inputs"] is None:
+        raise ValueError("Transform wrote no vocabulary 'inputs'")
+    return {name: read_vocabulary(file) for name, file in files.items() if file is not None}

@@ -7,29 +7,27 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from components.report.measures import LabelMetrics, Metrics, Part, TargetBaselines, Targets
 
 FORMAT = 1
-_TRAINING_FACTS = ("validation_examples", "parameters", "devices", "stopped_early", "resumed")
+_TRAINING_FACTS = ("validation_examples", "parameters", "devices", "stopped_early", "resumed", "warm_start")
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
-
-
-class Split(_Part):
+class Split(Part):
     rows: int = Field(ge=0)
     examples: int | None = Field(None, ge=0)
     """Labels to predict: every token after the first of a sequence, or one a row. None: not counted."""
 
 
-class Token(_Part):
+class Token(Part):
     token: str
     count: int = Field(ge=0)
     """Occurrences in the train split."""
 
 
-class Vocabulary(_Part):
+class Vocabulary(Part):
     size: int = Field(ge=0)
     out_of_vocabulary_rate: float | None = Field(None, ge=0, le=1)
     """Share of the test split's tokens (`inputs`) or labels (`labels`) that have no id of their own."""
@@ -37,37 +35,20 @@ class Vocabulary(_Part):
     """The most frequent entries."""
 
 
-class Metrics(_Part):
-    """Over the test split, with the full softmax. None where there was nothing to measure."""
+class Slice(Part):
+    left_out = ("targets", "target_baselines")
 
-    nll: float | None
-    """Nats per label in the vocabulary."""
-    perplexity: float | None
-    """exp(nll), over labels in the vocabulary."""
-    recall_at_1: float | None
-    """Share of all labels; one outside the vocabulary is a miss."""
-    recall_at_10: float | None
-    recall_at_20: float | None
-    mrr_at_10: float | None
-    """Mean over all labels of 1 / rank, 0 for ranks beyond 10."""
-    count: int | None
-    """Labels."""
-    known: int | None
-    """Labels in the vocabulary."""
-    oov_rate: float | None
-    """Share of the labels outside the vocabulary."""
-
-
-class Slice(_Part):
     slice: str
     """The column, such as `decade`."""
     value: str | float
     """Its value, such as `1940s`."""
-    metrics: Metrics
-    baselines: dict[str, Metrics] = {}
+    metrics: LabelMetrics
+    baselines: dict[str, LabelMetrics] = {}
+    targets: Targets = {}
+    target_baselines: TargetBaselines = {}
 
 
-class Node(_Part):
+class Node(Part):
     name: str
     seconds: float = Field(ge=0)
     """Wall time in this run."""
@@ -77,17 +58,24 @@ class Node(_Part):
     """What came out of it, in a line."""
 
 
-class Validation(_Part):
+class Validation(Part):
     """One validation during training, over the eval split or the part of it that training looks at."""
+
+    left_out = ("rmse", "mae", "targets")
 
     epoch: float
     """Passes over the train split so far."""
     step: int
     train_loss: float | None
-    """Nats; the sampled loss, not comparable with nll."""
+    """Nats; the sampled loss, not comparable with nll. With further targets or a number: the sum of what is learnt."""
     nll: float | None
     perplexity: float | None
     recall_at_10: float | None
+    rmse: float | None = None
+    """Of a label that is a number, in its units."""
+    mae: float | None = None
+    targets: dict[str, float | None] = {}
+    """Of the further targets, as `party_accuracy` and `year_rmse`."""
     seconds: float
     """Wall time of training since the validation before, without validating."""
     validation_seconds: float | None = None
@@ -95,7 +83,29 @@ class Validation(_Part):
     learning_rate: float | None = None
 
 
-class Training(_Part):
+class Tokens(Part):
+    """A vocabulary beside that of the model which the training started from."""
+
+    stayed: int = Field(ge=0)
+    came: int = Field(ge=0)
+    went: int = Field(ge=0)
+
+
+class WarmStart(Part):
+    """What a training took from an earlier model."""
+
+    model: str
+    """The earlier model's number."""
+    taken: int = Field(ge=0)
+    """Weights, whole or by token."""
+    fresh: list[str] = []
+    """A sentence for each weight that was not taken."""
+    optimizer: bool
+    """Its moments and its count of steps were taken too."""
+    vocabularies: dict[str, Tokens] = {}
+
+
+class Training(Part):
     history: list[Validation] = []
     best: int | None = None
     """Index in `history` of the validation whose weights were kept."""
@@ -105,14 +115,17 @@ class Training(_Part):
     devices: str | None = None
     stopped_early: bool | None = None
     resumed: bool | None = None
+    warm_start: WarmStart | None = None
 
 
-class Failure(_Part):
+class Failure(Part):
     node: str
     message: str
 
 
-class Summary(_Part):
+class Summary(Part):
+    left_out = ("targets", "target_baselines", "previous_targets")
+
     format: int = FORMAT
     name: str
     """The preset, or the name of the configuration file."""
@@ -122,16 +135,23 @@ class Summary(_Part):
     """Wall time of the run."""
     examples: dict[Literal["train", "eval", "test"], Split] = {}
     vocabularies: dict[Literal["inputs", "labels"], Vocabulary] = {}
-    metrics: Metrics | None = None
+    metrics: LabelMetrics | None = None
+    """Of the label. Where it is a number, with `rmse`, `mae` and `r2`."""
     bands: dict[str, Metrics] = {}
     """By frequency of the label: `head`, `torso`, `tail`."""
     band_limits: dict[Literal["head", "torso"], int] = {}
     """Labels ranked before this, from 0, are in the band or in one before it; the rest is the tail."""
-    baselines: dict[str, Metrics] = {}
-    """Counting models on the same labels."""
+    baselines: dict[str, LabelMetrics] = {}
+    """Counting models on the same labels; of a number, its mean over the train split."""
     baseline_bands: dict[str, dict[str, Metrics]] = {}
-    previous: Metrics | None = None
+    previous: LabelMetrics | None = None
     """The last blessed model on the same labels."""
+    targets: Targets = {}
+    """The further targets, by column."""
+    target_baselines: TargetBaselines = {}
+    """By column: a category against its frequencies in the train split, a number against its mean."""
+    previous_targets: Targets = {}
+    """The last blessed model's."""
     slices: list[Slice] = []
     blessed: bool | None = None
     """By the Evaluator. None: it did not run."""
@@ -173,9 +193,10 @@ def evaluation_parts(evaluation: Mapping[str, Any]) -> dict[str, Any]:
     """The parts of a summary that `components.evaluation.results.read_results` knows.
 
     Returns:
-        Keyword arguments of `Summary`: metrics, bands, baselines, baseline_bands, previous, slices, blessed, failures.
+        Keyword arguments of `Summary`: metrics, bands, baselines, baseline_bands, previous, targets, target_baselines,
+        previous_targets, slices, blessed, failures.
     """
-    names = Metrics.model_fields
+    names = evaluation["metrics"]
     return {
         "metrics": _finite(evaluation["metrics"]),
         "bands": {band: _finite(values) for band, values in evaluation["bands"].items()},
@@ -185,12 +206,15 @@ def evaluation_parts(evaluation: Mapping[str, Any]) -> dict[str, Any]:
             for name, bands in evaluation.get("baseline_bands", {}).items()
         },
         "previous": _finite(evaluation["previous"]) if evaluation.get("previous") else None,
+        **_targets(evaluation),
+        "previous_targets": {name: _finite(values) for name, values in evaluation.get("previous_targets", {}).items()},
         "slices": [
             {
                 "slice": entry["slice"],
                 "value": entry["value"],
                 "metrics": _finite({name: entry[name] for name in names}),
                 "baselines": {name: _finite(values) for name, values in entry["baselines"].items()},
+                **_targets(entry),
             }
             for entry in evaluation["slices"]
         ],
@@ -207,11 +231,27 @@ def training_part(training: Mapping[str, Any]) -> dict[str, Any]:
     """
     validations: Sequence[Mapping[str, Any]] = training["validations"]
     best = training.get("best")
-    names = Validation.model_fields
+    known = {*Validation.model_fields, "mrr_at_10"} - {"targets"}
     return {
-        "history": [_finite({name: entry.get(name) for name in names}) for entry in validations],
+        "history": [
+            {
+                **_finite({name: entry.get(name) for name in Validation.model_fields if name != "targets"}),
+                "targets": _finite({name: value for name, value in entry.items() if name not in known}),
+            }
+            for entry in validations
+        ],
         "best": next((i for i, entry in enumerate(validations) if best and entry["step"] == best["step"]), None),
         **{name: training.get(name) for name in _TRAINING_FACTS},
+    }
+
+
+def _targets(measured: Mapping[str, Any]) -> dict[str, Any]:
+    baselines = measured.get("target_baselines", {})
+    return {
+        "targets": {name: _finite(values) for name, values in measured.get("targets", {}).items()},
+        "target_baselines": {
+            name: {baseline: _finite(values) for baseline, values in of.items()} for name, of in baselines.items()
+        },
     }
 
 

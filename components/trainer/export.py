@@ -1,14 +1,16 @@
-"""The model as it is served: raw columns in, label strings and probabilities out.
+"""The model as it is served: raw columns in; label strings and probabilities, or numbers, out.
 
 Signatures:
 
-    serving_default   examples (batch,) serialized tf.Examples -> labels (batch, k), probabilities (batch, k)
+    serving_default   examples (batch,) serialized tf.Examples -> labels (batch, k), probabilities (batch, k); where the
+                      label is a number, values (batch,). For each further target <name> (batch,): of a category the
+                      most probable value, and <name>_probability; of a number its value
     predict           the columns by name: tokens (batch, length) padded with "", categories (batch,) with "" where
                       missing, numbers (batch,) with NaN where missing -> the same
-    eval              examples (batch,) with their labels -> (batch,) float32 sums, one output for each name in
-                      `components.evaluation.columns.COLUMNS`
+    eval              examples (batch,) with their labels and targets -> (batch,) float32 sums, one output for each
+                      name in the `columns` of `components.evaluation.parts`
 
-In shape `sequence` the first two answer which token follows all those given.
+In shape `sequence` the first two answer which token follows all those given. Numbers are in their columns' units.
 """
 
 # TensorFlow's and Keras's annotations are narrower than what they take and give.
@@ -16,22 +18,30 @@ In shape `sequence` the first two answer which token follows all those given.
 
 from __future__ import annotations
 
+import itertools
 import json
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from components.evaluation.columns import BANDS, SUMS
+from components.evaluation.parts import label_part, target_parts
 from components.evaluation.spec import BandSpec
-from components.ingest.spec import DataSpec
+from components.ingest.spec import PROBABILITY, DataSpec
 from components.preprocessing.vocabulary import SPACE
+from components.trainer.layout import LABEL
 from components.trainer.model import VocabularyClassifier
+from components.trainer.outputs import ClassOutput
 from components.trainer.softmax import chunk_rows, in_chunks, nll_and_rank, top
-from components.trainer.windows import Batch, Layout, Spans, labelled_spans, last_spans, model_inputs
+from components.trainer.sums import by_row, class_values, label_values, number_values
+from components.trainer.windows import Batch, Layout, Spans, last_spans, model_inputs, model_targets, spans_of
 
 Columns = dict[str, tf.SparseTensor]
+# Windows encoded at a time, where no number of classes bounds them further.
+WINDOWS = 4_096
+_NUMBER, _INTEGER = tf.TensorSpec([], tf.float32), tf.TensorSpec([], tf.int32)
 
 
 class Servable(tf.Module):
@@ -57,15 +67,12 @@ class Servable(tf.Module):
     ) -> None:
         super().__init__()
         self.model, self.data, self.layout, self.bands = model, data, layout, bands
-        self.top_k = min(top_k, model.head.classes)
+        self.classes = {name: o.head.classes for name, o in model.answers.items() if isinstance(o, ClassOutput)}
+        self.top_k = min(top_k, self.classes[LABEL]) if LABEL in self.classes else None
         self.transform = transform.transform_features_layer()
         self._raw = transform.raw_feature_spec()
-        lines = tf.lookup.TextFileInitializer(
-            transform.vocabulary_file_by_name("labels"),
-            key_dtype=tf.int64, key_index=tf.lookup.TextFileIndex.LINE_NUMBER,
-            value_dtype=tf.string, value_index=1, delimiter=" ",
-        )  # fmt: skip
-        self.label_table = tf.lookup.StaticHashTable(lines, default_value="")
+        files = {name: "labels" if name == LABEL else f"category_{name}" for name in self.classes}
+        self.tables = {name: _strings(transform.vocabulary_file_by_name(file)) for name, file in files.items()}
 
     def examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """`serving_default`."""
@@ -78,15 +85,28 @@ class Servable(tf.Module):
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """`eval`."""
         label = [self.data.label] if self.data.label else []
-        features = self._transformed(self._parse(examples, (*self.data.inputs, *label, *self.data.features)))
-        spans = labelled_spans(features["input_ids"], features["label_ids"], self.layout.shape)
-        nll, rank = in_chunks(
-            tf.shape(spans.labels)[0],
-            self._chunk,
-            lambda start, end: self._measure(spans.take(tf.range(start, end)), features),
-            (tf.TensorSpec([], tf.float32), tf.TensorSpec([], tf.int32)),
-        )
-        return self._row_sums(spans, nll, rank, tf.shape(examples)[0])
+        columns = self._parse(examples, (*self.data.inputs, *label, *self.data.features, *self.data.targets))
+        features, rows = self._transformed(columns), tf.shape(examples)[0]
+        spans = spans_of(features, self.layout)
+        targets = model_targets(spans, features, self.layout)
+
+        def measured(name: str, answer: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            return nll_and_rank(answer, targets[name][start:end]) if name in self.classes else (answer,)
+
+        like = {name: (_NUMBER, _INTEGER) if name in self.classes else (_NUMBER,) for name in targets}
+        found = self._outputs(spans, features, measured, like)
+        sums: dict[str, tf.Tensor] = {}
+        for part in (label_part(self.data), *target_parts(self.data)):
+            name = part.target or LABEL
+            if part.kind == "number":
+                values = number_values(*found[name], targets[name], self.model.answers[name].mean)
+            elif part.kind == "class":
+                given = tf.gather(_given(columns[name], rows), spans.rows)
+                values = class_values(targets[name], *found[name], given)
+            else:
+                values = label_values(targets[name], *found[name], self.bands)
+            sums |= {part.name(column): value for column, value in by_row(values, spans.rows, rows).items()}
+        return sums
 
     def column_signature(self) -> dict[str, tf.TensorSpec]:
         """The inputs of `predict`."""
@@ -99,7 +119,7 @@ class Servable(tf.Module):
 
     @property
     def _chunk(self) -> int:
-        return chunk_rows(self.model.head.classes)
+        return min(WINDOWS, *(chunk_rows(classes) for classes in (1, *self.classes.values())))
 
     def _parse(self, examples: tf.Tensor, names: tuple[str, ...]) -> Columns:
         # Parsed as variable-length whatever the schema says: a row that is asked about may lack a feature.
@@ -127,43 +147,65 @@ class Servable(tf.Module):
         features = self._transformed(columns)
         spans = last_spans(features["input_ids"])
 
+        def answered(name: str, answer: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            del start, end
+            return top(answer, self._asked(name)) if name in self.classes else (answer,)
+
+        asked = {name: ([self._asked(name)], name in self.classes) for name in self.model.answers}
+        like = {
+            name: (tf.TensorSpec(k, tf.int32), tf.TensorSpec(k, tf.float32)) if classes else (_NUMBER,)
+            for name, (k, classes) in asked.items()
+        }
+        answer: dict[str, tf.Tensor] = {}
+        for name, found in self._outputs(spans, features, answered, like).items():
+            if name not in self.classes:
+                answer["values" if name == LABEL else name] = found[0]
+                continue
+            ids, probabilities = found
+            strings = tf.strings.regex_replace(self.tables[name].lookup(tf.cast(ids, tf.int64)), SPACE, " ")
+            if name == LABEL:
+                answer |= {"labels": strings, "probabilities": probabilities}
+            else:
+                answer |= {name: strings[:, 0], f"{name}{PROBABILITY}": probabilities[:, 0]}
+        return answer
+
+    def _outputs(
+        self,
+        spans: Spans,
+        features: Batch,
+        of: Callable[[str, tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, ...]],
+        like: dict[str, tuple[tf.TensorSpec, ...]],
+    ) -> dict[str, tuple[tf.Tensor, ...]]:
+        """What is made of each output, over all windows, a chunk of them at a time.
+
+        Args:
+            spans: the windows.
+            features: of their rows.
+            of: the name of a target, what its output says of some windows, and the first and the last of these but one.
+            like: by name, what `of` gives for a window.
+        """
+
         def chunk(start: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            inputs = model_inputs(spans.take(tf.range(start, end)), features, self.layout)
-            return top(self.model(inputs), self.top_k)
+            hidden = self.model.encoder(model_inputs(spans.take(tf.range(start, end)), features, self.layout))
+            made = (of(name, self.model.answers[name](hidden), start, end) for name in like)
+            return tuple(itertools.chain.from_iterable(made))
 
-        like = (tf.TensorSpec([self.top_k], tf.int32), tf.TensorSpec([self.top_k], tf.float32))
-        ids, probabilities = in_chunks(tf.shape(spans.labels)[0], self._chunk, chunk, like)
-        labels = tf.strings.regex_replace(self.label_table.lookup(tf.cast(ids, tf.int64)), SPACE, " ")
-        return {"labels": labels, "probabilities": probabilities}
+        flat = in_chunks(
+            tf.shape(spans.labels)[0], self._chunk, chunk, tuple(itertools.chain.from_iterable(like.values()))
+        )
+        parts = iter(flat)
+        return {name: tuple(itertools.islice(parts, len(specs))) for name, specs in like.items()}
 
-    def _measure(self, spans: Spans, features: Batch) -> tuple[tf.Tensor, tf.Tensor]:
-        inputs = model_inputs(spans, features, self.layout)
-        return nll_and_rank(self.model(inputs), spans.labels)
-
-    def _row_sums(self, spans: Spans, nll: tf.Tensor, rank: tf.Tensor, rows: tf.Tensor) -> dict[str, tf.Tensor]:
-        known = spans.labels >= 0
-        head = known & (spans.labels < self.bands.head)
-        torso = known & ~head & (spans.labels < self.bands.torso)
-        place = tf.cast(rank, tf.float32)
-        values = {
-            "count": tf.ones_like(place),
-            "known": tf.cast(known, tf.float32),
-            "nll": nll,
-            **{f"hit_{k}": tf.cast(known & (rank <= k), tf.float32) for k in (1, 10, 20)},
-            "rr_10": tf.where(known & (rank <= 10), 1.0 / place, 0.0),
-        }
-        masks = {"": tf.ones_like(known), "_head": head, "_torso": torso, "_tail": ~head & ~torso}
-        return {
-            f"{name}{band}": tf.math.unsorted_segment_sum(tf.where(mask, values[name], 0.0), spans.rows, rows)
-            for band, mask in masks.items()
-            for name in SUMS
-        }
+    def _asked(self, name: str) -> int:
+        """How many classes an answer names."""
+        return self.top_k if name == LABEL else 1
 
 
 def export(servable: Servable, directory: str) -> None:
     """Writes a SavedModel that also loads in graph sessions, as TensorFlow Serving and BulkInferrer open it.
 
-    `assets.extra/bigvocab.json` says how a caller makes tokens of text, and how many answers there are.
+    `assets.extra/bigvocab.json` says how a caller makes tokens of text, and how many answers there are: `top_k` and
+    `labels` are null where the label is a number.
     """
     archive = keras.export.ExportArchive()
     archive.track(servable.model)
@@ -178,7 +220,7 @@ def export(servable: Servable, directory: str) -> None:
         "data": servable.data.model_dump(mode="json"),
         "top_k": servable.top_k,
         "context": servable.layout.context,
-        "labels": servable.model.head.classes,
+        "labels": servable.classes.get(LABEL),
     }
     extra = f"{directory}/assets.extra"
     tf.io.gfile.makedirs(extra)
@@ -201,12 +243,23 @@ def _present(column: tf.Tensor) -> tf.SparseTensor:
     return tf.SparseTensor(indices, tf.gather_nd(column, indices), tf.shape(column, out_type=tf.int64))
 
 
+def _strings(file: str) -> tf.lookup.StaticHashTable:
+    """From ids to the entries of a vocabulary file."""
+    lines = tf.lookup.TextFileInitializer(
+        file,
+        key_dtype=tf.int64, key_index=tf.lookup.TextFileIndex.LINE_NUMBER,
+        value_dtype=tf.string, value_index=1, delimiter=" ",
+    )  # fmt: skip
+    return tf.lookup.StaticHashTable(lines, default_value="")
+
+
+def _given(column: tf.SparseTensor, rows: tf.Tensor) -> tf.Tensor:
+    """(rows,) bool: whether a row has a value."""
+    return tf.math.unsorted_segment_sum(tf.ones_like(column.indices[:, 0]), column.indices[:, 0], rows) > 0
+
+
 def _dense(column: tf.SparseTensor, shape: list[int]) -> tf.Tensor:
     """As a schema with a fixed shape has it; missing is NaN or ""."""
     default = "" if column.dtype == tf.string else float("nan")
     whole = tf.SparseTensor(column.indices, column.values, [column.dense_shape[0], max([1, *shape])])
     return tf.reshape(tf.sparse.to_dense(whole, default_value=default), [-1, *shape])
-
-
-# The names of the sums are the contract with evaluation; a band that is added there must be added here.
-assert BANDS == ("head", "torso", "tail")

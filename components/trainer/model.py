@@ -1,71 +1,132 @@
-"""The model: an encoder, and a head over all classes that trains on a sample of them."""
+"""The model: an encoder, an output for the label, and outputs for the further targets."""
 
 # TensorFlow's and Keras's annotations are narrower than what they take and give.
-# pyright: reportReturnType=false
+# pyright: reportReturnType=false, reportArgumentType=false
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from components.trainer.encoder import SharedProjection
+from components.trainer.encoders import build_encoder
 from components.trainer.head import SampledSoftmax, step_seed
-from components.trainer.softmax import chunk_rows, in_chunks, nll_and_rank
+from components.trainer.layout import LABEL
+from components.trainer.moments import Moments
+from components.trainer.outputs import ClassOutput, NumberOutput, Output
 from components.trainer.spec import TrainerSpec
 from components.trainer.windows import Batch, Layout
 
 
 class VocabularyClassifier(keras.Model):
-    """Trains with the head's sampled loss (`fit` reports its mean), and is validated with the full softmax."""
+    """One encoder with an output for the label and one for each further target.
 
-    def __init__(self, encoder: keras.layers.Layer, head: SampledSoftmax, **kwargs: Any) -> None:
+    The loss of an example is the label's, and each further target's times its weight: a target that is missing has a
+    loss of 0. `fit` reports the mean of it and, where there are further targets, of each output's own loss.
+
+    Args:
+        encoder: a layer from a batch's inputs to hidden vectors.
+        label: the output that answers the label.
+        further: the outputs of the further targets, by name.
+        weights: of the further targets' losses; 1 where nothing is said.
+        seed: of what is drawn in training.
+
+    Attributes:
+        update: None, or what takes the gradients in the optimizer's place: an object with `apply(gradients)`, in the
+            order of `trainable_variables`.
+    """
+
+    def __init__(
+        self,
+        encoder: keras.layers.Layer,
+        label: Output,
+        further: Mapping[str, Output] | None = None,
+        weights: Mapping[str, float] | None = None,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
-        self.encoder, self.head = encoder, head
+        self.encoder, self.label, self.further = encoder, label, dict(further or {})
+        self.loss_weights = {name: (weights or {}).get(name, 1.0) for name in self.further}
+        self.seed = seed
+        self.update: Any = None
         self.loss_mean = keras.metrics.Mean("loss")
+        self.output_means = {name: keras.metrics.Mean(f"{name}_loss") for name in self.answers} if further else {}
+
+    @property
+    def answers(self) -> dict[str, Output]:
+        """All outputs by the name of their target; the label's, `label`, is the first."""
+        return {LABEL: self.label, **self.further}
+
+    @property
+    def head(self) -> SampledSoftmax:
+        """The label's classes.
+
+        Raises:
+            AttributeError: the label is a number.
+        """
+        return self.label.head
 
     def call(self, inputs: Batch) -> tf.Tensor:
-        """Logits: (batch, classes)."""
-        return self.head(self.encoder(inputs))
+        """What the label's output says: logits (batch, classes), or numbers (batch,)."""
+        return self.label(self.encoder(inputs))
 
-    def train_step(self, data: tuple[Batch, tf.Tensor]) -> dict[str, tf.Tensor]:
-        inputs, labels = data
+    def train_step(self, data: tuple[Batch, Batch]) -> dict[str, tf.Tensor]:
+        inputs, targets = data
         variables = self.trainable_variables
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        seed = step_seed(self.head.seed, self.optimizer.iterations)
+        seed = step_seed(self.seed, self.optimizer.iterations)
         with tf.GradientTape() as tape:
-            losses = self.head.sampled_loss(self.encoder(inputs, dropout_seed=seed), labels, seed)
+            losses = self.row_losses(self.encoder(inputs, dropout_seed=seed), targets, seed)
+            total = losses[LABEL]
+            for name, weight in self.loss_weights.items():
+                total += weight * losses[name]
             # Keras sums the gradients over the replicas: each brings its share of the mean.
-            loss = tf.reduce_mean(losses) / replicas
+            loss = tf.reduce_mean(total) / replicas
         gradients = tape.gradient(loss, [v.value for v in variables])
-        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        self.loss_mean.update_state(losses)
-        return {"loss": self.loss_mean.result()}
+        if self.update is None:
+            self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        else:
+            self.update.apply(gradients)
+        self.loss_mean.update_state(total)
+        for name, mean in self.output_means.items():
+            mean.update_state(losses[name])
+        return {mean.name: mean.result() for mean in self.metrics}
+
+    def row_losses(self, hidden: tf.Tensor, targets: Batch, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Each output's training losses: (batch,) float32, 0 where the target is missing.
+
+        Args:
+            hidden: (batch, width).
+            targets: by name: classes or numbers (batch,).
+            seed: (2,) int32, of what the outputs draw; each draws from a seed of its own.
+        """
+        fold = tf.random.experimental.stateless_fold_in
+        return {
+            name: output.row_losses(hidden, targets[name], seed if name == LABEL else fold(seed, _FURTHER + number))
+            for number, (name, output) in enumerate(self.answers.items())
+        }
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        return [self.loss_mean]
+        return [self.loss_mean, *self.output_means.values()]
 
-    def validation_sums(self, inputs: Batch, labels: tf.Tensor) -> tf.Tensor:
-        """(5,) float32 sums: labels, known labels, nll over these (nats), hits and reciprocal ranks up to 10."""
-        labels = tf.cast(labels, tf.int32)
-        nll, rank = self.nll_and_rank(inputs, labels)
-        among = tf.cast(rank <= 10, tf.float32)
-        known = tf.cast(labels >= 0, tf.float32)
-        columns = [tf.ones_like(known), known, nll, among, among / tf.cast(rank, tf.float32)]
-        return tf.stack([tf.reduce_sum(column) for column in columns])
-
-    def nll_and_rank(self, inputs: Batch, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Of each label under the full softmax, in chunks: see `softmax.nll_and_rank`."""
+    def validation_sums(self, inputs: Batch, targets: Batch) -> tf.Tensor:
+        """The outputs' `sums`, one after the other."""
         hidden = self.encoder(inputs)
-        return in_chunks(
-            tf.shape(labels)[0],
-            chunk_rows(self.head.classes),
-            lambda start, end: nll_and_rank(self.head(hidden[start:end]), labels[start:end]),
-            (tf.TensorSpec([], tf.float32), tf.TensorSpec([], tf.int32)),
-        )
+        return tf.concat([output.sums(hidden, targets[name]) for name, output in self.answers.items()], axis=0)
+
+    def standardise(self, moments: Mapping[str, Moments]) -> None:
+        """Tells each output of a number the mean and standard deviation of its target."""
+        for name, output in self.answers.items():
+            if isinstance(output, NumberOutput):
+                output.standardise(moments[name].mean, moments[name].deviation)
+
+
+# Numbers below this are folded into a step's seed by the encoder.
+_FURTHER = 1_000
 
 
 def build_model(spec: TrainerSpec, layout: Layout, counts: Sequence[int]) -> VocabularyClassifier:
@@ -74,28 +135,21 @@ def build_model(spec: TrainerSpec, layout: Layout, counts: Sequence[int]) -> Voc
     Args:
         spec: what is to be built.
         layout: what a window is made of.
-        counts: occurrences of each label, in the order of the ids.
+        counts: occurrences of each label, in the order of the ids; not read where the label is a number.
     """
-    m = spec.model
-    encoder = SharedProjection(
-        ids=layout.padding + 1,
-        embedding=m.embedding,
-        projection=m.projection,
-        numbers=layout.numbers,
-        categories=layout.categories,
-        feature_embedding=m.feature_embedding,
-        hidden=m.hidden,
-        activation=m.activation,
-        normalize=m.normalize,
-        input_dropout=m.input_dropout,
-        dropout=m.dropout,
-        seed=spec.seed,
-        name="encoder",
-    )
-    head = SampledSoftmax(counts, spec.head.negatives, spec.head.alpha, spec.seed, spec.head.logits, name="head")
-    model = VocabularyClassifier(encoder, head, name="model")
-    features = dict.fromkeys((*layout.numbers, *layout.categories), (None,))
-    encoder.build({"input_ids": (None, layout.context), **features})
-    head.build((None, m.hidden))
+    encoder = build_encoder(spec.model, layout, spec.seed)
+
+    def classes(name: str, of: Sequence[int]) -> ClassOutput:
+        head = spec.head
+        layer = SampledSoftmax(of, head.negatives, head.alpha, spec.seed, head.logits, head.form, name=name)
+        return ClassOutput(layer, name=name)
+
+    label = NumberOutput(spec.seed, name="head") if layout.label_kind == "number" else classes("head", counts)
+    further = {name: NumberOutput(spec.seed, name=f"target_{i}") for i, name in enumerate(layout.target_numbers)}
+    for name, of in layout.target_counts.items():
+        further[name] = classes(f"target_{len(further)}", of)
+    model = VocabularyClassifier(encoder, label, further, spec.target_weights, spec.seed, name="model")
+    for output in model.answers.values():
+        output.build((None, encoder.width))
     model.built = True
     return model

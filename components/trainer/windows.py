@@ -1,4 +1,4 @@
-"""From Transform's rows to windows of K input ids with one label each.
+"""From Transform's rows to windows of K input ids with one label each, and with their row's further targets.
 
 A row of shape `sequence` gives a window before each of its tokens but the first; a row of shape `labelled` gives one
 window, at the end of its inputs. Either way a window is a slice of the flat list of a batch's ids, so that all of them
@@ -14,10 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import tensorflow as tf
-import tensorflow_transform as tft
 
-from components.ingest.spec import DataSpec, Shape
-from components.preprocessing.vocabulary import read_vocabulary
+from components.ingest.spec import Shape
+from components.trainer.layout import LABEL, Batch, Layout
 
 # Rows mixed by their order.
 SHUFFLED_ROWS = 8_192
@@ -30,55 +29,6 @@ COUNTED_ROWS = 2_048
 # Windows cut at a time out of such a block: bounds the memory however long the rows are.
 CUT_WINDOWS = 65_536
 
-Batch = dict[str, tf.Tensor]
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What a window is made of.
-
-    Attributes:
-        shape: of the data.
-        context: K.
-        padding: the id in places before the first token; one above all ids.
-        numbers: columns that hold one number a row.
-        categories: columns that hold one category a row, with their number of ids (the last one: unknown or missing).
-    """
-
-    shape: Shape
-    context: int
-    padding: int
-    numbers: tuple[str, ...]
-    categories: dict[str, int]
-
-    @classmethod
-    def of(cls, data: DataSpec, transform: tft.TFTransformOutput, context: int, input_ids: int) -> Layout:
-        """The layout of a Transform output.
-
-        Args:
-            data: what the columns mean.
-            transform: its output.
-            context: K.
-            input_ids: size of the input vocabulary, and the out-of-vocabulary buckets after it.
-        """
-        kinds = {name: feature.kind for name, feature in data.features.items()}
-        categories = {
-            name: len(read_vocabulary(transform.vocabulary_file_by_name(f"category_{name}"))) + 1
-            for name, kind in kinds.items()
-            if kind == "category"
-        }
-        numbers = tuple(name for name, kind in kinds.items() if kind == "number")
-        return cls(data.shape, context, input_ids, numbers, categories)
-
-    def feature_spec(self) -> dict[str, tf.io.FixedLenFeature | tf.io.RaggedFeature]:
-        """How a transformed row is parsed."""
-        return {
-            "input_ids": tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64),
-            "label_ids": tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64),
-            **{name: tf.io.FixedLenFeature([], tf.float32) for name in self.numbers},
-            **{name: tf.io.FixedLenFeature([], tf.int64) for name in self.categories},
-        }
-
 
 @dataclass(frozen=True)
 class Spans:
@@ -88,7 +38,7 @@ class Spans:
         values: (tokens,) int32, the ids of all rows.
         starts: (windows,) where the window's row starts.
         ends: (windows,) just after the window's last token.
-        labels: (windows,) int32.
+        labels: (windows,) int32, -1 outside the vocabulary; or float32, where labels are numbers, NaN for none.
         rows: (windows,) the window's row.
     """
 
@@ -102,6 +52,11 @@ class Spans:
         """Some of the windows, in the order asked for."""
         picked = (tf.gather(t, which) for t in (self.starts, self.ends, self.labels, self.rows))
         return Spans(self.values, *picked)
+
+    @property
+    def known(self) -> tf.Tensor:
+        """(windows,) bool: whether the label is one to learn from."""
+        return tf.logical_not(tf.math.is_nan(self.labels)) if self.labels.dtype.is_floating else self.labels >= 0
 
     def cut(self, context: int, padding: int) -> tf.Tensor:
         """(windows, context) int32: the ids of each window, the latest last, padded on the left."""
@@ -127,6 +82,18 @@ def labelled_spans(input_ids: tf.RaggedTensor, label_ids: tf.RaggedTensor, shape
     return spans.take(tf.where(places > starts)[:, 0])
 
 
+def number_spans(input_ids: tf.RaggedTensor, labels: tf.Tensor) -> Spans:
+    """One window a row, at its end, with the row's number: (rows,) float32, NaN for none."""
+    values = tf.cast(input_ids.values, tf.int32)
+    return Spans(values, input_ids.row_starts(), input_ids.row_limits(), labels, tf.range(input_ids.nrows()))
+
+
+def spans_of(features: Batch, layout: Layout) -> Spans:
+    """All windows of parsed rows, with their labels."""
+    ids, labels = features["input_ids"], features[layout.label_column]
+    return number_spans(ids, labels) if layout.label_kind == "number" else labelled_spans(ids, labels, layout.shape)
+
+
 def last_spans(input_ids: tf.RaggedTensor) -> Spans:
     """One window a row, at its end: what is asked for when a model answers. The labels are -1."""
     count = input_ids.nrows()
@@ -139,6 +106,17 @@ def model_inputs(spans: Spans, features: Batch, layout: Layout) -> Batch:
     """What the model takes: `input_ids` (windows, K) and the features of each window's row (windows,)."""
     chosen = {name: tf.gather(features[name], spans.rows) for name in (*layout.numbers, *layout.categories)}
     return {"input_ids": spans.cut(layout.context, layout.padding), **chosen}
+
+
+def model_targets(spans: Spans, features: Batch, layout: Layout) -> Batch:
+    """What the model is to answer: `label`, and the further targets of each window's row.
+
+    Classes are (windows,) int32, -1 where unknown or missing; numbers (windows,) float32 in the column's units, NaN
+    where missing.
+    """
+    numbers = {name: tf.gather(features[name], spans.rows) for name in layout.target_numbers}
+    classes = {name: tf.cast(tf.gather(features[name], spans.rows), tf.int32) for name in layout.target_counts}
+    return {LABEL: spans.labels, **numbers, **classes}
 
 
 @dataclass(frozen=True)
@@ -165,6 +143,16 @@ def count_windows(files: Sequence[str], layout: Layout, known_only: bool = True)
     return Size(int(rows), int(windows))
 
 
+def target_columns(files: Sequence[str], layout: Layout) -> tf.data.Dataset:
+    """The targets of all windows with a known label, by name, in the order of the files."""
+
+    def targets(serialized: tf.Tensor) -> Batch:
+        spans, features = _spans(serialized, layout, known_only=True)
+        return model_targets(spans, features, layout)
+
+    return _rows(files).batch(COUNTED_ROWS).map(targets)
+
+
 def training_batches(
     files: Sequence[str],
     layout: Layout,
@@ -189,7 +177,7 @@ def training_batches(
         block_rows: rows whose windows are mixed with one another, as `Size.block_rows`.
 
     Returns:
-        A data set of (model inputs, (batch,) int32 labels).
+        A data set of (model inputs, targets): see `model_inputs` and `model_targets`.
     """
 
     def one_pass(number: tf.Tensor) -> tf.data.Dataset:
@@ -226,9 +214,9 @@ def _rows(files: Sequence[str], order: tf.Tensor | int | None = None) -> tf.data
 
 def _spans(serialized: tf.Tensor, layout: Layout, known_only: bool) -> tuple[Spans, Batch]:
     features = tf.io.parse_example(serialized, layout.feature_spec())
-    spans = labelled_spans(features["input_ids"], features["label_ids"], layout.shape)
+    spans = spans_of(features, layout)
     if known_only:
-        spans = spans.take(tf.where(spans.labels >= 0)[:, 0])
+        spans = spans.take(tf.where(spans.known)[:, 0])
     return spans, features
 
 
@@ -238,8 +226,8 @@ def _block_windows(serialized: tf.Tensor, layout: Layout, seed: tf.Tensor, known
     count = tf.shape(spans.labels)[0]
     order = tf.argsort(tf.random.stateless_uniform([count], seed))
 
-    def piece(start: tf.Tensor) -> tuple[Batch, tf.Tensor]:
+    def piece(start: tf.Tensor) -> tuple[Batch, Batch]:
         chosen = spans.take(order[start : start + CUT_WINDOWS])
-        return model_inputs(chosen, features, layout), chosen.labels
+        return model_inputs(chosen, features, layout), model_targets(chosen, features, layout)
 
     return tf.data.Dataset.range(0, tf.cast(count, tf.int64), CUT_WINDOWS).map(piece)

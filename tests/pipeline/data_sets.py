@@ -103,3 +103,57 @@ data:
         + SMALL
     )
     return yaml
+
+
+def years_configuration(folder: Path) -> Path:
+    """In which year was this said, a number, and by which kind of speaker?"""
+    with (folder / "years.jsonl").open("w", encoding="utf-8") as file:
+        for year, paragraphs in speeches(237):
+            if int(year) % 20 < 3:
+                for paragraph in paragraphs:
+                    speaker = None if int(year) % 20 == 2 else "early speaker" if int(year) < 1900 else "late speaker"
+                    file.write(json.dumps({"text": paragraph, "year": int(year), "speaker": speaker}) + "\n")
+    yaml = folder / "years.yaml"
+    yaml.write_text(
+        """\
+name: years
+data:
+  shape: labelled
+  source: {kind: jsonl, path: years.jsonl}
+  inputs: [text]
+  label: year
+  label_kind: number
+  targets: {speaker: {kind: category}}
+  slices: [speaker]
+  splits: {train: 80, eval: 10, test: 10}
+vocabulary: {inputs: 2000}
+trainer: {batch: 64, epochs: 6, model: {context: 30, embedding: 16, projection: 16}}
+"""
+    )
+    return yaml
+
+
+def outputs_configuration(folder: Path) -> Path:
+    """The next item of a session, and two of its columns."""
+    with (folder / "outputs.jsonl").open("w", encoding="utf-8") as file:
+        for year, paragraphs in speeches(4):
+            for paragraph in paragraphs:
+                session = tokenize(paragraph, "words", lowercase=True)
+                row = {"items": session, "shop": f"shop {year[3]}", "price": int(year) - 2000}
+                file.write(json.dumps(row) + "\n")
+    yaml = folder / "outputs.yaml"
+    yaml.write_text(
+        """\
+name: outputs
+data:
+  shape: sequence
+  source: {kind: jsonl, path: outputs.jsonl}
+  inputs: [items]
+  tokenizer: none
+  targets: {shop: {kind: category}, price: {kind: number}}
+  slices: [shop]
+  splits: {train: 80, eval: 10, test: 10}
+"""
+        + SMALL
+    )
+    return yaml

@@ -14,7 +14,13 @@ from typing import Any
 import pytest
 
 from tests.pipeline.conftest import Bigvocab
-from tests.pipeline.data_sets import csv_configuration, sessions_configuration, text_configuration
+from tests.pipeline.data_sets import (
+    csv_configuration,
+    outputs_configuration,
+    sessions_configuration,
+    text_configuration,
+    years_configuration,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -34,9 +40,9 @@ def versions(file: Path) -> list[str]:
     return sorted(path.name for path in (file.parent / "runs" / file.stem / "serving").iterdir())
 
 
-def answers(bigvocab: Bigvocab, file: Path, rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+def answers(bigvocab: Bigvocab, file: Path, rows: list[dict[str, Any]], *options: str) -> list[Any]:
     (file.parent / "ask.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
-    result = bigvocab("predict", "--input", "ask.jsonl", "--top", "3", folder=file.parent)
+    result = bigvocab("predict", "--input", "ask.jsonl", *options, folder=file.parent)
     assert result.returncode == 0, result.stderr
     return [json.loads(line) for line in result.stdout.splitlines()]
 
@@ -93,11 +99,15 @@ def test_changed_data_is_seen(labelled: Path, bigvocab: Bigvocab) -> None:
     whole = rows.read_text(encoding="utf-8")
     rows.write_text(whole + "the,united,2024,2020s,states\n" * 5, encoding="utf-8")
     try:
-        result = run(bigvocab, labelled, "--set", "trainer.epochs=0.2")
+        result = run(bigvocab, labelled, "--set", "trainer.epochs=0.2", "--set", "trainer.warm_start=true")
     finally:
         rows.write_text(whole, encoding="utf-8")
     examples = summary(labelled)["examples"]
     assert sum(examples[split]["rows"] for split in ("train", "eval", "test")) == 12_005, result.stdout
+    assert re.search(r"BaseModel .* starts from model \d+", result.stdout)
+    started = summary(labelled)["training"]["warm_start"]
+    assert started["optimizer"], started
+    assert started["vocabularies"]["labels"]["stayed"] > 700
 
 
 def test_a_folder_of_texts(bigvocab: Bigvocab, tmp_path: Path) -> None:
@@ -118,6 +128,31 @@ def test_sessions_in_json_lines(bigvocab: Bigvocab, tmp_path: Path) -> None:
     assert {entry["slice"] for entry in found["slices"]} == {"shop"}
     (first,) = answers(bigvocab, file, [{"items": ["the", "united"]}])
     assert first[0]["label"] == "states"
+
+
+def test_a_number_as_the_label(bigvocab: Bigvocab, tmp_path: Path) -> None:
+    file = years_configuration(tmp_path)
+    result = run(bigvocab, file)
+    assert result.returncode == 0, result.stdout + result.stderr
+    found = summary(file)
+    assert (found["blessed"], found["servable"], found["pushed"]) == (True, True, True)
+    assert found["metrics"]["rmse"] < found["baselines"]["mean"]["rmse"]
+    assert found["targets"]["speaker"]["accuracy"] > 0.5
+    assert {entry["value"] for entry in found["slices"]} == {"early speaker", "late speaker"}
+    early, late = answers(bigvocab, file, [{"text": "the subject of slavery"}, {"text": "jobs and health care"}])
+    assert 1700 < early["value"] < late["value"] < 2100
+    assert early["speaker"]["label"] in ("early speaker", "late speaker")
+
+
+def test_several_outputs(bigvocab: Bigvocab, tmp_path: Path) -> None:
+    file = outputs_configuration(tmp_path)
+    found = check(file, run(bigvocab, file))
+    assert set(found["targets"]) == {"shop", "price"}
+    assert found["targets"]["shop"]["count"] == found["targets"]["price"]["count"] == found["metrics"]["count"]
+    (first,) = answers(bigvocab, file, [{"items": ["the", "united"]}], "--top", "3")
+    assert first["labels"][0]["label"] == "states"
+    assert first["shop"]["label"].startswith("shop ")
+    assert 15 < first["price"] < 30, "in the column's units"
 
 
 def test_interrupted_and_taken_up_again(bigvocab: Bigvocab, tmp_path: Path) -> None:

@@ -50,3 +50,23 @@ def test_a_baseline_that_the_shape_has_not_is_named() -> None:
     data = DataSpec(shape="labelled", source=source, inputs=["a"], label="b")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="shape 'labelled' has no baseline trigram; it has popular, bigram"):
         eval_config(data, EvaluationSpec(beat=["trigram"]))
+
+
+REGRESSION = DataSpec.model_validate(
+    {"shape": "labelled", "source": {"kind": "sotu"}, "inputs": ["words"], "label": "year", "label_kind": "number"}
+)
+
+
+def test_a_number_is_held_to_its_rmse() -> None:
+    evaluation = EvaluationSpec(beat=["mean"], max_rmse=30, max_rmse_increase=0.05)
+    (spec,) = eval_config(REGRESSION, evaluation).metrics_specs
+    found = {name: value.thresholds[0].threshold for name, value in spec.per_slice_thresholds.items()}
+    assert set(found) == {"rmse", "rmse_over_mean"}
+    assert (found["rmse"].value_threshold.lower_bound.value, found["rmse"].value_threshold.upper_bound.value) == (0, 30)
+    assert found["rmse"].change_threshold.relative.value == 0.05
+    assert found["rmse_over_mean"].value_threshold.upper_bound.value == 1
+
+
+def test_a_number_has_no_popular_class() -> None:
+    with pytest.raises(ValueError, match="a label that is a number has no baseline popular; it has mean"):
+        eval_config(REGRESSION, EvaluationSpec())

@@ -37,6 +37,11 @@ def baseline_sums(row: Row) -> list[float]:
     return [float(sums.get(column, 0)) for column in COLUMNS]
 
 
+LABELS = [
+    {**row, **{f"baseline/{name}": baseline_sums(row) for name in ("popular", "bigram", "trigram")}} for row in ROWS
+]
+
+
 class Model(tf.Module):
     """Answers the same for every label: so many nats, so many hits at 10 a row."""
 
@@ -56,18 +61,16 @@ class Model(tf.Module):
 
 @pytest.fixture
 def evaluate(tmp_path: Path, write: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
-    rows = [
-        {**row, **{f"baseline/{name}": baseline_sums(row) for name in ("popular", "bigram", "trigram")}} for row in ROWS
-    ]
-    files = write({"test": rows}, ["a"], ["a"])
-
-    def model(name: str, module: Model) -> Any:
+    def model(name: str, module: Any) -> Any:
         artifact = standard_artifacts.Model()
         artifact.uri = str(tmp_path / name)
         tf.saved_model.save(module, f"{artifact.uri}/Format-Serving", signatures={"eval": module.evaluate})
         return artifact
 
-    def evaluate_(candidate: Model, evaluation: EvaluationSpec, last: Model | None = None) -> dict[str, Any]:
+    def evaluate_(
+        candidate: Any, evaluation: EvaluationSpec, last: Any = None, data: DataSpec = DATA, rows: Any = LABELS
+    ) -> dict[str, Any]:
+        files = write({"test": rows}, ["a"], ["a"])
         examples = standard_artifacts.Examples()
         examples.uri, examples.split_names = str(files.examples), artifact_utils.encode_split_names(["test"])
         inputs = {"examples": [examples], "model": [model("candidate", candidate)]}
@@ -78,7 +81,7 @@ def evaluate(tmp_path: Path, write: Callable[..., Any]) -> Callable[..., dict[st
         context = base_beam_executor.BaseBeamExecutor.Context(
             beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(tmp_path / "tmp"), unique_id="1"
         )
-        config = proto_utils.proto_to_json(eval_config(DATA, evaluation))
+        config = proto_utils.proto_to_json(eval_config(data, evaluation))
         Executor(context).Do(
             inputs,
             {"evaluation": [output], "blessing": [blessing]},
@@ -150,3 +153,68 @@ def test_a_model_without_a_finite_nll_is_rejected_with_no_other_threshold(evalua
 def test_a_missing_column_is_named(evaluate: Callable[..., Any]) -> None:
     with pytest.raises(Exception, match="the model's eval signature does not answer rr_10_tail"):
         evaluate(Model(1.5, 2.0, without="rr_10_tail"), EvaluationSpec())
+
+
+REGRESSION = DataSpec.model_validate(
+    {
+        "shape": "labelled",
+        "source": {"kind": "sotu"},
+        "inputs": ["words"],
+        "label": "year",
+        "label_kind": "number",
+        "targets": {"party": {"kind": "category"}},
+        "slices": ["decade"],
+    }
+)
+YEARS: list[Row] = [
+    {"words": ["a"], "year": [1940.0], "decade": ["1940s"], "baseline/mean": [1.0, 100, 10, -10, 100]},
+    {"words": ["b"], "year": [1960.0], "decade": ["1960s"], "baseline/mean": [1.0, 100, 10, 10, 100]},
+]
+
+
+class Years(tf.Module):
+    """Answers every row with the same error, and its party rightly; or, of an earlier time, no party."""
+
+    def __init__(self, error: float, party: bool = True) -> None:
+        super().__init__()
+        self.error, self.party = error, party
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        parsed: Any = tf.io.parse_example(examples, {"year": tf.io.FixedLenFeature([], tf.float32)})
+        year = parsed["year"]
+        ones = tf.ones_like(year)
+        label = {"squared_error": ones * self.error**2, "absolute_error": ones * self.error}
+        party = {f"target/party/{name}": ones for name in ("count", "known", "nll", "hit_1")} if self.party else {}
+        return {"count": ones, **label, "deviation": year - 1950, "squared_deviation": (year - 1950) ** 2, **party}
+
+
+@pytest.mark.parametrize(
+    ("error", "last", "failures"),
+    [
+        (8.0, None, []),
+        (12.0, None, ["rmse is 12, above the mean baseline's 10"]),
+        (8.1, Years(8.0, party=False), []),
+        (
+            9.0,
+            Years(8.0, party=False),
+            ["rmse rose by 1 over the last blessed model's 8: at most 2.0% is allowed"],
+        ),
+    ],
+)
+def test_a_number_and_a_further_target(evaluate: Callable[..., Any], error: float, last: Any, failures: Any) -> None:
+    rows = [{**row, "target/party/baseline/popular": [1.0, 1, 2, 0]} for row in YEARS]
+    results = evaluate(Years(error), EvaluationSpec(beat=["mean"]), last, data=REGRESSION, rows=rows)
+    assert results["failures"] == failures
+    assert results["blessed"] is not bool(failures)
+    assert results["metrics"] == pytest.approx({"rmse": error, "mae": error, "r2": 1 - error**2 / 100, "count": 2})
+    assert results["baselines"]["mean"]["rmse"] == pytest.approx(10)
+    assert (results["bands"], results["baseline_bands"]) == ({}, {})
+    assert results["targets"] == {"party": {"accuracy": 1, "nll": 1, "count": 2, "known": 2}}
+    assert results["target_baselines"]["party"]["popular"]["nll"] == 2
+    assert [entry["value"] for entry in results["slices"]] == ["1940s", "1960s"]
+    assert [entry["rmse"] for entry in results["slices"]] == pytest.approx([error] * 2)
+    assert results["slices"][0]["targets"]["party"]["accuracy"] == 1
+    if last:
+        assert results["previous"]["rmse"] == pytest.approx(8)
+        assert results["previous_targets"]["party"]["accuracy"] is None

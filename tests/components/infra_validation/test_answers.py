@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from components.infra_validation.answers import check_answer
+from components.infra_validation.answers import Expected, check_answer
 from components.infra_validation.errors import BrokenExport
+from components.ingest.spec import DataSpec
 
 Outputs = dict[str, np.ndarray]
 
@@ -25,14 +26,14 @@ def _good(rows: int, k: int, seed: int = 0) -> Outputs:
 
 @given(st.integers(1, 4), st.integers(1, 5), st.integers(0, 1000))
 def test_a_softmax_cut_at_k_is_good(rows: int, k: int, seed: int) -> None:
-    check_answer(_good(rows, k, seed), rows, k)
-    check_answer(_good(rows, k, seed), rows, None)
+    check_answer(_good(rows, k, seed), rows, Expected(k))
+    check_answer(_good(rows, k, seed), rows, Expected())
 
 
 @given(hnp.arrays(np.float32, (2, 3), elements=st.floats(width=32)))
 def test_whatever_passes_is_a_distribution(probabilities: np.ndarray) -> None:
     try:
-        check_answer({**_good(2, 3), "probabilities": probabilities}, 2, 3)
+        check_answer({**_good(2, 3), "probabilities": probabilities}, 2, Expected(3))
     except BrokenExport:
         return
     assert np.isfinite(probabilities).all()
@@ -62,4 +63,50 @@ def _with(name: str, change: Callable[[np.ndarray], np.ndarray]) -> Outputs:
 )
 def test_a_wrong_answer_is_named(outputs: Outputs, message: str) -> None:
     with pytest.raises(BrokenExport, match=message):
-        check_answer(outputs, 2, 3)
+        check_answer(outputs, 2, Expected(3))
+
+
+ALL = Expected(3, classes=("party",), numbers=("year",))
+FURTHER = {
+    "party": np.array([b"Whig", b"Whig"], object),
+    "party_probability": np.array([0.5, 1.0], np.float32),
+    "year": np.array([1847.5, 1850.0], np.float32),
+}
+
+
+def test_numbers_and_further_targets_are_good() -> None:
+    check_answer({**_good(2, 3), **FURTHER}, 2, ALL)
+    check_answer({"values": FURTHER["year"]}, 2, Expected(number=True))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"party": None}, "no output 'party'"),
+        ({"year": np.zeros((2, 1))}, r"output 'year' has shape \(2, 1\) for 2 rows, not \(2,\)"),
+        ({"year": np.array([1.0, np.nan])}, "output 'year' holds NaN or infinity"),
+        ({"party_probability": np.array([0.5, 1.1])}, "output 'party_probability' is no probability"),
+        ({"party": np.array([b"Whig", b""], object)}, "output 'party' is empty"),
+        ({"labels": None}, "no output 'labels'"),
+    ],
+)
+def test_a_wrong_target_is_named(changes: dict[str, np.ndarray | None], message: str) -> None:
+    outputs = {name: value for name, value in {**_good(2, 3), **FURTHER, **changes}.items() if value is not None}
+    with pytest.raises(BrokenExport, match=message):
+        check_answer(outputs, 2, ALL)
+
+
+def test_a_number_without_values_is_named() -> None:
+    with pytest.raises(BrokenExport, match="no output 'values'"):
+        check_answer(_good(2, 3), 2, Expected(number=True))
+
+
+def test_what_is_expected_follows_from_the_data_in_the_export() -> None:
+    source = {"kind": "csv", "path": "rows.csv"}
+    targets = {"party": {"kind": "category"}, "year": {"kind": "number"}}
+    label = {"label": "price", "label_kind": "number"}
+    data = DataSpec.model_validate(
+        {"shape": "labelled", "source": source, "inputs": ["a"], **label, "targets": targets}
+    )
+    assert Expected.of(None, data) == Expected(None, number=True, classes=("party",), numbers=("year",))
+    assert Expected.of(5, None) == Expected(5)

@@ -13,7 +13,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, prediction_service_pb2_grpc
 from tfx.components.infra_validator import error_types
 
-from components.infra_validation.answers import CheckingClient
+from components.infra_validation.answers import CheckingClient, Expected
 from components.infra_validation.column_requests import column_requests
 from components.infra_validation.errors import BrokenExport
 from components.infra_validation.server import ModelServer
@@ -45,7 +45,7 @@ def _serialized(rows: list[tf.train.Example], signature: str = "serving_default"
 
 
 def _client(server: ModelServer, k: int | None = K) -> CheckingClient:
-    return CheckingClient(f"127.0.0.1:{server.port}", "bigvocab", k)
+    return CheckingClient(f"127.0.0.1:{server.port}", "bigvocab", Expected(k))
 
 
 def _stub(server: ModelServer) -> prediction_service_pb2_grpc.PredictionServiceStub:

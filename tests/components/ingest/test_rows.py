@@ -42,6 +42,38 @@ def test_labelled_row() -> None:
     }
 
 
+NUMBERS = LABELLED.model_copy(
+    update={
+        "label": "price",
+        "label_kind": "number",
+        "targets": {"seats": FeatureSpec(kind="number"), "shop": FeatureSpec(kind="category")},
+        "slices": ["shop", "decade"],
+    }
+)
+PRICED = {**ROW, "price": "12.5", "seats": 4, "shop": "Boston"}
+
+
+def test_a_number_as_the_label_and_further_targets() -> None:
+    found = RowReader(NUMBERS)(PRICED)
+    assert (found["price"], found["seats"], found["shop"]) == ([12.5], [4.0], ["Boston"])
+    assert list(found).count("shop") == 1
+    missing = RowReader(NUMBERS)({**PRICED, "seats": None, "shop": ""})
+    assert (missing["seats"], missing["shop"]) == ([], [])
+
+
+def test_a_row_to_predict_from_is_not_asked_for_what_it_is_asked_about() -> None:
+    row = {name: value for name, value in PRICED.items() if name not in ("price", "seats", "shop")}
+    assert set(row_to_columns(row, NUMBERS)) == {"before", "after", "year", "party", "decade"}
+    assert set(row_to_columns(PRICED, NUMBERS)) == {"before", "after", "year", "party", "decade"}
+
+
+@pytest.mark.parametrize(("price", "fault"), [("dear", "price: not a number"), (None, "price: no label")])
+def test_a_label_that_is_no_number_is_a_bad_row(price: Any, fault: str) -> None:
+    with pytest.raises(RowError) as error:
+        RowReader(NUMBERS)({**PRICED, "price": price})
+    assert error.value.kind == fault
+
+
 @pytest.mark.parametrize("missing", [None, "", math.nan])
 def test_a_missing_number_is_no_value(missing: Any) -> None:
     assert RowReader(LABELLED)({**ROW, "year": missing})["year"] == []

@@ -163,6 +163,45 @@ def test_labelled_rows(tmp_path: Path, shared: bool) -> None:
     np.testing.assert_allclose([row["score"] for row in result.rows], np.array([-2, 1, 1]) / np.sqrt(2), rtol=1e-5)
 
 
+TARGETS = DataSpec.model_validate(
+    {
+        "shape": "labelled",
+        "source": {"kind": "csv", "path": "rows.csv"},
+        "inputs": ["items"],
+        "label": "price",
+        "label_kind": "number",
+        "tokenizer": "none",
+        "targets": {"city": {"kind": "category", "top": 2}, "seats": {"kind": "number"}},
+    }
+)
+
+
+def test_targets_and_numbers_to_be_answered_are_left_as_they_are(tmp_path: Path) -> None:
+    rows = [
+        {"items": ["a", "b"], "price": [0.0], "city": ["New York"], "seats": [4.0]},
+        {"items": ["b"], "price": [7.5], "city": [], "seats": []},
+        {"items": ["c", "b"], "price": [-2.0], "city": ["Boston"], "seats": [0.0]},
+        {"items": ["a"], "price": [1.0], "city": ["New York"], "seats": [2.0]},
+        {"items": ["a"], "price": [1.0], "city": ["Boston"], "seats": [2.0]},
+        {"items": ["a"], "price": [1.0], "city": ["Rare"], "seats": [2.0]},
+    ]
+    columns = {
+        "items": STRING,
+        "price": tf.io.FixedLenFeature([1], tf.float32),
+        "city": STRING,
+        "seats": FLOAT,
+    }
+    result = transform(rows, columns, TARGETS, VocabularySpec(), tmp_path)
+    assert set(vocabularies(result.output)) == {"inputs"}
+    cities = [line.split(" ")[1] for line in result.file("category_city")]
+    assert sorted(cities) == ["Boston", "New__SPACE__York"]
+    york, boston = (cities.index(city) for city in ("New__SPACE__York", "Boston"))
+    assert [int(row["city"]) for row in result.rows] == [york, -1, boston, york, boston, -1]
+    np.testing.assert_array_equal([row["price"] for row in result.rows], [row["price"][0] for row in rows])
+    np.testing.assert_array_equal([row["seats"] for row in result.rows], [4.0, np.nan, 0.0, 2.0, 2.0, 2.0])
+    assert all(LABEL_IDS not in row for row in result.rows)
+
+
 @pytest.mark.parametrize("text", ["3 the\nof\n", "x the\n", "3 \n"])
 def test_a_damaged_vocabulary_file_names_the_line(tmp_path: Path, text: str) -> None:
     (tmp_path / "labels").write_text(text)

@@ -27,7 +27,7 @@ GOLDEN = {
     "metrics": "count known mrr_at_10 nll oov_rate perplexity recall_at_1 recall_at_10 recall_at_20",
     "nodes": "cached detail name seconds state",
     "slices": "baselines metrics slice value",
-    "training": "best devices history parameters resumed stopped_early validation_examples",
+    "training": "best devices history parameters resumed stopped_early validation_examples warm_start",
     "history": "epoch examples_per_second learning_rate nll perplexity recall_at_10 seconds step train_loss "
     "validation_seconds",
     "train": "examples rows",
@@ -266,6 +266,18 @@ def test_one_validation_is_a_table_and_no_curve() -> None:
     assert "<details open>" in page
     assert "1 validation " in _Page(page).text
     assert html.render(_summary()).count("<svg") == 2
+
+
+def test_a_warm_start_shows_what_stayed_came_and_went() -> None:
+    started = {
+        "model": "7", "taken": 9, "fresh": ["head/table: 4 x 5 in the earlier model, 4 x 6 in this one"],
+        "optimizer": False, "vocabularies": {"inputs": {"stayed": 9_800, "came": 200, "went": 199}},
+    }  # fmt: skip
+    training = training_part({**_training(), "warm_start": started})
+    text = _Page(html.render(_summary(training=training))).text
+    assert "Started from model 7: 9 weights taken, the optimizer anew; not taken: head/table" in text
+    assert "9,800" in text
+    assert "Started from" not in _Page(html.render(_summary())).text
 
 
 def test_the_best_of_each_column_is_marked() -> None:

@@ -77,6 +77,31 @@ def files(tmp_path) -> list[str]:
 LAYOUT = Layout("sequence", 4, 1_000, ("year",), {"party": 4})
 
 
+def test_targets_are_those_of_the_windows_row(files):
+    layout = Layout("sequence", 4, 1_000, (), {}, target_numbers=("year",), target_counts={"party": (3, 2, 1)})
+    for _, targets in training_batches(files, layout, 50, 8, seed=1).take(8):
+        row = targets["label"].numpy() // 12
+        np.testing.assert_array_equal(targets["year"], row)
+        np.testing.assert_array_equal(targets["party"], row % 3)
+        assert (targets["year"].dtype, targets["party"].dtype) == (tf.float32, tf.int32)
+
+
+def test_a_row_with_a_number_as_its_label_is_one_window_and_without_one_is_none_to_learn_from(tmp_path):
+    path = str(tmp_path / "rows.gz")
+    with tf.io.TFRecordWriter(path, "GZIP") as writer:
+        for ids, value in (([1, 2, 3], 5.0), ([4], float("nan")), ([6, 7], -1.0)):
+            example = tf.train.Example()
+            example.features.feature["input_ids"].int64_list.value.extend(ids)
+            example.features.feature["label_value"].float_list.value.append(value)
+            writer.write(example.SerializeToString())
+    layout = Layout("labelled", 2, PADDING, (), {}, label_kind="number")
+    assert count_windows([path], layout) == Size(3, 2)
+    assert count_windows([path], layout, known_only=False).windows == 3
+    ((inputs, targets),) = training_batches([path], layout, 2, 1, seed=1).take(1)
+    found = dict(zip(targets["label"].numpy().tolist(), inputs["input_ids"].numpy().tolist(), strict=True))
+    assert found == {5.0: [2, 3], -1.0: [6, 7]}
+
+
 def test_count_leaves_unknown_labels_out(files):
     assert count_windows(files, LAYOUT) == Size(40, 40 * 10)
     assert count_windows(files, LAYOUT, known_only=False).windows == 40 * 11
@@ -84,7 +109,8 @@ def test_count_leaves_unknown_labels_out(files):
 
 def test_a_pass_holds_every_window_once_and_no_window_crosses_a_row(files):
     labels = []
-    for inputs, label in training_batches(files, LAYOUT, 50, 8, seed=1).take(8):
+    for inputs, targets in training_batches(files, LAYOUT, 50, 8, seed=1).take(8):
+        label = targets["label"]
         assert inputs["input_ids"].shape == (50, 4)
         row = label.numpy() // 12
         ids = inputs["input_ids"].numpy()
@@ -99,7 +125,7 @@ def test_a_pass_holds_every_window_once_and_no_window_crosses_a_row(files):
 @pytest.mark.parametrize("block_rows", [1, 7, 40])
 def test_a_pass_is_whole_whatever_the_blocks(files, block_rows):
     dataset = training_batches(files, LAYOUT, 50, 8, seed=1, block_rows=block_rows).take(8)
-    assert sorted(x for _, labels in dataset for x in labels.numpy()) == [
+    assert sorted(x for _, targets in dataset for x in targets["label"].numpy()) == [
         12 * row + i for row in range(40) for i in range(1, 11)
     ]
 
@@ -111,7 +137,7 @@ def test_blocks_are_bounded_by_rows_and_by_windows():
 
 
 def first_labels(dataset, batches: int) -> list[list[int]]:
-    return [label.numpy().tolist() for _, label in dataset.take(batches)]
+    return [targets["label"].numpy().tolist() for _, targets in dataset.take(batches)]
 
 
 def test_order_follows_from_the_seed_differs_between_passes_and_can_be_entered_anywhere(files):
@@ -129,8 +155,8 @@ def test_windows_of_a_row_are_spread_over_the_batches(files):
 
 def test_validation_is_the_same_sample_each_time_and_keeps_unknown_labels(files):
     dataset = validation_batches(files, LAYOUT, 64, 10_000, seed=1)
-    labels = [label for _, batch in dataset for label in batch.numpy()]
+    labels = [label for _, targets in dataset for label in targets["label"].numpy()]
     assert len(labels) == 40 * 11
     assert labels.count(-1) == 40
-    assert labels == [label for _, batch in dataset for label in batch.numpy()]
-    assert sum(len(batch) for _, batch in validation_batches(files, LAYOUT, 64, 100, seed=1)) == 128
+    assert labels == [label for _, targets in dataset for label in targets["label"].numpy()]
+    assert sum(len(targets["label"]) for _, targets in validation_batches(files, LAYOUT, 64, 100, seed=1)) == 128
