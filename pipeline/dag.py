@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.resources
 from pathlib import Path
+from typing import Any
 
 from tfx import v1 as tfx
 from tfx.proto import transform_pb2
@@ -18,6 +19,7 @@ from components.infra_validation.component import infra_validator
 from components.ingest.component import example_gen
 from components.ingest.spec import DataSpec
 from components.pushing.component import pusher
+from components.trainer.base_model import LastBlessedOnOtherData
 from pipeline.beam import BEAM_ARGS
 from pipeline.config import Config
 from pipeline.paths import Paths
@@ -57,8 +59,10 @@ def build(config: Config, paths: Paths) -> tfx.dsl.Pipeline:
         evaluation=config.evaluation,
         code=fingerprint("components.evaluation.component"),
     )
+    base = [_base_model(transform)] if config.trainer.warm_start else []
     trainer = tfx.components.Trainer(
         run_fn="components.trainer.run.run_fn",
+        base_model=base[0].outputs["model"] if base else None,
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
         schema=schema,
@@ -70,7 +74,7 @@ def build(config: Config, paths: Paths) -> tfx.dsl.Pipeline:
             "vocabulary": config.vocabulary.model_dump_json(),
             "evaluation": evaluation,
             "checkpoints": str(paths.checkpoints),
-            "code": fingerprint("components.trainer.run"),
+            "code": fingerprint("components.trainer.run", *config.trainer.model.source_modules),
         },
     )
     last = tfx.dsl.Resolver(
@@ -98,8 +102,18 @@ def build(config: Config, paths: Paths) -> tfx.dsl.Pipeline:
         directory=str(paths.serving),
         code=fingerprint("components.pushing.component"),
     )
-    nodes = [*source, schema_importer, validator, transform, baselines, trainer, last, evaluator, infra, push]
+    nodes = [*source, schema_importer, validator, transform, baselines, *base, trainer, last, evaluator, infra, push]
     return pipeline_of(config, paths, nodes)
+
+
+def _base_model(transform: tfx.dsl.components.BaseComponent) -> Any:
+    """What a warm start starts from."""
+    return tfx.dsl.Resolver(
+        strategy_class=LastBlessedOnOtherData,
+        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
+        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+        transform_graph=transform.outputs["transform_graph"],
+    ).with_id("BaseModel")
 
 
 def sources(config: Config) -> list[tfx.dsl.components.BaseComponent]:

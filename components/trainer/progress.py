@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from typing import TextIO
 
 # In place on a terminal, where a person watches; elsewhere a line now and then, so that a log stays short.
 _TERMINAL_SECONDS = 0.25
 _LOG_SECONDS = 15.0
+_CLEARED = "\r\x1b[K"
 _stream: TextIO | None = None
+Value = float | None | Callable[[], float]
 
 
 def set_stream(stream: TextIO | None) -> None:
     """Where all progress is written from now on; None stands for standard error."""
     global _stream
     _stream = stream
+
+
+def note(line: str) -> None:
+    """Writes a line that stays, where all progress is written."""
+    stream = _stream or sys.stderr
+    stream.write(f"{_CLEARED if stream.isatty() else ''}  {line}\n")
+    stream.flush()
 
 
 class Progress:
@@ -42,8 +52,11 @@ class Progress:
         self._stream = _stream or sys.stderr
         self._in_place = self._stream.isatty()
 
-    def update(self, done: int, **values: float | None) -> None:
-        """Sets the units done so far, and shows them with the values if the last line is old enough."""
+    def update(self, done: int, **values: Value) -> None:
+        """Sets the units done so far, and shows them with the values if the last line is old enough.
+
+        A value that has to be fetched from a device is given as a function, which is called only when it is shown.
+        """
         self._done = done
         now = time.monotonic()
         if self._written is None:
@@ -52,7 +65,8 @@ class Progress:
             self._done_before = done
         elif now - self._written >= (_TERMINAL_SECONDS if self._in_place else _LOG_SECONDS):
             self._written = now
-            self._write(self.line(now - self._started - self._paused, values))
+            shown = {name: value() if callable(value) else value for name, value in values.items()}
+            self._write(self.line(now - self._started - self._paused, shown))
 
     def pause(self, seconds: float) -> None:
         """Takes time that went into something else, as validation, out of the rate."""
@@ -70,11 +84,11 @@ class Progress:
     def close(self) -> None:
         """Clears the line on a terminal, so that the next output starts on a clean one."""
         if self._in_place:
-            self._stream.write("\r\x1b[K")
+            self._stream.write(_CLEARED)
             self._stream.flush()
 
     def _write(self, line: str) -> None:
-        self._stream.write(f"\r\x1b[K  {line}" if self._in_place else f"  {line}\n")
+        self._stream.write(f"{_CLEARED}  {line}" if self._in_place else f"  {line}\n")
         self._stream.flush()
 
 

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
@@ -15,17 +17,20 @@ import tensorflow_transform as tft
 from components.evaluation.spec import EvaluationSpec
 from components.ingest.spec import DataSpec
 from components.preprocessing.spec import VocabularySpec
-from components.preprocessing.vocabulary import vocabularies
-from components.trainer import windows
-from components.trainer.callbacks import ProgressLine, Scalars, Validation
-from components.trainer.checkpoint import Checkpoints, TrainingState, training_key
+from components.preprocessing.vocabulary import Vocabulary, read_vocabulary, vocabularies
+from components.trainer import warm_start, windows
+from components.trainer.checkpoint import Checkpoints, TrainingState, remove_abandoned, training_key
 from components.trainer.export import Servable, export
+from components.trainer.fitting import fit
 from components.trainer.model import VocabularyClassifier, build_model
-from components.trainer.optimizer import FusedAdam
+from components.trainer.moments import number_moments
+from components.trainer.optimizer import make_optimizer
 from components.trainer.plan import Plan, make_plan
+from components.trainer.progress import note
 from components.trainer.schedule import WarmupCosine
 from components.trainer.spec import TrainerSpec
 from components.trainer.strategy import describe, make_strategy
+from components.trainer.update import periodic_update
 from components.trainer.validation import Validator
 from components.trainer.windows import Layout
 
@@ -35,13 +40,15 @@ def run_fn(fn_args: Any) -> None:
 
     What is read of `custom_config`: `trainer`, `data`, `vocabulary` and `evaluation`, the specs as JSON;
     `checkpoints`, a directory that outlives the execution; `code`, a fingerprint of our source. A training that was
-    interrupted goes on from its last validation. `training.json` in `model_run_dir` tells how it went.
+    interrupted goes on from its last checkpoint. With a `base_model`, one starts from what that left beside its export.
+    `training.json` in `model_run_dir` tells how it went.
 
     Args:
         fn_args: `tfx.components.FnArgs`.
 
     Raises:
-        ValueError: no files or too few windows to train on, or fewer devices than replicas.
+        ValueError: no files or too few windows to train on, fewer devices than replicas, or a period of
+            `trainer.update` that does not fit into the training.
     """
     config = fn_args.custom_config
     spec = TrainerSpec.model_validate_json(config["trainer"])
@@ -49,7 +56,7 @@ def run_fn(fn_args: Any) -> None:
     bands = EvaluationSpec.model_validate_json(config["evaluation"]).bands
     transform = tft.TFTransformOutput(fn_args.transform_output)
     found = vocabularies(transform)
-    counts = found["labels"].counts.tolist()
+    counts = found["labels"].counts.tolist() if "labels" in found else []
     oov_buckets = VocabularySpec.model_validate_json(config["vocabulary"]).oov_buckets
     layout = Layout.of(data, transform, spec.model.context, len(found["inputs"]) + oov_buckets)
     train_files, eval_files = _expand(fn_args.train_files), _expand(fn_args.eval_files)
@@ -59,71 +66,86 @@ def run_fn(fn_args: Any) -> None:
     plan = make_plan(spec, size.windows, strategy.num_replicas_in_sync)
     with strategy.scope():
         model = build_model(spec, layout, counts)
-        optimizer = FusedAdam(WarmupCosine(spec.learning_rate, plan.steps, plan.warmup))
-        optimizer.build(model.trainable_variables)
-        # XLA has no kernel for the head's unique().
-        model.compile(optimizer=optimizer, jit_compile=False)
+        model.standardise(number_moments(train_files, layout))
+        model.encoder.name_ids(found["inputs"].tokens)
+        schedule = _compile(model, spec, plan)
 
     key = training_key(
-        [config["trainer"], config["data"], config["code"], json.dumps(counts)],
+        [
+            config["trainer"],
+            config["data"],
+            config["code"],
+            json.dumps(counts),
+            str(plan.batch),
+            fn_args.base_model or "",
+        ],
         [*train_files, *eval_files],
     )
-    checkpoints = Checkpoints(f"{config['checkpoints']}/{key}", model, optimizer)
+    variables = [*model.optimizer.variables, *(model.update.variables if model.update else [])]
+    checkpoints = Checkpoints(f"{config['checkpoints']}/{key}", model, variables)
     restored = checkpoints.restore()
     state = restored or TrainingState()
+    remove_abandoned(config["checkpoints"], key)
+    tokens = _tokens(found, transform, data)
+    if restored is None and fn_args.base_model:
+        state.warm_start = _start_from(fn_args.base_model, model, tokens)
+        state.first_iteration = int(model.optimizer.iterations.numpy())
+    schedule.first = state.first_iteration
     if not state.finished:
         validation = windows.validation_batches(eval_files, layout, plan.batch, spec.validation_examples, spec.seed)
-        batches = windows.training_batches(
-            train_files,
-            layout,
-            plan.batch,
-            plan.steps_per_pass,
-            spec.seed,
-            skip=int(optimizer.iterations.numpy()),
-            block_rows=size.block_rows,
-        )
-        _fit(spec, plan, batches, model, Validator(model, validation, strategy), checkpoints, state, fn_args)
+
+        def batches(skip: int) -> tf.data.Dataset:
+            return windows.training_batches(
+                train_files, layout, plan.batch, plan.steps_per_pass, spec.seed, skip, size.block_rows
+            )
+
+        validator = Validator(model, validation, strategy)
+        fit(model, batches, validator, checkpoints, state, spec, plan, fn_args.model_run_dir)
 
     _report(fn_args.model_run_dir, spec, plan, state, model, describe(strategy), resumed=restored is not None)
     # A copy outside the strategy: mirrored variables do not belong into an export.
     best = build_model(spec, layout, counts)
     best.set_weights(checkpoints.best_weights())
     export(Servable(best, transform, data, layout, bands, spec.top_k), fn_args.serving_model_dir)
+    warm_start.write(warm_start.beside(fn_args.serving_model_dir), model, best.get_weights(), tokens)
     checkpoints.remove()
 
 
-def _fit(
-    spec: TrainerSpec,
-    plan: Plan,
-    batches: tf.data.Dataset,
-    model: VocabularyClassifier,
-    validator: Validator,
-    checkpoints: Checkpoints,
-    state: TrainingState,
-    fn_args: Any,
-) -> None:
-    done = int(model.optimizer.iterations.numpy())
-    model.fit(
-        batches,
-        initial_epoch=len(state.validations),
-        epochs=plan.stretches,
-        steps_per_epoch=plan.stretch_steps,
-        verbose=0,
-        shuffle=False,  # The data set has its own order.
-        callbacks=[
-            Validation(
-                validator,
-                checkpoints,
-                state,
-                batch=plan.batch,
-                steps_per_pass=plan.steps_per_pass,
-                stretches=plan.stretches,
-                patience=spec.patience,
-            ),
-            Scalars(fn_args.model_run_dir, plan.batch),
-            ProgressLine(plan.batch, plan.steps, done),
-        ],
-    )
+def _compile(model: VocabularyClassifier, spec: TrainerSpec, plan: Plan) -> WarmupCosine:
+    """Gives the model its optimizer, and its update if that is not at every step; returns the learning rate."""
+    schedule = WarmupCosine(spec.learning_rate, plan.steps, plan.warmup)
+    if spec.update.kind == "always":
+        optimizer = make_optimizer(spec.optimizer, schedule)
+        optimizer.build(model.trainable_variables)
+    else:
+        make = functools.partial(make_optimizer, spec.optimizer)
+        model.update = periodic_update(spec.update, plan, model, make, schedule)
+        optimizer = model.update.optimizer
+    # XLA has no kernel for the head's unique().
+    model.compile(optimizer=optimizer, jit_compile=False)
+    return schedule
+
+
+def _tokens(found: dict[str, Vocabulary], transform: tft.TFTransformOutput, data: DataSpec) -> dict[str, list[str]]:
+    """The tokens of all vocabularies, by id, those of categories as `category_<column>`."""
+    columns = {**data.features, **data.targets}
+    files = {f"category_{name}": column for name, column in columns.items() if column.kind == "category"}
+    categories = {name: read_vocabulary(transform.vocabulary_file_by_name(name)) for name in files}
+    return {name: vocabulary.tokens for name, vocabulary in {**found, **categories}.items()}
+
+
+def _start_from(base: str, model: VocabularyClassifier, tokens: dict[str, list[str]]) -> dict[str, Any] | None:
+    """Takes over what fits of an earlier model; for `training.json`."""
+    name = Path(base).parent.name
+    try:
+        earlier = warm_start.Earlier(warm_start.beside(base))
+    except FileNotFoundError as missing:
+        note(f"no warm start from model {name}: {missing}")
+        return None
+    started = {"model": name, **warm_start.start_from(earlier, model, tokens)}
+    for line in warm_start.lines(started):
+        note(line)
+    return started
 
 
 def _expand(patterns: list[str]) -> list[str]:
@@ -153,6 +175,7 @@ def _report(
         "best": best,
         "stopped_early": len(state.validations) < plan.stretches,
         "resumed": resumed,
+        "warm_start": state.warm_start,
     }
     tf.io.gfile.makedirs(directory)
     with tf.io.gfile.GFile(f"{directory}/training.json", "w") as file:

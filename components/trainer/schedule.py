@@ -22,21 +22,22 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
         peak: the highest rate.
         steps: T, all steps of the training.
         warmup: w, steps of the warm-up; fewer than all.
+        first: the optimizer's count of steps at t = 0: above 0 where it goes on from an earlier training.
 
     Raises:
         ValueError: not 0 <= warmup < steps.
     """
 
-    def __init__(self, peak: float, steps: int, warmup: int = 0) -> None:
+    def __init__(self, peak: float, steps: int, warmup: int = 0, first: int = 0) -> None:
         if not 0 <= warmup < steps:
             raise ValueError(f"the warm-up of {warmup} steps does not fit into {steps} steps")
-        self.peak, self.steps, self.warmup = peak, steps, warmup
+        self.peak, self.steps, self.warmup, self.first = peak, steps, warmup, first
 
     def __call__(self, step: Any) -> tf.Tensor:
-        step = tf.cast(step, tf.float32)
+        step = tf.cast(step - self.first, tf.float32)
         rising = (step + 1.0) / max(self.warmup, 1)
         share = tf.clip_by_value((step - self.warmup) / (self.steps - self.warmup), 0.0, 1.0)
         return self.peak * tf.where(step < self.warmup, rising, 0.5 * (1.0 + tf.cos(math.pi * share)))
 
     def get_config(self) -> dict[str, Any]:
-        return {"peak": self.peak, "steps": self.steps, "warmup": self.warmup}
+        return {"peak": self.peak, "steps": self.steps, "warmup": self.warmup, "first": self.first}

@@ -38,10 +38,28 @@ LABELLED = DataSpec.model_validate(
         "features": FEATURES,
     }
 )
+SEVERAL = DataSpec.model_validate(
+    {
+        "shape": "sequence",
+        "source": {"kind": "sotu"},
+        "inputs": ["words"],
+        "targets": {"year": {"kind": "number"}, "party": {"kind": "category"}},
+    }
+)
+REGRESSION = DataSpec.model_validate(
+    {
+        "shape": "labelled",
+        "source": {"kind": "sotu"},
+        "inputs": ["words"],
+        "label": "year",
+        "label_kind": "number",
+        "targets": {"party": {"kind": "category"}},
+    }
+)
 VOCABULARY = VocabularySpec(inputs=300, labels=500, oov_buckets=3)
 BANDS = BandSpec(head=20, torso=150)
 SMALL = {
-    "model": {"context": 4, "embedding": 8, "projection": 8, "hidden": 16},
+    "model": {"context": 4, "embedding": 8, "projection": 8, "hidden": 16, "ngram_buckets": 500},
     "head": {"negatives": 64},
     "batch": 64,
     "epochs": 2,
@@ -92,6 +110,7 @@ class Corpus:
             train_files=[str(self.folder / "train*")],
             eval_files=[str(self.folder / "eval*")],
             transform_output=str(self.folder / "graph"),
+            base_model=None,
             serving_model_dir=str(out / "model"),
             model_run_dir=str(out / "run"),
         )
@@ -149,6 +168,16 @@ def sequence(tmp_path_factory) -> Corpus:
 def labelled(tmp_path_factory) -> Corpus:
     rows = [last_word(row) for row in sentences()]
     return make_corpus(LABELLED, rows, tmp_path_factory.mktemp("labelled"))
+
+
+@pytest.fixture(scope="session")
+def several(tmp_path_factory) -> Corpus:
+    return make_corpus(SEVERAL, sentences(), tmp_path_factory.mktemp("several"))
+
+
+@pytest.fixture(scope="session")
+def regression(tmp_path_factory) -> Corpus:
+    return make_corpus(REGRESSION, sentences(), tmp_path_factory.mktemp("regression"))
 
 
 @pytest.fixture(scope="session")

@@ -52,6 +52,28 @@ def test_time_that_went_into_something_else_is_not_in_the_rate(clock):
     assert "10 examples/s" in stream.getvalue()
 
 
+def test_a_value_is_fetched_only_when_it_is_shown(clock):
+    progress.set_stream(stream := io.StringIO())
+    fetched = []
+
+    def loss() -> float:
+        fetched.append(clock[0])
+        return 4.5
+
+    work = Progress("training", 1_000, "examples")
+    for done in range(100):
+        work.update(done, loss=loss)
+        clock[0] += 0.4
+    assert len(fetched) == 2, "40 seconds, a line each 15"
+    assert stream.getvalue().count("loss 4.500") == 2
+
+
+def test_a_note_is_a_line_that_stays():
+    progress.set_stream(stream := Terminal())
+    progress.note("a checkpoint is damaged")
+    assert stream.getvalue() == "\r\x1b[K  a checkpoint is damaged\n"
+
+
 def test_long_work_shows_hours():
     work = Progress("training", 3_700_000, "examples")
     work.update(0)

@@ -27,7 +27,8 @@ assert strategy.num_replicas_in_sync == replicas, describe(strategy)
 classes = 40
 # As many draws as classes: every class is a candidate, whatever a replica draws.
 spec = TrainerSpec.model_validate(
-    {"model": {"context": 3, "embedding": 4, "projection": 4, "hidden": 8, "dropout": 0.0, "input_dropout": 0.0},
+    {"model": {"context": 3, "embedding": 4, "projection": 4, "hidden": 8, "dropout": 0.0, "input_dropout": 0.0,
+               "ngram_buckets": 200, "ngram_dropout": 0.0},
      "head": {"negatives": classes}}
 )
 layout = Layout("sequence", 3, 50, ("year",), {"party": 4})
@@ -44,14 +45,14 @@ with strategy.scope():
     optimizer = FusedAdam(0.01)
     optimizer.build(model.trainable_variables)
     model.compile(optimizer=optimizer, jit_compile=False)
-data = tf.data.Dataset.from_tensor_slices((inputs, labels)).batch(64, drop_remainder=True)
+data = tf.data.Dataset.from_tensor_slices((inputs, {"label": labels})).batch(64, drop_remainder=True)
 history = model.fit(data.repeat(), steps_per_epoch=5, epochs=3, verbose=0)
 # 100 windows: the last batch is not whole, and its halves are not equal.
 measured = Validator(model, data.unbatch().take(100).batch(64), strategy).measure()
 weights = model.get_weights()
 # Dropout and draws differ between the replicas by intent: there only that it learns counts.
 free = TrainerSpec.model_validate({**spec.model_dump(), "model": {**spec.model.model_dump(), "dropout": 0.2,
-    "input_dropout": 0.2}, "head": {"negatives": 10}})
+    "input_dropout": 0.2, "ngram_dropout": 0.2}, "head": {"negatives": 10}})
 with strategy.scope():
     noisy = build_model(free, layout, list(range(classes + 5, 5, -1)))
     optimizer = FusedAdam(0.01)
