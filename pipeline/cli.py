@@ -15,6 +15,7 @@ from pipeline.console import native_messages_hidden
 from pipeline.loading import DEFAULT_PRESET, ConfigurationError, check_files, load, preset_names, preset_summary
 
 WRONG = 2
+INTERRUPTED = 130
 
 
 class _Parser(argparse.ArgumentParser):
@@ -103,6 +104,9 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--root", type=Path, default=Path("runs"), help="where the runs are to lie")
     doctor.set_defaults(do=_doctor)
 
+    bench = commands.add_parser("bench", help="measure on this machine, against what else there is")
+    _add_benchmarks(bench.add_subparsers(required=True, metavar="WHAT", parser_class=_Parser))
+
     presets = commands.add_parser("presets", help="list the presets")
     presets.add_argument("name", nargs="?", help="print this preset's file")
     presets.set_defaults(do=_presets)
@@ -121,6 +125,37 @@ def _add_root(parser: argparse.ArgumentParser) -> None:
         "preset", nargs="?", default=DEFAULT_PRESET, metavar="PRESET|FILE.yaml", help=f"default: {DEFAULT_PRESET}"
     )
     parser.add_argument("--root", type=Path, metavar="DIR", help="where it all goes (default: runs/<preset>)")
+
+
+def _add_benchmarks(benchmarks: argparse._SubParsersAction[_Parser]) -> None:
+    softmax = benchmarks.add_parser("softmax", help="a training step of the output layer")
+    softmax.add_argument("--quick", action="store_true", help="B=1,024 and 25,000 classes, in a minute or two")
+    softmax.add_argument("--only", type=_names, metavar="NAME,...", help="these variants; `training`: through fit")
+    softmax.add_argument("--rounds", type=int, metavar="N", help="turns of each (default: 7; --quick: 3)")
+    softmax.add_argument("--batch", type=_sizes, metavar="B,...", help="examples a step (default: 512,1024,4096)")
+    softmax.add_argument("--classes", type=_sizes, metavar="N,...", help="default: 10K,25K,100K,1M")
+    softmax.add_argument("--threads", type=int, metavar="N", help="of each process (default: all cores)")
+    softmax.add_argument("--check", action="store_true", help="are the bounds kept? exits with 1 if not")
+    softmax.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    softmax.set_defaults(do=_bench_softmax)
+    encoders = benchmarks.add_parser("encoders", help="what other encoders reach in the same time, on a run's data")
+    _add_root(encoders)
+    encoders.add_argument("--only", type=_names, metavar="NAME,...", help="these encoders")
+    encoders.add_argument("--seeds", type=int, default=3, metavar="N", help="trainings of each (default: 3)")
+    encoders.add_argument("--cpu-minutes", type=float, default=10, metavar="M", help="of each training (default: 10)")
+    encoders.set_defaults(do=_bench_encoders)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]
+
+
+def _sizes(text: str) -> list[int]:
+    """As in 512,25K,1M."""
+    found = [re.fullmatch(r"\s*(\d+)([KkMm]?)\s*", part) for part in text.split(",")]
+    if not all(found):
+        raise argparse.ArgumentTypeError(f"expected numbers as in 512,25K,1M, not '{text}'")
+    return [int(size[1]) * {"": 1, "k": 1_000, "m": 1_000_000}[size[2].lower()] for size in found if size]
 
 
 def _root(arguments: argparse.Namespace) -> Path:
@@ -192,6 +227,40 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
     with native_messages_hidden():
         return doctor.examine(arguments.root, sys.stdout)
+
+
+def _bench_softmax(arguments: argparse.Namespace) -> int:
+    from pipeline import bench
+
+    options = bench.Options(
+        only=arguments.only,
+        batches=arguments.batch,
+        classes=arguments.classes,
+        rounds=arguments.rounds,
+        threads=arguments.threads,
+        quick=arguments.quick,
+        check=arguments.check,
+    )
+    try:
+        return bench.softmax(options, sys.stdout, arguments.json)
+    except bench.BenchError as error:
+        raise UserError(str(error)) from error
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _bench_encoders(arguments: argparse.Namespace) -> int:
+    config = load(arguments.preset)
+    from pipeline import bench
+
+    try:
+        return bench.encoders(
+            config, _root(arguments), arguments.only, arguments.seeds, arguments.cpu_minutes, sys.stdout
+        )
+    except bench.BenchError as error:
+        raise UserError(str(error)) from error
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 def _presets(arguments: argparse.Namespace) -> int:

@@ -1,0 +1,183 @@
+"""Training steps in TensorFlow and Keras: ours, and what a user would otherwise write.
+
+Each step is the output layer and its optimizer on hidden vectors that are multiplied by trainable gains, so that the
+gradient for the hidden vectors is computed too.
+"""
+
+# TensorFlow's and Keras's annotations are narrower than what they take and give.
+# pyright: reportArgumentType=false, reportOptionalMemberAccess=false
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from benchmarks.softmax.problem import BATCHES, Problem
+from benchmarks.timing import Spent, Stopwatch, timed
+from components.trainer.head import Form, SampledSoftmax
+from components.trainer.optimizer import make_optimizer
+from components.trainer.spec import OptimizerSpec
+
+OptimizerKind = Literal["adam", "row_adam"]
+
+LEARNING_RATE = 1e-3
+WARM_UP = 3
+
+
+def use_threads(threads: int) -> None:
+    """To be called before anything else."""
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+
+
+class Step:
+    """A compiled step on batches that lie ready."""
+
+    def __init__(self, threads: int) -> None:
+        use_threads(threads)
+
+    def prepare(self, classes: int, batch: int) -> None:
+        problem = Problem(classes, batch)
+        self._batches = [(tf.constant(h), tf.constant(y)) for h, y in zip(problem.hidden, problem.labels, strict=True)]
+        self._number = 0
+        keras.utils.set_random_seed(problem.seed)
+        self._step = tf.function(self.build(problem))
+        self.turn(WARM_UP)
+
+    def turn(self, steps: int) -> Spent:
+        def step(_: int) -> None:
+            self._number += 1
+            self._step(*self._batches[self._number % BATCHES], tf.constant(self._number)).numpy()
+
+        return timed(step, steps)
+
+    def build(self, problem: Problem) -> Any:
+        """The function of hidden vectors, labels and the step's number that is measured, and returns a number."""
+        raise NotImplementedError
+
+
+class Ours(Step):
+    """`SampledSoftmax` with one of our optimizers."""
+
+    def __init__(
+        self, threads: int, optimizer: OptimizerKind, logits_dtype: str = "float32", form: Form = "auto"
+    ) -> None:
+        super().__init__(threads)
+        self._optimizer, self._logits_dtype, self._form = optimizer, logits_dtype, form
+
+    def build(self, problem: Problem) -> Any:
+        head = SampledSoftmax(
+            problem.counts, problem.negatives, problem.alpha, problem.seed, self._logits_dtype, self._form
+        )
+        head.build((None, problem.width))
+        gains = Gains(problem.width)
+        variables = [*gains.trainable_variables, *head.trainable_variables]
+        optimizer = make_optimizer(OptimizerSpec(kind=self._optimizer), LEARNING_RATE)
+        seed = problem.seed  # The step keeps no problem, whose arrays would count as its memory.
+        optimizer.build(variables)
+
+        def step(hidden: tf.Tensor, labels: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
+            with tf.GradientTape() as tape:
+                losses = head.sampled_loss(gains(hidden), labels, tf.stack([seed, number]))
+                loss = tf.reduce_mean(losses)
+            optimizer.apply_gradients(zip(tape.gradient(loss, [v.value for v in variables]), variables, strict=True))
+            return loss
+
+        return step
+
+
+class Textbook(Step):
+    """`tf.nn.sampled_softmax_loss` as TensorFlow's documentation shows it, with Keras's Adam."""
+
+    def build(self, problem: Problem) -> Any:
+        output = keras.layers.Dense(problem.classes, name="output")
+        output.build((None, problem.width))
+        # The function wants a class a row.
+        table = keras.Variable(np.ascontiguousarray(output.kernel.numpy().T), name="table")
+        # It draws distinct classes.
+        sampled = min(problem.negatives, problem.classes // 2)
+        gains = Gains(problem.width)
+        variables = [*gains.trainable_variables, table, output.bias]
+        optimizer = keras.optimizers.Adam(LEARNING_RATE)
+        optimizer.build(variables)
+
+        def step(hidden: tf.Tensor, labels: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
+            with tf.GradientTape() as tape:
+                losses = tf.nn.sampled_softmax_loss(
+                    table.value, output.bias.value, labels[:, tf.newaxis], gains(hidden), sampled, problem.classes
+                )
+                loss = tf.reduce_mean(losses)
+            optimizer.apply_gradients(zip(tape.gradient(loss, [v.value for v in variables]), variables, strict=True))
+            return loss
+
+        return step
+
+
+class Products(Step):
+    """The three matrix products of a sampled step and nothing else: no step over as many candidates can be faster."""
+
+    def build(self, problem: Problem) -> Any:
+        generator = np.random.default_rng(problem.seed)
+        table = tf.constant(generator.standard_normal((problem.candidates, problem.width), dtype=np.float32))
+        residual = tf.constant(generator.standard_normal((problem.batch, problem.candidates), dtype=np.float32))
+
+        def step(hidden: tf.Tensor, labels: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
+            products = (
+                tf.matmul(hidden, table, transpose_b=True),
+                tf.matmul(residual, table),
+                tf.matmul(residual, hidden, transpose_a=True),
+            )
+            # An element of each keeps the products from being left out.
+            return tf.add_n([product[0, 0] for product in products])
+
+        return step
+
+
+class Naive:
+    """`Dense(classes, activation="softmax")`, sparse cross entropy and Adam, in `fit`."""
+
+    def __init__(self, threads: int) -> None:
+        use_threads(threads)
+
+    def prepare(self, classes: int, batch: int) -> None:
+        problem = Problem(classes, batch)
+        keras.utils.set_random_seed(problem.seed)
+        self._batches = list(zip(problem.hidden, problem.labels, strict=True))
+        self._model = keras.Sequential(
+            [keras.Input((problem.width,)), Gains(problem.width), keras.layers.Dense(classes, activation="softmax")]
+        )
+        self._model.compile(keras.optimizers.Adam(LEARNING_RATE), "sparse_categorical_crossentropy")
+        self.turn(WARM_UP)
+
+    def turn(self, steps: int) -> Spent:
+        # What `fit` does once a call is not a step's cost: the clock starts when the first batch is done.
+        clock = _AfterFirst()
+        batches = _endless(self._batches)
+        self._model.fit(batches, steps_per_epoch=steps + 1, verbose=0, shuffle=False, callbacks=[clock])
+        return clock.watch.spent(steps)
+
+
+class _AfterFirst(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if batch == 0:
+            self.watch = Stopwatch()
+
+
+def _endless(batches: list[Any]) -> Iterator[Any]:
+    while True:
+        yield from batches
+
+
+class Gains(keras.layers.Layer):
+    """Multiplies by a trainable vector of ones."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(name="gains")
+        self.gains = self.add_weight(shape=(width,), initializer="ones", name="gains")
+
+    def call(self, hidden: tf.Tensor) -> tf.Tensor:
+        return hidden * self.gains

@@ -1,0 +1,77 @@
+"""What every variant is given: the same hidden vectors and labels, seeded."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+
+# Different batches that the steps take in turn: a step must not find its own rows in the cache.
+BATCHES = 8
+# Labels that the counts are made of.
+OCCURRENCES = 10_000_000
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Classes whose frequencies follow Zipf's law, p proportional to 1 / rank, and batches of hidden vectors.
+
+    Attributes:
+        classes: how many.
+        batch: examples a step.
+        width: of a hidden vector.
+        negatives: S, draws from the proposal a step.
+        alpha: the proposal is proportional to count ** alpha.
+        seed: of all draws.
+    """
+
+    classes: int
+    batch: int
+    width: int = 128
+    negatives: int = 1_024
+    alpha: float = 0.75
+    seed: int = 7
+
+    @functools.cached_property
+    def frequencies(self) -> np.ndarray:
+        """(classes,) float64, the most frequent first; sums to 1."""
+        weights = 1 / np.arange(1, self.classes + 1, dtype=np.float64)
+        return weights / weights.sum()
+
+    @functools.cached_property
+    def counts(self) -> np.ndarray:
+        """(classes,) int64, at least 1."""
+        return np.maximum(1, np.round(self.frequencies * OCCURRENCES)).astype(np.int64)
+
+    @functools.cached_property
+    def proposal(self) -> np.ndarray:
+        """(classes,) float64, what negatives are drawn from; sums to 1."""
+        weights = self.counts**self.alpha
+        return weights / weights.sum()
+
+    @functools.cached_property
+    def hidden(self) -> np.ndarray:
+        """(BATCHES, batch, width) float32, standard normal."""
+        generator = np.random.default_rng(self.seed)
+        return generator.standard_normal((BATCHES, self.batch, self.width), dtype=np.float32)
+
+    @functools.cached_property
+    def labels(self) -> np.ndarray:
+        """(BATCHES, batch) int32."""
+        uniform = np.random.default_rng(self.seed + 1).random((BATCHES, self.batch))
+        found = np.searchsorted(np.cumsum(self.frequencies), uniform, side="right")
+        return np.minimum(found, self.classes - 1).astype(np.int32)
+
+    @property
+    def candidates(self) -> int:
+        """Distinct classes among the labels of a batch and the draws, on average over the batches' labels.
+
+        A class that is no label of the batch is drawn with probability 1 - (1 - q)^S.
+        """
+        drawn = -np.expm1(self.negatives * np.log1p(-self.proposal))
+        found = []
+        for labels in self.labels:
+            own = np.unique(labels)
+            found.append(len(own) + drawn.sum() - drawn[own].sum())
+        return round(float(np.mean(found)))

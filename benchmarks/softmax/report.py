@@ -1,0 +1,101 @@
+"""The results as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from benchmarks.softmax.grid import Cell, Result
+from benchmarks.softmax.results import BOUNDS, Bound, Results
+from benchmarks.softmax.training import BARE, FIT, INPUT, REPLICAS, Training
+from benchmarks.softmax.variants import VARIANTS
+from benchmarks.tables import mebibytes, milliseconds, table, times
+
+
+def legend(names: list[str]) -> Iterator[str]:
+    """What the variants are."""
+    yield from table(["variant", "what it is"], [[name, VARIANTS[name].about] for name in names], figures=False)
+
+
+def cell_lines(cell: Cell) -> Iterator[str]:
+    """All variants at one size."""
+    p = cell.problem
+    yield (
+        f"{p.classes:,} classes, B={p.batch:,}: {p.candidates:,} candidates a step. Milliseconds a step, "
+        "the least and the median of the rounds."
+    )
+    yield ""
+    header = ["variant", "CPU ms", "median", "wall ms", "median", "by naive", "memory, MiB"]
+    yield from table(header, [[name, *_figures(cell, name, result)] for name, result in _ordered(cell)])
+    for name, result in _ordered(cell):
+        if result.skipped:
+            yield f"\n{name}: {result.skipped}."
+
+
+def overview(cells: dict[tuple[int, int], Cell]) -> Iterator[str]:
+    """How many times as fast as naive, by CPU time; in brackets CPU ms a step where naive was not measured."""
+    yield "Times as fast as naive, by CPU time; where naive was left out, CPU milliseconds a step in brackets."
+    yield ""
+    names = list(dict.fromkeys(name for cell in cells.values() for name in VARIANTS if name in cell.results))
+    header = ["classes / B", *(f"{_short(classes)} / {batch:,}" for classes, batch in cells)]
+    yield from table(header, [[name, *(_speed(cell, name) for cell in cells.values())] for name in names])
+
+
+def training_lines(training: Training) -> Iterator[str]:
+    """The whole training."""
+    yield (
+        f"The whole training, {training.classes:,} classes, B={training.batch:,}: synthetic rows, read and cut into "
+        "windows while it trains. The best round by the clock."
+    )
+    yield ""
+    against = {FIT: BARE, REPLICAS: FIT}
+    rows = []
+    for name, timing in training.arms.items():
+        share = training.share(name, against[name]) if name in against else None
+        by = f"{share:.0%} of {against[name]}" if share else "-"
+        rows.append([name, f"{training.rate(name):,.0f}", milliseconds(timing.least_cpu), by])
+    header = ["", "windows/s" if list(training.arms) == [INPUT] else "examples/s", "CPU ms a step", "rate"]
+    yield from table(header, rows)
+
+
+def bound_lines(results: Results) -> Iterator[str]:
+    """What must hold, and whether it does."""
+    rows = []
+    for bound in BOUNDS:
+        value = bound.measured(results)
+        verdict = "not measured" if value is None else "missed" if bound.missed(results) else "holds"
+        limit = f"{bound.sense} {_number(bound, bound.limit)}"
+        rows.append([bound.what, limit, "-" if value is None else _number(bound, value), verdict])
+    yield from table(["must hold", "bound", "measured", ""], rows)
+
+
+def _number(bound: Bound, value: float) -> str:
+    digits = f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
+    return f"{digits}{bound.unit}"
+
+
+def _ordered(cell: Cell) -> list[tuple[str, Result]]:
+    return [(name, cell.results[name]) for name in VARIANTS if name in cell.results]
+
+
+def _figures(cell: Cell, name: str, result: Result) -> list[str]:
+    t = result.timing
+    if t is None:
+        return ["failed" if result.failed else "skipped", "-", "-", "-", "-", "-"]
+    speed = cell.speed(name)
+    return [
+        *(milliseconds(ms) for ms in (t.least_cpu, t.median_cpu, t.least_wall, t.median_wall)),
+        times(speed) if speed else "-",
+        mebibytes(result.memory),
+    ]
+
+
+def _speed(cell: Cell, name: str) -> str:
+    speed, cpu = cell.speed(name), cell.cpu(name)
+    return times(speed) if speed else f"({milliseconds(cpu)})" if cpu else "-"
+
+
+def _short(classes: int) -> str:
+    for size, letter in ((1_000_000, "M"), (1_000, "K")):
+        if classes % size == 0:
+            return f"{classes // size}{letter}"
+    return f"{classes:,}"

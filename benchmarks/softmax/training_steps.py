@@ -1,0 +1,138 @@
+"""Training steps of the whole model, as the Trainer makes them: bare, through `fit`, and its input alone.
+
+The data are synthetic TFRecords as Transform writes them: rows of tokens whose frequencies follow Zipf's law.
+"""
+
+# TensorFlow's and Keras's annotations are narrower than what they take and give.
+# pyright: reportArgumentType=false, reportOptionalMemberAccess=false
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from benchmarks.softmax.keras_steps import use_threads
+from benchmarks.softmax.problem import Problem
+from benchmarks.timing import Spent, Stopwatch, timed
+from components.trainer import windows
+from components.trainer.callbacks import Callbacks
+from components.trainer.model import VocabularyClassifier, build_model
+from components.trainer.optimizer import make_optimizer
+from components.trainer.spec import TrainerSpec
+from components.trainer.strategy import configure_devices, make_strategy
+from components.trainer.windows import Layout
+
+INPUTS = 10_000
+CONTEXT = 10
+ROW_TOKENS = 65
+WARM_UP = 3
+
+
+class Training:
+    """Data, and what is needed to train on them.
+
+    Args:
+        threads: of each of TensorFlow's pools.
+        folder: where the data are written.
+        replicas: devices that share a step.
+    """
+
+    def __init__(self, threads: int, folder: str, replicas: int = 1) -> None:
+        use_threads(threads)
+        configure_devices(replicas)
+        self._strategy = make_strategy(replicas)
+        self._folder = Path(folder)
+
+    def prepare(self, classes: int, batch: int, steps: int) -> None:
+        """Makes data of so many steps a pass, and the model."""
+        problem = Problem(classes, batch)
+        layout = Layout("sequence", CONTEXT, INPUTS, (), {})
+        file = str(self._folder / f"{os.getpid()}.gz")
+        _write_rows(problem, math.ceil(batch * steps / (ROW_TOKENS - 1)), file)
+        size = windows.count_windows([file], layout)
+        self._batches = windows.training_batches([file], layout, batch, steps, seed=1, block_rows=size.block_rows)
+        self._model = self._build(problem, layout)
+        self.turn(WARM_UP)
+
+    def turn(self, steps: int) -> Spent:
+        raise NotImplementedError
+
+    def _build(self, problem: Problem, layout: Layout) -> VocabularyClassifier:
+        spec = TrainerSpec()
+        with self._strategy.scope():
+            model = build_model(spec, layout, problem.counts.tolist())
+            optimizer = make_optimizer(spec.optimizer, spec.learning_rate)
+            optimizer.build(model.trainable_variables)
+            model.compile(optimizer=optimizer, jit_compile=False)
+        return model
+
+
+class Bare(Training):
+    """The compiled step on batches that lie ready."""
+
+    def prepare(self, classes: int, batch: int, steps: int) -> None:
+        self._ready: list[Any] = []
+        super().prepare(classes, batch, steps)
+
+    def turn(self, steps: int) -> Spent:
+        if not self._ready:
+            self._ready = list(self._batches.take(8))
+            self._step = tf.function(self._model.train_step)
+        return timed(lambda i: self._step(self._ready[i % len(self._ready)])["loss"].numpy(), steps)
+
+
+class Input(Training):
+    """The batches, with nobody to train on them."""
+
+    def turn(self, steps: int) -> Spent:
+        # Half a pass ahead, so that the time holds what happens between two passes.
+        batches = iter(self._batches)
+        for _ in itertools.islice(batches, steps // 2 + 1):
+            pass
+        return timed(lambda _: next(batches), steps)
+
+
+class Fit(Training):
+    """`fit`, as the Trainer calls it."""
+
+    def turn(self, steps: int) -> Spent:
+        first = steps // 2
+        clock, model, length = _Clock(first, first + steps), self._model, first + steps + 1
+        callbacks = Callbacks([clock], add_history=True, model=model, epochs=1, steps=length, verbose=0)
+        model.fit(self._batches, steps_per_epoch=length, verbose=0, shuffle=False, callbacks=callbacks)
+        return clock.spent
+
+
+class _Clock(keras.callbacks.Callback):
+    """Measures from the end of one batch to the end of a later one."""
+
+    def __init__(self, first: int, last: int) -> None:
+        super().__init__()
+        self._first, self._last = first, last
+        self.spent: Spent
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if batch == self._first:
+            float(logs["loss"])  # Waits for the step.
+            self._watch = Stopwatch()
+        elif batch == self._last:
+            float(logs["loss"])
+            self.spent = self._watch.spent(self._last - self._first)
+
+
+def _write_rows(problem: Problem, rows: int, file: str) -> None:
+    uniform = np.random.default_rng(problem.seed + 2).random((rows, ROW_TOKENS))
+    tokens = np.searchsorted(np.cumsum(problem.frequencies), uniform, side="right")
+    with tf.io.TFRecordWriter(file, "GZIP") as writer:
+        for row in np.minimum(tokens, problem.classes - 1):
+            example = tf.train.Example()
+            example.features.feature["input_ids"].int64_list.value.extend(np.minimum(row, INPUTS - 1))
+            example.features.feature["label_ids"].int64_list.value.extend(row)
+            writer.write(example.SerializeToString())

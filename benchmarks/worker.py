@@ -1,0 +1,73 @@
+"""A process that does one thing again and again, when it is told to.
+
+`python -m benchmarks.worker MODULE:CLASS ARGUMENTS` makes one object and then answers requests, JSON a line:
+
+    {"do": "start"}                   ->  {"resident": bytes}, when the object is made
+    {"do": "prepare", "size": {...}}  ->  {}, when prepare(**size) is done
+    {"do": "turn", "steps": n}        ->  {"cpu": s, "wall": s, "peak": bytes}
+
+and {"error": "...", "trace": "..."} for what went wrong. What libraries print goes to standard error.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import traceback
+from typing import Any, Protocol
+
+from benchmarks.machine import forget_peak, peak_memory, resident_memory
+from benchmarks.timing import Spent
+
+
+class Workload(Protocol):
+    """What a worker does."""
+
+    def prepare(self, **size: Any) -> None:
+        """Makes ready for a size, compiles and warms up; may be called again for another size."""
+        ...
+
+    def turn(self, steps: int) -> Spent:
+        """Does so many steps."""
+        ...
+
+
+def main(target: str, arguments: str) -> None:
+    """Serves requests until standard input ends.
+
+    Args:
+        target: `module:class` of the workload.
+        arguments: its keyword arguments, as JSON.
+    """
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    module, _, name = target.partition(":")
+    workload: Any = None
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            if request["do"] == "start":
+                workload = getattr(importlib.import_module(module), name)(**json.loads(arguments))
+            answer = _answer(workload, request)
+        except Exception as error:
+            message = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+            answer = {"error": message, "trace": traceback.format_exc()}
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+def _answer(workload: Workload, request: dict[str, Any]) -> dict[str, Any]:
+    if request["do"] == "start":
+        return {"resident": resident_memory()}
+    if request["do"] == "prepare":
+        workload.prepare(**request["size"])
+        return {}
+    forget_peak()
+    spent = workload.turn(request["steps"])
+    return {"cpu": spent.cpu, "wall": spent.wall, "peak": peak_memory()}
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

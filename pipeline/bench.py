@@ -1,0 +1,189 @@
+"""`bigvocab bench`: measures on this machine, and prints tables."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from benchmarks import encoders as encoder_arms
+from benchmarks.machine import this_machine
+from benchmarks.softmax import report
+from benchmarks.softmax.grid import Grid, measure
+from benchmarks.softmax.results import BATCH, BOUNDS, CLASSES, MANY_CLASSES, Results
+from benchmarks.softmax.training import estimate_training, measure_training
+from benchmarks.softmax.variants import VARIANTS
+from components.ingest.errors import nearest
+from pipeline.config import Config
+from pipeline.paths import Paths
+
+TRAINING = "training"
+
+
+class BenchError(ValueError):
+    """A wrong option, said in a sentence."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is asked for; None where nothing was said.
+
+    Attributes:
+        only: variants, or `training`, by name.
+        batches: examples a step.
+        classes: numbers of classes.
+        rounds: turns of each variant.
+        threads: of each process.
+        quick: the size that matters most, for a minute.
+        check: what must hold.
+    """
+
+    only: Sequence[str] | None = None
+    batches: Sequence[int] | None = None
+    classes: Sequence[int] | None = None
+    rounds: int | None = None
+    threads: int | None = None
+    quick: bool = False
+    check: bool = False
+
+    def names(self) -> list[str]:
+        """What is measured, in the order of the tables.
+
+        Raises:
+            BenchError: a name that there is not.
+        """
+        known = [*VARIANTS, TRAINING]
+        if self.only is None:
+            return list(VARIANTS) if self.quick and not self.check else known
+        for name in self.only:
+            if name not in known:
+                raise BenchError(f"--only: there is no '{name}'{nearest(name, known)}")
+        return [name for name in known if name in self.only]
+
+    def grid(self, cores: int) -> Grid:
+        """The variants' part.
+
+        Raises:
+            BenchError: a number that cannot be.
+        """
+        classes, batches, rounds = (10_000, 25_000, 100_000, 1_000_000), (512, 1_024, 4_096), 7
+        if self.quick:
+            classes, batches, rounds = (CLASSES,), (BATCH,), 3
+        if self.check:
+            classes, batches = (CLASSES, MANY_CLASSES), (BATCH,)
+        grid = Grid(
+            [name for name in self.names() if name != TRAINING],
+            sorted(set(self.classes or classes)),
+            sorted(set(self.batches or batches)),
+            self.rounds if self.rounds is not None else rounds,
+            self.threads if self.threads is not None else cores,
+        )
+        for option, values, least in (
+            ("--classes", grid.classes, 100),
+            ("--batch", grid.batches, 1),
+            ("--rounds", [grid.rounds], 1),
+            ("--threads", [grid.threads], 1),
+        ):
+            if min(values) < least:
+                raise BenchError(f"{option} must be at least {least}, not {min(values)}")
+        return grid
+
+
+def softmax(options: Options, out: TextIO, file: Path | None = None) -> int:
+    """Measures and prints; progress goes to standard error.
+
+    Args:
+        options: what is to be measured.
+        out: takes the tables.
+        file: takes all figures as JSON.
+
+    Returns:
+        0, or 1 when a variant failed, or when what must hold was asked for and does not.
+
+    Raises:
+        BenchError: a wrong option.
+    """
+    machine = this_machine()
+    grid, whole = options.grid(machine.cores), TRAINING in options.names()
+    if file and not file.parent.is_dir():
+        raise BenchError(f"--json: {file.parent} is not a folder")
+    started = time.monotonic()
+
+    def say(text: str) -> None:
+        sys.stderr.write(f"[{time.monotonic() - started:4.0f} s] {text}\n")
+        sys.stderr.flush()
+
+    seconds = grid.estimate() + (estimate_training(grid.rounds) if whole else 0)
+    say(f"this takes about {max(1, round(seconds / 60))} min on two cores that do nothing else")
+    results = Results(machine, grid.threads)
+    _print(out, [f"{machine}; {grid.threads} thread{'s' if grid.threads > 1 else ''} a process.", ""])
+    if grid.variants:
+        _print(out, [*report.legend(list(grid.variants)), ""])
+        for cell in measure(grid, say):
+            results.cells[cell.problem.classes, cell.problem.batch] = cell
+            _print(out, [*report.cell_lines(cell), ""])
+    if whole:
+        classes, batch = (options.classes or [CLASSES])[0], (options.batches or [BATCH])[0]
+        results.training = measure_training(classes, batch, grid.rounds, grid.threads, say)
+        _print(out, [*report.training_lines(results.training), ""])
+    if len(results.cells) > 1:
+        _print(out, [*report.overview(results.cells), ""])
+    if options.check:
+        _print(out, report.bound_lines(results))
+    if file:
+        file.write_text(json.dumps(results.as_json(), indent=1) + "\n", encoding="utf-8")
+    for failure in results.failures:
+        sys.stderr.write(f"{failure}\n")
+    missed = options.check and any(bound.missed(results) for bound in BOUNDS)
+    return 1 if missed or results.failures else 0
+
+
+def encoders(
+    config: Config, root: Path, only: Sequence[str] | None, seeds: int, cpu_minutes: float, out: TextIO
+) -> int:
+    """Trains encoders for equal CPU time on what a run has transformed, and prints what they reach.
+
+    Args:
+        config: of the run: what its columns mean.
+        root: of the run.
+        only: encoders, by name; None: all.
+        seeds: trainings of each.
+        cpu_minutes: of each training.
+        out: takes the table.
+
+    Raises:
+        BenchError: a wrong option, or a root without a run.
+    """
+    names = list(encoder_arms.ARMS) if only is None else list(only)
+    for name in names:
+        if name not in encoder_arms.ARMS:
+            raise BenchError(f"--only: there is no '{name}'{nearest(name, encoder_arms.ARMS)}")
+    if seeds < 1 or cpu_minutes <= 0:
+        raise BenchError("--seeds and --cpu-minutes must be above 0")
+    found = encoder_arms.newest(Paths(root).artifacts)
+    if found is None:
+        raise BenchError(
+            f"{root} holds no transformed data: run `bigvocab run --root {root}` first, or name another root"
+        )
+    data = encoder_arms.Data(*found, config.data.model_dump_json(), config.vocabulary.oov_buckets)
+    started = time.monotonic()
+
+    def say(text: str) -> None:
+        sys.stderr.write(f"[{time.monotonic() - started:5.0f} s] {text}\n")
+        sys.stderr.flush()
+
+    say(f"{len(names) * seeds} trainings of {cpu_minutes:g} CPU minutes each, and some to measure and to load")
+    reached = encoder_arms.compare(data, names, seeds, 60 * cpu_minutes, say)
+    about = f"{this_machine()}; {seeds} seed{'s' if seeds > 1 else ''}, {cpu_minutes:g} CPU minutes each, eval split."
+    _print(out, [about, "", *encoder_arms.lines(reached)])
+    return 0
+
+
+def _print(out: TextIO, lines: Iterable[str]) -> None:
+    for line in lines:
+        out.write(f"{line}\n")
+    out.flush()
