@@ -18,7 +18,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
 from components.ingest.spec import DataSpec
-from components.preprocessing.preprocessing import INPUT_IDS, LABEL_IDS, preprocessing_fn
+from components.preprocessing.preprocessing import INPUT_IDS, LABEL_IDS, LABEL_VALUE, preprocessing_fn
 from components.preprocessing.spec import VocabularySpec
 from components.preprocessing.vocabulary import read_vocabulary, vocabularies
 
@@ -197,7 +197,7 @@ def test_targets_and_numbers_to_be_answered_are_left_as_they_are(tmp_path: Path)
     assert sorted(cities) == ["Boston", "New__SPACE__York"]
     york, boston = (cities.index(city) for city in ("New__SPACE__York", "Boston"))
     assert [int(row["city"]) for row in result.rows] == [york, -1, boston, york, boston, -1]
-    np.testing.assert_array_equal([row["price"] for row in result.rows], [row["price"][0] for row in rows])
+    np.testing.assert_array_equal([row[LABEL_VALUE] for row in result.rows], [row["price"][0] for row in rows])
     np.testing.assert_array_equal([row["seats"] for row in result.rows], [4.0, np.nan, 0.0, 2.0, 2.0, 2.0])
     assert all(LABEL_IDS not in row for row in result.rows)
 
