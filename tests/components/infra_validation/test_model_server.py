@@ -134,7 +134,7 @@ def test_wrong_answers_are_refused(
 def test_k_may_not_change_between_answers(export: Export, serve: Serve, rows: list[tf.train.Example]) -> None:
     client = _client(serve(export()), k=None)
     client.SendRequests([_serialized(rows)])
-    client._k = K + 1
+    client._expected = Expected(K + 1)
     with pytest.raises(error_types.ValidationFailed):
         client.SendRequests([_serialized(rows)])
 
