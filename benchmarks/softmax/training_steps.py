@@ -30,7 +30,7 @@ from components.trainer.strategy import configure_devices, make_strategy
 from components.trainer.windows import Layout
 
 INPUTS = 10_000
-CONTEXT = 10
+CONTEXT = TrainerSpec().model.context
 ROW_TOKENS = 65
 WARM_UP = 3
 
