@@ -13,8 +13,9 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from components.spelling import did_you_mean
 from pipeline.config import Config
-from pipeline.keys import Key, dotted, nearest, place
+from pipeline.keys import Key, dotted, place
 
 PRESETS = importlib.resources.files("pipeline") / "presets"
 DEFAULT_PRESET = "shared_projection"
@@ -83,7 +84,7 @@ def check_files(config: Config, schema_needed: bool = True) -> None:
     source = config.data.source.path
     if source and "://" not in source and not Path(source).exists() and not glob.glob(source, recursive=True):
         parent = Path(source).parent
-        near = nearest(Path(source).name, [p.name for p in parent.iterdir()] if parent.is_dir() else [])
+        near = did_you_mean(Path(source).name, [p.name for p in parent.iterdir()] if parent.is_dir() else [])
         faults.append(f"data.source.path: {source} is not there{near}")
     schema = config.data.schema_file
     if schema_needed and schema and "://" not in schema and not Path(schema).exists():
@@ -100,11 +101,11 @@ def _read(name: str) -> tuple[Path, str]:
         try:
             return path.resolve(), path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            near = nearest(path.name, [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else [])
+            near = did_you_mean(path.name, [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else [])
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
             raise ConfigurationError(f"{name}: {reason}{near}") from error
     if name not in preset_names():
-        near = nearest(name, preset_names())
+        near = did_you_mean(name, preset_names())
         raise ConfigurationError(f"{name}: no such preset{near}; the presets are {', '.join(preset_names())}")
     return Path(str(PRESETS / f"{name}.yaml")), (PRESETS / f"{name}.yaml").read_text(encoding="utf-8")
 
@@ -172,19 +173,19 @@ def _fault(detail: Mapping[str, Any], origin: Mapping[Key, str], file: str) -> s
     where = next((origin[location[:n]] for n in range(len(location), 0, -1) if location[:n] in origin), file)
     key = dotted(location)
     if detail["type"] == "union_tag_invalid":
-        near = nearest(str(context["tag"]), _quoted(context["expected_tags"]))
+        near = did_you_mean(str(context["tag"]), _quoted(context["expected_tags"]))
         return f"{where}: {key}: Input should be one of {context['expected_tags']} (found {context['tag']!r}){near}"
     if detail["type"] == "extra_forbidden":
         if at.other_kinds:
             kinds = " and ".join(repr(kind) for kind in at.other_kinds)
             return f"{where}: {key} is a key of kind {kinds}, but {dotted(location[:-1])}.kind is {at.kind!r}"
-        return f"{where}: unknown key {key}{nearest(str(location[-1]), at.fields)}"
+        return f"{where}: unknown key {key}{did_you_mean(str(location[-1]), at.fields)}"
     if detail["type"] == "missing":
         return f"{where}: {key} is missing"
     message = detail["msg"].removeprefix("Value error, ")
     value = detail.get("input")
     shown = "" if isinstance(value, (dict, list)) or value is None else f" (found {value!r})"
-    near = nearest(str(value), _quoted(context["expected"])) if detail["type"] == "literal_error" else ""
+    near = did_you_mean(str(value), _quoted(context["expected"])) if detail["type"] == "literal_error" else ""
     return f"{where}: {key + ': ' if key else ''}{message}{shown}{near}"
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
+
+from components.spelling import did_you_mean
 
 
 class IngestError(ValueError):
@@ -36,7 +37,5 @@ def nearest(name: str, known: Iterable[str]) -> str:
     known = sorted(known)
     if not known:
         return ""
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"; did you mean '{close[0]}'?" if close else ""
     shown = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
-    return f"{hint} (there are: {shown})"
+    return f"{did_you_mean(name, known)} (there are: {shown})"

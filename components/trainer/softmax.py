@@ -34,12 +34,12 @@ def nll_and_rank(logits: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Te
     labels = tf.maximum(labels, 0)
     own = tf.gather(logits, labels, batch_dims=1)[:, tf.newaxis]
     nll = log_normaliser(logits, tf.nn.softmax(logits)) - own[:, 0]
-    greater = _count(logits > own)
+    greater = count_true(logits > own)
     # Ties are rare, and to order them takes a pass of its own.
-    ties = _count(tf.equal(logits, own)) - 1
+    ties = count_true(tf.equal(logits, own)) - 1
     before = tf.cond(
         tf.reduce_any(ties > 0),
-        lambda: _count(tf.equal(logits, own) & (tf.range(tf.shape(logits)[1]) < labels[:, tf.newaxis])),
+        lambda: count_true(tf.equal(logits, own) & (tf.range(tf.shape(logits)[1]) < labels[:, tf.newaxis])),
         lambda: tf.zeros_like(ties),
     )
     return tf.where(known, nll, 0.0), tf.where(known, 1 + greater + before, tf.shape(logits)[1] + 1)
@@ -58,7 +58,8 @@ def log_normaliser(logits: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
     )
 
 
-def _count(mask: tf.Tensor) -> tf.Tensor:
+def count_true(mask: tf.Tensor) -> tf.Tensor:
+    """(batch, n) booleans -> (batch,) int32: how many are true."""
     # Summed as floats, which are vectorised; exact below 2^24 classes.
     return tf.cast(tf.reduce_sum(tf.cast(mask, tf.float32), axis=1), tf.int32)
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from components.trainer.softmax import LOGITS, in_chunks, log_normaliser
+from components.trainer.softmax import LOGITS, count_true, in_chunks, log_normaliser
 
 # The most classes whose logits are held at a time, of as many rows as `LOGITS` allows.
 CLASSES = 32_768
@@ -82,13 +82,13 @@ def _sweep(hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels: tf.Tens
 
     def before_label(start: Any, end: Any, logits: tf.Tensor, own: tf.Tensor, margin: Any) -> tf.Tensor:
         own, margin = own[:, tf.newaxis], margin[:, tf.newaxis]
-        above, not_below = _count(logits > own + margin), _count(logits >= own - margin)
+        above, not_below = count_true(logits > own + margin), count_true(logits >= own - margin)
         before = tf.where(label >= end, not_below, above)
         # Among ties within the label's own chunk the ids decide. They are rare, and the label ties with itself.
         tied = tf.where((label >= start) & (label < end) & (not_below - above > 1))
         difference = tf.abs(tf.gather_nd(logits, tied) - tf.gather_nd(own, tied)) <= tf.gather_nd(margin, tied)
         smaller = tf.range(start, end) < tf.gather_nd(label, tied)[:, tf.newaxis]
-        return tf.tensor_scatter_nd_add(before, tied, _count(difference & smaller))
+        return tf.tensor_scatter_nd_add(before, tied, count_true(difference & smaller))
 
     def swept(start: Any, end: Any, logits: tf.Tensor, own: tf.Tensor, margin: Any) -> tuple[tf.Tensor, ...]:
         """Of one chunk: normaliser, classes before the label, the best values and their ids."""
@@ -130,8 +130,3 @@ def _log_add(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     """log(exp a + exp b), where a may be -inf."""
     larger = tf.maximum(a, b)
     return larger + tf.math.log(tf.exp(a - larger) + tf.exp(b - larger))
-
-
-def _count(mask: tf.Tensor) -> tf.Tensor:
-    # Summed as floats, which are vectorised; exact below 2^24 classes.
-    return tf.cast(tf.reduce_sum(tf.cast(mask, tf.float32), axis=1), tf.int32)

@@ -94,8 +94,8 @@ class Encoder(keras.layers.Layer):
 
     @property
     def width(self) -> int:
-        """Of the vectors."""
-        raise NotImplementedError
+        """Of the vectors, once built: what `join` gives, where a subclass does not say otherwise."""
+        return self._joined_width if self.hidden is None else self._hidden_width
 
     @property
     def shared_variables(self) -> list[keras.Variable]:
@@ -185,8 +185,3 @@ class Encoder(keras.layers.Layer):
         if added is not None:
             hidden += added
         return hidden if self.norm is None else self.norm(hidden)
-
-    @property
-    def join_width(self) -> int:
-        """Of what `join` gives, once built."""
-        return self._joined_width if self.hidden is None else self._hidden_width

@@ -69,10 +69,6 @@ class Recurrent(Encoder):
         self.add_hidden(hidden, activation, normalize, dropout, seed)
 
     @property
-    def width(self) -> int:
-        return self.join_width
-
-    @property
     def shared_variables(self) -> list[keras.Variable]:
         return [*self.projection.trainable_variables, *self.recurrence.trainable_variables]
 

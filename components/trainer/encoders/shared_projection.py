@@ -95,10 +95,6 @@ class SharedProjection(Encoder):
         self.input_dropout = input_dropout
 
     @property
-    def width(self) -> int:
-        return self.join_width
-
-    @property
     def shared_variables(self) -> list[keras.Variable]:
         return self.projection.trainable_variables
 

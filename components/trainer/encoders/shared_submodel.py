@@ -65,10 +65,6 @@ class SharedSubmodel(Encoder):
         self.add_hidden(hidden, activation, normalize, dropout, seed)
 
     @property
-    def width(self) -> int:
-        return self.join_width
-
-    @property
     def shared_variables(self) -> list[keras.Variable]:
         return self.submodel.trainable_variables
 

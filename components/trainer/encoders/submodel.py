@@ -5,15 +5,15 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import keras
 
+from components.spelling import did_you_mean
 from components.trainer.encoders.base import seeded
 
 Layers = list[dict[str, dict[str, Any]]]
@@ -110,13 +110,13 @@ def _make_layer(place: int, entry: dict[str, dict[str, Any]]) -> keras.layers.La
     ((name, arguments),) = entry.items()
     known = [k for k, v in vars(keras.layers).items() if inspect.isclass(v) and issubclass(v, keras.layers.Layer)]
     if name not in known:
-        raise ValueError(f"keras.layers has no {name!r}{_nearest(name, known)}")
+        raise ValueError(f"keras.layers has no {name!r}{did_you_mean(name, known)}")
     made = getattr(keras.layers, name)
     signature = inspect.signature(made)
     named = [p.name for p in signature.parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
     for key in arguments:
         if key not in (*named, *_COMMON):
-            raise ValueError(f"{name} has no argument {key!r}{_nearest(key, [*named, *_COMMON])}")
+            raise ValueError(f"{name} has no argument {key!r}{did_you_mean(key, [*named, *_COMMON])}")
     try:
         signature.bind(**arguments)
         return made(**{"name": f"layer_{place}", **arguments})
@@ -164,7 +164,7 @@ def _function(path: str) -> Callable[[int], Any]:
         raise ValueError(f"{path}: {error}; the module has to be installed, or on PYTHONPATH") from error
     function = getattr(found, name, None)
     if not callable(function):
-        near = _nearest(name, [key for key, value in vars(found).items() if callable(value)])
+        near = did_you_mean(name, [key for key, value in vars(found).items() if callable(value)])
         raise ValueError(f"{path}: {module} has no function {name!r}{near}")
     return function
 
@@ -172,8 +172,3 @@ def _function(path: str) -> Callable[[int], Any]:
 def _first_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__
-
-
-def _nearest(word: str, choices: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.5)
-    return f"; did you mean '{close[0]}'?" if close else ""
