@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 from benchmarks import encoders as encoder_arms
-from benchmarks.machine import this_machine
+from benchmarks import sampling as sampling_forms
+from benchmarks.machine import Machine, this_machine
 from benchmarks.softmax import report
 from benchmarks.softmax.grid import Grid, measure
 from benchmarks.softmax.results import BATCH, BOUNDS, CLASSES, MANY_CLASSES, Results
 from benchmarks.softmax.training import estimate_training, measure_training
 from benchmarks.softmax.variants import VARIANTS
+from benchmarks.trainings import Data, newest
 from components.ingest.errors import nearest
 from pipeline.config import Config
 from pipeline.paths import Paths
@@ -59,10 +61,7 @@ class Options:
         known = [*VARIANTS, TRAINING]
         if self.only is None:
             return list(VARIANTS) if self.quick and not self.check else known
-        for name in self.only:
-            if name not in known:
-                raise BenchError(f"--only: there is no '{name}'{nearest(name, known)}")
-        return [name for name in known if name in self.only]
+        return _chosen(self.only, known)
 
     def grid(self, cores: int) -> Grid:
         """The variants' part.
@@ -111,12 +110,7 @@ def softmax(options: Options, out: TextIO, file: Path | None = None) -> int:
     grid, whole = options.grid(machine.cores), TRAINING in options.names()
     if file and not file.parent.is_dir():
         raise BenchError(f"--json: {file.parent} is not a folder")
-    started = time.monotonic()
-
-    def say(text: str) -> None:
-        sys.stderr.write(f"[{time.monotonic() - started:4.0f} s] {text}\n")
-        sys.stderr.flush()
-
+    say = _progress()
     seconds = grid.estimate() + (estimate_training(grid.rounds) if whole else 0)
     say(f"this takes about {max(1, round(seconds / 60))} min on two cores that do nothing else")
     results = Results(machine, grid.threads)
@@ -158,29 +152,76 @@ def encoders(
     Raises:
         BenchError: a wrong option, or a root without a run.
     """
-    names = list(encoder_arms.ARMS) if only is None else list(only)
-    for name in names:
-        if name not in encoder_arms.ARMS:
-            raise BenchError(f"--only: there is no '{name}'{nearest(name, encoder_arms.ARMS)}")
+    names = _chosen(only, encoder_arms.ARMS)
     if seeds < 1 or cpu_minutes <= 0:
         raise BenchError("--seeds and --cpu-minutes must be above 0")
-    found = encoder_arms.newest(Paths(root).artifacts)
+    data, machine, say = _transformed(config, root), this_machine(), _progress()
+    say(f"{len(names) * seeds} trainings of {cpu_minutes:g} CPU minutes each, {machine.cores} at once")
+    reached = encoder_arms.compare(data, names, seeds, 60 * cpu_minutes, machine.cores, say)
+    about = f"{cpu_minutes:g} CPU minutes each, eval split"
+    _print(out, [_heading(machine, seeds, about), "", *encoder_arms.lines(reached)])
+    return 0
+
+
+def sampling(config: Config, root: Path, only: Sequence[str] | None, seeds: int, steps: int, out: TextIO) -> int:
+    """Trains with the full and the sampled softmax on what a run has transformed, and prints what they reach.
+
+    Args:
+        config: of the run: what its columns mean.
+        root: of the run.
+        only: forms of the loss, by name; None: all. The full one is always there.
+        seeds: trainings of each.
+        steps: of each training at equal examples.
+        out: takes the tables.
+
+    Raises:
+        BenchError: a wrong option, or a root without a run.
+    """
+    forms = _chosen(only, sampling_forms.FORMS)
+    if seeds < 1 or steps < 2:
+        raise BenchError("--seeds must be above 0 and --steps above 1")
+    data, machine, say = _transformed(config, root), this_machine(), _progress()
+    say(f"trainings of {steps:,} steps, {machine.cores} at once")
+    learned = sampling_forms.compare(data, forms, seeds, steps, machine.cores, say)
+    about = f"{steps:,} steps of {BATCH:,} examples, eval split"
+    _print(out, [_heading(machine, seeds, about), "", *sampling_forms.lines(learned)])
+    return 0
+
+
+def _chosen(only: Sequence[str] | None, known: Iterable[str]) -> list[str]:
+    """Raises: BenchError: a name that there is not."""
+    names = list(known)
+    for name in only or []:
+        if name not in names:
+            raise BenchError(f"--only: there is no '{name}'{nearest(name, names)}")
+    return names if only is None else [name for name in names if name in only]
+
+
+def _transformed(config: Config, root: Path) -> Data:
+    """Raises: BenchError: the root is without a run, or its label is no class."""
+    if config.data.label_kind != "class":
+        raise BenchError(f"the label of {config.name} is a number: there is no softmax to learn with")
+    found = newest(Paths(root).artifacts)
     if found is None:
         raise BenchError(
             f"{root} holds no transformed data: run `bigvocab run --root {root}` first, or name another root"
         )
-    data = encoder_arms.Data(*found, config.data.model_dump_json(), config.vocabulary.oov_buckets)
+    return Data(*found, config.data.model_dump_json(), config.vocabulary.oov_buckets)
+
+
+def _heading(machine: Machine, seeds: int, about: str) -> str:
+    return f"{machine}; {seeds} seed{'s' if seeds > 1 else ''}, {about}; each training has one thread."
+
+
+def _progress() -> Callable[[str], None]:
+    """Says to standard error what is being done, and when."""
     started = time.monotonic()
 
     def say(text: str) -> None:
         sys.stderr.write(f"[{time.monotonic() - started:5.0f} s] {text}\n")
         sys.stderr.flush()
 
-    say(f"{len(names) * seeds} trainings of {cpu_minutes:g} CPU minutes each, and some to measure and to load")
-    reached = encoder_arms.compare(data, names, seeds, 60 * cpu_minutes, say)
-    about = f"{this_machine()}; {seeds} seed{'s' if seeds > 1 else ''}, {cpu_minutes:g} CPU minutes each, eval split."
-    _print(out, [about, "", *encoder_arms.lines(reached)])
-    return 0
+    return say
 
 
 def _print(out: TextIO, lines: Iterable[str]) -> None:

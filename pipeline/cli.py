@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from components.spelling import did_you_mean
 from pipeline.console import native_messages_hidden
 from pipeline.loading import DEFAULT_PRESET, ConfigurationError, check_files, load, preset_names, preset_summary
 
@@ -26,8 +26,7 @@ class _Parser(argparse.ArgumentParser):
         if wrong:
             word = wrong[1] or wrong[2].partition("=")[0]
             known = [name for name in self._known() if name.startswith("-") == word.startswith("-")]
-            near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-            message = f"unknown: {word}" + (f"; did you mean '{near[0]}'?" if near else "")
+            message = f"unknown: {word}{did_you_mean(word, known)}"
         self.exit(WRONG, f"{self.prog}: {message}\n(--help lists what there is)\n")
 
     def _known(self) -> set[str]:
@@ -144,6 +143,12 @@ def _add_benchmarks(benchmarks: argparse._SubParsersAction[_Parser]) -> None:
     encoders.add_argument("--seeds", type=int, default=3, metavar="N", help="trainings of each (default: 3)")
     encoders.add_argument("--cpu-minutes", type=float, default=10, metavar="M", help="of each training (default: 10)")
     encoders.set_defaults(do=_bench_encoders)
+    sampling = benchmarks.add_parser("sampling", help="what full and sampled softmax learn, on a run's data")
+    _add_root(sampling)
+    sampling.add_argument("--only", type=_names, metavar="NAME,...", help="these forms of the loss beside the full one")
+    sampling.add_argument("--seeds", type=int, default=3, metavar="N", help="trainings of each (default: 3)")
+    sampling.add_argument("--steps", type=int, default=900, metavar="N", help="of each training (default: 900)")
+    sampling.set_defaults(do=_bench_sampling)
 
 
 def _names(text: str) -> list[str]:
@@ -241,23 +246,31 @@ def _bench_softmax(arguments: argparse.Namespace) -> int:
         quick=arguments.quick,
         check=arguments.check,
     )
-    try:
-        return bench.softmax(options, sys.stdout, arguments.json)
-    except bench.BenchError as error:
-        raise UserError(str(error)) from error
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    return _measured(lambda: bench.softmax(options, sys.stdout, arguments.json))
 
 
 def _bench_encoders(arguments: argparse.Namespace) -> int:
-    config = load(arguments.preset)
+    config, root = load(arguments.preset), _root(arguments)
     from pipeline import bench
 
+    seeds, minutes = arguments.seeds, arguments.cpu_minutes
+    return _measured(lambda: bench.encoders(config, root, arguments.only, seeds, minutes, sys.stdout))
+
+
+def _bench_sampling(arguments: argparse.Namespace) -> int:
+    config, root = load(arguments.preset), _root(arguments)
+    from pipeline import bench
+
+    seeds, steps = arguments.seeds, arguments.steps
+    return _measured(lambda: bench.sampling(config, root, arguments.only, seeds, steps, sys.stdout))
+
+
+def _measured(do: Callable[[], int]) -> int:
+    from pipeline.bench import BenchError
+
     try:
-        return bench.encoders(
-            config, _root(arguments), arguments.only, arguments.seeds, arguments.cpu_minutes, sys.stdout
-        )
-    except bench.BenchError as error:
+        return do()
+    except BenchError as error:
         raise UserError(str(error)) from error
     except KeyboardInterrupt:
         return INTERRUPTED

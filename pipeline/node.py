@@ -21,12 +21,14 @@ class Outcome:
     Attributes:
         seconds: wall time in this run.
         outputs: artifacts by output key; of a cached node, those of the run that made them.
+        detail: a line on what it made.
     """
 
     node: str
     seconds: float
     cached: bool
     outputs: dict[str, list[types.Artifact]] = field(default_factory=dict)
+    detail: str = ""
 
 
 class NodeFailed(Exception):

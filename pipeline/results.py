@@ -212,7 +212,7 @@ def write_report(
             "seconds": round(o.seconds, 3),
             "cached": o.cached,
             "state": "cached" if o.cached else "complete",
-            "detail": describe(o),
+            "detail": o.detail,
         }
         for o in outcomes
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import fcntl
 import logging
@@ -139,8 +140,9 @@ def walk(
             logging.getLogger(__name__).exception("%s failed", failure.node)
             console.failed(failure.node)
             return outcomes, failure
+        outcome = dataclasses.replace(outcome, detail=results.describe(outcome))
         outcomes.append(outcome)
-        console.finished(outcome.node, outcome.seconds, outcome.cached, results.describe(outcome))
+        console.finished(outcome.node, outcome.seconds, outcome.cached, outcome.detail)
         interruption.check()
     return outcomes, None
 

@@ -18,7 +18,7 @@ ARMS = {
     REPLICAS: (f"{_STEPS}:Fit", {"replicas": 2}),
 }
 # A pass over the synthetic data, so that each turn holds all that happens in a pass.
-STEPS = 128
+STEPS = 64
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Training:
 
 def estimate_training(rounds: int) -> float:
     """Seconds that it will take, roughly: see `Grid.estimate`."""
-    return 40 + 14 * rounds
+    return 25 + 16 * rounds
 
 
 def measure_training(

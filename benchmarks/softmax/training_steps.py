@@ -59,6 +59,7 @@ class Training:
         size = windows.count_windows([file], layout)
         self._batches = windows.training_batches([file], layout, batch, steps, seed=1, block_rows=size.block_rows)
         self._model = self._build(problem, layout)
+        self._model.encoder.read(lambda length: windows.latest_ids([file], layout, length))
         self.turn(WARM_UP)
 
     def turn(self, steps: int) -> Spent:

@@ -34,13 +34,13 @@ from components.preprocessing.vocabulary import SPACE
 from components.trainer.layout import LABEL
 from components.trainer.model import VocabularyClassifier
 from components.trainer.outputs import ClassOutput
-from components.trainer.softmax import chunk_rows, in_chunks, nll_and_rank, top
+from components.trainer.softmax import in_chunks
 from components.trainer.sums import by_row, class_values, label_values, number_values
 from components.trainer.windows import Batch, Layout, Spans, last_spans, model_inputs, model_targets, spans_of
 
 Columns = dict[str, tf.SparseTensor]
-# Windows encoded at a time, where no number of classes bounds them further.
-WINDOWS = 4_096
+# Windows encoded at a time.
+WINDOWS = 1_024
 _NUMBER, _INTEGER = tf.TensorSpec([], tf.float32), tf.TensorSpec([], tf.int32)
 
 
@@ -90,8 +90,11 @@ class Servable(tf.Module):
         spans = spans_of(features, self.layout)
         targets = model_targets(spans, features, self.layout)
 
-        def measured(name: str, answer: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            return nll_and_rank(answer, targets[name][start:end]) if name in self.classes else (answer,)
+        def measured(name: str, hidden: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            if name not in self.classes:
+                return (self.model.answers[name](hidden),)
+            found = self.model.answers[name].head.sweep(hidden, targets[name][start:end])
+            return found.nll, found.rank
 
         like = {name: (_NUMBER, _INTEGER) if name in self.classes else (_NUMBER,) for name in targets}
         found = self._outputs(spans, features, measured, like)
@@ -116,10 +119,6 @@ class Servable(tf.Module):
             name: tf.TensorSpec([None], kinds[feature.kind], name=name) for name, feature in self.data.features.items()
         }
         return {**tokens, **features}
-
-    @property
-    def _chunk(self) -> int:
-        return min(WINDOWS, *(chunk_rows(classes) for classes in (1, *self.classes.values())))
 
     def _parse(self, examples: tf.Tensor, names: tuple[str, ...]) -> Columns:
         # Parsed as variable-length whatever the schema says: a row that is asked about may lack a feature.
@@ -147,9 +146,12 @@ class Servable(tf.Module):
         features = self._transformed(columns)
         spans = last_spans(features["input_ids"])
 
-        def answered(name: str, answer: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        def answered(name: str, hidden: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, ...]:
             del start, end
-            return top(answer, self._asked(name)) if name in self.classes else (answer,)
+            if name not in self.classes:
+                return (self.model.answers[name](hidden),)
+            found = self.model.answers[name].head.sweep(hidden, k=self._asked(name))
+            return found.ids, found.probabilities
 
         asked = {name: ([self._asked(name)], name in self.classes) for name in self.model.answers}
         like = {
@@ -181,18 +183,17 @@ class Servable(tf.Module):
         Args:
             spans: the windows.
             features: of their rows.
-            of: the name of a target, what its output says of some windows, and the first and the last of these but one.
+            of: the name of a target, hidden vectors of some windows, and the first and the last of these but one.
             like: by name, what `of` gives for a window.
         """
 
         def chunk(start: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, ...]:
             hidden = self.model.encoder(model_inputs(spans.take(tf.range(start, end)), features, self.layout))
-            made = (of(name, self.model.answers[name](hidden), start, end) for name in like)
+            made = (of(name, hidden, start, end) for name in like)
             return tuple(itertools.chain.from_iterable(made))
 
-        flat = in_chunks(
-            tf.shape(spans.labels)[0], self._chunk, chunk, tuple(itertools.chain.from_iterable(like.values()))
-        )
+        specs = tuple(itertools.chain.from_iterable(like.values()))
+        flat = in_chunks(tf.shape(spans.labels)[0], WINDOWS, chunk, specs)
         parts = iter(flat)
         return {name: tuple(itertools.islice(parts, len(specs))) for name, specs in like.items()}
 
@@ -208,7 +209,8 @@ def export(servable: Servable, directory: str) -> None:
     `labels` are null where the label is a number.
     """
     archive = keras.export.ExportArchive()
-    archive.track(servable.model)
+    # For the tables of strings. The variables are found in the signatures: tracking the Keras model as well would write
+    # each of them a second time.
     archive.track(servable)
     examples = [tf.TensorSpec([None], tf.string, name="examples")]
     columns = servable.column_signature()

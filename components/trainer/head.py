@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from components.trainer.losses import candidates_loss, full_loss
 from components.trainer.proposal import Proposal
+from components.trainer.sweep import Sweep, sweep
 
 Form = Literal["auto", "shared", "own", "full"]
 
@@ -123,8 +124,12 @@ class SampledSoftmax(keras.layers.Layer):
         self.built = True
 
     def call(self, hidden: tf.Tensor) -> tf.Tensor:
-        """Logits of all classes: (batch, width) -> (batch, classes). Use in chunks: it is large."""
+        """Logits of all classes: (batch, width) -> (batch, classes). They are large: see `sweep`."""
         return tf.matmul(tf.cast(hidden, tf.float32), self.table, transpose_b=True) + self.bias
+
+    def sweep(self, hidden: tf.Tensor, labels: tf.Tensor | None = None, k: int = 0) -> Sweep:
+        """Labels' nll and rank and the k most probable classes, with few logits held at a time: see `sweep.sweep`."""
+        return sweep(hidden, self.table.value, self.bias.value, labels, k)
 
     def sampled_loss(self, hidden: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Training loss of each row: (batch, width), (batch,) -> (batch,) float32 nats; 0 where the label is -1."""

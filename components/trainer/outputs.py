@@ -13,7 +13,6 @@ import keras
 import tensorflow as tf
 
 from components.trainer.head import SampledSoftmax
-from components.trainer.softmax import chunk_rows, in_chunks, nll_and_rank
 
 
 class ClassOutput(keras.layers.Layer):
@@ -50,12 +49,7 @@ class ClassOutput(keras.layers.Layer):
     def sums(self, hidden: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
         """(6,) float32: rows, known classes, nll over these (nats), hits at 1 and 10, reciprocal ranks up to 10."""
         targets = tf.cast(targets, tf.int32)
-        nll, rank = in_chunks(
-            tf.shape(targets)[0],
-            chunk_rows(self.head.classes),
-            lambda start, end: nll_and_rank(self.head(hidden[start:end]), targets[start:end]),
-            (tf.TensorSpec([], tf.float32), tf.TensorSpec([], tf.int32)),
-        )
+        nll, rank, *_ = self.head.sweep(hidden, targets)
         known = tf.cast(targets >= 0, tf.float32)
         first = known * tf.cast(rank <= 1, tf.float32)
         # Of few classes every one is among the first ten, also the rank given to what is unknown.

@@ -23,6 +23,13 @@ from tests.pipeline.conftest import Bigvocab
         (("softmax", "--rounds", "0"), "--rounds must be at least 1, not 0"),
         (("softmax", "--threads", "0"), "--threads must be at least 1, not 0"),
         (("softmax", "--json", "nowhere/figures.json"), "--json: nowhere is not a folder"),
+        (("encoders", "--only", "gruu"), "there is no 'gruu'; did you mean 'gru'?"),
+        (("encoders", "--cpu-minutes", "0"), "--seeds and --cpu-minutes must be above 0"),
+        (("encoders",), "runs/shared_projection holds no transformed data: run `bigvocab run --root"),
+        (("encoders", "sequence_regression"), "the label of sequence_regression is a number"),
+        (("sampling", "--only", "onw"), "there is no 'onw'; did you mean 'own'?"),
+        (("sampling", "--steps", "1"), "--seeds must be above 0 and --steps above 1"),
+        (("sampling", "--root", "elsewhere"), "elsewhere holds no transformed data"),
     ],
 )
 def test_a_wrong_option_is_told_before_anything_runs(

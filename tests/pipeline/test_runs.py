@@ -75,6 +75,24 @@ def test_labelled_rows_of_a_csv(labelled: Path, bigvocab: Bigvocab) -> None:
     assert first[0]["label"] == "states"
 
 
+def test_encoders_and_losses_are_compared_on_its_data(labelled: Path, bigvocab: Bigvocab) -> None:
+    """Whether each does learn: in a second of time, and in few steps."""
+    compared = bigvocab(
+        "bench", "encoders", "words.yaml", "--only", "concatenation", "--seeds", "1", "--cpu-minutes", "0.02",
+        folder=labelled.parent,
+    )  # fmt: skip
+    assert compared.returncode == 0, compared.stderr
+    assert re.search(r"^\| concatenation \|", compared.stdout, re.MULTILINE)
+    compared = bigvocab(
+        "bench", "sampling", "words.yaml", "--only", "own", "--seeds", "1", "--steps", "20", folder=labelled.parent
+    )
+    assert compared.returncode == 0, compared.stderr
+    for row in ("full, equal examples", "own, equal examples", "own, equal time"):
+        (nll,) = re.findall(rf"^\| {row} +\|[^|]+\|[^|]+\| (\d\.\d+) ", compared.stdout, re.MULTILINE)
+        # 801 answers: nothing learnt would be 6.7.
+        assert 3 < float(nll) < 6.5
+
+
 def test_nothing_changed_is_all_cached(labelled: Path, bigvocab: Bigvocab) -> None:
     before = versions(labelled)
     result = run(bigvocab, labelled)

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.trainer.encoders.base import Encoder, glorot, lookup, seeded, uniform
+from components.trainer.encoders.base import Encoder, glorot, lookup, seeded
 
 _CELLS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
 
@@ -27,46 +27,21 @@ class Recurrent(Encoder):
     Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder" (2014).
 
     Args:
-        ids: number of input ids, the last of which is the padding.
-        embedding: width of E.
         projection: width of W.
         cell: "lstm" or "gru".
         units: width of s.
-        hidden: width of h; 0: the vector is x.
-        numbers, categories, feature_embedding, activation, normalize, dropout, seed: as of `SharedProjection`.
+        common: as of `Encoder`.
     """
 
-    def __init__(
-        self,
-        *,
-        ids: int,
-        embedding: int,
-        projection: int,
-        cell: str = "lstm",
-        units: int,
-        numbers: tuple[str, ...],
-        categories: dict[str, int],
-        feature_embedding: int,
-        hidden: int = 0,
-        activation: str = "glu",
-        normalize: bool = True,
-        dropout: float = 0.0,
-        seed: int = 0,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self._config = {
-            "ids": ids, "embedding": embedding, "projection": projection, "cell": cell, "units": units,
-            "numbers": tuple(numbers), "categories": dict(categories), "feature_embedding": feature_embedding,
-            "hidden": hidden, "activation": activation, "normalize": normalize, "dropout": dropout, "seed": seed,
-        }  # fmt: skip
-        self.embedding = keras.layers.Embedding(ids, embedding, uniform(seed + 1), name="embedding")
+    def __init__(self, *, projection: int, cell: str = "lstm", units: int, **common: Any) -> None:
+        super().__init__(**common)
+        self._config |= {"projection": projection, "cell": cell, "units": units}
+        self.add_layers()
+        seed = self._config["seed"]
         self.projection = keras.layers.Dense(projection, kernel_initializer=glorot(seed + 2), name="projection")
         with seeded(seed + 4):
             # cuDNN takes no padding on the left, and a model exported with its kernels would not run without a GPU.
             self.recurrence = _CELLS[cell](units, use_cudnn=False, name=cell)
-        self.add_features(numbers, categories, feature_embedding, seed)
-        self.add_hidden(hidden, activation, normalize, dropout, seed)
 
     @property
     def shared_variables(self) -> list[keras.Variable]:
@@ -89,6 +64,3 @@ class Recurrent(Encoder):
         steps = tf.reshape(projected, [-1, ids.shape[1], self._config["projection"]])
         state = self.recurrence(steps, mask=ids != self._config["ids"] - 1)
         return self.join(state, inputs, dropout_seed)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), **self._config}

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.trainer.encoders.base import Encoder, lookup, stateless, uniform
+from components.trainer.encoders.base import Encoder, lookup, stateless
 from components.trainer.encoders.submodel import Layers, checked, make
 
 
@@ -25,44 +25,20 @@ class SharedSubmodel(Encoder):
     layers of the sub-model, such as `Dropout`, draw from `dropout_seed`, for each position anew.
 
     Args:
-        ids: number of input ids, the last of which is the padding.
-        embedding: width of E.
         submodel: layers of Keras, as in `[{"Dense": {"units": 64}}, {"LayerNormalization": {}}]`, or
             `"package.module:function"`, whose function takes the width of E and gives a new Keras layer or model, of
             (n, embedding) to (n, any width).
         join: "concat", "mean", "max" or "sum".
-        numbers, categories, feature_embedding, hidden, activation, normalize, dropout, seed: as of `SharedProjection`.
+        common: as of `Encoder`.
 
     Raises:
         ValueError: the sub-model cannot be made, or not be applied to the inputs.
     """
 
-    def __init__(
-        self,
-        *,
-        ids: int,
-        embedding: int,
-        submodel: str | Layers,
-        join: str = "concat",
-        numbers: tuple[str, ...],
-        categories: dict[str, int],
-        feature_embedding: int,
-        hidden: int,
-        activation: str = "glu",
-        normalize: bool = True,
-        dropout: float = 0.0,
-        seed: int = 0,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self._config = {
-            "ids": ids, "embedding": embedding, "submodel": checked(submodel, embedding), "join": join,
-            "numbers": tuple(numbers), "categories": dict(categories), "feature_embedding": feature_embedding,
-            "hidden": hidden, "activation": activation, "normalize": normalize, "dropout": dropout, "seed": seed,
-        }  # fmt: skip
-        self.embedding = keras.layers.Embedding(ids, embedding, uniform(seed + 1), name="embedding")
-        self.add_features(numbers, categories, feature_embedding, seed)
-        self.add_hidden(hidden, activation, normalize, dropout, seed)
+    def __init__(self, *, submodel: str | Layers, join: str = "concat", **common: Any) -> None:
+        super().__init__(**common)
+        self._config |= {"submodel": checked(submodel, self._config["embedding"]), "join": join}
+        self.add_layers()
 
     @property
     def shared_variables(self) -> list[keras.Variable]:
@@ -98,6 +74,3 @@ class SharedSubmodel(Encoder):
         if how == "sum":
             return total
         return total / tf.maximum(tf.reduce_sum(tf.cast(present, total.dtype), axis=1), 1.0)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), **self._config}

@@ -23,40 +23,14 @@ class TenInputs(Encoder):
     The model inside is written with Keras's functional interface alone: `encoder.model`.
 
     Args:
-        ids: number of input ids, the padding id among them.
-        embedding: width of E.
         shared: width of W.
         shared_activation: the name of a Keras activation.
-        numbers, categories, feature_embedding, hidden, activation, normalize, dropout, seed: as of `SharedProjection`.
+        common: as of `Encoder`.
     """
 
-    def __init__(
-        self,
-        *,
-        ids: int,
-        embedding: int,
-        shared: int,
-        shared_activation: str = "relu",
-        numbers: tuple[str, ...],
-        categories: dict[str, int],
-        feature_embedding: int,
-        hidden: int,
-        activation: str = "glu",
-        normalize: bool = True,
-        dropout: float = 0.0,
-        seed: int = 0,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self._config = {
-            "ids": ids, "embedding": embedding, "shared": shared, "shared_activation": shared_activation,
-            "numbers": tuple(numbers), "categories": dict(categories), "feature_embedding": feature_embedding,
-            "hidden": hidden, "activation": activation, "normalize": normalize, "dropout": dropout, "seed": seed,
-        }  # fmt: skip
-
-    @property
-    def width(self) -> int:
-        return self._config["hidden"]
+    def __init__(self, *, shared: int, shared_activation: str = "relu", **common: Any) -> None:
+        super().__init__(**common)
+        self._config |= {"shared": shared, "shared_activation": shared_activation}
 
     @property
     def embedding(self) -> keras.layers.Layer:
@@ -114,6 +88,3 @@ class TenInputs(Encoder):
         for i, name in enumerate(self._config["categories"]):
             named[f"category_{i}"] = tf.cast(inputs[name], tf.int32)
         return stateless(self.model, named, dropout_seed)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), **self._config}

@@ -153,6 +153,13 @@ def test_eval_sums_are_those_of_numpy(shape, request):
     np.testing.assert_allclose([answer[name][0] for name in COLUMNS], expected, rtol=1e-3, atol=1e-4)
 
 
+def test_every_weight_is_written_once(exported):
+    written = [shape for _, shape in tf.train.list_variables(str(exported.path / "variables" / "variables"))]
+    # Without the numbers that are alone: the SavedModel has one of its own.
+    weights = sorted(tuple(v.shape) for v in exported.model.variables if len(v.shape) > 1)
+    assert sorted(tuple(shape) for shape in written if len(shape) > 1) == weights
+
+
 def test_the_file_beside_the_model_says_how_to_make_tokens(exported):
     about = json.loads((exported.path / "assets.extra" / "bigvocab.json").read_text())
     assert about["data"] == exported.corpus.data.model_dump(mode="json")

@@ -28,10 +28,10 @@ classes = 40
 # As many draws as classes: every class is a candidate, whatever a replica draws.
 spec = TrainerSpec.model_validate(
     {"model": {"context": 3, "embedding": 4, "projection": 4, "hidden": 8, "dropout": 0.0, "input_dropout": 0.0,
-               "ngram_buckets": 200, "ngram_dropout": 0.0},
-     "head": {"negatives": classes}}
+               "frequent_ngrams": 200, "ngram_dropout": 0.0},
+     "head": {"negatives": classes}, "target_weights": {"town": 0.5}}
 )
-layout = Layout("sequence", 3, 50, ("year",), {"party": 4})
+layout = Layout("sequence", 3, 50, ("year",), {"party": 4}, "class", ("age",), {"town": (9, 5, 2)})
 rng = np.random.default_rng(0)
 n = 64 * 5
 inputs = {
@@ -39,13 +39,18 @@ inputs = {
     "year": rng.normal(size=n).astype(np.float32),
     "party": rng.integers(0, 4, n),
 }
-labels = rng.integers(-1, classes, n).astype(np.int32)
+# Some of each are missing, and not as many on one replica as on the other.
+targets = {
+    "label": rng.integers(-1, classes, n).astype(np.int32),
+    "age": np.where(rng.random(n) < 0.2, np.nan, rng.normal(size=n)).astype(np.float32),
+    "town": rng.integers(-1, 3, n).astype(np.int32),
+}
 with strategy.scope():
     model = build_model(spec, layout, list(range(classes + 5, 5, -1)))
     optimizer = FusedAdam(0.01)
     optimizer.build(model.trainable_variables)
     model.compile(optimizer=optimizer, jit_compile=False)
-data = tf.data.Dataset.from_tensor_slices((inputs, {"label": labels})).batch(64, drop_remainder=True)
+data = tf.data.Dataset.from_tensor_slices((inputs, targets)).batch(64, drop_remainder=True)
 history = model.fit(data.repeat(), steps_per_epoch=5, epochs=3, verbose=0)
 # 100 windows: the last batch is not whole, and its halves are not equal.
 measured = Validator(model, data.unbatch().take(100).batch(64), strategy).measure()

@@ -54,6 +54,21 @@ def test_ranks_of_real_numbers_hold_across_chunks(monkeypatch):
     np.testing.assert_allclose(cut.nll, whole.nll, atol=1e-5)
 
 
+def test_few_logits_are_held_at_a_time(monkeypatch):
+    rng = np.random.default_rng(0)
+    hidden, table = (rng.normal(size=shape).astype(np.float32) for shape in ((50, 4), (30, 4)))
+    labels = tf.constant(rng.integers(0, 30, 50))
+    whole = sweep(hidden, table, np.zeros(30, np.float32), labels, k=2)
+    held = []
+    softmax = tf.nn.softmax
+    monkeypatch.setattr(module.tf.nn, "softmax", lambda logits: (held.append(int(tf.size(logits))), softmax(logits))[1])
+    monkeypatch.setattr(module, "LOGITS", 200)
+    few = sweep(hidden, table, np.zeros(30, np.float32), labels, k=2)
+    assert max(held) <= 200
+    for one, other in zip(whole, few, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5)
+
+
 def test_more_answers_than_classes_are_refused():
     with pytest.raises(ValueError, match="3 classes"):
         sweep(tf.zeros((1, 2)), tf.zeros((3, 2)), tf.zeros(3), k=4)
