@@ -13,7 +13,7 @@ CONCATENATION = {"context": 10, "heads": 0, "ngrams": 1}
 GRU = {"kind": "recurrent", "cell": "gru", "context": 20, "embedding": 50, "projection": 128, "units": 128}
 ARMS: dict[str, dict[str, Any]] = {
     "concatenation": {"model": CONCATENATION},
-    "concatenation + n-grams": {"model": {**CONCATENATION, "ngrams": 3}},
+    "concatenation + n-grams": {"model": {**CONCATENATION, "ngrams": 4}},
     "pooling": {"model": {"ngrams": 1}},
     "pooling + n-grams": {"model": {}},
     "gru": {"model": {**GRU, "hidden": 128, "dropout": 0.2}, "learning_rate": 3e-3},

@@ -43,13 +43,13 @@ class SharedProjectionSpec(EncoderSpec):
     """How many of the latest ids are kept in order; not more than there are."""
     heads: int = Field(default=4, ge=0)
     """How many weighted means of all K ids are made, by attention. 0: none, only the ordered ids count."""
-    ngrams: int = Field(default=3, ge=1)
-    """The last 2, 3, ... up to so many ids together have a vector of their own too, found by hashing. 1: none."""
-    ngram_buckets: int = Field(default=131_072, ge=1)
-    """Rows of the table of these vectors, each as wide as the hidden layer."""
+    ngrams: int = Field(default=4, ge=1)
+    """The last 2, 3, ... up to so many ids together have a vector too, as wide as the hidden layer. 1: none."""
+    frequent_ngrams: int = Field(default=131_072, ge=1)
+    """How many of these n-grams, the most frequent, have a vector of their own. All others share one."""
     ngram_dropout: float = Field(default=0.5, ge=0, lt=1)
     """Share of the n-grams that is dropped in training."""
-    ngram_rate: float = Field(default=0.3, gt=0)
+    ngram_rate: float = Field(default=0.6, gt=0)
     """Learning rate of the n-grams, relative to the other weights'."""
     projection: int = Field(default=128, ge=1)
     """Width of the projection W (embedding x projection, no bias), shared by all positions and examples."""

@@ -86,7 +86,9 @@ def run_fn(fn_args: Any) -> None:
     restored = checkpoints.restore()
     state = restored or TrainingState()
     remove_abandoned(config["checkpoints"], key)
-    tokens = _tokens(found, transform, data)
+    if restored is None:
+        model.encoder.read(lambda length: windows.latest_ids(train_files, layout, length))
+    tokens = {**_tokens(found, transform, data), **model.encoder.own_vocabularies}
     if restored is None and fn_args.base_model:
         state.warm_start = _start_from(fn_args.base_model, model, tokens)
         state.first_iteration = int(model.optimizer.iterations.numpy())

@@ -45,7 +45,8 @@ class Rows:
 
     def of(self, table: NDArray[Any]) -> NDArray[Any]:
         """The new table, or vector: (earlier rows, ...) -> (rows, ...)."""
-        rare = table[self.tokens - max(1, self.tokens // 10) : self.tokens]
+        # Of no tokens, what stands behind them.
+        rare = table[self.tokens - max(1, self.tokens // 10) : self.tokens] if self.tokens else table[-1:]
         buckets = table[self.tokens : -1] if len(table) - self.tokens > 1 else table[-1:]
         means = [rows.mean(axis=0, keepdims=True, dtype=np.float64).astype(table.dtype) for rows in (rare, buckets)]
         return np.concatenate([table, *means])[self.sources]

@@ -45,6 +45,7 @@ def tables(model: keras.Model) -> dict[str, str]:
         model: a `VocabularyClassifier`.
     """
     found = {table.path: "inputs" for table in model.encoder.id_tables}
+    found |= {table.path: name for name, table in model.encoder.own_tables.items()}
     for name, layer in model.encoder.categories.items():
         found[layer.embeddings.path] = f"category_{name}"
     for name, answer in model.answers.items():

@@ -153,6 +153,15 @@ def target_columns(files: Sequence[str], layout: Layout) -> tf.data.Dataset:
     return _rows(files).batch(COUNTED_ROWS).map(targets)
 
 
+def latest_ids(files: Sequence[str], layout: Layout, length: int) -> tf.data.Dataset:
+    """The last ids of all windows with a known label, (any, length) int32, in the order of the files."""
+    return (
+        _rows(files)
+        .batch(COUNTED_ROWS)
+        .map(lambda serialized: _spans(serialized, layout, known_only=True)[0].cut(length, layout.padding))
+    )
+
+
 def training_batches(
     files: Sequence[str],
     layout: Layout,

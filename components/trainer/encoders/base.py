@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -90,12 +90,46 @@ class Encoder(keras.layers.Layer):
     gives (batch, width) float32. `dropout_seed`, (2,) int32, is given in training: Keras's own dropout keeps a state,
     which cannot be updated on several replicas at once. All variables are made in `build`. `embedding` is the layer
     that holds the ids' table, `categories` those of the category features' by name.
+
+    Args:
+        ids: number of input ids, the padding id, their last, among them.
+        embedding: width of the ids' table.
+        numbers: names of the number features.
+        categories: names of the category features, each with its number of ids.
+        feature_embedding: width of each category's embedding.
+        hidden: width of h; 0: the vector is x.
+        activation: the name of a Keras activation, or "glu" for the gate.
+        normalize: whether there is a norm.
+        dropout: share of the hidden values dropped in training.
+        seed: of the weights.
     """
+
+    def __init__(
+        self,
+        *,
+        ids: int,
+        embedding: int,
+        numbers: tuple[str, ...],
+        categories: dict[str, int],
+        feature_embedding: int,
+        hidden: int,
+        activation: str = "glu",
+        normalize: bool = True,
+        dropout: float = 0.0,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self._config: dict[str, Any] = {
+            "ids": ids, "embedding": embedding, "numbers": tuple(numbers), "categories": dict(categories),
+            "feature_embedding": feature_embedding, "hidden": hidden, "activation": activation,
+            "normalize": normalize, "dropout": dropout, "seed": seed,
+        }  # fmt: skip
 
     @property
     def width(self) -> int:
         """Of the vectors, once built: what `join` gives, where a subclass does not say otherwise."""
-        return self._joined_width if self.hidden is None else self._hidden_width
+        return self._config["hidden"] or self._joined_width
 
     @property
     def shared_variables(self) -> list[keras.Variable]:
@@ -109,38 +143,52 @@ class Encoder(keras.layers.Layer):
 
     @property
     def named(self) -> list[keras.Variable]:
-        """The weights that `name_ids` sets, and training leaves alone."""
+        """The weights that `name_ids` and `read` set, and training leaves alone."""
         return []
+
+    @property
+    def own_tables(self) -> dict[str, keras.Variable]:
+        """The trained weights with a row for each entry of a vocabulary of the encoder's own, by its name."""
+        return {}
+
+    @property
+    def own_vocabularies(self) -> dict[str, list[str]]:
+        """The entries of these, by row."""
+        return {}
 
     def name_ids(self, tokens: Sequence[str]) -> None:
         """Tells which tokens the first ids stand for; out-of-vocabulary buckets and padding come after them."""
 
-    def add_features(self, numbers: Sequence[str], categories: Mapping[str, int], width: int, seed: int) -> None:
-        """Makes the layers of the features: see `SharedProjection` for the arguments."""
-        self.numbers = tuple(numbers)
+    def read(self, windows: Callable[[int], Iterable[tf.Tensor]]) -> None:
+        """Has the encoder look at what it is going to be trained on, once, after `name_ids`.
+
+        Args:
+            windows: gives the last so many ids of each window of the train split, (any, that many) at a time.
+        """
+
+    def add_layers(self) -> None:
+        """Makes the layers of ids, features and hidden layer, without their variables."""
+        config, seed = self._config, self._config["seed"]
+        self.embedding = keras.layers.Embedding(config["ids"], config["embedding"], uniform(seed + 1), name="embedding")
         self.categories = {
             # Keras takes no "/" in a name.
-            name: keras.layers.Embedding(size, width, uniform(seed + 10 + i), name=f"category_{name.replace('/', '_')}")
-            for i, (name, size) in enumerate(categories.items())
+            name: keras.layers.Embedding(
+                size, config["feature_embedding"], uniform(seed + 10 + i), name=f"category_{name.replace('/', '_')}"
+            )
+            for i, (name, size) in enumerate(config["categories"].items())
         }
-        self._feature_width = len(self.numbers) + len(self.categories) * width
-
-    def add_hidden(self, hidden: int, activation: str, normalize: bool, dropout: float, seed: int) -> None:
-        """Makes the hidden layer: see `SharedProjection` for the arguments."""
-        # Half of a gated layer's units are the gates: one matrix product for both.
-        self._gated = activation == "glu"
+        hidden, gated = config["hidden"], config["activation"] == "glu"
         self.hidden = self.norm = None
         if hidden:
             self.hidden = keras.layers.Dense(
-                2 * hidden if self._gated else hidden,
-                None if self._gated else activation,
+                # Half of a gated layer's units are the gates: one matrix product for both.
+                2 * hidden if gated else hidden,
+                None if gated else config["activation"],
                 kernel_initializer=glorot(seed + 3),
                 name="hidden",
             )
-            self._hidden_width = hidden
-            if normalize:
+            if config["normalize"]:
                 self.norm = keras.layers.LayerNormalization(epsilon=1e-3, name="norm")
-        self.dropout = dropout
 
     def build_join(self, width: int) -> None:
         """Makes the variables of features and hidden layer.
@@ -150,11 +198,12 @@ class Encoder(keras.layers.Layer):
         """
         for layer in self.categories.values():
             layer.build((None,))
-        self._joined_width = width + self._feature_width
+        of_features = len(self._config["numbers"]) + len(self.categories) * self._config["feature_embedding"]
+        self._joined_width = width + of_features
         if self.hidden is not None:
             self.hidden.build((None, self._joined_width))
         if self.norm is not None:
-            self.norm.build((None, self._hidden_width))
+            self.norm.build((None, self.width))
 
     def join(
         self,
@@ -171,17 +220,21 @@ class Encoder(keras.layers.Layer):
             dropout_seed: (2,) int32, in training.
             added: (batch, width) to the hidden layer, before its norm.
         """
+        dropout = self._config["dropout"]
         parts = [values]
-        parts += [tf.cast(inputs[name], values.dtype)[:, tf.newaxis] for name in self.numbers]
+        parts += [tf.cast(inputs[name], values.dtype)[:, tf.newaxis] for name in self._config["numbers"]]
         parts += [lookup(layer, tf.cast(inputs[name], tf.int32)) for name, layer in self.categories.items()]
         joined = tf.concat(parts, axis=1)
         if self.hidden is None:
-            return dropped(joined, self.dropout, dropout_seed, 1)
+            return dropped(joined, dropout, dropout_seed, 1)
         hidden = self.hidden(joined)
-        if self._gated:
+        if self._config["activation"] == "glu":
             value, gate = tf.split(hidden, 2, axis=1)
             hidden = value * tf.sigmoid(gate)
-        hidden = dropped(hidden, self.dropout, dropout_seed, 1)
+        hidden = dropped(hidden, dropout, dropout_seed, 1)
         if added is not None:
             hidden += added
         return hidden if self.norm is None else self.norm(hidden)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), **self._config}

@@ -1,83 +1,110 @@
-"""What the last few ids say as a whole, remembered by hash."""
+"""What the last few ids say as a whole, remembered for those that are frequent."""
 
 # TensorFlow's and Keras's annotations are narrower than what they take and give.
 # pyright: reportArgumentType=false
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from components.trainer.encoders.base import lookup
 
 # 2^64 / golden ratio, odd: Knuth, "The Art of Computer Programming", 6.4 (multiplicative hashing). As signed 64 bits.
 _MIX = 0x9E3779B97F4A7C15 - (1 << 64)
+# Something large for ids to begin from, so that n-grams of small numbers do not have the keys of others.
+_START = 0x2545F4914F6CDD1D
+# Behind every key there is.
+_NONE = (1 << 63) - 1
+# N-grams counted at a time, and kept on: 16 bytes each.
+COUNTED = 1 << 24
 
 
 @keras.saving.register_keras_serializable("bigvocab")
-class HashedNgrams(keras.layers.Layer):
-    """The sum of one vector for the last two ids, one for the last three, and so on, each found by hashing.
+class FrequentNgrams(keras.layers.Layer):
+    """The sum of one vector for the last two ids, one for the last three, and so on, as far as they are frequent.
 
-        y = rate * sum_{n=2..longest} T[hash(n, f(id_{K-n+1}) ... f(id_K)) mod buckets]
+        y = rate * sum_{n=2..longest} T[row(id_{K-n+1} ... id_K)]
 
     A network that joins embeddings has to learn what a frequent pair of words means out of its parts; a table
-    remembers it. N-grams that fall into one bucket share its row (Weinberger et al., "Feature Hashing for Large Scale
-    Multitask Learning", 2009). Beside a neural model the idea is Mikolov et al., "Strategies for Training Large Scale
-    Neural Network Language Models" (2011).
+    remembers it. Beside a neural model the idea is Mikolov et al., "Strategies for Training Large Scale Neural Network
+    Language Models" (2011), there by hashing. Here the most frequent n-grams of the training data have a row each, and
+    all others share the last one: what was met once is remembered too well, and is trusted too much when it is met
+    again in a later epoch. Count-based models leave it out for the same reason (Katz, "Estimation of Probabilities from
+    Sparse Data", 1987). Against that, too, whole n-grams are dropped in training, and `rate` lets a row need several
+    steps to say much: Adam moves an entry by about the learning rate whatever its gradient.
 
-    What was seen once is remembered at once, and would be trusted too much when it is met again in a later epoch. So
-    whole n-grams are dropped in training, and `rate` lets a row need several steps to say much: Adam moves an entry by
-    about the learning rate whatever its gradient.
-
-    f gives each id a fingerprint. Told the tokens (`name_ids`), it is the token's, so that an n-gram keeps its row when
-    a later vocabulary numbers the tokens otherwise.
+    An n-gram is told by a key of 64 bits, made of its ids' fingerprints. Given the tokens (`name_ids`), these are the
+    tokens' own, so that an n-gram keeps its key when a later vocabulary numbers the tokens otherwise.
 
     Args:
         ids: number of ids.
         longest: ids in the longest n-gram, 2 or more.
-        buckets: rows of T, for all lengths together.
+        frequent: how many n-grams have a row of their own, of all lengths together. T has one row more.
         width: of T.
         dropout: share of the n-grams that are dropped in training.
         rate: of learning, relative to the other weights'.
     """
 
     def __init__(
-        self, ids: int, longest: int, buckets: int, width: int, dropout: float = 0.0, rate: float = 1.0, **kwargs: Any
+        self, ids: int, longest: int, frequent: int, width: int, dropout: float = 0.0, rate: float = 1.0, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         if longest < 2:
             raise ValueError(f"longest is {longest}: an n-gram has 2 ids or more")
-        self.ids, self.longest, self.buckets, self.width, self.dropout, self.rate = (
-            ids,
-            longest,
-            buckets,
-            width,
-            dropout,
-            rate,
-        )
+        self.ids, self.longest, self.frequent, self.width = ids, longest, frequent, width
+        self.dropout, self.rate = dropout, rate
         # Zero: an n-gram that was never seen says nothing.
-        self.table = keras.layers.Embedding(buckets, width, "zeros", name="table")
+        self.table = keras.layers.Embedding(frequent + 1, width, "zeros", name="table")
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.table.build((None,))
-        self.fingerprints = self.add_weight(
-            shape=(self.ids,),
-            dtype="int64",
-            initializer=lambda shape, dtype=None: tf.range(shape[0], dtype=dtype),
-            trainable=False,
-            name="fingerprints",
-        )
+        self.fingerprints = self._constant("fingerprints", lambda shape, dtype=None: tf.range(shape[0], dtype=dtype))
+        # Ascending; where each is in the table, whose rows go by frequency.
+        self.keys = self._constant("keys", lambda shape, dtype=None: tf.fill(shape, tf.constant(_NONE, dtype)))
+        self.places = self._constant("places", lambda shape, dtype=None: tf.range(shape[0], dtype=dtype))
         self.built = True
+
+    def _constant(self, name: str, initializer: Any) -> keras.Variable:
+        size = self.ids if name == "fingerprints" else self.frequent
+        return self.add_weight(shape=(size,), dtype="int64", initializer=initializer, trainable=False, name=name)
+
+    @property
+    def named(self) -> list[keras.Variable]:
+        """The weights that `name_ids` and `count` set, and training leaves alone."""
+        return [self.fingerprints, self.keys, self.places]
 
     def name_ids(self, tokens: Sequence[str]) -> None:
         """Takes the fingerprints of the first ids' tokens; the others, as for padding, are told by their place."""
         others = [f"\0{place}" for place in range(self.ids - len(tokens))]
         names = tf.constant([*tokens, *others], tf.string)
         # FarmHash's Fingerprint64, which is the same everywhere and for all time.
-        self.fingerprints.assign(tf.strings.to_hash_bucket_fast(names, 2**63 - 1))
+        self.fingerprints.assign(tf.strings.to_hash_bucket_fast(names, _NONE))
+
+    def count(self, windows: Iterable[tf.Tensor]) -> None:
+        """Gives a row to each of the most frequent n-grams, the first to the most frequent.
+
+        Args:
+            windows: (any, K) ids, K at least `longest`. `name_ids` comes before.
+        """
+        keys_of = tf.function(self.keys_of, reduce_retracing=True)
+        keys, _ = most_frequent((keys_of(ids).numpy().ravel() for ids in windows), self.frequent)
+        found, order = np.full(self.frequent, _NONE), np.argsort(keys)
+        found[: len(keys)], places = keys[order], np.arange(self.frequent)
+        places[: len(keys)] = order
+        self.keys.assign(found)
+        self.places.assign(places)
+
+    def counted(self) -> list[str]:
+        """The keys that have a row, by row: a vocabulary that another model's rows can be told by."""
+        keys, places = (np.asarray(keras.ops.convert_to_numpy(v)) for v in (self.keys, self.places))
+        known = keys != _NONE
+        return keys[known][np.argsort(places[known])].astype(str).tolist()
 
     def call(self, ids: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
         """(batch, K) int32 ids, K at least `longest` -> (batch, width).
@@ -95,12 +122,21 @@ class HashedNgrams(keras.layers.Layer):
 
     def rows(self, ids: tf.Tensor) -> tf.Tensor:
         """(batch, K) ids -> (batch, longest - 1) int64: the row of the last two ids, of the last three, and so on."""
-        ids = tf.gather(self.fingerprints, tf.cast(ids, tf.int32))
-        key = ids[:, -1]
+        keys = self.keys_of(ids)
+        flat = tf.reshape(keys, [-1])
+        at = tf.minimum(tf.searchsorted(self.keys.value, flat), self.frequent - 1)
+        known = tf.gather(self.keys.value, at) == flat
+        return tf.reshape(tf.where(known, tf.gather(self.places.value, at), self.frequent), tf.shape(keys))
+
+    def keys_of(self, ids: tf.Tensor) -> tf.Tensor:
+        """(batch, K) ids -> (batch, longest - 1) int64, of the last two ids, of the last three, and so on."""
+        ids = tf.gather(self.fingerprints.value, tf.cast(ids, tf.int32))
+        key = ids[:, -1] + _START
         found = []
         for n in range(2, self.longest + 1):
             key = key * _MIX + ids[:, -n] + n
-            found.append(_bucket(key, self.buckets))
+            # The upper bits of a product are mixed best: they are brought to the lower ones too.
+            found.append(tf.bitwise.bitwise_xor(key, tf.bitwise.right_shift(key, 32)) * _MIX)
         return tf.stack(found, axis=1)
 
     def get_config(self) -> dict[str, Any]:
@@ -108,13 +144,40 @@ class HashedNgrams(keras.layers.Layer):
             **super().get_config(),
             "ids": self.ids,
             "longest": self.longest,
-            "buckets": self.buckets,
+            "frequent": self.frequent,
             "width": self.width,
             "dropout": self.dropout,
             "rate": self.rate,
         }
 
 
-def _bucket(key: tf.Tensor, buckets: int) -> tf.Tensor:
-    # The upper bits of a product are mixed best.
-    return tf.math.floormod(tf.bitwise.right_shift(key * _MIX, 32), buckets)
+def most_frequent(parts: Iterable[NDArray[np.int64]], size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The keys that come most often, the most frequent first, and how often; of equal ones the smaller key first.
+
+    Where there are more than `COUNTED` different keys, half of them, the rarest, are forgotten from time to time, as in
+    Manku and Motwani, "Approximate Frequency Counts over Data Streams" (2002).
+
+    Args:
+        parts: (any,) keys.
+        size: how many are wanted.
+    """
+    keys, counts = np.zeros(0, np.int64), np.zeros(0, np.int64)
+    waiting: list[NDArray[np.int64]] = []
+
+    def counted() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        new, of_new = np.unique(np.concatenate([*waiting, np.zeros(0, np.int64)]), return_counts=True)
+        every, where = np.unique(np.concatenate([keys, new]), return_inverse=True)
+        sums = np.bincount(where, np.concatenate([counts, of_new]), minlength=len(every))
+        return every, sums.astype(np.int64)
+
+    for part in parts:
+        waiting.append(part)
+        if sum(map(len, waiting)) >= COUNTED:
+            keys, counts = counted()
+            waiting.clear()
+            if len(keys) > COUNTED:
+                kept = np.sort(np.argsort(-counts, kind="stable")[: COUNTED // 2])
+                keys, counts = keys[kept], counts[kept]
+    keys, counts = counted()
+    best = np.argsort(-counts, kind="stable")[:size]
+    return keys[best], counts[best]

@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from components.trainer.encoders.base import Encoder, dropped, glorot, lookup, uniform
-from components.trainer.encoders.ngrams import HashedNgrams
+from components.trainer.encoders.base import Encoder, dropped, glorot, lookup
+from components.trainer.encoders.ngrams import FrequentNgrams
 from components.trainer.encoders.pooling import AttentionPooling
 
 # Latest ids whose projections ask the pooling.
@@ -28,71 +28,47 @@ class SharedProjection(Encoder):
         x   = [y_1 ... y_heads, e_K-ordered+1 ... e_K, numbers, categories]
 
     and h of x as in `Encoder`, with the vectors of the last ids as n-grams added before the norm. See
-    `AttentionPooling` and `HashedNgrams`. W has no bias, so that projecting a mean is the mean of the projections.
+    `AttentionPooling` and `FrequentNgrams`. W has no bias, so that projecting a mean is the mean of the projections.
 
     Args:
-        ids: number of input ids, the padding id, their last, among them.
-        embedding: width of E.
         projection: width of W.
         ordered: how many of the latest ids are kept in order; not more than there are.
         heads: of the pooling. 0: none, only the ordered ids count.
         ngrams: ids in the longest n-gram; not more than there are. 1: no n-grams.
-        ngram_buckets: rows of their table.
+        frequent_ngrams: how many of them, the most frequent, have a vector of their own.
         ngram_dropout: share of the n-grams dropped in training.
         ngram_rate: their rate of learning, relative to the other weights'.
-        numbers: names of the number features.
-        categories: names of the category features, each with its number of ids.
-        feature_embedding: width of each category's embedding.
-        hidden: width of h.
-        activation: the name of a Keras activation, or "glu" for the gate.
-        normalize: whether there is a norm.
         input_dropout: share of the projected values dropped in training.
-        dropout: share of the hidden values dropped in training.
-        seed: of the weights.
+        common: as of `Encoder`.
     """
 
     def __init__(
         self,
         *,
-        ids: int,
-        embedding: int,
         projection: int,
         ordered: int,
         heads: int,
         ngrams: int,
-        ngram_buckets: int,
+        frequent_ngrams: int,
         ngram_dropout: float,
         ngram_rate: float,
-        numbers: tuple[str, ...],
-        categories: dict[str, int],
-        feature_embedding: int,
-        hidden: int,
-        activation: str = "glu",
-        normalize: bool = True,
         input_dropout: float = 0.0,
-        dropout: float = 0.0,
-        seed: int = 0,
-        **kwargs: Any,
+        **common: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self._config = {
-            "ids": ids, "embedding": embedding, "projection": projection, "ordered": ordered,
-            "heads": heads, "ngrams": ngrams, "ngram_buckets": ngram_buckets, "ngram_dropout": ngram_dropout,
-            "ngram_rate": ngram_rate, "numbers": tuple(numbers),
-            "categories": dict(categories), "feature_embedding": feature_embedding, "hidden": hidden,
-            "activation": activation, "normalize": normalize, "input_dropout": input_dropout,
-            "dropout": dropout, "seed": seed,
+        super().__init__(**common)
+        self._config |= {
+            "projection": projection, "ordered": ordered, "heads": heads, "ngrams": ngrams,
+            "frequent_ngrams": frequent_ngrams, "ngram_dropout": ngram_dropout, "ngram_rate": ngram_rate,
+            "input_dropout": input_dropout,
         }  # fmt: skip
-        self.embedding = keras.layers.Embedding(ids, embedding, uniform(seed + 1), name="embedding")
+        self.add_layers()
+        seed = self._config["seed"]
         self.projection = keras.layers.Dense(
             projection, use_bias=False, kernel_initializer=glorot(seed + 2), name="projection"
         )
-        self.pooling = AttentionPooling(ids, heads, seed + 4, name="pooling") if heads else None
+        self.pooling = AttentionPooling(self._config["ids"], heads, seed + 4, name="pooling") if heads else None
         self.ngrams = None
         self.ordered = ordered
-        self.add_features(numbers, categories, feature_embedding, seed)
-        self.add_hidden(hidden, activation, normalize, dropout, seed)
-        self.input_dropout = input_dropout
 
     @property
     def shared_variables(self) -> list[keras.Variable]:
@@ -104,11 +80,23 @@ class SharedProjection(Encoder):
 
     @property
     def named(self) -> list[keras.Variable]:
-        return [self.ngrams.fingerprints] if self.ngrams is not None else []
+        return self.ngrams.named if self.ngrams is not None else []
+
+    @property
+    def own_tables(self) -> dict[str, keras.Variable]:
+        return {"ngrams": self.ngrams.table.embeddings} if self.ngrams is not None else {}
+
+    @property
+    def own_vocabularies(self) -> dict[str, list[str]]:
+        return {"ngrams": self.ngrams.counted()} if self.ngrams is not None else {}
 
     def name_ids(self, tokens: Sequence[str]) -> None:
         if self.ngrams is not None:
             self.ngrams.name_ids(tokens)
+
+    def read(self, windows: Callable[[int], Iterable[tf.Tensor]]) -> None:
+        if self.ngrams is not None:
+            self.ngrams.count(windows(self.ngrams.longest))
 
     def build(self, input_shape: dict[str, tuple[int | None, ...]]) -> None:
         # All at once: under a distribution strategy variables are made in its scope, not in the first step.
@@ -122,8 +110,8 @@ class SharedProjection(Encoder):
         longest = min(config["ngrams"], context)
         if longest > 1:
             dropout, rate = config["ngram_dropout"], config["ngram_rate"]
-            self.ngrams = HashedNgrams(
-                config["ids"], longest, config["ngram_buckets"], config["hidden"], dropout, rate, name="ngrams"
+            self.ngrams = FrequentNgrams(
+                config["ids"], longest, config["frequent_ngrams"], config["hidden"], dropout, rate, name="ngrams"
             )
             self.ngrams.build((None, context))
         self.build_join((config["heads"] + self.ordered) * projection)
@@ -143,7 +131,7 @@ class SharedProjection(Encoder):
         ids = tf.cast(inputs["input_ids"], tf.int32)
         # Looked up apart: the gradient of a slice would be padded to the size of the whole.
         latest = self._projected(lookup(self.embedding, ids[:, -self.ordered :]))
-        values = dropped(latest, self.input_dropout, dropout_seed, 0)
+        values = dropped(latest, self._config["input_dropout"], dropout_seed, 0)
         if self.pooling is not None:
             query = latest[:, -min(_ASKING, self.ordered) * self._config["projection"] :]
             pooled = self.pooling(lookup(self.embedding, ids), query, ids)
@@ -157,6 +145,3 @@ class SharedProjection(Encoder):
     def _projected(self, vectors: tf.Tensor) -> tf.Tensor:
         """(batch, n, embedding) -> (batch, n x projection), one after the other."""
         return tf.reshape(self.projection(vectors), [-1, vectors.shape[1] * self._config["projection"]])
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), **self._config}

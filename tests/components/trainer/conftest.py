@@ -59,7 +59,7 @@ REGRESSION = DataSpec.model_validate(
 VOCABULARY = VocabularySpec(inputs=300, labels=500, oov_buckets=3)
 BANDS = BandSpec(head=20, torso=150)
 SMALL = {
-    "model": {"context": 4, "embedding": 8, "projection": 8, "hidden": 16, "ngram_buckets": 500},
+    "model": {"context": 4, "embedding": 8, "projection": 8, "hidden": 16, "frequent_ngrams": 500},
     "head": {"negatives": 64},
     "batch": 64,
     "epochs": 2,

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,6 +49,11 @@ def test_other_numbers_of_buckets_start_from_their_mean_and_the_padding_stays() 
     np.testing.assert_array_equal(rows.of(table), [[1.0], [15.0], [15.0], [15.0], [7.0]])
 
 
+def test_without_any_token_before_all_start_from_what_stands_behind() -> None:
+    rows = Rows.between([], 2, [b"a"], 3)
+    np.testing.assert_array_equal(rows.of(np.asarray([[1.0], [7.0]])), [[7.0], [1.0], [7.0]])
+
+
 def test_vectors_move_like_tables() -> None:
     rows = Rows.between([b"a", b"b", b"c"], 3, [b"c", b"new", b"a"], 3)
     np.testing.assert_array_equal(rows.of(np.asarray([1.0, 2.0, 3.0])), [3.0, 3.0, 1.0])
@@ -57,15 +63,31 @@ OLD = {"inputs": ["the", "of", "state"], "labels": ["of", "the", "union", "war"]
 NEW = {"inputs": ["of", "state", "peace"], "labels": ["the", "peace", "of"], "category_party": ["none", "new", "whig"]}
 
 
+# What is read, by the first token: in the old data "state of" is the most frequent pair, in the new "of peace".
+PAIRS = {
+    "the": [("state", "of"), ("state", "of"), ("state", "of"), ("of", "the"), ("of", "the"), ("?", "?")],
+    "of": [("of", "peace"), ("of", "peace"), ("of", "peace"), ("state", "of"), ("state", "of"), ("?", "?")],
+}
+
+
+def ids_of(tokens: dict[str, list[str]], word: str) -> int:
+    """The out-of-vocabulary bucket is behind the tokens."""
+    return [*tokens["inputs"], "?"].index(word)
+
+
 def model_of(tokens: dict[str, list[str]], seed: int = 1, **changes: int) -> VocabularyClassifier:
     spec = TrainerSpec.model_validate(
         {
-            "model": {"context": 2, "embedding": 3, "projection": 4, "hidden": 5, "ngram_buckets": 20, **changes},
+            "model": {"context": 2, "embedding": 3, "projection": 4, "hidden": 5, "frequent_ngrams": 20, **changes},
             "seed": seed,
         }
     )
     layout = Layout("sequence", 2, len(tokens["inputs"]) + 1, (), {"party": len(tokens["category_party"]) + 1})
     model = build_model(spec, layout, list(range(len(tokens["labels"]), 0, -1)))
+    model.encoder.name_ids(tokens["inputs"])
+    model.encoder.read(
+        lambda length: [tf.constant([[ids_of(tokens, word) for word in pair]]) for pair in PAIRS[tokens["inputs"][0]]]
+    )
     optimizer = FusedAdam(0.01)
     optimizer.build(model.trainable_variables)
     model.compile(optimizer=optimizer)
@@ -84,6 +106,10 @@ def by_path(model: VocabularyClassifier) -> dict[str, list[np.ndarray]]:
     }
 
 
+def vocabularies_of(model: VocabularyClassifier, tokens: dict[str, list[str]]) -> dict[str, list[str]]:
+    return {**tokens, **model.encoder.own_vocabularies}
+
+
 def path_of(model: VocabularyClassifier, variable: keras.Variable) -> str:
     return next(v.path for v in model.weights if v is variable)
 
@@ -91,14 +117,14 @@ def path_of(model: VocabularyClassifier, variable: keras.Variable) -> str:
 @pytest.fixture
 def earlier(tmp_path: Path) -> tuple[VocabularyClassifier, str]:
     old = model_of(OLD)
-    write(str(tmp_path / "warm_start"), old, old.get_weights(), OLD)
+    write(str(tmp_path / "warm_start"), old, old.get_weights(), vocabularies_of(old, OLD))
     return old, str(tmp_path / "warm_start")
 
 
 def test_tables_biases_and_moments_are_carried_over_by_token(earlier) -> None:
     old, folder = earlier
     new = model_of(NEW, seed=2)
-    started = start_from(Earlier(folder), new, NEW)
+    started = start_from(Earlier(folder), new, vocabularies_of(new, NEW))
     before, after = by_path(old), by_path(new)
     moves = {
         path_of(new, new.encoder.embedding.embeddings): [1, 2, 2, 3, 4],  # a new token: the rarest, "state"
@@ -106,6 +132,7 @@ def test_tables_biases_and_moments_are_carried_over_by_token(earlier) -> None:
         path_of(new, new.head.table): [1, 3, 0],
         path_of(new, new.head.bias): [1, 3, 0],
         path_of(new, new.encoder.categories["party"].embeddings): [1, 1, 0, 2],
+        path_of(new, new.encoder.ngrams.table.embeddings): [2, 0, *range(2, 21)],
     }
     for path, values in after.items():
         for value, was in zip(values, before[path], strict=True):
@@ -117,6 +144,7 @@ def test_tables_biases_and_moments_are_carried_over_by_token(earlier) -> None:
     assert started["fresh"] == []
     assert started["vocabularies"] == {
         "inputs": {"stayed": 2, "came": 1, "went": 1},
+        "ngrams": {"stayed": 2, "came": 1, "went": 1},
         "category_party": {"stayed": 2, "came": 1, "went": 0},
         "labels": {"stayed": 2, "came": 1, "went": 2},
     }
@@ -129,7 +157,7 @@ def test_another_architecture_takes_what_fits_and_says_what_does_not(earlier) ->
     old, folder = earlier
     new = model_of(NEW, seed=2, hidden=6)
     before = by_path(new)
-    started = start_from(Earlier(folder), new, NEW)
+    started = start_from(Earlier(folder), new, vocabularies_of(new, NEW))
     after, was = by_path(new), by_path(old)
     np.testing.assert_array_equal(after["encoder/projection/kernel"][0], was["encoder/projection/kernel"][0])
     table = path_of(new, new.head.table)
@@ -148,7 +176,8 @@ def test_a_weight_that_is_new_is_said_to_be(earlier) -> None:
     about = json.loads(Path(folder, "about.json").read_text())
     del about["weights"]["encoder/projection/kernel"]
     Path(folder, "about.json").write_text(json.dumps(about))
-    started = start_from(Earlier(folder), model_of(NEW, seed=2), NEW)
+    new = model_of(NEW, seed=2)
+    started = start_from(Earlier(folder), new, vocabularies_of(new, NEW))
     assert started["fresh"] == ["encoder/projection/kernel: not in the earlier model"]
 
 

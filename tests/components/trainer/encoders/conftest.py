@@ -20,7 +20,7 @@ PROJECTION = {"kind": "shared_projection", "projection": 4, "input_dropout": 0.2
 KINDS: dict[str, dict[str, Any]] = {
     "shared_projection": {**PROJECTION, "heads": 0, "ngrams": 1},
     "shared_projection, pooled": {**PROJECTION, "heads": 2, "ngrams": 1},
-    "shared_projection, n-grams": {**PROJECTION, "heads": 2, "ngrams": 3, "ngram_buckets": 50},
+    "shared_projection, n-grams": {**PROJECTION, "heads": 2, "ngrams": 3, "frequent_ngrams": 50},
     "ten_inputs": {"kind": "ten_inputs", "shared": 4},
     "ten_inputs, relu": {"kind": "ten_inputs", "shared": 4, "activation": "relu", "normalize": False},
     "submodel, concat": {
