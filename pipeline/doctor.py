@@ -15,7 +15,7 @@ from typing import Literal, TextIO
 
 PACKAGES = ("tfx", "tensorflow", "keras", "apache-beam", "ml-metadata", "tensorflow-data-validation", "tensorboard")
 DISK_GB = 2.0
-MEMORY_GB = 4.0
+MEMORY_GB = 6.0
 
 
 @dataclass(frozen=True)

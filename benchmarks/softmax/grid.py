@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import itertools
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -44,8 +45,8 @@ class Grid:
         """Seconds that it will take, roughly: on two cores of a processor of 2024."""
         seconds = 0.0
         for classes in self.classes:
-            seconds += 3.0 * len(self.variants)
             for batch in self.batches:
+                seconds += 3.0 * len(self.variants)
                 for name in self.variants:
                     if too_large(VARIANTS[name], Problem(classes, batch)):
                         continue
@@ -98,62 +99,55 @@ def too_large(variant: Variant, problem: Problem) -> str:
 
 
 def measure(grid: Grid, say: Callable[[str], None]) -> Iterator[Cell]:
-    """The cells, one number of classes after the other, each as soon as it is measured.
+    """The cells, one after the other, each as soon as it is measured.
 
-    A number of classes has its own processes, one a variant, which take turns: memory is told apart, and a variant
-    that fails does not take others with it.
+    A cell has its own processes, one a variant, which take turns: memory is told apart and given back in the end, and a
+    variant that fails does not take others with it.
 
     Args:
         grid: what is to be measured.
         say: told how far it is.
     """
     order = random.Random(0)
-    for classes in grid.classes:
-        cells = [Cell(Problem(classes, batch)) for batch in grid.batches]
-        chosen = _fitting(grid, cells)
+    for classes, batch in itertools.product(grid.classes, grid.batches):
+        cell = Cell(Problem(classes, batch))
+        chosen = _fitting(grid, cell)
+        where = f"{classes:,} classes, B={batch:,}"
         with workers() as running:
-            say(f"{classes:,} classes: starting {len(chosen)} processes")
+            say(f"{where}: starting {len(chosen)} processes")
             for name in chosen:
                 variant = VARIANTS[name]
                 running[name] = Worker(variant.target, {"threads": grid.threads, **variant.options})
                 running[name].send(do="start")
             resident: dict[str, int] = {}
             for name in chosen:
-                with _failures(cells, name, say):
+                with _failures(cell, name, say):
                     resident[name] = running[name].receive()["resident"]
-            for cell in cells:
-                _take_turns(cell, cells, running, grid.rounds, order, say)
-                for result, name in ((cell.results[name], name) for name in resident):
-                    result.memory = max(0, result.memory - resident[name])
-                yield cell
+            _take_turns(cell, running, grid.rounds, order, lambda text, where=where: say(f"{where}: {text}"))
+        for name, before in resident.items():
+            cell.results[name].memory = max(0, cell.results[name].memory - before)
+        yield cell
 
 
 def _take_turns(
-    cell: Cell,
-    cells: Sequence[Cell],
-    running: Mapping[str, Worker],
-    rounds: int,
-    order: random.Random,
-    say: Callable[[str], None],
+    cell: Cell, running: Mapping[str, Worker], rounds: int, order: random.Random, say: Callable[[str], None]
 ) -> None:
     """Fills the results of a cell."""
-    problem = cell.problem
-    where = f"{problem.classes:,} classes, B={problem.batch:,}"
     steps: dict[str, int] = {}
     turns: dict[str, list[Spent]] = {}
     for round_ in range(rounds + 1):
         # What failed, or was left out, has its result already.
         names = [name for name in running if name not in cell.results]
         if round_ < 2:
-            say(f"{where}: " + (f"{rounds} rounds" if round_ else f"building {len(names)} variants"))
+            say(f"{rounds} rounds" if round_ else f"building {len(names)} variants")
         order.shuffle(names)
         for name in names:
             worker = running[name]
-            with _failures(cells, name, say):
+            with _failures(cell, name, say):
                 if round_:
                     turns[name].append(worker.turn(steps[name]))
                     continue
-                worker.ask(do="prepare", size={"classes": problem.classes, "batch": problem.batch})
+                worker.ask(do="prepare", size={"classes": cell.problem.classes, "batch": cell.problem.batch})
                 worker.peak = 0
                 steps[name], turns[name] = steps_a_turn(worker.turn(1)), []
     for name in turns:
@@ -162,35 +156,30 @@ def _take_turns(
 
 
 @contextlib.contextmanager
-def _failures(cells: Sequence[Cell], name: str, say: Callable[[str], None]) -> Iterator[None]:
-    """What fails has failed in this and all later cells."""
+def _failures(cell: Cell, name: str, say: Callable[[str], None]) -> Iterator[None]:
+    """A variant that fails is left out from there on."""
     try:
         yield
     except WorkerError as error:
         say(f"{name} failed: {error}\n{error.trace}")
-        for cell in cells:
-            cell.results.setdefault(name, Result(skipped=f"failed: {error}", failed=True))
+        cell.results[name] = Result(skipped=f"failed: {error}", failed=True)
 
 
-def _fitting(grid: Grid, cells: Sequence[Cell]) -> list[str]:
-    """The variants that run at some of the sizes; of the others the cells are told why not."""
+def _fitting(grid: Grid, cell: Cell) -> list[str]:
+    """The variants that run at this size; of the others the cell is told why not."""
     free = MEMORY_SHARE * available_memory()
     chosen = []
     for name in grid.variants:
         variant = VARIANTS[name]
-        needed = 0
-        for cell in cells:
-            reason = too_large(variant, cell.problem)
-            if variant.torch and importlib.util.find_spec("torch") is None:
-                reason = "PyTorch is not installed: uv sync --group bench"
-            wanted = PROCESS_BYTES + variant.memory(cell.problem)
-            if not reason and wanted > free:
-                reason = f"it takes about {wanted / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are left"
-            if reason:
-                cell.results[name] = Result(skipped=reason)
-            else:
-                needed = max(needed, wanted)
-        if needed:
+        reason = too_large(variant, cell.problem)
+        if variant.torch and importlib.util.find_spec("torch") is None:
+            reason = "PyTorch is not installed: uv sync --group bench"
+        wanted = PROCESS_BYTES + variant.memory(cell.problem)
+        if not reason and wanted > free:
+            reason = f"it takes about {wanted / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are left"
+        if reason:
+            cell.results[name] = Result(skipped=reason)
+        else:
             chosen.append(name)
-            free -= needed
+            free -= wanted
     return chosen
