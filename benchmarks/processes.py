@@ -45,7 +45,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=_environment(arguments["threads"]),
+            env=environment(arguments["threads"]),
             text=True,
             encoding="utf-8",
         )
@@ -113,7 +113,8 @@ def workers() -> Iterator[dict[str, Worker]]:
             worker.end()
 
 
-def _environment(threads: int) -> dict[str, str]:
+def environment(threads: int) -> dict[str, str]:
+    """Of a process that measures."""
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     return {
         **os.environ,

@@ -31,11 +31,6 @@ class Learned:
     equal_examples: Sequence[Reached]
     equal_time: Sequence[Reached]
 
-    @property
-    def rate(self) -> float:
-        """The best."""
-        return min(self.rates, key=lambda rate: self.rates[rate])
-
 
 def compare(
     data: Data, forms: Sequence[str], seeds: int, steps: int, at_once: int, say: Callable[[str], None]

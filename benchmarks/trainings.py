@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
 import statistics
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.processes import ROOT
+from benchmarks.processes import environment
 
 _WARM_UP, _CALIBRATION = 20, 40
 
@@ -108,10 +107,8 @@ def train_all(data: Data, trainings: Sequence[Training], at_once: int, say: Call
 
     def one(training: Training) -> Reached:
         request = json.dumps({"data": asdict(data), "training": asdict(training)})
-        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-        environment = {**os.environ, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": ""}
         command = [sys.executable, "-m", "benchmarks.trainings", request]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, env=environment(threads=1), check=False)
         if done.returncode:
             last = "".join(done.stderr.strip().splitlines()[-1:])
             raise RuntimeError(f"{training.name}, seed {training.seed}: {last or f'exit code {done.returncode}'}")
@@ -151,7 +148,9 @@ def train(data: Data, training: Training) -> Reached:
     transform = tft.TFTransformOutput(data.graph)
     found = vocabularies(transform)
     inputs = len(found["inputs"]) + data.oov_buckets
-    layout = Layout.of(DataSpec.model_validate_json(data.data), transform, spec.model.context, inputs)
+    # The label alone: further targets would want their weights and units.
+    columns = DataSpec.model_validate_json(data.data).model_copy(update={"targets": {}})
+    layout = Layout.of(columns, transform, spec.model.context, inputs)
     files, held_out = (sorted(tf.io.gfile.glob(f"{data.examples}/Split-{s}/*")) for s in ("train", "eval"))
     size = windows.count_windows(files, layout)
     pass_ = make_plan(spec, size.windows, replicas=1)
@@ -160,7 +159,7 @@ def train(data: Data, training: Training) -> Reached:
         """A new model, trained for so many steps; CPU seconds a step once it runs, and of all."""
         model = build_model(spec, layout, found["labels"].counts.tolist())
         model.encoder.name_ids(found["inputs"].tokens)
-        model.encoder.read(lambda length: windows.latest_ids(files, layout, length))
+        model.encoder.adapt(lambda length: windows.latest_ids(files, layout, length))
         warmup = min(int(spec.warmup * steps), steps - 1)
         optimizer = make_optimizer(spec.optimizer, WarmupCosine(spec.learning_rate, steps, warmup))
         optimizer.build(model.trainable_variables)

@@ -155,7 +155,7 @@ def encoders(
     names = _chosen(only, encoder_arms.ARMS)
     if seeds < 1 or cpu_minutes <= 0:
         raise BenchError("--seeds and --cpu-minutes must be above 0")
-    data, machine, say = _transformed(config, root), this_machine(), _progress()
+    data, machine, say = transformed(config, root), this_machine(), _progress()
     say(f"{len(names) * seeds} trainings of {cpu_minutes:g} CPU minutes each, {machine.cores} at once")
     reached = encoder_arms.compare(data, names, seeds, 60 * cpu_minutes, machine.cores, say)
     about = f"{cpu_minutes:g} CPU minutes each, eval split"
@@ -180,7 +180,7 @@ def sampling(config: Config, root: Path, only: Sequence[str] | None, seeds: int,
     forms = _chosen(only, sampling_forms.FORMS)
     if seeds < 1 or steps < 2:
         raise BenchError("--seeds must be above 0 and --steps above 1")
-    data, machine, say = _transformed(config, root), this_machine(), _progress()
+    data, machine, say = transformed(config, root), this_machine(), _progress()
     say(f"trainings of {steps:,} steps, {machine.cores} at once")
     learned = sampling_forms.compare(data, forms, seeds, steps, machine.cores, say)
     about = f"{steps:,} steps of {BATCH:,} examples, eval split"
@@ -189,7 +189,7 @@ def sampling(config: Config, root: Path, only: Sequence[str] | None, seeds: int,
 
 
 def _chosen(only: Sequence[str] | None, known: Iterable[str]) -> list[str]:
-    """Raises: BenchError: a name that there is not."""
+    """The names of `only`, in the order of the known ones; None: all. Raises BenchError for a name there is not."""
     names = list(known)
     for name in only or []:
         if name not in names:
@@ -197,8 +197,16 @@ def _chosen(only: Sequence[str] | None, known: Iterable[str]) -> list[str]:
     return names if only is None else [name for name in names if name in only]
 
 
-def _transformed(config: Config, root: Path) -> Data:
-    """Raises: BenchError: the root is without a run, or its label is no class."""
+def transformed(config: Config, root: Path) -> Data:
+    """What a run has left for trainings.
+
+    Args:
+        config: of the run.
+        root: of the run.
+
+    Raises:
+        BenchError: the root is without a run, or its label is no class.
+    """
     if config.data.label_kind != "class":
         raise BenchError(f"the label of {config.name} is a number: there is no softmax to learn with")
     found = newest(Paths(root).artifacts)

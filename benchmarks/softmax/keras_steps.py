@@ -154,17 +154,28 @@ class Naive:
         self.turn(WARM_UP)
 
     def turn(self, steps: int) -> Spent:
-        # What `fit` does once a call is not a step's cost: the clock starts when the first batch is done.
-        clock = _AfterFirst()
+        # What `fit` does once a call is not a step's cost.
+        clock = Clock(0, steps)
         batches = _endless(self._batches)
         self._model.fit(batches, steps_per_epoch=steps + 1, verbose=0, shuffle=False, callbacks=[clock])
-        return clock.watch.spent(steps)
+        return clock.spent
 
 
-class _AfterFirst(keras.callbacks.Callback):
+class Clock(keras.callbacks.Callback):
+    """Measures from the end of one batch of a `fit` to the end of a later one."""
+
+    def __init__(self, first: int, last: int) -> None:
+        super().__init__()
+        self._first, self._last = first, last
+        self.spent: Spent
+
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if batch == 0:
-            self.watch = Stopwatch()
+        if batch == self._first:
+            float(logs["loss"])  # Waits for the step.
+            self._watch = Stopwatch()
+        elif batch == self._last:
+            float(logs["loss"])
+            self.spent = self._watch.spent(self._last - self._first)
 
 
 def _endless(batches: list[Any]) -> Iterator[Any]:

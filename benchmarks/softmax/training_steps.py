@@ -14,13 +14,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.softmax.keras_steps import use_threads
+from benchmarks.softmax.keras_steps import Clock, use_threads
 from benchmarks.softmax.problem import Problem
-from benchmarks.timing import Spent, Stopwatch, timed
+from benchmarks.timing import Spent, timed
 from components.trainer import windows
 from components.trainer.callbacks import Callbacks
 from components.trainer.model import VocabularyClassifier, build_model
@@ -59,7 +58,7 @@ class Training:
         size = windows.count_windows([file], layout)
         self._batches = windows.training_batches([file], layout, batch, steps, seed=1, block_rows=size.block_rows)
         self._model = self._build(problem, layout)
-        self._model.encoder.read(lambda length: windows.latest_ids([file], layout, length))
+        self._model.encoder.adapt(lambda length: windows.latest_ids([file], layout, length))
         self.turn(WARM_UP)
 
     def turn(self, steps: int) -> Spent:
@@ -105,27 +104,10 @@ class Fit(Training):
 
     def turn(self, steps: int) -> Spent:
         first = steps // 2
-        clock, model, length = _Clock(first, first + steps), self._model, first + steps + 1
+        clock, model, length = Clock(first, first + steps), self._model, first + steps + 1
         callbacks = Callbacks([clock], add_history=True, model=model, epochs=1, steps=length, verbose=0)
         model.fit(self._batches, steps_per_epoch=length, verbose=0, shuffle=False, callbacks=callbacks)
         return clock.spent
-
-
-class _Clock(keras.callbacks.Callback):
-    """Measures from the end of one batch to the end of a later one."""
-
-    def __init__(self, first: int, last: int) -> None:
-        super().__init__()
-        self._first, self._last = first, last
-        self.spent: Spent
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if batch == self._first:
-            float(logs["loss"])  # Waits for the step.
-            self._watch = Stopwatch()
-        elif batch == self._last:
-            float(logs["loss"])
-            self.spent = self._watch.spent(self._last - self._first)
 
 
 def _write_rows(problem: Problem, rows: int, file: str) -> None:

@@ -142,16 +142,13 @@ class Scalars(keras.callbacks.Callback):
         state: of the training.
         batch: examples a step.
         stretch_steps: steps between two validations.
-        every: steps between two points.
     """
 
-    def __init__(
-        self, directory: str, state: TrainingState, batch: int, stretch_steps: int, every: int = SCALAR_STEPS
-    ) -> None:
+    def __init__(self, directory: str, state: TrainingState, batch: int, stretch_steps: int) -> None:
         super().__init__()
         self._train = tf.summary.create_file_writer(f"{directory}/train")
         self._validation = tf.summary.create_file_writer(f"{directory}/validation")
-        self._state, self._batch, self._stretch_steps, self._every = state, batch, stretch_steps, every
+        self._state, self._batch, self._stretch_steps = state, batch, stretch_steps
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._mark = self._now = time.monotonic()
@@ -162,7 +159,7 @@ class Scalars(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._now = time.monotonic()
-        if logs and self._state.step - self._first - self._seen >= self._every:
+        if logs and self._state.step - self._first - self._seen >= SCALAR_STEPS:
             self._point(float(logs["loss"]))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -175,6 +172,11 @@ class Scalars(keras.callbacks.Callback):
                     tf.summary.scalar(f"validation/{name.removeprefix('val_')}", value)
         self._train.flush()
         self._validation.flush()
+
+    def close(self) -> None:
+        """After the last `fit`."""
+        self._train.close()
+        self._validation.close()
 
     def _point(self, mean: float) -> None:
         steps_so_far = self._state.step - self._first

@@ -195,4 +195,7 @@ def _entries(directory: str) -> list[str]:
 def _last_written(directory: str) -> float:
     """Seconds since 1970."""
     paths = [directory, *(f"{directory}/{entry}" for entry in _entries(directory))]
-    return max(tf.io.gfile.stat(path).mtime_nsec for path in paths) / 1e9
+    try:
+        return max(tf.io.gfile.stat(path).mtime_nsec for path in paths) / 1e9
+    except tf.errors.NotFoundError:  # Whoever took it away between is at work there.
+        return time.time()

@@ -40,6 +40,7 @@ def fit(
         plan: of the training.
         directory: of the run, for TensorBoard.
     """
+    scalars = Scalars(directory, state, plan.batch, plan.stretch_steps)
     callbacks: list[keras.callbacks.Callback] = [
         Steps(checkpoints, state, plan.stretch_steps, spec.checkpoint_seconds),
         Validation(
@@ -52,7 +53,7 @@ def fit(
             stretch_steps=plan.stretch_steps,
             patience=spec.patience,
         ),
-        Scalars(directory, state, plan.batch, plan.stretch_steps),
+        scalars,
         ProgressLine(state, plan.batch, plan.steps, validator.shown),
     ]
     if model.update is not None:
@@ -70,3 +71,4 @@ def fit(
             shuffle=False,  # The data set has its own order.
             callbacks=Callbacks(callbacks, add_history=True, model=model, epochs=end, steps=steps, verbose=0),
         )
+    scalars.close()

@@ -61,8 +61,8 @@ class SampledSoftmax(keras.layers.Layer):
         seed: of the weights, and for the caller to seed the draws with.
         logits_dtype: "float32" or "bfloat16", the type of the wide matrix products in the loss only.
         form: what the loss is computed over.
-        fixed_shape: keep repeated draws, masked, in place of shapes that depend on the draws: XLA needs it, and GPUs
-            have no kernel for the other. None: where there is a GPU.
+        fixed_shape: keep repeated draws, masked, in place of shapes that depend on the draws: XLA needs it, and a GPU
+            has not to wait for the host to learn the shapes. None: where there is a GPU.
 
     Raises:
         ValueError: counts of fewer than two classes, negative or all 0; an unknown form.

@@ -83,11 +83,6 @@ class Layout:
         """The transformed column that the label is read from."""
         return "label_value" if self.label_kind == "number" else "label_ids"
 
-    @property
-    def targets(self) -> tuple[str, ...]:
-        """The further targets."""
-        return (*self.target_numbers, *self.target_counts)
-
     def feature_spec(self) -> dict[str, tf.io.FixedLenFeature | tf.io.RaggedFeature]:
         """How a transformed row is parsed."""
         ids = tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)

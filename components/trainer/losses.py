@@ -13,7 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from components.trainer.softmax import log_normaliser
+from components.trainer.softmax import log_add, log_normaliser
 
 # Classes of the full softmax whose logits are held at a time, of all rows: 32 MiB a thousand rows.
 CLASSES = 8_192
@@ -107,14 +107,13 @@ def full_loss(
             return _Wide(hidden, table[start : start + CLASSES], bias[start : start + CLASSES], dtype)
 
         def add(start, total):
-            part = wide_at(start).log_normaliser
-            larger = tf.maximum(total, part)
-            return start + CLASSES, larger + tf.math.log(tf.exp(total - larger) + tf.exp(part - larger))
+            return start + CLASSES, log_add(total, wide_at(start).log_normaliser)
 
         log_all = _over_chunks(classes, add, tf.fill(tf.shape(labels), float("-inf")))[0]
         own_row = tf.gather(table, labels)
         # Rounded as in the wide product, or a sure label's loss would be the difference between the two.
-        own_product = tf.reduce_sum(tf.cast(hidden, dtype) * tf.cast(own_row, dtype), axis=1)
+        as_read = [tf.cast(tf.cast(x, dtype), tf.float32) for x in (hidden, own_row)]
+        own_product = tf.cast(tf.reduce_sum(as_read[0] * as_read[1], axis=1), dtype)
         loss = log_all - tf.cast(own_product, tf.float32) - tf.gather(bias, labels)
 
         def gradient(upstream):

@@ -127,9 +127,8 @@ class NumberOutput(keras.layers.Layer):
 
     def sums(self, hidden: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
         """(3,) float32 sums: known numbers, squared and absolute errors in standard deviations."""
-        error = (self(hidden) - targets) / self.deviation
-        known = ~tf.math.is_nan(error)
-        error = tf.where(known, error, 0.0)
+        known = tf.logical_not(tf.math.is_nan(targets))
+        error = tf.where(known, (self(hidden) - targets) / self.deviation, 0.0)
         columns = [tf.cast(known, tf.float32), tf.square(error), tf.abs(error)]
         return tf.stack([tf.reduce_sum(column) for column in columns])
 

@@ -54,6 +54,9 @@ def make_plan(spec: TrainerSpec, windows: int, replicas: int) -> Plan:
     steps_per_pass = windows // batch
     steps = max(1, int(spec.epochs * steps_per_pass))
     stretches = min(steps, max(1, round(spec.epochs * spec.validations)))
-    stretch_steps = steps // stretches
+    # So that less than one stretch of steps is left out in the end.
+    stretch_steps = max(1, round(steps / stretches))
+    stretches = max(1, steps // stretch_steps)
+    stretch_steps = min(stretch_steps, steps)
     warmup = min(int(spec.warmup * steps), stretches * stretch_steps - 1)
     return Plan(windows, batch, steps_per_pass, stretches, stretch_steps, warmup)

@@ -74,8 +74,9 @@ def run_fn(fn_args: Any) -> None:
         [
             config["trainer"],
             config["data"],
+            config["vocabulary"],
             config["code"],
-            json.dumps(counts),
+            json.dumps([_tokens(found, transform, data), counts]),
             str(plan.batch),
             fn_args.base_model or "",
         ],
@@ -87,7 +88,7 @@ def run_fn(fn_args: Any) -> None:
     state = restored or TrainingState()
     remove_abandoned(config["checkpoints"], key)
     if restored is None:
-        model.encoder.read(lambda length: windows.latest_ids(train_files, layout, length))
+        model.encoder.adapt(lambda length: windows.latest_ids(train_files, layout, length))
     tokens = {**_tokens(found, transform, data), **model.encoder.own_vocabularies}
     if restored is None and fn_args.base_model:
         state.warm_start = _start_from(fn_args.base_model, model, tokens)

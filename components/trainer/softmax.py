@@ -26,6 +26,12 @@ def log_normaliser(logits: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
     )
 
 
+def log_add(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+    """log(exp a + exp b), where a may be -inf."""
+    larger = tf.maximum(a, b)
+    return larger + tf.math.log(tf.exp(a - larger) + tf.exp(b - larger))
+
+
 def count_true(mask: tf.Tensor) -> tf.Tensor:
     """(batch, n) booleans -> (batch,) int32: how many are true."""
     # Summed as floats, which are vectorised; exact below 2^24 classes.

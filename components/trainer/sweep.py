@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from components.trainer.softmax import LOGITS, count_true, in_chunks, log_normaliser
+from components.trainer.softmax import LOGITS, count_true, in_chunks, log_add, log_normaliser
 
 # The most classes whose logits are held at a time, of as many rows as `LOGITS` allows.
 CLASSES = 32_768
@@ -110,7 +110,7 @@ def _sweep(hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels: tf.Tens
             # Those found before have smaller ids, and top_k takes the first of equal ones.
             values, order = tf.math.top_k(tf.concat([values, found[2]], axis=1), k)
             ids = tf.gather(tf.concat([ids, found[3]], axis=1), order, batch_dims=1)
-            return end, _log_add(normaliser, found[0]), before + found[1], values, ids
+            return end, log_add(normaliser, found[0]), before + found[1], values, ids
 
         lowest = tf.fill([tf.shape(hidden)[0], max(k, 1)], float("-inf"))
         state = (0, lowest[:, 0], tf.zeros_like(label), lowest[:, :k], tf.zeros_like(lowest[:, :k], tf.int32))
@@ -124,9 +124,3 @@ def _sweep(hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels: tf.Tens
         ids,
         tf.exp(values - normaliser[:, tf.newaxis]),
     )
-
-
-def _log_add(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
-    """log(exp a + exp b), where a may be -inf."""
-    larger = tf.maximum(a, b)
-    return larger + tf.math.log(tf.exp(a - larger) + tf.exp(b - larger))

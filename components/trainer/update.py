@@ -26,10 +26,9 @@ import keras
 import tensorflow as tf
 
 from components.trainer.checkpoint import TrainingState
+from components.trainer.gradients import Gradient
 from components.trainer.plan import Plan
 from components.trainer.spec import UpdateSpec
-
-Gradient = tf.Tensor | tf.IndexedSlices | None
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ class PeriodicUpdate:
         sums = [*self._sums, self._count] if self.period.accumulate else []
         return [*self.shared_optimizer.variables, *sums]
 
-    def apply(self, gradients: Sequence[Gradient]) -> None:
+    def apply(self, gradients: Sequence[Gradient | None]) -> None:
         """Makes a step, in replica context.
 
         Args:
@@ -129,7 +128,9 @@ class PeriodicUpdate:
         # Last: both read the learning rate from this one's count of steps.
         self.optimizer.apply_gradients([(g, v) for g, v in pairs if id(v) not in self._shared])
 
-    def _accumulated(self, shared: list[tuple[Gradient, keras.Variable]]) -> list[tuple[tf.Tensor, keras.Variable]]:
+    def _accumulated(
+        self, shared: list[tuple[Gradient | None, keras.Variable]]
+    ) -> list[tuple[tf.Tensor, keras.Variable]]:
         context = tf.distribute.get_replica_context()
         dense = [tf.convert_to_tensor(gradient) for gradient, _ in shared]
         for total, gradient in zip(self._sums, context.all_reduce(tf.distribute.ReduceOp.SUM, dense), strict=True):

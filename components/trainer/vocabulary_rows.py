@@ -30,16 +30,27 @@ class Rows:
     went: int
 
     @classmethod
-    def between(cls, old: Sequence[bytes], old_rows: int, new: Sequence[bytes], new_rows: int) -> Rows:
-        """From the tokens before and after, by falling frequency, and the numbers of rows, which may be larger."""
+    def between(
+        cls, old: Sequence[bytes], old_rows: int, new: Sequence[bytes], new_rows: int, new_from_last: bool = False
+    ) -> Rows:
+        """From the tokens before and after, by falling frequency, and the numbers of rows, which may be larger.
+
+        Args:
+            old: tokens before.
+            old_rows: rows before.
+            new: tokens after.
+            new_rows: rows after.
+            new_from_last: whether new tokens start from the last row instead of the mean of rare ones.
+        """
         places = {token: place for place, token in enumerate(old)}
-        by_token = [places.get(token, old_rows) for token in new]
+        start = old_rows - 1 if new_from_last else old_rows
+        by_token = [places.get(token, start) for token in new]
         behind, before = new_rows - len(new), old_rows - len(old)
         if behind == before:
             others = range(len(old), old_rows)
         else:  # The last row is the padding.
             others = [old_rows + 1] * (behind - 1) + [old_rows - 1] * bool(behind)
-        stayed = sum(place < old_rows for place in by_token)
+        stayed = sum(token in places for token in new)
         sources = np.asarray([*by_token, *others], np.int64)
         return cls(sources, len(old), stayed, len(new) - stayed, len(old) - stayed)
 

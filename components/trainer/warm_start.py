@@ -9,12 +9,13 @@ Beside its export a training leaves what a later one needs, in the folder `warm_
     about.json                               "format": 1, and "weights": for each path its "vocabulary", or null, and
                                              "updates", how many steps of the optimizer it had
 
-A row that stands for a token goes where the token went. A token that is new starts from the mean of the rarest tenth of
-the old ones, in the moments too. Rows behind the tokens (out-of-vocabulary buckets, padding, unknown) stay; when there
+A row that stands for a token, or for an n-gram, goes where that went. A token that is new starts from the mean of the
+rarest tenth of the old ones, in the moments too; an n-gram from the row that all those without one of their own share.
+Rows behind the tokens (out-of-vocabulary buckets, padding, unknown) stay; when there
 are more or fewer buckets, each is the mean of the old ones. A weight without a vocabulary is taken if its shape is the
 same. If every trained weight was taken, moments and counts of steps are too, so that the optimizer goes on as if it had
-never stopped, with a learning rate that begins anew; else it starts from nothing, since moments that are zero need the
-correction that belongs to a count of zero.
+never stopped, with a learning rate that begins anew; else it starts from nothing, since moments need the correction
+that belongs to their count of steps, and an optimizer has one such count.
 """
 
 # TensorFlow's and Keras's annotations are narrower than what they take and give.
@@ -23,7 +24,7 @@ correction that belongs to a count of zero.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def write(
     updates = dict.fromkeys((v.path for v in model.weights), 0)
     for optimizer in _optimizers(model):
         for path, moments in _moments(optimizer).items():
-            tensors |= {f"{name}/{path}": keras.ops.convert_to_numpy(moment) for name, moment in moments.items()}
+            tensors |= {f"{name}/{path}": moment.value for name, moment in moments.items()}
             updates[path] = int(optimizer.iterations.numpy())
     tensors |= {f"tokens/{name}": tf.constant(_bytes(tokens), tf.string) for name, tokens in vocabularies.items()}
     tf.io.gfile.makedirs(directory)
@@ -125,10 +126,11 @@ class Earlier:
             return f"{path}: {_shape(old)} in the earlier model, {_shape(shape)} in this one"
         return None
 
-    def rows(self, variable: keras.Variable, vocabulary: str, tokens: Sequence[str]) -> Rows:
-        """How the rows of a weight follow from the earlier ones."""
+    def rows(self, variable: keras.Variable, vocabulary: str, tokens: Sequence[str], own: Collection[str]) -> Rows:
+        """How the rows of a weight follow from the earlier ones; `own`: the encoder's own vocabularies."""
         old = [bytes(token) for token in self._reader.get_tensor(f"tokens/{vocabulary}")]
-        return Rows.between(old, self._shapes[f"weight/{variable.path}"][0], _bytes(tokens), variable.shape[0])
+        rows = self._shapes[f"weight/{variable.path}"][0]
+        return Rows.between(old, rows, _bytes(tokens), variable.shape[0], new_from_last=vocabulary in own)
 
     def value(self, kind: str, path: str) -> NDArray[Any]:
         """A `weight`, its `momentum` or its `velocity`."""
@@ -155,13 +157,14 @@ def start_from(earlier: Earlier, model: keras.Model, vocabularies: Mapping[str, 
         weights that were; `fresh`, a sentence for each that was not; `optimizer`, whether it goes on.
     """
     of = tables(model)
-    # What the tokens themselves decide is right already.
-    named = {v.path for v in model.encoder.named}
-    weights = [v for v in model.weights if v.path not in named]
+    # What vocabularies and data decide is right already.
+    decided = {v.path for v in model.encoder.lookup_weights}
+    weights = [v for v in model.weights if v.path not in decided]
     faults = {v.path: earlier.fault(v, of.get(v.path)) for v in weights}
     taken = [v for v in weights if faults[v.path] is None]
     # Tables of one vocabulary may differ in the rows behind its tokens.
-    rows = {v.path: earlier.rows(v, of[v.path], vocabularies[of[v.path]]) for v in taken if v.path in of}
+    own = model.encoder.own_tables
+    rows = {v.path: earlier.rows(v, of[v.path], vocabularies[of[v.path]], own) for v in taken if v.path in of}
 
     def carried(kind: str, path: str) -> NDArray[Any]:
         value = earlier.value(kind, path)
@@ -169,12 +172,15 @@ def start_from(earlier: Earlier, model: keras.Model, vocabularies: Mapping[str, 
 
     for variable in taken:
         variable.assign(carried("weight", variable.path))
+    optimizers = [(optimizer, _moments(optimizer)) for optimizer in _optimizers(model)]
     goes_on = all(faults[v.path] is None and earlier.has_moments(v.path) for v in model.trainable_variables)
-    for optimizer in _optimizers(model) if goes_on else []:
-        for path, moments in _moments(optimizer).items():
+    # An optimizer has one count of steps: weights that had different ones cannot go on together.
+    goes_on = goes_on and all(len({earlier.updates(path) for path in of_all}) == 1 for _, of_all in optimizers)
+    for optimizer, of_all in optimizers if goes_on else []:
+        for path, moments in of_all.items():
             for name, moment in moments.items():
                 moment.assign(carried(name, path))
-            optimizer.iterations.assign(earlier.updates(path))
+        optimizer.iterations.assign(earlier.updates(next(iter(of_all))))
     counts = {of[path]: {"stayed": r.stayed, "came": r.came, "went": r.went} for path, r in rows.items()}
     fresh = [fault for fault in faults.values() if fault is not None]
     return {"vocabularies": counts, "taken": len(taken), "fresh": fresh, "optimizer": goes_on}

@@ -24,7 +24,7 @@ SHUFFLED_ROWS = 8_192
 # since a row's windows resemble one another and should not be met close together.
 BLOCK_WINDOWS = 1 << 22
 BLOCK_ROWS = 1 << 16
-# Rows read at a time to count windows.
+# Rows read at a time where their order does not matter.
 COUNTED_ROWS = 2_048
 # Windows cut at a time out of such a block: bounds the memory however long the rows are.
 CUT_WINDOWS = 65_536
@@ -155,11 +155,18 @@ def target_columns(files: Sequence[str], layout: Layout) -> tf.data.Dataset:
 
 def latest_ids(files: Sequence[str], layout: Layout, length: int) -> tf.data.Dataset:
     """The last ids of all windows with a known label, (any, length) int32, in the order of the files."""
-    return (
-        _rows(files)
-        .batch(COUNTED_ROWS)
-        .map(lambda serialized: _spans(serialized, layout, known_only=True)[0].cut(length, layout.padding))
-    )
+
+    def pieces(serialized: tf.Tensor) -> tf.data.Dataset:
+        spans, _ = _spans(serialized, layout, known_only=True)
+        count = tf.shape(spans.labels)[0]
+
+        def piece(start: tf.Tensor) -> tf.Tensor:
+            end = tf.minimum(tf.cast(start, tf.int32) + CUT_WINDOWS, count)
+            return spans.take(tf.range(tf.cast(start, tf.int32), end)).cut(length, layout.padding)
+
+        return tf.data.Dataset.range(0, tf.cast(count, tf.int64), CUT_WINDOWS).map(piece)
+
+    return _rows(files).batch(COUNTED_ROWS).flat_map(pieces)
 
 
 def training_batches(

@@ -142,8 +142,8 @@ class Encoder(keras.layers.Layer):
         return [self.embedding.embeddings]
 
     @property
-    def named(self) -> list[keras.Variable]:
-        """The weights that `name_ids` and `read` set, and training leaves alone."""
+    def lookup_weights(self) -> list[keras.Variable]:
+        """The weights that `name_ids` and `adapt` set, and training leaves alone."""
         return []
 
     @property
@@ -159,7 +159,7 @@ class Encoder(keras.layers.Layer):
     def name_ids(self, tokens: Sequence[str]) -> None:
         """Tells which tokens the first ids stand for; out-of-vocabulary buckets and padding come after them."""
 
-    def read(self, windows: Callable[[int], Iterable[tf.Tensor]]) -> None:
+    def adapt(self, windows: Callable[[int], Iterable[tf.Tensor]]) -> None:
         """Has the encoder look at what it is going to be trained on, once, after `name_ids`.
 
         Args:

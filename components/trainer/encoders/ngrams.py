@@ -21,13 +21,13 @@ _MIX = 0x9E3779B97F4A7C15 - (1 << 64)
 _START = 0x2545F4914F6CDD1D
 # Behind every key there is.
 _NONE = (1 << 63) - 1
-# N-grams counted at a time, and kept on: 16 bytes each.
+# Keys counted at a time, and different ones kept on: some 100 bytes each while they are joined.
 COUNTED = 1 << 24
 
 
 @keras.saving.register_keras_serializable("bigvocab")
 class FrequentNgrams(keras.layers.Layer):
-    """The sum of one vector for the last two ids, one for the last three, and so on, as far as they are frequent.
+    """The sum of one vector for the last two ids, one for the last three, and so on.
 
         y = rate * sum_{n=2..longest} T[row(id_{K-n+1} ... id_K)]
 
@@ -59,7 +59,7 @@ class FrequentNgrams(keras.layers.Layer):
             raise ValueError(f"longest is {longest}: an n-gram has 2 ids or more")
         self.ids, self.longest, self.frequent, self.width = ids, longest, frequent, width
         self.dropout, self.rate = dropout, rate
-        # Zero: an n-gram that was never seen says nothing.
+        # Zero: an n-gram says nothing until something was learnt of it.
         self.table = keras.layers.Embedding(frequent + 1, width, "zeros", name="table")
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -75,13 +75,13 @@ class FrequentNgrams(keras.layers.Layer):
         return self.add_weight(shape=(size,), dtype="int64", initializer=initializer, trainable=False, name=name)
 
     @property
-    def named(self) -> list[keras.Variable]:
+    def lookup_weights(self) -> list[keras.Variable]:
         """The weights that `name_ids` and `count` set, and training leaves alone."""
         return [self.fingerprints, self.keys, self.places]
 
     def name_ids(self, tokens: Sequence[str]) -> None:
-        """Takes the fingerprints of the first ids' tokens; the others, as for padding, are told by their place."""
-        others = [f"\0{place}" for place in range(self.ids - len(tokens))]
+        """Takes the fingerprints of the first ids' tokens; out-of-vocabulary buckets are told by their place."""
+        others = [*(f"\0{place}" for place in range(self.ids - len(tokens) - 1)), "\0padding"]
         names = tf.constant([*tokens, *others], tf.string)
         # FarmHash's Fingerprint64, which is the same everywhere and for all time.
         self.fingerprints.assign(tf.strings.to_hash_bucket_fast(names, _NONE))
@@ -135,8 +135,10 @@ class FrequentNgrams(keras.layers.Layer):
         found = []
         for n in range(2, self.longest + 1):
             key = key * _MIX + ids[:, -n] + n
-            # The upper bits of a product are mixed best: they are brought to the lower ones too.
-            found.append(tf.bitwise.bitwise_xor(key, tf.bitwise.right_shift(key, 32)) * _MIX)
+            # The upper bits of a product are mixed best: they are brought to the lower ones too, without the sign that
+            # shifting fills in.
+            upper = tf.bitwise.bitwise_and(tf.bitwise.right_shift(key, 32), 0xFFFFFFFF)
+            found.append(tf.bitwise.bitwise_xor(key, upper) * _MIX)
         return tf.stack(found, axis=1)
 
     def get_config(self) -> dict[str, Any]:
@@ -154,7 +156,7 @@ class FrequentNgrams(keras.layers.Layer):
 def most_frequent(parts: Iterable[NDArray[np.int64]], size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The keys that come most often, the most frequent first, and how often; of equal ones the smaller key first.
 
-    Where there are more than `COUNTED` different keys, half of them, the rarest, are forgotten from time to time, as in
+    Where there are more than `COUNTED` different keys, all but the most frequent `COUNTED` / 2 are forgotten, as in
     Manku and Motwani, "Approximate Frequency Counts over Data Streams" (2002).
 
     Args:

@@ -79,8 +79,8 @@ class SharedProjection(Encoder):
         return [*super().id_tables, *([self.pooling.salience.embeddings] if self.pooling is not None else [])]
 
     @property
-    def named(self) -> list[keras.Variable]:
-        return self.ngrams.named if self.ngrams is not None else []
+    def lookup_weights(self) -> list[keras.Variable]:
+        return self.ngrams.lookup_weights if self.ngrams is not None else []
 
     @property
     def own_tables(self) -> dict[str, keras.Variable]:
@@ -94,7 +94,7 @@ class SharedProjection(Encoder):
         if self.ngrams is not None:
             self.ngrams.name_ids(tokens)
 
-    def read(self, windows: Callable[[int], Iterable[tf.Tensor]]) -> None:
+    def adapt(self, windows: Callable[[int], Iterable[tf.Tensor]]) -> None:
         if self.ngrams is not None:
             self.ngrams.count(windows(self.ngrams.longest))
 

@@ -17,7 +17,7 @@ from components.preprocessing.vocabulary import vocabularies
 from components.trainer.export import Servable, export
 from components.trainer.model import VocabularyClassifier, build_model
 from components.trainer.spec import TrainerSpec
-from components.trainer.windows import Layout
+from components.trainer.windows import Layout, latest_ids
 from tests.components.trainer.conftest import BANDS, SMALL, VOCABULARY, Corpus, serialize
 
 SPEC = TrainerSpec.model_validate(SMALL)
@@ -63,7 +63,11 @@ def make(corpus: Corpus, folder: Path) -> Exported:
     model = build_model(SPEC, layout, counts["labels"].counts.tolist())
     rng = np.random.default_rng(0)
     # An untrained model answers every row alike: any weights will do, if they are large enough to tell rows apart.
-    model.set_weights([rng.normal(scale=0.5, size=w.shape) for w in model.get_weights()])
+    for weight in model.trainable_weights:
+        weight.assign(rng.normal(scale=0.5, size=weight.shape))
+    model.encoder.name_ids(counts["inputs"].tokens)
+    files = [str(file) for file in corpus.folder.glob("train*.gz")]
+    model.encoder.adapt(lambda length: latest_ids(files, layout, length))
     export(Servable(model, corpus.transform, corpus.data, layout, BANDS, SPEC.top_k), str(folder))
     return Exported(corpus, model, layout, folder)
 
@@ -156,8 +160,8 @@ def test_eval_sums_are_those_of_numpy(shape, request):
 def test_every_weight_is_written_once(exported):
     written = [shape for _, shape in tf.train.list_variables(str(exported.path / "variables" / "variables"))]
     # Without the numbers that are alone: the SavedModel has one of its own.
-    weights = sorted(tuple(v.shape) for v in exported.model.variables if len(v.shape) > 1)
-    assert sorted(tuple(shape) for shape in written if len(shape) > 1) == weights
+    weights = sorted(tuple(v.shape) for v in exported.model.weights if len(v.shape) > 0)
+    assert sorted(tuple(shape) for shape in written if len(shape) > 0) == weights
 
 
 def test_the_file_beside_the_model_says_how_to_make_tokens(exported):

@@ -50,6 +50,13 @@ def test_numbers_are_measured_in_their_own_units_over_those_that_are_there():
     assert all(math.isnan(value) for value in output.measured([0.0, 0.0, 0.0]).values())
 
 
+def test_a_number_that_diverged_is_not_passed_over():
+    output = number_output()
+    output.bias.assign(math.nan)
+    measured = output.measured(output.sums(HIDDEN, tf.constant([1930.0, math.nan, 1995.0])).numpy().tolist())
+    assert math.isnan(measured["rmse"])
+
+
 def class_output() -> ClassOutput:
     output = ClassOutput(SampledSoftmax([5, 3, 2], 1_024))
     output.build((None, 2))

@@ -50,7 +50,7 @@ with strategy.scope():
     optimizer = FusedAdam(0.01)
     optimizer.build(model.trainable_variables)
     model.compile(optimizer=optimizer, jit_compile=False)
-model.encoder.read(lambda length: [inputs["input_ids"][:, -length:]])
+model.encoder.adapt(lambda length: [inputs["input_ids"][:, -length:]])
 assert len(model.encoder.own_vocabularies["ngrams"]) == 200
 data = tf.data.Dataset.from_tensor_slices((inputs, targets)).batch(64, drop_remainder=True)
 history = model.fit(data.repeat(), steps_per_epoch=5, epochs=3, verbose=0)

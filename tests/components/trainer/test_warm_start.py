@@ -85,7 +85,7 @@ def model_of(tokens: dict[str, list[str]], seed: int = 1, **changes: int) -> Voc
     layout = Layout("sequence", 2, len(tokens["inputs"]) + 1, (), {"party": len(tokens["category_party"]) + 1})
     model = build_model(spec, layout, list(range(len(tokens["labels"]), 0, -1)))
     model.encoder.name_ids(tokens["inputs"])
-    model.encoder.read(
+    model.encoder.adapt(
         lambda length: [tf.constant([[ids_of(tokens, word) for word in pair]]) for pair in PAIRS[tokens["inputs"][0]]]
     )
     optimizer = FusedAdam(0.01)
@@ -132,14 +132,14 @@ def test_tables_biases_and_moments_are_carried_over_by_token(earlier) -> None:
         path_of(new, new.head.table): [1, 3, 0],
         path_of(new, new.head.bias): [1, 3, 0],
         path_of(new, new.encoder.categories["party"].embeddings): [1, 1, 0, 2],
-        path_of(new, new.encoder.ngrams.table.embeddings): [2, 0, *range(2, 21)],
+        path_of(new, new.encoder.ngrams.table.embeddings): [20, 0, *range(2, 21)],  # a new one: what it shared before
     }
     for path, values in after.items():
         for value, was in zip(values, before[path], strict=True):
             np.testing.assert_array_equal(value, was[moves[path]] if path in moves else was, err_msg=path)
     assert int(new.optimizer.iterations) == 100
     assert started["optimizer"]
-    taken = len(new.weights) - len(new.encoder.named)
+    taken = len(new.weights) - len(new.encoder.lookup_weights)
     assert started["taken"] == taken
     assert started["fresh"] == []
     assert started["vocabularies"] == {
@@ -169,6 +169,18 @@ def test_another_architecture_takes_what_fits_and_says_what_does_not(earlier) ->
         np.testing.assert_array_equal(momentum, before[path][1])
         np.testing.assert_array_equal(velocity, before[path][2])
     assert f"  not taken: {started['fresh'][0]}" in lines({"model": "7", **started})
+
+
+def test_weights_that_had_other_numbers_of_steps_do_not_go_on_together(earlier) -> None:
+    _, folder = earlier
+    about = json.loads(Path(folder, "about.json").read_text())
+    about["weights"]["encoder/projection/kernel"]["updates"] = 3  # as with a periodic update
+    Path(folder, "about.json").write_text(json.dumps(about))
+    new = model_of(NEW, seed=2)
+    started = start_from(Earlier(folder), new, vocabularies_of(new, NEW))
+    assert started["fresh"] == []
+    assert not started["optimizer"]
+    assert int(new.optimizer.iterations) == 200
 
 
 def test_a_weight_that_is_new_is_said_to_be(earlier) -> None:

@@ -4,6 +4,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from components.trainer import windows
 from components.trainer.windows import (
     Layout,
     Size,
@@ -105,6 +106,16 @@ def test_a_row_with_a_number_as_its_label_is_one_window_and_without_one_is_none_
 def test_count_leaves_unknown_labels_out(files):
     assert count_windows(files, LAYOUT) == Size(40, 40 * 10)
     assert count_windows(files, LAYOUT, known_only=False).windows == 40 * 11
+
+
+@pytest.mark.parametrize("cut", [7, 65_536])
+def test_latest_ids_are_those_of_all_windows_with_a_known_label(files, monkeypatch, cut):
+    monkeypatch.setattr(windows, "CUT_WINDOWS", cut)
+    parts = [part.numpy() for part in windows.latest_ids(files, LAYOUT, 2)]
+    assert max(map(len, parts)) == min(cut, 400)
+    tokens = [list(range(12 * row, 12 * row + 12)) for row in range(40)]
+    expected = [([LAYOUT.padding, *row[:end]])[-2:] for row in tokens for end in range(1, 11)]
+    assert sorted(np.concatenate(parts).tolist()) == sorted(expected)
 
 
 def test_a_pass_holds_every_window_once_and_no_window_crosses_a_row(files):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from pydantic import TypeAdapter
 
 from components.trainer.encoders import build_encoder
@@ -42,7 +43,18 @@ KINDS: dict[str, dict[str, Any]] = {
 def make(kind: str, context: int = 3, seed: int = 1, features: bool = True, **changes: Any) -> Encoder:
     spec = TypeAdapter(ModelSpec).validate_python({**WIDTHS, "context": context, **KINDS[kind], **changes})
     layout = Layout("sequence", context, PADDING, ("year",) if features else (), {"a/b": 4} if features else {})
-    return build_encoder(spec, layout, seed)
+    encoder = build_encoder(spec, layout, seed)
+    # Every other n-gram of the windows below has a row of its own.
+    encoder.adapt(lambda length: [tf.constant(every_window(context)[::2, -length:])])
+    return encoder
+
+
+def every_window(context: int) -> np.ndarray:
+    """Six windows of so many ids, some padded."""
+    rng = np.random.default_rng(0)
+    ids = rng.integers(0, PADDING, (6, context))
+    ids[np.arange(context) < rng.integers(0, context, (6, 1))] = PADDING
+    return ids
 
 
 def inputs(ids: Any, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -58,12 +70,5 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def batch() -> Callable[[int], dict[str, np.ndarray]]:
-    """Six windows of so many ids, some padded."""
-    rng = np.random.default_rng(0)
-
-    def windows(context: int) -> dict[str, np.ndarray]:
-        ids = rng.integers(0, PADDING, (6, context))
-        ids[np.arange(context) < rng.integers(0, context, (6, 1))] = PADDING
-        return inputs(ids, rng)
-
-    return windows
+    """`every_window`, with features."""
+    return lambda context: inputs(every_window(context), np.random.default_rng(1))

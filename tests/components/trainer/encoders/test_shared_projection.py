@@ -133,6 +133,12 @@ def test_n_grams_keep_their_keys_when_the_vocabulary_is_numbered_otherwise() -> 
     np.testing.assert_array_equal(
         before.keys_of(tf.constant([[4, 0, 1], [1, 2, 3]])), after.keys_of(tf.constant([[5, 2, 3], [3, 0, 4]]))
     )
+    one_bucket_more = ngrams(ids=6, longest=3, frequent=9)
+    one_bucket_more.name_ids(["the", "union", "of"])
+    np.testing.assert_array_equal(
+        before.keys_of(tf.constant([[4, 0, 1], [1, 2, 3]])),
+        one_bucket_more.keys_of(tf.constant([[5, 0, 1], [1, 2, 3]])),
+    )
 
 
 def test_only_the_last_ids_stand_in_order() -> None:
