@@ -54,9 +54,8 @@ def make_plan(spec: TrainerSpec, windows: int, replicas: int) -> Plan:
     steps_per_pass = windows // batch
     steps = max(1, int(spec.epochs * steps_per_pass))
     stretches = min(steps, max(1, round(spec.epochs * spec.validations)))
-    # So that less than one stretch of steps is left out in the end.
-    stretch_steps = max(1, round(steps / stretches))
-    stretches = max(1, steps // stretch_steps)
-    stretch_steps = min(stretch_steps, steps)
+    stretch_steps = steps // stretches
+    # Few steps are validated more often than asked for, rather than that some are left out.
+    stretches = steps // stretch_steps
     warmup = min(int(spec.warmup * steps), stretches * stretch_steps - 1)
     return Plan(windows, batch, steps_per_pass, stretches, stretch_steps, warmup)

@@ -21,6 +21,13 @@ def test_part_of_a_pass_is_validated_once():
     assert (plan.stretches, plan.stretch_steps) == (1, 5)
 
 
+def test_no_more_steps_are_left_out_than_there_are_validations():
+    plan = make_plan(spec(batch=100, epochs=2, validations=2), 192_700, 1)
+    assert (plan.stretches, plan.stretch_steps) == (4, 963)  # of 3,854 steps
+    plan = make_plan(spec(batch=10, epochs=1, validations=10), 190, 1)
+    assert plan.steps == 19
+
+
 def test_few_examples_make_a_smaller_batch():
     assert make_plan(spec(batch=1_024, epochs=2), 7, 2).batch == 6
 
@@ -37,5 +44,5 @@ def test_every_plan_can_be_carried_out(windows, epochs, batch, validations, warm
     assert plan.steps_per_pass * plan.batch <= windows
     assert plan.stretch_steps >= 1
     wanted = max(1, int(epochs * plan.steps_per_pass))
-    assert wanted - plan.stretch_steps < plan.steps <= wanted
+    assert wanted - min(plan.stretches, plan.stretch_steps) < plan.steps <= wanted
     assert 0 <= plan.warmup < plan.steps
