@@ -60,6 +60,25 @@ class Step:
         raise NotImplementedError
 
 
+def training_step(losses: Any, variables: list[Any], optimizer: keras.optimizers.Optimizer) -> Any:
+    """The function that `Step.build` gives.
+
+    Args:
+        losses: of hidden vectors, labels and the step's number: (batch,).
+        variables: that are trained.
+        optimizer: not built yet.
+    """
+    optimizer.build(variables)
+
+    def step(hidden: tf.Tensor, labels: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(losses(hidden, labels, number))
+        optimizer.apply_gradients(zip(tape.gradient(loss, [v.value for v in variables]), variables, strict=True))
+        return loss
+
+    return step
+
+
 class Ours(Step):
     """`SampledSoftmax` with one of our optimizers."""
 
@@ -78,16 +97,11 @@ class Ours(Step):
         variables = [*gains.trainable_variables, *head.trainable_variables]
         optimizer = make_optimizer(OptimizerSpec(kind=self._optimizer), LEARNING_RATE)
         seed = problem.seed  # The step keeps no problem, whose arrays would count as its memory.
-        optimizer.build(variables)
 
-        def step(hidden: tf.Tensor, labels: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
-            with tf.GradientTape() as tape:
-                losses = head.sampled_loss(gains(hidden), labels, tf.stack([seed, number]))
-                loss = tf.reduce_mean(losses)
-            optimizer.apply_gradients(zip(tape.gradient(loss, [v.value for v in variables]), variables, strict=True))
-            return loss
+        def losses(hidden: tf.Tensor, labels: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
+            return head.sampled_loss(gains(hidden), labels, tf.stack([seed, number]))
 
-        return step
+        return training_step(losses, variables, optimizer)
 
 
 class Textbook(Step):
@@ -99,22 +113,17 @@ class Textbook(Step):
         # The function wants a class a row.
         table = keras.Variable(np.ascontiguousarray(output.kernel.numpy().T), name="table")
         # It draws distinct classes.
-        sampled = min(problem.negatives, problem.classes // 2)
+        sampled, classes = min(problem.negatives, problem.classes // 2), problem.classes
         gains = Gains(problem.width)
         variables = [*gains.trainable_variables, table, output.bias]
-        optimizer = keras.optimizers.Adam(LEARNING_RATE)
-        optimizer.build(variables)
 
-        def step(hidden: tf.Tensor, labels: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
-            with tf.GradientTape() as tape:
-                losses = tf.nn.sampled_softmax_loss(
-                    table.value, output.bias.value, labels[:, tf.newaxis], gains(hidden), sampled, problem.classes
-                )
-                loss = tf.reduce_mean(losses)
-            optimizer.apply_gradients(zip(tape.gradient(loss, [v.value for v in variables]), variables, strict=True))
-            return loss
+        def losses(hidden: tf.Tensor, labels: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
+            del number  # It draws from a state of its own.
+            return tf.nn.sampled_softmax_loss(
+                table.value, output.bias.value, labels[:, tf.newaxis], gains(hidden), sampled, classes
+            )
 
-        return step
+        return training_step(losses, variables, keras.optimizers.Adam(LEARNING_RATE))
 
 
 class Products(Step):

@@ -70,13 +70,14 @@ def run_fn(fn_args: Any) -> None:
         model.encoder.name_ids(found["inputs"].tokens)
         schedule = _compile(model, spec, plan)
 
+    tokens = _tokens(found, transform, data)
     key = training_key(
         [
             config["trainer"],
             config["data"],
             config["vocabulary"],
             config["code"],
-            json.dumps([_tokens(found, transform, data), counts]),
+            json.dumps([tokens, counts]),
             str(plan.batch),
             fn_args.base_model or "",
         ],
@@ -89,7 +90,7 @@ def run_fn(fn_args: Any) -> None:
     remove_abandoned(config["checkpoints"], key)
     if restored is None:
         model.encoder.adapt(lambda length: windows.latest_ids(train_files, layout, length))
-    tokens = {**_tokens(found, transform, data), **model.encoder.own_vocabularies}
+    tokens |= model.encoder.own_vocabularies
     if restored is None and fn_args.base_model:
         state.warm_start = _start_from(fn_args.base_model, model, tokens)
         state.first_iteration = int(model.optimizer.iterations.numpy())
