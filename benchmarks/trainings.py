@@ -161,9 +161,7 @@ def train(data: Data, training: Training) -> Reached:
         model.encoder.name_ids(found["inputs"].tokens)
         model.encoder.adapt(lambda length: windows.latest_ids(files, layout, length))
         warmup = min(int(spec.warmup * steps), steps - 1)
-        optimizer = make_optimizer(spec.optimizer, WarmupCosine(spec.learning_rate, steps, warmup))
-        optimizer.build(model.trainable_variables)
-        model.compile(optimizer=optimizer, jit_compile=False)
+        model.compile_with(make_optimizer(spec.optimizer, WarmupCosine(spec.learning_rate, steps, warmup)))
         batches = windows.training_batches(
             files, layout, pass_.batch, pass_.steps_per_pass, spec.seed, block_rows=size.block_rows
         )

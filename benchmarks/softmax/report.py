@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from benchmarks.softmax.grid import Cell, Result
 from benchmarks.softmax.results import BOUNDS, Bound, Results
-from benchmarks.softmax.training import BARE, FIT, INPUT, REPLICAS, Training
+from benchmarks.softmax.training import BARE, FIT, INPUT, REPLICAS, TrainingRates
 from benchmarks.softmax.variants import VARIANTS
 from benchmarks.tables import mebibytes, milliseconds, table, times
 
@@ -40,7 +40,7 @@ def overview(cells: dict[tuple[int, int], Cell]) -> Iterator[str]:
     yield from table(header, [[name, *(_speed(cell, name) for cell in cells.values())] for name in names])
 
 
-def training_lines(training: Training) -> Iterator[str]:
+def training_lines(training: TrainingRates) -> Iterator[str]:
     """The whole training."""
     yield (
         f"The whole training, {training.classes:,} classes, B={training.batch:,}: synthetic rows, read and cut into "

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from benchmarks.machine import Machine
 from benchmarks.softmax import variants as v
 from benchmarks.softmax.grid import Cell, Result
-from benchmarks.softmax.training import BARE, FIT, INPUT, REPLICAS, Training
+from benchmarks.softmax.training import BARE, FIT, INPUT, REPLICAS, TrainingRates
 from benchmarks.timing import Timing
 
 # Where the bounds hold.
@@ -32,7 +32,7 @@ class Results:
     machine: Machine
     threads: int
     cells: dict[tuple[int, int], Cell] = field(default_factory=dict)
-    training: Training | None = None
+    training: TrainingRates | None = None
 
     @property
     def failures(self) -> list[str]:

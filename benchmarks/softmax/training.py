@@ -22,7 +22,7 @@ STEPS = 64
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingRates:
     """How fast the whole training is.
 
     Attributes:
@@ -54,7 +54,7 @@ def estimate_training(rounds: int) -> float:
 
 def measure_training(
     classes: int, batch: int, rounds: int, threads: int, say: Callable[[str], None], steps: int = STEPS
-) -> Training:
+) -> TrainingRates:
     """One process an arm; the arms take turns.
 
     Args:
@@ -89,4 +89,4 @@ def measure_training(
                     say(f"{name} failed: {error}\n{error.trace}")
                     failed[name] = str(error)
     arms = {name: Timing.of(spent) for name, spent in turns.items() if name not in failed}
-    return Training(classes, batch, arms, failed)
+    return TrainingRates(classes, batch, arms, failed)

@@ -34,7 +34,7 @@ ROW_TOKENS = 65
 WARM_UP = 3
 
 
-class Training:
+class TrainingSteps:
     """Data, and what is needed to train on them.
 
     Args:
@@ -68,13 +68,11 @@ class Training:
         spec = TrainerSpec()
         with self._strategy.scope():
             model = build_model(spec, layout, problem.counts.tolist())
-            optimizer = make_optimizer(spec.optimizer, spec.learning_rate)
-            optimizer.build(model.trainable_variables)
-            model.compile(optimizer=optimizer, jit_compile=False)
+            model.compile_with(make_optimizer(spec.optimizer, spec.learning_rate))
         return model
 
 
-class Bare(Training):
+class Bare(TrainingSteps):
     """The compiled step on batches that lie ready."""
 
     def prepare(self, classes: int, batch: int, steps: int) -> None:
@@ -88,7 +86,7 @@ class Bare(Training):
         return timed(lambda i: self._step(self._ready[i % len(self._ready)])["loss"].numpy(), steps)
 
 
-class Input(Training):
+class Input(TrainingSteps):
     """The batches, with nobody to train on them."""
 
     def turn(self, steps: int) -> Spent:
@@ -99,7 +97,7 @@ class Input(Training):
         return timed(lambda _: next(batches), steps)
 
 
-class Fit(Training):
+class Fit(TrainingSteps):
     """`fit`, as the Trainer calls it."""
 
     def turn(self, steps: int) -> Spent:

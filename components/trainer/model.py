@@ -60,14 +60,11 @@ class VocabularyClassifier(keras.Model):
         """All outputs by the name of their target; the label's, `label`, is the first."""
         return {LABEL: self.label, **self.further}
 
-    @property
-    def head(self) -> SampledSoftmax:
-        """The label's classes.
-
-        Raises:
-            AttributeError: the label is a number.
-        """
-        return self.label.head
+    def compile_with(self, optimizer: keras.optimizers.Optimizer) -> None:
+        """`compile`, without XLA: that has no kernel for the head's unique(). A new optimizer's slots are made too."""
+        if not optimizer.built:
+            optimizer.build(self.trainable_variables)
+        self.compile(optimizer=optimizer, jit_compile=False)
 
     def call(self, inputs: Batch) -> tf.Tensor:
         """What the label's output says: logits (batch, classes), or numbers (batch,)."""

@@ -119,14 +119,11 @@ def _compile(model: VocabularyClassifier, spec: TrainerSpec, plan: Plan) -> Warm
     """Gives the model its optimizer, and its update if that is not at every step; returns the learning rate."""
     schedule = WarmupCosine(spec.learning_rate, plan.steps, plan.warmup)
     if spec.update.kind == "always":
-        optimizer = make_optimizer(spec.optimizer, schedule)
-        optimizer.build(model.trainable_variables)
+        model.compile_with(make_optimizer(spec.optimizer, schedule))
     else:
         make = functools.partial(make_optimizer, spec.optimizer)
         model.update = periodic_update(spec.update, plan, model, make, schedule)
-        optimizer = model.update.optimizer
-    # XLA has no kernel for the head's unique().
-    model.compile(optimizer=optimizer, jit_compile=False)
+        model.compile_with(model.update.optimizer)
     return schedule
 
 

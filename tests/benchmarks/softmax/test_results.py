@@ -10,7 +10,7 @@ from benchmarks.softmax.grid import Cell, Result
 from benchmarks.softmax.problem import Problem
 from benchmarks.softmax.report import bound_lines, overview, training_lines
 from benchmarks.softmax.results import BATCH, BOUNDS, CLASSES, MANY_CLASSES, Results
-from benchmarks.softmax.training import BARE, FIT, INPUT, REPLICAS, Training
+from benchmarks.softmax.training import BARE, FIT, INPUT, REPLICAS, TrainingRates
 from benchmarks.timing import Timing
 
 TABLES = 4 * 3 * 129 * (MANY_CLASSES - CLASSES)
@@ -37,7 +37,7 @@ def results(**changed: float) -> Results:
             (CLASSES, BATCH): cell(CLASSES, {**GOOD, **changed}, memory=100),
             (MANY_CLASSES, BATCH): cell(MANY_CLASSES, {"rowwise": 20.0}, memory=100 + TABLES),
         },
-        Training(CLASSES, BATCH, arms, {}),
+        TrainingRates(CLASSES, BATCH, arms, {}),
     )
 
 
@@ -92,7 +92,7 @@ def test_what_was_not_measured_is_not_missed() -> None:
 def test_failures_are_named_once() -> None:
     found = results()
     found.cells[CLASSES, BATCH].results["full"] = Result(skipped="failed: ValueError: no", failed=True)
-    found.training = Training(CLASSES, BATCH, {}, {FIT: "killed"})
+    found.training = TrainingRates(CLASSES, BATCH, {}, {FIT: "killed"})
     assert found.failures == ["full at 25,000 classes and B=1,024 failed: ValueError: no", "through fit failed: killed"]
 
 

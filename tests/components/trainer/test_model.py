@@ -31,9 +31,7 @@ def made(layout: Layout, **trainer: Any) -> VocabularyClassifier:
     model = build_model(TrainerSpec.model_validate({**TRAINER, **trainer}), layout, [9, 8, 7, 6, 5])
     model.standardise(MOMENTS)
     model.encoder.adapt(lambda length: [batch(layout)[0]["input_ids"][:, -length:]])
-    optimizer = keras.optimizers.SGD(0.1)
-    optimizer.build(model.trainable_variables)
-    model.compile(optimizer=optimizer, jit_compile=False)
+    model.compile_with(keras.optimizers.SGD(0.1))
     return model
 
 

@@ -47,9 +47,7 @@ targets = {
 }
 with strategy.scope():
     model = build_model(spec, layout, list(range(classes + 5, 5, -1)))
-    optimizer = FusedAdam(0.01)
-    optimizer.build(model.trainable_variables)
-    model.compile(optimizer=optimizer, jit_compile=False)
+    model.compile_with(FusedAdam(0.01))
 model.encoder.adapt(lambda length: [inputs["input_ids"][:, -length:]])
 assert len(model.encoder.own_vocabularies["ngrams"]) == 200
 data = tf.data.Dataset.from_tensor_slices((inputs, targets)).batch(64, drop_remainder=True)
@@ -62,9 +60,7 @@ free = TrainerSpec.model_validate({**spec.model_dump(), "model": {**spec.model.m
     "input_dropout": 0.2, "ngram_dropout": 0.2}, "head": {"negatives": 10}})
 with strategy.scope():
     noisy = build_model(free, layout, list(range(classes + 5, 5, -1)))
-    optimizer = FusedAdam(0.01)
-    optimizer.build(noisy.trainable_variables)
-    noisy.compile(optimizer=optimizer, jit_compile=False)
+    noisy.compile_with(FusedAdam(0.01))
 losses = noisy.fit(data.repeat(), steps_per_epoch=5, epochs=6, verbose=0).history["loss"]
 assert losses[-1] < losses[0], losses
 np.savez(sys.argv[2], *weights, loss=history.history["loss"], **measured)

@@ -197,7 +197,7 @@ for kind in ("accumulate", "alternate"):
             start = [v.numpy() for v in model.encoder.shared_variables]
             plan = Plan(n, 64, 7, 1, 7, 0)
             model.update = periodic_update(spec.update, plan, model, sgd, WarmupCosine(0.1, 7))
-            model.compile(optimizer=model.update.optimizer, jit_compile=False)
+            model.compile_with(model.update.optimizer)
         steps = Steps(None, state, 7, 1e9)
         callbacks = [steps, Updates(model.update, state)]
         model.fit(data.repeat(), steps_per_epoch=7, verbose=0, shuffle=False, callbacks=callbacks)

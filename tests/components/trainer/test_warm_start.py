@@ -89,8 +89,7 @@ def model_of(tokens: dict[str, list[str]], seed: int = 1, **changes: int) -> Voc
         lambda length: [tf.constant([[ids_of(tokens, word) for word in pair]]) for pair in PAIRS[tokens["inputs"][0]]]
     )
     optimizer = FusedAdam(0.01)
-    optimizer.build(model.trainable_variables)
-    model.compile(optimizer=optimizer)
+    model.compile_with(optimizer)
     rng = np.random.default_rng(seed)
     for variable in (*model.trainable_variables, *optimizer.variables[2:]):
         variable.assign(rng.uniform(1, 2, variable.shape))
@@ -129,8 +128,8 @@ def test_tables_biases_and_moments_are_carried_over_by_token(earlier) -> None:
     moves = {
         path_of(new, new.encoder.embedding.embeddings): [1, 2, 2, 3, 4],  # a new token: the rarest, "state"
         path_of(new, new.encoder.pooling.salience.embeddings): [1, 2, 2, 3, 4],
-        path_of(new, new.head.table): [1, 3, 0],
-        path_of(new, new.head.bias): [1, 3, 0],
+        path_of(new, new.label.head.table): [1, 3, 0],
+        path_of(new, new.label.head.bias): [1, 3, 0],
         path_of(new, new.encoder.categories["party"].embeddings): [1, 1, 0, 2],
         path_of(new, new.encoder.ngrams.table.embeddings): [20, 0, *range(2, 21)],  # a new one: what it shared before
     }
@@ -160,7 +159,7 @@ def test_another_architecture_takes_what_fits_and_says_what_does_not(earlier) ->
     started = start_from(Earlier(folder), new, vocabularies_of(new, NEW))
     after, was = by_path(new), by_path(old)
     np.testing.assert_array_equal(after["encoder/projection/kernel"][0], was["encoder/projection/kernel"][0])
-    table = path_of(new, new.head.table)
+    table = path_of(new, new.label.head.table)
     np.testing.assert_array_equal(after[table][0], before[table][0])
     assert f"{table}: 4 x 5 in the earlier model, 3 x 6 in this one" in started["fresh"]
     assert not started["optimizer"]

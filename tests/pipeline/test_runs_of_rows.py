@@ -1,0 +1,93 @@
+"""Whole runs on labelled rows, one after the other under the same root."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmarks import encoders
+from benchmarks.trainings import Training, train_all
+from pipeline.bench import transformed
+from pipeline.loading import load
+from tests.pipeline.conftest import Bigvocab
+from tests.pipeline.data_sets import csv_configuration
+from tests.pipeline.whole_runs import answers, cached, check, run, summary, versions
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def labelled(bigvocab: Bigvocab, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = csv_configuration(tmp_path_factory.mktemp("labelled"))
+    result = run(bigvocab, file)
+    check(file, result)
+    return file
+
+
+def test_labelled_rows_of_a_csv(labelled: Path, bigvocab: Bigvocab) -> None:
+    found = summary(labelled)
+    assert sum(found["examples"][split]["rows"] for split in ("train", "eval", "test")) == 12_000
+    assert {entry["slice"] for entry in found["slices"]} == {"decade"}
+    assert set(found["baselines"]) == {"popular", "bigram"}
+    (first,) = answers(bigvocab, labelled, [{"before": "the", "last": "united", "year": 2020}])
+    assert first[0]["label"] == "states"
+
+
+def test_encoders_and_losses_are_compared_on_its_data(labelled: Path, bigvocab: Bigvocab) -> None:
+    """Whether each does learn: in a second of time, and in few steps."""
+    compared = bigvocab(
+        "bench", "encoders", "words.yaml", "--only", "concatenation", "--seeds", "1", "--cpu-minutes", "0.02",
+        folder=labelled.parent,
+    )  # fmt: skip
+    assert compared.returncode == 0, compared.stderr
+    assert re.search(r"^\| concatenation \|", compared.stdout, re.MULTILINE)
+    trainings = [
+        Training(form, {"model": encoders.CONCATENATION, "head": {"form": form}}, seed=1, steps=20)
+        for form in ("full", "own")
+    ]
+    data = transformed(load(str(labelled), []), labelled.parent / "runs" / "words")
+    for reached in train_all(data, trainings, at_once=2, say=lambda _: None):
+        # 801 answers: nothing learnt would be 6.7.
+        assert 3 < reached.nll < 6.5
+        assert reached.steps == 20
+
+
+def test_nothing_changed_is_all_cached(labelled: Path, bigvocab: Bigvocab) -> None:
+    before = versions(labelled)
+    result = run(bigvocab, labelled)
+    assert result.returncode == 0, result.stdout
+    assert cached(labelled), result.stdout
+    assert versions(labelled) == before
+
+
+def test_a_model_that_is_not_good_enough_is_not_pushed(labelled: Path, bigvocab: Bigvocab) -> None:
+    before = versions(labelled)
+    result = run(bigvocab, labelled, "--set", "evaluation.max_perplexity=1.5")
+    assert "NOT blessed" in result.stdout
+    assert re.search(r"perplexity is [\d.]+: at most 1.5 is wanted", result.stdout)
+    assert summary(labelled)["blessed"] is False
+    assert not summary(labelled)["pushed"]
+    assert versions(labelled) == before
+
+
+def test_changed_data_is_seen_and_learnt_from_where_the_last_model_ended(labelled: Path, bigvocab: Bigvocab) -> None:
+    rows = labelled.parent / "rows.csv"
+    whole = rows.read_text(encoding="utf-8")
+    rows.write_text(whole + "the,united,2024,2020s,states\n" * 5, encoding="utf-8")
+    options = ("--set", "trainer.epochs=0.2", "--set", "trainer.warm_start=true")
+    try:
+        result = run(bigvocab, labelled, *options)
+        found = summary(labelled)
+        again = run(bigvocab, labelled, *options)
+    finally:
+        rows.write_text(whole, encoding="utf-8")
+    assert sum(found["examples"][split]["rows"] for split in ("train", "eval", "test")) == 12_005, result.stdout
+    assert re.search(r"BaseModel .* starts from model \d+", result.stdout)
+    started = found["training"]["warm_start"]
+    assert started["optimizer"], started
+    assert started["vocabularies"]["labels"]["stayed"] > 700
+    # A model that started from the last one may be the last one now: the same data start from the same model again.
+    assert again.returncode == 0, again.stdout
+    assert cached(labelled), again.stdout

@@ -1,0 +1,34 @@
+"""Whole runs on sequences, through to a pushed model that answers."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.pipeline.conftest import Bigvocab
+from tests.pipeline.data_sets import sessions_configuration, text_configuration
+from tests.pipeline.whole_runs import answers, check, run, summary
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_folder_of_texts(bigvocab: Bigvocab, tmp_path: Path) -> None:
+    file = text_configuration(tmp_path)
+    check(file, run(bigvocab, file))
+    nodes = {node["name"]: node["cached"] for node in summary(file)["nodes"]}
+    assert nodes["ExampleGen"], "`bigvocab schema` has already read the data"
+    assert nodes["StatisticsGen"]
+    result = bigvocab("predict", "the united", "the american", "--top", "5", folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert re.search(r"the united\n  states +0\.\d+", result.stdout)
+
+
+def test_sessions_in_json_lines(bigvocab: Bigvocab, tmp_path: Path) -> None:
+    file = sessions_configuration(tmp_path)
+    found = check(file, run(bigvocab, file))
+    assert set(found["baselines"]) == {"popular", "bigram", "trigram"}
+    assert {entry["slice"] for entry in found["slices"]} == {"shop"}
+    (first,) = answers(bigvocab, file, [{"items": ["the", "united"]}])
+    assert first[0]["label"] == "states"

@@ -1,0 +1,49 @@
+"""Starts whole runs as a user does, and reads what they left."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from tests.pipeline.conftest import Bigvocab
+
+
+def run(bigvocab: Bigvocab, file: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    if not file.with_suffix(".schema.pbtxt").exists():
+        inferred = bigvocab("schema", file.name, folder=file.parent)
+        assert inferred.returncode == 0, inferred.stdout + inferred.stderr
+    return bigvocab("run", file.name, *options, folder=file.parent)
+
+
+def summary(file: Path) -> dict[str, Any]:
+    return json.loads((file.parent / "runs" / file.stem / "report" / "summary.json").read_text())
+
+
+def cached(file: Path) -> bool:
+    """Whether the last run took every node's outputs from before."""
+    nodes = {node["name"]: node["cached"] for node in summary(file)["nodes"]}
+    return all(nodes[name] for name in nodes.keys() - {"ImportSchemaGen", "Resolver", "BaseModel"})
+
+
+def versions(file: Path) -> list[str]:
+    return sorted(path.name for path in (file.parent / "runs" / file.stem / "serving").iterdir())
+
+
+def answers(bigvocab: Bigvocab, file: Path, rows: list[dict[str, Any]], *options: str) -> list[Any]:
+    (file.parent / "ask.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    result = bigvocab("predict", "--input", "ask.jsonl", *options, folder=file.parent)
+    assert result.returncode == 0, result.stderr
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def check(file: Path, result: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    assert result.returncode == 0, result.stdout + result.stderr
+    found = summary(file)
+    assert found["blessed"] is True
+    assert found["pushed"]
+    assert versions(file)
+    assert found["metrics"]["recall_at_10"] > found["baselines"]["popular"]["recall_at_10"]
+    assert (file.parent / "runs" / file.stem / "report" / "report.html").stat().st_size > 10_000
+    return found
