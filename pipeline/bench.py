@@ -209,7 +209,7 @@ def transformed(config: Config, root: Path) -> Data:
     """
     if config.data.label_kind != "class":
         raise BenchError(f"the label of {config.name} is a number: there is no softmax to learn with")
-    found = newest(Paths(root).artifacts)
+    found = newest(Path(Paths.of(root).artifacts))
     if found is None:
         raise BenchError(
             f"{root} holds no transformed data: run `bigvocab run --root {root}` first, or name another root"

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from components.spelling import did_you_mean
 from pipeline.console import native_messages_hidden
-from pipeline.loading import DEFAULT_PRESET, ConfigurationError, check_files, load, preset_names, preset_summary
+from pipeline.loading import DEFAULT_PRESET, ConfigurationError, check_files, load, loads, preset_names, preset_summary
 
 WRONG = 2
 INTERRUPTED = 130
@@ -103,6 +105,36 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--root", type=Path, default=Path("runs"), help="where the runs are to lie")
     doctor.set_defaults(do=_doctor)
 
+    compile_ = commands.add_parser("compile", help="write the pipeline as Kubeflow Pipelines runs it")
+    _add_cluster(compile_)
+    compile_.add_argument("-o", "--output", type=Path, default=Path("pipeline.yaml"), help="default: pipeline.yaml")
+    compile_.set_defaults(do=_compile)
+
+    submit = commands.add_parser("submit", help="compile the pipeline and start it on a cluster")
+    _add_cluster(submit)
+    submit.add_argument("--name", default="", help="of the run (default: pipeline and time)")
+    submit.add_argument("--experiment", help="default: the pipeline's name")
+    submit.add_argument(
+        "--parameter", action="append", default=[], metavar="NAME=VALUE", help="as in --parameter epochs=4"
+    )
+    submit.add_argument("--dry-run", action="store_true", help="say what would be sent, and send nothing")
+    submit.set_defaults(do=_submit)
+
+    node = commands.add_parser("run-node", help="run one node of a run, as a pod does")
+    node.add_argument("node", metavar="NODE", help="as ExampleGen, Trainer, Pusher; or Report, at the end")
+    _add_root(node, root_type=str)
+    _add_settings(node)
+    node.add_argument("--quick", action="store_true", help="as in `run`")
+    node.add_argument("--run-id", required=True, help="the same for all nodes of a run, and for no other run")
+    pod = node.add_argument_group("what compiled pipelines say")
+    pod.add_argument("--configuration", metavar="TEXT", help="in place of PRESET|FILE.yaml")
+    pod.add_argument("--schema", default="", metavar="TEXT", help="in place of data.schema_file")
+    pod.add_argument("--data-path", default="", metavar="PATH", help="data.source.path, unless empty")
+    pod.add_argument("--epochs", default="", metavar="N", help="trainer.epochs, unless empty")
+    pod.add_argument("--run-name", default="", metavar="TEXT", help="what people call the run")
+    pod.add_argument("--settings", type=_settings, default=[], metavar="JSON", help='as ["trainer.batch=512"]')
+    node.set_defaults(do=_run_node)
+
     bench = commands.add_parser("bench", help="measure on this machine, against what else there is")
     _add_benchmarks(bench.add_subparsers(required=True, metavar="WHAT", parser_class=_Parser))
 
@@ -114,16 +146,30 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_configuration(parser: argparse.ArgumentParser) -> None:
     _add_root(parser)
+    _add_settings(parser)
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="as in --set trainer.epochs=2; may be repeated"
     )
 
 
-def _add_root(parser: argparse.ArgumentParser) -> None:
+def _add_root(parser: argparse.ArgumentParser, root_type: Callable[[str], str | Path] = Path) -> None:
+    _add_preset(parser)
+    parser.add_argument("--root", type=root_type, metavar="DIR", help="where it all goes (default: runs/<preset>)")
+
+
+def _add_preset(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "preset", nargs="?", default=DEFAULT_PRESET, metavar="PRESET|FILE.yaml", help=f"default: {DEFAULT_PRESET}"
     )
-    parser.add_argument("--root", type=Path, metavar="DIR", help="where it all goes (default: runs/<preset>)")
+
+
+def _add_cluster(parser: argparse.ArgumentParser) -> None:
+    _add_preset(parser)
+    _add_settings(parser)
+    parser.add_argument("--quick", action="store_true", help="the small run")
 
 
 def _add_benchmarks(benchmarks: argparse._SubParsersAction[_Parser]) -> None:
@@ -153,6 +199,17 @@ def _add_benchmarks(benchmarks: argparse._SubParsersAction[_Parser]) -> None:
 
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",")]
+
+
+def _settings(text: str) -> list[str]:
+    """A JSON list of `KEY=VALUE`."""
+    try:
+        found = json.loads(text or "[]")
+    except ValueError:
+        found = None
+    if not isinstance(found, list) or not all(isinstance(entry, str) for entry in found):
+        raise argparse.ArgumentTypeError(f"expected a JSON list, as [\"trainer.batch=512\"], not '{text}'")
+    return found
 
 
 def _sizes(text: str) -> list[int]:
@@ -225,6 +282,71 @@ def _tensorboard(arguments: argparse.Namespace) -> int:
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(logs)]
     command += ["--host", arguments.host, "--port", str(arguments.port)]
     os.execv(sys.executable, command)
+
+
+def _compile(arguments: argparse.Namespace) -> int:
+    config = load(arguments.preset, arguments.set, arguments.quick)
+    if arguments.output.suffix not in (".yaml", ".yml"):
+        raise UserError(f"--output {arguments.output}: a file that ends in .yaml is what Kubeflow Pipelines takes")
+    with _kubeflow(), native_messages_hidden():
+        from pipeline.kubeflow import compile as kubeflow_compile
+
+        kubeflow_compile.compile_pipeline(config, arguments.output)
+        about = kubeflow_compile.describe(arguments.output)
+    print(f"{arguments.output}: {about['name']}, {len(about['tasks'])} tasks: {', '.join(about['tasks'])}")
+    for name, default in about["parameters"].items():
+        print(f"  {name:<10} default: {default}")
+    print("Upload it, or: bigvocab submit")
+    return 0
+
+
+def _submit(arguments: argparse.Namespace) -> int:
+    config = load(arguments.preset, arguments.set, arguments.quick)
+    with _kubeflow():
+        from pipeline.kubeflow import submit
+
+        try:
+            for line in submit.submit(
+                config, arguments.name, arguments.experiment, arguments.parameter, arguments.dry_run
+            ):
+                print(line)
+        except submit.SubmitError as error:
+            raise UserError(str(error), 1) from error
+    return 0
+
+
+@contextlib.contextmanager
+def _kubeflow() -> Iterator[None]:
+    """Says how to install the SDK where it is not."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "kfp":
+            raise
+        raise UserError(
+            "the Kubeflow Pipelines SDK is not installed: BIGVOCAB_EXTRAS=kubeflow ./with-env bigvocab ..., or "
+            "pip install 'bigvocab[kubeflow]'"
+        ) from error
+
+
+def _run_node(arguments: argparse.Namespace) -> int:
+    settings = [*arguments.set, *arguments.settings]
+    for key, value in (("data.source.path", arguments.data_path), ("trainer.epochs", arguments.epochs)):
+        if value:
+            settings.append(f"{key}={json.dumps(value) if key == 'data.source.path' else value}")
+    if arguments.configuration:
+        config = loads(arguments.configuration, settings)
+    else:
+        config = load(arguments.preset, settings, arguments.quick)
+        check_files(config)
+    from pipeline import pod
+
+    root = arguments.root or str(Path("runs") / config.name)
+    node = pod.Pod(arguments.node, config, root, arguments.run_id, arguments.run_name, arguments.schema)
+    try:
+        return pod.run(node, sys.stdout)
+    except pod.PodError as error:
+        raise UserError(str(error)) from error
 
 
 def _doctor(arguments: argparse.Namespace) -> int:

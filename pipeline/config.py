@@ -12,6 +12,9 @@ from components.ingest.spec import DataSpec
 from components.preprocessing.spec import VocabularySpec
 from components.spec import Spec
 from components.trainer.spec import TrainerSpec
+from pipeline.kubeflow.nodes import NODES, REPORT
+from pipeline.kubeflow.spec import KubeflowSpec
+from pipeline.store import MetadataSpec, SqliteSpec
 
 
 class Config(Spec):
@@ -25,6 +28,8 @@ class Config(Spec):
     vocabulary: VocabularySpec = VocabularySpec()
     trainer: TrainerSpec = TrainerSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
+    metadata: MetadataSpec = SqliteSpec()
+    kubeflow: KubeflowSpec = KubeflowSpec()
     quick: dict[str, Any] = {}
     """What `--quick` sets, by dotted key, for a run of at most two minutes."""
 
@@ -50,6 +55,11 @@ class Config(Spec):
             faults.append(
                 f"trainer.batch: {self.trainer.batch} cannot be dealt evenly to {self.trainer.replicas} replicas"
             )
+        faults += [
+            f"kubeflow.nodes: '{name}' is no node{nearest(name, [*NODES, REPORT])}"
+            for name in self.kubeflow.nodes
+            if name not in (*NODES, REPORT)
+        ]
         if faults:
             raise ValueError("; ".join(faults))
         return self

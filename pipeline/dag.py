@@ -20,6 +20,7 @@ from components.ingest.component import example_gen
 from components.ingest.spec import DataSpec
 from components.pushing.component import pusher
 from components.trainer.base_model import LastBlessedOnOtherData
+from pipeline import store
 from pipeline.beam import BEAM_ARGS
 from pipeline.config import Config
 from pipeline.paths import Paths
@@ -73,7 +74,7 @@ def build(config: Config, paths: Paths) -> tfx.dsl.Pipeline:
             "data": data,
             "vocabulary": config.vocabulary.model_dump_json(),
             "evaluation": evaluation,
-            "checkpoints": str(paths.checkpoints),
+            "checkpoints": paths.checkpoints,
             "code": fingerprint("components.trainer.run", *config.trainer.model.source_modules),
         },
     )
@@ -99,7 +100,7 @@ def build(config: Config, paths: Paths) -> tfx.dsl.Pipeline:
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
         infra_blessing=infra.outputs["blessing"],
-        directory=str(paths.serving),
+        directory=paths.serving,
         code=fingerprint("components.pushing.component"),
     )
     nodes = [*source, schema_importer, validator, transform, baselines, *base, trainer, last, evaluator, infra, push]
@@ -127,10 +128,10 @@ def sources(config: Config) -> list[tfx.dsl.components.BaseComponent]:
 def pipeline_of(config: Config, paths: Paths, nodes: list[tfx.dsl.components.BaseComponent]) -> tfx.dsl.Pipeline:
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,
-        pipeline_root=str(paths.artifacts),
+        pipeline_root=paths.artifacts,
         components=nodes,
         enable_cache=True,
-        metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(str(paths.metadata)),
+        metadata_connection_config=store.connection(config.metadata, paths.metadata),
         beam_pipeline_args=[*BEAM_ARGS],
     )
 

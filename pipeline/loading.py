@@ -41,6 +41,15 @@ def load(name: str | None = None, settings: Iterable[str] = (), quick: bool = Fa
         ConfigurationError: names all faults at once.
     """
     path, text = _read(name or DEFAULT_PRESET)
+    return _with_absolute_paths(_loaded(path, text, settings, quick), path)
+
+
+def loads(text: str, settings: Iterable[str] = ()) -> Config:
+    """Reads a configuration from its text, in which all paths are absolute; see `load`."""
+    return _loaded(Path("configuration"), text, settings, quick=False)
+
+
+def _loaded(path: Path, text: str, settings: Iterable[str], quick: bool) -> Config:
     tree, lines = _parse(path, text)
     faults: list[str] = []
     origin: dict[Key, str] = {key: f"{path}:{line}" for key, line in lines.items()}
@@ -67,7 +76,7 @@ def load(name: str | None = None, settings: Iterable[str] = (), quick: bool = Fa
     faults += more
     if faults or not config:
         raise ConfigurationError("\n".join(dict.fromkeys(faults)))
-    return _with_absolute_paths(config, path)
+    return config
 
 
 def preset_summary(name: str) -> str:

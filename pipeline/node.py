@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx import types
+from tfx import v1 as tfx
+from tfx.dsl.compiler import compiler
+from tfx.dsl.compiler.constants import PIPELINE_RUN_ID_PARAMETER_NAME
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
-from tfx.orchestration.portable import launcher
+from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import pipeline_pb2
+
+from pipeline import record, store
 
 
 @dataclass(frozen=True)
@@ -45,46 +52,107 @@ class NodeFailed(Exception):
         self.seconds = seconds
 
 
+class StoreUnreachable(Exception):
+    """The metadata store does not answer."""
+
+
+def compiled(pipeline: tfx.dsl.Pipeline, run_id: str) -> pipeline_pb2.Pipeline:
+    """The IR of a pipeline for one run."""
+    ir = compiler.Compiler().compile(pipeline)
+    runtime_parameter_utils.substitute_runtime_parameter(ir, {PIPELINE_RUN_ID_PARAMETER_NAME: run_id})
+    return ir
+
+
 def connection(pipeline: pipeline_pb2.Pipeline) -> mlmd.ConnectionConfig:
     deployment = runner_utils.extract_local_deployment_config(pipeline)
     chosen = deployment.metadata_connection_config
     return getattr(chosen, chosen.WhichOneof("connection_config"))
 
 
-def run_node(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) -> Outcome:
+@contextmanager
+def opened(pipeline: pipeline_pb2.Pipeline) -> Iterator[metadata.Metadata]:
+    """The metadata store, open.
+
+    Raises:
+        StoreUnreachable: it does not answer. Names it, without its password.
+    """
+    config = connection(pipeline)
+    handle = metadata.Metadata(config)
+    try:
+        handle.__enter__()
+    except RuntimeError as error:
+        raise StoreUnreachable(
+            f"the metadata store {store.describe(config)} lets nobody in: is the server up, the password in "
+            f"{store.PASSWORD}, and the user's plugin mysql_native_password? ({error})"
+        ) from error
+    try:
+        yield handle
+    finally:
+        handle.__exit__(None, None, None)
+
+
+@contextmanager
+def whole_run(pipeline: pipeline_pb2.Pipeline) -> Iterator[Callable[[], None]]:
+    """A run within which nodes run; the metadata store learns how it ended.
+
+    Yields:
+        What is to be called when it is complete.
+    """
+
+    def mark(state: int) -> None:
+        with opened(pipeline) as handle:
+            record.mark_run(handle, pipeline, state)
+
+    mark(mlmd.Execution.RUNNING)
+    try:
+        yield lambda: mark(mlmd.Execution.COMPLETE)
+    except KeyboardInterrupt:
+        mark(mlmd.Execution.CANCELED)
+        raise
+
+
+def run_node(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, run_name: str = "") -> Outcome:
     """Runs a node: driver, cache, executor, publisher.
 
     Args:
         pipeline: the IR, its run id substituted.
         node: one of its nodes, all nodes before it complete.
+        run_name: what people call the run.
 
     Raises:
-        NodeFailed: the driver or the executor failed.
+        NodeFailed: the driver or the executor failed. The cause stands in the metadata store too.
+        StoreUnreachable: the metadata store does not answer.
     """
     node_id = node.node_info.id
     deployment = runner_utils.extract_local_deployment_config(pipeline)
-    handle = metadata.Metadata(connection(pipeline))
     started = time.monotonic()
+    with opened(pipeline) as handle:
+        record.take_up(handle, pipeline, node_id, run_name)
     try:
         info = launcher.Launcher(
             pipeline_node=node,
-            mlmd_connection=handle,
+            mlmd_connection=metadata.Metadata(connection(pipeline)),
             pipeline_info=pipeline.pipeline_info,
             pipeline_runtime_spec=pipeline.runtime_spec,
             executor_spec=runner_utils.extract_executor_spec(deployment, node_id),
             custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
         ).launch()
     except Exception as error:
-        raise NodeFailed(node_id, _message(error), time.monotonic() - started) from error
+        cause = _message(error)
+        with opened(pipeline) as handle:
+            record.mark_failed(handle, pipeline, node, cause)
+        raise NodeFailed(node_id, cause, time.monotonic() - started) from error
     seconds = time.monotonic() - started
     # The launcher returns normally when a driver failed, and gives fresh, unused locations for a cached node: only the
     # metadata store knows.
-    with handle as store:
-        execution = _execution(store, info.execution_id if info else None)
-        if execution is None or execution.last_known_state not in (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED):
-            state = mlmd.Execution.State.Name(execution.last_known_state) if execution else "not registered"
-            raise NodeFailed(node_id, f"the driver stopped it: an input is missing ({state.lower()})", seconds)
-        outputs = execution_lib.get_output_artifacts(store, execution.id)
+    with opened(pipeline) as handle:
+        execution = _execution(handle, info.execution_id if info else None)
+        if execution is None or execution.last_known_state not in record.DONE:
+            told = record.last_line(execution) if execution else ""
+            cause = f"the driver stopped it: {told or 'an input is missing'}"
+            record.mark_failed(handle, pipeline, node, cause)
+            raise NodeFailed(node_id, cause, seconds)
+        outputs = execution_lib.get_output_artifacts(handle, execution.id)
     return Outcome(
         node_id,
         seconds,
@@ -93,8 +161,8 @@ def run_node(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) -
     )
 
 
-def _execution(store: metadata.Metadata, execution_id: int | None) -> mlmd.Execution | None:
-    found = store.store.get_executions_by_id([execution_id]) if execution_id is not None else []
+def _execution(handle: metadata.Metadata, execution_id: int | None) -> mlmd.Execution | None:
+    found = handle.store.get_executions_by_id([execution_id]) if execution_id is not None else []
     return found[0] if found else None
 
 

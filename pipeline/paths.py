@@ -2,47 +2,74 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
 
 @dataclass(frozen=True)
 class Paths:
-    root: Path
+    """Places under a root.
+
+    Attributes:
+        root: an absolute folder, or one of an object store (`gs://bucket/folder`); without a slash at its end.
+    """
+
+    root: str
+
+    @classmethod
+    def of(cls, root: str | Path) -> Paths:
+        """Those of a root as a user names it."""
+        return cls(str(root).rstrip("/") if is_remote(root) else str(Path(root).expanduser().resolve()))
 
     @property
-    def metadata(self) -> Path:
-        return self.root / "metadata.sqlite"
+    def metadata(self) -> str:
+        return f"{self.root}/metadata.sqlite"
 
     @property
-    def artifacts(self) -> Path:
-        return self.root / "artifacts"
+    def artifacts(self) -> str:
+        return f"{self.root}/artifacts"
 
     @property
-    def serving(self) -> Path:
-        return self.root / "serving"
+    def serving(self) -> str:
+        return f"{self.root}/serving"
 
     @property
-    def checkpoints(self) -> Path:
-        return self.root / "checkpoints"
+    def checkpoints(self) -> str:
+        return f"{self.root}/checkpoints"
 
     @property
-    def tensorboard(self) -> Path:
-        return self.root / "tensorboard"
+    def schemas(self) -> str:
+        return f"{self.root}/schemas"
 
     @property
-    def logs(self) -> Path:
-        return self.root / "logs"
+    def tensorboard(self) -> str:
+        return f"{self.root}/tensorboard"
 
     @property
-    def report(self) -> Path:
-        return self.root / "report"
+    def logs(self) -> str:
+        return f"{self.root}/logs"
+
+    @property
+    def report(self) -> str:
+        return f"{self.root}/report"
 
     def prepare(self) -> None:
-        """Makes the folders; `tensorboard` points at the Trainer's own logs, so that it is watched as it trains."""
-        runs = self.artifacts / "Trainer" / "model_run"
+        """Makes the folders; `tensorboard` points at the Trainer's own logs, so that it is watched as it trains.
+
+        An object store has neither folders nor links.
+        """
+        if is_remote(self.root):
+            return
+        runs = Path(self.artifacts, "Trainer", "model_run")
         for folder in (self.artifacts, self.serving, self.checkpoints, self.logs, self.report, runs):
-            folder.mkdir(parents=True, exist_ok=True)
-        if not self.tensorboard.exists():
-            self.tensorboard.unlink(missing_ok=True)
-            self.tensorboard.symlink_to(runs.relative_to(self.root))
+            Path(folder).mkdir(parents=True, exist_ok=True)
+        link = Path(self.tensorboard)
+        if not link.exists():
+            link.unlink(missing_ok=True)
+            with contextlib.suppress(FileExistsError):  # A pod beside this one was faster.
+                link.symlink_to(runs.relative_to(self.root))
+
+
+def is_remote(path: str | Path) -> bool:
+    return "://" in str(path)

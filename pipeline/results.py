@@ -28,16 +28,16 @@ def describe(outcome: Outcome) -> str:
 
 def counts_of(outputs: Outputs) -> dict[str, Any]:
     """ExampleGen's own count of rows: by split, bad by kind, short."""
-    return _json(Path(outputs["examples"][0].uri) / "counts.json")
+    return _json(f"{outputs['examples'][0].uri}/counts.json")
 
 
 def training_of(outputs: Outputs) -> dict[str, Any]:
     """The Trainer's history."""
-    return _json(Path(outputs["model_run"][0].uri) / "training.json")
+    return _json(f"{outputs['model_run'][0].uri}/training.json")
 
 
 def baselines_of(outputs: Outputs) -> dict[str, Any]:
-    return _json(Path(outputs["baselines"][0].uri) / "baselines.json")
+    return _json(f"{outputs['baselines'][0].uri}/baselines.json")
 
 
 def evaluation_of(outputs: Outputs) -> dict[str, Any]:
@@ -177,8 +177,11 @@ def _splits(artifact: Artifact) -> list[str]:
     return json.loads(artifact.split_names)
 
 
-def _json(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8"))
+def _json(path: str) -> dict[str, Any]:
+    from tfx.dsl.io import fileio
+
+    with fileio.open(path, "rb") as file:
+        return json.loads(file.read())
 
 
 _SAY: dict[str, Callable[[Outputs], str]] = {
@@ -234,8 +237,8 @@ def write_report(
             "failure": {"node": failure.node, "message": str(failure)} if failure else None,
         }
     )
-    summary.write(paths.report / "summary.json")
-    html.write(summary, paths.report / "report.html")
+    summary.write(f"{paths.report}/summary.json")
+    html.write(summary, f"{paths.report}/report.html")
     return summary
 
 

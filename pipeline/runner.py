@@ -62,7 +62,7 @@ def run(config: Config, root: Path) -> int:
         ConfigurationError: before anything runs.
         RootInUse: another run is at work there.
     """
-    paths = Paths(root.resolve())
+    paths = Paths.of(root)
     with session(config, paths) as (console, run_id, log, interruption):
         started = time.monotonic()
         from pipeline import dag, results, show
@@ -91,10 +91,10 @@ def session(config: Config, paths: Paths) -> Iterator[tuple[Console, str, Path, 
         ConfigurationError: this machine has not so many devices.
         RootInUse: another run is at work there.
     """
-    with only_run(paths.root):
+    with only_run(Path(paths.root)):
         paths.prepare()
         run_id = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S.%f")[:-3]
-        log = paths.logs / f"{run_id}.log"
+        log = Path(paths.logs, f"{run_id}.log")
         with everything_into(log) as terminal, _interruptible() as interruption:
             console = Console(terminal)
             console.line(f"BigVocab {config.name} -> {paths.root}")
@@ -122,28 +122,25 @@ def walk(
     Raises:
         KeyboardInterrupt: the run is to end.
     """
-    from tfx.dsl.compiler import compiler
-    from tfx.dsl.compiler.constants import PIPELINE_RUN_ID_PARAMETER_NAME
-    from tfx.orchestration.portable import runtime_parameter_utils
-
     from pipeline import results
-    from pipeline.node import NodeFailed, run_node
+    from pipeline.node import NodeFailed, compiled, run_node, whole_run
 
-    ir = compiler.Compiler().compile(pipeline)
-    runtime_parameter_utils.substitute_runtime_parameter(ir, {PIPELINE_RUN_ID_PARAMETER_NAME: run_id})
+    ir = compiled(pipeline, run_id)
     outcomes: list[Outcome] = []
-    for node in (entry.pipeline_node for entry in ir.nodes):
-        console.started(node.node_info.id)
-        try:
-            outcome = run_node(ir, node)
-        except NodeFailed as failure:
-            logging.getLogger(__name__).exception("%s failed", failure.node)
-            console.failed(failure.node)
-            return outcomes, failure
-        outcome = dataclasses.replace(outcome, detail=results.describe(outcome))
-        outcomes.append(outcome)
-        console.finished(outcome.node, outcome.seconds, outcome.cached, outcome.detail)
-        interruption.check()
+    with whole_run(ir) as complete:
+        for node in (entry.pipeline_node for entry in ir.nodes):
+            console.started(node.node_info.id)
+            try:
+                outcome = run_node(ir, node)
+            except NodeFailed as failure:
+                logging.getLogger(__name__).exception("%s failed", failure.node)
+                console.failed(failure.node)
+                return outcomes, failure
+            outcome = dataclasses.replace(outcome, detail=results.describe(outcome))
+            outcomes.append(outcome)
+            console.finished(outcome.node, outcome.seconds, outcome.cached, outcome.detail)
+            interruption.check()
+        complete()
     return outcomes, None
 
 

@@ -20,7 +20,7 @@ def write(config: Config, root: Path, output: Path) -> int:
     Raises:
         RootInUse: another run is at work there.
     """
-    paths = Paths(root.resolve())
+    paths = Paths.of(root)
     with session(config, paths) as (console, run_id, log, interruption):
         from components.data_validation.infer import infer_schema, write_schema
         from pipeline import dag

@@ -32,7 +32,7 @@ def closing_lines(summary: Summary, paths: Paths) -> Iterator[str]:
         yield '  bigvocab predict "..."'
     else:
         yield f"Not pushed, after {minutes(summary.seconds)}. {'. '.join(verdict(summary))}."
-    yield f"  {paths.report / 'report.html'}"
+    yield f"  {paths.report}/report.html"
 
 
 def summary_lines(file: Path) -> Iterator[str]:

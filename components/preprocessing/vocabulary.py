@@ -63,5 +63,5 @@ def vocabularies(transform_output: tft.TFTransformOutput) -> dict[str, Vocabular
     """
     files = {name: transform_output.vocabulary_file_by_name(name) for name in ("inputs", "labels")}
     if files["inputs"] is None:
-        raise ValueError("Transform wrote no vocabulary 'inputs'")
+        raise ValueError(f"{transform_output.transform_savedmodel_dir}: Transform wrote no vocabulary 'inputs'")
     return {name: read_vocabulary(file) for name, file in files.items() if file is not None}

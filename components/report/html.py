@@ -12,6 +12,7 @@ import jinja2
 from markupsafe import Markup
 
 from components.report.charts import duration, in_units, line_chart, minutes_at
+from components.report.files import write_whole
 from components.report.measures import NumberMetrics
 from components.report.summary import Summary, Training
 from components.report.tables import (
@@ -72,12 +73,9 @@ def render(summary: Summary) -> str:
     )
 
 
-def write(summary: Summary, path: Path) -> None:
+def write(summary: Summary, path: str | Path) -> None:
     """Writes the page whole: a reader never sees a part of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(render(summary), encoding="utf-8")
-    part.rename(path)
+    write_whole(path, render(summary))
 
 
 def figure(value: float | None, digits: str = ".3f") -> str:

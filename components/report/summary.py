@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from components.report.files import write_whole
 from components.report.measures import LabelMetrics, Metrics, Part, TargetBaselines, Targets
 
 FORMAT = 1
@@ -169,12 +170,9 @@ class Summary(Part):
     failure: Failure | None = None
     """The node that failed, when the run did not get to its end."""
 
-    def write(self, path: Path) -> None:
+    def write(self, path: str | Path) -> None:
         """Writes the file whole: a reader never sees a part of it."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part")
-        part.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        part.rename(path)
+        write_whole(path, self.model_dump_json(indent=2) + "\n")
 
     @classmethod
     def read(cls, path: Path) -> Summary:

@@ -1,0 +1,207 @@
+"""`bigvocab compile`: the pipeline as Kubeflow Pipelines runs it, a container for each node."""
+
+# Annotations have to be types here, not text: the SDK reads them.
+
+import graphlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from kfp import compiler, dsl, kubernetes
+from kfp.dsl import ContainerSpec, PipelineTask
+
+from pipeline.config import Config
+from pipeline.kubeflow.nodes import REPORT
+from pipeline.kubeflow.spec import KubeflowSpec, PodSpec, seconds
+from pipeline.loading import ConfigurationError
+from pipeline.paths import Paths, is_remote
+from pipeline.store import SqliteSpec
+
+COMMAND = ("python", "-m", "pipeline.cli", "run-node")
+_SHARED_MEMORY = "shared-memory"
+
+
+def check(config: Config) -> None:
+    """What would only fail in a pod.
+
+    Raises:
+        ConfigurationError: names all faults at once.
+    """
+    at = config.kubeflow
+    mounts = [volume.path for volume in at.volumes]
+    faults = []
+    if at.root.startswith("s3://"):
+        faults.append(
+            f"kubeflow.root: {at.root}: TensorFlow 2.21 cannot write to s3://; take a ReadWriteMany volume "
+            "(an S3 bucket can be mounted as one by its CSI driver), or gs://"
+        )
+    elif is_remote(at.root):
+        if not at.root.startswith("gs://"):
+            faults.append(f"kubeflow.root: {at.root}: a folder of a volume, or gs://, is what pods can share")
+    elif not _below(at.root, mounts):
+        faults.append(
+            f"kubeflow.root: {at.root} lies in none of kubeflow.volumes ({', '.join(mounts) or 'there are none'}): "
+            "it would be gone with the pod that wrote it"
+        )
+    source = config.data.source.path
+    if source and source.startswith("s3://"):
+        faults.append(f"data.source.path: {source}: s3:// cannot be read; mount the bucket as a volume, or take gs://")
+    elif source and not is_remote(source) and not _below(source, mounts):
+        faults.append(
+            f"data.source.path: {source} will not be there in a pod: put it below one of kubeflow.volumes "
+            f"({', '.join(mounts) or 'there are none'}) or into gs://, and write it as it is called there"
+        )
+    if isinstance(config.metadata, SqliteSpec):
+        faults.append(
+            "metadata.kind: SQLite serves one machine; pods want a server, as in --set "
+            "'metadata={kind: mysql, host: bigvocab-metadata}'"
+        )
+    for node in at.nodes.keys() - {REPORT}:
+        if at.nodes[node].gpu and node != "Trainer":
+            faults.append(f"kubeflow.nodes.{node}.gpu: the Trainer is the one node that uses a GPU")
+    if faults:
+        raise ConfigurationError("\n".join(faults))
+
+
+def compile_pipeline(config: Config, output: Path) -> None:
+    """Writes two YAML documents: the pipeline, and what is Kubernetes's own.
+
+    The pipeline has these parameters, each with the configuration's value as its default: `data_path`, `epochs`,
+    `run_name`, and `settings`, a list of any `KEY=VALUE`.
+
+    Args:
+        config: with absolute paths, its files there.
+        output: ends in `.yaml`.
+
+    Raises:
+        ConfigurationError: see `check`.
+    """
+    check(config)
+    order = upstream(config)
+    arguments = _arguments(config)
+    components = {}
+    for node in order:
+        image = config.kubeflow.pod_of(node).image or config.kubeflow.image
+        more = _schema(config) if node == "ImportSchemaGen" else []
+        components[node] = _component(node, image, [*arguments, *more])
+
+    def pipeline(
+        data_path: str = config.data.source.path or "",
+        epochs: float = config.trainer.epochs,
+        run_name: str = "",
+        settings: list = [],  # noqa: B006  the SDK copies it
+    ) -> None:
+        tasks: dict[str, PipelineTask] = {}
+        for node, before in order.items():
+            tasks[node] = components[node](
+                run_id=dsl.PIPELINE_JOB_ID_PLACEHOLDER,
+                data_path=data_path,
+                epochs=epochs,
+                run_name=run_name,
+                settings=settings,
+            )
+            tasks[node].set_display_name(node)
+            tasks[node].after(*(tasks[name] for name in before))
+            _equip(tasks[node], config.kubeflow, config.kubeflow.pod_of(node))
+
+    made = dsl.pipeline(name=config.name.replace("_", "-"), description=config.description)(pipeline)
+    compiler.Compiler().compile(made, str(output))
+
+
+def upstream(config: Config) -> dict[str, list[str]]:
+    """The nodes in the DAG's order, each with those it waits for; the report waits for all."""
+    from tfx.dsl.compiler import compiler as tfx_compiler
+
+    from pipeline import dag
+
+    # Where it will lie does not matter here; the metadata store is not asked.
+    ir = tfx_compiler.Compiler().compile(dag.build(config, Paths.of(config.kubeflow.root)))
+    nodes = [entry.pipeline_node for entry in ir.nodes]
+    order = {node.node_info.id: list(node.upstream_nodes) for node in nodes}
+    last = [name for name in order if not any(name in before for before in order.values())]
+    return {**order, REPORT: last}
+
+
+def _arguments(config: Config) -> list[str]:
+    """What all pods are told beside the pipeline's parameters.
+
+    The configuration goes along as text, with `--quick`, `--set` and all defaults in it: a pod needs no file.
+    """
+    data = config.data.model_copy(update={"schema_file": None})
+    plain = config.model_copy(update={"quick": {}, "data": data})
+    root = f"{config.kubeflow.root.rstrip('/')}/{config.name}"
+    return ["--configuration", plain.model_dump_json(exclude={"kubeflow"}), "--root", root]
+
+
+def _schema(config: Config) -> list[str]:
+    from pipeline import dag
+
+    return ["--schema", Path(dag.schema_file(config)).read_text(encoding="utf-8")]
+
+
+def _component(node: str, image: str, arguments: list[str]) -> Callable[..., PipelineTask]:
+    def container(run_id: str, data_path: str, epochs: float, run_name: str, settings: list) -> ContainerSpec:
+        parameters: list[Any] = [
+            "--run-id", run_id, "--data-path", data_path, "--epochs", epochs, "--run-name", run_name,
+            "--settings", settings,
+        ]  # fmt: skip
+        return ContainerSpec(image=image, command=[*COMMAND, node], args=[*arguments, *parameters])
+
+    # The SDK names a component after its function; two of one name would be one.
+    container.__name__ = node
+    return dsl.container_component(container)
+
+
+def _equip(task: PipelineTask, at: KubeflowSpec, pod: PodSpec) -> None:
+    # TFX has a cache of its own, which knows what data, code and configuration are behind a result.
+    task.set_caching_options(False)
+    if pod.cpu:
+        task.set_cpu_request(pod.cpu)
+    if pod.memory:
+        task.set_memory_request(pod.memory)
+        task.set_memory_limit(pod.memory)
+    if pod.gpu:
+        task.set_accelerator_type(pod.gpu.type)
+        task.set_accelerator_limit(pod.gpu.count)
+    if pod.retries:
+        task.set_retry(pod.retries, backoff_duration=pod.backoff, backoff_factor=2)
+    if pod.timeout:
+        kubernetes.set_timeout(task, seconds(pod.timeout))
+    for key, value in (pod.node_selector or {}).items():
+        kubernetes.add_node_selector(task, key, value)
+    for toleration in pod.tolerations or []:
+        kubernetes.add_toleration(task, **toleration.model_dump(exclude_none=True))
+    for volume in at.volumes:
+        kubernetes.mount_pvc(task, volume.claim, volume.path)
+    if pod.shared_memory:
+        kubernetes.empty_dir_mount(task, _SHARED_MEMORY, "/dev/shm", "Memory", pod.shared_memory)
+    for secret in at.secrets:
+        kubernetes.use_secret_as_env(task, secret.name, secret.env)
+    if at.image_pull_secrets:
+        kubernetes.set_image_pull_secrets(task, list(at.image_pull_secrets))
+    if at.image_pull_policy:
+        kubernetes.set_image_pull_policy(task, at.image_pull_policy)
+
+
+def _below(path: str, mounts: list[str]) -> bool:
+    return any(f"{path.rstrip('/')}/".startswith(f"{mount.rstrip('/')}/") for mount in mounts)
+
+
+def describe(file: Path) -> dict[str, Any]:
+    """Name, parameters with their defaults, and tasks of a compiled file."""
+    import yaml
+
+    pipeline, *_ = yaml.safe_load_all(file.read_text(encoding="utf-8"))
+    inputs = pipeline["root"]["inputDefinitions"]["parameters"]
+    return {
+        "name": pipeline["pipelineInfo"]["name"],
+        "parameters": {name: json.dumps(value.get("defaultValue")) for name, value in inputs.items()},
+        "tasks": _in_order(pipeline["root"]["dag"]["tasks"]),
+    }
+
+
+def _in_order(tasks: dict[str, Any]) -> list[str]:
+    """The tasks' names, each after those it waits for; the file has them by the alphabet."""
+    before = {name: set(task.get("dependentTasks", [])) for name, task in tasks.items()}
+    return [tasks[name]["taskInfo"]["name"] for name in graphlib.TopologicalSorter(before).static_order()]

@@ -1,0 +1,149 @@
+"""What a pod runs: one node of a run that other pods share, through the same step as a run on one machine."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import sys
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from components.report.files import write_whole
+from components.spelling import did_you_mean
+from pipeline.config import Config
+from pipeline.console import Console
+from pipeline.kubeflow.nodes import REPORT, node_names
+from pipeline.paths import Paths
+
+if TYPE_CHECKING:
+    from tfx.proto.orchestration import pipeline_pb2
+
+FAILED = 1
+TERMINATION_LOG = Path("/dev/termination-log")
+"""Kubernetes shows what stands here as the reason why a pod ended."""
+
+
+class PodError(Exception):
+    """The node could not be started at all: there is no such node, or no metadata store."""
+
+
+@dataclass(frozen=True)
+class Pod:
+    """One node of one run.
+
+    Attributes:
+        node: its id, or `Report`.
+        config: the same in all pods of the run.
+        root: what all pods share; a folder or `gs://`.
+        run_id: the same in all pods of the run, and in no other run.
+        run_name: what people call the run.
+        schema: the text of the schema file, where pods have no file of their own.
+    """
+
+    node: str
+    config: Config
+    root: str
+    run_id: str
+    run_name: str = ""
+    schema: str = ""
+
+
+def run(pod: Pod, out: TextIO) -> int:
+    """Runs the node, and says what came out, or why it failed.
+
+    Returns:
+        The exit code: 0, or 1 when the node failed.
+
+    Raises:
+        PodError: there is no such node, or no metadata store to work with.
+    """
+    names = node_names(pod.config)
+    if pod.node not in names:
+        raise PodError(f"unknown node: {pod.node}{did_you_mean(pod.node, names)} (there are: {', '.join(names)})")
+    from pipeline import store
+    from pipeline.node import StoreUnreachable
+
+    try:
+        return _run(pod, out)
+    except (store.MetadataError, StoreUnreachable) as error:
+        raise PodError(str(error)) from error
+
+
+def _run(pod: Pod, out: TextIO) -> int:
+    paths = Paths.of(pod.root)
+    paths.prepare()
+    config = _with_schema(pod.config, pod.schema, paths)
+
+    from components.trainer import progress, strategy
+    from pipeline import dag, results, store
+    from pipeline.node import NodeFailed, compiled, connection, run_node
+
+    progress.set_stream(out)
+    if pod.node == "Trainer":
+        strategy.configure_devices(config.trainer.replicas)
+    ir = compiled(dag.build(config, paths), pod.run_id)
+    out.write(f"BigVocab {config.name}, run {pod.run_id} -> {paths.root}, {store.describe(connection(ir))}\n")
+    if pod.node == REPORT:
+        return _report(pod, config, paths, ir, out)
+    node = next(n.pipeline_node for n in ir.nodes if n.pipeline_node.node_info.id == pod.node)
+    try:
+        outcome = run_node(ir, node, pod.run_name)
+    except NodeFailed as failure:
+        return _failed(failure, out)
+    outcome = dataclasses.replace(outcome, detail=results.describe(outcome))
+    Console(out).finished(outcome.node, outcome.seconds, outcome.cached, outcome.detail)
+    return 0
+
+
+def _report(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, out: TextIO) -> int:
+    """Writes the report on what the store knows of the run."""
+    from ml_metadata.proto import metadata_store_pb2 as mlmd
+
+    from pipeline import record, results, show
+    from pipeline.node import NodeFailed, Outcome, opened
+
+    failure: NodeFailed | None = None
+    outcomes: list[Outcome] = []
+    with opened(ir) as handle:
+        for node in record.node_records(handle, ir):
+            if node.cause or node.state not in ("complete", "cached"):
+                failure = failure or NodeFailed(node.node, node.cause or node.state, node.seconds)
+                continue
+            outcome = Outcome(node.node, node.seconds, node.state == "cached", node.outputs)
+            outcomes.append(dataclasses.replace(outcome, detail=results.describe(outcome)))
+        seconds = time.time() - record.started(handle, ir)
+        if not failure:
+            record.mark_run(handle, ir, mlmd.Execution.COMPLETE, name=pod.run_name)
+    summary = results.write_report(config, paths, outcomes, failure, seconds)
+    console = Console(out)
+    for outcome in outcomes:
+        console.finished(outcome.node, outcome.seconds, outcome.cached, outcome.detail)
+    console.line()
+    for line in show.closing_lines(summary, paths):
+        console.line(line)
+    return _failed(failure, out) if failure else 0
+
+
+def _failed(failure: Exception, out: TextIO) -> int:
+    """The cause first, in a line, and where people look for it; then how it came to that."""
+    node = getattr(failure, "node", "")
+    line = f"{node} failed. {failure}"
+    out.flush()
+    sys.stderr.write(f"{line}\n\n")
+    traceback.print_exception(failure, file=sys.stderr)
+    if TERMINATION_LOG.exists():
+        TERMINATION_LOG.write_text(line[:4096], encoding="utf-8")
+    return FAILED
+
+
+def _with_schema(config: Config, schema: str, paths: Paths) -> Config:
+    """The schema as a file below the root, named after its contents: its path is a part of what is cached."""
+    if not schema:
+        return config
+    file = f"{paths.schemas}/{hashlib.sha256(schema.encode()).hexdigest()[:16]}.pbtxt"
+    write_whole(file, schema)
+    data = config.data.model_copy(update={"schema_file": file})
+    return config.model_copy(update={"data": data})

@@ -1,0 +1,158 @@
+"""What the metadata store knows of a run: whether it goes on or failed and why, and what each of its nodes made."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ml_metadata import errors
+from ml_metadata.proto import metadata_store_pb2 as mlmd
+from tfx.dsl.compiler.constants import PIPELINE_RUN_CONTEXT_TYPE_NAME
+from tfx.orchestration import metadata
+from tfx.orchestration.portable.mlmd import context_lib, execution_lib
+from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
+from tfx.types import Artifact
+
+RUN_TYPE = "bigvocab.Run"
+"""Type of the one execution that stands for a whole run; it is named after the pipeline and the run id."""
+State = mlmd.Execution.State
+DONE = (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
+
+
+@dataclass(frozen=True)
+class NodeRecord:
+    """The last try of a node in a run.
+
+    Attributes:
+        node: its id.
+        state: of the execution, as ML Metadata names it in lower case.
+        seconds: from its registration to its last change.
+        outputs: artifacts by output key; of a cached node, those of the run that made them.
+        cause: why it failed, or empty.
+    """
+
+    node: str
+    state: str
+    seconds: float
+    outputs: dict[str, list[Artifact]]
+    cause: str
+
+
+def mark_run(
+    handle: metadata.Metadata, pipeline: pipeline_pb2.Pipeline, state: int, cause: str = "", name: str = ""
+) -> None:
+    """Writes down what state a run is in.
+
+    Args:
+        handle: open.
+        pipeline: the IR, its run id substituted.
+        state: RUNNING, COMPLETE, FAILED or CANCELED.
+        cause: why it failed: node and message.
+        name: what people call the run.
+    """
+    store = handle.store
+    execution = _run_execution(handle, pipeline)
+    execution.last_known_state = state
+    if name:
+        execution.custom_properties["name"].string_value = name
+    _set_cause(execution, cause)
+    store.put_executions([execution])
+
+
+def take_up(handle: metadata.Metadata, pipeline: pipeline_pb2.Pipeline, node: str, name: str = "") -> None:
+    """Makes the run known to the store, and takes back that it failed at this node, which is tried again."""
+    execution = _run_execution(handle, pipeline)
+    named = execution.custom_properties["name"].string_value if "name" in execution.custom_properties else ""
+    if cause_of(execution).startswith(f"{node}: ") or (name and name != named):
+        mark_run(handle, pipeline, mlmd.Execution.RUNNING, name=name)
+
+
+def run_state(handle: metadata.Metadata, pipeline: pipeline_pb2.Pipeline) -> tuple[str, str]:
+    """State and cause of a run, as `mark_run` left them."""
+    execution = _run_execution(handle, pipeline)
+    return State.Name(execution.last_known_state).lower(), cause_of(execution)
+
+
+def mark_failed(
+    handle: metadata.Metadata, pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, cause: str
+) -> None:
+    """Ends the last try of a node, and with it the run, as failed, and writes the cause beside both.
+
+    TFX leaves the execution of a node running when its driver raises, and writes no cause when its executor does.
+    """
+    tries = _tries(handle, node)
+    if tries and tries[-1].last_known_state not in DONE:
+        tries[-1].last_known_state = mlmd.Execution.FAILED
+        _set_cause(tries[-1], cause)
+        handle.store.put_executions([tries[-1]])
+    mark_run(handle, pipeline, mlmd.Execution.FAILED, f"{node.node_info.id}: {cause}")
+
+
+def node_records(handle: metadata.Metadata, pipeline: pipeline_pb2.Pipeline) -> list[NodeRecord]:
+    """The nodes of a run that were tried, in the pipeline's order."""
+    found = []
+    for node in (entry.pipeline_node for entry in pipeline.nodes):
+        tries = _tries(handle, node)
+        if tries:
+            last = tries[-1]
+            outputs = execution_lib.get_output_artifacts(handle, last.id)
+            found.append(
+                NodeRecord(
+                    node.node_info.id,
+                    State.Name(last.last_known_state).lower(),
+                    (last.last_update_time_since_epoch - last.create_time_since_epoch) / 1e3,
+                    {key: list(artifacts) for key, artifacts in outputs.items()},
+                    cause_of(last),
+                )
+            )
+    return found
+
+
+def started(handle: metadata.Metadata, pipeline: pipeline_pb2.Pipeline) -> float:
+    """When a run was first marked, in seconds since the epoch."""
+    return _run_execution(handle, pipeline).create_time_since_epoch / 1e3 or time.time()
+
+
+def _tries(handle: metadata.Metadata, node: pipeline_pb2.PipelineNode) -> Sequence[mlmd.Execution]:
+    """The executions of a node in this run, the oldest first."""
+    contexts = context_lib.prepare_contexts(handle, node.contexts)
+    executions = execution_lib.get_executions_associated_with_all_contexts(handle, contexts)
+    return sorted(executions, key=lambda execution: execution.id)
+
+
+def _run_execution(handle: metadata.Metadata, pipeline: pipeline_pb2.Pipeline) -> mlmd.Execution:
+    """Makes it where there is none yet, also when another pod does so at the same moment."""
+    store = handle.store
+    run_id = pipeline.runtime_spec.pipeline_run_id.field_value.string_value
+    name = f"{pipeline.pipeline_info.id}.{run_id}"
+    execution = store.get_execution_by_type_and_name(RUN_TYPE, name)
+    if execution:
+        return execution
+    type_id = store.put_execution_type(mlmd.ExecutionType(name=RUN_TYPE))
+    execution = mlmd.Execution(type_id=type_id, name=name, last_known_state=mlmd.Execution.RUNNING)
+    contexts = context_lib.prepare_contexts(handle, pipeline.nodes[0].pipeline_node.contexts)
+    types = {t.id: t.name for t in store.get_context_types()}
+    runs = [context for context in contexts if types[context.type_id] == PIPELINE_RUN_CONTEXT_TYPE_NAME]
+    with contextlib.suppress(errors.AlreadyExistsError):
+        store.put_execution(execution, [], runs)
+    return store.get_execution_by_type_and_name(RUN_TYPE, name)
+
+
+def last_line(execution: mlmd.Execution) -> str:
+    """The message of the exception that TFX wrote down beside an execution as a traceback."""
+    lines = cause_of(execution).strip().splitlines()
+    return lines[-1].partition(": ")[2] if lines else ""
+
+
+def _set_cause(execution: mlmd.Execution, cause: str) -> None:
+    code = 2 if cause else 0  # google.rpc.Code: UNKNOWN, OK
+    result = execution_result_pb2.ExecutionResult(code=code, result_message=cause)
+    execution_lib.set_execution_result(result, execution)
+
+
+def cause_of(execution: mlmd.Execution) -> str:
+    """Why an execution failed; empty where it did not."""
+    result = execution_lib.get_execution_result(execution, ignore_parse_errors=True)
+    return result.result_message if result and execution.last_known_state == mlmd.Execution.FAILED else ""

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import getpass
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.pipeline.kubeflow.pods import Pods, pods
+
+PASSWORD = "a\\secret 'word'"
+
+
+@pytest.fixture(scope="session")
+def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A MariaDB server on a free port of this machine, as the environment of a pod names it."""
+    server, install = shutil.which("mariadbd", path="/usr/sbin:/usr/bin"), shutil.which("mariadb-install-db")
+    if not server or not install:
+        pytest.skip("no MariaDB server here (Debian: apt-get install mariadb-server)")
+    folder = tmp_path_factory.mktemp("mariadb")
+    data = folder / "data"
+    common = ["--no-defaults", f"--datadir={data}", f"--user={getpass.getuser()}"]
+    options = ["--auth-root-authentication-method=normal", "--skip-test-db"]
+    subprocess.run([install, *common, *options], check=True, capture_output=True)
+    escaped = PASSWORD.replace("\\", "\\\\").replace("'", "\\'")
+    statements = folder / "init.sql"
+    statements.write_text(
+        f"CREATE USER bigvocab@'127.0.0.1' IDENTIFIED BY '{escaped}';\n"
+        "GRANT ALL ON `bigvocab%`.* TO bigvocab@'127.0.0.1';\n"
+    )
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [server, *common, f"--socket={folder}/socket", f"--port={port}", "--bind-address=127.0.0.1"]
+    process = subprocess.Popen(
+        [*command, f"--init-file={statements}"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stderr
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if "ready for connections" in line:
+                break
+        else:
+            pytest.fail(f"the server did not start: {''.join(said[-5:])}")
+        threading.Thread(target=process.stderr.read, daemon=True).start()
+        yield {
+            "BIGVOCAB_METADATA_HOST": "127.0.0.1",
+            "BIGVOCAB_METADATA_PORT": str(port),
+            "BIGVOCAB_METADATA_PASSWORD": PASSWORD,
+        }
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def run_pod(mariadb: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pods]:
+    """`bigvocab` as a pod runs it, with that server for its metadata."""
+    with pods(tmp_path_factory.mktemp("pods"), mariadb) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the cluster's volume is to its pods."""
+    return tmp_path_factory.mktemp("volume")

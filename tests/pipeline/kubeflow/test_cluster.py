@@ -1,0 +1,203 @@
+"""The default preset, compiled for Kubeflow Pipelines and run by the SDK's own orchestrator, a process for each task.
+
+What a cluster brings is left out: images, volumes, secrets, GPUs. The pods' metadata lie in a real MariaDB server.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ml_metadata.proto import metadata_store_pb2 as mlmd_proto
+from tfx.orchestration import metadata
+
+from pipeline.kubeflow.nodes import NODES, REPORT
+from pipeline.record import DONE, RUN_TYPE, cause_of
+from pipeline.store import SqliteSpec, connection
+from tests.pipeline.kubeflow.pods import Ended, Pods
+
+kfp = pytest.importorskip("kfp", reason="BIGVOCAB_EXTRAS=kubeflow installs the Kubeflow Pipelines SDK")
+pytestmark = pytest.mark.slow
+
+SMALL = [
+    "data.share=0.05", "vocabulary={inputs: 1000, labels: 2000}", "evaluation={beat: [popular], bands: {head: 100, "
+    "torso: 500}}", "trainer.epochs=1", "trainer.batch=256", "trainer.head.negatives=256",
+    "trainer.model={kind: shared_projection, context: 8, ordered: 4, hidden: 32, ngrams: 2, frequent_ngrams: 1000}",
+]  # fmt: skip
+TASKS = [name for name in (*NODES, REPORT) if name != "BaseModel"]
+
+
+@pytest.fixture(scope="module")
+def compiled(shared: Path, run_pod: Pods) -> Path:
+    """The default preset's file, the volume being a folder of this machine."""
+    file = shared / "pipeline.yaml"
+    places = ["metadata={kind: mysql, host: 127.0.0.1}", f"kubeflow.root={shared}/runs",
+              f"kubeflow.volumes=[{{claim: bigvocab, path: {shared}}}]"]  # fmt: skip
+    settings = [word for setting in [*SMALL, *places] for word in ("--set", setting)]
+    ended = run_pod("compile", *settings, "-o", str(file))
+    assert ended.code == 0, ended.err
+    assert f"{len(TASKS)} tasks: ExampleGen, " in ended.out
+    return file
+
+
+class Cluster:
+    """kfp's local orchestrator, with a pod for what it takes for a container, and another where that failed.
+
+    Attributes:
+        ended: how the last pod of each node ended.
+        tries: how many pods each node had.
+        before: called before a node's pods are started.
+    """
+
+    def __init__(self, file: Path, run_pod: Pods, monkeypatch: pytest.MonkeyPatch, outputs: Path) -> None:
+        from kfp import components, local
+        from kfp.local import subprocess_task_handler as handler
+
+        self.ended: dict[str, Ended] = {}
+        self.tries: Counter[str] = Counter()
+        self.before: dict[str, Callable[[], object]] = {}
+        # It refuses containers, since it has none; here a process stands for one.
+        monkeypatch.setattr(handler.SubprocessTaskHandler, "validate_not_container_component", lambda *_: None)
+        monkeypatch.setattr(handler, "run_local_subprocess", self._pod)
+        local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(outputs), raise_on_error=True)
+        self._run_pod, self._pipeline = run_pod, components.load_component_from_file(str(file))
+        self._retries = {
+            task["taskInfo"]["name"]: int(task["retryPolicy"]["maxRetryCount"])
+            for task in next(yaml.safe_load_all(file.read_text()))["root"]["dag"]["tasks"].values()
+        }
+
+    def run(self, **parameters: Any) -> dict[str, Ended]:
+        self.ended, self.tries = {}, Counter()
+        self._pipeline(**parameters)
+        return self.ended
+
+    def _pod(self, full_command: list[str]) -> int:
+        _, module, cli, *arguments = full_command
+        assert (module, cli) == ("-m", "pipeline.cli")
+        node = arguments[1]
+        self.before.get(node, lambda: None)()
+        # The local orchestrator tries each task once.
+        while self.tries[node] <= self._retries[node]:
+            self.tries[node] += 1
+            self.ended[node] = self._run_pod(*arguments)
+            if not self.ended[node].code:
+                break
+        return self.ended[node].code
+
+
+@pytest.fixture
+def cluster(compiled: Path, run_pod: Pods, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cluster:
+    return Cluster(compiled, run_pod, monkeypatch, tmp_path)
+
+
+def summary(shared: Path) -> dict[str, Any]:
+    return json.loads((shared / "runs" / "sotu" / "report" / "summary.json").read_text())
+
+
+def versions(shared: Path) -> list[str]:
+    return sorted(path.name for path in (shared / "runs" / "sotu" / "serving").iterdir())
+
+
+def cached(shared: Path) -> set[str]:
+    return {node["name"] for node in summary(shared)["nodes"] if node["cached"]}
+
+
+def test_a_model_is_trained_blessed_and_pushed(cluster: Cluster, shared: Path) -> None:
+    ended = cluster.run(run_name="the first")
+    assert sorted(ended) == sorted(TASKS)
+    assert ended["Pusher"].out.splitlines()[-1].strip().startswith("Pusher")
+    found = summary(shared)
+    assert (found["blessed"], found["servable"], found["pushed"]) == (True, True, True)
+    assert found["metrics"]["recall_at_10"] > found["baselines"]["popular"]["recall_at_10"]
+    assert len(versions(shared)) == 1
+    assert not cached(shared)
+
+
+def test_nothing_changed_is_cached(cluster: Cluster, shared: Path) -> None:
+    before = versions(shared)
+    cluster.run(run_name="the second")
+    assert cached(shared) >= set(TASKS) - {"ImportSchemaGen", "Resolver", REPORT}
+    assert versions(shared) == before
+
+
+def test_other_data_are_not(cluster: Cluster, shared: Path) -> None:
+    ended = cluster.run(settings=["data.share=0.06"])
+    assert "ExampleGen" not in cached(shared)
+    assert "Trainer" not in cached(shared)
+    assert "last blessed model" in ended["Resolver"].out
+
+
+def test_a_node_that_fails_is_tried_again_then_fails_the_run_and_the_next_run_goes_on_there(
+    cluster: Cluster, shared: Path, mariadb: dict[str, str]
+) -> None:
+    transform, away = shared / "runs" / "sotu" / "artifacts" / "Transform", shared / "away"
+    cluster.before["Trainer"] = lambda: transform.rename(away)
+    try:
+        with pytest.raises(RuntimeError):
+            cluster.run(settings=["trainer.seed=2"])
+    finally:
+        away.rename(transform)
+    assert cluster.tries == {name: 3 if name == "Trainer" else 1 for name in cluster.tries}
+    assert "Pusher" not in cluster.tries
+    cause = cluster.ended["Trainer"].err.split("Trainer failed. ")[1].splitlines()[0]
+    assert str(transform) in cause
+    last = run_executions(mariadb)[-1]
+    assert (last.last_known_state, cause_of(last)) == (mlmd_proto.Execution.FAILED, f"Trainer: {cause}")
+
+    del cluster.before["Trainer"]
+    cluster.run(settings=["trainer.seed=2"], run_name="mended")
+    assert cached(shared) >= {"ExampleGen", "StatisticsGen", "ExampleValidator", "Transform", "Baselines"}
+    assert "Trainer" not in cached(shared)
+    last = run_executions(mariadb)[-1]
+    assert (last.last_known_state, cause_of(last)) == (mlmd_proto.Execution.COMPLETE, "")
+    assert last.custom_properties["name"].string_value == "mended"
+
+
+def run_executions(mariadb: dict[str, str]) -> list[mlmd_proto.Execution]:
+    """What the metadata store knows of whole runs, the oldest first."""
+    with metadata.Metadata(connection(SqliteSpec(), "", mariadb)) as handle:
+        return sorted(handle.store.get_executions_by_type(RUN_TYPE), key=lambda execution: execution.id)
+
+
+def test_pods_at_once_neither_lose_nor_double_an_execution(
+    run_pod: Pods, shared: Path, mariadb: dict[str, str]
+) -> None:
+    """On an empty database: six pods make its tables, and the contexts and types that they share."""
+    database = {"BIGVOCAB_METADATA_DATABASE": "bigvocab_at_once"}
+    settings = [word for setting in SMALL for word in ("--set", setting)]
+
+    def start(node: str, run_id: str) -> Ended:
+        arguments = ("run-node", node, *settings, "--root", f"{shared}/{run_id}", "--run-id", run_id)
+        return run_pod(*arguments, environment=database)
+
+    wanted = [(node, run_id) for run_id in ("one", "two", "three") for node in ("ExampleGen", "ImportSchemaGen")]
+    with ThreadPoolExecutor(len(wanted)) as pool:
+        for ended in pool.map(lambda pair: start(*pair), wanted):
+            assert ended.code == 0, ended.err
+    with metadata.Metadata(connection(SqliteSpec(), "", {**mariadb, **database})) as handle:
+        store = handle.store
+        names = {t.id: t.name for t in store.get_execution_types()}
+        executions = Counter(
+            (context.name, names[execution.type_id].rpartition(".")[2], execution.last_known_state in DONE)
+            for context in store.get_contexts_by_type("pipeline_run")
+            for execution in store.get_executions_by_context(context.id)
+        )
+    assert executions == {
+        (run_id, kind, done): 1
+        for run_id in ("one", "two", "three")
+        for kind, done in (("IngestExampleGen", True), ("SchemaImporter", True), ("Run", False))
+    }
+
+
+def test_a_setting_of_the_run_reaches_its_pods_and_a_wrong_one_stops_it(cluster: Cluster) -> None:
+    with pytest.raises(RuntimeError, match="ExampleGen|examplegen|FAILURE"):
+        cluster.run(settings=["trainer.epoch=3"])
+    (ended,) = (e for e in cluster.ended.values() if e.code)
+    assert ended.code == 2
+    assert "unknown key trainer.epoch; did you mean 'epochs'?" in ended.err

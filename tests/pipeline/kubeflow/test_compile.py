@@ -1,0 +1,207 @@
+"""What stands in a compiled file, beside what the configuration says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline.cli import main
+from pipeline.kubeflow.nodes import NODES, REPORT
+from pipeline.loading import ConfigurationError, load, loads
+
+pytest.importorskip("kfp", reason="BIGVOCAB_EXTRAS=kubeflow installs the Kubeflow Pipelines SDK")
+
+from pipeline.kubeflow.compile import check, compile_pipeline
+
+MYSQL = "metadata={kind: mysql, host: bigvocab-metadata}"
+CLUSTER = [
+    MYSQL,
+    "kubeflow.image=registry.example.org/bigvocab:1.2.0",
+    "kubeflow.image_pull_secrets=[registry]",
+    "kubeflow.image_pull_policy=Always",
+    "kubeflow.volumes=[{claim: bigvocab, path: /data}, {claim: corpus, path: /corpus}]",
+    "kubeflow.secrets=[{name: bigvocab-metadata, env: {user: BIGVOCAB_METADATA_USER, password: "
+    "BIGVOCAB_METADATA_PASSWORD}}]",
+    "kubeflow.pod={cpu: 500m, memory: 2Gi, retries: 3, backoff: 90s, timeout: 6h}",
+    "kubeflow.nodes.Trainer={image: 'registry.example.org/bigvocab:1.2.0-gpu', cpu: '16', memory: 64Gi, "
+    "gpu: {count: 4}, shared_memory: 16Gi, node_selector: {cloud.example.org/accelerator: h100}, "
+    "tolerations: [{key: nvidia.com/gpu, effect: NoSchedule}, {key: team, operator: Equal, value: search}], "
+    "retries: 1}",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def documents(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any]]:
+    file = tmp_path_factory.mktemp("compiled") / "pipeline.yaml"
+    compile_pipeline(load(None, [*CLUSTER, "trainer.warm_start=true", "trainer.epochs=7"]), file)
+    pipeline, platform = yaml.safe_load_all(file.read_text())
+    return pipeline, platform
+
+
+def container(documents: tuple[dict[str, Any], dict[str, Any]], node: str) -> dict[str, Any]:
+    return documents[0]["deploymentSpec"]["executors"][f"exec-{node.lower()}"]["container"]
+
+
+def kubernetes(documents: tuple[dict[str, Any], dict[str, Any]], node: str) -> dict[str, Any]:
+    return documents[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"][f"exec-{node.lower()}"]
+
+
+def task(documents: tuple[dict[str, Any], dict[str, Any]], node: str) -> dict[str, Any]:
+    return documents[0]["root"]["dag"]["tasks"][node.lower()]
+
+
+def test_there_is_a_task_for_each_node_after_those_it_waits_for(documents) -> None:
+    tasks = documents[0]["root"]["dag"]["tasks"]
+    assert {entry["taskInfo"]["name"] for entry in tasks.values()} == {*NODES, REPORT}
+    waits = {name: set(entry.get("dependentTasks", [])) for name, entry in tasks.items()}
+    assert waits["examplegen"] == set()
+    assert waits["trainer"] >= {"transform", "basemodel"}
+    assert waits["evaluator"] >= {"trainer", "baselines", "resolver"}
+    assert waits["pusher"] == {"trainer", "evaluator", "infravalidator"}
+    assert waits["report"] == {"pusher"}
+    assert all(container(documents, name)["command"][-1] == name for name in (*NODES, REPORT))
+    assert not any(entry["cachingOptions"] for entry in tasks.values()), "TFX has a cache of its own"
+
+
+def test_a_pod_gets_the_run_the_configuration_and_the_parameters(documents) -> None:
+    arguments = container(documents, "Trainer")["args"]
+    given = dict(zip(arguments[::2], arguments[1::2], strict=True))
+    config = loads(given["--configuration"])
+    assert config.trainer.epochs == 7
+    assert config.metadata == load(None, [MYSQL]).metadata
+    assert given["--root"] == "/data/runs/sotu"
+    for parameter in ("run_id", "data_path", "epochs", "run_name", "settings"):
+        assert given[f"--{parameter.replace('_', '-')}"] == f"{{{{$.inputs.parameters['{parameter}']}}}}"
+    run_id = task(documents, "Trainer")["inputs"]["parameters"]["run_id"]
+    assert run_id["runtimeValue"]["constant"] == "{{$.pipeline_job_uuid}}"
+    schema = container(documents, "ImportSchemaGen")["args"]
+    assert 'name: "words"' in schema[schema.index("--schema") + 1]
+    assert "--schema" not in arguments
+    defaults = documents[0]["root"]["inputDefinitions"]["parameters"]
+    assert {name: parameter["defaultValue"] for name, parameter in defaults.items()} == {
+        "data_path": "",
+        "epochs": 7,
+        "run_name": "",
+        "settings": [],
+    }
+
+
+def test_resources_are_those_of_the_configuration(documents) -> None:
+    trainer, transform = container(documents, "Trainer"), container(documents, "Transform")
+    assert trainer["image"] == "registry.example.org/bigvocab:1.2.0-gpu"
+    assert trainer["resources"]["resourceCpuRequest"] == "16"
+    assert trainer["resources"]["resourceMemoryRequest"] == trainer["resources"]["resourceMemoryLimit"] == "64Gi"
+    gpu = trainer["resources"]["accelerator"]
+    assert (gpu["resourceType"], gpu["resourceCount"]) == ("nvidia.com/gpu", "4")
+    assert transform["image"] == "registry.example.org/bigvocab:1.2.0"
+    assert transform["resources"]["resourceCpuRequest"] == "500m"
+    assert transform["resources"]["resourceMemoryLimit"] == "2Gi"
+    assert "accelerator" not in transform["resources"]
+    policy = task(documents, "Transform")["retryPolicy"]
+    assert (policy["maxRetryCount"], policy["backoffDuration"], policy["backoffFactor"]) == (3, "90s", 2)
+    assert task(documents, "Trainer")["retryPolicy"]["maxRetryCount"] == 1
+
+
+def test_placement_volumes_and_secrets_are_those_of_the_configuration(documents) -> None:
+    trainer, transform = kubernetes(documents, "Trainer"), kubernetes(documents, "Transform")
+    assert trainer["nodeSelector"]["labels"] == {"cloud.example.org/accelerator": "h100"}
+    assert trainer["tolerations"] == [
+        {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},
+        {"key": "team", "operator": "Equal", "value": "search"},
+    ]
+    (memory,) = trainer["emptyDirMounts"]
+    assert (memory["mountPath"], memory["medium"], memory["sizeLimit"]) == ("/dev/shm", "Memory", "16Gi")
+    assert not transform.keys() & {"nodeSelector", "tolerations", "emptyDirMounts"}
+    for pod in (trainer, transform):
+        assert [(mount["constant"], mount["mountPath"]) for mount in pod["pvcMount"]] == [
+            ("bigvocab", "/data"),
+            ("corpus", "/corpus"),
+        ]
+        (secret,) = pod["secretAsEnv"]
+        assert secret["secretName"] == "bigvocab-metadata"
+        assert {entry["secretKey"]: entry["envVar"] for entry in secret["keyToEnv"]} == {
+            "user": "BIGVOCAB_METADATA_USER",
+            "password": "BIGVOCAB_METADATA_PASSWORD",
+        }
+        assert pod["imagePullSecret"][0]["secretName"] == "registry"
+        assert pod["imagePullPolicy"] == "Always"
+        assert pod["activeDeadlineSeconds"] == str(6 * 3600)
+
+
+def test_what_would_only_fail_in_a_pod_is_told_before_all_at_once(tmp_path: Path) -> None:
+    source = f"data.source={{kind: csv, path: {tmp_path}/rows.csv}}"
+    config = load(None, [source, "kubeflow.root=s3://bucket/runs", "kubeflow.nodes.Transform={gpu: {count: 1}}"])
+    with pytest.raises(ConfigurationError) as raised:
+        check(config)
+    faults = str(raised.value).splitlines()
+    assert faults[0].startswith("kubeflow.root: s3://bucket/runs: TensorFlow 2.21 cannot write to s3://; take a")
+    assert faults[1].startswith(f"data.source.path: {tmp_path}/rows.csv will not be there in a pod: put it below")
+    assert faults[2].startswith("metadata.kind: SQLite serves one machine")
+    assert faults[3] == "kubeflow.nodes.Transform.gpu: the Trainer is the one node that uses a GPU"
+    with pytest.raises(ConfigurationError, match="lies in none of kubeflow.volumes"):
+        check(load(None, [MYSQL, "kubeflow.root=/home/me/runs"]))
+    check(load(None, [MYSQL, "kubeflow.root=gs://bucket/runs", "kubeflow.volumes=[]"]))
+    check(load(None, [MYSQL, "data.source={kind: csv, path: /data/rows.csv}"]))
+
+
+@pytest.mark.parametrize(
+    ("setting", "fault"),
+    [
+        ("kubeflow.nodes={Traner: {cpu: '4'}}", "kubeflow.nodes: 'Traner' is no node; did you mean 'Trainer'?"),
+        ("kubeflow.nodes.Trainer.memory=16 GB", "kubeflow.nodes.Trainer.memory: String should match pattern"),
+        ("kubeflow.nodes.Trainer.gpus=4", "unknown key kubeflow.nodes.Trainer.gpus; did you mean 'gpu'?"),
+        ("metadata={kind: postgresql, host: db}", "metadata: ML Metadata's PostgreSQL client writes broken SQL"),
+        ("metadata={kind: mysql}", "metadata.host is missing"),
+        ("kubeflow.nodes.Trainer.tolerations=[{operator: Equal, key: a}]", "'Equal' wants a key and a value"),
+    ],
+)  # fmt: skip
+def test_faults_of_the_cluster_are_told_by_key(setting: str, fault: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        load(None, [setting])
+    assert fault in str(raised.value)
+
+
+def test_submit_says_what_it_would_send(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--set", MYSQL, "--set", "kubeflow.namespace=team", "--set", "kubeflow.service_account=pipeline-runner"]
+    parameters = ["--parameter", "epochs=4", "--parameter", "data_path=/data/new"]
+    assert main(["submit", "--dry-run", "--name", "monday", *options, *parameters]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("To the cluster that the environment names, 12 tasks: ExampleGen, ")
+    sent = dict(line.split(maxsplit=1) for line in said.splitlines()[1:-1])
+    assert json.loads(sent["arguments"]) == {"run_name": "monday", "epochs": 4, "data_path": "/data/new"}
+    assert (sent["namespace"], sent["service_account"]) == ('"team"', '"pipeline-runner"')
+    assert said.endswith("Nothing was sent.\n")
+    assert main(["submit", "--dry-run", *options, "--parameter", "epoch=4"]) == 1
+    assert "did you mean 'epochs'?" in capsys.readouterr().err
+
+
+def test_submit_sends_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    import kfp
+
+    sent: dict[str, Any] = {}
+
+    class Client:
+        def __init__(self, **where: Any) -> None:
+            sent["where"] = where
+
+        def create_run_from_pipeline_package(self, file: str, **request: Any) -> Any:
+            sent.update(request, tasks=next(yaml.safe_load_all(Path(file).read_text()))["root"]["dag"]["tasks"])
+            return type("Run", (), {"run_id": "7f"})
+
+    monkeypatch.setattr(kfp, "Client", Client)
+    assert main(["submit", "--name", "monday", "--set", MYSQL, "--set", "kubeflow.host=http://127.0.0.1:8888"]) == 0
+    assert capsys.readouterr().out == "Started: monday, run 7f\n"
+    assert sent["where"]["host"] == "http://127.0.0.1:8888"
+    assert sent["experiment_name"] == "sotu"
+    assert len(sent["tasks"]) == 12
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise ConnectionError("nobody listens\nand more")
+
+    monkeypatch.setattr(Client, "create_run_from_pipeline_package", refuse)
+    assert main(["submit", "--set", MYSQL]) == 1
+    assert "did not take the run: nobody listens\n" in capsys.readouterr().err
