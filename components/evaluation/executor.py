@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -77,7 +76,7 @@ class Executor(base_executor.BaseExecutor):
         tokens = unknown = 0
         for number, path in enumerate(files):
             name = f"data_tfrecord-{number:05d}-of-{len(files):05d}.gz"
-            with tf.io.TFRecordWriter(str(PurePosixPath(folder) / name), options="GZIP") as writer:
+            with tf.io.TFRecordWriter(f"{folder}/{name}", options="GZIP") as writer:
                 for records in read_records(path):
                     more, more_unknown = encoder.count_inputs(records)
                     tokens, unknown = tokens + more, unknown + more_unknown
@@ -97,7 +96,7 @@ class Executor(base_executor.BaseExecutor):
         summary = json.dumps(about, indent=2, allow_nan=False)
         target = artifact_utils.get_single_uri(output_dict["baselines"])
         tf.io.gfile.makedirs(target)
-        with tf.io.gfile.GFile(str(PurePosixPath(target) / BASELINES_FILE), "w") as file:
+        with tf.io.gfile.GFile(f"{target}/{BASELINES_FILE}", "w") as file:
             file.write(summary + "\n")
 
 

@@ -145,7 +145,7 @@ def unfinished(directory: str) -> list[str]:
 def damage(prefix: str) -> str | None:
     """What is wrong with a save; None if every tensor in it can be read and matches its checksum."""
     try:
-        reader = tf.train.load_checkpoint(prefix)
+        reader = tf.compat.v1.train.NewCheckpointReader(prefix)
         for name in reader.get_variable_to_shape_map():
             reader.get_tensor(name)
     except (tf.errors.OpError, ValueError, RuntimeError, LookupError) as error:

@@ -25,7 +25,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -89,7 +88,7 @@ def write(
 
 def beside(serving_model: str) -> str:
     """Where the folder of an exported model lies."""
-    return f"{Path(serving_model).parent}/{FOLDER}"
+    return f"{serving_model.rstrip('/').rpartition('/')[0]}/{FOLDER}"
 
 
 class Earlier:
@@ -111,7 +110,7 @@ class Earlier:
         if about["format"] != FORMAT:
             raise ValueError(f"{directory}/about.json: format {about['format']}, and this version reads {FORMAT}")
         self._about = about["weights"]
-        self._reader = tf.train.load_checkpoint(f"{directory}/state")
+        self._reader = tf.compat.v1.train.NewCheckpointReader(f"{directory}/state")
         self._shapes = self._reader.get_variable_to_shape_map()
 
     def fault(self, variable: keras.Variable, vocabulary: str | None) -> str | None:

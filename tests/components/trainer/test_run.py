@@ -109,3 +109,24 @@ def test_no_files_is_said_clearly(sequence, run, tmp_path):
     fn_args.train_files = [str(tmp_path / "nothing*")]
     with pytest.raises(ValueError, match="no file matches .*nothing"):
         run(fn_args)
+
+
+def test_nothing_but_tensorflow_names_files(sequence, run, tmp_path, monkeypatch):
+    """An object store, for which TensorFlow's file system in memory stands; also when it goes on, and starts warm."""
+    fn_args = sequence.fn_args(tmp_path, {"epochs": 1, "checkpoint_seconds": 1e-6})
+    fn_args.serving_model_dir, fn_args.model_run_dir = "ram://store/Trainer/1/model", "ram://store/Trainer/run"
+    fn_args.custom_config["checkpoints"] = "ram://store/checkpoints"
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 20)
+        with pytest.raises(Interrupted):
+            run(fn_args)
+    run(fn_args)
+    with tf.io.gfile.GFile("ram://store/Trainer/run/training.json") as file:
+        assert json.load(file)["resumed"]
+    assert tf.saved_model.load("ram://store/Trainer/1/model").signatures["predict"]
+    fn_args.base_model, fn_args.model_run_dir = fn_args.serving_model_dir, "ram://store/Trainer/second"
+    fn_args.serving_model_dir = "ram://store/Trainer/2/model"
+    run(fn_args)
+    with tf.io.gfile.GFile("ram://store/Trainer/second/training.json") as file:
+        assert json.load(file)["warm_start"]["taken"] > 10
+    assert not any(tmp_path.iterdir())
