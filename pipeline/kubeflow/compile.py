@@ -16,8 +16,10 @@ from pipeline.kubeflow.nodes import REPORT
 from pipeline.kubeflow.spec import KubeflowSpec, PodSpec, seconds
 from pipeline.loading import ConfigurationError
 from pipeline.paths import Paths, is_remote
-from pipeline.store import SqliteSpec
+from pipeline.store import MySqlSpec
 
+LABELS = {"app.kubernetes.io/part-of": "bigvocab", "app.kubernetes.io/component": "node"}
+"""Of all pods; the manifests' network policies let these through to the database."""
 COMMAND = ("python", "-m", "pipeline.cli", "run-node")
 _SHARED_MEMORY = "shared-memory"
 
@@ -51,11 +53,6 @@ def check(config: Config) -> None:
         faults.append(
             f"data.source.path: {source} will not be there in a pod: put it below one of kubeflow.volumes "
             f"({', '.join(mounts) or 'there are none'}) or into gs://, and write it as it is called there"
-        )
-    if isinstance(config.metadata, SqliteSpec):
-        faults.append(
-            "metadata.kind: SQLite serves one machine; pods want a server, as in --set "
-            "'metadata={kind: mysql, host: bigvocab-metadata}'"
         )
     for node in at.nodes.keys() - {REPORT}:
         if at.nodes[node].gpu and node != "Trainer":
@@ -129,7 +126,8 @@ def _arguments(config: Config) -> list[str]:
     The configuration goes along as text, with `--quick`, `--set` and all defaults in it: a pod needs no file.
     """
     data = config.data.model_copy(update={"schema_file": None})
-    plain = config.model_copy(update={"quick": {}, "data": data})
+    metadata = config.metadata if isinstance(config.metadata, MySqlSpec) else config.kubeflow.metadata
+    plain = config.model_copy(update={"quick": {}, "data": data, "metadata": metadata})
     root = f"{config.kubeflow.root.rstrip('/')}/{config.name}"
     return ["--configuration", plain.model_dump_json(exclude={"kubeflow"}), "--root", root]
 
@@ -156,6 +154,8 @@ def _component(node: str, image: str, arguments: list[str]) -> Callable[..., Pip
 def _equip(task: PipelineTask, at: KubeflowSpec, pod: PodSpec) -> None:
     # TFX has a cache of its own, which knows what data, code and configuration are behind a result.
     task.set_caching_options(False)
+    for key, value in LABELS.items():
+        kubernetes.add_pod_label(task, key, value)
     if pod.cpu:
         task.set_cpu_request(pod.cpu)
     if pod.memory:

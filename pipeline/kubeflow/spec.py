@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt, model_validator
 
 from components.spec import Spec
+from pipeline.store import MySqlSpec
 
 Quantity = Annotated[str, Field(pattern=r"^\d+(\.\d+)?(m|[kKMGTPE]i?)?$")]
 """As Kubernetes writes it: `500m`, `4`, `16Gi`."""
@@ -90,12 +91,19 @@ class PodSpec(Spec):
 class KubeflowSpec(Spec):
     """`bigvocab compile` and `bigvocab submit`."""
 
-    image: str = "bigvocab:latest"
+    image: str = "bigvocab:0.1.0"
     """What `kubeflow/Dockerfile` builds, pushed to where the cluster finds it."""
     root: str = "/data/runs"
     """What all pods share: a folder below one of `volumes`, or `gs://BUCKET/FOLDER`."""
     volumes: list[VolumeSpec] = [VolumeSpec(claim="bigvocab", path="/data")]
-    secrets: list[SecretSpec] = []
+    metadata: MySqlSpec = MySqlSpec(kind="mysql", host="bigvocab-metadata")
+    """The store that pods share, where the pipeline's own `metadata` is a file."""
+    secrets: list[SecretSpec] = [
+        SecretSpec(
+            name="bigvocab-metadata",
+            env={"user": "BIGVOCAB_METADATA_USER", "password": "BIGVOCAB_METADATA_PASSWORD"},
+        )
+    ]
     image_pull_secrets: list[Name] = []
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
     service_account: Name | None = None
@@ -107,7 +115,9 @@ class KubeflowSpec(Spec):
     pod: PodSpec = PodSpec(cpu="1", memory="4Gi", retries=2, backoff="30s", timeout="1d")
     """Every node's, as far as it says nothing itself."""
     nodes: dict[str, PodSpec] = {
-        "Trainer": PodSpec(cpu="4", memory="16Gi", shared_memory="8Gi", gpu=GpuSpec(count=1)),
+        "Trainer": PodSpec(
+            image="bigvocab:0.1.0-gpu", cpu="4", memory="16Gi", shared_memory="8Gi", gpu=GpuSpec(count=1)
+        ),
     }
     """By node, as in `Trainer: {gpu: {count: 4}}`; replaces the default as a whole."""
 

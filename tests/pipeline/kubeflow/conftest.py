@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kubeflow.manifests import container_of
 from tests.pipeline.kubeflow.pods import Pods, pods
 
 PASSWORD = "a\\secret 'word'"
@@ -35,7 +36,8 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [server, *common, f"--socket={folder}/socket", f"--port={port}", "--bind-address=127.0.0.1"]
+    as_deployed = container_of("base", "StatefulSet bigvocab-metadata", "mariadb")["args"]
+    command = [server, *common, *as_deployed, f"--socket={folder}/socket", f"--port={port}", "--bind-address=127.0.0.1"]
     process = subprocess.Popen(
         [*command, f"--init-file={statements}"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )

@@ -37,7 +37,7 @@ TASKS = [name for name in (*NODES, REPORT) if name != "BaseModel"]
 def compiled(shared: Path, run_pod: Pods) -> Path:
     """The default preset's file, the volume being a folder of this machine."""
     file = shared / "pipeline.yaml"
-    places = ["metadata={kind: mysql, host: 127.0.0.1}", f"kubeflow.root={shared}/runs",
+    places = [f"kubeflow.root={shared}/runs",
               f"kubeflow.volumes=[{{claim: bigvocab, path: {shared}}}]"]  # fmt: skip
     settings = [word for setting in [*SMALL, *places] for word in ("--set", setting)]
     ended = run_pod("compile", *settings, "-o", str(file))

@@ -12,14 +12,15 @@ import yaml
 from pipeline.cli import main
 from pipeline.kubeflow.nodes import NODES, REPORT
 from pipeline.loading import ConfigurationError, load, loads
+from pipeline.store import MySqlSpec
 
 pytest.importorskip("kfp", reason="BIGVOCAB_EXTRAS=kubeflow installs the Kubeflow Pipelines SDK")
 
 from pipeline.kubeflow.compile import check, compile_pipeline
+from tests.kubeflow.test_network_policies import NODE
 
-MYSQL = "metadata={kind: mysql, host: bigvocab-metadata}"
 CLUSTER = [
-    MYSQL,
+    "kubeflow.metadata={kind: mysql, host: database, user: me}",
     "kubeflow.image=registry.example.org/bigvocab:1.2.0",
     "kubeflow.image_pull_secrets=[registry]",
     "kubeflow.image_pull_policy=Always",
@@ -72,7 +73,7 @@ def test_a_pod_gets_the_run_the_configuration_and_the_parameters(documents) -> N
     given = dict(zip(arguments[::2], arguments[1::2], strict=True))
     config = loads(given["--configuration"])
     assert config.trainer.epochs == 7
-    assert config.metadata == load(None, [MYSQL]).metadata
+    assert config.metadata == MySqlSpec(kind="mysql", host="database", user="me")
     assert given["--root"] == "/data/runs/sotu"
     for parameter in ("run_id", "data_path", "epochs", "run_name", "settings"):
         assert given[f"--{parameter.replace('_', '-')}"] == f"{{{{$.inputs.parameters['{parameter}']}}}}"
@@ -132,6 +133,16 @@ def test_placement_volumes_and_secrets_are_those_of_the_configuration(documents)
         assert pod["activeDeadlineSeconds"] == str(6 * 3600)
 
 
+def test_the_default_goes_with_the_manifests(tmp_path: Path) -> None:
+    file = tmp_path / "pipeline.yaml"
+    compile_pipeline(load(), file)
+    pipeline, platform = yaml.safe_load_all(file.read_text())
+    for name, executor in platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"].items():
+        assert executor["podMetadata"]["labels"] == NODE, name
+        assert [secret["secretName"] for secret in executor["secretAsEnv"]] == ["bigvocab-metadata"]
+        assert pipeline["deploymentSpec"]["executors"][name]["container"]["image"].startswith("bigvocab:0.1.0")
+
+
 def test_what_would_only_fail_in_a_pod_is_told_before_all_at_once(tmp_path: Path) -> None:
     source = f"data.source={{kind: csv, path: {tmp_path}/rows.csv}}"
     config = load(None, [source, "kubeflow.root=s3://bucket/runs", "kubeflow.nodes.Transform={gpu: {count: 1}}"])
@@ -140,12 +151,11 @@ def test_what_would_only_fail_in_a_pod_is_told_before_all_at_once(tmp_path: Path
     faults = str(raised.value).splitlines()
     assert faults[0].startswith("kubeflow.root: s3://bucket/runs: TensorFlow 2.21 cannot write to s3://; take a")
     assert faults[1].startswith(f"data.source.path: {tmp_path}/rows.csv will not be there in a pod: put it below")
-    assert faults[2].startswith("metadata.kind: SQLite serves one machine")
-    assert faults[3] == "kubeflow.nodes.Transform.gpu: the Trainer is the one node that uses a GPU"
+    assert faults[2] == "kubeflow.nodes.Transform.gpu: the Trainer is the one node that uses a GPU"
     with pytest.raises(ConfigurationError, match="lies in none of kubeflow.volumes"):
-        check(load(None, [MYSQL, "kubeflow.root=/home/me/runs"]))
-    check(load(None, [MYSQL, "kubeflow.root=gs://bucket/runs", "kubeflow.volumes=[]"]))
-    check(load(None, [MYSQL, "data.source={kind: csv, path: /data/rows.csv}"]))
+        check(load(None, ["kubeflow.root=/home/me/runs"]))
+    check(load(None, ["kubeflow.root=gs://bucket/runs", "kubeflow.volumes=[]"]))
+    check(load(None, ["data.source={kind: csv, path: /data/rows.csv}"]))
 
 
 @pytest.mark.parametrize(
@@ -166,7 +176,7 @@ def test_faults_of_the_cluster_are_told_by_key(setting: str, fault: str) -> None
 
 
 def test_submit_says_what_it_would_send(capsys: pytest.CaptureFixture[str]) -> None:
-    options = ["--set", MYSQL, "--set", "kubeflow.namespace=team", "--set", "kubeflow.service_account=pipeline-runner"]
+    options = ["--set", "kubeflow.namespace=team", "--set", "kubeflow.service_account=pipeline-runner"]
     parameters = ["--parameter", "epochs=4", "--parameter", "data_path=/data/new"]
     assert main(["submit", "--dry-run", "--name", "monday", *options, *parameters]) == 0
     said = capsys.readouterr().out
@@ -193,7 +203,7 @@ def test_submit_sends_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
             return type("Run", (), {"run_id": "7f"})
 
     monkeypatch.setattr(kfp, "Client", Client)
-    assert main(["submit", "--name", "monday", "--set", MYSQL, "--set", "kubeflow.host=http://127.0.0.1:8888"]) == 0
+    assert main(["submit", "--name", "monday", "--set", "kubeflow.host=http://127.0.0.1:8888"]) == 0
     assert capsys.readouterr().out == "Started: monday, run 7f\n"
     assert sent["where"]["host"] == "http://127.0.0.1:8888"
     assert sent["experiment_name"] == "sotu"
@@ -203,5 +213,5 @@ def test_submit_sends_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         raise ConnectionError("nobody listens\nand more")
 
     monkeypatch.setattr(Client, "create_run_from_pipeline_package", refuse)
-    assert main(["submit", "--set", MYSQL]) == 1
+    assert main(["submit"]) == 1
     assert "did not take the run: nobody listens\n" in capsys.readouterr().err

@@ -1,0 +1,134 @@
+"""What the Dockerfile installs, installed by its own commands into a folder, without Docker."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.kubeflow.dockerfile import Dockerfile, Instruction
+from tests.kubeflow.uv import UV
+
+ROOT = Path(__file__).parents[2]
+DOCKERFILE = Dockerfile.read(ROOT / "kubeflow" / "Dockerfile")
+PACKAGES = ("benchmarks", "components", "pipeline", "schemas")
+# The one thing that is other than in the image: wheels are linked, not copied, out of uv's cache.
+FASTER = {"UV_LINK_MODE": "hardlink"}
+
+
+@dataclass
+class Image:
+    """Folders in place of those of an image."""
+
+    root: Path
+
+    def inside(self, text: str) -> str:
+        """With its own folders for those of the Dockerfile, and the interpreter that is here."""
+        text = text.replace("/usr/bin/python3.12", str(Path(sys.executable).resolve()))
+        return re.sub(r"(?<![\w.])/(opt|src|dist|app|home)\b", rf"{self.root}/\1", text)
+
+    def environment(self, stage: str) -> dict[str, str]:
+        said = {name: self.inside(value) for name, value in DOCKERFILE.environment(stage).items()}
+        path = [*said.pop("PATH", "").split(":"), str(Path(UV).parent), os.environ["PATH"]]
+        # Of the caller's: where uv's cache and its index are, and nothing that leads to this checkout.
+        own = {
+            name: value for name, value in os.environ.items() if not re.match(r"VIRTUAL_ENV|PYTHON|UV_PROJECT", name)
+        }
+        return {**own, **said, **FASTER, "PATH": ":".join(filter(None, path))}
+
+    def build(self, stage: str) -> None:
+        """Follows COPY and RUN of a stage and of those it is made of."""
+        where = self.root
+        for one in DOCKERFILE.line_of(stage):
+            for instruction in one.instructions:
+                if instruction.name == "WORKDIR":
+                    where = Path(self.inside(instruction.text))
+                    where.mkdir(parents=True, exist_ok=True)
+                elif instruction.name == "COPY" and "from" not in instruction.flags:
+                    self._copy(instruction, where)
+                elif instruction.name == "RUN" and "uv " in instruction.text:
+                    self.run(instruction.text, where, self.environment(stage) | {"HOME": os.environ["HOME"]})
+
+    def run(self, command: str, where: Path, environment: dict[str, str]) -> str:
+        command = self.inside(command)
+        done = subprocess.run(
+            command, shell=True, cwd=where, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def _copy(self, instruction: Instruction, where: Path) -> None:
+        *sources, target = instruction.words
+        for source in sources:
+            place = where / target / source if target.endswith("/") else where / target
+            if (ROOT / source).is_dir():
+                shutil.copytree(ROOT / source, place, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(ROOT / source, place)
+
+    def command(self, command: str) -> str:
+        """As in a pod: far from the source, with the environment of the image."""
+        home = self.root / "home" / "bigvocab"
+        home.mkdir(parents=True, exist_ok=True)
+        environment = {**self.environment("cpu"), "HOME": str(home), "CUDA_VISIBLE_DEVICES": "-1"}
+        return self.run(command, home, environment)
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
+    made = Image(tmp_path_factory.mktemp("image"))
+    for stage in ("dependencies-cpu", "wheel", "cpu"):
+        made.build(stage)
+    yield made
+    shutil.rmtree(made.root)  # 3 GB, which pytest would keep.
+
+
+def _installed(image: Image) -> Path:
+    (found,) = (image.root / "opt" / "bigvocab" / "lib").glob("python3.*/site-packages")
+    return found
+
+
+@pytest.mark.slow
+def test_the_command_works_without_the_source(image: Image) -> None:
+    presets = image.command("bigvocab presets")
+    for path in (ROOT / "pipeline" / "presets").glob("*.yaml"):
+        assert path.stem in presets
+    assert image.command("python -c 'import pipeline; print(pipeline.__file__)'").startswith(str(_installed(image)))
+    assert "This machine is fit." in image.command("bigvocab doctor")
+
+
+@pytest.mark.slow
+def test_files_beside_the_code_are_installed(image: Image) -> None:
+    """Presets, schemas, the report's page: all but what is only for people."""
+    places = [path for package in PACKAGES for path in (ROOT / package).rglob("*") if path.is_file()]
+    kept = [path for path in places if path.suffix != ".md" and "__pycache__" not in path.parts]
+    files = [path.relative_to(ROOT) for path in kept]
+    assert len(files) > 100
+    assert not [file for file in files if not (_installed(image) / file).exists()]
+
+
+@pytest.mark.slow
+def test_what_pods_and_the_manifests_call_is_there(image: Image) -> None:
+    commands = {path.name for path in (image.root / "opt" / "bigvocab" / "bin").iterdir()}
+    assert {"bigvocab", "python", "tensorboard", "kfp"} <= commands
+    image.command("python -c 'import kfp.kubernetes, apache_beam.runners.worker.worker_pool_main'")
+    # Neither what only developers need, nor what only GPUs do.
+    names = {path.name.partition("-")[0] for path in _installed(image).glob("*.dist-info")}
+    assert {"tfx", "tensorflow", "bigvocab"} <= names
+    assert not {name for name in names if name in ("pytest", "ruff", "torch") or name.startswith("nvidia")}
+
+
+@pytest.mark.slow
+def test_a_module_of_ones_own_is_found_in_app(image: Image) -> None:
+    """As the head of the Dockerfile says: `FROM` this image, `COPY my_package /app/my_package`."""
+    package = image.root / "app" / "my_package"
+    package.mkdir(parents=True)
+    (package / "models.py").write_text("def make():\n    return 'mine'\n")
+    assert image.command("python -c 'import my_package.models as mine; print(mine.make())'") == "mine\n"

@@ -1,0 +1,9 @@
+"""Where uv is: as ./with-env finds it, or puts it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+UV = os.environ.get("UV") or shutil.which("uv") or str(Path(__file__).parents[2] / ".uv" / "bin" / "uv")
