@@ -126,6 +126,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_settings(node)
     node.add_argument("--quick", action="store_true", help="as in `run`")
     node.add_argument("--run-id", required=True, help="the same for all nodes of a run, and for no other run")
+    together = node.add_argument_group("a Trainer of several pods, each with the same arguments")
+    together.add_argument("--workers", type=_names, default=[], metavar="HOST:PORT,...", help="all, the chief's first")
+    together.add_argument(
+        "--worker", type=int, default=os.environ.get("JOB_COMPLETION_INDEX", "0"), metavar="N",
+        help="which one this is, from 0 (default: JOB_COMPLETION_INDEX, which an indexed Job sets)",
+    )  # fmt: skip
     pod = node.add_argument_group("what compiled pipelines say")
     pod.add_argument("--configuration", metavar="TEXT", help="in place of PRESET|FILE.yaml")
     pod.add_argument("--schema", default="", metavar="TEXT", help="in place of data.schema_file")
@@ -342,7 +348,12 @@ def _run_node(arguments: argparse.Namespace) -> int:
     from pipeline import pod
 
     root = arguments.root or str(Path("runs") / config.name)
-    node = pod.Pod(arguments.node, config, root, arguments.run_id, arguments.run_name, arguments.schema)
+    if arguments.workers and not 0 <= arguments.worker < len(arguments.workers):
+        raise UserError(f"--worker {arguments.worker}: there are {len(arguments.workers)} workers, counted from 0")
+    node = pod.Pod(
+        node=arguments.node, config=config, root=root, run_id=arguments.run_id, run_name=arguments.run_name,
+        schema=arguments.schema, workers=tuple(arguments.workers), worker=arguments.worker,
+    )  # fmt: skip
     try:
         return pod.run(node, sys.stdout)
     except pod.PodError as error:

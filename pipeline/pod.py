@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 import sys
 import time
 import traceback
@@ -41,6 +42,8 @@ class Pod:
         run_id: the same in all pods of the run, and in no other run.
         run_name: what people call the run.
         schema: the text of the schema file, where pods have no file of their own.
+        workers: `host:port` of each of several pods that train together, the chief's first.
+        worker: which of them this one is.
     """
 
     node: str
@@ -49,6 +52,8 @@ class Pod:
     run_id: str
     run_name: str = ""
     schema: str = ""
+    workers: tuple[str, ...] = ()
+    worker: int = 0
 
 
 def run(pod: Pod, out: TextIO) -> int:
@@ -78,8 +83,8 @@ def _run(pod: Pod, out: TextIO) -> int:
     config = _with_schema(pod.config, pod.schema, paths)
 
     from components.trainer import progress, strategy
-    from pipeline import dag, results, store
-    from pipeline.node import NodeFailed, compiled, connection, run_node
+    from pipeline import dag, store
+    from pipeline.node import compiled, connection
 
     progress.set_stream(out)
     if pod.node == "Trainer":
@@ -88,14 +93,48 @@ def _run(pod: Pod, out: TextIO) -> int:
     out.write(f"BigVocab {config.name}, run {pod.run_id} -> {paths.root}, {store.describe(connection(ir))}\n")
     if pod.node == REPORT:
         return _report(pod, config, paths, ir, out)
+    if pod.node == "Trainer" and pod.workers:
+        return _train_together(pod, config, paths, ir, out)
+    return _run_one(pod, ir, out)
+
+
+def _run_one(pod: Pod, ir: pipeline_pb2.Pipeline, out: TextIO) -> int:
+    from pipeline import results
+    from pipeline.node import NodeFailed, run_node
+
     node = next(n.pipeline_node for n in ir.nodes if n.pipeline_node.node_info.id == pod.node)
     try:
         outcome = run_node(ir, node, pod.run_name)
     except NodeFailed as failure:
-        return _failed(failure, out)
+        return _failed(failure.node, failure, out)
     outcome = dataclasses.replace(outcome, detail=results.describe(outcome))
     Console(out).finished(outcome.node, outcome.seconds, outcome.cached, outcome.detail)
     return 0
+
+
+def _train_together(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, out: TextIO) -> int:
+    """The chief runs the node, and the others take part in its training."""
+    from components.trainer import workers
+    from components.trainer.run import run_fn
+
+    os.environ[workers.TF_CONFIG] = workers.tf_config(list(pod.workers), pod.worker)
+    invitation = f"{paths.root}/workers/{pod.run_id}.json"
+    if pod.worker:
+        out.write(f"  worker {pod.worker} of {len(pod.workers)} waits for the chief, {pod.workers[0]}\n")
+        out.flush()
+        try:
+            return workers.attend(invitation, run_fn)
+        except workers.WorkerLost as lost:
+            return _failed(pod.node, lost, out)
+    workers.withdraw(invitation)
+    workers.set_invitation(invitation)
+    code = FAILED
+    try:
+        code = _run_one(pod, ir, out)
+    finally:
+        workers.set_invitation(None)
+        workers.end(invitation, failed=code != 0)
+    return code
 
 
 def _report(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, out: TextIO) -> int:
@@ -124,12 +163,11 @@ def _report(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, o
     console.line()
     for line in show.closing_lines(summary, paths):
         console.line(line)
-    return _failed(failure, out) if failure else 0
+    return _failed(failure.node, failure, out) if failure else 0
 
 
-def _failed(failure: Exception, out: TextIO) -> int:
+def _failed(node: str, failure: Exception, out: TextIO) -> int:
     """The cause first, in a line, and where people look for it; then how it came to that."""
-    node = getattr(failure, "node", "")
     line = f"{node} failed. {failure}"
     out.flush()
     sys.stderr.write(f"{line}\n\n")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -15,6 +16,7 @@ import tensorflow as tf
 from components.trainer.checkpoint import Checkpoints, TrainingState
 from components.trainer.progress import Progress
 from components.trainer.validation import Validator
+from components.trainer.workers import ASKED_STEPS
 
 # Steps between two points of TensorBoard's training curves.
 SCALAR_STEPS = 100
@@ -39,10 +41,19 @@ class Steps(keras.callbacks.Callback):
         state: of the training; changed in place.
         stretch_steps: steps between two validations.
         seconds: between two saves.
+        agree: where there are several workers: whether any of them says yes. All save after the same step.
     """
 
-    def __init__(self, checkpoints: Checkpoints, state: TrainingState, stretch_steps: int, seconds: float) -> None:
+    def __init__(
+        self,
+        checkpoints: Checkpoints,
+        state: TrainingState,
+        stretch_steps: int,
+        seconds: float,
+        agree: Callable[[bool], bool] | None = None,
+    ) -> None:
         super().__init__()
+        self._agree = agree
         self._checkpoints, self._state = checkpoints, state
         self._stretch_steps, self._seconds = stretch_steps, seconds
         self._mark = self._saved = time.monotonic()
@@ -60,8 +71,11 @@ class Steps(keras.callbacks.Callback):
         state.step += 1
         state.seconds += now - self._mark
         self._mark = now
+        due = now - self._saved >= self._seconds
+        if self._agree:
+            due = state.step % ASKED_STEPS == 0 and self._agree(due)
         # At the end of a stretch the validation saves.
-        if now - self._saved >= self._seconds and state.step % self._stretch_steps:
+        if due and state.step % self._stretch_steps:
             state.running = {
                 metric.name: [float(keras.ops.convert_to_numpy(variable)) for variable in metric.variables]
                 for metric in self.model.metrics

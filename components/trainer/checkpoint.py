@@ -67,9 +67,17 @@ class Checkpoints:
         directory: of this training alone.
         model: built.
         variables: what else a training consists of: the optimizer's variables above all.
+        writes: False for those of several workers that only read.
     """
 
-    def __init__(self, directory: str, model: keras.Model, variables: Sequence[keras.Variable | tf.Variable]) -> None:
+    def __init__(
+        self,
+        directory: str,
+        model: keras.Model,
+        variables: Sequence[keras.Variable | tf.Variable],
+        writes: bool = True,
+    ) -> None:
+        self._writes = writes
         self._model, self._directory = model, directory
         self._best = [tf.Variable(value, trainable=False) for value in model.get_weights()]
         self._state = tf.Variable("", dtype=tf.string, trainable=False)
@@ -98,6 +106,8 @@ class Checkpoints:
 
     def save(self, state: TrainingState) -> None:
         """Writes a save, then deletes those that it makes superfluous."""
+        if not self._writes:
+            return
         self._state.assign(json.dumps(dataclasses.asdict(state)))
         tf.io.gfile.makedirs(self._directory)
         self._checkpoint.write(f"{self._directory}/step-{state.step:010}")
@@ -117,6 +127,8 @@ class Checkpoints:
             tf.io.gfile.rmtree(self._directory)
 
     def _delete_but(self, kept: Sequence[str]) -> None:
+        if not self._writes:
+            return
         names = {Path(prefix).name for prefix in kept}
         for entry in _entries(self._directory):
             path = f"{self._directory}/{entry}"

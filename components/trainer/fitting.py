@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import keras
 import tensorflow as tf
 
+from components.trainer import workers
 from components.trainer.callbacks import Callbacks, ProgressLine, Scalars, Steps, Validation
 from components.trainer.checkpoint import Checkpoints, TrainingState
 from components.trainer.plan import Plan
@@ -27,6 +29,7 @@ def fit(
     spec: TrainerSpec,
     plan: Plan,
     directory: str,
+    strategy: tf.distribute.Strategy,
 ) -> None:
     """Trains until the plan is carried out or training stops early.
 
@@ -39,10 +42,13 @@ def fit(
         spec: for the seconds between checkpoints, and the patience.
         plan: of the training.
         directory: of the run, for TensorBoard.
+        strategy: what the model was made under.
     """
+    several = workers.are_several(strategy)
+    agree = functools.partial(workers.any_says, strategy) if several else None
     scalars = Scalars(directory, state, plan.batch, plan.stretch_steps)
     callbacks: list[keras.callbacks.Callback] = [
-        Steps(checkpoints, state, plan.stretch_steps, spec.checkpoint_seconds),
+        Steps(checkpoints, state, plan.stretch_steps, spec.checkpoint_seconds, agree),
         Validation(
             validator,
             checkpoints,
@@ -62,6 +68,10 @@ def fit(
         stretch, done = divmod(state.step, plan.stretch_steps)
         # All stretches of a `fit` have the same length: the rest of one that was interrupted is a `fit` by itself.
         steps, end = plan.stretch_steps - done, stretch + 1 if done else plan.stretches
+        around = Callbacks(callbacks, add_history=True, model=model, epochs=end, steps=steps, verbose=0)
+        if several:
+            workers.fit(model, batches(state.step), strategy, around, stretch, end, steps)
+            continue
         model.fit(
             batches(state.step),
             initial_epoch=stretch,
@@ -69,6 +79,6 @@ def fit(
             steps_per_epoch=steps,
             verbose=0,
             shuffle=False,  # The data set has its own order.
-            callbacks=Callbacks(callbacks, add_history=True, model=model, epochs=end, steps=steps, verbose=0),
+            callbacks=around,
         )
     scalars.close()

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from components.trainer import workers
 from components.trainer.encoders import build_encoder
 from components.trainer.head import SampledSoftmax, step_seed
 from components.trainer.layout import LABEL
@@ -65,6 +66,14 @@ class VocabularyClassifier(keras.Model):
         if not optimizer.built:
             optimizer.build(self.trainable_variables)
         self.compile(optimizer=optimizer, jit_compile=False)
+
+    def make_train_function(self, force: bool = False) -> Any:
+        """Keras's, but with several workers one that does not average what it must not."""
+        if not workers.are_several(self.distribute_strategy):
+            return super().make_train_function(force)
+        if force or self.train_function is None:
+            self.train_function = workers.train_function(self, self.distribute_strategy)
+        return self.train_function
 
     def call(self, inputs: Batch) -> tf.Tensor:
         """What the label's output says: logits (batch, classes), or numbers (batch,)."""

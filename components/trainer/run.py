@@ -33,6 +33,7 @@ from components.trainer.strategy import describe, make_strategy
 from components.trainer.update import periodic_update
 from components.trainer.validation import Validator
 from components.trainer.windows import Layout
+from components.trainer.workers import Workers, invite
 
 
 def run_fn(fn_args: Any) -> None:
@@ -49,11 +50,18 @@ def run_fn(fn_args: Any) -> None:
     Raises:
         ValueError: no files or too few windows to train on, fewer devices than replicas, or a period of
             `trainer.update` that does not fit into the training.
+        WorkerLost: one of several workers has ended.
     """
     config = fn_args.custom_config
     spec = TrainerSpec.model_validate_json(config["trainer"])
     data = DataSpec.model_validate_json(config["data"])
     bands = EvaluationSpec.model_validate_json(config["evaluation"]).bands
+    several = Workers.of()
+    chief = several is None or several.chief
+    if several and chief:
+        invite(fn_args)
+    # Before anything else: the first use of TensorFlow would fix who takes part.
+    strategy = make_strategy(spec.replicas, several is not None)
     transform = tft.TFTransformOutput(fn_args.transform_output)
     found = vocabularies(transform)
     counts = found["labels"].counts.tolist() if "labels" in found else []
@@ -61,7 +69,6 @@ def run_fn(fn_args: Any) -> None:
     layout = Layout.of(data, transform, spec.model.context, len(found["inputs"]) + oov_buckets)
     train_files, eval_files = _expand(fn_args.train_files), _expand(fn_args.eval_files)
 
-    strategy = make_strategy(spec.replicas)
     size = windows.count_windows(train_files, layout)
     plan = make_plan(spec, size.windows, strategy.num_replicas_in_sync)
     with strategy.scope():
@@ -84,10 +91,11 @@ def run_fn(fn_args: Any) -> None:
         [*train_files, *eval_files],
     )
     variables = [*model.optimizer.variables, *(model.update.variables if model.update else [])]
-    checkpoints = Checkpoints(f"{config['checkpoints']}/{key}", model, variables)
+    checkpoints = Checkpoints(f"{config['checkpoints']}/{key}", model, variables, writes=chief)
     restored = checkpoints.restore()
     state = restored or TrainingState()
-    remove_abandoned(config["checkpoints"], key)
+    if chief:
+        remove_abandoned(config["checkpoints"], key)
     if restored is None:
         model.encoder.adapt(lambda length: windows.latest_ids(train_files, layout, length))
     tokens |= model.encoder.own_vocabularies
@@ -104,8 +112,10 @@ def run_fn(fn_args: Any) -> None:
             )
 
         validator = Validator(model, validation, strategy)
-        fit(model, batches, validator, checkpoints, state, spec, plan, fn_args.model_run_dir)
+        fit(model, batches, validator, checkpoints, state, spec, plan, fn_args.model_run_dir, strategy)
 
+    if not chief:  # The chief has the same weights, and is a node of the pipeline.
+        return
     _report(fn_args.model_run_dir, spec, plan, state, model, describe(strategy), resumed=restored is not None)
     # A copy outside the strategy: mirrored variables do not belong into an export.
     best = build_model(spec, layout, counts)

@@ -6,6 +6,8 @@ from typing import Literal
 
 import tensorflow as tf
 
+from components.trainer import workers
+
 Replicas = int | Literal["auto"]
 
 
@@ -36,8 +38,10 @@ def configure_devices(replicas: Replicas) -> None:
         _configure(lambda: tf.config.set_logical_device_configuration(cpu, devices), replicas)
 
 
-def make_strategy(replicas: Replicas) -> tf.distribute.Strategy:
+def make_strategy(replicas: Replicas, several_workers: bool = False) -> tf.distribute.Strategy:
     """The strategy over the devices that `configure_devices` has set up.
+
+    With several workers, over all their GPUs, or a CPU of each: that waits for all of them.
 
     One replica needs none (TensorFlow's default strategy); several GPUs are mirrored with NCCL; several logical CPU
     devices are mirrored with their gradients summed on one of them, since NCCL has no CPU kernel.
@@ -45,6 +49,8 @@ def make_strategy(replicas: Replicas) -> tf.distribute.Strategy:
     Raises:
         ValueError: fewer devices than replicas.
     """
+    if several_workers:
+        return workers.make_strategy(bool(tf.config.list_physical_devices("GPU")))
     kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
     devices = [device.name for device in tf.config.list_logical_devices(kind)]
     automatic = len(devices) if kind == "GPU" else 1
@@ -63,6 +69,9 @@ def make_strategy(replicas: Replicas) -> tf.distribute.Strategy:
 def describe(strategy: tf.distribute.Strategy) -> str:
     """The devices in words, as "2 logical CPU devices" or "1 GPU (NVIDIA H100)"."""
     count = strategy.num_replicas_in_sync
+    if workers.are_several(strategy):
+        hosts = len(strategy.cluster_resolver.cluster_spec().as_dict()["worker"])
+        return f"{count} devices of {hosts} workers"
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         model = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "unknown model")

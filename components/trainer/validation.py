@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from components.trainer import workers
 from components.trainer.layout import LABEL
 from components.trainer.model import VocabularyClassifier
 from components.trainer.outputs import ClassOutput, Output
@@ -29,6 +30,8 @@ class Validator:
 
     def __init__(self, model: VocabularyClassifier, batches: tf.data.Dataset, strategy: tf.distribute.Strategy) -> None:
         self._answers = model.answers
+        if workers.are_several(strategy):
+            batches = workers.shared_out(batches)
         self._batches = strategy.experimental_distribute_dataset(batches)
         self.objective = model.label.objective
         self.shown = _shown(model.label, model.further)

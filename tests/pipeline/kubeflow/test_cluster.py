@@ -20,6 +20,7 @@ from tfx.orchestration import metadata
 from pipeline.kubeflow.nodes import NODES, REPORT
 from pipeline.record import DONE, RUN_TYPE, cause_of
 from pipeline.store import SqliteSpec, connection
+from tests.components.trainer.test_workers import free_hosts
 from tests.pipeline.kubeflow.pods import Ended, Pods
 
 kfp = pytest.importorskip("kfp", reason="BIGVOCAB_EXTRAS=kubeflow installs the Kubeflow Pipelines SDK")
@@ -193,6 +194,29 @@ def test_pods_at_once_neither_lose_nor_double_an_execution(
         for run_id in ("one", "two", "three")
         for kind, done in (("IngestExampleGen", True), ("SchemaImporter", True), ("Run", False))
     }
+
+
+def test_pods_train_together(run_pod: Pods, shared: Path) -> None:
+    settings = [word for setting in [*SMALL, "trainer.seed=3"] for word in ("--set", setting)]
+    root = ["--root", f"{shared}/runs/sotu"]
+
+    def start(node: str, run_id: str, *more: str) -> Ended:
+        return run_pod("run-node", node, *settings, *root, "--run-id", run_id, *more)
+
+    def train(run_id: str) -> list[Ended]:
+        for node in ("ExampleGen", "ImportSchemaGen", "StatisticsGen", "ExampleValidator", "Transform"):
+            assert start(node, run_id).code == 0
+        with ThreadPoolExecutor(2) as pool:
+            together = ["--workers", ",".join(free_hosts(2)), "--worker"]
+            return list(pool.map(lambda n: start("Trainer", run_id, *together, str(n)), range(2)))
+
+    chief, other = train("together")
+    assert (chief.code, other.code) == (0, 0), chief.err + other.err
+    assert "2 devices of 2 workers" in chief.out
+    assert "waits for the chief" in other.out
+    chief, other = train("together again")
+    assert (chief.code, other.code) == (0, 0), chief.err + other.err
+    assert "cached" in chief.out
 
 
 def test_a_setting_of_the_run_reaches_its_pods_and_a_wrong_one_stops_it(cluster: Cluster) -> None:
