@@ -95,13 +95,20 @@ def check_files(config: Config, schema_needed: bool = True) -> None:
         parent = Path(source).parent
         near = did_you_mean(Path(source).name, [p.name for p in parent.iterdir()] if parent.is_dir() else [])
         faults.append(f"data.source.path: {source} is not there{near}")
-    schema = config.data.schema_file
-    if schema_needed and schema and "://" not in schema and not Path(schema).exists():
-        faults.append(f"data.schema_file: {schema} is not there; `bigvocab schema FILE.yaml` writes one from the data")
-    if schema_needed and not schema and config.data.source.kind != "sotu":
-        faults.append("data.schema_file is missing; `bigvocab schema FILE.yaml` writes FILE.schema.pbtxt from the data")
+    if schema_needed:
+        faults += schema_faults(config)
     if faults:
         raise ConfigurationError("\n".join(faults))
+
+
+def schema_faults(config: Config) -> list[str]:
+    """That the schema is not there; the default corpus brings its own."""
+    schema = config.data.schema_file
+    if schema and "://" not in schema and not Path(schema).exists():
+        return [f"data.schema_file: {schema} is not there; `bigvocab schema FILE.yaml` writes one from the data"]
+    if not schema and config.data.source.kind != "sotu":
+        return ["data.schema_file is missing; `bigvocab schema FILE.yaml` writes FILE.schema.pbtxt from the data"]
+    return []
 
 
 def _read(name: str) -> tuple[Path, str]:

@@ -14,7 +14,7 @@ from kfp.dsl import ContainerSpec, PipelineTask
 from pipeline.config import Config
 from pipeline.kubeflow.nodes import REPORT
 from pipeline.kubeflow.spec import KubeflowSpec, PodSpec, seconds
-from pipeline.loading import ConfigurationError
+from pipeline.loading import ConfigurationError, schema_faults
 from pipeline.paths import Paths, is_remote
 from pipeline.store import MySqlSpec
 
@@ -54,6 +54,7 @@ def check(config: Config) -> None:
             f"data.source.path: {source} will not be there in a pod: put it below one of kubeflow.volumes "
             f"({', '.join(mounts) or 'there are none'}) or into gs://, and write it as it is called there"
         )
+    faults += schema_faults(config)
     for node in at.nodes.keys() - {REPORT}:
         if at.nodes[node].gpu and node != "Trainer":
             faults.append(f"kubeflow.nodes.{node}.gpu: the Trainer is the one node that uses a GPU")

@@ -151,11 +151,14 @@ def test_what_would_only_fail_in_a_pod_is_told_before_all_at_once(tmp_path: Path
     faults = str(raised.value).splitlines()
     assert faults[0].startswith("kubeflow.root: s3://bucket/runs: TensorFlow 2.21 cannot write to s3://; take a")
     assert faults[1].startswith(f"data.source.path: {tmp_path}/rows.csv will not be there in a pod: put it below")
-    assert faults[2] == "kubeflow.nodes.Transform.gpu: the Trainer is the one node that uses a GPU"
+    assert faults[2].startswith("data.schema_file is missing; `bigvocab schema FILE.yaml` writes")
+    assert faults[3] == "kubeflow.nodes.Transform.gpu: the Trainer is the one node that uses a GPU"
     with pytest.raises(ConfigurationError, match="lies in none of kubeflow.volumes"):
         check(load(None, ["kubeflow.root=/home/me/runs"]))
     check(load(None, ["kubeflow.root=gs://bucket/runs", "kubeflow.volumes=[]"]))
-    check(load(None, ["data.source={kind: csv, path: /data/rows.csv}"]))
+    (tmp_path / "schema.pbtxt").touch()
+    schema = f"data.schema_file={tmp_path}/schema.pbtxt"
+    check(load(None, ["data.source={kind: csv, path: /data/rows.csv}", schema]))
 
 
 @pytest.mark.parametrize(

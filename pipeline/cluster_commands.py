@@ -1,0 +1,141 @@
+"""`bigvocab compile`, `submit` and `run-node`: the pipeline on a cluster."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.arguments import Parser, UserError, add_preset, add_root, add_settings, names
+from pipeline.console import native_messages_hidden
+from pipeline.loading import check_files, load, loads
+
+
+def add(commands: argparse._SubParsersAction[Parser]) -> None:
+    """Adds the commands."""
+    compile_ = commands.add_parser("compile", help="write the pipeline as Kubeflow Pipelines runs it")
+    _add_cluster(compile_)
+    compile_.add_argument("-o", "--output", type=Path, default=Path("pipeline.yaml"), help="default: pipeline.yaml")
+    compile_.set_defaults(do=_compile)
+
+    submit = commands.add_parser("submit", help="compile the pipeline and start it on a cluster")
+    _add_cluster(submit)
+    submit.add_argument("--name", default="", help="of the run (default: pipeline and time)")
+    submit.add_argument("--experiment", help="default: the pipeline's name")
+    submit.add_argument(
+        "--parameter", action="append", default=[], metavar="NAME=VALUE", help="as in --parameter epochs=4"
+    )
+    submit.add_argument("--dry-run", action="store_true", help="say what would be sent, and send nothing")
+    submit.set_defaults(do=_submit)
+
+    node = commands.add_parser("run-node", help="run one node of a run, as a pod does")
+    node.add_argument("node", metavar="NODE", help="as ExampleGen, Trainer, Pusher; or Report, at the end")
+    add_root(node, root_type=str)
+    add_settings(node)
+    node.add_argument("--quick", action="store_true", help="as in `run`")
+    node.add_argument("--run-id", required=True, help="the same for all nodes of a run, and for no other run")
+    together = node.add_argument_group("a Trainer of several pods, each with the same arguments")
+    together.add_argument("--workers", type=names, default=[], metavar="HOST:PORT,...", help="all, the chief's first")
+    together.add_argument(
+        "--worker", type=int, default=os.environ.get("JOB_COMPLETION_INDEX", "0"), metavar="N",
+        help="which one this is, from 0 (default: JOB_COMPLETION_INDEX, which an indexed Job sets)",
+    )  # fmt: skip
+    pod = node.add_argument_group("what compiled pipelines say")
+    pod.add_argument("--configuration", metavar="TEXT", help="in place of PRESET|FILE.yaml")
+    pod.add_argument("--schema", default="", metavar="TEXT", help="in place of data.schema_file")
+    pod.add_argument("--data-path", default="", metavar="PATH", help="data.source.path, unless empty")
+    pod.add_argument("--epochs", default="", metavar="N", help="trainer.epochs, unless empty")
+    pod.add_argument("--run-name", default="", metavar="TEXT", help="what people call the run")
+    pod.add_argument("--settings", type=_settings, default=[], metavar="JSON", help='as ["trainer.batch=512"]')
+    node.set_defaults(do=_run_node)
+
+
+def _add_cluster(parser: argparse.ArgumentParser) -> None:
+    add_preset(parser)
+    add_settings(parser)
+    parser.add_argument("--quick", action="store_true", help="the small run")
+
+
+def _settings(text: str) -> list[str]:
+    """A JSON list of `KEY=VALUE`."""
+    try:
+        found = json.loads(text or "[]")
+    except ValueError:
+        found = None
+    if not isinstance(found, list) or not all(isinstance(entry, str) for entry in found):
+        raise argparse.ArgumentTypeError(f"expected a JSON list, as [\"trainer.batch=512\"], not '{text}'")
+    return found
+
+
+def _compile(arguments: argparse.Namespace) -> int:
+    config = load(arguments.preset, arguments.set, arguments.quick)
+    if arguments.output.suffix not in (".yaml", ".yml"):
+        raise UserError(f"--output {arguments.output}: a file that ends in .yaml is what Kubeflow Pipelines takes")
+    with _kubeflow(), native_messages_hidden():
+        from pipeline.kubeflow import compile as kubeflow_compile
+
+        kubeflow_compile.compile_pipeline(config, arguments.output)
+        about = kubeflow_compile.describe(arguments.output)
+    print(f"{arguments.output}: {about['name']}, {len(about['tasks'])} tasks: {', '.join(about['tasks'])}")
+    for name, default in about["parameters"].items():
+        print(f"  {name:<10} default: {default}")
+    print("Upload it, or: bigvocab submit")
+    return 0
+
+
+def _submit(arguments: argparse.Namespace) -> int:
+    config = load(arguments.preset, arguments.set, arguments.quick)
+    with _kubeflow():
+        from pipeline.kubeflow import submit
+
+        try:
+            for line in submit.submit(
+                config, arguments.name, arguments.experiment, arguments.parameter, arguments.dry_run
+            ):
+                print(line)
+        except submit.SubmitError as error:
+            raise UserError(str(error), 1) from error
+    return 0
+
+
+@contextlib.contextmanager
+def _kubeflow() -> Iterator[None]:
+    """Says how to install the SDK where it is not."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "kfp":
+            raise
+        raise UserError(
+            "the Kubeflow Pipelines SDK is not installed: BIGVOCAB_EXTRAS=kubeflow ./with-env bigvocab ..., or "
+            "pip install 'bigvocab[kubeflow]'"
+        ) from error
+
+
+def _run_node(arguments: argparse.Namespace) -> int:
+    settings = [*arguments.set, *arguments.settings]
+    for key, value in (("data.source.path", arguments.data_path), ("trainer.epochs", arguments.epochs)):
+        if value:
+            settings.append(f"{key}={json.dumps(value) if key == 'data.source.path' else value}")
+    if arguments.configuration:
+        config = loads(arguments.configuration, settings)
+    else:
+        config = load(arguments.preset, settings, arguments.quick)
+        check_files(config)
+    from pipeline import pod
+
+    root = arguments.root or str(Path("runs") / config.name)
+    if arguments.workers and not 0 <= arguments.worker < len(arguments.workers):
+        raise UserError(f"--worker {arguments.worker}: there are {len(arguments.workers)} workers, counted from 0")
+    node = pod.Pod(
+        node=arguments.node, config=config, root=root, run_id=arguments.run_id, run_name=arguments.run_name,
+        schema=arguments.schema, workers=tuple(arguments.workers), worker=arguments.worker,
+    )  # fmt: skip
+    try:
+        return pod.run(node, sys.stdout)
+    except pod.PodError as error:
+        raise UserError(str(error)) from error
