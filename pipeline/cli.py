@@ -87,10 +87,11 @@ def _run(arguments: argparse.Namespace) -> int:
     config = load(arguments.preset, arguments.set, arguments.quick)
     check_files(config)
     from pipeline import runner
+    from pipeline.store import MetadataError, StoreUnreachable
 
     try:
         return runner.run(config, root_of(arguments))
-    except runner.RootInUse as error:
+    except (runner.RootInUse, MetadataError, StoreUnreachable) as error:
         raise UserError(str(error), 1) from error
 
 
@@ -101,10 +102,11 @@ def _schema(arguments: argparse.Namespace) -> int:
     if output.exists() and not arguments.force:
         raise UserError(f"{output} exists: --force overwrites it")
     from pipeline import runner, schema
+    from pipeline.store import MetadataError, StoreUnreachable
 
     try:
         return schema.write(config, root_of(arguments), output)
-    except runner.RootInUse as error:
+    except (runner.RootInUse, MetadataError, StoreUnreachable) as error:
         raise UserError(str(error), 1) from error
 
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.arguments import Parser, UserError, add_preset, add_root, add_settings, names
+from pipeline.arguments import Parser, UserError, add_preset, add_root, add_settings, names, root_of
 from pipeline.console import native_messages_hidden
 from pipeline.loading import check_files, load, loads
 
@@ -117,10 +117,10 @@ def _kubeflow() -> Iterator[None]:
 
 
 def _run_node(arguments: argparse.Namespace) -> int:
-    settings = [*arguments.set, *arguments.settings]
-    for key, value in (("data.source.path", arguments.data_path), ("trainer.epochs", arguments.epochs)):
-        if value:
-            settings.append(f"{key}={json.dumps(value) if key == 'data.source.path' else value}")
+    # The parameters of a compiled pipeline always come, as its defaults at least: what is set comes after them.
+    settings = [f"data.source.path={json.dumps(arguments.data_path)}"] if arguments.data_path else []
+    settings += [f"trainer.epochs={arguments.epochs}"] if arguments.epochs else []
+    settings += [*arguments.set, *arguments.settings]
     if arguments.configuration:
         config = loads(arguments.configuration, settings)
     else:
@@ -128,7 +128,9 @@ def _run_node(arguments: argparse.Namespace) -> int:
         check_files(config)
     from pipeline import pod
 
-    root = arguments.root or str(Path("runs") / config.name)
+    root = arguments.root or str(root_of(arguments))
+    if arguments.worker and not arguments.workers:
+        raise UserError(f"--worker {arguments.worker} (or JOB_COMPLETION_INDEX) wants --workers HOST:PORT,...")
     if arguments.workers and not 0 <= arguments.worker < len(arguments.workers):
         raise UserError(f"--worker {arguments.worker}: there are {len(arguments.workers)} workers, counted from 0")
     node = pod.Pod(

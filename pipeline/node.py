@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,13 +13,16 @@ from tfx import types
 from tfx import v1 as tfx
 from tfx.dsl.compiler import compiler
 from tfx.dsl.compiler.constants import PIPELINE_RUN_ID_PARAMETER_NAME
+from tfx.dsl.io import fileio
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import pipeline_pb2
+from tfx.types.standard_component_specs import MODEL_RUN_KEY
 
 from pipeline import record, store
+from pipeline.store import StoreUnreachable
 
 
 @dataclass(frozen=True)
@@ -50,10 +54,6 @@ class NodeFailed(Exception):
         super().__init__(message)
         self.node = node
         self.seconds = seconds
-
-
-class StoreUnreachable(Exception):
-    """The metadata store does not answer."""
 
 
 def compiled(pipeline: tfx.dsl.Pipeline, run_id: str) -> pipeline_pb2.Pipeline:
@@ -100,7 +100,7 @@ def whole_run(pipeline: pipeline_pb2.Pipeline) -> Iterator[Callable[[], None]]:
     """
 
     def mark(state: int) -> None:
-        with opened(pipeline) as handle:
+        with _not_in_the_way(), opened(pipeline) as handle:
             record.mark_run(handle, pipeline, state)
 
     mark(mlmd.Execution.RUNNING)
@@ -109,6 +109,15 @@ def whole_run(pipeline: pipeline_pb2.Pipeline) -> Iterator[Callable[[], None]]:
     except KeyboardInterrupt:
         mark(mlmd.Execution.CANCELED)
         raise
+
+
+@contextmanager
+def _not_in_the_way() -> Iterator[None]:
+    """What only keeps the books must not hide what happened: a full disk fails a node, and then this too."""
+    try:
+        yield
+    except Exception:
+        logging.getLogger(__name__).exception("The state of the run could not be written down.")
 
 
 def run_node(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, run_name: str = "") -> Outcome:
@@ -128,6 +137,7 @@ def run_node(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, r
     started = time.monotonic()
     with opened(pipeline) as handle:
         record.take_up(handle, pipeline, node_id, run_name)
+        _clear_unfinished(handle, pipeline, node)
     try:
         info = launcher.Launcher(
             pipeline_node=node,
@@ -139,7 +149,7 @@ def run_node(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, r
         ).launch()
     except Exception as error:
         cause = _message(error)
-        with opened(pipeline) as handle:
+        with _not_in_the_way(), opened(pipeline) as handle:
             record.mark_failed(handle, pipeline, node, cause)
         raise NodeFailed(node_id, cause, time.monotonic() - started) from error
     seconds = time.monotonic() - started
@@ -159,6 +169,21 @@ def run_node(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, r
         execution.last_known_state == mlmd.Execution.CACHED,
         {key: list(artifacts) for key, artifacts in outputs.items()},
     )
+
+
+def _clear_unfinished(
+    handle: metadata.Metadata, pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode
+) -> None:
+    """Deletes what a killed try of this node in this run has written: TFX takes it up in the same folders.
+
+    A temporary file of Beam's, or a shard of another number of shards, would be read as data. The Trainer's logs stay.
+    """
+    unfinished = record.unfinished_try(handle, node)
+    root = pipeline.runtime_spec.pipeline_root.field_value.string_value
+    for key in node.outputs.outputs if unfinished is not None else ():
+        folder = f"{root}/{node.node_info.id}/{key}/{unfinished}"
+        if key != MODEL_RUN_KEY and fileio.exists(folder):
+            fileio.rmtree(folder)
 
 
 def _execution(handle: metadata.Metadata, execution_id: int | None) -> mlmd.Execution | None:

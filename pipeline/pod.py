@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import signal
 import sys
 import time
 import traceback
@@ -23,12 +24,13 @@ if TYPE_CHECKING:
     from tfx.proto.orchestration import pipeline_pb2
 
 FAILED = 1
+INTERRUPTED = 130
 TERMINATION_LOG = Path("/dev/termination-log")
 """Kubernetes shows what stands here as the reason why a pod ended."""
 
 
 class PodError(Exception):
-    """The node could not be started at all: there is no such node, or no metadata store."""
+    """There is no such node."""
 
 
 @dataclass(frozen=True)
@@ -60,21 +62,24 @@ def run(pod: Pod, out: TextIO) -> int:
     """Runs the node, and says what came out, or why it failed.
 
     Returns:
-        The exit code: 0, or 1 when the node failed.
+        The exit code: 0; 1 when the node failed, or the metadata store or the shared storage could not be used; 130
+        when it was told to end.
 
     Raises:
-        PodError: there is no such node, or no metadata store to work with.
+        PodError: there is no such node.
     """
     names = node_names(pod.config)
     if pod.node not in names:
         raise PodError(f"unknown node: {pod.node}{did_you_mean(pod.node, names)} (there are: {', '.join(names)})")
-    from pipeline import store
-    from pipeline.node import StoreUnreachable
-
+    # A cluster that wants its machine back says so; what is left open is closed then.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return _run(pod, out)
-    except (store.MetadataError, StoreUnreachable) as error:
-        raise PodError(str(error)) from error
+    except KeyboardInterrupt:
+        out.write(f"{pod.node} was told to end: the next try goes on where it stopped.\n")
+        return INTERRUPTED
+    except Exception as error:  # Whatever it is, its cause comes first.
+        return _failed(pod.node, error, out)
 
 
 def _run(pod: Pod, out: TextIO) -> int:
@@ -122,10 +127,7 @@ def _train_together(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pip
     if pod.worker:
         out.write(f"  worker {pod.worker} of {len(pod.workers)} waits for the chief, {pod.workers[0]}\n")
         out.flush()
-        try:
-            return workers.attend(invitation, run_fn)
-        except workers.WorkerLost as lost:
-            return _failed(pod.node, lost, out)
+        return workers.attend(invitation, run_fn)
     workers.withdraw(invitation)
     workers.set_invitation(invitation)
     code = FAILED
@@ -168,7 +170,8 @@ def _report(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, o
 
 def _failed(node: str, failure: Exception, out: TextIO) -> int:
     """The cause first, in a line, and where people look for it; then how it came to that."""
-    line = f"{node} failed. {failure}"
+    cause = str(failure) if hasattr(failure, "node") else f"{type(failure).__name__}: {failure}"
+    line = f"{node} failed. {cause}"
     out.flush()
     sys.stderr.write(f"{line}\n\n")
     traceback.print_exception(failure, file=sys.stderr)

@@ -90,6 +90,13 @@ def mark_failed(
     mark_run(handle, pipeline, mlmd.Execution.FAILED, f"{node.node_info.id}: {cause}")
 
 
+def unfinished_try(handle: metadata.Metadata, node: pipeline_pb2.PipelineNode) -> int | None:
+    """The id of the last try of a node in this run, if it neither ended nor failed: its process was killed."""
+    tries = _tries(handle, node)
+    ended = (*DONE, mlmd.Execution.FAILED, mlmd.Execution.CANCELED)
+    return tries[-1].id if tries and tries[-1].last_known_state not in ended else None
+
+
 def node_records(handle: metadata.Metadata, pipeline: pipeline_pb2.Pipeline) -> list[NodeRecord]:
     """The nodes of a run that were tried, in the pipeline's order."""
     found = []

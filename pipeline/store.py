@@ -48,6 +48,10 @@ def _without_postgresql(value: Any) -> Any:
 MetadataSpec = Annotated[SqliteSpec | MySqlSpec, Field(discriminator="kind"), BeforeValidator(_without_postgresql)]
 
 
+class StoreUnreachable(Exception):
+    """The metadata store does not answer."""
+
+
 class MetadataError(ValueError):
     """The environment names no usable store."""
 
@@ -58,7 +62,8 @@ def connection(
     """How TFX gets at the store.
 
     Args:
-        spec: of the configuration. A host in the environment makes it a MySQL server whatever stands there.
+        spec: of the configuration. A host in the environment makes it a MySQL server whatever stands there; the other
+            variables come before what is configured of one.
         file: where an SQLite store lies.
         environment: `BIGVOCAB_METADATA_HOST`, `_PORT`, `_DATABASE`, `_USER` and `_PASSWORD`.
 
@@ -72,7 +77,7 @@ def connection(
         for field in ("host", "port", "database", "user")
         if environment.get(name := f"{PREFIX}{field.upper()}")
     }
-    if "host" in given:
+    if "host" in given or (given and isinstance(spec, MySqlSpec)):
         configured = spec.model_dump() if isinstance(spec, MySqlSpec) else {}
         try:
             spec = MySqlSpec.model_validate({**configured, "kind": "mysql", **given})
@@ -85,7 +90,7 @@ def connection(
     # The client takes "localhost" for a socket in the file system, where a server in a container has none.
     host = "127.0.0.1" if spec.host == "localhost" else spec.host
     return metadata.mysql_metadata_connection_config(
-        host, spec.port, spec.database, spec.user, environment.get(PASSWORD, "")
+        host, spec.port, spec.database, spec.user, environment.get(PASSWORD, "").rstrip("\n")
     )
 
 

@@ -102,7 +102,8 @@ class Executor(base_executor.BaseExecutor):
 
 def _files(examples: list[types.Artifact], split: str) -> list[str]:
     patterns = examples_utils.get_split_file_patterns(examples, split)
-    files = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
+    found = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
+    files = [path for path in found if not tf.io.gfile.isdir(path)]  # As Beam leaves them when it is killed.
     if not files:
         raise ValueError(f"the examples have no file in split '{split}': {', '.join(patterns)}")
     return files

@@ -33,7 +33,7 @@ from components.trainer.strategy import describe, make_strategy
 from components.trainer.update import periodic_update
 from components.trainer.validation import Validator
 from components.trainer.windows import Layout
-from components.trainer.workers import Workers, invite
+from components.trainer.workers import TF_CONFIG, Workers, invite, is_guest
 
 
 def run_fn(fn_args: Any) -> None:
@@ -60,6 +60,10 @@ def run_fn(fn_args: Any) -> None:
     chief = several is None or several.chief
     if several and chief:
         invite(fn_args)
+    elif several and not is_guest():
+        raise ValueError(
+            f"{TF_CONFIG} says that this is worker {several.index}: only the first is a node of a pipeline"
+        )
     # Before anything else: the first use of TensorFlow would fix who takes part.
     strategy = make_strategy(spec.replicas, several is not None)
     transform = tft.TFTransformOutput(fn_args.transform_output)
@@ -160,7 +164,8 @@ def _start_from(base: str, model: VocabularyClassifier, tokens: dict[str, list[s
 
 
 def _expand(patterns: list[str]) -> list[str]:
-    files = sorted(file for pattern in patterns for file in tf.io.gfile.glob(pattern))
+    found = sorted(file for pattern in patterns for file in tf.io.gfile.glob(pattern))
+    files = [file for file in found if not tf.io.gfile.isdir(file)]  # As Beam leaves them when it is killed.
     if not files:
         raise ValueError(f"no file matches {', '.join(patterns)}")
     return files

@@ -24,7 +24,7 @@ import keras
 import tensorflow as tf
 
 TF_CONFIG = "TF_CONFIG"
-# Steps between two questions to the chief whether it is time to save: each costs the workers a message.
+# Steps between two agreements on whether it is time to save: each costs the workers a message.
 ASKED_STEPS = 20
 _POLL_SECONDS = 1.0
 _INVITED = ("train_files", "eval_files", "transform_output", "base_model", "custom_config")
@@ -81,6 +81,7 @@ def tf_config(hosts: list[str], index: int) -> str:
 
 
 _invitation: str | None = None
+_guest = False
 
 
 def set_invitation(path: str | None) -> None:
@@ -93,6 +94,11 @@ def invite(fn_args: Any) -> None:
     """The chief's: tells the others what is trained."""
     if _invitation:
         _write(_invitation, {"fn_args": {name: getattr(fn_args, name) for name in _INVITED}})
+
+
+def is_guest() -> bool:
+    """Whether this process was invited, and exports nothing."""
+    return _guest
 
 
 def end(path: str, failed: bool) -> None:
@@ -121,6 +127,8 @@ def attend(path: str, run_fn: Callable[[Any], None], wait: Callable[[float], Non
             wait(_POLL_SECONDS)
     if "over" in told:
         return int(told["over"])
+    global _guest
+    _guest = True
     with tempfile.TemporaryDirectory() as folder:
         places = {"serving_model_dir": f"{folder}/model", "model_run_dir": f"{folder}/run"}
         run_fn(SimpleNamespace(**told["fn_args"], **places))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import yaml
 from kfp import compiler, dsl, kubernetes
 from kfp.dsl import ContainerSpec, PipelineTask
 
@@ -16,7 +17,7 @@ from pipeline.kubeflow.nodes import REPORT
 from pipeline.kubeflow.spec import KubeflowSpec, PodSpec, seconds
 from pipeline.loading import ConfigurationError, schema_faults
 from pipeline.paths import Paths, is_remote
-from pipeline.store import MySqlSpec
+from pipeline.store import PASSWORD, MySqlSpec
 
 LABELS = {"app.kubernetes.io/part-of": "bigvocab", "app.kubernetes.io/component": "node"}
 """Of all pods; the manifests' network policies let these through to the database."""
@@ -55,9 +56,22 @@ def check(config: Config) -> None:
             f"({', '.join(mounts) or 'there are none'}) or into gs://, and write it as it is called there"
         )
     faults += schema_faults(config)
-    for node in at.nodes.keys() - {REPORT}:
+    if at.pod.gpu:
+        faults.append("kubeflow.pod.gpu: every node would hold one; say it in kubeflow.nodes.Trainer.gpu")
+    for node in at.nodes:
         if at.nodes[node].gpu and node != "Trainer":
             faults.append(f"kubeflow.nodes.{node}.gpu: the Trainer is the one node that uses a GPU")
+    if not any(PASSWORD in secret.env.values() for secret in at.secrets):
+        faults.append(
+            f"kubeflow.secrets: none gives pods {PASSWORD}: the list replaces the default, which names the secret "
+            "'bigvocab-metadata'"
+        )
+    images = KubeflowSpec()
+    if at.image != images.image and at.pod_of("Trainer").image == images.pod_of("Trainer").image:
+        faults.append(
+            f"kubeflow.nodes.Trainer.image is still {at.pod_of('Trainer').image}, and kubeflow.image is {at.image}: "
+            "say where the image of the Trainer is"
+        )
     if faults:
         raise ConfigurationError("\n".join(faults))
 
@@ -113,7 +127,8 @@ def upstream(config: Config) -> dict[str, list[str]]:
 
     from pipeline import dag
 
-    # Where it will lie does not matter here; the metadata store is not asked.
+    # As in a pod: for a store in a file TFX would make the folder here. A server is named, and not asked.
+    config = config.model_copy(update={"metadata": _metadata(config)})
     ir = tfx_compiler.Compiler().compile(dag.build(config, Paths.of(config.kubeflow.root)))
     nodes = [entry.pipeline_node for entry in ir.nodes]
     order = {node.node_info.id: list(node.upstream_nodes) for node in nodes}
@@ -127,16 +142,24 @@ def _arguments(config: Config) -> list[str]:
     The configuration goes along as text, with `--quick`, `--set` and all defaults in it: a pod needs no file.
     """
     data = config.data.model_copy(update={"schema_file": None})
-    metadata = config.metadata if isinstance(config.metadata, MySqlSpec) else config.kubeflow.metadata
-    plain = config.model_copy(update={"quick": {}, "data": data, "metadata": metadata})
+    plain = config.model_copy(update={"quick": {}, "data": data, "metadata": _metadata(config)})
+    # YAML, as it is read: in JSON YAML takes 1e-06 for a text.
+    text = yaml.safe_dump(plain.model_dump(mode="json", exclude={"kubeflow"}), sort_keys=False)
     root = f"{config.kubeflow.root.rstrip('/')}/{config.name}"
-    return ["--configuration", plain.model_dump_json(exclude={"kubeflow"}), "--root", root]
+    return ["--configuration", text, "--root", root]
+
+
+def _metadata(config: Config) -> MySqlSpec:
+    return config.metadata if isinstance(config.metadata, MySqlSpec) else config.kubeflow.metadata
 
 
 def _schema(config: Config) -> list[str]:
+    from tfx.dsl.io import fileio
+
     from pipeline import dag
 
-    return ["--schema", Path(dag.schema_file(config)).read_text(encoding="utf-8")]
+    with fileio.open(dag.schema_file(config), "rb") as file:
+        return ["--schema", file.read().decode("utf-8")]
 
 
 def _component(node: str, image: str, arguments: list[str]) -> Callable[..., PipelineTask]:
@@ -191,8 +214,6 @@ def _below(path: str, mounts: list[str]) -> bool:
 
 def describe(file: Path) -> dict[str, Any]:
     """Name, parameters with their defaults, and tasks of a compiled file."""
-    import yaml
-
     pipeline, *_ = yaml.safe_load_all(file.read_text(encoding="utf-8"))
     inputs = pipeline["root"]["inputDefinitions"]["parameters"]
     return {

@@ -9,8 +9,10 @@ from pydantic import Field, PositiveInt, model_validator
 from components.spec import Spec
 from pipeline.store import MySqlSpec
 
-Quantity = Annotated[str, Field(pattern=r"^\d+(\.\d+)?(m|[kKMGTPE]i?)?$")]
-"""As Kubernetes writes it: `500m`, `4`, `16Gi`."""
+Cpu = Annotated[str, Field(pattern=r"^(\d*\.)?\d+m?$")]
+"""As Kubernetes writes it: `500m`, `4`, `1.5`."""
+Bytes = Annotated[str, Field(pattern=r"^\d+([KMGTPE]i?)?$")]
+"""As Kubernetes writes it, and the SDK takes it: `512Mi`, `16Gi`."""
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)]
 """Of an object in the cluster."""
 Duration = Annotated[str, Field(pattern=r"^\d+[smhd]$")]
@@ -66,12 +68,12 @@ class PodSpec(Spec):
 
     image: str | None = None
     """In place of `kubeflow.image`."""
-    cpu: Quantity | None = None
+    cpu: Cpu | None = None
     """Requested; there is no limit, so that an idle core may be used."""
-    memory: Quantity | None = None
+    memory: Bytes | None = None
     """Requested, and the limit."""
     gpu: GpuSpec | None = None
-    shared_memory: Quantity | None = None
+    shared_memory: Bytes | None = None
     """Size of a `/dev/shm` in memory, which NCCL wants where GPUs share a pod."""
     node_selector: dict[str, str] | None = None
     tolerations: list[TolerationSpec] | None = None
@@ -107,7 +109,7 @@ class KubeflowSpec(Spec):
     image_pull_secrets: list[Name] = []
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
     service_account: Name | None = None
-    """Of the pods; None is the cluster's default for pipelines."""
+    """For `submit`: of the pods; None is the cluster's default for pipelines."""
     namespace: Name | None = None
     """For `submit`: where the run lies, on a cluster with several users."""
     host: str | None = None

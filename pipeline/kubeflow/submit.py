@@ -65,7 +65,7 @@ def _start(config: Config, file: Path, request: Mapping[str, Any], where: str) -
     import kfp
 
     try:
-        client = kfp.Client(host=config.kubeflow.host, namespace=config.kubeflow.namespace or "kubeflow")
+        client = kfp.Client(host=config.kubeflow.host)
         run = client.create_run_from_pipeline_package(str(file), **request)
     except Exception as error:  # The SDK lets through what its HTTP, its Kubernetes and its token libraries raise.
         reason = str(error).strip().splitlines() or [type(error).__name__]

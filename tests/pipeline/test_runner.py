@@ -4,6 +4,7 @@
 
 import io
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,9 @@ def First(
     out: tfx.dsl.components.OutputArtifact[tfx.types.standard_artifacts.Examples],
 ):
     Path(out.uri).mkdir(parents=True, exist_ok=True)
+    if "DIES" in os.environ:
+        (Path(out.uri) / "half").write_text("1")
+        os.kill(os.getpid(), signal.SIGKILL)
     (Path(out.uri) / "made").write_text("1")
 
 
@@ -73,6 +77,22 @@ def test_a_failed_node_ends_the_run_with_its_cause_and_the_next_run_goes_on_ther
     outcomes, failure, shown = walk_quietly(tmp_path, "three")
     assert all(o.cached for o in outcomes)
     assert shown.count("cached") == 2
+
+
+def test_a_node_that_was_killed_leaves_nothing_to_its_next_try(tmp_path: Path) -> None:
+    """As pods are tried again: in the same run, where TFX gives the next try the same folders."""
+    script = (
+        "import sys; from pathlib import Path; from pipeline.node import compiled, run_node;"
+        "from tests.pipeline.test_runner import pipeline; ir = compiled(pipeline(Path(sys.argv[1])), 'one');"
+        "run_node(ir, ir.nodes[0].pipeline_node)"
+    )
+    command, root = [sys.executable, "-c", script, str(tmp_path)], Path(__file__).parents[2]
+    killed = subprocess.run(command, cwd=root, env={**os.environ, "DIES": "1"}, capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    (half,) = (tmp_path / "artifacts").rglob("half")
+    assert subprocess.run(command, cwd=root, capture_output=True, check=False).returncode == 0
+    assert not half.exists()
+    assert (half.parent / "made").exists()
 
 
 def test_one_run_at_a_time_under_a_root(tmp_path: Path) -> None:

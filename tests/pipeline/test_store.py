@@ -21,6 +21,16 @@ def test_the_environment_comes_before_the_configuration() -> None:
     assert connection(SqliteSpec(), "unused", environment).mysql.user == "bigvocab"
 
 
+def test_a_secret_that_names_a_user_alone_is_heard() -> None:
+    found = connection(SERVER, "unused", {"BIGVOCAB_METADATA_USER": "they", "BIGVOCAB_METADATA_PORT": "3307"}).mysql
+    assert (found.host, found.port, found.user) == ("db", 3307, "they")
+    assert connection(SqliteSpec(), "/metadata.sqlite", {"BIGVOCAB_METADATA_USER": "they"}).HasField("sqlite")
+
+
+def test_a_line_end_behind_a_password_is_none_of_it() -> None:
+    assert connection(SERVER, "unused", {"BIGVOCAB_METADATA_PASSWORD": "secret\n"}).mysql.password == "secret"
+
+
 def test_no_password_is_ever_shown() -> None:
     found = connection(SERVER, "unused", {"BIGVOCAB_METADATA_PASSWORD": "secret"})
     assert describe(found) == "mysql://me@db:3306/bigvocab"

@@ -38,7 +38,9 @@ CLUSTER = [
 @pytest.fixture(scope="module")
 def documents(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any]]:
     file = tmp_path_factory.mktemp("compiled") / "pipeline.yaml"
-    compile_pipeline(load(None, [*CLUSTER, "trainer.warm_start=true", "trainer.epochs=7"]), file)
+    compile_pipeline(
+        load(None, [*CLUSTER, "trainer.warm_start=true", "trainer.epochs=7", "trainer.learning_rate=1.0e-6"]), file
+    )
     pipeline, platform = yaml.safe_load_all(file.read_text())
     return pipeline, platform
 
@@ -72,6 +74,7 @@ def test_a_pod_gets_the_run_the_configuration_and_the_parameters(documents) -> N
     arguments = container(documents, "Trainer")["args"]
     given = dict(zip(arguments[::2], arguments[1::2], strict=True))
     config = loads(given["--configuration"])
+    assert config.trainer.learning_rate == 1e-6
     assert config.trainer.epochs == 7
     assert config.metadata == MySqlSpec(kind="mysql", host="database", user="me")
     assert given["--root"] == "/data/runs/sotu"
@@ -134,8 +137,11 @@ def test_placement_volumes_and_secrets_are_those_of_the_configuration(documents)
 
 
 def test_the_default_goes_with_the_manifests(tmp_path: Path) -> None:
-    file = tmp_path / "pipeline.yaml"
-    compile_pipeline(load(), file)
+    file, volume = tmp_path / "pipeline.yaml", tmp_path / "volume"
+    # What pods will have is not made here.
+    places = [f"kubeflow.root={volume}/runs", f"kubeflow.volumes=[{{claim: bigvocab, path: {volume}}}]"]
+    compile_pipeline(load(None, places), file)
+    assert not volume.exists()
     pipeline, platform = yaml.safe_load_all(file.read_text())
     for name, executor in platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"].items():
         assert executor["podMetadata"]["labels"] == NODE, name
@@ -155,7 +161,8 @@ def test_what_would_only_fail_in_a_pod_is_told_before_all_at_once(tmp_path: Path
     assert faults[3] == "kubeflow.nodes.Transform.gpu: the Trainer is the one node that uses a GPU"
     with pytest.raises(ConfigurationError, match="lies in none of kubeflow.volumes"):
         check(load(None, ["kubeflow.root=/home/me/runs"]))
-    check(load(None, ["kubeflow.root=gs://bucket/runs", "kubeflow.volumes=[]"]))
+    compile_pipeline(load(None, ["kubeflow.root=gs://bucket/runs", "kubeflow.volumes=[]"]), tmp_path / "gs.yaml")
+    assert "gs://bucket/runs/sotu" in (tmp_path / "gs.yaml").read_text()
     (tmp_path / "schema.pbtxt").touch()
     schema = f"data.schema_file={tmp_path}/schema.pbtxt"
     check(load(None, ["data.source={kind: csv, path: /data/rows.csv}", schema]))
@@ -164,6 +171,20 @@ def test_what_would_only_fail_in_a_pod_is_told_before_all_at_once(tmp_path: Path
 @pytest.mark.parametrize(
     ("setting", "fault"),
     [
+        ("kubeflow.secrets=[{name: gcs, env: {key: KEY}}]", "none gives pods BIGVOCAB_METADATA_PASSWORD"),
+        ("kubeflow.image=registry/bigvocab:1", "kubeflow.nodes.Trainer.image is still bigvocab:0.1.0-gpu"),
+        ("kubeflow.pod.gpu={count: 1}", "kubeflow.pod.gpu: every node would hold one"),
+    ],
+)
+def test_what_a_default_was_replaced_by_is_looked_at(setting: str, fault: str) -> None:
+    with pytest.raises(ConfigurationError, match=fault):
+        check(load(None, [setting]))
+
+
+@pytest.mark.parametrize(
+    ("setting", "fault"),
+    [
+        ("kubeflow.pod.memory=1.5Gi", "kubeflow.pod.memory: String should match pattern"),
         ("kubeflow.nodes={Traner: {cpu: '4'}}", "kubeflow.nodes: 'Traner' is no node; did you mean 'Trainer'?"),
         ("kubeflow.nodes.Trainer.memory=16 GB", "kubeflow.nodes.Trainer.memory: String should match pattern"),
         ("kubeflow.nodes.Trainer.gpus=4", "unknown key kubeflow.nodes.Trainer.gpus; did you mean 'gpu'?"),
