@@ -148,7 +148,8 @@ def test_who_takes_part_stands_in_tf_config():
     config = tf_config(["a:1", "b:1"], 1)
     found = Workers.of({"TF_CONFIG": config})
     assert found == Workers(("a:1", "b:1"), 1)
-    assert found and not found.chief
+    assert found
+    assert not found.chief
     assert Workers.of({}) is None
     assert Workers.of({"TF_CONFIG": tf_config(["a:1"], 0)}) is None, "one worker trains as without"
     with pytest.raises(ValueError, match="worker 2 is none of 2"):
