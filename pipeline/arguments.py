@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from components.spelling import did_you_mean
+from pipeline.exit_codes import WRONG
 from pipeline.loading import DEFAULT_PRESET
-
-WRONG = 2
 
 
 class Parser(argparse.ArgumentParser):

@@ -9,9 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.arguments import Parser, UserError, add_root, names, root_of
+from pipeline.exit_codes import INTERRUPTED
 from pipeline.loading import load
-
-INTERRUPTED = 130
 
 
 def add(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -32,17 +31,19 @@ def _add_benchmarks(benchmarks: argparse._SubParsersAction[Parser]) -> None:
     softmax.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     softmax.set_defaults(do=_bench_softmax)
     encoders = benchmarks.add_parser("encoders", help="what other encoders reach in the same time, on a run's data")
-    add_root(encoders)
-    encoders.add_argument("--only", type=names, metavar="NAME,...", help="these encoders")
-    encoders.add_argument("--seeds", type=int, default=3, metavar="N", help="trainings of each (default: 3)")
+    _add_trainings(encoders, "these encoders")
     encoders.add_argument("--cpu-minutes", type=float, default=10, metavar="M", help="of each training (default: 10)")
     encoders.set_defaults(do=_bench_encoders)
     sampling = benchmarks.add_parser("sampling", help="what full and sampled softmax learn, on a run's data")
-    add_root(sampling)
-    sampling.add_argument("--only", type=names, metavar="NAME,...", help="these forms of the loss beside the full one")
-    sampling.add_argument("--seeds", type=int, default=3, metavar="N", help="trainings of each (default: 3)")
+    _add_trainings(sampling, "these forms of the loss beside the full one")
     sampling.add_argument("--steps", type=int, default=900, metavar="N", help="of each training (default: 900)")
     sampling.set_defaults(do=_bench_sampling)
+
+
+def _add_trainings(parser: Parser, only: str) -> None:
+    add_root(parser)
+    parser.add_argument("--only", type=names, metavar="NAME,...", help=only)
+    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="trainings of each (default: 3)")
 
 
 def _sizes(text: str) -> list[int]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipeline import bench_commands, cluster_commands
-from pipeline.arguments import WRONG, Parser, UserError, add_root, add_settings, root_of
+from pipeline.arguments import Parser, UserError, add_root, add_settings, root_of
 from pipeline.console import native_messages_hidden
+from pipeline.exit_codes import FAILED, WRONG
 from pipeline.loading import ConfigurationError, check_files, load, preset_names, preset_summary
 
 
@@ -87,12 +89,9 @@ def _run(arguments: argparse.Namespace) -> int:
     config = load(arguments.preset, arguments.set, arguments.quick)
     check_files(config)
     from pipeline import runner
-    from pipeline.store import MetadataError, StoreUnreachable
 
-    try:
+    with _no_place_to_run():
         return runner.run(config, root_of(arguments))
-    except (runner.RootInUse, MetadataError, StoreUnreachable) as error:
-        raise UserError(str(error), 1) from error
 
 
 def _schema(arguments: argparse.Namespace) -> int:
@@ -101,13 +100,22 @@ def _schema(arguments: argparse.Namespace) -> int:
     output = arguments.output or Path(config.data.schema_file or Path(arguments.preset).with_suffix(".schema.pbtxt"))
     if output.exists() and not arguments.force:
         raise UserError(f"{output} exists: --force overwrites it")
-    from pipeline import runner, schema
+    from pipeline import schema
+
+    with _no_place_to_run():
+        return schema.write(config, root_of(arguments), output)
+
+
+@contextlib.contextmanager
+def _no_place_to_run() -> Iterator[None]:
+    """Says that the root or the metadata store cannot be had."""
+    from pipeline.runner import RootInUse
     from pipeline.store import MetadataError, StoreUnreachable
 
     try:
-        return schema.write(config, root_of(arguments), output)
-    except (runner.RootInUse, MetadataError, StoreUnreachable) as error:
-        raise UserError(str(error), 1) from error
+        yield
+    except (RootInUse, MetadataError, StoreUnreachable) as error:
+        raise UserError(str(error), FAILED) from error
 
 
 def _predict(arguments: argparse.Namespace) -> int:

@@ -128,7 +128,7 @@ def _run_node(arguments: argparse.Namespace) -> int:
         check_files(config)
     from pipeline import pod
 
-    root = arguments.root or str(root_of(arguments))
+    root = str(root_of(arguments))
     if arguments.worker and not arguments.workers:
         raise UserError(f"--worker {arguments.worker} (or JOB_COMPLETION_INDEX) wants --workers HOST:PORT,...")
     if arguments.workers and not 0 <= arguments.worker < len(arguments.workers):

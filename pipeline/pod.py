@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import os
-import signal
 import sys
 import time
 import traceback
@@ -17,14 +15,14 @@ from components.report.files import write_whole
 from components.spelling import did_you_mean
 from pipeline.config import Config
 from pipeline.console import Console
+from pipeline.exit_codes import FAILED, INTERRUPTED
 from pipeline.kubeflow.nodes import REPORT, node_names
 from pipeline.paths import Paths
+from pipeline.runner import interruptible
 
 if TYPE_CHECKING:
     from tfx.proto.orchestration import pipeline_pb2
 
-FAILED = 1
-INTERRUPTED = 130
 TERMINATION_LOG = Path("/dev/termination-log")
 """Kubernetes shows what stands here as the reason why a pod ended."""
 
@@ -71,10 +69,10 @@ def run(pod: Pod, out: TextIO) -> int:
     names = node_names(pod.config)
     if pod.node not in names:
         raise PodError(f"unknown node: {pod.node}{did_you_mean(pod.node, names)} (there are: {', '.join(names)})")
-    # A cluster that wants its machine back says so; what is left open is closed then.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return _run(pod, out)
+        # A cluster that wants its machine back says so; what is left open is closed then.
+        with interruptible():
+            return _run(pod, out)
     except KeyboardInterrupt:
         out.write(f"{pod.node} was told to end: the next try goes on where it stopped.\n")
         return INTERRUPTED
@@ -112,7 +110,7 @@ def _run_one(pod: Pod, ir: pipeline_pb2.Pipeline, out: TextIO) -> int:
         outcome = run_node(ir, node, pod.run_name)
     except NodeFailed as failure:
         return _failed(failure.node, failure, out)
-    outcome = dataclasses.replace(outcome, detail=results.describe(outcome))
+    outcome = results.described(outcome)
     Console(out).finished(outcome.node, outcome.seconds, outcome.cached, outcome.detail)
     return 0
 
@@ -154,7 +152,7 @@ def _report(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, o
                 failure = failure or NodeFailed(node.node, node.cause or node.state, node.seconds)
                 continue
             outcome = Outcome(node.node, node.seconds, node.state == "cached", node.outputs)
-            outcomes.append(dataclasses.replace(outcome, detail=results.describe(outcome)))
+            outcomes.append(results.described(outcome))
         seconds = time.time() - record.started(handle, ir)
         if not failure:
             record.mark_run(handle, ir, mlmd.Execution.COMPLETE, name=pod.run_name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -69,12 +68,6 @@ def take_up(handle: metadata.Metadata, pipeline: pipeline_pb2.Pipeline, node: st
         mark_run(handle, pipeline, mlmd.Execution.RUNNING, name=name)
 
 
-def run_state(handle: metadata.Metadata, pipeline: pipeline_pb2.Pipeline) -> tuple[str, str]:
-    """State and cause of a run, as `mark_run` left them."""
-    execution = _run_execution(handle, pipeline)
-    return State.Name(execution.last_known_state).lower(), cause_of(execution)
-
-
 def mark_failed(
     handle: metadata.Metadata, pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, cause: str
 ) -> None:
@@ -119,7 +112,7 @@ def node_records(handle: metadata.Metadata, pipeline: pipeline_pb2.Pipeline) -> 
 
 def started(handle: metadata.Metadata, pipeline: pipeline_pb2.Pipeline) -> float:
     """When a run was first marked, in seconds since the epoch."""
-    return _run_execution(handle, pipeline).create_time_since_epoch / 1e3 or time.time()
+    return _run_execution(handle, pipeline).create_time_since_epoch / 1e3
 
 
 def _tries(handle: metadata.Metadata, node: pipeline_pb2.PipelineNode) -> Sequence[mlmd.Execution]:

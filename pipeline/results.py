@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
 Outputs = Mapping[str, Sequence["Artifact"]]
 
 
-def describe(outcome: Outcome) -> str:
-    """A line on what a node made; empty where there is nothing to say."""
+def described(outcome: Outcome) -> Outcome:
+    """With a line on what the node made; without one where there is nothing to say."""
     say = _SAY.get(outcome.node)
-    return say(outcome.outputs) if say else ""
+    return dataclasses.replace(outcome, detail=say(outcome.outputs)) if say else outcome
 
 
 def counts_of(outputs: Outputs) -> dict[str, Any]:

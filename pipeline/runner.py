@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import datetime
 import fcntl
 import logging
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.config import Config
 from pipeline.console import Console, everything_into
+from pipeline.exit_codes import FAILED, INTERRUPTED
 from pipeline.loading import ConfigurationError
 from pipeline.paths import Paths
 
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from tfx import v1 as tfx
 
     from pipeline.node import NodeFailed, Outcome
-
-FAILED = 1
-INTERRUPTED = 130
 
 
 class RootInUse(Exception):
@@ -95,7 +92,7 @@ def session(config: Config, paths: Paths) -> Iterator[tuple[Console, str, Path, 
         paths.prepare()
         run_id = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S.%f")[:-3]
         log = Path(paths.logs, f"{run_id}.log")
-        with everything_into(log) as terminal, _interruptible() as interruption:
+        with everything_into(log) as terminal, interruptible() as interruption:
             console = Console(terminal)
             console.line(f"BigVocab {config.name} -> {paths.root}")
             # Fixed by the first use of TensorFlow; Transform uses it before the Trainer does.
@@ -136,7 +133,7 @@ def walk(
                 logging.getLogger(__name__).exception("%s failed", failure.node)
                 console.failed(failure.node)
                 return outcomes, failure
-            outcome = dataclasses.replace(outcome, detail=results.describe(outcome))
+            outcome = results.described(outcome)
             outcomes.append(outcome)
             console.finished(outcome.node, outcome.seconds, outcome.cached, outcome.detail)
             interruption.check()
@@ -162,7 +159,7 @@ class Interruption:
 
 
 @contextlib.contextmanager
-def _interruptible() -> Iterator[Interruption]:
+def interruptible() -> Iterator[Interruption]:
     """Takes Ctrl-C, and a request to end as a cluster or a service manager sends it, for an interruption."""
     interruption = Interruption()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}

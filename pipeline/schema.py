@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.config import Config
+from pipeline.exit_codes import FAILED
 from pipeline.paths import Paths
-from pipeline.runner import FAILED, session
+from pipeline.runner import session
 
 
 def write(config: Config, root: Path, output: Path) -> int:
