@@ -1,4 +1,4 @@
-"""Gradients of tables that arrive as some rows, perhaps the same row several times, and how they are clipped."""
+"""Rows of tables: how they are read, and their gradients, which may hold a row several times."""
 
 # TensorFlow's annotations are narrower than what it takes and gives.
 # pyright: reportArgumentType=false, reportOptionalMemberAccess=false, reportOptionalOperand=false
@@ -7,9 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import keras
 import tensorflow as tf
 
 Gradient = tf.Tensor | tf.IndexedSlices
+
+
+def gather_rows(variable: keras.Variable, ids: tf.Tensor) -> tf.Tensor:
+    """Rows of a table by id, and nothing else of it: what is read of a table whose rows are updated one by one is
+    copied first.
+
+    TensorFlow reads the rows alone of its own variables, but the whole of a mirrored one; of that, the copy of the
+    replica that asks is its own variable.
+    """
+    value = variable.value
+    if isinstance(value, tf.distribute.DistributedValues) and not tf.distribute.in_cross_replica_context():
+        handle = value.handle
+        value = next(copy for copy in value.values if copy.handle is handle)
+    return tf.gather(value, ids)
 
 
 def sum_duplicates(gradient: tf.IndexedSlices) -> tf.IndexedSlices:
@@ -27,6 +42,27 @@ def sum_duplicates(gradient: tf.IndexedSlices) -> tf.IndexedSlices:
         lambda: tf.math.unsorted_segment_sum(gradient.values, where, count),
     )
     return tf.IndexedSlices(values, rows, gradient.dense_shape)
+
+
+def sum_duplicates_once(gradients: Sequence[Gradient | None]) -> list[Gradient | None]:
+    """`sum_duplicates` of gradients that all replicas have alike, worked out on one of them for all.
+
+    Args:
+        gradients: joined over the replicas; dense ones and None stay what they are.
+    """
+
+    def for_all(strategy: tf.distribute.Strategy, gradients: Sequence[Gradient | None]) -> list[Gradient | None]:
+        # Those of the first replica: nobody asks for the others' any more, and they are not even copied there.
+        firsts = [strategy.experimental_local_results(gradient)[0] for gradient in gradients]
+        return [
+            strategy.extended.broadcast_to(sum_duplicates(first), g) if isinstance(first, tf.IndexedSlices) else g
+            for first, g in zip(firsts, gradients, strict=True)
+        ]
+
+    context = tf.distribute.get_replica_context()
+    if isinstance(context.strategy, tf.distribute.MirroredStrategy):
+        return context.merge_call(for_all, args=(list(gradients),))
+    return [sum_duplicates(g) if isinstance(g, tf.IndexedSlices) else g for g in gradients]
 
 
 def clip(

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from components.trainer.gradients import gather_rows
 from components.trainer.losses import candidates_loss, full_loss
 from components.trainer.proposal import Proposal
 from components.trainer.sweep import Sweep, sweep
@@ -140,8 +141,8 @@ class SampledSoftmax(keras.layers.Layer):
             loss = full_loss(hidden, self.table.value, self.bias.value, labels, self.logits_dtype)
         else:
             classes, log_pi, own = self.candidates(labels, seed, form)
-            # The variables' own gather: neither the step nor its gradient has anything of the table's size.
-            rows, bias = tf.gather(self.table.value, classes), tf.gather(self.bias.value, classes)
+            # Neither the step nor its gradient has anything of the table's size.
+            rows, bias = gather_rows(self.table, classes), gather_rows(self.bias, classes)
             loss = candidates_loss(hidden, rows, bias, log_pi, own, self.logits_dtype)
         return tf.where(known, loss, 0.0)
 

@@ -21,7 +21,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.trainer.gradients import clip, sum_duplicates
+from components.trainer.gradients import clip, sum_duplicates_once
 from components.trainer.spec import OptimizerSpec
 
 
@@ -110,7 +110,6 @@ class RowAdam(FusedAdam):
                 variable.assign_sub(decay * variable)
             super().update_step(gradient, variable, learning_rate)
             return
-        gradient = sum_duplicates(gradient)
         rows, g = gradient.indices, tf.cast(gradient.values, dtype)
         index = self._get_variable_index(variable)
         w, m, v = _handle(variable), _handle(self._momentums[index]), _handle(self._velocities[index])
@@ -125,6 +124,10 @@ class RowAdam(FusedAdam):
         tf.raw_ops.ResourceScatterUpdate(resource=m, indices=rows, updates=m_rows)
         tf.raw_ops.ResourceScatterUpdate(resource=v, indices=rows, updates=v_rows)
         tf.raw_ops.ResourceScatterSub(resource=w, indices=rows, updates=moved)
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
+        gradients, variables = zip(*super()._all_reduce_sum_gradients(grads_and_vars), strict=True)
+        return list(zip(sum_duplicates_once(gradients), variables, strict=True))
 
     def _apply_weight_decay(self, variables: Any) -> None:
         """With each update: only that knows the rows."""

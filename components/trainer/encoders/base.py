@@ -13,6 +13,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from components.trainer.gradients import gather_rows
+
 
 def uniform(seed: int) -> keras.initializers.Initializer:
     """Of embeddings."""
@@ -50,9 +52,8 @@ def dropped(values: tf.Tensor, rate: float, seed: tf.Tensor | None, number: int)
 
 
 def lookup(layer: keras.layers.Embedding, ids: tf.Tensor) -> tf.Tensor:
-    """What the layer gives for ids, of the rows alone: it would read its whole table first, and TensorFlow copies what
-    is read of a table whose rows are updated one by one."""
-    return tf.gather(layer.embeddings.value, ids)
+    """What the layer gives for ids; called, it would read its whole table first."""
+    return gather_rows(layer.embeddings, ids)
 
 
 def stateless(layer: keras.layers.Layer, inputs: Any, seed: tf.Tensor | None) -> Any:

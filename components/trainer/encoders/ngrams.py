@@ -14,6 +14,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from components.trainer.encoders.base import lookup
+from components.trainer.gradients import gather_rows
 
 # 2^64 / golden ratio, odd: Knuth, "The Art of Computer Programming", 6.4 (multiplicative hashing). As signed 64 bits.
 _MIX = 0x9E3779B97F4A7C15 - (1 << 64)
@@ -125,12 +126,12 @@ class FrequentNgrams(keras.layers.Layer):
         keys = self.keys_of(ids)
         flat = tf.reshape(keys, [-1])
         at = tf.minimum(tf.searchsorted(self.keys.value, flat), self.frequent - 1)
-        known = tf.gather(self.keys.value, at) == flat
-        return tf.reshape(tf.where(known, tf.gather(self.places.value, at), self.frequent), tf.shape(keys))
+        known = gather_rows(self.keys, at) == flat
+        return tf.reshape(tf.where(known, gather_rows(self.places, at), self.frequent), tf.shape(keys))
 
     def keys_of(self, ids: tf.Tensor) -> tf.Tensor:
         """(batch, K) ids -> (batch, longest - 1) int64, of the last two ids, of the last three, and so on."""
-        ids = tf.gather(self.fingerprints.value, tf.cast(ids, tf.int32))
+        ids = gather_rows(self.fingerprints, tf.cast(ids, tf.int32))
         key = ids[:, -1] + _START
         found = []
         for n in range(2, self.longest + 1):
