@@ -11,6 +11,7 @@ from typing import NoReturn
 from components.spelling import did_you_mean
 from pipeline.exit_codes import WRONG
 from pipeline.loading import DEFAULT_PRESET
+from pipeline.paths import is_remote
 
 
 class Parser(argparse.ArgumentParser):
@@ -49,7 +50,14 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_root(parser: argparse.ArgumentParser, root_type: Callable[[str], str | Path] = Path) -> None:
+def folder(text: str) -> Path:
+    """Of this machine."""
+    if is_remote(text):
+        raise argparse.ArgumentTypeError(f"{text}: a run on this machine keeps its files in a folder of it")
+    return Path(text)
+
+
+def add_root(parser: argparse.ArgumentParser, root_type: Callable[[str], str | Path] = folder) -> None:
     add_preset(parser)
     parser.add_argument("--root", type=root_type, metavar="DIR", help="where it all goes (default: runs/<preset>)")
 

@@ -10,8 +10,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.arguments import Parser, UserError, add_preset, add_root, add_settings, names, root_of
+from pipeline.arguments import Parser, UserError, add_preset, add_root, add_settings, root_of
 from pipeline.console import native_messages_hidden
+from pipeline.kubeflow.nodes import node_names
 from pipeline.loading import check_files, load, loads
 
 
@@ -39,11 +40,15 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
     node.add_argument("--quick", action="store_true", help="as in `run`")
     node.add_argument("--run-id", required=True, help="the same for all nodes of a run, and for no other run")
     together = node.add_argument_group("a Trainer of several pods, each with the same arguments")
-    together.add_argument("--workers", type=names, default=[], metavar="HOST:PORT,...", help="all, the chief's first")
+    together.add_argument("--workers", type=int, default=1, metavar="N", help="how many there are (default: 1)")
     together.add_argument(
         "--worker", type=int, default=os.environ.get("JOB_COMPLETION_INDEX", "0"), metavar="N",
         help="which one this is, from 0 (default: JOB_COMPLETION_INDEX, which an indexed Job sets)",
     )  # fmt: skip
+    together.add_argument("--address", metavar="HOST", help="of this machine (default: what its name stands for)")
+    together.add_argument(
+        "--patience", type=float, default=1_800, metavar="SECONDS", help="to wait for the others (default: 1800)"
+    )
     pod = node.add_argument_group("what compiled pipelines say")
     pod.add_argument("--configuration", metavar="TEXT", help="in place of PRESET|FILE.yaml")
     pod.add_argument("--schema", default="", metavar="TEXT", help="in place of data.schema_file")
@@ -116,6 +121,16 @@ def _kubeflow() -> Iterator[None]:
         ) from error
 
 
+def _check_tasks(compiled: list[str], wanted: list[str]) -> None:
+    """What a run sets cannot change which tasks there are: they were made when the pipeline was compiled."""
+    changed = [*(name for name in wanted if name not in compiled), *(name for name in compiled if name not in wanted)]
+    if changed:
+        raise UserError(
+            f"the run's settings ask for other tasks than were compiled ({', '.join(changed)}): set them, as "
+            "trainer.warm_start, when compiling"
+        )
+
+
 def _run_node(arguments: argparse.Namespace) -> int:
     # The parameters of a compiled pipeline always come, as its defaults at least: what is set comes after them.
     settings = [f"data.source.path={json.dumps(arguments.data_path)}"] if arguments.data_path else []
@@ -123,19 +138,22 @@ def _run_node(arguments: argparse.Namespace) -> int:
     settings += [*arguments.set, *arguments.settings]
     if arguments.configuration:
         config = loads(arguments.configuration, settings)
+        _check_tasks(node_names(loads(arguments.configuration, [])), node_names(config))
     else:
         config = load(arguments.preset, settings, arguments.quick)
         check_files(config)
     from pipeline import pod
 
     root = str(root_of(arguments))
-    if arguments.worker and not arguments.workers:
-        raise UserError(f"--worker {arguments.worker} (or JOB_COMPLETION_INDEX) wants --workers HOST:PORT,...")
-    if arguments.workers and not 0 <= arguments.worker < len(arguments.workers):
-        raise UserError(f"--worker {arguments.worker}: there are {len(arguments.workers)} workers, counted from 0")
+    if not 0 <= arguments.worker < arguments.workers:
+        raise UserError(
+            f"--worker {arguments.worker} (or JOB_COMPLETION_INDEX): with --workers {arguments.workers} they are "
+            f"counted from 0 to {arguments.workers - 1}"
+        )
     node = pod.Pod(
         node=arguments.node, config=config, root=root, run_id=arguments.run_id, run_name=arguments.run_name,
-        schema=arguments.schema, workers=tuple(arguments.workers), worker=arguments.worker,
+        schema=arguments.schema, workers=arguments.workers, worker=arguments.worker, address=arguments.address,
+        patience=arguments.patience,
     )  # fmt: skip
     try:
         return pod.run(node, sys.stdout)

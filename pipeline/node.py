@@ -100,7 +100,7 @@ def whole_run(pipeline: pipeline_pb2.Pipeline) -> Iterator[Callable[[], None]]:
     """
 
     def mark(state: int) -> None:
-        with _not_in_the_way(), opened(pipeline) as handle:
+        with not_in_the_way(), opened(pipeline) as handle:
             record.mark_run(handle, pipeline, state)
 
     mark(mlmd.Execution.RUNNING)
@@ -112,7 +112,7 @@ def whole_run(pipeline: pipeline_pb2.Pipeline) -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def _not_in_the_way() -> Iterator[None]:
+def not_in_the_way() -> Iterator[None]:
     """What only keeps the books must not hide what happened: a full disk fails a node, and then this too."""
     try:
         yield
@@ -149,7 +149,7 @@ def run_node(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, r
         ).launch()
     except Exception as error:
         cause = _message(error)
-        with _not_in_the_way(), opened(pipeline) as handle:
+        with not_in_the_way(), opened(pipeline) as handle:
             record.mark_failed(handle, pipeline, node, cause)
         raise NodeFailed(node_id, cause, time.monotonic() - started) from error
     seconds = time.monotonic() - started

@@ -67,7 +67,8 @@ class Paths:
         link = Path(self.tensorboard)
         if not link.exists():
             link.unlink(missing_ok=True)
-            with contextlib.suppress(FileExistsError):  # A pod beside this one was faster.
+            # A pod beside this one was faster, or the volume knows no links; the logs themselves can be watched too.
+            with contextlib.suppress(OSError):
                 link.symlink_to(runs.relative_to(self.root))
 
 

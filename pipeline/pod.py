@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 import time
 import traceback
@@ -22,6 +21,9 @@ from pipeline.runner import interruptible
 
 if TYPE_CHECKING:
     from tfx.proto.orchestration import pipeline_pb2
+
+    from components.report.summary import Summary
+    from pipeline.node import NodeFailed, Outcome
 
 TERMINATION_LOG = Path("/dev/termination-log")
 """Kubernetes shows what stands here as the reason why a pod ended."""
@@ -42,8 +44,10 @@ class Pod:
         run_id: the same in all pods of the run, and in no other run.
         run_name: what people call the run.
         schema: the text of the schema file, where pods have no file of their own.
-        workers: `host:port` of each of several pods that train together, the chief's first.
-        worker: which of them this one is.
+        workers: how many pods train together.
+        worker: which of them this one is; 0 is the chief.
+        address: of this machine, for the other workers; None: what its name stands for.
+        patience: seconds that workers wait for each other.
     """
 
     node: str
@@ -52,8 +56,10 @@ class Pod:
     run_id: str
     run_name: str = ""
     schema: str = ""
-    workers: tuple[str, ...] = ()
+    workers: int = 1
     worker: int = 0
+    address: str | None = None
+    patience: float = 1_800.0
 
 
 def run(pod: Pod, out: TextIO) -> int:
@@ -96,19 +102,25 @@ def _run(pod: Pod, out: TextIO) -> int:
     out.write(f"BigVocab {config.name}, run {pod.run_id} -> {paths.root}, {store.describe(connection(ir))}\n")
     if pod.node == REPORT:
         return _report(pod, config, paths, ir, out)
-    if pod.node == "Trainer" and pod.workers:
+    if pod.node == "Trainer" and pod.workers > 1:
         return _train_together(pod, config, paths, ir, out)
-    return _run_one(pod, ir, out)
+    return _run_one(pod, config, paths, ir, out)
 
 
-def _run_one(pod: Pod, ir: pipeline_pb2.Pipeline, out: TextIO) -> int:
+def _run_one(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, out: TextIO) -> int:
     from pipeline import results
-    from pipeline.node import NodeFailed, run_node
+    from pipeline.node import NodeFailed, not_in_the_way, run_node
 
     node = next(n.pipeline_node for n in ir.nodes if n.pipeline_node.node_info.id == pod.node)
     try:
         outcome = run_node(ir, node, pod.run_name)
     except NodeFailed as failure:
+        with not_in_the_way():  # No task comes after one that failed: the report on the run is written here.
+            try:
+                _report_on(config, paths, ir, failure)
+            except Exception:  # What the nodes before it have made cannot be read: that may be why it failed.
+                results.write_report(config, paths, [], failure, failure.seconds)
+                raise
         return _failed(failure.node, failure, out)
     outcome = results.described(outcome)
     Console(out).finished(outcome.node, outcome.seconds, outcome.cached, outcome.detail)
@@ -118,22 +130,23 @@ def _run_one(pod: Pod, ir: pipeline_pb2.Pipeline, out: TextIO) -> int:
 def _train_together(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, out: TextIO) -> int:
     """The chief runs the node, and the others take part in its training."""
     from components.trainer import workers
+    from components.trainer.meeting import Meeting
     from components.trainer.run import run_fn
 
-    os.environ[workers.TF_CONFIG] = workers.tf_config(list(pod.workers), pod.worker)
-    invitation = f"{paths.root}/workers/{pod.run_id}.json"
+    meeting = Meeting(f"{paths.root}/workers/{pod.run_id}", pod.workers, pod.patience, pod.address)
     if pod.worker:
-        out.write(f"  worker {pod.worker} of {len(pod.workers)} waits for the chief, {pod.workers[0]}\n")
+        out.write(f"  worker {pod.worker} of {pod.workers} waits for the chief\n")
         out.flush()
-        return workers.attend(invitation, run_fn)
-    workers.withdraw(invitation)
-    workers.set_invitation(invitation)
+        workers.attend(meeting, pod.worker, run_fn)
+        return 0
+    meeting.clear()
+    workers.hold(meeting)
     code = FAILED
     try:
-        code = _run_one(pod, ir, out)
+        code = _run_one(pod, config, paths, ir, out)
     finally:
-        workers.set_invitation(None)
-        workers.end(invitation, failed=code != 0)
+        workers.hold(None)
+        meeting.end(failed=code != 0)
     return code
 
 
@@ -141,22 +154,13 @@ def _report(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, o
     """Writes the report on what the store knows of the run."""
     from ml_metadata.proto import metadata_store_pb2 as mlmd
 
-    from pipeline import record, results, show
-    from pipeline.node import NodeFailed, Outcome, opened
+    from pipeline import record, show
+    from pipeline.node import opened
 
-    failure: NodeFailed | None = None
-    outcomes: list[Outcome] = []
-    with opened(ir) as handle:
-        for node in record.node_records(handle, ir):
-            if node.cause or node.state not in ("complete", "cached"):
-                failure = failure or NodeFailed(node.node, node.cause or node.state, node.seconds)
-                continue
-            outcome = Outcome(node.node, node.seconds, node.state == "cached", node.outputs)
-            outcomes.append(results.described(outcome))
-        seconds = time.time() - record.started(handle, ir)
-        if not failure:
-            record.mark_run(handle, ir, mlmd.Execution.COMPLETE, name=pod.run_name)
-    summary = results.write_report(config, paths, outcomes, failure, seconds)
+    summary, outcomes, failure = _report_on(config, paths, ir)
+    if not failure:
+        with opened(ir) as handle:
+            record.mark_run(handle, ir, mlmd.Execution.COMPLETE)
     console = Console(out)
     for outcome in outcomes:
         console.finished(outcome.node, outcome.seconds, outcome.cached, outcome.detail)
@@ -164,6 +168,25 @@ def _report(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, o
     for line in show.closing_lines(summary, paths):
         console.line(line)
     return _failed(failure.node, failure, out) if failure else 0
+
+
+def _report_on(
+    config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, failure: NodeFailed | None = None
+) -> tuple[Summary, list[Outcome], NodeFailed | None]:
+    """Writes the report; gives the summary, the nodes that are complete, and one that is not."""
+    from pipeline import record, results
+    from pipeline.node import NodeFailed, Outcome, opened
+
+    outcomes: list[Outcome] = []
+    with opened(ir) as handle:
+        for node in record.node_records(handle, ir):
+            if node.state in ("complete", "cached"):
+                outcome = Outcome(node.node, node.seconds, node.state == "cached", node.outputs)
+                outcomes.append(results.described(outcome))
+            else:
+                failure = failure or NodeFailed(node.node, node.cause or node.state, node.seconds)
+        seconds = time.time() - record.started(handle, ir)
+    return results.write_report(config, paths, outcomes, failure, seconds), outcomes, failure
 
 
 def _failed(node: str, failure: Exception, out: TextIO) -> int:

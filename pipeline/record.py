@@ -61,11 +61,21 @@ def mark_run(
 
 
 def take_up(handle: metadata.Metadata, pipeline: pipeline_pb2.Pipeline, node: str, name: str = "") -> None:
-    """Makes the run known to the store, and takes back that it failed at this node, which is tried again."""
+    """Makes the run known to the store, and takes back that it failed at this node, which is tried again.
+
+    What failed beside it stays: a run has failed until each of its nodes has been tried again.
+    """
     execution = _run_execution(handle, pipeline)
-    named = execution.custom_properties["name"].string_value if "name" in execution.custom_properties else ""
-    if cause_of(execution).startswith(f"{node}: ") or (name and name != named):
-        mark_run(handle, pipeline, mlmd.Execution.RUNNING, name=name)
+    if name and name != execution.custom_properties["name"].string_value:
+        execution.custom_properties["name"].string_value = name
+        handle.store.put_executions([execution])
+    if cause_of(execution).startswith(f"{node}: "):
+        others = (r for r in node_records(handle, pipeline) if r.node != node and r.state == "failed")
+        other = next(others, None)
+        if other:
+            mark_run(handle, pipeline, mlmd.Execution.FAILED, f"{other.node}: {other.cause}")
+        else:
+            mark_run(handle, pipeline, mlmd.Execution.RUNNING)
 
 
 def mark_failed(

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -15,5 +18,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_xdist_auto_num_workers() -> int:
     """What `-n auto` means: a process a core, as far as memory goes, and not more than four."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    memory = min(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), _container_bytes())
     return max(1, min(len(os.sched_getaffinity(0)), memory // _BYTES_PER_WORKER, 4))
+
+
+def _container_bytes() -> int:
+    """What a container of control groups, of either version, may use."""
+    for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        with contextlib.suppress(OSError, ValueError):
+            return int(Path(file).read_text())
+    return sys.maxsize

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import json
@@ -18,7 +19,7 @@ from components.evaluation.spec import EvaluationSpec
 from components.ingest.spec import DataSpec
 from components.preprocessing.spec import VocabularySpec
 from components.preprocessing.vocabulary import Vocabulary, read_vocabulary, vocabularies
-from components.trainer import warm_start, windows
+from components.trainer import warm_start, windows, workers
 from components.trainer.checkpoint import Checkpoints, TrainingState, remove_abandoned, training_key
 from components.trainer.export import Servable, export
 from components.trainer.fitting import fit
@@ -33,7 +34,7 @@ from components.trainer.strategy import describe, make_strategy
 from components.trainer.update import periodic_update
 from components.trainer.validation import Validator
 from components.trainer.windows import Layout
-from components.trainer.workers import TF_CONFIG, Workers, invite, is_guest
+from components.trainer.workers import Workers
 
 
 def run_fn(fn_args: Any) -> None:
@@ -50,20 +51,19 @@ def run_fn(fn_args: Any) -> None:
     Raises:
         ValueError: no files or too few windows to train on, fewer devices than replicas, or a period of
             `trainer.update` that does not fit into the training.
-        WorkerLost: one of several workers has ended.
+        WorkerLost: one of several workers did not come, or has ended.
     """
+    several = workers.gather(fn_args)
+    with workers.losses_told() if several else contextlib.nullcontext():
+        _train(fn_args, several)
+
+
+def _train(fn_args: Any, several: Workers | None) -> None:
     config = fn_args.custom_config
     spec = TrainerSpec.model_validate_json(config["trainer"])
     data = DataSpec.model_validate_json(config["data"])
     bands = EvaluationSpec.model_validate_json(config["evaluation"]).bands
-    several = Workers.of()
     chief = several is None or several.chief
-    if several and chief:
-        invite(fn_args)
-    elif several and not is_guest():
-        raise ValueError(
-            f"{TF_CONFIG} says that this is worker {several.index}: only the first is a node of a pipeline"
-        )
     # Before anything else: the first use of TensorFlow would fix who takes part.
     strategy = make_strategy(spec.replicas, several is not None)
     transform = tft.TFTransformOutput(fn_args.transform_output)
@@ -98,6 +98,8 @@ def run_fn(fn_args: Any) -> None:
     checkpoints = Checkpoints(f"{config['checkpoints']}/{key}", model, variables, writes=chief)
     restored = checkpoints.restore()
     state = restored or TrainingState()
+    if several:
+        workers.check_step(strategy, state.step)
     if chief:
         remove_abandoned(config["checkpoints"], key)
     if restored is None:

@@ -2,7 +2,7 @@
 
 Each is told of the others by `TF_CONFIG`, as TensorFlow has it: `{"cluster": {"worker": ["host:port", ...]}, "task":
 {"type": "worker", "index": 0}}`. The first is the chief: it alone is a node of the pipeline, and writes. The others are
-invited by it to the same training, over the storage that they share, and hold the same weights all the time.
+called by it to the same training, see `components.trainer.meeting`, and hold the same weights all the time.
 """
 
 # TensorFlow's and Keras's annotations are narrower than what they take and give.
@@ -14,8 +14,7 @@ import contextlib
 import json
 import os
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -23,17 +22,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from components.trainer.meeting import Meeting, WorkerLost
+
 TF_CONFIG = "TF_CONFIG"
 # Steps between two agreements on whether it is time to save: each costs the workers a message.
 ASKED_STEPS = 20
-_POLL_SECONDS = 1.0
-_INVITED = ("train_files", "eval_files", "transform_output", "base_model", "custom_config")
+_TOLD = ("train_files", "eval_files", "transform_output", "base_model", "custom_config")
 # What the loss of a worker looks like to the others.
 _LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError)
-
-
-class WorkerLost(RuntimeError):
-    """Another worker has ended, or cannot be reached."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +65,7 @@ class Workers:
         return self.index == 0
 
 
-def tf_config(hosts: list[str], index: int) -> str:
+def tf_config(hosts: Sequence[str], index: int) -> str:
     """What `TF_CONFIG` is for one of so many workers.
 
     Raises:
@@ -77,62 +73,57 @@ def tf_config(hosts: list[str], index: int) -> str:
     """
     if not 0 <= index < len(hosts):
         raise ValueError(f"worker {index} is none of {len(hosts)}")
-    return json.dumps({"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}})
+    return json.dumps({"cluster": {"worker": list(hosts)}, "task": {"type": "worker", "index": index}})
 
 
-_invitation: str | None = None
+_meeting: Meeting | None = None
 _guest = False
 
 
-def set_invitation(path: str | None) -> None:
-    """Where the chief's `run_fn` writes its invitation from now on."""
-    global _invitation
-    _invitation = path
+def hold(meeting: Meeting | None) -> None:
+    """Where the chief's `run_fn` meets the others from now on."""
+    global _meeting
+    _meeting = meeting
 
 
-def invite(fn_args: Any) -> None:
-    """The chief's: tells the others what is trained."""
-    if _invitation:
-        _write(_invitation, {"fn_args": {name: getattr(fn_args, name) for name in _INVITED}})
+def gather(fn_args: Any) -> Workers | None:
+    """The workers of a training; the chief calls the others to it first.
 
-
-def is_guest() -> bool:
-    """Whether this process was invited, and exports nothing."""
-    return _guest
-
-
-def end(path: str, failed: bool) -> None:
-    """The chief's: tells those that still wait that there is nothing to train, or no more."""
-    _write(path, {"over": int(failed)})
-
-
-def withdraw(path: str) -> None:
-    """The chief's: what an earlier try has written does not hold any more."""
-    with contextlib.suppress(tf.errors.NotFoundError):
-        tf.io.gfile.remove(path)
-
-
-def attend(path: str, run_fn: Callable[[Any], None], wait: Callable[[float], None] = time.sleep) -> int:
-    """What the others do: waits for the chief's invitation, and trains with it. Nothing is kept.
-
-    Returns:
-        The exit code: 0, also where there was nothing to train; 1 when the chief failed before.
+    Raises:
+        ValueError: `TF_CONFIG` is wrong, or says that this is another worker than the first, which nobody called.
+        WorkerLost: the others did not come.
     """
-    while True:
-        try:
-            with tf.io.gfile.GFile(path) as file:
-                told = json.loads(file.read())
-            break
-        except (tf.errors.NotFoundError, ValueError):  # Not there yet, or not whole.
-            wait(_POLL_SECONDS)
-    if "over" in told:
-        return int(told["over"])
+    if _meeting is not None:
+        hosts = _meeting.call({name: getattr(fn_args, name) for name in _TOLD})
+        os.environ[TF_CONFIG] = tf_config(hosts, 0)
+    several = Workers.of()
+    if several and not several.chief and not _guest:
+        raise ValueError(
+            f"{TF_CONFIG} says that this is worker {several.index}: only the first is a node of a pipeline"
+        )
+    return several
+
+
+def attend(meeting: Meeting, index: int, run_fn: Callable[[Any], None]) -> None:
+    """What the others do: wait for the chief's call, and train with it, if it has anything to train. Nothing is kept.
+
+    Args:
+        meeting: with the chief.
+        index: of this worker, 1 or more.
+        run_fn: of the training.
+
+    Raises:
+        WorkerLost: the chief did not call; or a worker has ended.
+    """
+    invitation = meeting.answer(index)
+    if invitation is None:
+        return
     global _guest
     _guest = True
+    os.environ[TF_CONFIG] = tf_config(invitation.hosts, index)
     with tempfile.TemporaryDirectory() as folder:
         places = {"serving_model_dir": f"{folder}/model", "model_run_dir": f"{folder}/run"}
-        run_fn(SimpleNamespace(**told["fn_args"], **places))
-    return 0
+        run_fn(SimpleNamespace(**invitation.told, **places))
 
 
 def make_strategy(gpus: bool) -> tf.distribute.Strategy:
@@ -156,6 +147,21 @@ def shared_out(batches: tf.data.Dataset) -> tf.data.Dataset:
     return batches.with_options(options)
 
 
+def check_step(strategy: tf.distribute.Strategy, step: int) -> None:
+    """To be asked by all once they have restored what there was.
+
+    Raises:
+        WorkerLost: they stand at different steps.
+    """
+    votes = strategy.run(lambda: tf.constant(float(step), tf.float64))
+    total = float(strategy.reduce(tf.distribute.ReduceOp.SUM, votes, axis=None))
+    if total != step * strategy.num_replicas_in_sync:
+        raise WorkerLost(
+            f"this worker goes on at step {step}, and others elsewhere: they do not see the same checkpoints. "
+            "When all are started again, they look again"
+        )
+
+
 def any_says(strategy: tf.distribute.Strategy, said: bool) -> bool:
     """Whether any worker says yes; to be asked by all at the same step."""
     votes = strategy.run(lambda: tf.constant(float(said)))
@@ -171,30 +177,30 @@ def fit(
     epochs: int,
     steps_per_epoch: int,
 ) -> None:
-    """What Keras's `fit` does, which averages what it must not where there are several workers.
-
-    Raises:
-        WorkerLost: see there.
-    """
-    with _losses_told():
-        iterator = iter(strategy.experimental_distribute_dataset(shared_out(batches)))
-        model.stop_training = False
-        callbacks.on_train_begin()
-        for epoch in range(initial_epoch, epochs):
-            for metric in model.metrics:
-                metric.reset_state()
-            callbacks.on_epoch_begin(epoch)
-            for step in range(steps_per_epoch):
-                callbacks.on_train_batch_begin(step)  # May choose another function.
-                callbacks.on_train_batch_end(step, model.make_train_function()(iterator))
-            callbacks.on_epoch_end(epoch, model.get_metrics_result())
-            if model.stop_training:
-                break
-        callbacks.on_train_end()
+    """What Keras's `fit` does, which averages what it must not where there are several workers."""
+    iterator = iter(strategy.experimental_distribute_dataset(shared_out(batches)))
+    model.stop_training = False
+    callbacks.on_train_begin()
+    for epoch in range(initial_epoch, epochs):
+        for metric in model.metrics:
+            metric.reset_state()
+        callbacks.on_epoch_begin(epoch)
+        for step in range(steps_per_epoch):
+            callbacks.on_train_batch_begin(step)  # May choose another function.
+            callbacks.on_train_batch_end(step, model.make_train_function()(iterator))
+        callbacks.on_epoch_end(epoch, model.get_metrics_result())
+        if model.stop_training:
+            break
+    callbacks.on_train_end()
 
 
 @contextlib.contextmanager
-def _losses_told() -> Iterator[None]:
+def losses_told() -> Iterator[None]:
+    """Within it, what the loss of a worker looks like to TensorFlow is said in words.
+
+    Raises:
+        WorkerLost: that is what it was.
+    """
     try:
         yield
     except _LOST as error:
@@ -214,11 +220,3 @@ def train_function(model: keras.Model, strategy: tf.distribute.Strategy) -> Call
         return tf.nest.map_structure(lambda value: strategy.experimental_local_results(value)[0], logs)
 
     return step
-
-
-def _write(path: str, told: dict[str, Any]) -> None:
-    tf.io.gfile.makedirs(path.rpartition("/")[0])
-    part = f"{path}.part"
-    with tf.io.gfile.GFile(part, "w") as file:
-        file.write(json.dumps(told))
-    tf.io.gfile.rename(part, path, overwrite=True)

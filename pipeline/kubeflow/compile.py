@@ -37,7 +37,7 @@ def check(config: Config) -> None:
     if at.root.startswith("s3://"):
         faults.append(
             f"kubeflow.root: {at.root}: TensorFlow 2.21 cannot write to s3://; take a ReadWriteMany volume "
-            "(an S3 bucket can be mounted as one by its CSI driver), or gs://"
+            "(over S3 one of a file system that can rename, as JuiceFS; Mountpoint's cannot), or gs://"
         )
     elif is_remote(at.root):
         if not at.root.startswith("gs://"):
@@ -61,6 +61,11 @@ def check(config: Config) -> None:
     for node in at.nodes:
         if at.nodes[node].gpu and node != "Trainer":
             faults.append(f"kubeflow.nodes.{node}.gpu: the Trainer is the one node that uses a GPU")
+    if at.pod.workers:
+        faults.append("kubeflow.pod.workers: one node trains; say it in kubeflow.nodes.Trainer.workers")
+    for node in at.nodes:
+        if at.nodes[node].workers and node != "Trainer":
+            faults.append(f"kubeflow.nodes.{node}.workers: the Trainer is the one node that several pods can share")
     if not any(PASSWORD in secret.env.values() for secret in at.secrets):
         faults.append(
             f"kubeflow.secrets: none gives pods {PASSWORD}: the list replaces the default, which names the secret "
@@ -94,9 +99,11 @@ def compile_pipeline(config: Config, output: Path) -> None:
     arguments = _arguments(config)
     components = {}
     for node in order:
-        image = config.kubeflow.pod_of(node).image or config.kubeflow.image
+        pod = config.kubeflow.pod_of(node)
         more = _schema(config) if node == "ImportSchemaGen" else []
-        components[node] = _component(node, image, [*arguments, *more])
+        for task, own in _tasks(node, pod).items():
+            image = pod.image or config.kubeflow.image
+            components[task] = _component(node, task, image, [*arguments, *more, *own])
 
     def pipeline(
         data_path: str = config.data.source.path or "",
@@ -104,21 +111,23 @@ def compile_pipeline(config: Config, output: Path) -> None:
         run_name: str = "",
         settings: list = [],  # noqa: B006  the SDK copies it
     ) -> None:
-        tasks: dict[str, PipelineTask] = {}
+        made: dict[str, PipelineTask] = {}
         for node, before in order.items():
-            tasks[node] = components[node](
-                run_id=dsl.PIPELINE_JOB_ID_PLACEHOLDER,
-                data_path=data_path,
-                epochs=epochs,
-                run_name=run_name,
-                settings=settings,
-            )
-            tasks[node].set_display_name(node)
-            tasks[node].after(*(tasks[name] for name in before))
-            _equip(tasks[node], config.kubeflow, config.kubeflow.pod_of(node))
+            pod = config.kubeflow.pod_of(node)
+            for name in _tasks(node, pod):
+                task = made[name] = components[name](
+                    run_id=dsl.PIPELINE_JOB_ID_PLACEHOLDER,
+                    data_path=data_path,
+                    epochs=epochs,
+                    run_name=run_name,
+                    settings=settings,
+                )
+                task.set_display_name(name)
+                task.after(*(made[earlier] for earlier in before))
+                _equip(task, config.kubeflow, pod)
 
-    made = dsl.pipeline(name=config.name.replace("_", "-"), description=config.description)(pipeline)
-    compiler.Compiler().compile(made, str(output))
+    whole = dsl.pipeline(name=config.name.replace("_", "-"), description=config.description)(pipeline)
+    compiler.Compiler().compile(whole, str(output))
 
 
 def upstream(config: Config) -> dict[str, list[str]]:
@@ -162,7 +171,20 @@ def _schema(config: Config) -> list[str]:
         return ["--schema", file.read().decode("utf-8")]
 
 
-def _component(node: str, image: str, arguments: list[str]) -> Callable[..., PipelineTask]:
+def _tasks(node: str, pod: PodSpec) -> dict[str, list[str]]:
+    """A node's tasks, with what only that pod is told: one, or as many as train together.
+
+    The first has the node's name and does its work; the others, which nothing waits for, have a part in its training.
+    """
+    count = pod.workers or 1
+    if count == 1:
+        return {node: []}
+    together = ["--workers", str(count), "--patience", str(seconds(pod.patience or "30m"))]
+    names = [node, *(f"{node}-worker-{index}" for index in range(1, count))]
+    return {name: [*together, "--worker", str(index)] for index, name in enumerate(names)}
+
+
+def _component(node: str, task: str, image: str, arguments: list[str]) -> Callable[..., PipelineTask]:
     def container(run_id: str, data_path: str, epochs: float, run_name: str, settings: list) -> ContainerSpec:
         parameters: list[Any] = [
             "--run-id", run_id, "--data-path", data_path, "--epochs", epochs, "--run-name", run_name,
@@ -171,7 +193,7 @@ def _component(node: str, image: str, arguments: list[str]) -> Callable[..., Pip
         return ContainerSpec(image=image, command=[*COMMAND, node], args=[*arguments, *parameters])
 
     # The SDK names a component after its function; two of one name would be one.
-    container.__name__ = node
+    container.__name__ = task
     return dsl.container_component(container)
 
 

@@ -83,6 +83,10 @@ class PodSpec(Spec):
     """Before the first retry; twice that before the next."""
     timeout: Duration | None = None
     """Of each try."""
+    workers: PositiveInt | None = None
+    """The Trainer alone: pods that train together, each with all of the above."""
+    patience: Duration | None = None
+    """How long workers wait for each other, as while the cluster makes room for them."""
 
     def over(self, other: PodSpec) -> PodSpec:
         """This, and the other's word where this says nothing."""
@@ -114,7 +118,7 @@ class KubeflowSpec(Spec):
     """For `submit`: where the run lies, on a cluster with several users."""
     host: str | None = None
     """For `submit`: address of the Kubeflow Pipelines API. None asks the environment, as the SDK does."""
-    pod: PodSpec = PodSpec(cpu="1", memory="4Gi", retries=2, backoff="30s", timeout="1d")
+    pod: PodSpec = PodSpec(cpu="1", memory="4Gi", retries=2, backoff="30s", timeout="1d", patience="30m")
     """Every node's, as far as it says nothing itself."""
     nodes: dict[str, PodSpec] = {
         "Trainer": PodSpec(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,22 +12,22 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.trainer.workers import Workers, attend, end, tf_config
+from components.trainer.workers import Workers, tf_config
 from tests.components.trainer.conftest import Corpus
 
 # For each line of standard input, forks once for each of its workers, and says how they ended.
 SCRIPT = """
-import json, os, signal, sys
+import json, os, signal, sys, time
 from types import SimpleNamespace
 
 import tensorflow as tf
 from components.trainer import callbacks, workers
+from components.trainer.meeting import Meeting
 from components.trainer.run import run_fn
 from components.trainer.strategy import configure_devices
 
 def work(job, index):
-    if job["hosts"]:
-        os.environ["TF_CONFIG"] = workers.tf_config(job["hosts"], index)
+    meeting = Meeting(job["meeting"], job["workers"], patience=60, wait=lambda _: time.sleep(0.05))
     shown = callbacks.ProgressLine.on_train_batch_end
 
     def on_train_batch_end(self, batch, logs=None):
@@ -38,16 +37,18 @@ def work(job, index):
 
     callbacks.ProgressLine.on_train_batch_end = on_train_batch_end
     if index:
-        return workers.attend(job["invitation"], run_fn)
+        workers.attend(meeting, index, run_fn)
+        return 0
     configure_devices(job["replicas"])
-    workers.withdraw(job["invitation"])
-    workers.set_invitation(job["invitation"])
+    if job["workers"]:
+        meeting.clear()
+        workers.hold(meeting)
     run_fn(SimpleNamespace(**job["fn_args"]))
     return 0
 
 for line in sys.stdin:
     job, children = json.loads(line), []
-    for index in range(len(job["hosts"]) or 1):
+    for index in range(job["workers"] or 1):
         child = os.fork()
         if not child:
             os.dup2(os.open(f"{job['log']}-{index}", os.O_CREAT | os.O_WRONLY | os.O_TRUNC), 2)
@@ -84,9 +85,9 @@ def train(
     trainer = {"epochs": 1, "checkpoint_seconds": 1e-6, "replicas": "auto" if workers else 2}
     job = {
         "fn_args": vars(corpus.fn_args(out, trainer)),
-        "hosts": free_hosts(workers),
+        "workers": workers,
         "replicas": trainer["replicas"],
-        "invitation": str(out / "invitation.json"),
+        "meeting": str(out / "meeting"),
         "log": str(out / "log"),
         "dies": dies,
     }
@@ -96,16 +97,6 @@ def train(
     forks.stdin.flush()
     codes = json.loads(forks.stdout.readline())
     return codes, [Path(f"{job['log']}-{index}").read_text() for index in range(len(codes))]
-
-
-def free_hosts(count: int) -> list[str]:
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    hosts = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
-    for one in sockets:
-        one.close()
-    return hosts
 
 
 def weights(out: Path) -> dict[str, np.ndarray]:
@@ -164,17 +155,3 @@ def test_who_takes_part_stands_in_tf_config():
 def test_another_tf_config_is_refused(config: str):
     with pytest.raises(ValueError, match="TF_CONFIG: .*expected as in"):
         Workers.of({"TF_CONFIG": config})
-
-
-def test_a_worker_waits_for_the_chief_and_ends_with_it(tmp_path):
-    path, waited = str(tmp_path / "workers" / "run.json"), []
-
-    def wait(seconds: float) -> None:
-        waited.append(seconds)
-        if len(waited) == 2:
-            end(path, failed=True)
-
-    assert attend(path, lambda _: pytest.fail("there is nothing to train"), wait) == 1
-    assert len(waited) == 2
-    end(path, failed=False)
-    assert attend(path, lambda _: pytest.fail("there is nothing to train"), wait) == 0

@@ -5,7 +5,9 @@ What a cluster brings is left out: images, volumes, secrets, GPUs. The pods' met
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +22,6 @@ from tfx.orchestration import metadata
 from pipeline.kubeflow.nodes import NODES, REPORT
 from pipeline.record import DONE, RUN_TYPE, cause_of
 from pipeline.store import SqliteSpec, connection
-from tests.components.trainer.test_workers import free_hosts
 from tests.pipeline.kubeflow.pods import Ended, Pods
 
 kfp = pytest.importorskip("kfp", reason="BIGVOCAB_EXTRAS=kubeflow installs the Kubeflow Pipelines SDK")
@@ -34,17 +35,26 @@ SMALL = [
 TASKS = [name for name in (*NODES, REPORT) if name != "BaseModel"]
 
 
+CompileTo = Callable[..., Path]
+
+
 @pytest.fixture(scope="module")
-def compiled(shared: Path, run_pod: Pods) -> Path:
-    """The default preset's file, the volume being a folder of this machine."""
-    file = shared / "pipeline.yaml"
-    places = [f"kubeflow.root={shared}/runs",
-              f"kubeflow.volumes=[{{claim: bigvocab, path: {shared}}}]"]  # fmt: skip
-    settings = [word for setting in [*SMALL, *places] for word in ("--set", setting)]
-    ended = run_pod("compile", *settings, "-o", str(file))
-    assert ended.code == 0, ended.err
-    assert f"{len(TASKS)} tasks: ExampleGen, " in ended.out
-    return file
+def compile_to(shared: Path, run_pod: Pods) -> CompileTo:
+    """Compiles the default preset into a file, the volume being a folder of this machine."""
+
+    def compile_to(file: Path, *settings: str) -> Path:
+        places = [f"kubeflow.root={shared}/runs", f"kubeflow.volumes=[{{claim: bigvocab, path: {shared}}}]"]
+        words = [word for setting in [*SMALL, *places, *settings] for word in ("--set", setting)]
+        ended = run_pod("compile", *words, "-o", str(file))
+        assert ended.code == 0, ended.err
+        return file
+
+    return compile_to
+
+
+@pytest.fixture(scope="module")
+def compiled(shared: Path, compile_to: CompileTo) -> Path:
+    return compile_to(shared / "pipeline.yaml")
 
 
 class Cluster:
@@ -150,6 +160,9 @@ def test_a_node_that_fails_is_tried_again_then_fails_the_run_and_the_next_run_go
     assert str(transform) in cause
     last = run_executions(mariadb)[-1]
     assert (last.last_known_state, cause_of(last)) == (mlmd_proto.Execution.FAILED, f"Trainer: {cause}")
+    found = summary(shared)
+    assert found["failure"] == {"node": "Trainer", "message": cause}, "the report is that of the run that failed"
+    assert cause in html.unescape((shared / "runs" / "sotu" / "report" / "report.html").read_text())
 
     del cluster.before["Trainer"]
     cluster.run(settings=["trainer.seed=2"], run_name="mended")
@@ -196,24 +209,31 @@ def test_pods_at_once_neither_lose_nor_double_an_execution(
     }
 
 
-def test_pods_train_together(run_pod: Pods, shared: Path) -> None:
-    settings = [word for setting in [*SMALL, "trainer.seed=3"] for word in ("--set", setting)]
-    root = ["--root", f"{shared}/runs/sotu"]
+def test_pods_train_together(run_pod: Pods, compile_to: CompileTo, shared: Path) -> None:
+    """The SDK's orchestrator runs tasks one by one: those that train together are run as it would run each."""
+    gpus = "kubeflow.nodes={Trainer: {image: 'bigvocab:0.1.0-gpu', workers: 2, patience: 10m}}"
+    file = compile_to(shared / "together.yaml", "trainer.seed=3", gpus)
+    executors = next(yaml.safe_load_all(file.read_text()))["deploymentSpec"]["executors"]
 
-    def start(node: str, run_id: str, *more: str) -> Ended:
-        return run_pod("run-node", node, *settings, *root, "--run-id", run_id, *more)
+    def start(task: str, run_id: str) -> Ended:
+        container = executors[f"exec-{task.lower()}"]["container"]
+        values = {"run_id": run_id, "data_path": "", "epochs": "1.0", "run_name": run_id, "settings": "[]"}
+        given = [
+            re.sub(r"^\{\{\$\.inputs\.parameters\['(\w+)'\]\}\}$", lambda found: values[found[1]], word)
+            for word in (*container["command"][3:], *container["args"])
+        ]
+        return run_pod(*given)
 
     def train(run_id: str) -> list[Ended]:
-        for node in ("ExampleGen", "ImportSchemaGen", "StatisticsGen", "ExampleValidator", "Transform"):
-            assert start(node, run_id).code == 0
+        for task in ("ExampleGen", "ImportSchemaGen", "StatisticsGen", "ExampleValidator", "Transform"):
+            assert start(task, run_id).code == 0
         with ThreadPoolExecutor(2) as pool:
-            together = ["--workers", ",".join(free_hosts(2)), "--worker"]
-            return list(pool.map(lambda n: start("Trainer", run_id, *together, str(n)), range(2)))
+            return list(pool.map(lambda task: start(task, run_id), ("Trainer", "Trainer-worker-1")))
 
     chief, other = train("together")
     assert (chief.code, other.code) == (0, 0), chief.err + other.err
     assert "2 devices of 2 workers" in chief.out
-    assert "waits for the chief" in other.out
+    assert "worker 1 of 2 waits for the chief" in other.out
     chief, other = train("together again")
     assert (chief.code, other.code) == (0, 0), chief.err + other.err
     assert "cached" in chief.out
@@ -225,3 +245,8 @@ def test_a_setting_of_the_run_reaches_its_pods_and_a_wrong_one_stops_it(cluster:
     (ended,) = (e for e in cluster.ended.values() if e.code)
     assert ended.code == 2
     assert "unknown key trainer.epoch; did you mean 'epochs'?" in ended.err
+    with pytest.raises(RuntimeError, match="ExampleGen|examplegen|FAILURE"):
+        cluster.run(settings=["trainer.warm_start=true"])
+    (ended,) = (e for e in cluster.ended.values() if e.code)
+    assert ended.code == 2
+    assert "ask for other tasks than were compiled (BaseModel)" in ended.err

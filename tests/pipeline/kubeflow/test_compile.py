@@ -136,6 +136,25 @@ def test_placement_volumes_and_secrets_are_those_of_the_configuration(documents)
         assert pod["activeDeadlineSeconds"] == str(6 * 3600)
 
 
+def test_several_workers_are_tasks_beside_each_other_that_nothing_waits_for(tmp_path: Path) -> None:
+    trainer = "{image: gpu, gpu: {count: 8}, retries: 4, workers: 3, patience: 2h}"
+    compile_pipeline(load(None, [f"kubeflow.nodes.Trainer={trainer}"]), tmp_path / "pipeline.yaml")
+    found = tuple(yaml.safe_load_all((tmp_path / "pipeline.yaml").read_text()))
+    names = ["Trainer", "Trainer-worker-1", "Trainer-worker-2"]
+    for index, name in enumerate(names):
+        started = container(found, name)
+        assert started["command"][-2:] == ["run-node", "Trainer"]
+        own = started["args"][started["args"].index("--workers") :][:6]
+        assert own == ["--workers", "3", "--patience", "7200", "--worker", str(index)]
+        assert started["resources"]["accelerator"]["resourceCount"] == "8"
+        assert task(found, name)["retryPolicy"]["maxRetryCount"] == 4
+        assert task(found, name)["dependentTasks"] == task(found, "Trainer")["dependentTasks"]
+        assert kubernetes(found, name)["pvcMount"] == kubernetes(found, "Trainer")["pvcMount"]
+    waiting = [before for one in found[0]["root"]["dag"]["tasks"].values() for before in one.get("dependentTasks", [])]
+    assert "trainer" in waiting
+    assert not {name.lower() for name in names[1:]} & {*waiting}
+
+
 def test_the_default_goes_with_the_manifests(tmp_path: Path) -> None:
     file, volume = tmp_path / "pipeline.yaml", tmp_path / "volume"
     # What pods will have is not made here.
@@ -174,6 +193,8 @@ def test_what_would_only_fail_in_a_pod_is_told_before_all_at_once(tmp_path: Path
         ("kubeflow.secrets=[{name: gcs, env: {key: KEY}}]", "none gives pods BIGVOCAB_METADATA_PASSWORD"),
         ("kubeflow.image=registry/bigvocab:1", "kubeflow.nodes.Trainer.image is still bigvocab:0.1.0-gpu"),
         ("kubeflow.pod.gpu={count: 1}", "kubeflow.pod.gpu: every node would hold one"),
+        ("kubeflow.pod.workers=2", "kubeflow.pod.workers: one node trains"),
+        ("kubeflow.nodes.Transform={workers: 2}", "kubeflow.nodes.Transform.workers: the Trainer is the one node"),
     ],
 )
 def test_what_a_default_was_replaced_by_is_looked_at(setting: str, fault: str) -> None:
