@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from components.files import is_remote
 from components.spelling import did_you_mean
 from pipeline.exit_codes import WRONG
 from pipeline.loading import DEFAULT_PRESET
-from pipeline.paths import is_remote
 
 
 class Parser(argparse.ArgumentParser):

@@ -6,6 +6,8 @@ import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from components.files import is_remote
+
 
 @dataclass(frozen=True)
 class Paths:
@@ -70,7 +72,3 @@ class Paths:
             # A pod beside this one was faster, or the volume knows no links; the logs themselves can be watched too.
             with contextlib.suppress(OSError):
                 link.symlink_to(runs.relative_to(self.root))
-
-
-def is_remote(path: str | Path) -> bool:
-    return "://" in str(path)

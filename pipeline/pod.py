@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from components.report.files import write_whole
+from components.files import write_whole
 from components.spelling import did_you_mean
 from pipeline.config import Config
 from pipeline.console import Console

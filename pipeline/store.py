@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from components.files import is_remote
 from components.spec import Spec
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def connection(
         except ValueError as error:
             raise MetadataError(f"{PREFIX}*: {error}") from error
     if isinstance(spec, SqliteSpec):
-        if "://" in file:
+        if is_remote(file):
             raise MetadataError(f"{file}: SQLite wants a local disk; give metadata: {{kind: mysql, host: ...}}")
         return metadata.sqlite_metadata_connection_config(file)
     # The client takes "localhost" for a socket in the file system, where a server in a container has none.

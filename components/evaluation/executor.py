@@ -20,6 +20,7 @@ from components.evaluation.parts import label_part
 from components.evaluation.reading import Encoder, read_records
 from components.evaluation.spec import EvaluationSpec
 from components.evaluation.target_baselines import TargetBaselines
+from components.files import matching
 from components.ingest.spec import DataSpec
 from components.preprocessing.vocabulary import Vocabulary, read_vocabulary, vocabularies
 
@@ -102,8 +103,7 @@ class Executor(base_executor.BaseExecutor):
 
 def _files(examples: list[types.Artifact], split: str) -> list[str]:
     patterns = examples_utils.get_split_file_patterns(examples, split)
-    found = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
-    files = [path for path in found if not tf.io.gfile.isdir(path)]  # As Beam leaves them when it is killed.
+    files = matching(patterns)
     if not files:
         raise ValueError(f"the examples have no file in split '{split}': {', '.join(patterns)}")
     return files

@@ -12,6 +12,8 @@ from pathlib import Path
 from tfx.components.infra_validator import error_types
 from tfx.components.infra_validator.model_server_runners import base_runner
 
+from components.files import is_remote
+
 _ROOT = Path(__file__).resolve().parents[2]
 _POLL_SECONDS = 0.05
 _STOP_SECONDS = 5.0
@@ -48,7 +50,7 @@ class ChildProcessRunner(base_runner.BaseModelServerRunner):
         assert self._process is None, "a runner starts one server"
         self._directory = tempfile.TemporaryDirectory(prefix="bigvocab-model-server-")
         command = [sys.executable, "-m", "components.infra_validation.server"]
-        model = self._model_path if "://" in self._model_path else str(Path(self._model_path).resolve())
+        model = self._model_path if is_remote(self._model_path) else str(Path(self._model_path).resolve())
         command += ["--model", model, "--port-file", str(self._port_file)]
         command += ["--threads", str(self._threads), "--memory-mb", str(self._memory_mb)]
         path = os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])

@@ -19,7 +19,6 @@ import sys
 import threading
 from collections.abc import Sequence
 from concurrent import futures
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -32,6 +31,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+from components.files import write_whole
 from components.infra_validation.servable import Servable
 
 State = get_model_status_pb2.ModelVersionStatus.State
@@ -146,13 +146,6 @@ class _Status(model_service_pb2_grpc.ModelServiceServicer):
         return response
 
 
-def _write_whole(path: Path, text: str) -> None:
-    """Writes so that a reader sees all of the text or no file."""
-    part = path.with_suffix(".part")
-    part.write_text(text, encoding="utf-8")
-    part.rename(path)
-
-
 def _end_with_parent(stop: threading.Event) -> None:
     while sys.stdin.buffer.read(65536):
         pass
@@ -176,7 +169,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     server = ModelServer(args.model, args.port, args.threads)
     print(f"listening on 127.0.0.1:{server.port}", flush=True)
     if args.port_file:
-        _write_whole(Path(args.port_file), str(server.port))
+        write_whole(args.port_file, str(server.port))
     # In a thread of its own, so that the parent's end also ends a load that hangs.
     threading.Thread(target=server.load, daemon=True).start()
     stop.wait()

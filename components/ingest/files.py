@@ -14,6 +14,7 @@ from typing import BinaryIO, cast
 
 from tfx.dsl.io import fileio
 
+from components.files import is_remote
 from components.ingest.errors import IngestError, nearest
 from components.ingest.spec import SourceKind, SourceSpec
 
@@ -82,7 +83,7 @@ def list_files(kind: SourceKind, input_base: str, pattern: str) -> list[str]:
         files = [path]
         what = ""
     else:
-        found = fileio.glob(path) if "://" in base else glob.glob(path, recursive=True)
+        found = fileio.glob(path) if is_remote(base) else glob.glob(path, recursive=True)
         files = [str(f) for f in found if not fileio.isdir(f)]
         what = f"no file matches '{path}'"
     if not files:
@@ -123,7 +124,7 @@ def source_files(source: SourceSpec, root: Path) -> list[str]:
 def open_bytes(path: str, decompress: bool = True) -> BinaryIO:
     """Opens a file for reading, unpacked if its name ends in `.gz`."""
     # Python's own open is several times faster line by line than TensorFlow's, which serves the other file systems.
-    opener = functools.partial(fileio.open, path) if "://" in path else Path(path).open
+    opener = functools.partial(fileio.open, path) if is_remote(path) else Path(path).open
     raw = cast("BinaryIO", opener("rb"))
     return cast("BinaryIO", gzip.open(raw)) if decompress and path.endswith(".gz") else raw
 

@@ -17,6 +17,7 @@ from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
+from components.files import is_remote
 from components.pushing import versions
 
 REASON_KEY = "reason"
@@ -69,7 +70,7 @@ class Executor(tfx_executor.Executor):
         model = self.GetModelPath(input_dict)
         # The archive first: once a version is visible, nothing is left to fail.
         io_utils.copy_dir(model, pushed.uri)
-        if "://" in directory or "://" in model:
+        if is_remote(directory) or is_remote(model):
             target = _push_remote(model, directory)
         else:
             target = str(versions.push(Path(model), Path(directory)))

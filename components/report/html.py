@@ -11,8 +11,8 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from components.files import write_whole
 from components.report.charts import duration, in_units, line_chart, minutes_at
-from components.report.files import write_whole
 from components.report.measures import NumberMetrics
 from components.report.summary import Summary, Training
 from components.report.tables import (

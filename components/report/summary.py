@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from components.report.files import write_whole
+from components.files import write_whole
 from components.report.measures import LabelMetrics, Metrics, Part, TargetBaselines, Targets
 
 FORMAT = 1

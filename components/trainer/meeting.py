@@ -23,6 +23,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from components.files import write_whole
 from components.trainer.progress import note
 
 _POLL_SECONDS = 1.0
@@ -81,7 +82,7 @@ class Meeting:
             WorkerLost: they did not all come.
         """
         number, own = uuid.uuid4().hex, free_host(self.address)
-        self._write(_CALL, {"number": number, "told": told})
+        write_whole(f"{self.folder}/{_CALL}", json.dumps({"number": number, "told": told}))
         others = range(1, self.workers)
         note(f"waiting for {len(others)} more worker{'s' if len(others) > 1 else ''}")
         hosts: dict[int, str] = {}
@@ -101,7 +102,7 @@ class Meeting:
                 )
             self.wait(_POLL_SECONDS)
         everyone = (own, *(hosts[index] for index in others))
-        self._write(f"{number}/start.json", {"hosts": everyone})
+        write_whole(f"{self.folder}/{number}/start.json", json.dumps({"hosts": everyone}))
         return everyone
 
     def answer(self, index: int) -> Invitation | None:
@@ -123,7 +124,7 @@ class Meeting:
             number = call.get("number", "")
             if number and number != answered and not self._read(f"{number}/start.json"):
                 answered, own = number, free_host(self.address)
-                self._write(f"{number}/{index}.json", {"host": own})
+                write_whole(f"{self.folder}/{number}/{index}.json", json.dumps({"host": own}))
                 deadline = self.clock() + self.patience
             start = self._read(f"{number}/start.json") if number and number == answered else None
             # Another of this index may have answered too: the one that was taken starts.
@@ -136,7 +137,7 @@ class Meeting:
 
     def end(self, failed: bool) -> None:
         """The chief's: there is nothing to train, or no more; or it failed, and may be started again."""
-        self._write(_CALL, {"over": "failed" if failed else "done"})
+        write_whole(f"{self.folder}/{_CALL}", json.dumps({"over": "failed" if failed else "done"}))
 
     def _read(self, name: str) -> dict[str, Any] | None:
         try:
@@ -144,14 +145,6 @@ class Meeting:
                 return json.loads(file.read())
         except (tf.errors.NotFoundError, ValueError):  # Not there yet, or not whole.
             return None
-
-    def _write(self, name: str, told: dict[str, Any]) -> None:
-        path = f"{self.folder}/{name}"
-        tf.io.gfile.makedirs(path.rpartition("/")[0])
-        part = f"{path}.{uuid.uuid4().hex}"
-        with tf.io.gfile.GFile(part, "w") as file:
-            file.write(json.dumps(told))
-        tf.io.gfile.rename(part, path, overwrite=True)
 
 
 def free_host(address: str | None = None) -> str:

@@ -16,6 +16,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from components.evaluation.spec import EvaluationSpec
+from components.files import matching
 from components.ingest.spec import DataSpec
 from components.preprocessing.spec import VocabularySpec
 from components.preprocessing.vocabulary import Vocabulary, read_vocabulary, vocabularies
@@ -166,8 +167,7 @@ def _start_from(base: str, model: VocabularyClassifier, tokens: dict[str, list[s
 
 
 def _expand(patterns: list[str]) -> list[str]:
-    found = sorted(file for pattern in patterns for file in tf.io.gfile.glob(pattern))
-    files = [file for file in found if not tf.io.gfile.isdir(file)]  # As Beam leaves them when it is killed.
+    files = matching(patterns)
     if not files:
         raise ValueError(f"no file matches {', '.join(patterns)}")
     return files

@@ -12,11 +12,12 @@ import yaml
 from kfp import compiler, dsl, kubernetes
 from kfp.dsl import ContainerSpec, PipelineTask
 
+from components.files import is_remote
 from pipeline.config import Config
 from pipeline.kubeflow.nodes import REPORT
 from pipeline.kubeflow.spec import KubeflowSpec, PodSpec, seconds
 from pipeline.loading import ConfigurationError, schema_faults
-from pipeline.paths import Paths, is_remote
+from pipeline.paths import Paths
 from pipeline.store import PASSWORD, MySqlSpec
 
 LABELS = {"app.kubernetes.io/part-of": "bigvocab", "app.kubernetes.io/component": "node"}

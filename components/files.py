@@ -1,0 +1,40 @@
+"""Files, on this machine or in an object store."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def is_remote(path: str | Path) -> bool:
+    """Whether a path names a place in an object store, as `gs://bucket/folder` does."""
+    return "://" in str(path)
+
+
+def write_whole(path: str | Path, text: str) -> None:
+    """Writes a text file, its folder too where there is none; a reader sees all of it or no file.
+
+    Args:
+        path: local, or in an object store, where an object appears only once it is written.
+        text: all of it.
+    """
+    if is_remote(path):
+        import tensorflow as tf
+
+        with tf.io.gfile.GFile(str(path), "w") as file:
+            file.write(text)
+        return
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    part.write_text(text, encoding="utf-8")
+    part.rename(path)
+
+
+def matching(patterns: Sequence[str]) -> list[str]:
+    """The files that patterns find, in order; not the folders that Beam leaves beside them when it is killed."""
+    import tensorflow as tf
+
+    found = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
+    return [path for path in found if not tf.io.gfile.isdir(path)]
