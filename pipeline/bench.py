@@ -12,6 +12,9 @@ from typing import TextIO
 
 from benchmarks import encoders as encoder_arms
 from benchmarks import sampling as sampling_forms
+from benchmarks.ingest import measure as ingest_measure
+from benchmarks.ingest import report as ingest_report
+from benchmarks.ingest.data import CORPUS, WRITERS
 from benchmarks.machine import Machine, this_machine
 from benchmarks.softmax import report
 from benchmarks.softmax.grid import Grid, measure
@@ -20,6 +23,7 @@ from benchmarks.softmax.training import estimate_training, measure_training
 from benchmarks.softmax.variants import VARIANTS
 from benchmarks.trainings import Data, newest
 from components.ingest.errors import nearest
+from pipeline.bench_stage import TARGET as STAGE
 from pipeline.config import Config
 from pipeline.paths import Paths
 
@@ -186,6 +190,41 @@ def sampling(config: Config, root: Path, only: Sequence[str] | None, seeds: int,
     about = f"{steps:,} steps of {BATCH:,} examples, eval split"
     _print(out, [_heading(machine, seeds, about), "", *sampling_forms.lines(learned)])
     return 0
+
+
+def ingest(only: Sequence[str] | None, sizes: Sequence[int], check: bool, out: TextIO, file: Path | None = None) -> int:
+    """Measures the nodes from the source to what the Trainer reads, and prints tables; progress to standard error.
+
+    Args:
+        only: data, by name; None: all.
+        sizes: examples: windows of sequences, labelled rows. The default corpus has its own.
+        check: what must hold.
+        out: takes the tables.
+        file: takes all figures as JSON.
+
+    Returns:
+        0, or 1 when a node failed, or when what must hold was asked for and does not.
+
+    Raises:
+        BenchError: a wrong option.
+    """
+    names = _chosen(only, WRITERS)
+    if not sizes or min(sizes) < 1_000:
+        raise BenchError("--sizes must be at least 1,000: the splits of fewer rows may be empty")
+    if file and not file.parent.is_dir():
+        raise BenchError(f"--json: {file.parent} is not a folder")
+    machine, say = this_machine(), _progress()
+    results = ingest_measure.Results(machine, [], [])
+    wanted = [(name, size) for name in names for size in ([0] if name == CORPUS else sorted(set(sizes)))]
+    for _ in ingest_measure.measure(STAGE, wanted, machine.cores, say, results):
+        if file:  # As it goes: large sizes take long.
+            file.write_text(json.dumps(results.as_json(), indent=1) + "\n", encoding="utf-8")
+    _print(out, [f"{machine}.", "", *ingest_report.stage_lines(results), "", *ingest_report.growth_lines(results)])
+    if check:
+        _print(out, ["", *ingest_report.bound_lines(results)])
+    for failure in results.failures:
+        sys.stderr.write(f"{failure}\n")
+    return 1 if results.failures or (check and ingest_report.missed(results)) else 0
 
 
 def _chosen(only: Sequence[str] | None, known: Iterable[str]) -> list[str]:

@@ -38,6 +38,15 @@ def _add_benchmarks(benchmarks: argparse._SubParsersAction[Parser]) -> None:
     _add_trainings(sampling, "these forms of the loss beside the full one")
     sampling.add_argument("--steps", type=int, default=900, metavar="N", help="of each training (default: 900)")
     sampling.set_defaults(do=_bench_sampling)
+    ingest = benchmarks.add_parser("ingest", help="from the source to transformed records, node by node")
+    ingest.add_argument("--only", type=names, metavar="NAME,...", help="sequences, rows, corpus (default: all)")
+    ingest.add_argument(
+        "--sizes", type=_sizes, default=[100_000, 1_000_000], metavar="N,...",
+        help="examples: windows, or labelled rows (default: 100K,1M)",
+    )  # fmt: skip
+    ingest.add_argument("--check", action="store_true", help="are the bounds kept? exits with 1 if not")
+    ingest.add_argument("--json", type=Path, metavar="FILE", help="write all figures there, as they come")
+    ingest.set_defaults(do=_bench_ingest)
 
 
 def _add_trainings(parser: Parser, only: str) -> None:
@@ -83,6 +92,13 @@ def _bench_sampling(arguments: argparse.Namespace) -> int:
 
     seeds, steps = arguments.seeds, arguments.steps
     return _measured(lambda: bench.sampling(config, root, arguments.only, seeds, steps, sys.stdout))
+
+
+def _bench_ingest(arguments: argparse.Namespace) -> int:
+    from pipeline import bench
+
+    sizes, check = arguments.sizes, arguments.check
+    return _measured(lambda: bench.ingest(arguments.only, sizes, check, sys.stdout, arguments.json))
 
 
 def _measured(do: Callable[[], int]) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pipeline.arguments import Parser, UserError, add_preset, add_root, add_settings, root_of
 from pipeline.console import native_messages_hidden
+from pipeline.exit_codes import FAILED, INTERRUPTED
 from pipeline.kubeflow.nodes import node_names
 from pipeline.loading import check_files, load, loads
 
@@ -57,6 +58,22 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
     pod.add_argument("--run-name", default="", metavar="TEXT", help="what people call the run")
     pod.add_argument("--settings", type=_settings, default=[], metavar="JSON", help='as ["trainer.batch=512"]')
     node.set_defaults(do=_run_node)
+
+    beam = commands.add_parser("beam-workers", help="start Python workers for Flink, Spark or another engine of Beam's")
+    beam.add_argument("--port", type=int, default=50_000, metavar="N", help="default: 50000")
+    beam.set_defaults(do=_beam_workers)
+
+
+def _beam_workers(arguments: argparse.Namespace) -> int:
+    from pipeline import beam_worker
+
+    try:
+        beam_worker.serve(arguments.port)
+    except OSError as error:
+        raise UserError(str(error), FAILED) from error
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0
 
 
 def _add_cluster(parser: argparse.ArgumentParser) -> None:

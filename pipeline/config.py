@@ -12,6 +12,7 @@ from components.ingest.spec import DataSpec
 from components.preprocessing.spec import VocabularySpec
 from components.spec import Spec
 from components.trainer.spec import TrainerSpec
+from pipeline.beam import BeamSpec, LocalBeam
 from pipeline.kubeflow.nodes import NODES, REPORT
 from pipeline.kubeflow.spec import KubeflowSpec
 from pipeline.store import MetadataSpec, SqliteSpec
@@ -28,6 +29,7 @@ class Config(Spec):
     vocabulary: VocabularySpec = VocabularySpec()
     trainer: TrainerSpec = TrainerSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
+    beam: BeamSpec = LocalBeam()
     metadata: MetadataSpec = SqliteSpec()
     kubeflow: KubeflowSpec = KubeflowSpec()
     quick: dict[str, Any] = {}

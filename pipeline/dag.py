@@ -21,7 +21,6 @@ from components.ingest.spec import DataSpec
 from components.pushing.component import pusher
 from components.trainer.base_model import LastBlessedOnOtherData
 from pipeline import store
-from pipeline.beam import BEAM_ARGS
 from pipeline.config import Config
 from pipeline.paths import Paths
 
@@ -132,7 +131,7 @@ def pipeline_of(config: Config, paths: Paths, nodes: list[tfx.dsl.components.Bas
         components=nodes,
         enable_cache=True,
         metadata_connection_config=store.connection(config.metadata, paths.metadata),
-        beam_pipeline_args=[*BEAM_ARGS],
+        beam_pipeline_args=[*config.beam.arguments()],
     )
 
 

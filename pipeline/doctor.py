@@ -163,8 +163,9 @@ def _beam() -> Iterator[Finding]:
     from apache_beam.options.pipeline_options import PipelineOptions
     from apache_beam.testing.util import assert_that, equal_to
 
-    from pipeline.beam import BEAM_ARGS
+    from pipeline.beam import LocalBeam
 
-    with beam.Pipeline(options=PipelineOptions(BEAM_ARGS)) as pipeline:
+    arguments = LocalBeam().arguments()
+    with beam.Pipeline(options=PipelineOptions(arguments)) as pipeline:
         assert_that(pipeline | beam.Create([1, 2, 3]) | beam.CombineGlobally(sum), equal_to([6]))
-    yield Finding("ok", f"Beam {beam.__version__} runs ({' '.join(BEAM_ARGS)})")
+    yield Finding("ok", f"Beam {beam.__version__} runs ({' '.join(arguments)})")

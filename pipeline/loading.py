@@ -13,7 +13,9 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from components.files import is_remote
 from components.spelling import did_you_mean
+from pipeline.beam import option_faults
 from pipeline.config import Config
 from pipeline.keys import Key, dotted, place
 
@@ -84,19 +86,20 @@ def preset_summary(name: str) -> str:
 
 
 def check_files(config: Config, schema_needed: bool = True) -> None:
-    """What only the file system can tell.
+    """What only the file system, and Beam, can tell.
 
     Raises:
-        ConfigurationError: the source or the schema is not there. Names all faults at once.
+        ConfigurationError: the source or the schema is not there, or Beam has no such option. Names all faults at once.
     """
     faults = []
     source = config.data.source.path
-    if source and "://" not in source and not Path(source).exists() and not glob.glob(source, recursive=True):
+    if source and not is_remote(source) and not Path(source).exists() and not glob.glob(source, recursive=True):
         parent = Path(source).parent
         near = did_you_mean(Path(source).name, [p.name for p in parent.iterdir()] if parent.is_dir() else [])
         faults.append(f"data.source.path: {source} is not there{near}")
     if schema_needed:
         faults += schema_faults(config)
+    faults += option_faults(config.beam)
     if faults:
         raise ConfigurationError("\n".join(faults))
 
@@ -104,7 +107,7 @@ def check_files(config: Config, schema_needed: bool = True) -> None:
 def schema_faults(config: Config) -> list[str]:
     """That the schema is not there; the default corpus brings its own."""
     schema = config.data.schema_file
-    if schema and "://" not in schema and not Path(schema).exists():
+    if schema and not is_remote(schema) and not Path(schema).exists():
         return [f"data.schema_file: {schema} is not there; `bigvocab schema FILE.yaml` writes one from the data"]
     if not schema and config.data.source.kind != "sotu":
         return ["data.schema_file is missing; `bigvocab schema FILE.yaml` writes FILE.schema.pbtxt from the data"]

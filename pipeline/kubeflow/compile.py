@@ -13,6 +13,7 @@ from kfp import compiler, dsl, kubernetes
 from kfp.dsl import ContainerSpec, PipelineTask
 
 from components.files import is_remote
+from pipeline.beam import option_faults
 from pipeline.config import Config
 from pipeline.kubeflow.nodes import REPORT
 from pipeline.kubeflow.spec import KubeflowSpec, PodSpec, seconds
@@ -56,7 +57,7 @@ def check(config: Config) -> None:
             f"data.source.path: {source} will not be there in a pod: put it below one of kubeflow.volumes "
             f"({', '.join(mounts) or 'there are none'}) or into gs://, and write it as it is called there"
         )
-    faults += schema_faults(config)
+    faults += schema_faults(config) + option_faults(config.beam)
     if at.pod.gpu:
         faults.append("kubeflow.pod.gpu: every node would hold one; say it in kubeflow.nodes.Trainer.gpu")
     for node in at.nodes:

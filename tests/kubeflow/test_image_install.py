@@ -117,8 +117,9 @@ def test_files_beside_the_code_are_installed(image: Image) -> None:
 @pytest.mark.slow
 def test_what_pods_and_the_manifests_call_is_there(image: Image) -> None:
     commands = {path.name for path in (image.root / "opt" / "bigvocab" / "bin").iterdir()}
-    assert {"bigvocab", "python", "tensorboard", "kfp"} <= commands
+    assert {"bigvocab", "bigvocab-beam-worker", "python", "tensorboard", "kfp"} <= commands
     image.command("python -c 'import kfp.kubernetes, apache_beam.runners.worker.worker_pool_main'")
+    image.command("bigvocab beam-workers --help")
     # Neither what only developers need, nor what only GPUs do.
     names = {path.name.partition("-")[0] for path in _installed(image).glob("*.dist-info")}
     assert {"tfx", "tensorflow", "bigvocab"} <= names

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import re
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.softmax.variants import VARIANTS
-from pipeline.bench import BenchError, Options
+from pipeline.bench import BenchError, Options, ingest
 from pipeline.cli import main
 from tests.pipeline.conftest import Bigvocab
 
@@ -27,6 +28,8 @@ from tests.pipeline.conftest import Bigvocab
         (("encoders", "--cpu-minutes", "0"), "--seeds and --cpu-minutes must be above 0"),
         (("encoders",), "runs/shared_projection holds no transformed data: run `bigvocab run --root"),
         (("encoders", "sequence_regression"), "the label of sequence_regression is a number"),
+        (("ingest", "--only", "row"), "there is no 'row'; did you mean 'rows'?"),
+        (("ingest", "--sizes", "10"), "--sizes must be at least 1,000"),
         (("sampling", "--only", "onw"), "there is no 'onw'; did you mean 'own'?"),
         (("sampling", "--steps", "1"), "--seeds must be above 0 and --steps above 1"),
         (("sampling", "--root", "elsewhere"), "elsewhere holds no transformed data"),
@@ -91,3 +94,15 @@ def test_a_whole_training_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(training.arms) == list(ARMS)
     for name in ARMS:
         assert training.rate(name)
+
+
+@pytest.mark.slow
+def test_the_way_into_the_pipeline_is_measured_node_by_node(tmp_path: Path) -> None:
+    out = io.StringIO()
+    assert ingest(["rows"], [2_000], True, out, tmp_path / "figures.json") == 0
+    found = json.loads((tmp_path / "figures.json").read_text())["stages"]
+    assert [(s["node"], s["examples"]) for s in found] == [
+        (node, 2_000) for node in ("ExampleGen", "StatisticsGen", "Transform", "all three")
+    ]
+    assert all(s["cpu"] > 0 and s["wall"] > 0 and s["peak"] > 100 << 20 for s in found)
+    assert "| rows |    2,000 |" in out.getvalue()

@@ -1,0 +1,115 @@
+"""Data to measure the way into the pipeline with: of any size, or the default corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+CORPUS = "corpus"
+WORDS = 40_000
+LABELS = 25_000
+SEQUENCE = 88
+"""Words a sequence, as the paragraphs of the default corpus have: one less windows."""
+ITEMS = 10
+_CHUNK = 20_000
+
+_SEQUENCES = """\
+name: sequences
+data: {shape: sequence, source: {kind: text, path: text}, inputs: [words], schema_file: schema.pbtxt}
+"""
+_ROWS = """\
+name: rows
+data:
+  shape: labelled
+  source: {kind: csv, path: rows.csv}
+  inputs: [items]
+  label: label
+  tokenizer: whitespace
+  features: {price: {kind: number}, shop: {kind: category}}
+  schema_file: schema.pbtxt
+"""
+_CORPUS = """\
+name: corpus
+data: {shape: sequence, source: {kind: sotu}, inputs: [words], features: {year: {kind: number}}}
+"""
+_FEATURE = 'feature {{ name: "{name}" type: {kind} presence {{ min_fraction: 1.0 min_count: 1 }} }}\n'
+
+
+def write_sequences(folder: Path, windows: int, seed: int = 0) -> str:
+    """Plain text, a paragraph a sequence; returns the configuration that reads it.
+
+    Args:
+        folder: is there.
+        windows: about so many: each word of a paragraph but the first is the label of one.
+        seed: of the draws.
+    """
+    (folder / "text").mkdir()
+    words = np.array([f"word{_letters(number)}" for number in range(WORDS)], dtype=object)
+    rng = np.random.default_rng(seed)
+    with (folder / "text" / "all.txt").open("w", encoding="utf-8") as file:
+        for rows in _chunks(max(1, round(windows / (SEQUENCE - 1)))):
+            drawn = words[_zipf(rng, WORDS, rows * SEQUENCE)].reshape(rows, SEQUENCE)
+            file.write("".join(" ".join(row) + "\n\n" for row in drawn))
+    (folder / "schema.pbtxt").write_text(_FEATURE.format(name="words", kind="BYTES"))
+    return _SEQUENCES
+
+
+def write_rows(folder: Path, rows: int, seed: int = 0) -> str:
+    """A CSV file of labelled rows: ten items, a number, a category and the label; returns its configuration.
+
+    Args:
+        folder: is there.
+        rows: how many.
+        seed: of the draws.
+    """
+    items = np.array([f"item-{number}" for number in range(WORDS)], dtype=object)
+    rng = np.random.default_rng(seed)
+    with (folder / "rows.csv").open("w", encoding="utf-8") as file:
+        file.write("items,price,shop,label\n")
+        for count in _chunks(rows):
+            drawn = items[_zipf(rng, WORDS, count * ITEMS)].reshape(count, ITEMS)
+            prices, shops = rng.lognormal(3, 1, count), _zipf(rng, 500, count)
+            labels = _zipf(rng, LABELS, count)
+            cells = zip(drawn, prices, shops, labels, strict=True)
+            lines = [f"{' '.join(row)},{price:.2f},shop {shop},label-{label}\n" for row, price, shop, label in cells]
+            file.write("".join(lines))
+    kinds = {"items": "BYTES", "price": "FLOAT", "shop": "BYTES", "label": "BYTES"}
+    (folder / "schema.pbtxt").write_text("".join(_FEATURE.format(name=n, kind=k) for n, k in kinds.items()))
+    return _ROWS
+
+
+def corpus(folder: Path, size: int) -> str:
+    """The default corpus, whatever the size: it is what it is."""
+    return _CORPUS
+
+
+WRITERS: dict[str, Callable[[Path, int], str]] = {
+    "sequences": write_sequences,
+    "rows": write_rows,
+    CORPUS: corpus,
+}
+"""What writes data of a size into a folder and returns the configuration, by name."""
+
+
+def _chunks(rows: int) -> Iterator[int]:
+    for start in range(0, rows, _CHUNK):
+        yield min(_CHUNK, rows - start)
+
+
+def _zipf(rng: np.random.Generator, of: int, count: int) -> NDArray[np.int64]:
+    """Draws from Zipf's law over so many things."""
+    weights = np.cumsum(1 / np.arange(1, of + 1))
+    return np.searchsorted(weights / weights[-1], rng.random(count), side="right").clip(max=of - 1)
+
+
+def _letters(number: int) -> str:
+    """A number in letters: a tokenizer may part digits from words."""
+    found = ""
+    while True:
+        number, digit = divmod(number, 26)
+        found = chr(97 + digit) + found
+        if not number:
+            return found

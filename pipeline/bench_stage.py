@@ -1,0 +1,54 @@
+"""One node of a pipeline, as a workload of `bigvocab bench ingest`."""
+
+from __future__ import annotations
+
+import os
+
+from benchmarks.timing import Spent, Stopwatch
+from pipeline.loading import load
+from pipeline.paths import Paths
+
+TARGET = "pipeline.bench_stage:Stage"
+_RUN = "bench"
+_BEFORE = {"Transform": ("ImportSchemaGen", "ExampleValidator")}
+
+
+class Stage:
+    """Runs a node as `bigvocab run` does.
+
+    Args:
+        configuration: a file.
+        root: of the run.
+        threads: of the libraries' own thread pools, which the environment has set.
+    """
+
+    def __init__(self, configuration: str, root: str, threads: int) -> None:
+        from pipeline import dag, node
+
+        config, paths = load(configuration), Paths.of(root)
+        paths.prepare()
+        self._ir = node.compiled(dag.build(config, paths), _RUN)
+        self._node = ""
+
+    def prepare(self, node: str) -> None:
+        """Runs what comes between it and the node measured before."""
+        for earlier in _BEFORE.get(node, ()):
+            self._run(earlier)
+        self._node = node
+
+    def turn(self, steps: int) -> Spent:
+        """Runs the node; child processes' CPU time counts."""
+        watch, before = Stopwatch(), _children()
+        self._run(self._node)
+        spent = watch.spent(steps)
+        return Spent(steps, spent.cpu + _children() - before, spent.wall)
+
+    def _run(self, name: str) -> None:
+        from pipeline.node import run_node
+
+        run_node(self._ir, next(n.pipeline_node for n in self._ir.nodes if n.pipeline_node.node_info.id == name))
+
+
+def _children() -> float:
+    times = os.times()
+    return times.children_user + times.children_system

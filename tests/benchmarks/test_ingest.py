@@ -1,0 +1,86 @@
+"""`bigvocab bench ingest`: its data, its arithmetic, and what must hold."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import pytest
+
+from benchmarks.ingest.data import CORPUS, SEQUENCE, WRITERS
+from benchmarks.ingest.measure import Results, Stage, growth
+from benchmarks.ingest.report import bound_lines, growth_lines, missed, stage_lines
+from benchmarks.machine import Machine
+from components.ingest.ranges import Range
+from components.ingest.readers import read
+from pipeline.loading import load
+
+MACHINE = Machine("a processor", False, 2, 8 << 30, 0.0, {}, datetime.date(2026, 1, 1).isoformat())
+
+
+@pytest.mark.parametrize(("name", "size", "file"), [("sequences", 8_700, "text/all.txt"), ("rows", 500, "rows.csv")])
+def test_the_data_are_as_many_as_asked_for_and_read_by_their_configuration(
+    name: str, size: int, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "c.yaml").write_text(WRITERS[name](tmp_path, size))
+    monkeypatch.chdir(tmp_path)
+    config = load(str(tmp_path / "c.yaml"))
+    rows = [row for _, row in read(Range(str(tmp_path / file)), config.data)]
+    if name == "sequences":
+        assert sum(len(row["words"].split()) - 1 for row in rows if isinstance(row, dict)) == size
+        assert len(rows) == size // (SEQUENCE - 1)
+    else:
+        assert len(rows) == size
+        assert all(isinstance(row, dict) and len(row["items"].split()) == 10 for row in rows)
+
+
+def results(*rows: tuple[int, float, float, int]) -> Results:
+    """Of labelled rows: how many, CPU and wall seconds of each node, and its peak."""
+    stages = [
+        Stage("rows", examples, node, cpu, wall, peak)
+        for examples, cpu, wall, peak in rows
+        for node in ("ExampleGen", "StatisticsGen", "Transform")
+    ]
+    return Results(MACHINE, stages, [])
+
+
+def test_nodes_add_up_and_the_largest_peak_counts() -> None:
+    found = results((1_000_000, 10.0, 6.0, 1 << 30))
+    (together,) = found.together()
+    assert (together.cpu, together.wall, together.peak) == (30.0, 18.0, 1 << 30)
+    lines = [line for line in stage_lines(found) if "all three" in line]
+    assert lines == [
+        "| rows | 1,000,000 |     all three |   18.0 |     55,556 |  30.0 |              30.0 |     1,024 |"
+    ]
+
+
+def test_growth_is_the_power_of_the_number_of_examples() -> None:
+    found = results((1_000_000, 10.0, 6.0, 1 << 30), (4_000_000, 80.0, 40.0, 2 << 30))
+    small, large = found.together()
+    assert growth(small, large) == pytest.approx(1.5)
+    assert "| rows |     all three | 1,000,000 to 4,000,000 | 1.50 |       2.00x |" in list(growth_lines(found))
+
+
+@pytest.mark.parametrize(
+    ("rows", "holds"),
+    [
+        ([(1_000_000, 10.0, 20.0, 1 << 30), (5_000_000, 55.0, 90.0, 1 << 30)], ["-", "holds", "holds", "holds"]),
+        ([(1_000_000, 10.0, 25.0, 1 << 30), (5_000_000, 60.0, 90.0, 1 << 30)], ["-", "MISSED", "MISSED", "holds"]),
+        ([(1_000_000, 10.0, 20.0, 1 << 30), (5_000_000, 50.0, 90.0, 2 << 30)], ["-", "holds", "holds", "MISSED"]),
+        ([(1_000_000, 10.0, 20.0, 1 << 30)], ["-", "holds", "-", "-"]),
+        ([(100_000, 10.0, 20.0, 1 << 30)], ["-", "-", "-", "-"]),
+    ],
+)
+def test_what_must_hold_is_judged_where_it_was_measured(
+    rows: list[tuple[int, float, float, int]], holds: list[str]
+) -> None:
+    found = results(*rows)
+    assert [line.split("|")[-2].strip() for line in list(bound_lines(found))[2:]] == holds
+    assert missed(found) == ("MISSED" in holds)
+
+
+def test_the_corpus_is_bound_by_the_clock() -> None:
+    nodes = ("ExampleGen", "StatisticsGen", "Transform")
+    slow = Results(MACHINE, [Stage(CORPUS, 2_000_000, node, 40.0, 31.0, 1) for node in nodes], [])
+    assert missed(slow)
+    assert "93 s" in list(bound_lines(slow))[2]
