@@ -112,8 +112,7 @@ def softmax(options: Options, out: TextIO, file: Path | None = None) -> int:
     """
     machine = this_machine()
     grid, whole = options.grid(machine.cores), TRAINING in options.names()
-    if file and not file.parent.is_dir():
-        raise BenchError(f"--json: {file.parent} is not a folder")
+    _check_folder(file)
     say = _progress()
     seconds = grid.estimate() + (estimate_training(grid.rounds) if whole else 0)
     say(f"this takes about {max(1, round(seconds / 60))} min on two cores that do nothing else")
@@ -211,8 +210,7 @@ def ingest(only: Sequence[str] | None, sizes: Sequence[int], check: bool, out: T
     names = _chosen(only, WRITERS)
     if not sizes or min(sizes) < 1_000:
         raise BenchError("--sizes must be at least 1,000: the splits of fewer rows may be empty")
-    if file and not file.parent.is_dir():
-        raise BenchError(f"--json: {file.parent} is not a folder")
+    _check_folder(file)
     machine, say = this_machine(), _progress()
     results = ingest_measure.Results(machine, [], [])
     wanted = [(name, size) for name in names for size in ([0] if name == CORPUS else sorted(set(sizes)))]
@@ -225,6 +223,12 @@ def ingest(only: Sequence[str] | None, sizes: Sequence[int], check: bool, out: T
     for failure in results.failures:
         sys.stderr.write(f"{failure}\n")
     return 1 if results.failures or (check and ingest_report.missed(results)) else 0
+
+
+def _check_folder(file: Path | None) -> None:
+    """Before hours are measured: raises BenchError when the figures could not be written."""
+    if file and not file.parent.is_dir():
+        raise BenchError(f"--json: {file.parent} is not a folder")
 
 
 def _chosen(only: Sequence[str] | None, known: Iterable[str]) -> list[str]:

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import zipf
+
 CORPUS = "corpus"
 WORDS = 40_000
 LABELS = 25_000
@@ -100,9 +102,7 @@ def _chunks(rows: int) -> Iterator[int]:
 
 
 def _zipf(rng: np.random.Generator, of: int, count: int) -> NDArray[np.int64]:
-    """Draws from Zipf's law over so many things."""
-    weights = np.cumsum(1 / np.arange(1, of + 1))
-    return np.searchsorted(weights / weights[-1], rng.random(count), side="right").clip(max=of - 1)
+    return zipf.drawn(zipf.frequencies(of), rng.random(count))
 
 
 def _letters(number: int) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
+from benchmarks.bounds import Bound
+from benchmarks.ingest.data import CORPUS
 from benchmarks.ingest.measure import STAGES, Results, Stage, growth, of_node
 from benchmarks.tables import mebibytes, table
 
 _HEADER = ("data", "examples", "node", "wall s", "examples/s", "CPU s", "CPU µs an example", "peak, MiB")
-UNITS = {"sequences": "windows", "rows": "labelled rows", "corpus": "windows of the default corpus"}
 
 
 def stage_lines(results: Results) -> Iterator[str]:
@@ -52,64 +52,55 @@ def growth_lines(results: Results) -> Iterator[str]:
         yield from table(("data", "node", "examples", "p", "peak memory"), rows)
 
 
-@dataclass(frozen=True)
-class Bound:
-    """What must hold.
-
-    Attributes:
-        what: in words.
-        bound: in words.
-        measured: in words; None where the sizes for it were not measured.
-        holds: whether it does.
-    """
-
-    what: str
-    bound: str
-    measured: Callable[[Results], tuple[str, bool] | None]
+def _corpus_seconds(results: Results) -> float | None:
+    found = of_node(results.together(), CORPUS, "all three")
+    return found[0].wall if found else None
 
 
-def _corpus_seconds(results: Results) -> tuple[str, bool] | None:
-    found = of_node(results.together(), "corpus", "all three")
-    return (f"{found[0].wall:.0f} s", found[0].wall <= 90) if found else None
+def _row_rate(results: Results) -> float | None:
+    found = _rows(results, 500_000)
+    return found[0].rate if found else None
 
 
-def _row_rate(results: Results) -> tuple[str, bool] | None:
-    found = [s for s in of_node(results.together(), "rows", "all three") if s.examples >= 500_000]
-    return (f"{found[0].rate:,.0f} rows/s", found[0].rate >= 15_000) if found else None
+def _row_cost(results: Results) -> float | None:
+    found = _rows(results, 900_000)
+    costs = [stage.cpu / stage.examples for stage in found]
+    return costs[-1] / costs[0] if len(costs) > 1 else None
 
 
-def _row_cost(results: Results) -> tuple[str, bool] | None:
-    found = [s for s in of_node(results.together(), "rows", "all three") if s.examples >= 900_000]
-    if len(found) < 2:
-        return None
-    ratio = (found[-1].cpu / found[-1].examples) / (found[0].cpu / found[0].examples)
-    return f"{ratio:.2f}x", ratio <= 1.15
+def _row_memory(results: Results) -> float | None:
+    found = _rows(results, 900_000)
+    return found[-1].peak / found[0].peak if len(found) > 1 else None
 
 
-def _row_memory(results: Results) -> tuple[str, bool] | None:
-    found = [s for s in of_node(results.together(), "rows", "all three") if s.examples >= 900_000]
-    if len(found) < 2:
-        return None
-    ratio = found[-1].peak / found[0].peak
-    return f"{ratio:.2f}x", ratio <= 1.5
+def _rows(results: Results, least: int) -> list[Stage]:
+    """All nodes together, for so many labelled rows and more, the fewest first."""
+    return [stage for stage in of_node(results.together(), "rows", "all three") if stage.examples >= least]
 
 
 BOUNDS = (
-    Bound("the default corpus, from text to transformed records", "at most 90 s", _corpus_seconds),
-    Bound("labelled rows, all three nodes together", "at least 15,000 rows/s", _row_rate),
-    Bound("CPU time a labelled row, from the size nearest 1M to the largest", "at most 1.15x", _row_cost),
-    Bound("peak memory of labelled rows, from the size nearest 1M to the largest", "at most 1.50x", _row_memory),
+    Bound("the default corpus, from text to transformed records", "at most", 90, _corpus_seconds, " s"),
+    Bound("labelled rows, all three nodes together", "at least", 15_000, _row_rate, " rows/s"),
+    Bound("CPU time a labelled row, from the size nearest 1M to the largest", "at most", 1.15, _row_cost),
+    Bound("peak memory of labelled rows, from the size nearest 1M to the largest", "at most", 1.5, _row_memory),
 )
 
 
 def bound_lines(results: Results) -> Iterator[str]:
+    """What must hold, and whether it does."""
     rows = []
     for bound in BOUNDS:
-        found = bound.measured(results)
-        measured, holds = found or ("-", None)
-        rows.append((bound.what, bound.bound, measured, {True: "holds", False: "MISSED", None: "-"}[holds]))
+        value = bound.measured(results)
+        verdict = "-" if value is None else "MISSED" if bound.missed(results) else "holds"
+        limit = f"{bound.sense} {_number(bound, bound.limit)}"
+        rows.append((bound.what, limit, "-" if value is None else _number(bound, value), verdict))
     yield from table(("must hold", "bound", "measured", ""), rows)
 
 
+def _number(bound: Bound[Results], value: float) -> str:
+    """Ratios to the hundredth, all else whole."""
+    return f"{value:,.{2 if bound.unit == 'x' else 0}f}{bound.unit}"
+
+
 def missed(results: Results) -> bool:
-    return any(found is not None and not found[1] for found in (bound.measured(results) for bound in BOUNDS))
+    return any(bound.missed(results) for bound in BOUNDS)

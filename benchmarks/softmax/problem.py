@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks import zipf
+
 # Different batches that the steps take in turn: a step must not find its own rows in the cache.
 BATCHES = 8
 # Labels that the counts are made of.
@@ -36,8 +38,7 @@ class Problem:
     @functools.cached_property
     def frequencies(self) -> np.ndarray:
         """(classes,) float64, the most frequent first; sums to 1."""
-        weights = 1 / np.arange(1, self.classes + 1, dtype=np.float64)
-        return weights / weights.sum()
+        return zipf.frequencies(self.classes)
 
     @functools.cached_property
     def counts(self) -> np.ndarray:
@@ -60,8 +61,7 @@ class Problem:
     def labels(self) -> np.ndarray:
         """(BATCHES, batch) int32."""
         uniform = np.random.default_rng(self.seed + 1).random((BATCHES, self.batch))
-        found = np.searchsorted(np.cumsum(self.frequencies), uniform, side="right")
-        return np.minimum(found, self.classes - 1).astype(np.int32)
+        return zipf.drawn(self.frequencies, uniform).astype(np.int32)
 
     @property
     def candidates(self) -> int:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from benchmarks.bounds import Bound
 from benchmarks.softmax.grid import Cell, Result
-from benchmarks.softmax.results import BOUNDS, Bound, Results
+from benchmarks.softmax.results import BOUNDS, Results
 from benchmarks.softmax.training import BARE, FIT, INPUT, REPLICAS, TrainingRates
 from benchmarks.softmax.variants import VARIANTS
 from benchmarks.tables import mebibytes, milliseconds, table, times
@@ -68,7 +69,7 @@ def bound_lines(results: Results) -> Iterator[str]:
     yield from table(["must hold", "bound", "measured", ""], rows)
 
 
-def _number(bound: Bound, value: float) -> str:
+def _number(bound: Bound[Results], value: float) -> str:
     digits = f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
     return f"{digits}{bound.unit}"
 

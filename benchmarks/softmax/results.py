@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
+from benchmarks.bounds import Bound
 from benchmarks.machine import Machine
 from benchmarks.softmax import variants as v
 from benchmarks.softmax.grid import Cell, Result
@@ -104,32 +105,6 @@ class Results:
     def _cpu(self, classes: int) -> float | None:
         cell = self.cells.get((classes, BATCH))
         return cell.cpu(v.ROWWISE) if cell else None
-
-
-@dataclass(frozen=True)
-class Bound:
-    """Something that must hold.
-
-    Attributes:
-        what: is bounded.
-        sense: on which side it must lie.
-        limit: of it.
-        measured: finds it in the results; None where it was not measured.
-        unit: after the figures.
-    """
-
-    what: str
-    sense: Literal["at least", "at most"]
-    limit: float
-    measured: Callable[[Results], float | None]
-    unit: str = "x"
-
-    def missed(self, results: Results) -> bool:
-        """Whether it was measured and does not hold."""
-        value = self.measured(results)
-        if value is None:
-            return False
-        return value < self.limit if self.sense == "at least" else value > self.limit
 
 
 def _faster(name: str, against: str) -> Callable[[Results], float | None]:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from benchmarks import zipf
 from benchmarks.softmax.keras_steps import Clock, use_threads
 from benchmarks.softmax.problem import Problem
 from benchmarks.timing import Spent, timed
@@ -110,9 +111,9 @@ class Fit(TrainingSteps):
 
 def _write_rows(problem: Problem, rows: int, file: str) -> None:
     uniform = np.random.default_rng(problem.seed + 2).random((rows, ROW_TOKENS))
-    tokens = np.searchsorted(np.cumsum(problem.frequencies), uniform, side="right")
+    tokens = zipf.drawn(problem.frequencies, uniform)
     with tf.io.TFRecordWriter(file, "GZIP") as writer:
-        for row in np.minimum(tokens, problem.classes - 1):
+        for row in tokens:
             example = tf.train.Example()
             example.features.feature["input_ids"].int64_list.value.extend(np.minimum(row, INPUTS - 1))
             example.features.feature["label_ids"].int64_list.value.extend(row)

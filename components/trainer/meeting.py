@@ -114,24 +114,23 @@ class Meeting:
         Raises:
             WorkerLost: the chief did not call, or failed and was not started again.
         """
-        answered, own, failed = "", "", False
+        answered, own = "", ""
         deadline = self.clock() + self.patience
         while True:
             call = self._read(_CALL) or {}
             if call.get("over") == "done":
                 return None
-            failed = call.get("over") == "failed"
             number = call.get("number", "")
-            if number and number != answered and not self._read(f"{number}/start.json"):
+            start = self._read(f"{number}/start.json") if number else None
+            if number and number != answered and not start:
                 answered, own = number, free_host(self.address)
                 write_whole(f"{self.folder}/{number}/{index}.json", json.dumps({"host": own}))
                 deadline = self.clock() + self.patience
-            start = self._read(f"{number}/start.json") if number and number == answered else None
             # Another of this index may have answered too: the one that was taken starts.
-            if start and own in start["hosts"]:
+            if start and number == answered and own in start["hosts"]:
                 return Invitation(call["told"], tuple(start["hosts"]))
             if self.clock() >= deadline:
-                said = "failed, and was not started again" if failed else "did not call"
+                said = "failed, and was not started again" if call.get("over") else "did not call"
                 raise WorkerLost(f"the chief {said} within {self.patience:.0f} s: its own log says why")
             self.wait(_POLL_SECONDS)
 

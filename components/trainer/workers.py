@@ -153,9 +153,7 @@ def check_step(strategy: tf.distribute.Strategy, step: int) -> None:
     Raises:
         WorkerLost: they stand at different steps.
     """
-    votes = strategy.run(lambda: tf.constant(float(step), tf.float64))
-    total = float(strategy.reduce(tf.distribute.ReduceOp.SUM, votes, axis=None))
-    if total != step * strategy.num_replicas_in_sync:
+    if _total(strategy, step) != step * strategy.num_replicas_in_sync:
         raise WorkerLost(
             f"this worker goes on at step {step}, and others elsewhere: they do not see the same checkpoints. "
             "When all are started again, they look again"
@@ -164,8 +162,13 @@ def check_step(strategy: tf.distribute.Strategy, step: int) -> None:
 
 def any_says(strategy: tf.distribute.Strategy, said: bool) -> bool:
     """Whether any worker says yes; to be asked by all at the same step."""
-    votes = strategy.run(lambda: tf.constant(float(said)))
-    return float(strategy.reduce(tf.distribute.ReduceOp.SUM, votes, axis=None)) > 0
+    return _total(strategy, said) > 0
+
+
+def _total(strategy: tf.distribute.Strategy, number: float) -> float:
+    """The sum over all replicas of what each worker says."""
+    votes = strategy.run(lambda: tf.constant(float(number), tf.float64))
+    return float(strategy.reduce(tf.distribute.ReduceOp.SUM, votes, axis=None))
 
 
 def fit(

@@ -58,16 +58,17 @@ def check(config: Config) -> None:
             f"({', '.join(mounts) or 'there are none'}) or into gs://, and write it as it is called there"
         )
     faults += schema_faults(config) + option_faults(config.beam)
-    if at.pod.gpu:
-        faults.append("kubeflow.pod.gpu: every node would hold one; say it in kubeflow.nodes.Trainer.gpu")
-    for node in at.nodes:
-        if at.nodes[node].gpu and node != "Trainer":
-            faults.append(f"kubeflow.nodes.{node}.gpu: the Trainer is the one node that uses a GPU")
-    if at.pod.workers:
-        faults.append("kubeflow.pod.workers: one node trains; say it in kubeflow.nodes.Trainer.workers")
-    for node in at.nodes:
-        if at.nodes[node].workers and node != "Trainer":
-            faults.append(f"kubeflow.nodes.{node}.workers: the Trainer is the one node that several pods can share")
+    for key, everywhere, alone in (
+        ("gpu", "every node would hold one", "uses a GPU"),
+        ("workers", "one node trains", "several pods can share"),
+    ):
+        if getattr(at.pod, key):
+            faults.append(f"kubeflow.pod.{key}: {everywhere}; say it in kubeflow.nodes.Trainer.{key}")
+        faults += [
+            f"kubeflow.nodes.{node}.{key}: the Trainer is the one node that {alone}"
+            for node in at.nodes
+            if getattr(at.nodes[node], key) and node != "Trainer"
+        ]
     if not any(PASSWORD in secret.env.values() for secret in at.secrets):
         faults.append(
             f"kubeflow.secrets: none gives pods {PASSWORD}: the list replaces the default, which names the secret "
@@ -181,7 +182,7 @@ def _tasks(node: str, pod: PodSpec) -> dict[str, list[str]]:
     count = pod.workers or 1
     if count == 1:
         return {node: []}
-    together = ["--workers", str(count), "--patience", str(seconds(pod.patience or "30m"))]
+    together = ["--workers", str(count), *(["--patience", str(seconds(pod.patience))] if pod.patience else [])]
     names = [node, *(f"{node}-worker-{index}" for index in range(1, count))]
     return {name: [*together, "--worker", str(index)] for index, name in enumerate(names)}
 
