@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import gzip
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO, Literal, cast
 
 
 def is_remote(path: str | Path) -> bool:
     """Whether a path names a place in an object store, as `gs://bucket/folder` does."""
     return "://" in str(path)
+
+
+def open_bytes(path: str, mode: Literal["rb", "wb"] = "rb", unpack: bool = False) -> BinaryIO:
+    """Opens a file.
+
+    Args:
+        path: local, or in an object store.
+        mode: to read or to write.
+        unpack: read what is packed in a file whose name ends in `.gz`.
+    """
+    if is_remote(path):
+        import tensorflow as tf
+
+        raw = cast("BinaryIO", tf.io.gfile.GFile(path, mode))
+    else:  # Python's own is several times faster line by line than TensorFlow's.
+        raw = cast("BinaryIO", Path(path).open(mode))  # noqa: SIM115  the caller closes it
+    return cast("BinaryIO", gzip.open(raw)) if unpack and path.endswith(".gz") else raw
 
 
 def write_whole(path: str | Path, text: str) -> None:

@@ -156,7 +156,8 @@ def _rows(file: Path, data: DataSpec) -> Iterable[bytes]:
 def _row(row: Mapping[str, Any], data: DataSpec, where: str) -> bytes:
     """A row as a serialized tf.Example, as the model's `serving_default` takes it."""
     from components.ingest.errors import RowError, ShortRow, nearest
-    from components.ingest.rows import columns_of, row_to_columns, serialize
+    from components.ingest.rows import columns_of, row_to_columns
+    from components.ingest.wire import serialize
 
     for name in row:
         if name not in columns_of(data):

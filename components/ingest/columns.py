@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pyarrow.parquet as pq
 
+from components.files import open_bytes
 from components.ingest.errors import IngestError, nearest
-from components.ingest.files import open_bytes
 from components.ingest.readers import SOTU_COLUMNS, csv_header
 from components.ingest.rows import columns_read
 from components.ingest.spec import DataSpec
@@ -58,7 +58,7 @@ def _csv_columns(file: str) -> list[str]:
 
 def _parquet_columns(file: str) -> list[str]:
     try:
-        with open_bytes(file, decompress=False) as stream:
+        with open_bytes(file) as stream:
             return pq.ParquetFile(stream).schema_arrow.names
     except Exception as error:  # pyarrow's errors share no base below Exception
         raise IngestError(f"{file}: cannot be read as Parquet: {error}") from error

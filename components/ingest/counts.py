@@ -7,8 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from tfx.dsl.io import fileio
-
+from components.files import write_whole
 from components.ingest.errors import IngestError, RowError, nearest
 from components.ingest.spec import DataSpec
 
@@ -68,7 +67,6 @@ class Counts:
 
     def write(self, uri: str, splits: list[str]) -> None:
         """Writes `counts.json` and `dead_letters.jsonl` into a folder."""
-        fileio.makedirs(uri)
         counts: dict[str, Any] = {
             "rows": {split: self.rows[split] for split in splits},
             "examples": {split: self.examples[split] for split in splits},
@@ -77,15 +75,14 @@ class Counts:
             "left_out": self.left_out,
             "read": self.read,
         }
-        with fileio.open(f"{uri}/{COUNTS_FILE}", "w") as stream:
-            stream.write(json.dumps(counts, indent=2) + "\n")
+        write_whole(f"{uri}/{COUNTS_FILE}", json.dumps(counts, indent=2) + "\n")
         letters = [
             {"kind": kind, "file": file, "line": line, "reason": reason}
             for kind in sorted(self.letters)
             for file, line, reason in self.letters[kind]
         ]
-        with fileio.open(f"{uri}/{DEAD_LETTERS_FILE}", "w") as stream:
-            stream.write("".join(json.dumps(letter, ensure_ascii=False) + "\n" for letter in letters))
+        lines = [json.dumps(letter, ensure_ascii=False) + "\n" for letter in letters]
+        write_whole(f"{uri}/{DEAD_LETTERS_FILE}", "".join(lines))
 
     def check(self, data: DataSpec, splits: list[str]) -> None:
         """Refuses data that no model should be trained on.

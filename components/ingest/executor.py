@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import bisect
+import contextlib
 import functools
-import itertools
 import math
 import pickle
 import uuid
@@ -12,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
+import loky
 import tensorflow as tf
 from absl import logging
 from google.protobuf import json_format
@@ -24,30 +24,27 @@ from tfx.types import artifact_utils, standard_component_specs
 
 from components.ingest.columns import check_columns
 from components.ingest.counts import Counts
-from components.ingest.errors import IngestError, RowError, ShortRow
+from components.ingest.errors import IngestError
 from components.ingest.files import list_files
+from components.ingest.part import SPLITS, PartReader, Piece, Shard, examples_of
 from components.ingest.properties import unpack
-from components.ingest.ranges import Range, ranges
-from components.ingest.readers import read
-from components.ingest.rows import HASH_BYTES, RowReader, columns_read, row_hash, serialize
+from components.ingest.ranges import RANGE_BYTES, Range, ranges
 from components.ingest.spec import DataSpec
 
-SPLITS = ("train", "eval", "test")
 _SHARD_BYTES = 8 << 20
-_BATCH_BYTES = 1 << 20
 _UNPACKED = 4  # a packed file is taken to hold so many times its size
-
-Shard = tuple[str, int, int]
-"""Split, number of the shard, number of the split's shards."""
-Record = bytes
-"""Hash of the row, then the serialized Example: one object, which Python's garbage collector need not look into."""
+_MOST = 1000
+"""Files of a split, and ranges of a source, about: each range has a piece of each file."""
+_ENOUGH_FOR_PROCESSES = 4 << 20
+_UNFINISHED = "unfinished"
 
 
 class Executor(BaseBeamExecutor):
     """Reads the source, splits by row hash, and writes gzip TFRecord.
 
-    Beam sees batches of serialized Examples, not single rows: at a few microseconds a row, Beam's own work per element
-    would be the larger part. The stock executor's split and writer work on single rows, hence this one beside it.
+    Beam sees parts of the source and pieces of files, not single rows: at a few microseconds a row, Beam's own work per
+    element would be the larger part. The stock executor's split and writer work on single rows, hence this one beside
+    it. The rows themselves wait in files, so that memory does not grow with their number.
 
     The same rows give the same files byte for byte, whatever the runner: a row's split, shard and place in
     the shard follow from its hash. This also mixes the rows.
@@ -77,26 +74,36 @@ class Executor(BaseBeamExecutor):
         examples_utils.set_payload_format(artifact, example_gen_pb2.FORMAT_TF_EXAMPLE)
         examples_utils.set_file_format(artifact, "tfrecords_gzip")
 
-        shards = _shards(data, files)
-        held = f"{artifact.uri}/counts.pickle"
-        fileio.makedirs(artifact.uri)
+        size = _text_bytes(files)
+        shards = _shards(data, size)
+        unfinished = f"{artifact.uri}/{_UNFINISHED}"
+        held = f"{unfinished}/counts.pickle"
+        fileio.makedirs(unfinished)
+        local = "--runner=FnApiRunner" in self._beam_pipeline_args
+        processes = loky.cpu_count() if local and size > _ENOUGH_FOR_PROCESSES else 1
         with self._make_beam_pipeline() as pipeline:
-            parts = (
+            ranges_of_files = (
                 pipeline
                 | "Files" >> beam.Create(files)
-                | "Ranges" >> beam.FlatMap(ranges, data.source.kind)
-                | "Spread" >> beam.Reshuffle()
-                | "Rows" >> beam.ParDo(_ReadRows(data, shards)).with_outputs("counts", main="records")
+                | "Ranges" >> beam.FlatMap(ranges, data.source.kind, max(RANGE_BYTES, size // _MOST))
             )
+            # Beam's local runner works in one process; elsewhere the engine spreads the ranges.
+            lists = (
+                ranges_of_files | "All" >> beam.combiners.ToList()
+                if local
+                else ranges_of_files | "Spread" >> beam.Reshuffle() | "Each" >> beam.Map(lambda part: [part])
+            )
+            reader = PartReader(data, shards, unfinished)
+            parts = lists | "Rows" >> beam.ParDo(_ReadParts(reader, processes)).with_outputs("counts", main="pieces")
             _ = (
                 parts["counts"]
                 | "Merge" >> beam.CombineGlobally(_merge, keep=data.bad_rows_kept)
                 | "Hold" >> beam.Map(_hold, held)
             )
             # Every shard gets a file, also one that no row falls into.
-            every = [((split, shard, number), []) for split, number in shards.items() for shard in range(number)]
+            every = [((split, shard, number), None) for split, number in shards.items() for shard in range(number)]
             _ = (
-                (parts["records"], pipeline | "Shards" >> beam.Create(every))
+                (parts["pieces"], pipeline | "Shards" >> beam.Create(every))
                 | "Join" >> beam.Flatten()
                 | "ByShard" >> beam.GroupByKey()
                 | "Write" >> beam.ParDo(_WriteShard(artifact.uri))
@@ -104,7 +111,7 @@ class Executor(BaseBeamExecutor):
 
         with fileio.open(held, "rb") as stream:
             counts = pickle.loads(stream.read())
-        fileio.remove(held)
+        fileio.rmtree(unfinished)
         counts.write(artifact.uri, list(SPLITS))
         try:
             counts.check(data, list(SPLITS))
@@ -115,89 +122,54 @@ class Executor(BaseBeamExecutor):
         logging.info("Wrote %s; %d bad and %d short rows.", dict(counts.rows), counts.bad.total(), counts.short)
 
 
-class _ReadRows(beam.DoFn):
-    """Range -> ((split, shard, shards), [hash + Example, ...]), and the counts of the range."""
+class _ReadParts(beam.DoFn):
+    """Parts of the source -> (shard, piece) for each of their pieces, and their counts."""
 
-    def __init__(self, data: DataSpec, shards: dict[str, int]) -> None:
-        self._data = data
-        self._shards = shards
-        self._bounds = list(itertools.accumulate(getattr(data.splits, split) for split in SPLITS))
+    def __init__(self, reader: PartReader, processes: int) -> None:
+        self._reader = reader
+        self._processes = processes
 
-    def setup(self) -> None:
-        self._columns = RowReader(self._data)
-
-    def process(self, part: Range) -> Iterator[Any]:
-        data, keep = self._data, self._data.bad_rows_kept
-        counts = Counts(unseen=set(columns_read(data)))
-        batches: dict[Shard, list[Record]] = {}
-        held = 0
-        for line, row in read(part, data):
-            counts.read += 1
-            if isinstance(row, RowError):
-                counts.add_bad(part.path, line, row, keep)
-                continue
-            if counts.unseen:
-                counts.unseen.difference_update(row)
-                counts.columns.update(itertools.islice(row, 100 - len(counts.columns)))
-            try:
-                columns = self._columns(row)
-                key = row_hash(columns, data, row)
-                record = key + serialize(columns)
-            except RowError as error:
-                counts.add_bad(part.path, line, error, keep)
-                continue
-            except ShortRow:
-                counts.short += 1
-                continue
-            if not self._taken(key):
-                counts.left_out += 1
-                continue
-            shard = self._shard(key)
-            counts.rows[shard[0]] += 1
-            counts.examples[shard[0]] += len(columns[data.inputs[0]]) - 1 if data.shape == "sequence" else 1
-            batches.setdefault(shard, []).append(record)
-            held += len(record)
-            if held > _BATCH_BYTES:
-                yield from batches.items()
-                batches, held = {}, 0
-        yield from batches.items()
-        yield beam.pvalue.TaggedOutput("counts", counts)
-
-    def _shard(self, key: bytes) -> Shard:
-        split = SPLITS[bisect.bisect(self._bounds, int.from_bytes(key[:8], "big") % self._bounds[-1])]
-        number = self._shards[split]
-        return split, int.from_bytes(key[8:12], "big") % number, number
-
-    def _taken(self, key: bytes) -> bool:
-        # Four bytes of their own: the share must not shift the splits.
-        return int.from_bytes(key[12:], "big") < self._data.share * 2**32
+    def process(self, parts: list[Range]) -> Iterator[Any]:
+        with contextlib.ExitStack() as stack:
+            read = map
+            if (processes := min(self._processes, len(parts))) > 1:
+                # Loky's processes start without what this one has loaded, and if one of them is killed, by the system
+                # for its memory for instance, that is an error and no endless wait.
+                read = stack.enter_context(loky.ProcessPoolExecutor(processes)).map
+            for counts, pieces in read(self._reader, parts):
+                yield from pieces
+                yield beam.pvalue.TaggedOutput("counts", counts)
 
 
 class _WriteShard(beam.DoFn):
-    """((split, shard, shards), batches of records) -> one file, which is there whole or not at all."""
+    """((split, shard, shards), pieces) -> one file, which is there whole or not at all."""
 
     def __init__(self, uri: str) -> None:
         self._uri = uri
 
-    def process(self, element: tuple[Shard, Iterable[list[Record]]]) -> None:
-        (split, shard, number), batches = element
+    def process(self, element: tuple[Shard, Iterable[Piece | None]]) -> None:
+        (split, shard, number), pieces = element
         folder = f"{self._uri}/Split-{split}"
         path = f"{folder}/data_tfrecord-{shard:05d}-of-{number:05d}.gz"
         # Not in the split's folder: everything there is taken for data.
-        unfinished = f"{self._uri}/unfinished-{split}-{shard:05d}-{uuid.uuid4().hex}"
+        unfinished = f"{self._uri}/{_UNFINISHED}/{split}-{shard:05d}-{uuid.uuid4().hex}"
         fileio.makedirs(folder)
         with tf.io.TFRecordWriter(unfinished, tf.io.TFRecordOptions("GZIP", compression_level=1)) as writer:
-            for record in sorted(itertools.chain.from_iterable(batches)):
-                writer.write(record[HASH_BYTES:])
+            for example in examples_of([piece for piece in pieces if piece]):
+                writer.write(example)
         fileio.rename(unfinished, path, overwrite=True)
 
 
-def _shards(data: DataSpec, files: list[str]) -> dict[str, int]:
-    """How many files each split gets: about `_SHARD_BYTES` of the source's (unpacked) text to a file."""
-    size = sum(fileio.stat(f).length * (_UNPACKED if f.endswith((".gz", ".parquet", ".pq")) else 1) for f in files)
+def _text_bytes(files: list[str]) -> int:
+    """Of the source's text, unpacked."""
+    return sum(fileio.stat(f).length * (_UNPACKED if f.endswith((".gz", ".parquet", ".pq")) else 1) for f in files)
+
+
+def _shards(data: DataSpec, size: int) -> dict[str, int]:
+    """How many files each split gets: about `_SHARD_BYTES` of the source's text to a file, and not too many files."""
     shares = data.splits.model_dump()
-    size *= data.share
-    return {split: max(1, math.ceil(size * shares[split] / sum(shares.values()) / _SHARD_BYTES)) for split in SPLITS}
+    shard = max(_SHARD_BYTES, size // _MOST) * sum(shares.values())
+    return {split: max(1, math.ceil(size * data.share * shares[split] / shard)) for split in SPLITS}
 
 
 def _merge(parts: Iterable[Counts], keep: int) -> Counts:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import glob
-import gzip
 import hashlib
 import os
 import re
 from importlib import resources
 from pathlib import Path
-from typing import BinaryIO, cast
 
 from tfx.dsl.io import fileio
 
-from components.files import is_remote
+from components.files import is_remote, open_bytes
 from components.ingest.errors import IngestError, nearest
 from components.ingest.spec import SourceKind, SourceSpec
 
@@ -105,7 +102,7 @@ def fingerprint(files: list[str], input_base: str) -> str:
     for file, stat in zip(files, stats, strict=True):
         digest.update(f"{os.path.relpath(file, base)}\0{stat.length}\0".encode())
         if small:
-            with open_bytes(file, decompress=False) as stream:
+            with open_bytes(file) as stream:
                 digest.update(stream.read())
         else:
             digest.update(str(stat.mtime_nsec).encode())
@@ -119,14 +116,6 @@ def source_files(source: SourceSpec, root: Path) -> list[str]:
         IngestError: there is no such file.
     """
     return list_files(source.kind, *base_and_pattern(source, root))
-
-
-def open_bytes(path: str, decompress: bool = True) -> BinaryIO:
-    """Opens a file for reading, unpacked if its name ends in `.gz`."""
-    # Python's own open is several times faster line by line than TensorFlow's, which serves the other file systems.
-    opener = functools.partial(fileio.open, path) if is_remote(path) else Path(path).open
-    raw = cast("BinaryIO", opener("rb"))
-    return cast("BinaryIO", gzip.open(raw)) if decompress and path.endswith(".gz") else raw
 
 
 def _resolve(input_base: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow.parquet as pq
 
-from components.ingest.files import open_bytes
+from components.files import open_bytes
 from components.ingest.spec import SourceKind
 
 RANGE_BYTES = 8 << 20
@@ -43,7 +43,7 @@ def ranges(path: str, kind: SourceKind, size: int = RANGE_BYTES) -> Iterator[Ran
         size: least bytes of a part.
     """
     if kind == "parquet":
-        with open_bytes(path, decompress=False) as stream:
+        with open_bytes(path) as stream:
             meta = pq.ParquetFile(stream).metadata
             row = 1
             for group in range(meta.num_row_groups):

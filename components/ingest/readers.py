@@ -12,10 +12,9 @@ from typing import Any
 
 import orjson
 import pyarrow.parquet as pq
-import tensorflow as tf
 
+from components.files import open_bytes
 from components.ingest.errors import RowError
-from components.ingest.files import open_bytes
 from components.ingest.ranges import Range
 from components.ingest.rows import columns_read
 from components.ingest.spec import DataSpec
@@ -64,7 +63,7 @@ def csv_header(path: str) -> list[str]:
 
 
 def _lines(part: Range) -> Iterator[bytes]:
-    with open_bytes(part.path) as stream:
+    with open_bytes(part.path, unpack=True) as stream:
         stream.seek(part.start)
         if part.end is None:
             yield from stream
@@ -188,7 +187,7 @@ def _json_error(line: bytes, error: json.JSONDecodeError) -> RowError:
 
 
 def _parquet(part: Range, data: DataSpec) -> Rows:
-    with open_bytes(part.path, decompress=False) as stream:
+    with open_bytes(part.path) as stream:
         file = pq.ParquetFile(stream)
         names = [n for n in columns_read(data) if n in file.schema_arrow.names]
         groups = list(range(part.start, file.num_row_groups if part.end is None else part.end))
@@ -200,6 +199,8 @@ def _parquet(part: Range, data: DataSpec) -> Rows:
 
 
 def _tfrecord(part: Range) -> Rows:
+    import tensorflow as tf  # Not above: a process that reads another kind of file does without.
+
     compression = "GZIP" if part.path.endswith(".gz") else ""
     number = 0
     try:
@@ -213,6 +214,8 @@ def _tfrecord(part: Range) -> Rows:
 
 
 def _from_example(record: bytes) -> Row | RowError:
+    import tensorflow as tf
+
     try:
         example = tf.train.Example.FromString(record)
     except Exception as error:  # protobuf's DecodeError has another home in each of its implementations

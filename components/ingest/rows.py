@@ -7,8 +7,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import tensorflow as tf
-
 from components.ingest.errors import RowError, ShortRow, nearest
 from components.ingest.spec import DataSpec
 from components.ingest.tokenize import tokenize
@@ -150,33 +148,13 @@ def row_hash(columns: Columns, data: DataSpec, row: Mapping[str, Any]) -> bytes:
             parts.append(str(row[name]))
     else:
         for name in data.inputs if data.shape == "sequence" else columns_of(data):
-            parts += [str(value) for value in columns[name]]
+            values = columns[name]
+            parts += values if values and isinstance(values[0], str) else map(str, values)  # type: ignore[arg-type]
             parts.append("")
     try:
         return hashlib.blake2b("\0".join(parts).encode(), digest_size=HASH_BYTES).digest()
     except UnicodeEncodeError as error:
         raise RowError("not UTF-8", "the text holds half of a surrogate pair") from error
-
-
-def serialize(columns: Columns) -> bytes:
-    """The columns as a serialized tf.Example; equal columns give equal bytes.
-
-    Raises:
-        RowError: a text cannot be written as UTF-8.
-    """
-    example = tf.train.Example()
-    feature = example.features.feature
-    try:
-        for name, values in columns.items():
-            if not values:
-                continue  # an absent feature, not an empty one: an empty list would have to have a type
-            if isinstance(values[0], str):
-                feature[name].bytes_list.value.extend([v.encode() for v in values])  # type: ignore[union-attr]
-            else:
-                feature[name].float_list.value.extend(values)  # type: ignore[arg-type]
-    except UnicodeEncodeError as error:
-        raise RowError("not UTF-8", "the text holds half of a surrogate pair") from error
-    return example.SerializeToString(deterministic=True)
 
 
 def _text(name: str, value: Any) -> str:

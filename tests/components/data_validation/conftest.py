@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -16,7 +17,9 @@ import tensorflow_data_validation as tfdv
 from tensorflow_data_validation.statistics import stats_impl
 from tfx_bsl.coders import example_coder
 
-from components.ingest.rows import Columns, serialize
+from components.ingest.counts import COUNTS_FILE
+from components.ingest.rows import Columns
+from components.ingest.wire import serialize
 
 Rows = Mapping[str, list[Columns]]
 """Rows by split."""
@@ -34,6 +37,8 @@ def write_examples(rows: Rows, folder: Path) -> standard_artifacts.Examples:
         with tf.io.TFRecordWriter(str(path), tf.io.TFRecordOptions("GZIP")) as writer:
             for row in columns:
                 writer.write(serialize(row))
+    counts = {"rows": {split: len(columns) for split, columns in rows.items()}}
+    (folder / COUNTS_FILE).write_text(json.dumps(counts))
     return examples
 
 

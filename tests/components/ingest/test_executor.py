@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
+import signal
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from components.ingest import executor, part
 from components.ingest.errors import IngestError
 from components.ingest.spec import DataSpec, FeatureSpec, SourceSpec
 from tests.components.ingest.conftest import Ingest, Ingested
@@ -74,6 +77,38 @@ def test_the_same_rows_give_the_same_files(tmp_path: Path, ingest: Ingest, parag
     write(tmp_path / "turned" / "2.jsonl", rows[100:])
     first = files_of(ingest(spec(), "first"))
     assert first == files_of(ingest(spec("turned"), "second"))
+
+
+def test_files_are_the_same_however_many_pieces_and_processes_there_were(
+    tmp_path: Path, ingest: Ingest, paragraphs: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "rows.jsonl", [{"words": p, "year": n} for n in range(3) for p in paragraphs])
+    first = files_of(ingest(spec(), "first"))
+    monkeypatch.setattr(part, "_HELD_BYTES", 20_000)
+    pieces = files_of(ingest(spec(), "pieces"))
+    monkeypatch.setattr(executor, "_ENOUGH_FOR_PROCESSES", 0)
+    monkeypatch.setattr(executor, "RANGE_BYTES", 50_000)
+    processes = files_of(ingest(spec(), "processes"))
+    assert first == pieces == processes
+
+
+def test_a_reading_process_that_is_killed_is_an_error_and_no_endless_wait(
+    tmp_path: Path, ingest: Ingest, paragraphs: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "rows.jsonl", [{"words": p, "year": 1946} for p in paragraphs])
+    monkeypatch.setattr(executor, "_ENOUGH_FOR_PROCESSES", 0)
+    monkeypatch.setattr(executor, "RANGE_BYTES", 50_000)
+    monkeypatch.setattr(executor, "PartReader", KilledReader)
+    with pytest.raises(Exception, match="unexpectedly terminated"):
+        ingest(spec())
+
+
+class KilledReader:
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def __call__(self, part: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_share_of_the_rows_keeps_their_splits(tmp_path: Path, ingest: Ingest, paragraphs: list[str]) -> None:

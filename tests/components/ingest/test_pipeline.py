@@ -11,6 +11,8 @@ from tfx import v1 as tfx
 
 from components.data_validation.errors import AnomaliesFound
 from components.data_validation.schema_import import SchemaImporter
+from components.data_validation.spec import StatisticsSpec
+from components.data_validation.statistics_gen import StatisticsGen
 from components.data_validation.validator import example_validator
 from components.ingest.component import example_gen
 from components.ingest.spec import DataSpec, SourceSpec
@@ -23,7 +25,7 @@ def run(folder: Path, data: DataSpec, code: str, schema: Path | None = None) -> 
     ingest = example_gen(data, folder, code)
     nodes = [ingest]
     if schema:
-        statistics = tfx.components.StatisticsGen(examples=ingest.outputs["examples"])
+        statistics = StatisticsGen(ingest.outputs["examples"], StatisticsSpec(), code)
         imported = SchemaImporter(schema_file=str(schema))
         nodes += [
             statistics,

@@ -4,12 +4,9 @@ import math
 from typing import Any
 
 import pytest
-import tensorflow as tf
-from hypothesis import given
-from hypothesis import strategies as st
 
 from components.ingest.errors import RowError, ShortRow
-from components.ingest.rows import RowReader, row_hash, row_to_columns, serialize
+from components.ingest.rows import RowReader, row_hash, row_to_columns
 from components.ingest.spec import DataSpec, FeatureSpec, SourceSpec
 
 CSV = SourceSpec(kind="csv", path="rows.csv")
@@ -165,21 +162,3 @@ def test_columns_may_be_named_that_decide_the_split() -> None:
 
 def test_hash_is_the_same_on_every_machine() -> None:
     assert hash_of(SEQUENCE, words="the state of the union").hex() == "ad61996e2133bfd1619b9eebb7c6a73e"
-
-
-def test_half_a_surrogate_pair_is_a_bad_row() -> None:
-    columns = RowReader(SEQUENCE)({"words": "the \ud800x union"})
-    with pytest.raises(RowError, match="UTF-8"):
-        serialize({**columns, "words": ["\ud800"]})
-
-
-@given(
-    st.lists(st.text(st.characters(codec="utf-8"), min_size=1), max_size=20),
-    st.floats(width=32, allow_nan=False, allow_infinity=False),
-)
-def test_an_example_reads_back_as_it_was(words: list[str], year: float) -> None:
-    example = tf.train.Example.FromString(serialize({"words": words, "year": [year], "party": []}))
-    feature = example.features.feature
-    assert [v.decode() for v in feature["words"].bytes_list.value] == words
-    assert list(feature["year"].float_list.value) == [year]
-    assert "party" not in feature

@@ -1,0 +1,122 @@
+"""Reads a part of the source into sorted pieces of the files that will be written.
+
+Imports neither TensorFlow, TFX nor Beam: processes that are started to read wait for none of them.
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import pickle
+import uuid
+from collections.abc import Iterator
+
+from components.files import open_bytes
+from components.ingest.counts import Counts
+from components.ingest.errors import RowError, ShortRow
+from components.ingest.ranges import Range
+from components.ingest.readers import read
+from components.ingest.rows import HASH_BYTES, RowReader, columns_read, row_hash
+from components.ingest.spec import DataSpec
+from components.ingest.wire import serialize
+
+SPLITS = ("train", "eval", "test")
+_HELD_BYTES = 16 << 20
+_RECORD_BYTES = 33
+"""Of Python's own for each bytes object."""
+
+Shard = tuple[str, int, int]
+"""Split, number of the shard, number of the split's shards."""
+Record = bytes
+"""Hash of the row, then the serialized Example: one object, which Python's garbage collector need not look into."""
+Piece = tuple[str, int, int]
+"""File, first byte and number of bytes of some of a shard's records."""
+
+
+class PartReader:
+    """Reads rows, and puts them where they will be written from.
+
+    A row's split, shard and place in the shard follow from its hash. The records wait in files, sorted by shard and
+    hash: what no memory need hold is no matter of how many rows there are.
+
+    Args:
+        data: what the columns mean.
+        shards: how many files each split gets.
+        folder: of the files in which the records wait; is there.
+    """
+
+    def __init__(self, data: DataSpec, shards: dict[str, int], folder: str) -> None:
+        self._data = data
+        self._shards = shards
+        self._folder = folder
+        self._bounds = list(itertools.accumulate(getattr(data.splits, split) for split in SPLITS))
+
+    def __call__(self, part: Range) -> tuple[Counts, list[tuple[Shard, Piece]]]:
+        """The counts of a part of the source, and where its records are."""
+        data, keep = self._data, self._data.bad_rows_kept
+        columns_of_row = RowReader(data)
+        counts = Counts(unseen=set(columns_read(data)))
+        held: dict[Shard, list[Record]] = {}
+        size = 0
+        pieces: list[tuple[Shard, Piece]] = []
+        for line, row in read(part, data):
+            counts.read += 1
+            if isinstance(row, RowError):
+                counts.add_bad(part.path, line, row, keep)
+                continue
+            if counts.unseen:
+                counts.unseen.difference_update(row)
+                counts.columns.update(itertools.islice(row, 100 - len(counts.columns)))
+            try:
+                columns = columns_of_row(row)
+                key = row_hash(columns, data, row)
+                record = key + serialize(columns)
+            except RowError as error:
+                counts.add_bad(part.path, line, error, keep)
+                continue
+            except ShortRow:
+                counts.short += 1
+                continue
+            if not self._taken(key):
+                counts.left_out += 1
+                continue
+            shard = self._shard(key)
+            counts.rows[shard[0]] += 1
+            counts.examples[shard[0]] += len(columns[data.inputs[0]]) - 1 if data.shape == "sequence" else 1
+            held.setdefault(shard, []).append(record)
+            size += len(record) + _RECORD_BYTES
+            if size > _HELD_BYTES:
+                pieces += self._put_down(held)
+                held, size = {}, 0
+        if held:
+            pieces += self._put_down(held)
+        return counts, pieces
+
+    def _put_down(self, held: dict[Shard, list[Record]]) -> Iterator[tuple[Shard, Piece]]:
+        path = f"{self._folder}/{uuid.uuid4().hex}"
+        with open_bytes(path, "wb") as file:
+            start = 0
+            for shard, records in held.items():
+                size = file.write(pickle.dumps(sorted(records), pickle.HIGHEST_PROTOCOL))
+                yield shard, (path, start, size)
+                start += size
+
+    def _shard(self, key: bytes) -> Shard:
+        split = SPLITS[bisect.bisect(self._bounds, int.from_bytes(key[:8], "big") % self._bounds[-1])]
+        number = self._shards[split]
+        return split, int.from_bytes(key[8:12], "big") % number, number
+
+    def _taken(self, key: bytes) -> bool:
+        # Four bytes of their own: the share must not shift the splits.
+        return int.from_bytes(key[12:], "big") < self._data.share * 2**32
+
+
+def examples_of(pieces: list[Piece]) -> list[bytes]:
+    """The serialized Examples of a shard, in the order of their hashes."""
+    records: list[Record] = []
+    for path, start, size in sorted(pieces):
+        with open_bytes(path) as file:
+            file.seek(start)
+            records += pickle.loads(file.read(size))
+    records.sort()
+    return [record[HASH_BYTES:] for record in records]
