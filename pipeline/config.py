@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
+from components.data_validation.spec import StatisticsSpec
 from components.evaluation.spec import EvaluationSpec
 from components.ingest.errors import nearest
 from components.ingest.spec import DataSpec
@@ -26,6 +27,7 @@ class Config(Spec):
     description: str = ""
     """What it does, in a line, for `bigvocab presets`."""
     data: DataSpec
+    statistics: StatisticsSpec = StatisticsSpec()
     vocabulary: VocabularySpec = VocabularySpec()
     trainer: TrainerSpec = TrainerSpec()
     evaluation: EvaluationSpec = EvaluationSpec()

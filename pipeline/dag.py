@@ -11,6 +11,7 @@ from tfx.proto import transform_pb2
 
 from components.code import fingerprint
 from components.data_validation.schema_import import SchemaImporter
+from components.data_validation.statistics_gen import StatisticsGen
 from components.data_validation.validator import example_validator
 from components.evaluation.component import Baselines
 from components.evaluation.config import eval_config
@@ -18,6 +19,7 @@ from components.evaluation.last_blessed import LastBlessedModel
 from components.infra_validation.component import infra_validator
 from components.ingest.component import example_gen
 from components.ingest.spec import DataSpec
+from components.preprocessing.component import Transform
 from components.pushing.component import pusher
 from components.trainer.base_model import LastBlessedOnOtherData
 from pipeline import store
@@ -38,7 +40,7 @@ def build(config: Config, paths: Paths) -> tfx.dsl.Pipeline:
     validator = example_validator(
         statistics=statistics, schema=schema, code=fingerprint("components.data_validation.validator")
     )
-    transform = tfx.components.Transform(
+    transform = Transform(
         examples=examples,
         schema=schema,
         preprocessing_fn="components.preprocessing.preprocessing.preprocessing_fn",
@@ -46,7 +48,7 @@ def build(config: Config, paths: Paths) -> tfx.dsl.Pipeline:
         custom_config={
             "data": data,
             "vocabulary": config.vocabulary.model_dump_json(),
-            "code": fingerprint("components.preprocessing.preprocessing"),
+            "code": fingerprint("components.preprocessing.preprocessing", "components.preprocessing.component"),
         },
         disable_statistics=True,
         disable_analyzer_cache=True,  # Nothing reads it as long as there is one span of data.
@@ -121,7 +123,10 @@ def sources(config: Config) -> list[tfx.dsl.components.BaseComponent]:
     examples = example_gen(_columns(config), Path(), code=fingerprint("components.ingest.component")).with_id(
         "ExampleGen"
     )
-    return [examples, tfx.components.StatisticsGen(examples=examples.outputs["examples"])]
+    statistics = StatisticsGen(
+        examples.outputs["examples"], config.statistics, code=fingerprint("components.data_validation.statistics_gen")
+    )
+    return [examples, statistics]
 
 
 def pipeline_of(config: Config, paths: Paths, nodes: list[tfx.dsl.components.BaseComponent]) -> tfx.dsl.Pipeline:

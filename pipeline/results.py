@@ -77,7 +77,10 @@ def _examples(outputs: Outputs) -> str:
 
 
 def _statistics(outputs: Outputs) -> str:
-    return f"statistics of {', '.join(_splits(outputs['statistics'][0]))}"
+    artifact = outputs["statistics"][0]
+    rates = json.loads(str(artifact.get_json_value_custom_property("sample_rate_by_split")))
+    samples = [f"{split} by a sample, {rate:.1%} of its rows" for split, rate in rates.items() if rate < 1]
+    return "; ".join([f"statistics of {', '.join(_splits(artifact))}", *samples])
 
 
 def _schema(outputs: Outputs) -> str:

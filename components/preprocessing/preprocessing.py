@@ -22,6 +22,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from components.ingest.spec import DataSpec, FeatureSpec
+from components.preprocessing.counting import Counted
 from components.preprocessing.spec import VocabularySpec
 from components.preprocessing.vocabulary import SPACE
 
@@ -52,28 +53,20 @@ def preprocessing_fn(inputs: dict[str, Column], custom_config: dict[str, Any]) -
 def _token_ids(inputs: dict[str, Column], data: DataSpec, spec: VocabularySpec) -> dict[str, Column]:
     tokens = _joined([_without_spaces(_sparse(inputs[name])) for name in data.inputs])
     if data.label_kind == "number":
-        return {
-            INPUT_IDS: _ids(tokens, _vocabulary(tokens, spec.inputs, spec, "inputs"), spec.oov_buckets),
-            LABEL_VALUE: _number(_sparse(inputs[str(data.label)])),
-        }
-    # In a sequence every token but the first is a label too: one list of tokens serves both.
-    labels = tokens if data.shape == "sequence" else _without_spaces(_sparse(inputs[str(data.label)]))
-    counted = _joined([tokens, labels]) if spec.shared and data.shape == "labelled" else None
-
-    input_file = _vocabulary(tokens if counted is None else counted, spec.inputs, spec, "inputs")
-    label_file = _vocabulary(labels if counted is None else counted, spec.labels, spec, "labels")
+        file = Counted(tokens, "inputs").file("inputs", spec.inputs, spec.min_count)
+        return {INPUT_IDS: _ids(tokens, file, spec.oov_buckets), LABEL_VALUE: _number(_sparse(inputs[str(data.label)]))}
+    if data.shape == "sequence":
+        labels = tokens  # Every token but the first is a label too.
+        of_inputs = of_labels = Counted(tokens, "tokens")
+    else:
+        labels = _without_spaces(_sparse(inputs[str(data.label)]))
+        if spec.shared:
+            of_inputs = of_labels = Counted(_joined([tokens, labels]), "tokens")
+        else:
+            of_inputs, of_labels = Counted(tokens, "inputs"), Counted(labels, "labels")
+    input_file = of_inputs.file("inputs", spec.inputs, spec.min_count)
+    label_file = of_labels.file("labels", spec.labels, spec.min_count)
     return {INPUT_IDS: _ids(tokens, input_file, spec.oov_buckets), LABEL_IDS: _ids(labels, label_file, 0)}
-
-
-def _vocabulary(tokens: tf.SparseTensor, size: int, spec: VocabularySpec, name: str) -> Any:
-    return tft.vocabulary(
-        tokens,
-        top_k=size,
-        frequency_threshold=spec.min_count if spec.min_count > 1 else None,
-        vocab_filename=name,
-        store_frequency=True,
-        name=name,
-    )
 
 
 def _ids(tokens: tf.SparseTensor, file: Any, oov_buckets: int) -> tf.SparseTensor:

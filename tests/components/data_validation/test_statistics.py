@@ -1,26 +1,27 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tfx.components.statistics_gen.executor import Executor
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import standard_artifacts
 
 from components.data_validation.statistics import split_statistics, statistics_summary
+from components.data_validation.statistics_gen import Executor
 from components.ingest.rows import Columns
 from tests.components.data_validation.conftest import Rows, write_examples
 
 
-def statistics_gen(rows: Rows, folder: Path) -> standard_artifacts.ExampleStatistics:
+def statistics_gen(rows: Rows, folder: Path, max_rows: int = 100) -> standard_artifacts.ExampleStatistics:
     """Through StatisticsGen on Beam, as a run does it."""
     examples = write_examples(rows, folder / "examples")
     statistics = standard_artifacts.ExampleStatistics()
     statistics.uri = str(folder / "statistics")
     args: list[Any] = ["--runner=FnApiRunner", "--sdk_container_image=none"]
     context = BaseBeamExecutor.Context(beam_pipeline_args=args, tmp_dir=str(folder / "beam"), unique_id="1")
-    Executor(context).Do({"examples": [examples]}, {"statistics": [statistics]}, {})
+    Executor(context).Do({"examples": [examples]}, {"statistics": [statistics]}, {"max_rows": max_rows})
     return statistics
 
 
@@ -49,6 +50,14 @@ def test_one_row_more_is_seen(rows: dict[str, list[Columns]], tmp_path: Path) ->
     assert all_of_them["words"]["rows"] - fewer["words"]["rows"] == 1
     assert all_of_them["words"]["values"] - fewer["words"]["values"] == 6
     assert all_of_them["party"]["missing"] - fewer["party"]["missing"] == 1
+
+
+def test_a_large_split_is_sampled_and_says_so(rows: dict[str, list[Columns]], tmp_path: Path) -> None:
+    statistics = statistics_gen(rows, tmp_path, max_rows=3)
+    assert split_statistics(statistics.uri, "train").num_examples == 3
+    assert split_statistics(statistics.uri, "eval").num_examples == 2
+    rates = json.loads(str(statistics.get_json_value_custom_property("sample_rate_by_split")))
+    assert rates == {"train": 0.5, "eval": 1.0, "test": 1.0}
 
 
 def test_missing_statistics_are_named(tmp_path: Path) -> None:

@@ -1,0 +1,14 @@
+"""The Transform of BigVocab."""
+
+from __future__ import annotations
+
+from tfx import v1 as tfx
+from tfx.dsl.components.base import executor_spec
+
+from components.preprocessing.executor import Executor
+
+
+class Transform(tfx.components.Transform):
+    """TFX's Transform, with data read, counted and written in batches."""
+
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
