@@ -7,8 +7,10 @@ import importlib.metadata
 import os
 import platform
 import re
+import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 PACKAGES = ("bigvocab", "tensorflow", "keras", "torch", "numpy")
 
@@ -76,6 +78,36 @@ def resident_memory() -> int:
     return _status("VmRSS")
 
 
+class ChildrenWatch:
+    """Looks every tenth of a second at what is resident in the child processes of this one, as long as it is entered.
+
+    Attributes:
+        peak: bytes: the most in all of them together.
+    """
+
+    def __init__(self) -> None:
+        self.peak = 0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.1):
+            self.look()
+
+    def look(self) -> None:
+        """Looks now."""
+        pids = " ".join(_read(str(file)) for file in Path("/proc/self/task").glob("*/children")).split()
+        self.peak = max(self.peak, sum(_status("VmRSS", pid) for pid in pids))
+
+
 def forget_peak() -> None:
     """Lets `peak_memory` start anew, where the kernel allows it."""
     try:
@@ -84,8 +116,8 @@ def forget_peak() -> None:
         return
 
 
-def _status(key: str) -> int:
-    found = re.search(rf"^{key}:\s*(\d+) kB", _read("/proc/self/status"), re.MULTILINE)
+def _status(key: str, pid: str = "self") -> int:
+    found = re.search(rf"^{key}:\s*(\d+) kB", _read(f"/proc/{pid}/status"), re.MULTILINE)
     return 1024 * int(found[1]) if found else 0
 
 

@@ -18,7 +18,7 @@ import sys
 import traceback
 from typing import Any, Protocol
 
-from benchmarks.machine import forget_peak, peak_memory, resident_memory
+from benchmarks.machine import ChildrenWatch, forget_peak, peak_memory, resident_memory
 from benchmarks.timing import Spent
 
 
@@ -65,8 +65,9 @@ def _answer(workload: Workload, request: dict[str, Any]) -> dict[str, Any]:
         workload.prepare(**request["size"])
         return {}
     forget_peak()
-    spent = workload.turn(request["steps"])
-    return {"cpu": spent.cpu, "wall": spent.wall, "peak": peak_memory()}
+    with ChildrenWatch() as children:
+        spent = workload.turn(request["steps"])
+    return {"cpu": spent.cpu, "wall": spent.wall, "peak": peak_memory() + children.peak}
 
 
 if __name__ == "__main__":
