@@ -18,6 +18,9 @@ from tfx_bsl.coders import example_coder
 
 from components.record_batches import ShardReader
 
+_BATCHES = 8
+"""A file, at most: what trains reads several files at a time, and mixes their rows."""
+
 
 class Executor(executor.Executor):
     """TFX's own executor, with another way in and out."""
@@ -38,7 +41,9 @@ class Executor(executor.Executor):
 def _encode_and_write(
     batches: beam.PCollection, schema: schema_pb2.Schema, file_format: str, output_path: str
 ) -> PValue:
-    sink = _ShardWriter(output_path, coder=beam.coders.BytesCoder(), file_name_suffix=".gz")
+    sink = _ShardWriter(
+        output_path, coder=beam.coders.BytesCoder(), file_name_suffix=".gz", max_records_per_shard=_BATCHES
+    )
     return batches | "Encode" >> beam.ParDo(_Encode(schema)) | "Write" >> beam.io.Write(sink)
 
 
