@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import itertools
 import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -18,7 +21,7 @@ import tensorflow_transform as tft
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from components.files import matching
-from tests.pipeline.kubeflow.pods import Pods
+from tests.pipeline.kubeflow.pods import Ended, Pods
 
 NODES = ("ExampleGen", "ImportSchemaGen", "StatisticsGen", "ExampleValidator", "Transform")
 """What Beam's work is in, and what stands between."""
@@ -33,9 +36,15 @@ def worker_pool(log: Path) -> Iterator[str]:
         yield pool.stdout.readline().split()[-1]
 
 
+@dataclass(frozen=True)
+class JobServer:
+    address: str
+    process: subprocess.Popen[str]
+
+
 @contextlib.contextmanager
-def python_job_server() -> Iterator[str]:
-    """Beam's own, in Python; yields its address."""
+def python_job_server() -> Iterator[JobServer]:
+    """Beam's own, in Python."""
     command = [sys.executable, "-m", "apache_beam.runners.portability.local_job_service_main", "--port", "0"]
     with _running(command, stderr=subprocess.PIPE) as server:
         assert server.stderr
@@ -44,12 +53,12 @@ def python_job_server() -> Iterator[str]:
         port = re.search(r"jobs on port (\d+)", server.stderr.readline())
         assert port, "it says so again and again"
         threading.Thread(target=server.stderr.read, daemon=True).start()
-        yield f"localhost:{port[1]}"
+        yield JobServer(f"localhost:{port[1]}", server)
 
 
-def transform(run: Pods, root: Path, *settings: str) -> None:
+def transform(run: Pods, root: Path, *settings: str, nodes: Sequence[str] = NODES) -> None:
     """Runs all nodes up to Transform as a run of its own."""
-    for node in NODES:
+    for node in nodes:
         ended = run(*node_of_run(node, root, *settings))
         assert ended.code == 0, ended.err
 
@@ -58,6 +67,18 @@ def node_of_run(node: str, root: Path, *settings: str) -> list[str]:
     """The command, without `bigvocab`."""
     words = [word for setting in settings for word in ("--set", setting)]
     return ["run-node", node, "--root", str(root), "--run-id", "one", *words]
+
+
+def wait_for_writing(node: str, root: Path, ended: Future[Ended]) -> None:
+    """Waits until Beam writes files of a node: it is in the middle of its work."""
+    while not glob.glob(f"{root}/artifacts/{node}/**/*beam-temp*", recursive=True, include_hidden=True):
+        with contextlib.suppress(TimeoutError):
+            raise AssertionError(f"it ended before: {ended.result(timeout=0.05)}")
+
+
+def causes(node: str, ended: Ended) -> list[str]:
+    """The lines that say why a node failed."""
+    return re.findall(rf"^{node} failed\. (.+)$", ended.err, re.MULTILINE)
 
 
 def assert_equal(one: Path, two: Path) -> None:

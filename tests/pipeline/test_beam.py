@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import queue
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from apache_beam.portability.api import beam_fn_api_pb2
 
 from pipeline.beam import option_faults
+from pipeline.beam_pool import Pool
 from pipeline.loading import ConfigurationError, check_files, load
 from tests.pipeline import engines
 from tests.pipeline.kubeflow.pods import pods
@@ -69,14 +75,43 @@ def test_what_beam_would_stumble_over_is_told_before(said: str, fault: str) -> N
 
 
 @pytest.mark.slow
-def test_an_engine_of_other_processes_makes_what_this_one_makes(tmp_path: Path) -> None:
+def test_an_engine_of_other_processes_makes_what_this_one_makes_also_after_it_was_lost(tmp_path: Path) -> None:
     settings = ["data.share=0.02", "vocabulary={inputs: 1000, labels: 2000}"]
-    with (
-        engines.worker_pool(tmp_path / "pool.log") as pool,
-        engines.python_job_server() as jobs,
-        pods(tmp_path / "pods", {}) as run,
-    ):
+    root = tmp_path / "engine"
+    with engines.worker_pool(tmp_path / "pool.log") as pool, pods(tmp_path / "pods", {}) as run:
+
+        def on(server: engines.JobServer) -> list[str]:
+            return [*settings, f"beam={{kind: portable, endpoint: '{server.address}', workers: '{pool}'}}"]
+
         engines.transform(run, tmp_path / "local", *settings, "beam.kind=local")
-        beam = f"beam={{kind: portable, endpoint: '{jobs}', workers: '{pool}'}}"
-        engines.transform(run, tmp_path / "engine", *settings, beam)
-    engines.assert_equal(tmp_path / "local", tmp_path / "engine")
+        with engines.python_job_server() as server, ThreadPoolExecutor() as executor:
+            engines.transform(run, root, *on(server), nodes=engines.NODES[:-1])
+            lost = executor.submit(run, *engines.node_of_run("Transform", root, *on(server)))
+            engines.wait_for_writing("Transform", root, lost)
+            server.process.kill()
+        assert lost.result().code == 1
+        (cause,) = engines.causes("Transform", lost.result())
+        assert cause.startswith("Beam's engine was lost: UNAVAILABLE")
+        with engines.python_job_server() as server:
+            engines.transform(run, root, *on(server), nodes=["Transform"])
+    engines.assert_equal(tmp_path / "local", root)
+
+
+def test_a_worker_that_dies_is_told_of() -> None:
+    said: queue.SimpleQueue[str] = queue.SimpleQueue()
+    pool = Pool(use_process=True, container_executable=shutil.which("false"))
+    pool.out = Said(said)
+    pool.StartWorker(beam_fn_api_pb2.StartWorkerRequest(worker_id="1-1"), None)
+    assert said.get(timeout=60).startswith("Beam's worker 1-1 died: exit code 1.")
+
+
+class Said(io.StringIO):
+    """A stream whose lines are waited for."""
+
+    def __init__(self, lines: queue.SimpleQueue[str]) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def write(self, line: str) -> int:
+        self._lines.put(line)
+        return len(line)
