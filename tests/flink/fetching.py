@@ -46,7 +46,8 @@ def flink(kept: Path | None = None) -> Path:
         kept: where it is kept (default: the cache).
 
     Raises:
-        Unfetched: the package index does not have it, or has another file of this version.
+        Unfetched: the package index does not have it, or does not answer.
+        Damaged: it has another file of this version.
     """
     place = (kept or cache()) / f"flink-{FLINK}"
     if not place.exists():
@@ -59,7 +60,8 @@ def flink(kept: Path | None = None) -> Path:
             )  # fmt: skip
             if ended.returncode:
                 why = ended.stderr.strip()
-                raise Unfetched(f"apache-flink-libraries {FLINK} could not be fetched from the package index: {why}")
+                error = Damaged if "Hash mismatch" in why else Unfetched
+                raise error(f"apache-flink-libraries {FLINK} could not be fetched from the package index: {why}")
             _move(new / "site" / "pyflink", place)
     return place
 
