@@ -1,8 +1,6 @@
-"""Python workers for engines that are not Python: `bigvocab beam-workers`, and what it starts for each worker.
+"""A Python worker for engines that are not Python: what `bigvocab beam-workers` starts.
 
-Beam's own pool starts workers that know nothing of TFX, and TFX has to be loaded before what it is made of: without it
-`tensorflow_data_validation` finds a module missing. So the pool is told to start the worker here, by the flags that
-Beam gives to what stands in its containers.
+TFX has to be loaded before what it is made of: without it `tensorflow_data_validation` finds a module missing.
 """
 
 from __future__ import annotations
@@ -10,37 +8,9 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import sys
-import threading
 from collections.abc import Sequence
-from pathlib import Path
 
 SCRIPT = "bigvocab-beam-worker"
-
-
-def serve(port: int) -> None:
-    """Starts workers when an engine asks for them, for ever.
-
-    Raises:
-        OSError: the port is taken.
-    """
-    from apache_beam.runners.worker.worker_pool_main import BeamFnExternalWorkerPoolServicer
-
-    executable = Path(sys.executable).with_name(SCRIPT)
-    if not executable.exists():
-        raise OSError(f"{executable} is not there: BigVocab is not installed beside this Python")
-    try:
-        address, server = BeamFnExternalWorkerPoolServicer.start(
-            use_process=True, port=port, container_executable=str(executable)
-        )
-    except RuntimeError as error:
-        raise OSError(f"port {port} cannot be listened on: {error}") from error
-    sys.stdout.write(f"Beam's workers are to be had at {address}\n")
-    sys.stdout.flush()
-    try:
-        threading.Event().wait()
-    finally:
-        server.stop(grace=None)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

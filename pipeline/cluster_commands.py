@@ -65,10 +65,12 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
 
 
 def _beam_workers(arguments: argparse.Namespace) -> int:
-    from pipeline import beam_worker
+    from pipeline import beam_pool
+    from pipeline.runner import interruptible
 
     try:
-        beam_worker.serve(arguments.port)
+        with interruptible():  # Told to end, it ends its workers too.
+            beam_pool.serve(arguments.port)
     except OSError as error:
         raise UserError(str(error), FAILED) from error
     except KeyboardInterrupt:

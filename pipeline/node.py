@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import grpc
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx import types
 from tfx import v1 as tfx
@@ -192,5 +193,10 @@ def _execution(handle: metadata.Metadata, execution_id: int | None) -> mlmd.Exec
 
 
 def _message(error: BaseException) -> str:
+    if isinstance(error, grpc.FutureTimeoutError):  # It has no text at all.
+        return "Beam's engine does not answer: is its job server up, and at the address that `beam` says?"
+    if isinstance(error, grpc.RpcError) and isinstance(error, grpc.Call):
+        # Its own text is an object's, over several lines.
+        return f"Beam's engine was lost: {error.code().name}: {error.details()}"
     text = str(error).strip()
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
-import re
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
+import io
+import queue
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import pytest
-import tensorflow as tf
-import tensorflow_transform as tft
+from apache_beam.portability.api import beam_fn_api_pb2
 
-from components.files import matching
 from pipeline.beam import option_faults
+from pipeline.beam_pool import Pool
 from pipeline.loading import ConfigurationError, check_files, load
-from tests.pipeline.kubeflow.pods import Pods, pods
+from tests.pipeline import engines
+from tests.pipeline.kubeflow.pods import pods
 
 POOL = ["--environment_type=EXTERNAL", "--environment_config=localhost:50000", "--sdk_container_image=none"]
 
@@ -77,74 +74,44 @@ def test_what_beam_would_stumble_over_is_told_before(said: str, fault: str) -> N
     assert fault in str(raised.value)
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[str]:
-    """Beam's own job server, with workers in processes of their own: what is told of it as `beam`."""
-    jobs = [sys.executable, "-m", "apache_beam.runners.portability.local_job_service_main", "--port", "0"]
-    pool = [str(Path(sys.executable).with_name("bigvocab")), "beam-workers", "--port", "0"]
-    with (tmp_path / "pool.log").open("w") as log:
-        server = subprocess.Popen(jobs, stderr=subprocess.PIPE, text=True)
-        workers = subprocess.Popen(pool, stdout=subprocess.PIPE, stderr=log, text=True)
-        try:
-            assert workers.stdout
-            assert server.stderr
-            address = workers.stdout.readline().split()[-1]
-            said = "".join(itertools.takewhile(lambda line: "Listening for beam jobs" not in line, server.stderr))
-            assert server.poll() is None, said
-            port = re.search(r"jobs on port (\d+)", server.stderr.readline())
-            assert port, "it says so again and again"
-            threading.Thread(target=server.stderr.read, daemon=True).start()
-            yield f"beam={{kind: portable, endpoint: 'localhost:{port[1]}', workers: '{address}'}}"
-        finally:
-            for process in (server, workers):
-                process.terminate()
-                process.wait()
-
-
 @pytest.mark.slow
-def test_an_engine_of_other_processes_makes_what_this_one_makes(engine: str, tmp_path: Path) -> None:
-    with pods(tmp_path / "pods", {}) as run:
-        transform(run, tmp_path / "local", "beam.kind=local")
-        transform(run, tmp_path / "engine", engine)
-    for name in ("inputs", "labels", "category_party"):
-        one, two = (vocabulary(tmp_path / root, name) for root in ("local", "engine"))
-        assert one == two, name
-    for split in ("train", "eval"):
-        raw = [
-            sorted(record.numpy() for record in records(tmp_path / root, "ExampleGen/examples", split))
-            for root in ("local", "engine")
-        ]
-        assert raw[0] == raw[1]
-        one, two = (transformed(tmp_path / root, split) for root in ("local", "engine"))
-        assert len(one) == len(two) > 10
-        for a, b in zip(one, two, strict=True):
-            assert a[:-1] == b[:-1]
-            # Moments are added up in another order.
-            np.testing.assert_allclose(a[-1], b[-1], rtol=1e-5)
+def test_an_engine_of_other_processes_makes_what_this_one_makes_also_after_it_was_lost(tmp_path: Path) -> None:
+    settings = ["data.share=0.02", "vocabulary={inputs: 1000, labels: 2000}"]
+    root = tmp_path / "engine"
+    with engines.worker_pool(tmp_path / "pool.log") as pool, pods(tmp_path / "pods", {}) as run:
+
+        def on(server: engines.JobServer) -> list[str]:
+            return [*settings, f"beam={{kind: portable, endpoint: '{server.address}', workers: '{pool}'}}"]
+
+        engines.transform(run, tmp_path / "local", *settings, "beam.kind=local")
+        with engines.python_job_server() as server, ThreadPoolExecutor() as executor:
+            engines.transform(run, root, *on(server), nodes=engines.NODES[:-1])
+            lost = executor.submit(run, *engines.node_of_run("Transform", root, *on(server)))
+            engines.wait_for_writing("Transform", root, lost)
+            server.process.kill()
+        assert lost.result().code == 1
+        (cause,) = engines.causes("Transform", lost.result())
+        assert cause.startswith("Beam's engine was lost: UNAVAILABLE")
+        with engines.python_job_server() as server:
+            engines.transform(run, root, *on(server), nodes=["Transform"])
+    engines.assert_equal(tmp_path / "local", root)
 
 
-def transform(run: Pods, root: Path, beam: str) -> None:
-    settings = ["data.share=0.02", "vocabulary={inputs: 1000, labels: 2000}", beam]
-    words = [word for setting in settings for word in ("--set", setting)]
-    for node in ("ExampleGen", "ImportSchemaGen", "StatisticsGen", "ExampleValidator", "Transform"):
-        ended = run("run-node", node, "--root", str(root), "--run-id", "one", *words)
-        assert ended.code == 0, ended.err
+def test_a_worker_that_dies_is_told_of() -> None:
+    said: queue.SimpleQueue[str] = queue.SimpleQueue()
+    pool = Pool(use_process=True, container_executable=shutil.which("false"))
+    pool.out = Said(said)
+    pool.StartWorker(beam_fn_api_pb2.StartWorkerRequest(worker_id="1-1"), None)
+    assert said.get(timeout=60).startswith("Beam's worker 1-1 died: exit code 1.")
 
 
-def vocabulary(root: Path, name: str) -> str:
-    (graph,) = root.glob("artifacts/Transform/transform_graph/*")
-    return Path(str(tft.TFTransformOutput(str(graph)).vocabulary_file_by_name(name))).read_text()
+class Said(io.StringIO):
+    """A stream whose lines are waited for."""
 
+    def __init__(self, lines: queue.SimpleQueue[str]) -> None:
+        super().__init__()
+        self._lines = lines
 
-def records(root: Path, of: str, split: str) -> tf.data.TFRecordDataset:
-    return tf.data.TFRecordDataset(matching([f"{root}/artifacts/{of}/*/Split-{split}/*"]), "GZIP")
-
-
-def transformed(root: Path, split: str) -> list[tuple]:
-    """Ids, and the one number last; in an order of their own: an engine keeps none."""
-    found = []
-    for record in records(root, "Transform/transformed_examples", split):
-        features = tf.train.Example.FromString(record.numpy()).features.feature
-        ids = tuple(tuple(features[name].int64_list.value) for name in sorted(features) if name != "year")
-        found.append((*ids, tuple(features["year"].float_list.value)))
-    return sorted(found)
+    def write(self, line: str) -> int:
+        self._lines.put(line)
+        return len(line)

@@ -1,0 +1,199 @@
+"""A session cluster of Flink: a job manager and task managers, processes that only this machine can reach."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from apache_beam.utils.subprocess_server import JavaHelper, pick_port
+
+HOST = "127.0.0.1"
+Found = TypeVar("Found")
+_JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
+_TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
+_PARAMETERS = "org.apache.flink.runtime.util.bash.BashJavaUtils"
+# As in the configuration that Flink comes with: without them Java 17 hides from it what it looks into.
+_EXPORTED = ("java.base/sun.net.util", "java.rmi/sun.rmi.registry", "java.security.jgss/sun.security.krb5")
+_OPEN = (
+    "java.lang", "java.net", "java.io", "java.nio", "sun.nio.ch", "java.lang.reflect", "java.text", "java.time",
+    "java.util", "java.util.concurrent", "java.util.concurrent.atomic", "java.util.concurrent.locks",
+)  # fmt: skip
+JAVA_17 = [
+    *(f"--add-exports={package}=ALL-UNNAMED" for package in _EXPORTED),
+    *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPEN),
+]
+# A machine with other work to do starts three JVMs in less.
+_DEADLINE = 120
+
+
+class ClusterError(Exception):
+    """A process of the cluster has ended, or something has not happened in time."""
+
+
+class Cluster:
+    """Two slots a task manager, so that one of them can do what two did.
+
+    Attributes:
+        processes: by name: `jobmanager`, and the task managers by the ids that Flink knows them by.
+        address: of the REST API.
+    """
+
+    def __init__(self, home: Path, folder: Path) -> None:
+        """Starts nothing yet.
+
+        Args:
+            home: Flink's folders `lib` and `bin`.
+            folder: where configuration, logs and all else goes.
+        """
+        self._home, self._folder = home, folder
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._files = contextlib.ExitStack()
+        rpc, rest = pick_port(None, None)
+        self.address = f"{HOST}:{rest}"
+        said = {
+            "jobmanager": {"rpc.address": HOST, "rpc.port": rpc, "bind-host": HOST, "memory.process.size": "1g"},
+            "taskmanager": {
+                "host": HOST, "bind-host": HOST, "numberOfTaskSlots": 2, "load-balance.mode": "SLOTS",
+                "memory.flink.size": "1536m", "memory.jvm-metaspace.size": "512m", "memory.network.fraction": 0.2,
+            },
+            "rest": {"address": HOST, "bind-address": HOST, "port": rest, "bind-port": rest},
+            "io.tmp.dirs": str(folder / "tmp"),
+            "web.refresh-interval": "200 ms",
+            # A task manager that was killed is noticed within seconds, and one that is slow is let be.
+            "heartbeat": {"interval": "1s", "timeout": "60s", "rpc-failure-threshold": 2},
+            "restart-strategy": {"type": "fixed-delay", "fixed-delay": {"attempts": 3, "delay": "1s"}},
+        }  # fmt: skip
+        (folder / "tmp").mkdir(parents=True)
+        (folder / "config.yaml").write_text(yaml.safe_dump(said))
+
+    def start(self, task_managers: int) -> None:
+        """Starts all, and waits until each has told the job manager that it is there.
+
+        Raises:
+            ClusterError: one has ended, or two minutes were not enough.
+        """
+        jvm, settings = self._parameters("GET_JM_RESOURCE_PARAMS")
+        self._start("jobmanager", jvm, _JOB_MANAGER, *settings)
+        jvm, settings = self._parameters("GET_TM_RESOURCE_PARAMS")
+        for number in range(1, task_managers + 1):
+            name = f"taskmanager-{number}"
+            self._start(name, jvm, _TASK_MANAGER, *settings, "-D", f"taskmanager.resource-id={name}")
+        self.until(lambda: len(self.task_managers()) == task_managers, f"{task_managers} task managers")
+
+    def stop(self) -> None:
+        """Ends the processes that are left."""
+        for process in self.processes.values():
+            process.terminate()
+        for process in self.processes.values():
+            try:
+                process.wait(_DEADLINE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.processes.clear()
+        self._files.close()
+
+    def kill(self, name: str) -> None:
+        """Ends a process without a word of farewell."""
+        process = self.processes.pop(name)
+        process.kill()
+        process.wait()
+
+    def ask(self, path: str) -> Any:
+        """What the REST API answers.
+
+        Raises:
+            OSError: nothing does, or not with this.
+        """
+        with urllib.request.urlopen(f"http://{self.address}/{path}", timeout=10) as answer:
+            return json.load(answer)
+
+    def task_managers(self) -> dict[str, dict[str, Any]]:
+        """Those that the job manager knows of, by id. None while it does not answer yet."""
+        try:
+            return {one["id"]: one for one in self.ask("taskmanagers")["taskmanagers"]}
+        except OSError:
+            return {}
+
+    def at_work(self) -> list[str]:
+        """The task managers on which steps of a job run that has other steps behind it."""
+        found = set()
+        with contextlib.suppress(OSError):  # It does not answer yet, or the job has just gone.
+            for job in self.ask("jobs")["jobs"]:
+                steps = self.ask(f"jobs/{job['id']}")["vertices"] if job["status"] == "RUNNING" else []
+                if any(step["status"] == "FINISHED" for step in steps):
+                    for step in steps:
+                        hosts = self.ask(f"jobs/{job['id']}/vertices/{step['id']}/taskmanagers")["taskmanagers"]
+                        found |= {host["taskmanager-id"] for host in hosts if host["status-counts"]["RUNNING"]}
+        return sorted(found & set(self.processes))
+
+    def kill_at_work(self, ended: Callable[[], bool]) -> None:
+        """Kills a task manager in the middle of a job.
+
+        Raises:
+            ClusterError: the job has ended before, or two minutes were not enough for it to begin.
+        """
+
+        def busy() -> list[str]:
+            if ended():
+                raise ClusterError("the job ended before a task manager could be killed")
+            return self.at_work()
+
+        self.kill(self.until(busy, "task at work")[0])
+
+    def until(self, condition: Callable[[], Found], what: str) -> Found:
+        """Waits for a condition; gives what it found.
+
+        Raises:
+            ClusterError: a process has ended, or two minutes were not enough.
+        """
+        deadline = time.monotonic() + _DEADLINE
+        while not (found := condition()):
+            for name, process in self.processes.items():
+                if process.poll() is not None:
+                    raise ClusterError(f"{name} has ended with {process.returncode}:\n{self._log(name)}")
+            if time.monotonic() > deadline:
+                raise ClusterError(f"no {what} after {_DEADLINE} s:\n{self._log('jobmanager')}")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.processes["jobmanager"].wait(0.2)
+        return found
+
+    def _start(self, name: str, jvm: list[str], main: str, *arguments: str) -> None:
+        log = self._files.enter_context((self._folder / f"{name}.log").open("wb"))
+        command = [
+            JavaHelper.get_java(), *jvm, *JAVA_17, "-Dlog4j2.level=INFO", "-classpath", f"{self._home}/lib/*", main,
+            "--configDir", str(self._folder), *arguments,
+        ]  # fmt: skip
+        self.processes[name] = subprocess.Popen(command, cwd=self._folder, stdout=log, stderr=subprocess.STDOUT)
+
+    def _parameters(self, of: str) -> tuple[list[str], list[str]]:
+        """What Flink's own start script passes on: the JVM's flags, and how the memory is shared out."""
+        answer = subprocess.run(
+            [JavaHelper.get_java(), "-classpath", f"{self._home}/lib/*:{self._home}/bin/*", _PARAMETERS,
+             of, "--configDir", str(self._folder)],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        mark = "BASH_JAVA_UTILS_EXEC_RESULT:"
+        jvm, settings = (line.removeprefix(mark) for line in answer.stdout.splitlines() if line.startswith(mark))
+        return jvm.split(), settings.split()
+
+    def _log(self, name: str) -> str:
+        return "\n".join((self._folder / f"{name}.log").read_text().splitlines()[-20:])
+
+
+@contextlib.contextmanager
+def running(home: Path, folder: Path, task_managers: int = 2) -> Iterator[Cluster]:
+    """A cluster, until the end of the block."""
+    cluster = Cluster(home, folder)
+    try:
+        cluster.start(task_managers)
+        yield cluster
+    finally:
+        cluster.stop()

@@ -1,0 +1,144 @@
+"""Beam's engines in processes of their own, and whether what one makes is what another one makes."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import itertools
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_transform as tft
+from tensorflow_metadata.proto.v0 import statistics_pb2
+
+from components.files import matching
+from tests.pipeline.kubeflow.pods import Ended, Pods
+
+NODES = ("ExampleGen", "ImportSchemaGen", "StatisticsGen", "ExampleValidator", "Transform")
+"""What Beam's work is in, and what stands between."""
+
+
+@contextlib.contextmanager
+def worker_pool(log: Path) -> Iterator[str]:
+    """`bigvocab beam-workers`; yields its address."""
+    command = [str(Path(sys.executable).with_name("bigvocab")), "beam-workers", "--port", "0"]
+    with log.open("w") as said, _running(command, stdout=subprocess.PIPE, stderr=said) as pool:
+        assert pool.stdout
+        yield pool.stdout.readline().split()[-1]
+
+
+@dataclass(frozen=True)
+class JobServer:
+    address: str
+    process: subprocess.Popen[str]
+
+
+@contextlib.contextmanager
+def python_job_server() -> Iterator[JobServer]:
+    """Beam's own, in Python."""
+    command = [sys.executable, "-m", "apache_beam.runners.portability.local_job_service_main", "--port", "0"]
+    with _running(command, stderr=subprocess.PIPE) as server:
+        assert server.stderr
+        said = "".join(itertools.takewhile(lambda line: "Listening for beam jobs" not in line, server.stderr))
+        assert server.poll() is None, said
+        port = re.search(r"jobs on port (\d+)", server.stderr.readline())
+        assert port, "it says so again and again"
+        threading.Thread(target=server.stderr.read, daemon=True).start()
+        yield JobServer(f"localhost:{port[1]}", server)
+
+
+def transform(run: Pods, root: Path, *settings: str, nodes: Sequence[str] = NODES) -> None:
+    """Runs all nodes up to Transform as a run of its own."""
+    for node in nodes:
+        ended = run(*node_of_run(node, root, *settings))
+        assert ended.code == 0, ended.err
+
+
+def node_of_run(node: str, root: Path, *settings: str) -> list[str]:
+    """The command, without `bigvocab`."""
+    words = [word for setting in settings for word in ("--set", setting)]
+    return ["run-node", node, "--root", str(root), "--run-id", "one", *words]
+
+
+def wait_for_writing(node: str, root: Path, ended: Future[Ended]) -> None:
+    """Waits until Beam writes files of a node: it is in the middle of its work."""
+    while not glob.glob(f"{root}/artifacts/{node}/**/*beam-temp*", recursive=True, include_hidden=True):
+        with contextlib.suppress(TimeoutError):
+            raise AssertionError(f"it ended before: {ended.result(timeout=0.05)}")
+
+
+def causes(node: str, ended: Ended) -> list[str]:
+    """The lines that say why a node failed."""
+    return re.findall(rf"^{node} failed\. (.+)$", ended.err, re.MULTILINE)
+
+
+def assert_equal(one: Path, two: Path) -> None:
+    """The same vocabularies, as many records, and the same rows; of each node there is one output."""
+    assert _counted(one) == _counted(two)
+    for name in ("inputs", "labels", "category_party"):
+        assert _vocabulary(one, name) == _vocabulary(two, name), name
+    for split in ("train", "eval"):
+        raw = [sorted(record.numpy() for record in _records(root, "ExampleGen/examples", split)) for root in (one, two)]
+        assert raw[0] == raw[1]
+        rows = [_transformed(root, split) for root in (one, two)]
+        assert len(rows[0]) == len(rows[1]) > 10
+        for a, b in zip(*rows, strict=True):
+            assert a[:-1] == b[:-1]
+            # Moments are added up in another order.
+            np.testing.assert_allclose(a[-1], b[-1], rtol=1e-5)
+
+
+@contextlib.contextmanager
+def _running(
+    command: list[str], stdout: int | None = None, stderr: IO[str] | int | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(command, text=True, stdout=stdout, stderr=stderr)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _vocabulary(root: Path, name: str) -> str:
+    graph = _only(root, "Transform/transform_graph")
+    return Path(str(tft.TFTransformOutput(graph).vocabulary_file_by_name(name))).read_text()
+
+
+def _counted(root: Path) -> dict[str, int]:
+    """How many rows the statistics of each split are about."""
+    found = {}
+    for file in Path(_only(root, "StatisticsGen/statistics")).glob("Split-*/*"):
+        statistics = statistics_pb2.DatasetFeatureStatisticsList.FromString(file.read_bytes())
+        found[file.parent.name] = statistics.datasets[0].num_examples
+    assert min(found.values()) > 10
+    return found
+
+
+def _records(root: Path, of: str, split: str) -> tf.data.TFRecordDataset:
+    return tf.data.TFRecordDataset(matching([f"{_only(root, of)}/Split-{split}/*"]), "GZIP")
+
+
+def _only(root: Path, output: str) -> str:
+    """The folder of an output that there is one of."""
+    (folder,) = root.glob(f"artifacts/{output}/*")
+    return str(folder)
+
+
+def _transformed(root: Path, split: str) -> list[tuple]:
+    """Ids, and the one number last; in an order of their own: an engine keeps none."""
+    found = []
+    for record in _records(root, "Transform/transformed_examples", split):
+        features = tf.train.Example.FromString(record.numpy()).features.feature
+        ids = tuple(tuple(features[name].int64_list.value) for name in sorted(features) if name != "year")
+        found.append((*ids, tuple(features["year"].float_list.value)))
+    return sorted(found)
