@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from components.ingest.spans import has_spans
+
 if TYPE_CHECKING:
     from pipeline.config import Config
 
@@ -11,7 +13,9 @@ NODES = (
     "ExampleGen",
     "ImportSchemaGen",
     "StatisticsGen",
+    "Window",
     "ExampleValidator",
+    "AnalyzerCache",
     "Transform",
     "Baselines",
     "BaseModel",
@@ -27,4 +31,6 @@ REPORT = "Report"
 
 def node_names(config: Config) -> list[str]:
     """All nodes of a configuration's pipeline, and `Report`."""
-    return [name for name in NODES if name != "BaseModel" or config.trainer.warm_start] + [REPORT]
+    absent = set() if config.trainer.warm_start else {"BaseModel"}
+    absent |= set() if has_spans(config.data.source) else {"Window", "AnalyzerCache"}
+    return [name for name in NODES if name not in absent] + [REPORT]
