@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.resources
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +30,16 @@ from pipeline.config import Config
 from pipeline.paths import Paths
 
 
-def build(config: Config, paths: Paths, span: int | None = None) -> tfx.dsl.Pipeline:
+def build(config: Config, paths: Paths, spans: Sequence[int] = ()) -> tfx.dsl.Pipeline:
     """The whole pipeline.
 
     Args:
         config: says what it does.
         paths: says where everything lies.
-        span: which one is ingested; None where the source has none, or by a node that does not ingest.
+        spans: those that the source has, up to the one that is ingested; empty where it has none, and for nodes that
+            neither ingest nor look for the window.
     """
-    read = _read(config, span)
+    read = _read(config, spans)
     source, [schema_importer, validator] = read[:-2], read[-2:]
     examples = source[-1 if has_spans(config.data.source) else 0].outputs["examples"]
     schema = schema_importer.outputs["schema"]
@@ -115,17 +117,17 @@ def build(config: Config, paths: Paths, span: int | None = None) -> tfx.dsl.Pipe
     return pipeline_of(config, paths, nodes)
 
 
-def one_span(config: Config, paths: Paths, span: int) -> tfx.dsl.Pipeline:
+def one_span(config: Config, paths: Paths, spans: Sequence[int]) -> tfx.dsl.Pipeline:
     """The part of the pipeline that an older span of the window takes: it is ingested and held against the schema."""
-    return pipeline_of(config, paths, _read(config, span))
+    return pipeline_of(config, paths, _read(config, spans))
 
 
-def _read(config: Config, span: int | None) -> list[Any]:
+def _read(config: Config, spans: Sequence[int]) -> list[Any]:
     """The nodes that know one span alone: `sources`, of spans the window too, ImportSchemaGen, ExampleValidator."""
-    source = sources(config, span)
+    source = sources(config, spans[-1] if spans else None)
     statistics = source[-1].outputs["statistics"]
     if has_spans(config.data.source):
-        source.append(_window(source[0], config.data.window))
+        source.append(_window(source[0], config.data.window, spans))
     schema_importer = SchemaImporter(schema_file=schema_file(config)).with_id("ImportSchemaGen")
     validator = example_validator(
         statistics=statistics,
@@ -136,12 +138,12 @@ def _read(config: Config, span: int | None) -> list[Any]:
     return [*source, schema_importer, validator]
 
 
-def _window(examples: tfx.dsl.components.BaseComponent, size: int | None) -> Any:
+def _window(examples: tfx.dsl.components.BaseComponent, size: int | None, there: Sequence[int]) -> Any:
     """The spans that train together."""
     artifacts = tfx.types.standard_artifacts
     return tfx.dsl.Resolver(
         strategy_class=Window,
-        config={"size": size or 0},
+        config={"size": size or 0, "there": [*there]},
         newest=examples.outputs["examples"],
         examples=tfx.dsl.Channel(type=artifacts.Examples),
         statistics=tfx.dsl.Channel(type=artifacts.ExampleStatistics),

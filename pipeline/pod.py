@@ -98,16 +98,18 @@ def _run(pod: Pod, out: TextIO) -> int:
     progress.set_stream(out)
     if pod.node == "Trainer":
         strategy.configure_devices(config.trainer.replicas)
-    # The pod that ingests looks which spans there are; all others go by what it has put into the store.
-    planned = spans.plan(config.data) if pod.node == "ExampleGen" else []
-    ir = compiled(dag.build(config, paths, planned[-1] if planned else None), pod.run_id)
+    # These two look which spans there are; all others go by what they have put into the store.
+    planned = spans.plan(config.data) if pod.node in ("ExampleGen", "Window") else []
+    ir = compiled(dag.build(config, paths, planned), pod.run_id)
     out.write(f"BigVocab {config.name}, run {pod.run_id} -> {paths.root}, {store.describe(connection(ir))}\n")
     if pod.node == REPORT:
         return _report(pod, config, paths, ir, out)
     if pod.node == "Trainer" and pod.workers > 1:
         return _train_together(pod, config, paths, ir, out)
-    if failure := spans.ingest_earlier(config, paths, planned, pod.run_id, Console(out), Interruption()):
-        return _failed(failure.node, failure, out)
+    if pod.node == "ExampleGen":
+        failure = spans.ingest_earlier(config, paths, planned, pod.run_id, Console(out), Interruption())
+        if failure:
+            return _failed(failure.node, failure, out)
     return _run_one(pod, config, paths, ir, out)
 
 

@@ -68,8 +68,7 @@ def run(config: Config, root: Path) -> int:
         outcomes: list[Outcome] = []
         failure = spans.ingest_earlier(config, paths, planned, run_id, console, interruption)
         if not failure:
-            pipeline = dag.build(config, paths, planned[-1] if planned else None)
-            outcomes, failure = walk(pipeline, run_id, console, interruption)
+            outcomes, failure = walk(dag.build(config, paths, planned), run_id, console, interruption)
         summary = results.write_report(config, paths, outcomes, failure, time.monotonic() - started)
         console.line()
         if failure:

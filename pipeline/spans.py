@@ -20,30 +20,35 @@ if TYPE_CHECKING:
 
 
 def plan(data: DataSpec) -> list[int]:
-    """The spans of a run, the oldest first; empty where the source has none.
+    """The spans up to the newest of a run, the oldest first; empty where the source has none.
 
     Raises:
         ConfigurationError: the newest one that is asked for is not there, or there is none at all.
     """
     if not has_spans(data.source):
         return []
-    from components.ingest.span_files import planned, spans_there
+    from components.ingest.span_files import spans_there, spans_up_to
 
     try:
-        return planned(spans_there(data.source, Path()), data.source, data.span, data.window)
+        return spans_up_to(data.span, data.source, spans_there(data.source, Path()))
     except IngestError as error:
         raise ConfigurationError(str(error)) from error
+
+
+def window(data: DataSpec, spans: list[int]) -> list[int]:
+    """Of the spans of `plan` those that train together."""
+    return spans[-(data.window or 0) :]
 
 
 def ingest_earlier(
     config: Config, paths: Paths, spans: list[int], run_id: str, console: Console, interruption: Interruption
 ) -> NodeFailed | None:
-    """Ingests all spans but the newest, each in a run of its own: what was ingested before comes from the cache.
+    """Ingests what else is in the newest one's window, each in a run of its own; what was ingested before is cached.
 
     Args:
         config: has spans.
         paths: where everything lies.
-        spans: the oldest first; the last one is left to the run itself.
+        spans: of `plan`; the last one is left to the run itself.
         run_id: of that run.
         console: gets a line for each span.
         interruption: of the run.
@@ -58,11 +63,13 @@ def ingest_earlier(
     from pipeline.node import NodeFailed
     from pipeline.runner import walk
 
-    for span in spans[:-1]:
+    for span in window(config.data, spans)[:-1]:
         name = f"span {name_of(config.data.source, span)}"
         console.started(name)
         unseen = Console(io.StringIO())
-        outcomes, failure = walk(dag.one_span(config, paths, span), f"{run_id}_span-{span}", unseen, interruption)
+        outcomes, failure = walk(
+            dag.one_span(config, paths, spans[: spans.index(span) + 1]), f"{run_id}_span-{span}", unseen, interruption
+        )
         if failure:
             console.failed(name)
             return NodeFailed(failure.node, f"{name}: {failure}", failure.seconds)

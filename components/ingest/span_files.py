@@ -54,27 +54,23 @@ def spans_there(source: SourceSpec, root: Path) -> list[int]:
     return sorted(found)
 
 
-def planned(there: list[int], source: SourceSpec, newest: int | str | None, window: int | None) -> list[int]:
-    """The spans that are trained on, the oldest first.
+def spans_up_to(newest: int | str | None, source: SourceSpec, there: list[int]) -> list[int]:
+    """Those that are no later than a span, ascending; itself is the last one.
 
     Args:
-        there: those that have files, ascending.
+        newest: its number or name; None is the newest that is there.
         source: has spans.
-        newest: number or name of the last one; None is the newest that is there.
-        window: how many, up to the newest; None is all.
+        there: those that have files, ascending.
 
     Raises:
-        IngestError: the newest is not there; names those that are, the nearest first.
+        IngestError: it is not there; names those that are, and the nearest.
     """
     if newest is None:
-        last = there[-1]
-    else:
-        by_name: Mapping[str, int] = {str(s): s for s in there} | {name_of(source, s): s for s in there}
-        if str(newest) not in by_name:
-            names = [name_of(source, span) for span in there]
-            near = did_you_mean(str(newest), by_name)
-            shown = [f"{len(names) - _SHOWN} older ones", *names[-_SHOWN:]] if len(names) > _SHOWN else names
-            raise IngestError(f"data.span: there is no span {newest}{near} (there are: {', '.join(shown)})")
-        last = by_name[str(newest)]
-    upto = [span for span in there if span <= last]
-    return upto[-window:] if window else upto
+        return there
+    by_name: Mapping[str, int] = {str(s): s for s in there} | {name_of(source, s): s for s in there}
+    if str(newest) not in by_name:
+        names = [name_of(source, span) for span in there]
+        near = did_you_mean(str(newest), by_name)
+        shown = [f"{len(names) - _SHOWN} older ones", *names[-_SHOWN:]] if len(names) > _SHOWN else names
+        raise IngestError(f"data.span: there is no span {newest}{near} (there are: {', '.join(shown)})")
+    return [span for span in there if span <= by_name[str(newest)]]

@@ -30,7 +30,7 @@ class Window(resolver.ResolverStrategy):
     Example:
         >>> window = Resolver(
         ...     strategy_class=Window,
-        ...     config={"size": 8},
+        ...     config={"size": 8, "there": [1, 2, 3]},
         ...     newest=example_gen.outputs["examples"],
         ...     examples=Channel(type=standard_artifacts.Examples),
         ...     statistics=Channel(type=standard_artifacts.ExampleStatistics),
@@ -38,13 +38,16 @@ class Window(resolver.ResolverStrategy):
         >>> window.outputs["examples"], window.outputs["statistics"]
     """
 
-    def __init__(self, size: int = 0) -> None:
+    def __init__(self, size: int = 0, there: Sequence[int] = ()) -> None:
         """Makes the strategy.
 
         Args:
             size: how many spans; 0 is all.
+            there: the spans that the source has; one that was taken out of it is not trained on. Empty: whatever was
+                ingested.
         """
         self._size = size
+        self._there = set(there)
 
     def resolve_artifacts(
         self, store: mlmd.MetadataStore, input_dict: dict[str, list[types.Artifact]]
@@ -61,18 +64,19 @@ class Window(resolver.ResolverStrategy):
         newest = input_dict["newest"][0]
         made = list(makers(store, [*input_dict["examples"], newest]))
         configuration = _configuration(last(made, lambda artifact: artifact.id)[newest.id][0])
-        same = [
-            pair for pair in made if _configuration(pair[0]) == configuration and span_of(pair[1]) <= span_of(newest)
-        ]
+        same = [pair for pair in made if _configuration(pair[0]) == configuration]
         by_span = {span: artifact for span, (_, artifact) in last(same, span_of).items()}
         by_span[span_of(newest)] = newest
-        window = [by_span[span] for span in sorted(by_span)][-self._size :]
+        window = [by_span[span] for span in sorted(by_span) if self._counts(span, span_of(newest))][-self._size :]
         statistics = _by_examples(store, input_dict["statistics"])
         return {
             **input_dict,
             "examples": window,
             "statistics": [statistics[examples.id] for examples in window if examples.id in statistics],
         }
+
+    def _counts(self, span: int, newest: int) -> bool:
+        return span == newest or (span < newest and (not self._there or span in self._there))
 
 
 def span_of(examples: types.Artifact) -> int:
