@@ -36,7 +36,7 @@ def spans_there(source: SourceSpec, root: Path) -> list[int]:
     # TFX's own reading of a pattern, which is also what its driver goes by; it shows the latest span alone.
     glob, regex = utils._create_matching_glob_and_regex(base, split, *kinds, None)
     found: set[int] = set()
-    for file in map(str, fileio.glob(glob)):
+    for file in sorted(map(str, fileio.glob(glob))):
         try:
             tokens, span, *_ = utils._find_matched_span_version_from_path(file, regex, *kinds)
         except ValueError:  # Another file that stands where a span could: its name holds no number.

@@ -25,6 +25,8 @@ NODES = (
     "Evaluator",
     "Pusher",
 )
+OF_SPANS = ("Window", "AnalyzerCache")
+"""Only where the data comes in spans."""
 REPORT = "Report"
 """Not a node of TFX: it reads what the others left in the metadata store, and writes the report."""
 
@@ -32,5 +34,5 @@ REPORT = "Report"
 def node_names(config: Config) -> list[str]:
     """All nodes of a configuration's pipeline, and `Report`."""
     absent = set() if config.trainer.warm_start else {"BaseModel"}
-    absent |= set() if has_spans(config.data.source) else {"Window", "AnalyzerCache"}
+    absent |= set() if has_spans(config.data.source) else set(OF_SPANS)
     return [name for name in NODES if name not in absent] + [REPORT]
