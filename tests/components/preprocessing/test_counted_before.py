@@ -93,7 +93,7 @@ def analysed(
 ) -> tuple[dict[str, bytes], int]:
     """The vocabulary files and moments of some spans, and how many rows were read for them."""
     custom = {"data": DATA.model_dump_json(), "vocabulary": vocabulary.model_dump_json()}
-    spec = {"words": STRING, "year": FLOAT, "party": STRING}
+    spec: dict[str, Any] = {"words": STRING, "year": FLOAT, "party": STRING}
     metadata = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(spec))
     keys = {span: analyzer_cache.DatasetKey(span) for span in spans}
 
@@ -112,7 +112,8 @@ def analysed(
             key: (pipeline | f"Rows{span}" >> beam.Create([*map(_row, SPANS[span])]) if key in wanted else None)
             for span, key in keys.items()
         }
-        graph, written = (rows, known, metadata) | tft_beam.AnalyzeDatasetWithCache(function, pipeline=pipeline)
+        both: Any = (rows, known, metadata) | tft_beam.AnalyzeDatasetWithCache(function, pipeline=pipeline)
+        graph, written = both
         _ = graph | tft_beam.WriteTransformFn(str(folder / "graph"))
         _ = written | analyzer_cache.WriteAnalysisCacheToFS(pipeline, str(folder / "cache"), list(keys.values()))
     result = pipeline.run()
