@@ -128,6 +128,7 @@ def _read(config: Config, spans: Sequence[int]) -> list[Any]:
     statistics = source[-1].outputs["statistics"]
     if has_spans(config.data.source):
         source.append(_window(source[0], config.data.window, spans))
+        source[-1].add_upstream_node(source[1])  # It finds the statistics by their type alone.
     schema_importer = SchemaImporter(schema_file=schema_file(config)).with_id("ImportSchemaGen")
     validator = example_validator(
         statistics=statistics,
