@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import tfx.components  # noqa: F401  before tensorflow_data_validation: it puts a module in place that tfx-bsl dropped
@@ -167,8 +168,8 @@ def _plain(text: str, split: str) -> str:
 
 def _before(statistics: types.Artifact, spans: list[types.Artifact]) -> types.Artifact | None:
     """The statistics of the span before."""
-    place = [artifact.id for artifact in spans].index(statistics.id) if spans else 0
-    return spans[place - 1] if place else None
+    found = [before for before, span in itertools.pairwise(spans) if span.id == statistics.id]
+    return found[0] if found else None
 
 
 def _copy(source: str, target: str) -> None:
