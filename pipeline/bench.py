@@ -14,8 +14,10 @@ from benchmarks import encoders as encoder_arms
 from benchmarks import sampling as sampling_forms
 from benchmarks.ingest import measure as ingest_measure
 from benchmarks.ingest import report as ingest_report
+from benchmarks.ingest import spans as ingest_spans
 from benchmarks.ingest.data import CORPUS, WRITERS
 from benchmarks.machine import Machine, this_machine
+from benchmarks.processes import WorkerError
 from benchmarks.softmax import report
 from benchmarks.softmax.grid import Grid, measure
 from benchmarks.softmax.results import BATCH, BOUNDS, CLASSES, MANY_CLASSES, Results
@@ -223,6 +225,42 @@ def ingest(only: Sequence[str] | None, sizes: Sequence[int], check: bool, out: T
     for failure in results.failures:
         sys.stderr.write(f"{failure}\n")
     return 1 if results.failures or (check and ingest_report.missed(results)) else 0
+
+
+def spans(older: int, sizes: Sequence[int], out: TextIO, file: Path | None = None) -> int:
+    """Measures what a new span costs Transform, with what it counted of the older ones and without.
+
+    Args:
+        older: how many spans are there before the new one.
+        sizes: examples of all spans together; each size has a table.
+        out: takes the tables.
+        file: takes all figures as JSON.
+
+    Returns:
+        0, or 1 when a node failed.
+
+    Raises:
+        BenchError: a wrong option.
+    """
+    if older < 1 or not sizes or min(sizes) < 20_000 * (older + 1):
+        raise BenchError(
+            "--spans takes one older span or more, and --sizes 20,000 examples for each: splits may be empty"
+        )
+    _check_folder(file)
+    machine, say = this_machine(), _progress()
+    found = []
+    for size in sorted(set(sizes)):
+        results = ingest_spans.Results(machine, [])
+        try:
+            ingest_spans.measure(STAGE, older, size, machine.cores, say, results)
+        except WorkerError as error:
+            sys.stderr.write(f"{error}\n{error.trace}\n")
+            return 1
+        found.append(results)
+        _print(out, [f"{machine}.", "", *ingest_spans.lines(results)])
+    if file:
+        file.write_text(json.dumps([results.as_json() for results in found], indent=1) + "\n", encoding="utf-8")
+    return 0
 
 
 def _check_folder(file: Path | None) -> None:

@@ -44,6 +44,9 @@ def _add_benchmarks(benchmarks: argparse._SubParsersAction[Parser]) -> None:
         "--sizes", type=_sizes, default=[100_000, 1_000_000], metavar="N,...",
         help="examples: windows, or labelled rows (default: 100K,1M)",
     )  # fmt: skip
+    ingest.add_argument(
+        "--spans", type=int, metavar="N", help="instead: what Transform takes for one new span after N older ones"
+    )
     ingest.add_argument("--check", action="store_true", help="are the bounds kept? exits with 1 if not")
     ingest.add_argument("--json", type=Path, metavar="FILE", help="write all figures there, as they come")
     ingest.set_defaults(do=_bench_ingest)
@@ -98,6 +101,10 @@ def _bench_ingest(arguments: argparse.Namespace) -> int:
     from pipeline import bench
 
     sizes, check = arguments.sizes, arguments.check
+    if arguments.spans is not None:
+        if arguments.only or check:
+            raise UserError("--spans measures one thing: --only and --check do not go with it")
+        return _measured(lambda: bench.spans(arguments.spans, sizes, sys.stdout, arguments.json))
     return _measured(lambda: bench.ingest(arguments.only, sizes, check, sys.stdout, arguments.json))
 
 

@@ -39,6 +39,9 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run the pipeline: ingest, train, evaluate, push")
     _add_configuration(run)
     run.add_argument("--quick", action="store_true", help="a small run of at most two minutes")
+    run.add_argument(
+        "--span", metavar="N", help="of data in spans: the newest to train on (default: the newest that is there)"
+    )
     run.set_defaults(do=_run)
 
     schema = commands.add_parser("schema", help="write a schema for your own data, by inference")
@@ -86,7 +89,8 @@ def _add_configuration(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    config = load(arguments.preset, arguments.set, arguments.quick)
+    settings = [*arguments.set, *([f"data.span={arguments.span}"] if arguments.span else [])]
+    config = load(arguments.preset, settings, arguments.quick)
     check_files(config)
     from pipeline import runner
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.resources
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,11 @@ from components.evaluation.config import eval_config
 from components.evaluation.last_blessed import LastBlessedModel
 from components.infra_validation.component import infra_validator
 from components.ingest.component import example_gen
+from components.ingest.spans import has_spans
 from components.ingest.spec import DataSpec
+from components.ingest.window import Window
 from components.preprocessing.component import Transform
+from components.preprocessing.counted_before import CountedBefore
 from components.pushing.component import pusher
 from components.trainer.base_model import LastBlessedOnOtherData
 from pipeline import store
@@ -27,31 +32,37 @@ from pipeline.config import Config
 from pipeline.paths import Paths
 
 
-def build(config: Config, paths: Paths) -> tfx.dsl.Pipeline:
-    """The whole pipeline."""
-    source = sources(config)
-    statistics = source[-1].outputs["statistics"]
-    examples = source[0].outputs["examples"]
+def build(config: Config, paths: Paths, spans: Sequence[int] = ()) -> tfx.dsl.Pipeline:
+    """The whole pipeline.
+
+    Args:
+        config: says what it does.
+        paths: says where everything lies.
+        spans: those that the source has, up to the one that is ingested; empty where it has none, and for nodes that
+            neither ingest nor look for the window.
+    """
+    read = _read(config, spans)
+    source, [schema_importer, validator] = read[:-2], read[-2:]
+    examples = source[-1 if has_spans(config.data.source) else 0].outputs["examples"]
+    schema = schema_importer.outputs["schema"]
     data = _columns(config).model_dump_json()
     evaluation = config.evaluation.model_dump_json()
 
-    schema_importer = SchemaImporter(schema_file=schema_file(config)).with_id("ImportSchemaGen")
-    schema = schema_importer.outputs["schema"]
-    validator = example_validator(
-        statistics=statistics, schema=schema, code=fingerprint("components.data_validation.validator")
-    )
+    transform_config = {
+        "data": data,
+        "vocabulary": config.vocabulary.model_dump_json(),
+        "code": fingerprint("components.preprocessing.preprocessing", "components.preprocessing.component"),
+    }
+    counted = [_counted_before(examples, transform_config)] if has_spans(config.data.source) else []
     transform = Transform(
         examples=examples,
         schema=schema,
         preprocessing_fn="components.preprocessing.preprocessing.preprocessing_fn",
         splits_config=transform_pb2.SplitsConfig(analyze=["train"], transform=["train", "eval"]),
-        custom_config={
-            "data": data,
-            "vocabulary": config.vocabulary.model_dump_json(),
-            "code": fingerprint("components.preprocessing.preprocessing", "components.preprocessing.component"),
-        },
+        custom_config=transform_config,
         disable_statistics=True,
-        disable_analyzer_cache=True,  # Nothing reads it as long as there is one span of data.
+        analyzer_cache=counted[0].outputs["cache"] if counted else None,
+        disable_analyzer_cache=not counted,  # Nothing reads it as long as there is one span of data.
     )
     transform.add_upstream_node(validator)  # Nothing is learnt from data that the schema does not allow.
     baselines = Baselines(
@@ -104,8 +115,52 @@ def build(config: Config, paths: Paths) -> tfx.dsl.Pipeline:
         directory=paths.serving,
         code=fingerprint("components.pushing.component"),
     )
-    nodes = [*source, schema_importer, validator, transform, baselines, *base, trainer, last, evaluator, infra, push]
+    nodes = [*read, *counted, transform, baselines, *base, trainer, last, evaluator, infra, push]
     return pipeline_of(config, paths, nodes)
+
+
+def one_span(config: Config, paths: Paths, spans: Sequence[int]) -> tfx.dsl.Pipeline:
+    """The part of the pipeline that an older span of the window takes: it is ingested and held against the schema."""
+    return pipeline_of(config, paths, _read(config, spans))
+
+
+def _read(config: Config, spans: Sequence[int]) -> list[Any]:
+    """The nodes that know one span alone: `sources`, of spans the window too, ImportSchemaGen, ExampleValidator."""
+    source = sources(config, spans[-1] if spans else None)
+    statistics = source[-1].outputs["statistics"]
+    if has_spans(config.data.source):
+        source.append(_window(source[0], config.data.window, spans))
+        source[-1].add_upstream_node(source[1])  # It finds the statistics by their type alone.
+    schema_importer = SchemaImporter(schema_file=schema_file(config)).with_id("ImportSchemaGen")
+    validator = example_validator(
+        statistics=statistics,
+        schema=schema_importer.outputs["schema"],
+        code=fingerprint("components.data_validation.validator"),
+        spans=source[-1].outputs["statistics"] if has_spans(config.data.source) else None,
+    )
+    return [*source, schema_importer, validator]
+
+
+def _window(examples: tfx.dsl.components.BaseComponent, size: int | None, there: Sequence[int]) -> Any:
+    """The spans that train together."""
+    artifacts = tfx.types.standard_artifacts
+    return tfx.dsl.Resolver(
+        strategy_class=Window,
+        config={"size": size or 0, "there": [*there]},
+        newest=examples.outputs["examples"],
+        examples=tfx.dsl.Channel(type=artifacts.Examples),
+        statistics=tfx.dsl.Channel(type=artifacts.ExampleStatistics),
+    ).with_id("Window")
+
+
+def _counted_before(examples: tfx.types.BaseChannel, transform_config: dict[str, str]) -> Any:
+    """What Transform need not count again."""
+    return tfx.dsl.Resolver(
+        strategy_class=CountedBefore,
+        config={"custom_config": json.dumps(transform_config)},
+        examples=examples,
+        cache=tfx.dsl.Channel(type=tfx.types.standard_artifacts.TransformCache),
+    ).with_id("AnalyzerCache")
 
 
 def _base_model(transform: tfx.dsl.components.BaseComponent) -> Any:
@@ -118,11 +173,10 @@ def _base_model(transform: tfx.dsl.components.BaseComponent) -> Any:
     ).with_id("BaseModel")
 
 
-def sources(config: Config) -> list[tfx.dsl.components.BaseComponent]:
-    """What comes before the schema: the rows and their statistics."""
-    examples = example_gen(_columns(config), Path(), code=fingerprint("components.ingest.component")).with_id(
-        "ExampleGen"
-    )
+def sources(config: Config, span: int | None = None) -> list[tfx.dsl.components.BaseComponent]:
+    """What comes before the schema: the rows, of one span if they come in spans, and their statistics."""
+    code = fingerprint("components.ingest.component")
+    examples = example_gen(_columns(config), Path(), code=code, span=span).with_id("ExampleGen")
     statistics = StatisticsGen(
         examples.outputs["examples"], config.statistics, code=fingerprint("components.data_validation.statistics_gen")
     )
@@ -146,6 +200,6 @@ def schema_file(config: Config) -> str:
 
 
 def _columns(config: Config) -> DataSpec:
-    """What the columns mean, without what no component may depend on: a schema file that has just been written must not
-    make everything run again."""
-    return config.data.model_copy(update={"schema_file": None})
+    """What the columns mean, without what no component may depend on: neither a schema file that has just been written
+    nor a span more may make everything run again."""
+    return config.data.model_copy(update={"schema_file": None, "window": None, "span": None})

@@ -14,6 +14,7 @@ import yaml
 from pydantic import ValidationError
 
 from components.files import is_remote
+from components.ingest.spans import every
 from components.spelling import did_you_mean
 from pipeline.beam import option_faults
 from pipeline.config import Config
@@ -93,7 +94,7 @@ def check_files(config: Config, schema_needed: bool = True) -> None:
     """
     faults = []
     source = config.data.source.path
-    if source and not is_remote(source) and not Path(source).exists() and not glob.glob(source, recursive=True):
+    if source and not is_remote(source) and not Path(source).exists() and not glob.glob(every(source), recursive=True):
         parent = Path(source).parent
         near = did_you_mean(Path(source).name, [p.name for p in parent.iterdir()] if parent.is_dir() else [])
         faults.append(f"data.source.path: {source} is not there{near}")

@@ -17,7 +17,7 @@ from pipeline.console import Console
 from pipeline.exit_codes import FAILED, INTERRUPTED
 from pipeline.kubeflow.nodes import REPORT, node_names
 from pipeline.paths import Paths
-from pipeline.runner import interruptible
+from pipeline.runner import Interruption, interruptible
 
 if TYPE_CHECKING:
     from tfx.proto.orchestration import pipeline_pb2
@@ -92,18 +92,24 @@ def _run(pod: Pod, out: TextIO) -> int:
     config = _with_schema(pod.config, pod.schema, paths)
 
     from components.trainer import progress, strategy
-    from pipeline import dag, store
+    from pipeline import dag, spans, store
     from pipeline.node import compiled, connection
 
     progress.set_stream(out)
     if pod.node == "Trainer":
         strategy.configure_devices(config.trainer.replicas)
-    ir = compiled(dag.build(config, paths), pod.run_id)
+    # These two look which spans there are; all others go by what they have put into the store.
+    planned = spans.plan(config.data) if pod.node in ("ExampleGen", "Window") else []
+    ir = compiled(dag.build(config, paths, planned), pod.run_id)
     out.write(f"BigVocab {config.name}, run {pod.run_id} -> {paths.root}, {store.describe(connection(ir))}\n")
     if pod.node == REPORT:
         return _report(pod, config, paths, ir, out)
     if pod.node == "Trainer" and pod.workers > 1:
         return _train_together(pod, config, paths, ir, out)
+    if pod.node == "ExampleGen":
+        failure = spans.ingest_earlier(config, paths, planned, pod.run_id, Console(out), Interruption())
+        if failure:
+            return _failed(failure.node, failure, out)
     return _run_one(pod, config, paths, ir, out)
 
 

@@ -66,14 +66,42 @@ def pushed_to(outputs: Outputs) -> str | None:
 
 def _examples(outputs: Outputs) -> str:
     counts = counts_of(outputs)
-    rows = counts["rows"]
-    parts = [f"{sum(rows.values()):,} rows: {', '.join(f'{split} {n:,}' for split, n in rows.items())}"]
+    parts = [_rows(counts["rows"])]
+    if name := span_name(outputs["examples"][0]):
+        parts[0] = f"span {name}, {parts[0]}"
     bad = sum(counts["bad"].values())
     if bad:
         parts.append(f"{bad:,} bad rows left out (dead_letters.jsonl)")
     if counts["short"]:
         parts.append(f"{counts['short']:,} too short")
     return "; ".join(parts)
+
+
+def _rows(rows: Mapping[str, int]) -> str:
+    return f"{sum(rows.values()):,} rows: {', '.join(f'{split} {n:,}' for split, n in rows.items())}"
+
+
+def span_name(examples: Artifact) -> str:
+    """What people call the span that examples are of; empty where the data has no spans."""
+    from components.ingest.driver import SPAN_NAME
+
+    return examples.get_string_custom_property(SPAN_NAME) or ""
+
+
+def _window(outputs: Outputs) -> str:
+    names = [span_name(examples) for examples in outputs["examples"]]
+    span = f"{names[0]} to {names[-1]}, {len(names)} spans" if len(names) > 1 else f"{names[0]} alone"
+    return f"{span}, {_rows(_summed(outputs['examples'], 'rows'))}"
+
+
+def _analyzer_cache(outputs: Outputs) -> str:
+    if not outputs.get("cache"):
+        return "no span was counted before"
+    from tfx.dsl.io import fileio
+
+    counted = " ".join(map(str, fileio.listdir(outputs["cache"][0].uri)))
+    known = sum(f"-{Path(e.uri).name}-Split-train" in counted for e in outputs["examples"])
+    return f"{known} of {len(outputs['examples'])} spans were counted before"
 
 
 def _statistics(outputs: Outputs) -> str:
@@ -191,6 +219,8 @@ def _json(path: str) -> dict[str, Any]:
 _SAY: dict[str, Callable[[Outputs], str]] = {
     "ExampleGen": _examples,
     "StatisticsGen": _statistics,
+    "Window": _window,
+    "AnalyzerCache": _analyzer_cache,
     "ImportSchemaGen": _schema,
     "ExampleValidator": _anomalies,
     "Transform": _transform,
@@ -246,10 +276,38 @@ def write_report(
     return summary
 
 
+def _summed(examples: Sequence[Artifact], what: str) -> dict[str, int]:
+    """Of several Examples: their rows, or examples, by split."""
+    counts = [counts_of({"examples": [artifact]})[what] for artifact in examples]
+    return {split: sum(count[split] for count in counts) for split in counts[0]}
+
+
 def _examples_part(outputs: Mapping[str, Outputs]) -> dict[str, Any]:
-    counts = counts_of(outputs["ExampleGen"])
+    artifacts = outputs.get("Window", outputs["ExampleGen"])["examples"]
+    rows, examples = _summed(artifacts, "rows"), _summed(artifacts, "examples")
+    return {"examples": {split: {"rows": n, "examples": examples[split]} for split, n in rows.items()}}
+
+
+def _spans_part(outputs: Mapping[str, Outputs]) -> dict[str, Any]:
+    from components.data_validation.drift import drift
+    from components.ingest.window import span_of
+
+    window = outputs["Window"]
+    examples, statistics = window["examples"], [artifact.uri for artifact in window["statistics"]]
+    known = len(examples) == len(statistics)
+    outside = baselines_of(outputs["Baselines"]).get("spans", {}) if "Baselines" in outputs else {}
+    drifts = [drift(statistics[-1], uri) for uri in statistics[:-1]] if known else []
     return {
-        "examples": {split: {"rows": n, "examples": counts["examples"][split]} for split, n in counts["rows"].items()}
+        "spans": [
+            {
+                "span": span_of(artifact),
+                "name": span_name(artifact),
+                "rows": _summed([artifact], "rows"),
+                "out_of_vocabulary_rate": outside.get(str(span_of(artifact)), {}),
+                "drift": {column: dataclasses.asdict(found) for column, found in by_column.items()},
+            }
+            for artifact, by_column in zip(examples, [*drifts, *([{}] * (len(examples) - len(drifts)))], strict=True)
+        ]
     }
 
 
@@ -296,6 +354,7 @@ _TOP = 20
 """Entries of each vocabulary that the report shows."""
 _PARTS: dict[str, Callable[[Mapping[str, Outputs]], dict[str, Any]]] = {
     "ExampleGen": _examples_part,
+    "Window": _spans_part,
     "Transform": _vocabularies_part,
     "Trainer": _training_part,
     "Evaluator": _evaluation_part,

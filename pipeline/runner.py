@@ -62,9 +62,13 @@ def run(config: Config, root: Path) -> int:
     paths = Paths.of(root)
     with session(config, paths) as (console, run_id, log, interruption):
         started = time.monotonic()
-        from pipeline import dag, results, show
+        from pipeline import dag, results, show, spans
 
-        outcomes, failure = walk(dag.build(config, paths), run_id, console, interruption)
+        planned = spans.plan(config.data)
+        outcomes: list[Outcome] = []
+        failure = spans.ingest_earlier(config, paths, planned, run_id, console, interruption)
+        if not failure:
+            outcomes, failure = walk(dag.build(config, paths, planned), run_id, console, interruption)
         summary = results.write_report(config, paths, outcomes, failure, time.monotonic() - started)
         console.line()
         if failure:

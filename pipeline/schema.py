@@ -24,15 +24,19 @@ def write(config: Config, root: Path, output: Path) -> int:
     paths = Paths.of(root)
     with session(config, paths) as (console, run_id, log, interruption):
         from components.data_validation.infer import infer_schema, write_schema
-        from pipeline import dag
+        from pipeline import dag, spans
         from pipeline.runner import walk
 
-        outcomes, failure = walk(dag.pipeline_of(config, paths, dag.sources(config)), run_id, console, interruption)
-        if failure:
-            console.line(f"\n{failure.node} failed. {failure}\nAll that was logged: {log}")
-            return FAILED
-        statistics = outcomes[-1].outputs["statistics"][0]
-        write_schema(infer_schema(statistics.uri, config.data), output)
+        statistics = []
+        for span in spans.window(config.data, spans.plan(config.data)) or [None]:
+            pipeline = dag.pipeline_of(config, paths, dag.sources(config, span))
+            run = run_id if span is None else f"{run_id}_span-{span}"
+            outcomes, failure = walk(pipeline, run, console, interruption)
+            if failure:
+                console.line(f"\n{failure.node} failed. {failure}\nAll that was logged: {log}")
+                return FAILED
+            statistics.append(outcomes[-1].outputs["statistics"][0].uri)
+        write_schema(infer_schema(statistics[-1], config.data, statistics[:-1]), output)
         console.line(
             f"\nWritten: {output}\nRead it, tighten what you know better, and commit it beside the configuration."
         )

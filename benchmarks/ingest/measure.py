@@ -101,8 +101,8 @@ def measure(
             file.write_text(WRITERS[data](folder, size))
             try:
                 for node in STAGES:
-                    cpu, wall, peak = _run(target, file, node, threads)
-                    stage = Stage(data, _examples(folder / "run"), node, cpu, wall, peak)
+                    cpu, wall, peak = run_node(target, file, node, threads, folder / "run")
+                    stage = Stage(data, examples_of(folder / "run"), node, cpu, wall, peak)
                     say(f"{data}, {stage.examples:,}: {node} {wall:.1f} s")
                     stages.append(stage)
             except WorkerError as error:
@@ -112,21 +112,20 @@ def measure(
         yield stages
 
 
-def _run(target: str, file: Path, node: str, threads: int) -> tuple[float, float, int]:
+def run_node(target: str, file: Path, node: str, threads: int, root: Path) -> tuple[float, float, int]:
     """CPU and wall seconds of a node, and the peak of its process."""
     with workers() as running:
-        root = str(file.parent / "run")
-        worker = running[node] = Worker(target, {"threads": threads, "configuration": str(file), "root": root})
+        worker = running[node] = Worker(target, {"threads": threads, "configuration": str(file), "root": str(root)})
         worker.ask(do="start")
         worker.ask(do="prepare", size={"node": node})
         spent = worker.turn(1)
         return spent.cpu, spent.wall, worker.peak
 
 
-def _examples(root: Path) -> int:
-    """As ExampleGen has counted them."""
-    (file,) = root.glob("artifacts/ExampleGen/examples/*/counts.json")
-    return sum(json.loads(file.read_text())["examples"].values())
+def examples_of(root: Path) -> int:
+    """As ExampleGen has counted them, of all spans."""
+    files = root.glob("artifacts/ExampleGen/examples/*/counts.json")
+    return sum(sum(json.loads(file.read_text())["examples"].values()) for file in files)
 
 
 def growth(small: Stage, large: Stage) -> float:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import tfx.components  # noqa: F401  before tensorflow_data_validation: it puts a module in place that tfx-bsl dropped
@@ -12,6 +14,7 @@ import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
+from components.data_validation.drift import drift
 from components.data_validation.statistics import SPLITS, split_statistics
 from components.ingest.rows import columns_of
 from components.ingest.spec import DataSpec
@@ -33,16 +36,18 @@ _KNOWN_SHARE = 0.95
 _FALSE_ALARM = 1e-3
 
 
-def infer_schema(statistics_uri: str, data: DataSpec) -> schema_pb2.Schema:
+def infer_schema(statistics_uri: str, data: DataSpec, earlier: Sequence[str] = ()) -> schema_pb2.Schema:
     """TFDV's inference over the train split, cleaned by what the configuration says of the columns.
 
     Tokens and labels get no list of known values: the vocabularies are counted afresh at each run, and what is new is
     the reason to train again. They must be there, and get skew and drift comparators. A category with few values keeps
-    the list of them, of which a twentieth of the rows may depart.
+    the list of them, of which a twentieth of the rows may depart. Of spans, the schema allows what any of them has, and
+    twice the greatest drift from one to the next.
 
     Args:
-        statistics_uri: of the statistics artefact.
+        statistics_uri: of the statistics artefact, of spans that of the newest.
         data: what the columns mean.
+        earlier: of the spans before it, the oldest first.
 
     Raises:
         FileNotFoundError: there are no statistics of a split.
@@ -52,17 +57,21 @@ def infer_schema(statistics_uri: str, data: DataSpec) -> schema_pb2.Schema:
     inferred = tfdv.infer_schema(
         statistics_pb2.DatasetFeatureStatisticsList(datasets=[splits["train"]]), infer_feature_shape=False
     )
+    for uri in earlier:
+        train = statistics_pb2.DatasetFeatureStatisticsList(datasets=[split_statistics(uri, "train")])
+        inferred = tfdv.update_schema(inferred, train)
     found = {feature.name: feature for feature in inferred.feature}
     missing = [name for name in columns_of(data) if name not in found]
     if missing:
         raise ValueError(f"no row of the train split has a value in column {', '.join(map(repr, missing))}")
 
     threshold = _comparator_threshold(min(split.num_examples for split in splits.values()))
+    drifts = _greatest_drifts([*earlier, statistics_uri])
     schema = schema_pb2.Schema()
     for name in columns_of(data):
         feature = found[name]
         if name in data.inputs or name == data.label:
-            _tokens(feature, data, threshold)
+            _tokens(feature, data, threshold, drifts.get(name, 0.0))
         elif feature.HasField("domain"):
             # TFDV gives a shared domain, named apart from the column; here each column has its own.
             [domain] = [d for d in inferred.string_domain if d.name == feature.domain]
@@ -83,7 +92,16 @@ def write_schema(schema: schema_pb2.Schema, path: Path) -> None:
     path.write_text(_HEADER + text_format.MessageToString(schema), encoding="utf-8")
 
 
-def _tokens(feature: schema_pb2.Feature, data: DataSpec, threshold: float) -> None:
+def _greatest_drifts(spans: Sequence[str]) -> dict[str, float]:
+    """Between neighbours, by column."""
+    found: dict[str, float] = {}
+    for earlier, later in itertools.pairwise(spans):
+        for name, measured in drift(later, earlier).items():
+            found[name] = max(found.get(name, 0.0), measured.value)
+    return found
+
+
+def _tokens(feature: schema_pb2.Feature, data: DataSpec, threshold: float, drifted: float) -> None:
     """An input or label column."""
     for field in ("domain", "string_domain", "distribution_constraints"):
         feature.ClearField(field)
@@ -97,7 +115,7 @@ def _tokens(feature: schema_pb2.Feature, data: DataSpec, threshold: float) -> No
         feature.value_count.max = 1
     if is_label or data.shape == "sequence":
         feature.skew_comparator.infinity_norm.threshold = threshold
-        feature.drift_comparator.infinity_norm.threshold = threshold
+        feature.drift_comparator.infinity_norm.threshold = max(threshold, math.ceil(200 * drifted) / 100)
 
 
 def _comparator_threshold(rows: int) -> float:

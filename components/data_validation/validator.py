@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import tfx.components  # noqa: F401  before tensorflow_data_validation: it puts a module in place that tfx-bsl dropped
@@ -21,18 +22,20 @@ from tfx.utils import json_utils, writer_utils
 from components.data_validation.errors import AnomaliesFound, Anomaly
 
 REFERENCE_SPLIT = "train"
+SPANS_KEY = "spans"
 _ALL_ROWS = "(all rows)"
 
 
 class Executor(executor.Executor):
-    """TFX's own check of each split's statistics against the schema, with two things added.
+    """TFX's own check of each split's statistics against the schema, with three things added.
 
     Each split is also compared with the train split by the schema's skew comparators, which the stock executor
-    never looks at: it passes no second statistics. And an anomaly fails the node, where the stock executor
-    only writes it down.
+    never looks at: it passes no second statistics. The train split of a span is compared with that of the span before
+    it by the drift comparators. And an anomaly fails the node, where the stock executor only writes it down.
     """
 
     _reference: statistics_pb2.DatasetFeatureStatisticsList | None = None
+    _before: statistics_pb2.DatasetFeatureStatisticsList | None = None
 
     def Do(
         self,
@@ -43,12 +46,14 @@ class Executor(executor.Executor):
         """Validates the statistics.
 
         Raises:
-            AnomaliesFound: a split departs from the schema or from the train split. As TFX removes the outputs of a
-                failed node, the anomalies then lie in `<uri of the artefact>-failed/`.
+            AnomaliesFound: a split departs from the schema or from the train split, or a span from the one before. As
+                TFX removes the outputs of a failed node, the anomalies then lie in `<uri of the artefact>-failed/`.
         """
         statistics = artifact_utils.get_single_instance(input_dict[standard_component_specs.STATISTICS_KEY])
         if REFERENCE_SPLIT in artifact_utils.decode_split_names(statistics.split_names):
             self._reference = stats_artifact_utils.load_statistics(statistics, REFERENCE_SPLIT).proto()
+        if before := _before(statistics, input_dict.get(SPANS_KEY, [])):
+            self._before = stats_artifact_utils.load_statistics(before, REFERENCE_SPLIT).proto()
         output = super().Do(input_dict, output_dict, exec_properties)
 
         anomalies = artifact_utils.get_single_instance(output_dict[standard_component_specs.ANOMALIES_KEY])
@@ -66,20 +71,27 @@ class Executor(executor.Executor):
     def _Validate(self, inputs: dict[str, Any], outputs: dict[str, Any]) -> anomalies_pb2.Anomalies:
         statistics = inputs[standard_component_specs.STATISTICS_KEY]
         schema = inputs[standard_component_specs.SCHEMA_KEY]
-        anomalies = tfdv.validate_statistics(statistics, schema, serving_statistics=self._reference)
-        path = f"{outputs[labels.SCHEMA_DIFF_PATH]}/{executor.DEFAULT_FILE_NAME}"
+        folder = outputs[labels.SCHEMA_DIFF_PATH]
+        before = self._before if folder.rstrip("/").endswith(f"Split-{REFERENCE_SPLIT}") else None
+        anomalies = tfdv.validate_statistics(
+            statistics, schema, previous_statistics=before, serving_statistics=self._reference
+        )
+        path = f"{folder}/{executor.DEFAULT_FILE_NAME}"
         writer_utils.write_anomalies(path, anomalies)
         return anomalies
 
 
 class ExampleValidatorSpec(component_spec.ComponentSpec):
-    """TFX's spec with the code's fingerprint, which makes it a part of the cache key."""
+    """TFX's spec with the statistics of all spans, and the code's fingerprint as a part of the cache key."""
 
     PARAMETERS = {
         **standard_component_specs.ExampleValidatorSpec.PARAMETERS,
         "code": component_spec.ExecutionParameter(type=str),
     }
-    INPUTS = standard_component_specs.ExampleValidatorSpec.INPUTS
+    INPUTS = {
+        **standard_component_specs.ExampleValidatorSpec.INPUTS,
+        SPANS_KEY: component_spec.ChannelParameter(type=types.standard_artifacts.ExampleStatistics, optional=True),
+    }
     OUTPUTS = standard_component_specs.ExampleValidatorSpec.OUTPUTS
 
 
@@ -93,9 +105,16 @@ class ExampleValidator(component.ExampleValidator):
     SPEC_CLASS = ExampleValidatorSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
-    def __init__(self, statistics: types.BaseChannel, schema: types.BaseChannel, code: str) -> None:
+    def __init__(
+        self,
+        statistics: types.BaseChannel,
+        schema: types.BaseChannel,
+        code: str,
+        spans: types.BaseChannel | None = None,
+    ) -> None:
         spec = ExampleValidatorSpec(
             statistics=statistics,
+            spans=spans,
             schema=schema,
             exclude_splits=json_utils.dumps([]),
             code=code,
@@ -104,15 +123,18 @@ class ExampleValidator(component.ExampleValidator):
         super(component.ExampleValidator, self).__init__(spec=spec)
 
 
-def example_validator(statistics: types.BaseChannel, schema: types.BaseChannel, code: str) -> ExampleValidator:
+def example_validator(
+    statistics: types.BaseChannel, schema: types.BaseChannel, code: str, spans: types.BaseChannel | None = None
+) -> ExampleValidator:
     """The validation node of a pipeline.
 
     Args:
         statistics: of StatisticsGen, with a split `train`.
         schema: the schema to keep to.
         code: a fingerprint of the code of this package: a part of the cache key.
+        spans: the statistics of all spans, the oldest first, those to validate among them.
     """
-    return ExampleValidator(statistics, schema, code)
+    return ExampleValidator(statistics, schema, code, spans)
 
 
 def read_anomalies(uri: str, split: str) -> list[Anomaly]:
@@ -140,7 +162,14 @@ def read_anomalies(uri: str, split: str) -> list[Anomaly]:
 
 def _plain(text: str, split: str) -> str:
     # The library's words for the two sides of a comparison, whatever they are.
-    return text.replace("between training and serving", f"between {split} and {REFERENCE_SPLIT}")
+    text = text.replace("between training and serving", f"between {split} and {REFERENCE_SPLIT}")
+    return text.replace("between current and previous", "between this span and the one before")
+
+
+def _before(statistics: types.Artifact, spans: list[types.Artifact]) -> types.Artifact | None:
+    """The statistics of the span before."""
+    found = [before for before, span in itertools.pairwise(spans) if span.id == statistics.id]
+    return found[0] if found else None
 
 
 def _copy(source: str, target: str) -> None:

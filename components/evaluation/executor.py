@@ -16,12 +16,15 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 
 from components.evaluation.baselines import Baselines
+from components.evaluation.outside import Outside
 from components.evaluation.parts import label_part
 from components.evaluation.reading import Encoder, read_records
 from components.evaluation.spec import EvaluationSpec
 from components.evaluation.target_baselines import TargetBaselines
 from components.files import matching
+from components.ingest.driver import SPAN_NAME
 from components.ingest.spec import DataSpec
+from components.ingest.window import span_of
 from components.preprocessing.vocabulary import Vocabulary, read_vocabulary, vocabularies
 
 BASELINES_FILE = "baselines.json"
@@ -44,8 +47,8 @@ class Executor(base_executor.BaseExecutor):
 
         Args:
             input_dict: `examples`, raw rows with the splits train and test; `transform_graph`, with the vocabularies.
-            output_dict: `baselines`, for `baselines.json`; `test_examples`, the test split with a feature for each
-                baseline.
+            output_dict: `baselines`, for `baselines.json`, of spans with the rates of each; `test_examples`, the test
+                split with a feature for each baseline.
             exec_properties: `data` and `evaluation`, specs as JSON.
 
         Raises:
@@ -73,27 +76,28 @@ class Executor(base_executor.BaseExecutor):
         _describe(output, artifact_utils.get_single_instance(examples[:1]))
         folder = artifact_utils.get_split_uri([output], TEST)
         tf.io.gfile.makedirs(folder)
-        files = _files(examples, TEST)
-        tokens = unknown = 0
-        for number, path in enumerate(files):
+        files = [(part, path) for part, artifact in enumerate(examples) for path in _files([artifact], TEST)]
+        outside = [Outside() for _ in examples]
+        for number, (part, path) in enumerate(files):
             name = f"data_tfrecord-{number:05d}-of-{len(files):05d}.gz"
             with tf.io.TFRecordWriter(f"{folder}/{name}", options="GZIP") as writer:
                 for records in read_records(path):
-                    more, more_unknown = encoder.count_inputs(records)
-                    tokens, unknown = tokens + more, unknown + more_unknown
+                    outside[part].add_inputs(*encoder.count_inputs(records))
                     sums = targets.measure(records)
                     if ngrams:
-                        measured = ngrams.measure(encoder(records))
+                        cut = encoder(records)
+                        outside[part].add_labels(cut.labels)
+                        measured = ngrams.measure(cut)
                         sums |= {label.feature(name): values for name, values in measured.items()}
                     for record in _with_sums(records, sums):
                         writer.write(record)
 
         found = targets.summary() | (ngrams.summary() if ngrams else {})
-        rates = {
-            "inputs": unknown / tokens if tokens else None,
-            "labels": found["metrics"]["popular"]["oov_rate"] if ngrams else None,
-        }
+        rates = sum(outside, Outside()).rates()
+        rates["labels"] = found["metrics"]["popular"]["oov_rate"] if ngrams else None
         about = {"split": TEST, **found, "out_of_vocabulary_rate": rates}
+        if any(artifact.has_custom_property(SPAN_NAME) for artifact in examples):
+            about["spans"] = {span_of(artifact): part.rates() for artifact, part in zip(examples, outside, strict=True)}
         summary = json.dumps(about, indent=2, allow_nan=False)
         target = artifact_utils.get_single_uri(output_dict["baselines"])
         tf.io.gfile.makedirs(target)

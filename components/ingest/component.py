@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tfx.components.example_gen.component import FileBasedExampleGen
 from tfx.dsl.components.base import executor_spec
-from tfx.proto import example_gen_pb2
+from tfx.proto import example_gen_pb2, range_config_pb2
 
 from components.ingest.driver import Driver
 from components.ingest.executor import SPLITS, Executor
@@ -27,13 +27,14 @@ class IngestExampleGen(FileBasedExampleGen):
     DRIVER_CLASS = Driver
 
 
-def example_gen(data: DataSpec, root_of_config: Path, code: str) -> IngestExampleGen:
+def example_gen(data: DataSpec, root_of_config: Path, code: str, span: int | None = None) -> IngestExampleGen:
     """The ingestion node of a pipeline.
 
     Args:
         data: where rows come from and what their columns mean.
         root_of_config: the folder that a relative `data.source.path` starts from.
         code: a fingerprint of the code of this package: a part of the cache key.
+        span: which span of the source; None where it has none, or the newest.
     """
     base, pattern = base_and_pattern(data.source, root_of_config)
     shares = data.splits.model_dump()
@@ -46,4 +47,10 @@ def example_gen(data: DataSpec, root_of_config: Path, code: str) -> IngestExampl
             )
         ),
         custom_config=pack(data, code),
+        range_config=None if span is None else _one(span),
     )
+
+
+def _one(span: int) -> range_config_pb2.RangeConfig:
+    only = range_config_pb2.StaticRange(start_span_number=span, end_span_number=span)
+    return range_config_pb2.RangeConfig(static_range=only)

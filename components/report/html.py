@@ -68,6 +68,7 @@ def render(summary: Summary) -> str:
         bands=band_names(summary),
         roles=ROLES,
         timeline=timeline(summary),
+        drifting=drifting(summary),
         against=against,
         finished=moment(summary.finished),
     )
@@ -170,6 +171,12 @@ def training_charts(training: Training) -> list[dict[str, Any]]:
         )
         charts.append({"title": name, "svg": svg})
     return charts
+
+
+def drifting(summary: Summary) -> dict[str, str]:
+    """The columns whose drift between spans is shown, and in what measure."""
+    signs = {"l_infinity": "L∞", "jensen_shannon": "JSD"}
+    return {column: signs[found.measure] for span in summary.spans for column, found in span.drift.items()}
 
 
 def timeline(summary: Summary) -> list[dict[str, Any]]:

@@ -36,6 +36,26 @@ class Vocabulary(Part):
     """The most frequent entries."""
 
 
+class Drift(Part):
+    value: float = Field(ge=0)
+    """0: the same."""
+    measure: Literal["l_infinity", "jensen_shannon"]
+    """Of tokens and categories the greatest difference of a value's share; of numbers the Jensen-Shannon divergence."""
+
+
+class Span(Part):
+    """Rows that were ingested together, such as a day's."""
+
+    span: int
+    name: str
+    """What people call it, as `1940s`."""
+    rows: dict[Literal["train", "eval", "test"], int]
+    out_of_vocabulary_rate: dict[Literal["inputs", "labels"], float | None] = {}
+    """Share of its test split's tokens and labels that have no id of their own."""
+    drift: dict[str, Drift] = {}
+    """How far the newest span lies from it, train splits, by column. Empty: of the newest itself."""
+
+
 class Slice(Part):
     left_out = ("targets", "target_baselines")
 
@@ -125,7 +145,7 @@ class Failure(Part):
 
 
 class Summary(Part):
-    left_out = ("targets", "target_baselines", "previous_targets")
+    left_out = ("targets", "target_baselines", "previous_targets", "spans")
 
     format: int = FORMAT
     name: str
@@ -135,6 +155,8 @@ class Summary(Part):
     seconds: float = Field(ge=0)
     """Wall time of the run."""
     examples: dict[Literal["train", "eval", "test"], Split] = {}
+    spans: list[Span] = []
+    """What was trained on, the oldest first, where the data comes in spans."""
     vocabularies: dict[Literal["inputs", "labels"], Vocabulary] = {}
     metrics: LabelMetrics | None = None
     """Of the label. Where it is a number, with `rmse`, `mae` and `r2`."""

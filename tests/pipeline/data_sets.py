@@ -81,6 +81,27 @@ data:
     return file
 
 
+def spans_configuration(folder: Path) -> Path:
+    """Three speeches, each a span, of which two train together."""
+    for number, (_, paragraphs) in enumerate(reversed(list(speeches(3))), start=1):
+        (folder / "texts" / f"{number:02}").mkdir(parents=True)
+        (folder / "texts" / f"{number:02}" / "speech.txt").write_text("\n\n".join(paragraphs), encoding="utf-8")
+    file = folder / "spans.yaml"
+    file.write_text(
+        """\
+name: spans
+data:
+  shape: sequence
+  source: {kind: text, path: "texts/{SPAN:2}/*.txt"}
+  window: 2
+  inputs: [text]
+  splits: {train: 80, eval: 10, test: 10}
+"""
+        + SMALL
+    )
+    return file
+
+
 def sessions_configuration(folder: Path) -> Path:
     with (folder / "sessions.jsonl").open("w", encoding="utf-8") as file:
         for year, paragraphs in speeches(4):

@@ -23,7 +23,8 @@ from components.ingest.wire import serialize
 
 Rows = Mapping[str, list[Columns]]
 """Rows by split."""
-MakeStatistics = Callable[[Rows], standard_artifacts.ExampleStatistics]
+MakeStatistics = Callable[..., standard_artifacts.ExampleStatistics]
+"""Of rows, into a folder of this name."""
 
 
 def write_examples(rows: Rows, folder: Path) -> standard_artifacts.Examples:
@@ -46,9 +47,9 @@ def write_examples(rows: Rows, folder: Path) -> standard_artifacts.Examples:
 def make_statistics(tmp_path: Path) -> MakeStatistics:
     """TFDV's statistics of serialized rows in StatisticsGen's layout, without a Beam pipeline a time."""
 
-    def make(rows: Rows) -> standard_artifacts.ExampleStatistics:
+    def make(rows: Rows, name: str = "statistics") -> standard_artifacts.ExampleStatistics:
         statistics = standard_artifacts.ExampleStatistics()
-        statistics.uri = str(tmp_path / "statistics")
+        statistics.uri = str(tmp_path / name)
         statistics.split_names = artifact_utils.encode_split_names(list(rows))
         for split, columns in rows.items():
             batch = example_coder.ExamplesToRecordBatchDecoder().DecodeBatch([serialize(row) for row in columns])

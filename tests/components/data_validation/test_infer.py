@@ -11,7 +11,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from components.data_validation.infer import _comparator_threshold, infer_schema, write_schema
 from components.ingest.rows import Columns
 from components.ingest.spec import DataSpec, FeatureSpec, SourceSpec
-from tests.components.data_validation.conftest import MakeStatistics
+from tests.components.data_validation.conftest import MakeStatistics, address
 
 CSV = SourceSpec(kind="csv", path="x.csv")
 SIDE = {"year": FeatureSpec(kind="number"), "party": FeatureSpec(kind="category")}
@@ -39,6 +39,18 @@ def test_a_sequence(make_statistics: MakeStatistics, rows: dict[str, list[Column
     assert not party.HasField("skew_comparator")
     # One row has no year.
     assert year.presence.min_fraction < 1.0
+
+
+def test_spans_allow_what_any_of_them_has_and_twice_their_drift(
+    make_statistics: MakeStatistics, rows: dict[str, list[Columns]]
+) -> None:
+    whig = [address("budget budget budget budget", 1850, "Whig")] * len(rows["train"])
+    newest, alone = make_statistics(rows, "newest").uri, infer_schema(make_statistics(rows).uri, SEQUENCE)
+    words, _, party = infer_schema(newest, SEQUENCE, [make_statistics({**rows, "train": whig}, "earlier").uri]).feature
+    assert {*party.string_domain.value} == {"Democratic", "Nonpartisan", "Republican", "Whig"}
+    # "budget" falls from 1 to 0.
+    assert words.drift_comparator.infinity_norm.threshold == 2.0
+    assert words.skew_comparator == alone.feature[0].skew_comparator
 
 
 def test_labelled_rows(make_statistics: MakeStatistics, rows: dict[str, list[Columns]]) -> None:

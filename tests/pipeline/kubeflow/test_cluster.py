@@ -19,7 +19,7 @@ import yaml
 from ml_metadata.proto import metadata_store_pb2 as mlmd_proto
 from tfx.orchestration import metadata
 
-from pipeline.kubeflow.nodes import NODES, REPORT
+from pipeline.kubeflow.nodes import NODES, OF_SPANS, REPORT
 from pipeline.record import DONE, RUN_TYPE, cause_of
 from pipeline.store import SqliteSpec, connection
 from tests.pipeline.kubeflow.pods import Ended, Pods
@@ -32,7 +32,7 @@ SMALL = [
     "torso: 500}}", "trainer.epochs=1", "trainer.batch=256", "trainer.head.negatives=256",
     "trainer.model={kind: shared_projection, context: 8, ordered: 4, hidden: 32, ngrams: 2, frequent_ngrams: 1000}",
 ]  # fmt: skip
-TASKS = [name for name in (*NODES, REPORT) if name != "BaseModel"]
+TASKS = [name for name in (*NODES, REPORT) if name not in ("BaseModel", *OF_SPANS)]
 
 
 CompileTo = Callable[..., Path]

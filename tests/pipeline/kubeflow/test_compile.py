@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from pipeline.cli import main
-from pipeline.kubeflow.nodes import NODES, REPORT
+from pipeline.kubeflow.nodes import NODES, OF_SPANS, REPORT, node_names
 from pipeline.loading import ConfigurationError, load, loads
 from pipeline.store import MySqlSpec
 
@@ -59,14 +59,14 @@ def task(documents: tuple[dict[str, Any], dict[str, Any]], node: str) -> dict[st
 
 def test_there_is_a_task_for_each_node_after_those_it_waits_for(documents) -> None:
     tasks = documents[0]["root"]["dag"]["tasks"]
-    assert {entry["taskInfo"]["name"] for entry in tasks.values()} == {*NODES, REPORT}
+    assert {entry["taskInfo"]["name"] for entry in tasks.values()} == {*NODES, REPORT} - {*OF_SPANS}
     waits = {name: set(entry.get("dependentTasks", [])) for name, entry in tasks.items()}
     assert waits["examplegen"] == set()
     assert waits["trainer"] >= {"transform", "basemodel"}
     assert waits["evaluator"] >= {"trainer", "baselines", "resolver"}
     assert waits["pusher"] == {"trainer", "evaluator", "infravalidator"}
     assert waits["report"] == {"pusher"}
-    assert all(container(documents, name)["command"][-1] == name for name in (*NODES, REPORT))
+    assert all(container(documents, name)["command"][-1] == name for name in {*NODES, REPORT} - {*OF_SPANS})
     assert not any(entry["cachingOptions"] for entry in tasks.values()), "TFX has a cache of its own"
 
 
@@ -134,6 +134,19 @@ def test_placement_volumes_and_secrets_are_those_of_the_configuration(documents)
         assert pod["imagePullSecret"][0]["secretName"] == "registry"
         assert pod["imagePullPolicy"] == "Always"
         assert pod["activeDeadlineSeconds"] == str(6 * 3600)
+
+
+def test_data_in_spans_have_the_nodes_of_spans(tmp_path: Path) -> None:
+    config = load("decades", [*CLUSTER, "data.span=1990s"])
+    compile_pipeline(config, tmp_path / "pipeline.yaml")
+    pipeline, _ = yaml.safe_load_all((tmp_path / "pipeline.yaml").read_text())
+    tasks = pipeline["root"]["dag"]["tasks"]
+    assert {entry["taskInfo"]["name"] for entry in tasks.values()} == {*node_names(config)} >= {*OF_SPANS}
+    waits = {name: set(entry.get("dependentTasks", [])) for name, entry in tasks.items()}
+    assert waits["window"] == {"examplegen", "statisticsgen"}
+    assert waits["transform"] >= {"window", "analyzercache", "examplevalidator"}
+    arguments = container((pipeline, {}), "ExampleGen")["args"]
+    assert loads(arguments[arguments.index("--configuration") + 1]).data.span == "1990s"
 
 
 def test_several_workers_are_tasks_beside_each_other_that_nothing_waits_for(tmp_path: Path) -> None:

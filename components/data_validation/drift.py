@@ -1,0 +1,64 @@
+"""How far a later span of the data lies from an earlier one, as TFDV measures it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import tfx.components  # noqa: F401  before tensorflow_data_validation: it puts a module in place that tfx-bsl dropped
+
+# isort: split
+import tensorflow_data_validation as tfdv
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
+
+from components.data_validation.statistics import split_statistics
+
+L_INFINITY, JENSEN_SHANNON = "l_infinity", "jensen_shannon"
+_MEASURES = {
+    anomalies_pb2.DriftSkewInfo.Measurement.L_INFTY: L_INFINITY,
+    anomalies_pb2.DriftSkewInfo.Measurement.JENSEN_SHANNON_DIVERGENCE: JENSEN_SHANNON,
+}
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Of one column.
+
+    Attributes:
+        value: from 0, the same, to 1.
+        measure: `l_infinity`, of tokens and categories: the greatest difference of a value's share;
+            `jensen_shannon`, of numbers: the divergence of the two distributions, base 2.
+    """
+
+    value: float
+    measure: str
+
+
+def drift(later_uri: str, earlier_uri: str, split: str = "train") -> dict[str, Drift]:
+    """The drift of each column that both spans have.
+
+    Args:
+        later_uri: of the statistics artefact of a span.
+        earlier_uri: of that of an earlier one.
+        split: name of the split.
+
+    Raises:
+        FileNotFoundError: there are no statistics of this split.
+    """
+    later, earlier = (_alone(split_statistics(uri, split)) for uri in (later_uri, earlier_uri))
+    schema = tfdv.infer_schema(later, infer_feature_shape=False)
+    for feature in schema.feature:
+        # A threshold makes TFDV measure; nothing exceeds this one.
+        if feature.type == schema_pb2.BYTES:
+            feature.drift_comparator.infinity_norm.threshold = 1.0
+        else:
+            feature.drift_comparator.jensen_shannon_divergence.threshold = 1.0
+    found = tfdv.validate_statistics(later, schema, previous_statistics=earlier).drift_skew_info
+    return {
+        info.path.step[0]: Drift(measured.value, _MEASURES[measured.type])
+        for info in found
+        for measured in info.drift_measurements
+    }
+
+
+def _alone(statistics: statistics_pb2.DatasetFeatureStatistics) -> statistics_pb2.DatasetFeatureStatisticsList:
+    return statistics_pb2.DatasetFeatureStatisticsList(datasets=[statistics])

@@ -1,0 +1,76 @@
+"""Which spans of a source are there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from tfx.components.example_gen import utils
+from tfx.dsl.io import fileio
+from tfx.proto import example_gen_pb2
+
+from components.ingest.errors import IngestError
+from components.ingest.files import base_and_pattern, resolved
+from components.ingest.spans import every, name_of
+from components.ingest.spec import SourceSpec
+from components.spelling import did_you_mean
+
+_SHOWN = 40
+
+
+def spans_there(source: SourceSpec, root: Path) -> list[int]:
+    """The numbers of all spans that have a file, ascending.
+
+    Args:
+        source: has spans.
+        root: the folder that a relative path starts from.
+
+    Raises:
+        IngestError: there is none, or a number is written with more zeros than the path says.
+    """
+    base, pattern = base_and_pattern(source, root)
+    base = resolved(base)
+    split = example_gen_pb2.Input.Split(name="all", pattern=pattern)
+    kinds = utils.verify_split_pattern_specs(split)
+    # TFX's own reading of a pattern, which is also what its driver goes by; it shows the latest span alone.
+    glob, regex = utils._create_matching_glob_and_regex(base, split, *kinds, None)
+    found: set[int] = set()
+    for file in sorted(map(str, fileio.glob(glob))):
+        try:
+            tokens, span, *_ = utils._find_matched_span_version_from_path(file, regex, *kinds)
+        except ValueError:  # Another file that stands where a span could: its name holds no number.
+            continue
+        if tokens is None or span is None:
+            continue
+        if kinds[0] and ":" not in re.findall(r"\{SPAN[^}]*\}", pattern)[0] and tokens[0] != str(span):
+            raise IngestError(
+                f"data.source.path: span {span} is written '{tokens[0]}' in {file}: say how wide the number is, as "
+                f"{{SPAN:{len(tokens[0])}}}"
+            )
+        found.add(span)
+    if not found:
+        raise IngestError(f"data.source.path: no span is there: nothing matches {base}/{every(pattern)}")
+    return sorted(found)
+
+
+def spans_up_to(newest: int | str | None, source: SourceSpec, there: list[int]) -> list[int]:
+    """Those that are no later than a span, ascending; itself is the last one.
+
+    Args:
+        newest: its number or name; None is the newest that is there.
+        source: has spans.
+        there: those that have files, ascending.
+
+    Raises:
+        IngestError: it is not there; names those that are, and the nearest.
+    """
+    if newest is None:
+        return there
+    by_name: Mapping[str, int] = {str(s): s for s in there} | {name_of(source, s): s for s in there}
+    if str(newest) not in by_name:
+        names = [name_of(source, span) for span in there]
+        near = did_you_mean(str(newest), by_name)
+        shown = [f"{len(names) - _SHOWN} older ones", *names[-_SHOWN:]] if len(names) > _SHOWN else names
+        raise IngestError(f"data.span: there is no span {newest}{near} (there are: {', '.join(shown)})")
+    return [span for span in there if span <= by_name[str(newest)]]

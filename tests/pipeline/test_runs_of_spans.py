@@ -1,0 +1,112 @@
+"""Runs on data that comes in spans."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.pipeline.conftest import Bigvocab
+from tests.pipeline.data_sets import spans_configuration
+from tests.pipeline.whole_runs import summary
+
+pytestmark = pytest.mark.slow
+QUICK = ("--set", "trainer.epochs=0.5")
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory, bigvocab: Bigvocab) -> Path:
+    file = spans_configuration(tmp_path_factory.mktemp("spans"))
+    inferred = bigvocab("schema", file.name, "--root", "elsewhere", folder=file.parent)
+    assert inferred.returncode == 0, inferred.stdout + inferred.stderr
+    return file
+
+
+def run(bigvocab: Bigvocab, file: Path, *options: str) -> tuple[str, dict[str, Any]]:
+    result = bigvocab("run", file.name, *QUICK, *options, folder=file.parent)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout, summary(file)
+
+
+def spans(found: dict[str, Any]) -> dict[int, int]:
+    """The rows of each span."""
+    return {span["span"]: sum(span["rows"].values()) for span in found["spans"]}
+
+
+def node(found: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(node for node in found["nodes"] if node["name"] == name)
+
+
+def test_a_span_that_is_not_there_is_named_with_those_that_are(bigvocab: Bigvocab, file: Path) -> None:
+    result = bigvocab("run", file.name, "--span", "33", folder=file.parent)
+    assert result.returncode == 2
+    assert "data.span: there is no span 33; did you mean '3'? (there are: 1, 2, 3)" in result.stderr
+
+
+def test_a_window_rolls_over_spans(bigvocab: Bigvocab, file: Path) -> None:
+    command = [sys.executable, "-m", "pipeline.cli", "run", file.name, "--span", "2", *QUICK]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    process = subprocess.Popen(
+        command, cwd=file.parent, env=environment, stdout=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # may be ignored here
+    )  # fmt: skip
+    assert process.stdout
+    for line in process.stdout:  # Interrupt it between the two spans.
+        if line.startswith("  span 1"):
+            process.send_signal(signal.SIGINT)
+            break
+    process.stdout.read()
+    assert process.wait() == 130
+
+    told, found = run(bigvocab, file, "--span", "2")
+    assert next(line for line in told.splitlines() if line.startswith("  span 1")).split()[2] == "cached"
+    assert [*spans(found)] == [1, 2]
+    assert node(found, "AnalyzerCache")["detail"] == "no span was counted before"
+    rows = {split: of["rows"] for split, of in found["examples"].items()}
+    assert rows == {split: sum(span["rows"][split] for span in found["spans"]) for split in rows}
+    assert found["spans"][0]["drift"]["text"]["measure"] == "l_infinity"
+    assert 0 < found["spans"][0]["drift"]["text"]["value"] < 1
+    assert 0 < found["spans"][1]["out_of_vocabulary_rate"]["labels"] < 1
+    assert "drift, L∞" in (file.parent / "runs" / "spans" / "report" / "report.html").read_text()
+
+    _, newer = run(bigvocab, file)
+    assert [*spans(newer)] == [2, 3]
+    assert spans(newer)[2] == spans(found)[2]
+    assert node(newer, "AnalyzerCache")["detail"] == "1 of 2 spans were counted before"
+
+    _, again = run(bigvocab, file)
+    trained = ("ExampleGen", "StatisticsGen", "ExampleValidator", "Transform", "Baselines", "Trainer", "Evaluator")
+    assert all(node(again, name)["cached"] for name in trained)
+
+    text = file.parent / "texts" / "02" / "speech.txt"
+    text.write_text("\n\n".join(text.read_text().split("\n\n")[:100]))
+    _, changed = run(bigvocab, file)
+    assert [*spans(changed)] == [2, 3], "what was ingested again counts once"
+    assert spans(changed)[2] < spans(newer)[2]
+    assert spans(changed)[3] == spans(newer)[3]
+    assert node(changed, "AnalyzerCache")["detail"] == "1 of 2 spans were counted before"
+    assert not node(changed, "Transform")["cached"]
+
+
+def test_pods_ingest_the_window_too(bigvocab: Bigvocab, file: Path, tmp_path: Path) -> None:
+    shutil.copytree(file.parent / "texts", tmp_path / "texts")
+    for source in (file, file.with_suffix(".schema.pbtxt")):
+        shutil.copy(source, tmp_path)
+    told = {}
+    for name in ("ExampleGen", "StatisticsGen", "Window"):
+        pod = bigvocab("run-node", name, file.name, "--run-id", "run-1", folder=tmp_path)
+        assert pod.returncode == 0, pod.stdout + pod.stderr
+        told[name] = pod.stdout
+    assert "  span 2 " in told["ExampleGen"]
+    assert "2 to 3, 2 spans" in told["Window"]
+    counts = sorted((tmp_path / "runs" / "spans").glob("artifacts/ExampleGen/examples/*/counts.json"))
+    rows = sum(sum(json.loads(path.read_text())["rows"].values()) for path in counts)
+    assert len(counts) == 2
+    assert f"2 spans, {rows:,} rows" in told["Window"]
