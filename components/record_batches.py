@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import apache_beam as beam
 import numpy as np
@@ -80,8 +81,15 @@ class _ReadShard(beam.DoFn):
         records = tf.data.TFRecordDataset(path, "GZIP")
         if self._rows is not None:
             records = records.take(self._rows)
-        for batch in self._batches(records):
-            yield self._decoder.DecodeBatch(batch)  # pyright: ignore[reportArgumentType]  an array of bytes will do
+        # The next batch is decoded while the one before it is worked on: the decoder lets go of Python's lock.
+        with ThreadPoolExecutor(1) as beside:
+            ahead = None
+            for batch in self._batches(records):
+                before, ahead = ahead, beside.submit(self._decoder.DecodeBatch, batch)  # pyright: ignore[reportArgumentType]
+                if before:
+                    yield before.result()
+            if ahead:
+                yield ahead.result()
 
     def _batches(self, records: tf.data.Dataset) -> Iterator[NDArray[np.object_]]:
         if self._batch_size is not None:

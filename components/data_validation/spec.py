@@ -8,5 +8,5 @@ from components.spec import Spec
 
 
 class StatisticsSpec(Spec):
-    max_rows: int = Field(default=1_000_000, ge=1)
+    max_rows: int = Field(default=500_000, ge=1)
     """The statistics of a larger split are those of a sample of about so many of its rows."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 from unittest import mock
 
@@ -70,9 +71,38 @@ class _Encode(beam.DoFn):
 class _ShardWriter(FileBasedSink):
     """Gzip TFRecord, a list of records at a time."""
 
-    def open(self, temp_path: str) -> tf.io.TFRecordWriter:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return tf.io.TFRecordWriter(temp_path, tf.io.TFRecordOptions("GZIP", compression_level=1))
+    def open(self, temp_path: str) -> _Shard:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return _Shard(temp_path)
 
-    def write_record(self, file_handle: tf.io.TFRecordWriter, value: list[bytes]) -> None:
-        for record in value:
-            file_handle.write(record)
+    def write_record(self, file_handle: _Shard, value: list[bytes]) -> None:
+        file_handle.write(value)
+
+
+class _Shard:
+    """A file that is packed and written beside what else is done: TensorFlow lets go of Python's lock for it."""
+
+    def __init__(self, path: str) -> None:
+        self._file = tf.io.TFRecordWriter(path, tf.io.TFRecordOptions("GZIP", compression_level=1))
+        self._beside = ThreadPoolExecutor(1)
+        self._writing: Future[None] | None = None
+
+    def write(self, records: list[bytes]) -> None:
+        """Waits for the records before these: not more than two lists are held."""
+        self._wait()
+        self._writing = self._beside.submit(self._write, records)
+
+    def close(self) -> None:
+        """Waits for all of them."""
+        try:
+            self._wait()
+        finally:
+            self._beside.shutdown()
+            self._file.close()
+
+    def _write(self, records: list[bytes]) -> None:
+        for record in records:
+            self._file.write(record)
+
+    def _wait(self) -> None:
+        if self._writing:
+            self._writing.result()
