@@ -8,7 +8,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
 
 from benchmarks import encoders as encoder_arms
 from benchmarks import sampling as sampling_forms
@@ -25,6 +28,7 @@ from benchmarks.softmax.training import estimate_training, measure_training
 from benchmarks.softmax.variants import VARIANTS
 from benchmarks.trainings import Data, newest
 from components.ingest.errors import nearest
+from pipeline.beam import BeamSpec, option_faults
 from pipeline.bench_stage import TARGET as STAGE
 from pipeline.config import Config
 from pipeline.paths import Paths
@@ -193,7 +197,14 @@ def sampling(config: Config, root: Path, only: Sequence[str] | None, seeds: int,
     return 0
 
 
-def ingest(only: Sequence[str] | None, sizes: Sequence[int], check: bool, out: TextIO, file: Path | None = None) -> int:
+def ingest(
+    only: Sequence[str] | None,
+    sizes: Sequence[int],
+    check: bool,
+    out: TextIO,
+    file: Path | None = None,
+    beam: str = "{kind: local}",
+) -> int:
     """Measures the nodes from the source to what the Trainer reads, and prints tables; progress to standard error.
 
     Args:
@@ -202,6 +213,7 @@ def ingest(only: Sequence[str] | None, sizes: Sequence[int], check: bool, out: T
         check: what must hold.
         out: takes the tables.
         file: takes all figures as JSON.
+        beam: the engine, as YAML: what a configuration has under `beam`.
 
     Returns:
         0, or 1 when a node failed, or when what must hold was asked for and does not.
@@ -214,17 +226,32 @@ def ingest(only: Sequence[str] | None, sizes: Sequence[int], check: bool, out: T
         raise BenchError("--sizes must be at least 1,000: the splits of fewer rows may be empty")
     _check_folder(file)
     machine, say = this_machine(), _progress()
-    results = ingest_measure.Results(machine, [], [])
+    results = ingest_measure.Results(machine, [], [], _engine(beam))
     wanted = [(name, size) for name in names for size in ([0] if name == CORPUS else sorted(set(sizes)))]
     for _ in ingest_measure.measure(STAGE, wanted, machine.cores, say, results):
         if file:  # As it goes: large sizes take long.
             file.write_text(json.dumps(results.as_json(), indent=1) + "\n", encoding="utf-8")
-    _print(out, [f"{machine}.", "", *ingest_report.stage_lines(results), "", *ingest_report.growth_lines(results)])
+    _print(out, [f"{machine}.", "", *ingest_report.engine_lines(results), *ingest_report.stage_lines(results)])
+    _print(out, ["", *ingest_report.growth_lines(results)])
     if check:
         _print(out, ["", *ingest_report.bound_lines(results)])
     for failure in results.failures:
         sys.stderr.write(f"{failure}\n")
     return 1 if results.failures or (check and ingest_report.missed(results)) else 0
+
+
+def _engine(text: str) -> dict[str, Any]:
+    """What a configuration has under `beam`, from YAML; what is wrong with it is a `BenchError`."""
+    try:
+        found = TypeAdapter(BeamSpec).validate_python(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise BenchError(f"--beam: no YAML: {text}") from error
+    except ValidationError as error:
+        faults = [": ".join(filter(None, (".".join(map(str, e["loc"])), e["msg"]))) for e in error.errors()]
+        raise BenchError(f"--beam: {'; '.join(faults)}") from error
+    if faults := option_faults(found):
+        raise BenchError("; ".join(faults))
+    return found.model_dump(mode="json", exclude_none=True)
 
 
 def spans(older: int, sizes: Sequence[int], out: TextIO, file: Path | None = None) -> int:

@@ -47,6 +47,12 @@ def _add_benchmarks(benchmarks: argparse._SubParsersAction[Parser]) -> None:
     ingest.add_argument(
         "--spans", type=int, metavar="N", help="instead: what Transform takes for one new span after N older ones"
     )
+    ingest.add_argument(
+        "--beam",
+        default="{kind: local}",
+        metavar="YAML",
+        help="another engine, as '{kind: flink, endpoint: \"jobs:8099\"}'",
+    )
     ingest.add_argument("--check", action="store_true", help="are the bounds kept? exits with 1 if not")
     ingest.add_argument("--json", type=Path, metavar="FILE", help="write all figures there, as they come")
     ingest.set_defaults(do=_bench_ingest)
@@ -105,7 +111,7 @@ def _bench_ingest(arguments: argparse.Namespace) -> int:
         if arguments.only or check:
             raise UserError("--spans measures one thing: --only and --check do not go with it")
         return _measured(lambda: bench.spans(arguments.spans, sizes, sys.stdout, arguments.json))
-    return _measured(lambda: bench.ingest(arguments.only, sizes, check, sys.stdout, arguments.json))
+    return _measured(lambda: bench.ingest(arguments.only, sizes, check, sys.stdout, arguments.json, arguments.beam))
 
 
 def _measured(do: Callable[[], int]) -> int:

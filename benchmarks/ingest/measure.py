@@ -6,8 +6,8 @@ import dataclasses
 import json
 import math
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +51,13 @@ class Results:
     Attributes:
         stages: in the order in which they were measured.
         failures: what data could not be measured, and why.
+        beam: Beam's engine, as a configuration names it.
     """
 
     machine: Machine
     stages: list[Stage]
     failures: list[str]
+    beam: Mapping[str, Any] = field(default_factory=lambda: {"kind": "local"})
 
     def by_data(self) -> dict[tuple[str, int], list[Stage]]:
         """The nodes of each data and size, by both."""
@@ -75,6 +77,7 @@ class Results:
     def as_json(self) -> dict[str, Any]:
         return {
             "machine": dataclasses.asdict(self.machine),
+            "beam": self.beam,
             "stages": [dataclasses.asdict(stage) for stage in (*self.stages, *self.together())],
             "failures": self.failures,
         }
@@ -91,14 +94,14 @@ def measure(
         wanted: names of data, and sizes.
         threads: of the libraries' own thread pools.
         say: told how far it is.
-        found: takes what is measured.
+        found: names the engine, and takes what is measured.
     """
     for data, size in wanted:
         with tempfile.TemporaryDirectory(prefix="bigvocab-ingest-") as name:
             folder, stages = Path(name), []
             say(f"{data}, {size:,}: writing the data" if size else data)
             file = folder / f"{data}.yaml"
-            file.write_text(WRITERS[data](folder, size))
+            file.write_text(f"{WRITERS[data](folder, size)}beam: {json.dumps(found.beam)}\n")
             try:
                 for node in STAGES:
                     cpu, wall, peak = run_node(target, file, node, threads, folder / "run")

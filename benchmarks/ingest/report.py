@@ -22,6 +22,14 @@ def stage_lines(results: Results) -> Iterator[str]:
     yield from table(_HEADER, rows)
 
 
+def engine_lines(results: Results) -> Iterator[str]:
+    """What did Beam's work, where it was not the process that is measured."""
+    if results.beam["kind"] != "local":
+        kind = results.beam["kind"]
+        yield f"Beam's engine: {kind}. What its own processes take of CPU time and memory is not in the table."
+        yield ""
+
+
 def _row(stage: Stage) -> tuple[str, ...]:
     return (
         stage.data,
