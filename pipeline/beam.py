@@ -15,6 +15,8 @@ Address = Annotated[str, Field(pattern=r"^[^\s:/]+:\d+$")]
 Options = dict[str, bool | int | float | str]
 # Never used by most engines. Without a name, TFX builds a source package of itself before each pipeline of Beam.
 _NO_IMAGE = "--sdk_container_image=none"
+# Beam's own default is five minutes, which is what a misspelt address would take to be noticed.
+_UNLESS_SAID: Options = {"job_server_timeout": 60}
 _REFUSED = {
     "dask": "Beam's Dask runner loses rows without a word: what is parted into splits goes to all of them",
     "prism": "Beam downloads its Prism runner when it starts; 'local' needs nothing",
@@ -46,7 +48,7 @@ class _ByWorkerPool(_Remote):
 
     def arguments(self) -> list[str]:
         pool = ["--environment_type=EXTERNAL", f"--environment_config={self.workers}", _NO_IMAGE]
-        return [*pool, *super().arguments()]
+        return [*pool, *_flags({**_UNLESS_SAID, **self.options})]
 
 
 class PortableBeam(_ByWorkerPool):
@@ -141,7 +143,8 @@ def option_faults(spec: LocalBeam | PortableBeam | FlinkBeam | DataflowBeam) -> 
 
     known = sorted(PipelineOptions([]).get_all_options())
     bare = spec.model_copy(update={"options": {}})
-    own = {"runner", "job_endpoint", *(flag.partition("=")[0].removeprefix("--") for flag in bare.arguments())}
+    said = {flag.partition("=")[0].removeprefix("--") for flag in bare.arguments()}
+    own = {"runner", "job_endpoint", *said} - _UNLESS_SAID.keys()
     strict = isinstance(spec, DataflowBeam)
     faults = [f"beam.options.{name} is said by the other keys of beam" for name in spec.options if name in own]
     for name in spec.options:

@@ -18,23 +18,27 @@ from tests.pipeline import engines
 from tests.pipeline.kubeflow.pods import pods
 
 POOL = ["--environment_type=EXTERNAL", "--environment_config=localhost:50000", "--sdk_container_image=none"]
+TIMEOUT = "--job_server_timeout=60"
 
 
 @pytest.mark.parametrize(
     ("said", "told"),
     [
         ("{kind: local}", ["--runner=FnApiRunner", "--sdk_container_image=none"]),
-        ("{kind: portable, endpoint: 'jobs:8099'}", ["--runner=PortableRunner", "--job_endpoint=jobs:8099", *POOL]),
         (
-            "{kind: flink, endpoint: 'jobs:8099', parallelism: 4, options: {object_reuse: true, job_name: words}}",
-            ["--runner=PortableRunner", "--job_endpoint=jobs:8099", "--parallelism=4", *POOL, "--object_reuse",
-             "--job_name=words"],
+            "{kind: portable, endpoint: 'jobs:8099'}",
+            ["--runner=PortableRunner", "--job_endpoint=jobs:8099", *POOL, TIMEOUT],
+        ),
+        (
+            "{kind: flink, endpoint: 'jobs:8099', parallelism: 4, options: {job_name: w, job_server_timeout: 9}}",
+            ["--runner=PortableRunner", "--job_endpoint=jobs:8099", "--parallelism=4", *POOL,
+             "--job_server_timeout=9", "--job_name=w"],
         ),
         (
             "{kind: flink, master: 'flink:8081', job_server: /opt/jobs.jar, workers: 'pool:1'}",
             ["--runner=FlinkRunner", "--flink_master=flink:8081", "--flink_version=1.20",
              "--flink_job_server_jar=/opt/jobs.jar", "--parallelism=1", POOL[0], "--environment_config=pool:1",
-             POOL[2]],
+             POOL[2], TIMEOUT],
         ),
         (
             "{kind: dataflow, project: p, region: r, temp_location: gs://b/t, image: i, options: {max_num_workers: 9, "
@@ -95,6 +99,17 @@ def test_an_engine_of_other_processes_makes_what_this_one_makes_also_after_it_wa
         with engines.python_job_server() as server:
             engines.transform(run, root, *on(server), nodes=["Transform"])
     engines.assert_equal(tmp_path / "local", root)
+
+
+@pytest.mark.slow
+def test_an_engine_that_does_not_answer_is_told_of(tmp_path: Path) -> None:
+    nobody = "beam={kind: portable, endpoint: 'localhost:1', options: {job_server_timeout: 1}}"
+    with pods(tmp_path / "pods", {}) as run:
+        ended = run(*engines.node_of_run("ExampleGen", tmp_path / "root", "data.share=0.02", nobody))
+    assert ended.code == 1
+    assert engines.causes("ExampleGen", ended) == [
+        "Beam's engine does not answer: is its job server up, and at the address that `beam` says?"
+    ]
 
 
 def test_a_worker_that_dies_is_told_of() -> None:
