@@ -61,6 +61,9 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
 
     beam = commands.add_parser("beam-workers", help="start Python workers for Flink, Spark or another engine of Beam's")
     beam.add_argument("--port", type=int, default=50_000, metavar="N", help="default: 50000")
+    beam.add_argument(
+        "--host", default="localhost", help="default: localhost; 0.0.0.0 lets all who reach it run code of theirs"
+    )
     beam.set_defaults(do=_beam_workers)
 
 
@@ -70,7 +73,7 @@ def _beam_workers(arguments: argparse.Namespace) -> int:
 
     try:
         with interruptible():  # Told to end, it ends its workers too.
-            beam_pool.serve(arguments.port)
+            beam_pool.serve(arguments.host, arguments.port)
     except OSError as error:
         raise UserError(str(error), FAILED) from error
     except KeyboardInterrupt:

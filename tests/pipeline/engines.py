@@ -27,23 +27,23 @@ NODES = ("ExampleGen", "ImportSchemaGen", "StatisticsGen", "ExampleValidator", "
 """What Beam's work is in, and what stands between."""
 
 
-@contextlib.contextmanager
-def worker_pool(log: Path) -> Iterator[str]:
-    """`bigvocab beam-workers`; yields its address."""
-    command = [str(Path(sys.executable).with_name("bigvocab")), "beam-workers", "--port", "0"]
-    with log.open("w") as said, _running(command, stdout=subprocess.PIPE, stderr=said) as pool:
-        assert pool.stdout
-        yield pool.stdout.readline().split()[-1]
-
-
 @dataclass(frozen=True)
-class JobServer:
+class Server:
     address: str
     process: subprocess.Popen[str]
 
 
 @contextlib.contextmanager
-def python_job_server() -> Iterator[JobServer]:
+def worker_pool(log: Path) -> Iterator[Server]:
+    """`bigvocab beam-workers`."""
+    command = [str(Path(sys.executable).with_name("bigvocab")), "beam-workers", "--port", "0"]
+    with log.open("w") as said, _running(command, stdout=subprocess.PIPE, stderr=said) as pool:
+        assert pool.stdout
+        yield Server(pool.stdout.readline().split()[-1], pool)
+
+
+@contextlib.contextmanager
+def python_job_server() -> Iterator[Server]:
     """Beam's own, in Python."""
     command = [sys.executable, "-m", "apache_beam.runners.portability.local_job_service_main", "--port", "0"]
     with _running(command, stderr=subprocess.PIPE) as server:
@@ -53,7 +53,7 @@ def python_job_server() -> Iterator[JobServer]:
         port = re.search(r"jobs on port (\d+)", server.stderr.readline())
         assert port, "it says so again and again"
         threading.Thread(target=server.stderr.read, daemon=True).start()
-        yield JobServer(f"localhost:{port[1]}", server)
+        yield Server(f"localhost:{port[1]}", server)
 
 
 def transform(run: Pods, root: Path, *settings: str, nodes: Sequence[str] = NODES) -> None:

@@ -14,6 +14,7 @@ from apache_beam.portability.api import beam_fn_api_pb2
 from pipeline.beam import option_faults
 from pipeline.beam_pool import Pool
 from pipeline.loading import ConfigurationError, check_files, load
+from tests.flink.listening import addresses
 from tests.pipeline import engines
 from tests.pipeline.kubeflow.pods import pods
 
@@ -84,8 +85,8 @@ def test_an_engine_of_other_processes_makes_what_this_one_makes_also_after_it_wa
     root = tmp_path / "engine"
     with engines.worker_pool(tmp_path / "pool.log") as pool, pods(tmp_path / "pods", {}) as run:
 
-        def on(server: engines.JobServer) -> list[str]:
-            return [*settings, f"beam={{kind: portable, endpoint: '{server.address}', workers: '{pool}'}}"]
+        def on(server: engines.Server) -> list[str]:
+            return [*settings, f"beam={{kind: portable, endpoint: '{server.address}', workers: '{pool.address}'}}"]
 
         engines.transform(run, tmp_path / "local", *settings, "beam.kind=local")
         with engines.python_job_server() as server, ThreadPoolExecutor() as executor:
@@ -110,6 +111,14 @@ def test_an_engine_that_does_not_answer_is_told_of(tmp_path: Path) -> None:
     assert engines.causes("ExampleGen", ended) == [
         "Beam's engine does not answer: is its job server up, and at the address that `beam` says?"
     ]
+
+
+def test_only_this_machine_reaches_the_workers(tmp_path: Path) -> None:
+    """Who reaches them has code of their own run."""
+    with engines.worker_pool(tmp_path / "pool.log") as pool:
+        found = addresses(pool.process.pid)
+    assert found
+    assert all(address.is_loopback for address in found), found
 
 
 def test_a_worker_that_dies_is_told_of() -> None:
