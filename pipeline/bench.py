@@ -254,10 +254,11 @@ def _engine(text: str) -> dict[str, Any]:
     return found.model_dump(mode="json", exclude_none=True)
 
 
-def spans(older: int, sizes: Sequence[int], out: TextIO, file: Path | None = None) -> int:
+def spans(only: Sequence[str] | None, older: int, sizes: Sequence[int], out: TextIO, file: Path | None = None) -> int:
     """Measures what a new span costs Transform, with what it counted of the older ones and without.
 
     Args:
+        only: names of `benchmarks.ingest.spans.DATA`; None: all.
         older: how many spans are there before the new one.
         sizes: examples of all spans together; each size has a table.
         out: takes the tables.
@@ -274,15 +275,17 @@ def spans(older: int, sizes: Sequence[int], out: TextIO, file: Path | None = Non
             "--spans takes one older span or more, and --sizes 20,000 examples for each: splits may be empty"
         )
     _check_folder(file)
+    chosen = _chosen(only, ingest_spans.DATA)
     machine, say = this_machine(), _progress()
     found = []
     for size in sorted(set(sizes)):
         results = ingest_spans.Results(machine, [])
-        try:
-            ingest_spans.measure(STAGE, older, size, machine.cores, say, results)
-        except WorkerError as error:
-            sys.stderr.write(f"{error}\n{error.trace}\n")
-            return 1
+        for data in chosen:
+            try:
+                ingest_spans.measure(STAGE, data, older, size, machine.cores, say, results)
+            except WorkerError as error:
+                sys.stderr.write(f"{error}\n{error.trace}\n")
+                return 1
         found.append(results)
         _print(out, [f"{machine}.", "", *ingest_spans.lines(results)])
     if file:

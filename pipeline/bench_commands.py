@@ -12,6 +12,8 @@ from pipeline.arguments import Parser, UserError, add_root, names, root_of
 from pipeline.exit_codes import INTERRUPTED
 from pipeline.loading import load
 
+_LOCAL = "{kind: local}"
+
 
 def add(commands: argparse._SubParsersAction[Parser]) -> None:
     """Adds the commands."""
@@ -49,7 +51,7 @@ def _add_benchmarks(benchmarks: argparse._SubParsersAction[Parser]) -> None:
     )
     ingest.add_argument(
         "--beam",
-        default="{kind: local}",
+        default=_LOCAL,
         metavar="YAML",
         help="another engine, as '{kind: flink, endpoint: \"jobs:8099\"}'",
     )
@@ -108,9 +110,9 @@ def _bench_ingest(arguments: argparse.Namespace) -> int:
 
     sizes, check = arguments.sizes, arguments.check
     if arguments.spans is not None:
-        if arguments.only or check:
-            raise UserError("--spans measures one thing: --only and --check do not go with it")
-        return _measured(lambda: bench.spans(arguments.spans, sizes, sys.stdout, arguments.json))
+        if check or arguments.beam != _LOCAL:
+            raise UserError("--check and --beam do not go with --spans")
+        return _measured(lambda: bench.spans(arguments.only, arguments.spans, sizes, sys.stdout, arguments.json))
     return _measured(lambda: bench.ingest(arguments.only, sizes, check, sys.stdout, arguments.json, arguments.beam))
 
 

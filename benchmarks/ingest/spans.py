@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.ingest.data import write_sequences
+import yaml
+
+from benchmarks.ingest.data import write_rows, write_sequences
 from benchmarks.ingest.measure import STAGES, examples_of, run_node
 from benchmarks.machine import Machine
 from benchmarks.tables import mebibytes, table
 
-_TEXTS = "text/{SPAN:3}/all.txt"
+DATA = {"sequences": (write_sequences, "text"), "rows": (write_rows, "rows.csv")}
+"""What writes a span, and where its configuration says that it lies, by name."""
 _WAYS = {
     "older": "the older spans, counted for the first time",
     "cache": "and one new span: only this one is counted",
@@ -29,6 +32,7 @@ class Way:
     """What Transform took.
 
     Attributes:
+        data: a key of `DATA`.
         name: which spans it counted: a key of `_WAYS`.
         spans: that it transformed.
         examples: labels in them.
@@ -37,6 +41,7 @@ class Way:
         peak: bytes: the most that was resident at a time.
     """
 
+    data: str
     name: str
     spans: int
     examples: int
@@ -59,13 +64,16 @@ class Results:
         }
 
 
-def measure(target: str, spans: int, windows: int, threads: int, say: Callable[[str], None], found: Results) -> None:
+def measure(
+    target: str, data: str, spans: int, size: int, threads: int, say: Callable[[str], None], found: Results
+) -> None:
     """Transform over `spans` older spans, and over these and a new one.
 
     Args:
         target: `module:class` of a workload; see `benchmarks.ingest.measure.measure`.
+        data: a key of `DATA`.
         spans: older ones; at least one.
-        windows: of all spans together: about so many examples.
+        size: of all spans together: about so many examples.
         threads: of the libraries' own thread pools.
         say: told how far it is.
         found: takes what is measured.
@@ -75,43 +83,58 @@ def measure(target: str, spans: int, windows: int, threads: int, say: Callable[[
     """
     with tempfile.TemporaryDirectory(prefix="bigvocab-spans-") as name:
         folder = Path(name)
-        say(f"writing {spans + 1} spans of {windows // (spans + 1):,} examples")
-        configuration = _write(folder, spans + 1, windows)
-        for way, path, newest, root in (
-            ("older", _TEXTS, spans, "kept"),
-            ("cache", _TEXTS, spans + 1, "kept"),
-            ("anew", _TEXTS, spans + 1, "anew"),
-            ("one", "text/*/all.txt", None, "one"),
+        say(f"{data}: writing {spans + 1} spans of {size // (spans + 1):,} examples")
+        configurations = write(folder, data, spans + 1, size)
+        for way, newest, root in (
+            ("older", spans, "kept"),
+            ("cache", spans + 1, "kept"),
+            ("anew", spans + 1, "anew"),
+            ("one", None, "one"),
         ):
             file = folder / f"{way}.yaml"
-            span = "" if newest is None else f", span: {newest}"
-            file.write_text(configuration.replace("path: text}", f'path: "{path}"}}{span}'))
+            file.write_text(configurations(newest))
             taken = {node: run_node(target, file, node, threads, folder / root) for node in STAGES}
             cpu, wall, peak = taken["Transform"]
             examples = examples_of(folder / root)
-            found.ways.append(Way(way, newest or spans + 1, examples, cpu, wall, peak))
-            say(f"{_WAYS[way]}: Transform {wall:.1f} s")
+            found.ways.append(Way(data, way, newest or spans + 1, examples, cpu, wall, peak))
+            say(f"{data}, {_WAYS[way]}: Transform {wall:.1f} s")
 
 
-def _write(folder: Path, spans: int, windows: int) -> str:
-    """Writes the texts of each span; returns the configuration that reads them as one."""
+def write(folder: Path, data: str, spans: int, size: int) -> Callable[[int | None], str]:
+    """Writes the files of each span.
+
+    Returns:
+        What gives the configuration that reads the spans up to one; of None: that reads all of them as one source.
+    """
+    writer, where = DATA[data]
     configuration = ""
     for span in range(1, spans + 1):
         part = folder / f"{span}"
         part.mkdir()
-        configuration = write_sequences(part, windows // spans, seed=span)
-        target = folder / "text" / f"{span:03}"
-        target.parent.mkdir(exist_ok=True)
-        (part / "text").rename(target)
+        configuration = writer(part, size // spans, seed=span)
+        target = folder / "spans" / f"{span:03}"
+        target.mkdir(parents=True)
+        written = part / where
+        for file in written.iterdir() if written.is_dir() else [written]:
+            file.rename(target / file.name)
         (part / "schema.pbtxt").replace(folder / "schema.pbtxt")
         shutil.rmtree(part)
-    return configuration
+
+    def reads(newest: int | None) -> str:
+        found = yaml.safe_load(configuration)
+        found["data"]["source"]["path"] = "spans/*/*" if newest is None else "spans/{SPAN:3}/*"
+        if newest is not None:
+            found["data"]["span"] = newest
+        return yaml.safe_dump(found)
+
+    return reads
 
 
 def lines(results: Results) -> Iterator[str]:
     """A row for each way."""
     rows = [
-        (_WAYS[way.name], str(way.spans), f"{way.examples:,}", f"{way.wall:.1f}", f"{way.cpu:.1f}", mebibytes(way.peak))
+        (way.data, _WAYS[way.name], str(way.spans), f"{way.examples:,}", f"{way.wall:.1f}", f"{way.cpu:.1f}",
+         mebibytes(way.peak))
         for way in results.ways
-    ]
-    yield from table(("Transform over", "spans", "examples", "wall s", "CPU s", "peak, MiB"), rows)
+    ]  # fmt: skip
+    yield from table(("data", "Transform over", "spans", "examples", "wall s", "CPU s", "peak, MiB"), rows)

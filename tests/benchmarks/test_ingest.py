@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import glob
 from pathlib import Path
 
 import pytest
 
+from benchmarks.ingest import spans
 from benchmarks.ingest.data import CORPUS, SEQUENCE, WRITERS
 from benchmarks.ingest.measure import Results, Stage, growth
 from benchmarks.ingest.report import bound_lines, growth_lines, missed, stage_lines
@@ -14,6 +16,7 @@ from benchmarks.machine import Machine
 from components.ingest.ranges import Range
 from components.ingest.readers import read
 from pipeline.loading import load
+from pipeline.spans import plan
 
 MACHINE = Machine("a processor", False, 2, 8 << 30, 0.0, {}, datetime.date(2026, 1, 1).isoformat())
 
@@ -32,6 +35,23 @@ def test_the_data_are_as_many_as_asked_for_and_read_by_their_configuration(
     else:
         assert len(rows) == size
         assert all(isinstance(row, dict) and len(row["items"].split()) == 10 for row in rows)
+
+
+@pytest.mark.parametrize(("data", "size"), [("sequences", 87 * 30), ("rows", 600)])
+def test_spans_hold_as_many_as_asked_for_together(
+    data: str, size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    configuration = spans.write(tmp_path, data, 3, size)
+    configs = []
+    for newest in (2, None):
+        (tmp_path / "c.yaml").write_text(configuration(newest))
+        configs.append(load(str(tmp_path / "c.yaml")))
+    assert [plan(config.data) for config in configs] == [[1, 2], []]
+    paths = sorted(glob.glob(str(configs[1].data.source.path)))
+    found = [sum(1 for _ in read(Range(path), configs[1].data)) for path in paths]
+    rows = size // (SEQUENCE - 1) if data == "sequences" else size
+    assert found == [rows // 3] * 3
 
 
 def results(*rows: tuple[int, float, float, int]) -> Results:
