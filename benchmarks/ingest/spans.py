@@ -133,8 +133,8 @@ def write(folder: Path, data: str, spans: int, size: int) -> Callable[[int | Non
 def lines(results: Results) -> Iterator[str]:
     """A row for each way."""
     rows = [
-        (way.data, _WAYS[way.name], str(way.spans), f"{way.examples:,}", f"{way.wall:.1f}", f"{way.cpu:.1f}",
+        (_WAYS[way.name], way.data, str(way.spans), f"{way.examples:,}", f"{way.wall:.1f}", f"{way.cpu:.1f}",
          mebibytes(way.peak))
         for way in results.ways
     ]  # fmt: skip
-    yield from table(("data", "Transform over", "spans", "examples", "wall s", "CPU s", "peak, MiB"), rows)
+    yield from table(("Transform over", "data", "spans", "examples", "wall s", "CPU s", "peak, MiB"), rows)
