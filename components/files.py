@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,21 +13,19 @@ def is_remote(path: str | Path) -> bool:
     return "://" in str(path)
 
 
-def open_bytes(path: str, mode: Literal["rb", "wb"] = "rb", unpack: bool = False) -> BinaryIO:
-    """Opens a file.
+def open_bytes(path: str, mode: Literal["rb", "wb"] = "rb") -> BinaryIO:
+    """Open a file, as its bytes are.
 
     Args:
-        path: local, or in an object store.
-        mode: to read or to write.
-        unpack: read what is packed in a file whose name ends in `.gz`.
+        path: Local, or in an object store.
+        mode: To read or to write.
     """
     if is_remote(path):
         import tensorflow as tf
 
-        raw = cast("BinaryIO", tf.io.gfile.GFile(path, mode))
-    else:  # Python's own is several times faster line by line than TensorFlow's.
-        raw = cast("BinaryIO", Path(path).open(mode))  # noqa: SIM115  the caller closes it
-    return cast("BinaryIO", gzip.open(raw)) if unpack and path.endswith(".gz") else raw
+        return cast("BinaryIO", tf.io.gfile.GFile(path, mode))
+    # Python's own is several times faster line by line than TensorFlow's.
+    return cast("BinaryIO", Path(path).open(mode))
 
 
 def write_whole(path: str | Path, text: str) -> None:

@@ -72,6 +72,8 @@ def _examples(outputs: Outputs) -> str:
     bad = sum(counts["bad"].values())
     if bad:
         parts.append(f"{bad:,} bad rows left out (dead_letters.jsonl)")
+    if doubtful := counts.get("doubtful"):
+        parts.append(f"{doubtful:,} rows span lines that look like rows: is a quote unclosed? (dead_letters.jsonl)")
     if counts["short"]:
         parts.append(f"{counts['short']:,} too short")
     return "; ".join(parts)

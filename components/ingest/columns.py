@@ -1,64 +1,78 @@
-"""Finds columns that the configuration names and the files do not have, before any row is read."""
+"""Checks of the files before any row is read: can they be read, and do they have the columns that are needed?"""
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pyarrow.parquet as pq
 
-from components.files import open_bytes
-from components.ingest.errors import IngestError, nearest
+from components.ingest.errors import BrokenFile, IngestError, nearest
+from components.ingest.formats import check_text, open_source
 from components.ingest.readers import SOTU_COLUMNS, csv_header
 from components.ingest.rows import columns_read
 from components.ingest.spec import DataSpec
 
 
 def check_columns(data: DataSpec, files: list[str]) -> None:
-    """Compares the configuration with the columns of the files, where these say what columns they have.
+    """Compare the configuration with the columns of the files, where these say what columns they have.
 
     JSON Lines and TFRecord have columns by row; they are checked while they are read.
 
     Args:
-        data: the configuration.
-        files: the source's files.
+        data: The configuration.
+        files: The source's files.
 
     Raises:
-        IngestError: all missing columns, each with its file and the nearest column there is.
+        IngestError: A file is not what the configuration says, or damaged at its start; a column is missing, or a
+            column that is used stands twice. All of it at once, each with its file and the nearest column there is.
     """
-    match data.source.kind:
-        case "sotu":
-            known = {"the default corpus": list(SOTU_COLUMNS)}
-        case "text":
-            known = {"a source of kind 'text'": [data.inputs[0], "file"]}
-        case "csv":
-            known = {file: _csv_columns(file) for file in files}
-        case "parquet":
-            known = {file: _parquet_columns(file) for file in files}
-        case _:
-            return
-    faults = [
-        f"{file}: no column '{name}'{nearest(name, columns)}"
-        for file, columns in known.items()
-        for name in columns_read(data)
-        if name not in columns
-    ]
-    faults += [f"{file}: a column stands twice in the header" for file, c in known.items() if len(set(c)) < len(c)]
+    wanted = columns_read(data)
+    faults: list[str] = []
+    for file in files:
+        try:
+            columns = _columns(file, data)
+        except BrokenFile as error:
+            faults.append(str(error))
+            continue
+        if columns is None:
+            continue
+        where = "the default corpus" if data.source.kind == "sotu" else file
+        named = [column for column in columns if column]
+        faults += [f"{where}: no column '{name}'{nearest(name, named)}" for name in wanted if name not in columns]
+        counted = Counter(columns)
+        faults += [
+            f"{file}: {counted[name]} columns are named '{name}', and the configuration uses it: rename all but one"
+            for name in wanted
+            if counted[name] > 1
+        ]
     if faults:
+        faults = list(dict.fromkeys(faults))
         more = f"\n... and {len(faults) - 20} more" if len(faults) > 20 else ""
         raise IngestError("\n".join(faults[:20]) + more)
 
 
-def _csv_columns(file: str) -> list[str]:
-    try:
-        header = csv_header(file)
-    except UnicodeDecodeError as error:
-        raise IngestError(f"{file}:1: the header is not UTF-8 text") from error
-    if not header:
-        raise IngestError(f"{file}:1: there is no header")
-    return header
+def _columns(file: str, data: DataSpec) -> list[str] | None:
+    """The columns of a file; None if each row has its own, or if the file is empty."""
+    match data.source.kind:
+        case "sotu":
+            return list(SOTU_COLUMNS)
+        case "parquet":
+            return _parquet_columns(file)
+        case "tfrecord":
+            return None
+    if not check_text(file):
+        return None
+    match data.source.kind:
+        case "csv":
+            return csv_header(file, data.source) or None
+        case "text":
+            return [data.inputs[0], "file"]
+    return None
 
 
 def _parquet_columns(file: str) -> list[str]:
     try:
-        with open_bytes(file) as stream:
+        with open_source(file, unpack=False) as stream:
             return pq.ParquetFile(stream).schema_arrow.names
     except Exception as error:  # pyarrow's errors share no base below Exception
-        raise IngestError(f"{file}: cannot be read as Parquet: {error}") from error
+        raise BrokenFile(f"{file}: cannot be read as Parquet: {error}") from error

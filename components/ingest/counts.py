@@ -4,15 +4,58 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, astuple, dataclass, field
 from typing import Any
 
 from components.files import write_whole
 from components.ingest.errors import IngestError, RowError, nearest
+from components.ingest.ranges import Range
+from components.ingest.readers import Lines
 from components.ingest.spec import DataSpec
 
 COUNTS_FILE = "counts.json"
+FILES_FILE = "files.jsonl"
 DEAD_LETTERS_FILE = "dead_letters.jsonl"
+
+
+@dataclass
+class FileCounts:
+    """Rows and lines of one file of the source.
+
+    Attributes:
+        read: All rows: written, bad, short and left out.
+        rows: Rows written.
+        bad: Rows that could not be used.
+        short: Rows with too few tokens for an example.
+        left_out: Rows that `data.share` leaves out.
+        lines: Physical lines of a text file, counted by its line ends alone.
+        header: Lines of the header.
+        blank: Lines between the rows.
+        row_lines: Lines that the rows span.
+    """
+
+    read: int = 0
+    rows: int = 0
+    bad: int = 0
+    short: int = 0
+    left_out: int = 0
+    lines: int = 0
+    header: int = 0
+    blank: int = 0
+    row_lines: int = 0
+
+    def __add__(self, other: FileCounts) -> FileCounts:
+        return FileCounts(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+    def fault(self) -> str:
+        """Say which rows or lines are not accounted for; empty if all are."""
+        told = []
+        if lost := self.read - self.rows - self.bad - self.short - self.left_out:
+            told.append(f"{lost:+,} rows of {self.read:,}")
+        if lost := self.lines - self.header - self.blank - self.row_lines:
+            told.append(f"{lost:+,} lines of {self.lines:,}")
+        return " and ".join(told)
 
 
 @dataclass
@@ -20,105 +63,149 @@ class Counts:
     """Counts of one part of the data, or of all of it.
 
     Attributes:
-        rows: rows written, by split.
-        examples: labels in them, by split: one a labelled row, one less than a sequence has tokens.
-        bad: rows that could not be used, by kind.
-        short: rows with too few tokens for an example.
-        left_out: rows that `data.share` leaves out.
-        read: all rows: written, bad, short and left out.
-        letters: the first bad rows of each kind: (file, line, reason).
-        unseen: declared columns that no row had.
-        columns: some columns that rows had, to name the nearest one.
+        files: Of each file, its rows and lines.
+        rows: Rows written, by split.
+        examples: Labels in them, by split: one a labelled row, one less than a sequence has tokens.
+        bad: Rows that could not be used, by kind.
+        doubtful: Rows that span lines which look like rows of their own, so that a quote may be unclosed.
+        broken: What is wrong with each file that could not be read to its end.
+        letters: The first bad rows of each kind: (file, line, reason).
+        unseen: Declared columns that no row had.
+        columns: Some columns that rows had, to name the nearest one.
     """
 
+    files: dict[str, FileCounts] = field(default_factory=dict)
     rows: Counter[str] = field(default_factory=Counter)
     examples: Counter[str] = field(default_factory=Counter)
     bad: Counter[str] = field(default_factory=Counter)
-    short: int = 0
-    left_out: int = 0
-    read: int = 0
+    doubtful: int = 0
+    broken: dict[str, str] = field(default_factory=dict)
     letters: dict[str, list[tuple[str, int, str]]] = field(default_factory=dict)
     unseen: set[str] = field(default_factory=set)
     columns: set[str] = field(default_factory=set)
 
+    @property
+    def all_files(self) -> FileCounts:
+        """The sums over the files."""
+        return sum(self.files.values(), FileCounts())
+
+    def close(self, part: Range, lines: Lines, keep: int) -> None:
+        """Add the lines of a part that was read to its end, and compare them with those that were cut."""
+        file = self.files[part.path]
+        file.lines, file.header, file.blank, file.row_lines = lines.counted, lines.header, lines.blank, lines.rows
+        self.doubtful = len(lines.doubtful)
+        for line in lines.doubtful[:keep]:
+            reason = "the row spans lines that look like rows of their own: is the quote closed that opens its cell?"
+            self.letters.setdefault("doubtful", []).append((part.path, line, reason))
+        if lines.counted and part.lines not in (None, lines.counted):
+            self.broken[part.path] = (
+                f"{part.path}: {lines.counted:,} lines were read from line {part.line:,} on, where {part.lines:,} were "
+                "found before: the file changed while it was read; run again"
+            )
+
     def add_bad(self, file: str, line: int, error: RowError, keep: int) -> None:
-        """Counts a bad row, and keeps it if it is among the first of its kind."""
+        """Count a bad row, and keep it if it is among the first of its kind."""
         self.bad[error.kind] += 1
         letters = self.letters.setdefault(error.kind, [])
         if len(letters) < keep:
             letters.append((file, line, error.reason))
 
     def merge(self, other: Counts, keep: int) -> Counts:
-        """Both together; of the letters the first by file and line are kept."""
+        """Return the sum of two counts; of the letters the first by file and line are kept."""
         kinds = {*self.letters, *other.letters}
         letters = {k: sorted(self.letters.get(k, []) + other.letters.get(k, []))[:keep] for k in kinds}
-        unseen = [part.unseen for part in (self, other) if part.read]
+        unseen = [part.unseen for part in (self, other) if any(file.read for file in part.files.values())]
+        files = dict(self.files)
+        for path, counts in other.files.items():
+            files[path] = files[path] + counts if path in files else counts
         return Counts(
+            files,
             self.rows + other.rows,
             self.examples + other.examples,
             self.bad + other.bad,
-            self.short + other.short,
-            self.left_out + other.left_out,
-            self.read + other.read,
+            self.doubtful + other.doubtful,
+            {**self.broken, **other.broken},
             letters,
             set.intersection(*unseen) if unseen else set(),
             set(sorted(self.columns | other.columns)[:100]),
         )
 
     def write(self, uri: str, splits: list[str]) -> None:
-        """Writes `counts.json` and `dead_letters.jsonl` into a folder."""
+        """Write `counts.json`, `files.jsonl` and `dead_letters.jsonl` into a folder."""
+        total = self.all_files
         counts: dict[str, Any] = {
             "rows": {split: self.rows[split] for split in splits},
             "examples": {split: self.examples[split] for split in splits},
             "bad": dict(self.bad.most_common()),
-            "short": self.short,
-            "left_out": self.left_out,
-            "read": self.read,
+            "doubtful": self.doubtful,
+            "short": total.short,
+            "left_out": total.left_out,
+            "read": total.read,
         }
         write_whole(f"{uri}/{COUNTS_FILE}", json.dumps(counts, indent=2) + "\n")
+        files = [{"file": path, **asdict(self.files[path])} for path in sorted(self.files)]
         letters = [
             {"kind": kind, "file": file, "line": line, "reason": reason}
             for kind in sorted(self.letters)
             for file, line, reason in self.letters[kind]
         ]
-        lines = [json.dumps(letter, ensure_ascii=False) + "\n" for letter in letters]
-        write_whole(f"{uri}/{DEAD_LETTERS_FILE}", "".join(lines))
+        for name, rows in ((FILES_FILE, files), (DEAD_LETTERS_FILE, letters)):
+            write_whole(f"{uri}/{name}", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
-    def check(self, data: DataSpec, splits: list[str]) -> None:
-        """Refuses data that no model should be trained on.
+    def check(self, data: DataSpec, splits: list[str], written: Mapping[str, int]) -> None:
+        """Refuse data that no model should be trained on.
+
+        Args:
+            data: The configuration.
+            splits: All splits.
+            written: Examples in the files of each split.
 
         Raises:
-            IngestError: there is no row; more bad rows than the configuration allows; a declared column that no row
-                has; a split without rows.
+            IngestError: A file that cannot be read to its end; rows or lines that are not accounted for; no row; more
+                bad rows than the configuration allows; a declared column that no row has; a split without rows.
         """
-        bad = self.bad.total()
-        if self.read == 0:
+        if self.broken:
+            raise IngestError("\n".join(self.broken[path] for path in sorted(self.broken)))
+        lost = [f"{path}: {fault}" for path, file in sorted(self.files.items()) if (fault := file.fault())]
+        lost += [
+            f"split {split!r}: {written.get(split, 0):,} examples for {self.rows[split]:,} rows"
+            for split in splits
+            if written.get(split, 0) != self.rows[split]
+        ]
+        if lost:
+            raise IngestError(
+                "\n".join(["rows or lines of the source are not accounted for; please report this:", *lost[:20]])
+            )
+        bad, total = self.bad.total(), self.all_files
+        if total.read == 0:
             raise IngestError("data.source: the files hold no row")
-        if bad > data.max_bad_share * self.read:
-            raise IngestError(self._bad_rows(bad, data))
+        if bad > data.max_bad_share * total.read:
+            raise IngestError(self._bad_rows(bad, total.read, data))
         for column in sorted(self.unseen):
             raise IngestError(f"data: no row has a column '{column}'{nearest(column, self.columns)}")
         empty = [split for split in splits if not self.rows[split]]
         if empty:
             raise IngestError(self._empty_splits(empty, data))
 
-    def _bad_rows(self, bad: int, data: DataSpec) -> str:
+    def _bad_rows(self, bad: int, read: int, data: DataSpec) -> str:
         (kind, count), *_ = self.bad.most_common(1)
         shown = [f"  {file}:{line}: {reason}" for file, line, reason in self.letters.get(kind, [])[:5]]
         return "\n".join(
             [
-                f"{bad:,} of {self.read:,} rows ({bad / self.read:.2%}) cannot be used, and data.max_bad_share allows "
+                f"{bad:,} of {read:,} rows ({bad / read:.2%}) cannot be used, and data.max_bad_share allows "
                 f"{data.max_bad_share:.2%}; most frequent: {kind} ({count:,})",
                 *shown,
             ]
         )
 
     def _empty_splits(self, empty: list[str], data: DataSpec) -> str:
+        total = self.all_files
         message = (
             f"no row fell into {' and '.join(f'split {s!r}' for s in empty)}: {self.rows.total():,} usable rows "
-            f"of {self.read:,} read, {self.short:,} too short for an example, {self.left_out:,} left out by data.share"
+            f"of {total.read:,} read, {total.short:,} too short for an example, {total.left_out:,} left out by "
+            "data.share"
         )
-        if self.short > self.read / 2 and data.tokenizer == "none":
+        if total.short > total.read / 2 and data.tokenizer == "none":
             message += "; data.tokenizer 'none' takes a text as one token: 'words' or 'whitespace' would cut it"
         elif self.rows.total():
             message += "; more rows, or a larger share in data.splits, are needed"

@@ -11,6 +11,10 @@ class IngestError(ValueError):
     """The data cannot be ingested: the message names the file, the column and the nearest right spelling."""
 
 
+class BrokenFile(IngestError):
+    """A file of the source that cannot be read to its end: the message names the file, the place and what to do."""
+
+
 class RowError(ValueError):
     """One row cannot be used.
 

@@ -7,6 +7,7 @@ import functools
 import math
 import pickle
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -26,6 +27,7 @@ from components.ingest.columns import check_columns
 from components.ingest.counts import Counts
 from components.ingest.errors import IngestError
 from components.ingest.files import list_files
+from components.ingest.formats import may_be_packed
 from components.ingest.part import SPLITS, PartReader, Piece, Shard, examples_of
 from components.ingest.properties import unpack
 from components.ingest.ranges import RANGE_BYTES, Range, ranges
@@ -56,7 +58,7 @@ class Executor(BaseBeamExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Writes splits train, eval and test of the examples artefact, `counts.json` and `dead_letters.jsonl`.
+        """Write the splits of the examples artifact, and `counts.json`, `files.jsonl` and `dead_letters.jsonl`.
 
         Raises:
             IngestError: the data is not fit for training: see `check_columns` and `Counts.check`. As TFX removes the
@@ -77,7 +79,7 @@ class Executor(BaseBeamExecutor):
         size = _text_bytes(files)
         shards = _shards(data, size)
         unfinished = f"{artifact.uri}/{_UNFINISHED}"
-        held = f"{unfinished}/counts.pickle"
+        held, written = f"{unfinished}/counts.pickle", f"{unfinished}/written.pickle"
         fileio.makedirs(unfinished)
         local = "--runner=FnApiRunner" in self._beam_pipeline_args
         processes = loky.cpu_count() if local and size > _ENOUGH_FOR_PROCESSES else 1
@@ -85,7 +87,7 @@ class Executor(BaseBeamExecutor):
             ranges_of_files = (
                 pipeline
                 | "Files" >> beam.Create(files)
-                | "Ranges" >> beam.FlatMap(ranges, data.source.kind, max(RANGE_BYTES, size // _MOST))
+                | "Ranges" >> beam.FlatMap(ranges, data.source, max(RANGE_BYTES, size // _MOST))
             )
             # Beam's local runner works in one process; elsewhere the engine spreads the ranges.
             lists = (
@@ -107,19 +109,22 @@ class Executor(BaseBeamExecutor):
                 | "Join" >> beam.Flatten()
                 | "ByShard" >> beam.GroupByKey()
                 | "Write" >> beam.ParDo(_WriteShard(artifact.uri))
+                | "Written" >> beam.combiners.ToList()
+                | "HoldWritten" >> beam.Map(_hold, written)
             )
 
-        with fileio.open(held, "rb") as stream:
-            counts = pickle.loads(stream.read())
+        counts, examples = _held(held), Counter[str]()
+        for split, number in _held(written):
+            examples[split] += number
         fileio.rmtree(unfinished)
         counts.write(artifact.uri, list(SPLITS))
         try:
-            counts.check(data, list(SPLITS))
+            counts.check(data, list(SPLITS), examples)
         except IngestError as error:
             failed = artifact.uri.rstrip("/") + "-failed"
             counts.write(failed, list(SPLITS))
             raise IngestError(f"{error}\nCounts and bad rows: {failed}") from None
-        logging.info("Wrote %s; %d bad and %d short rows.", dict(counts.rows), counts.bad.total(), counts.short)
+        logging.info("Wrote %s; bad rows: %s.", dict(counts.rows), dict(counts.bad))
 
 
 class _ReadParts(beam.DoFn):
@@ -142,12 +147,12 @@ class _ReadParts(beam.DoFn):
 
 
 class _WriteShard(beam.DoFn):
-    """((split, shard, shards), pieces) -> one file, which is there whole or not at all."""
+    """((split, shard, shards), pieces) -> one file, which is there whole or not at all; (split, number of examples)."""
 
     def __init__(self, uri: str) -> None:
         self._uri = uri
 
-    def process(self, element: tuple[Shard, Iterable[Piece | None]]) -> None:
+    def process(self, element: tuple[Shard, Iterable[Piece | None]]) -> Iterator[tuple[str, int]]:
         (split, shard, number), pieces = element
         folder = f"{self._uri}/Split-{split}"
         path = f"{folder}/data_tfrecord-{shard:05d}-of-{number:05d}.gz"
@@ -155,14 +160,16 @@ class _WriteShard(beam.DoFn):
         unfinished = f"{self._uri}/{_UNFINISHED}/{split}-{shard:05d}-{uuid.uuid4().hex}"
         fileio.makedirs(folder)
         with tf.io.TFRecordWriter(unfinished, tf.io.TFRecordOptions("GZIP", compression_level=1)) as writer:
-            for example in examples_of([piece for piece in pieces if piece]):
+            examples = examples_of([piece for piece in pieces if piece])
+            for example in examples:
                 writer.write(example)
         fileio.rename(unfinished, path, overwrite=True)
+        yield split, len(examples)
 
 
 def _text_bytes(files: list[str]) -> int:
-    """Of the source's text, unpacked."""
-    return sum(fileio.stat(f).length * (_UNPACKED if f.endswith((".gz", ".parquet", ".pq")) else 1) for f in files)
+    """Estimate the bytes of the source's text, unpacked."""
+    return sum(fileio.stat(f).length * (_UNPACKED if may_be_packed(f) else 1) for f in files)
 
 
 def _shards(data: DataSpec, size: int) -> dict[str, int]:
@@ -176,6 +183,11 @@ def _merge(parts: Iterable[Counts], keep: int) -> Counts:
     return functools.reduce(lambda a, b: a.merge(b, keep), parts, Counts())
 
 
-def _hold(counts: Counts, path: str) -> None:
+def _hold(result: Any, path: str) -> None:
     with fileio.open(path, "wb") as stream:
-        stream.write(pickle.dumps(counts))
+        stream.write(pickle.dumps(result))
+
+
+def _held(path: str) -> Any:
+    with fileio.open(path, "rb") as stream:
+        return pickle.loads(stream.read())

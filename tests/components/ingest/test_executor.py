@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import bz2
 import csv
+import gzip
+import itertools
 import json
+import lzma
 import os
 import re
 import signal
@@ -9,9 +13,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import tensorflow as tf
 
-from components.ingest import executor, part
+from components.ingest import executor, part, readers
 from components.ingest.errors import IngestError
 from components.ingest.spec import DataSpec, FeatureSpec, SourceSpec
 from tests.components.ingest.conftest import Ingest, Ingested
@@ -75,8 +82,9 @@ def test_the_same_rows_give_the_same_files(tmp_path: Path, ingest: Ingest, parag
     (tmp_path / "turned").mkdir()
     write(tmp_path / "turned" / "1.jsonl", rows[:100][::-1])
     write(tmp_path / "turned" / "2.jsonl", rows[100:])
-    first = files_of(ingest(spec(), "first"))
-    assert first == files_of(ingest(spec("turned"), "second"))
+    first, second = files_of(ingest(spec(), "first")), files_of(ingest(spec("turned"), "second"))
+    assert first.pop("files.jsonl") != second.pop("files.jsonl")  # the files of the source have other names
+    assert first == second
 
 
 def test_files_are_the_same_however_many_pieces_and_processes_there_were(
@@ -251,3 +259,146 @@ def _words_of_the_corpus() -> int:
         lengths = [len(word.findall(re.sub(r"\[[^\[\]]*\]", " ", p))) for p in re.split(r"\n\s*\n", text)]
         total += sum(n for n in lengths if n > 1)
     return total
+
+
+def test_rows_and_lines_of_each_file_add_up(tmp_path: Path, ingest: Ingest, paragraphs: list[str]) -> None:
+    rows = [f'"{p.replace(chr(34), "").replace(", ", f",{chr(10)}")}",1946' for p in paragraphs[:200]]
+    text = "\n".join(
+        ["words,year", "", *rows, "the state of the union,soon", "\n", '"the state" of,1946', "union,1946"]
+    )
+    (tmp_path / "a.csv").write_text(text)
+    (tmp_path / "b.csv").write_text("words,year\r\nthe state of the union,1946\r\n")
+    (tmp_path / "c.csv").write_text("words,year\n")
+    found = ingest(spec(source=SourceSpec(kind="csv", path="*.csv"), max_bad_share=0.05))
+    files = [json.loads(line) for line in (found.uri / "files.jsonl").read_text().splitlines()]
+    assert [Path(file["file"]).name for file in files] == ["a.csv", "b.csv", "c.csv"]
+    read = found.counts()["read"]
+    assert [file["read"] for file in files] == [read - 1, 1, 0]
+    for file in files:
+        assert file["read"] == file["rows"] + file["bad"] + file["short"] + file["left_out"]
+        assert file["lines"] == file["header"] + file["blank"] + file["row_lines"]
+        assert file["lines"] == len(Path(file["file"]).read_text().splitlines())
+        assert file["header"] == 1
+    assert (files[0]["bad"], files[0]["blank"], read) == (2, 3, 204)
+
+
+def test_a_row_that_is_lost_on_the_way_fails_the_run(
+    tmp_path: Path, ingest: Ingest, paragraphs: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "rows.jsonl", [{"words": p, "year": 1946} for p in paragraphs])
+    monkeypatch.setattr(executor, "examples_of", lambda pieces: part.examples_of(pieces)[1:])
+    with pytest.raises(IngestError, match=r"not accounted for.*\n.*split 'train': \d+ examples for \d+ rows"):
+        ingest(spec())
+
+
+def test_a_line_that_no_row_has_fails_the_run(
+    tmp_path: Path, ingest: Ingest, paragraphs: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "rows.jsonl", [{"words": p, "year": 1946} for p in paragraphs])
+
+    whole = readers._lines
+    monkeypatch.setattr(readers, "_lines", lambda *args: itertools.islice(whole(*args), 3, None))
+    with pytest.raises(IngestError, match=rf"rows\.jsonl: \+3 lines of {len(paragraphs)}"):
+        ingest(spec())
+
+
+BROKEN = {
+    "broken.csv.gz": (gzip.compress(b"words,year\n" + b"the state,1946\n" * 9000)[:-200], "compressed data breaks off"),
+    "damaged.csv.gz": (
+        gzip.compress(b"words,year\n" + b"the state,1946\n" * 9000)[:-8] + b"\0" * 8,
+        r"cannot be read: CRC check failed",
+    ),
+    "excel.csv": ("words,year\nthe state,1946\n".encode("utf-16"), "UTF-16 text: convert it"),
+    "mac.csv": (b"words,year\rthe state,1946\r", "carriage return alone"),
+    "zip.csv": (b"PK\x03\x04" + b"x" * 99, "a zip archive: unpack it"),
+    "zstd.csv": (b"\x28\xb5\x2f\xfd" + b"x" * 99, "packed with zstd: unpack it"),
+    "latin.csv": (
+        "wörds,year\nthe state,1946\n".encode("latin-1"),
+        r"latin\.csv:1: the header cannot be read: byte 0xf6 is not UTF-8",
+    ),
+    "quote.csv": (b'words,"year\nthe state,1946\n', r"quote\.csv:1: the header cannot be read: a cell that opens"),
+    "twice.csv": (b"words,year,words\nthe state,1946,x\n", r"2 columns are named 'words', and the configuration"),
+    "other.csv": (
+        b"word,year,,\nthe state,1946,,\n",
+        r"no column 'words'; did you mean 'word'\? \(there are: word, year\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_file_that_cannot_be_read_is_named_with_the_cause(name: str, tmp_path: Path, ingest: Ingest) -> None:
+    contents, message = BROKEN[name]
+    (tmp_path / name).write_bytes(contents)
+    with pytest.raises(IngestError, match=message) as caught:
+        ingest(spec(source=SourceSpec(kind="csv", path=name)))
+    assert str(tmp_path / name) in str(caught.value)
+
+
+def test_all_broken_files_are_told_at_once(tmp_path: Path, ingest: Ingest) -> None:
+    for name in ("a.csv.gz", "b.csv.gz"):
+        (tmp_path / name).write_bytes(BROKEN["broken.csv.gz"][0])
+    with pytest.raises(IngestError, match=r"(?s)a\.csv\.gz: .* breaks off: copy.*b\.csv\.gz: "):
+        ingest(spec(source=SourceSpec(kind="csv", path=".")))
+
+
+@pytest.mark.parametrize("kind", ["parquet", "tfrecord"])
+def test_a_broken_file_of_records_fails_the_run(kind: str, tmp_path: Path, ingest: Ingest) -> None:
+    path = tmp_path / f"rows.{kind}"
+    if kind == "parquet":
+        pq.write_table(pa.table({"words": ["the state of"] * 5000, "year": range(5000)}), path, row_group_size=100)
+    else:
+        with tf.io.TFRecordWriter(str(path)) as writer:
+            for _ in range(5000):
+                writer.write(tf.train.Example().SerializeToString())
+    contents = bytearray(path.read_bytes())
+    contents[len(contents) // 2 : len(contents) // 2 + 40] = b"\xff" * 40
+    path.write_bytes(contents)
+    with pytest.raises(IngestError, match=rf"rows\.{kind}: (cannot be read as Parquet|broken TFRecord)"):
+        ingest(spec(source=SourceSpec(kind=kind, path=path.name), max_bad_share=1.0))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "name", ["ROWS.CSV", "rows.csv.gz", "rows.CSV.BZ2", "rows.csv.xz", "packed.csv", "plain.csv.gz"]
+)
+def test_the_contents_say_how_a_file_is_packed(
+    name: str, tmp_path: Path, ingest: Ingest, paragraphs: list[str]
+) -> None:
+    pack = {"rows.csv.gz": gzip, "packed.csv": gzip, "rows.CSV.BZ2": bz2, "rows.csv.xz": lzma}.get(name)
+    rows = [f'"{p.replace(chr(34), "")}",1946' for p in paragraphs if " " in p]
+    text = "\n".join(["\ufeffwords,year", *rows]).encode()
+    (tmp_path / name).write_bytes(pack.compress(text) if pack else text)
+    counts = ingest(spec(source=SourceSpec(kind="csv", path="."))).counts()
+    assert (counts["read"], counts["bad"]) == (len(rows), {})
+
+
+def test_a_tsv_of_queries_is_refused_or_read_whole(tmp_path: Path, ingest: Ingest) -> None:
+    odd = {5: '"item exact', 9: '"item8" pro', 25: '"item 8 exact', 40: 'item 5"', 41: 'a "quoted" word'}
+    lines = [f"{odd.get(n, f'item{n} cheap')}\t{1900 + n}" for n in range(300)]
+    (tmp_path / "rows.TSV").write_text("\n".join(["words\tyear", *lines]))
+    source = {"kind": "csv", "path": "rows.TSV"}
+    found = ingest(spec(source=source, max_bad_share=0.02))
+    assert found.counts()["bad"] == {"broken quotes": 3}
+    assert [letter["line"] for letter in found.dead_letters()] == [7, 11, 27]
+    assert sum(found.counts()["rows"].values()) == 297
+    with pytest.raises(IngestError, match=r"rows\.TSV:7: .*data\.source\.quote: none takes quotes for text"):
+        ingest(spec(source=source, max_bad_share=0.005), "refused")
+    whole = ingest(spec(source={**source, "quote": "none"}), "whole")
+    assert sum(whole.counts()["rows"].values()) == 300
+
+
+def test_rows_of_excel_may_end_in_columns_without_a_name(tmp_path: Path, ingest: Ingest, paragraphs: list[str]) -> None:
+    rows = [f'{n % 2 * "x"},"{p.replace(chr(34), "")}",1946{n % 3 * ","}' for n, p in enumerate(paragraphs)]
+    (tmp_path / "rows.csv").write_text("\n".join([",words,year,,", *rows]))
+    counts = ingest(spec(source=SourceSpec(kind="csv", path="rows.csv"))).counts()
+    assert (counts["read"], counts["bad"]) == (len(rows), {})
+
+
+def test_joined_files_and_swallowed_rows_are_told(tmp_path: Path, ingest: Ingest, paragraphs: list[str]) -> None:
+    rows = [f'"{p.replace(chr(34), "")}",1946' for p in paragraphs if " " in p]
+    swallowed = ['"the state,1', "of the union,2", 'and 5",3']
+    parts = ["words,year", *rows, "words,year", *swallowed, "\ufeffwords,year", *rows]
+    (tmp_path / "rows.csv").write_text("\n".join(parts))
+    found = ingest(spec(source=SourceSpec(kind="csv", path="rows.csv")))
+    assert found.counts()["bad"] == {"header again": 2}
+    assert found.counts()["doubtful"] == 1
+    assert [x["line"] for x in found.dead_letters() if x["kind"] == "doubtful"] == [len(rows) + 3]

@@ -69,8 +69,43 @@ def test_fingerprint_changes_with_names_and_contents(folder: Path) -> None:
     second = now()
     file.rename(file.with_name("1791.txt"))
     third = now()
-    (folder / "speeches" / "new.txt").write_text("")
+    (folder / "speeches" / "new.txt").write_text("the union")
     assert len({first, second, third, now()}) == 4
+
+
+@pytest.mark.parametrize("path", ["rows", "rows/**/*.csv"])
+def test_what_a_killed_job_left_and_empty_files_are_not_read(tmp_path: Path, path: str) -> None:
+    read = ["_year=2026/part-0.csv", "country=DE/part-0.csv", "part-0.CSV"]
+    left = ["_temporary/0/task_1/part-0.csv", "_part-1.csv", ".part-0.csv", ".hidden/part-0.csv", "_logs/x.csv"]
+    for name in [*read, *left, "empty.csv"]:
+        (tmp_path / "rows" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "rows" / name).write_text("" if name == "empty.csv" else "a,b\n")
+    (tmp_path / "rows" / "_SUCCESS").write_text("")
+    found = source_files(SourceSpec(kind="csv", path=path), tmp_path)
+    wanted = read if path == "rows" else read[:2]  # a pattern tells upper from lower case
+    assert found == [str(tmp_path / "rows" / name) for name in sorted(wanted)]
+
+
+def test_a_hidden_folder_that_the_path_names_is_read(tmp_path: Path) -> None:
+    (tmp_path / "_staged" / "_old").mkdir(parents=True)
+    for name in ("_staged/a.csv", "_staged/_old/b.csv"):
+        (tmp_path / name).write_text("a,b\n")
+    for path in ("_staged", "_staged/*.csv", "_stag*/*.csv", "_staged/a.csv"):
+        assert source_files(SourceSpec(kind="csv", path=path), tmp_path) == [str(tmp_path / "_staged" / "a.csv")]
+
+
+def test_only_empty_files_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("")
+    with pytest.raises(IngestError, match=r"the file is empty: .*a\.csv"):
+        source_files(SourceSpec(kind="csv", path="a.csv"), tmp_path)
+
+
+def test_a_file_that_lies_there_packed_and_unpacked_counts_once_or_not_at_all(tmp_path: Path) -> None:
+    for name in ("a.csv", "a.csv.gz", "b.csv.gz"):
+        (tmp_path / name).write_text("a,b\n")
+    with pytest.raises(IngestError, match=r"a\.csv and .*a\.csv\.gz are one file"):
+        source_files(SourceSpec(kind="csv", path="."), tmp_path)
+    assert len(source_files(SourceSpec(kind="csv", path="*.gz"), tmp_path)) == 2
 
 
 def test_fingerprint_survives_a_copy(folder: Path) -> None:
