@@ -13,6 +13,7 @@ from pathlib import Path
 from tfx.dsl.io import fileio
 
 from components.files import is_remote, open_bytes
+from components.ingest.delta import files_of_newest_version
 from components.ingest.errors import IngestError, nearest
 from components.ingest.formats import endings, is_of_kind, without_packing
 from components.ingest.spans import DECADES
@@ -75,10 +76,10 @@ def list_files(kind: SourceKind, input_base: str, pattern: str) -> list[str]:
         raise IngestError(f"data.source.path: '{base}' does not exist{nearest(name, beside)}")
     path = f"{base}/{pattern}"
     if pattern == "**":
-        files = [f for f in _below(base) if is_of_kind(f, kind)]
+        files = _of_folder(base, kind)
         what = f"no file that ends in {endings(kind)} below '{base}'"
     elif fileio.isdir(path):  # of one span
-        files = [f for f in _below(path) if is_of_kind(f, kind)]
+        files = _of_folder(path, kind)
         what = f"no file that ends in {endings(kind)} below '{path}'"
     elif fileio.exists(path):
         files = [path]
@@ -148,6 +149,11 @@ def resolved(input_base: str) -> str:
         return input_base
     package, _, folder = input_base.removeprefix(_PACKAGE).partition("/")
     return str(resources.files(package) / folder)
+
+
+def _of_folder(folder: str, kind: SourceKind) -> list[str]:
+    newest = files_of_newest_version(folder) if kind == "parquet" else None
+    return [f for f in _below(folder) if is_of_kind(f, kind) and (newest is None or f in newest)]
 
 
 def _below(base: str) -> list[str]:
