@@ -97,9 +97,10 @@ class Counts:
         for line in lines.doubtful[:keep]:
             reason = "the row spans lines that look like rows of their own: is the quote closed that opens its cell?"
             self.letters.setdefault("doubtful", []).append((part.path, line, reason))
-        if lines.counted and part.lines not in (None, lines.counted):
+        found = lines.counted or file.read
+        if part.lines not in (None, found):
             self.broken[part.path] = (
-                f"{part.path}: {lines.counted:,} lines were read from line {part.line:,} on, where {part.lines:,} were "
+                f"{part.path}: {found:,} lines or rows were read from number {part.line:,} on, where {part.lines:,} were "
                 "found before: the file changed while it was read; run again"
             )
 

@@ -218,9 +218,9 @@ def _fault(line: bytes, dialect: Dialect) -> RowError:
 
 def _way_out(line: bytes, dialect: Dialect) -> str:
     if not dialect.escape and rb"\"" in line:
-        return "data.source.escape: '\\' reads a quote behind a backslash as a part of the cell, as Spark writes it"
-    way = "data.source.quote: none takes quotes for text"
-    return f"{way}, data.source.quote: double lets a quoted cell span lines" if dialect.quote == "line" else way
+        return "if a backslash stands before quotes inside cells, as Spark writes them, set data.source.escape: '\\'"
+    way = "if quotes are ordinary characters here, set data.source.quote: none"
+    return way + "; if quoted cells may span lines, double" if dialect.quote == "line" else way
 
 
 def rows(blocks: Iterator[bytes], dialect: Dialect) -> Iterator[tuple[int, list[str] | RowError]]:

@@ -35,12 +35,13 @@ _UNPACK: dict[bytes, Callable[..., Any]] = {
     b"BZh": bz2.BZ2File,
     b"\xfd7zXZ\x00": lzma.LZMAFile,
 }
+_UTF16 = "UTF-16 text: convert it, as with `iconv -f UTF-16 -t UTF-8`"
 _REFUSED = {
     b"\x28\xb5\x2f\xfd": "packed with zstd: unpack it, or pack it with gzip",
     b"PK\x03\x04": "a zip archive: unpack it, or pack the files with gzip",
     b"\x04\x22\x4d\x18": "packed with lz4: unpack it, or pack it with gzip",
-    b"\xff\xfe": "UTF-16 text: convert it, as with `iconv -f UTF-16 -t UTF-8`",
-    b"\xfe\xff": "UTF-16 text: convert it, as with `iconv -f UTF-16 -t UTF-8`",
+    codecs.BOM_UTF16_LE: _UTF16,
+    codecs.BOM_UTF16_BE: _UTF16,
     b"PAR1": "a Parquet file: set data.source.kind: parquet",
 }
 """First bytes of files that cannot be read as text, and what to do about it."""
@@ -134,6 +135,8 @@ def check_text(path: str) -> bytes:
     with reading(path), open_source(path) as stream:
         head = stream.read(_HEAD)
     refused = next((reason for magic, reason in _REFUSED.items() if head.startswith(magic)), None)
+    if not refused and head.count(0) > len(head) // 4:  # of Western text, every second byte
+        refused = _UTF16
     if refused:
         raise BrokenFile(f"{path}: {refused}")
     if b"\r" in head.rstrip(b"\r") and b"\n" not in head:

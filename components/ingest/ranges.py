@@ -24,7 +24,7 @@ class Range:
         start: First byte, or first row group of Parquet.
         end: The byte (or row group) after the last one; None: to the end of the file.
         line: Number of the first line (or row), from 1.
-        lines: Number of physical lines; None: not counted, because the file was not cut.
+        lines: Number of physical lines (or rows); None: not counted, because the file was not cut.
     """
 
     path: str
@@ -53,8 +53,9 @@ def ranges(path: str, source: SourceSpec, size: int = RANGE_BYTES) -> Iterator[R
             meta = pq.ParquetFile(stream).metadata
             row = 1
             for group in range(meta.num_row_groups):
-                yield Range(path, group, group + 1, row)
-                row += meta.row_group(group).num_rows
+                rows = meta.row_group(group).num_rows
+                yield Range(path, group, group + 1, row, rows)
+                row += rows
     elif source.kind in ("sotu", "tfrecord") or is_packed(path):
         yield Range(path)
     elif source.kind == "csv":

@@ -309,6 +309,7 @@ BROKEN = {
         r"cannot be read: CRC check failed",
     ),
     "excel.csv": ("words,year\nthe state,1946\n".encode("utf-16"), "UTF-16 text: convert it"),
+    "bare.csv": ("words,year\nthe state,1946\n".encode("utf-16-le"), "UTF-16 text: convert it"),
     "mac.csv": (b"words,year\rthe state,1946\r", "carriage return alone"),
     "zip.csv": (b"PK\x03\x04" + b"x" * 99, "a zip archive: unpack it"),
     "zstd.csv": (b"\x28\xb5\x2f\xfd" + b"x" * 99, "packed with zstd: unpack it"),
@@ -380,7 +381,7 @@ def test_a_tsv_of_queries_is_refused_or_read_whole(tmp_path: Path, ingest: Inges
     assert found.counts()["bad"] == {"broken quotes": 3}
     assert [letter["line"] for letter in found.dead_letters()] == [7, 11, 27]
     assert sum(found.counts()["rows"].values()) == 297
-    with pytest.raises(IngestError, match=r"rows\.TSV:7: .*data\.source\.quote: none takes quotes for text"):
+    with pytest.raises(IngestError, match=r"rows\.TSV:7: .*set data\.source\.quote: none"):
         ingest(spec(source=source, max_bad_share=0.005), "refused")
     whole = ingest(spec(source={**source, "quote": "none"}), "whole")
     assert sum(whole.counts()["rows"].values()) == 300
