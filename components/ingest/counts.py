@@ -100,8 +100,8 @@ class Counts:
         found = lines.counted or file.read
         if part.lines not in (None, found):
             self.broken[part.path] = (
-                f"{part.path}: {found:,} lines or rows were read from number {part.line:,} on, where {part.lines:,} were "
-                "found before: the file changed while it was read; run again"
+                f"{part.path}: {found:,} lines or rows were read from number {part.line:,} on, where {part.lines:,} "
+                "were found before: the file changed while it was read; run again"
             )
 
     def add_bad(self, file: str, line: int, error: RowError, keep: int) -> None:
