@@ -13,6 +13,8 @@ Answer = dict[str, Any]
 number or a value with its probability."""
 NO_ANSWER = "null\n"
 """Stands in the place of a row that cannot be used."""
+_LINE_BREAKS = str.maketrans({"\x85": r"\u0085", "\u2028": r"\u2028", "\u2029": r"\u2029"})
+"""JSON allows these in a string, and many readers take them for line ends: they are written as escapes."""
 
 
 def from_outputs(outputs: Mapping[str, Any], row: int, data: DataSpec, top: int) -> Answer:
@@ -55,7 +57,7 @@ def as_json(answer: Answer | None, data: DataSpec) -> str:
             for n, found in answer["targets"].items()
         }
         line = {**label, **targets}
-    return json.dumps(line, ensure_ascii=False) + "\n"
+    return json.dumps(line, ensure_ascii=False).translate(_LINE_BREAKS) + "\n"
 
 
 def _lines(answer: Answer, data: DataSpec) -> Iterator[str]:
