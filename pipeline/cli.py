@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipeline import bench_commands, cluster_commands
 from pipeline.arguments import Parser, UserError, add_root, add_settings, root_of
-from pipeline.console import native_messages_hidden
-from pipeline.exit_codes import FAILED, WRONG
+from pipeline.console import drop_output, native_messages_hidden
+from pipeline.exit_codes import FAILED, INTERRUPTED, WRONG
 from pipeline.loading import ConfigurationError, check_files, load, preset_names, preset_summary
 
 
@@ -28,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"bigvocab: {error}", file=sys.stderr)
         return error.code
     except BrokenPipeError:  # `bigvocab ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output(sys.stdout)
         return 0
 
 
@@ -52,7 +54,21 @@ def _parser() -> argparse.ArgumentParser:
 
     predict = commands.add_parser("predict", help="ask a pushed model")
     predict.add_argument("text", nargs="*", metavar="TEXT", help="input as text")
-    predict.add_argument("--input", type=Path, metavar="FILE.jsonl", help="rows by column; answers are JSON Lines")
+    predict.add_argument(
+        "--input",
+        metavar="FILE",
+        help="rows to ask: JSON Lines, CSV, TSV, Parquet, TFRecord or text, by the name of FILE; '-': JSON Lines from "
+        "standard input. Columns that the model does not use are ignored. One line of JSON answers a row, in order; "
+        "null stands for a row that cannot be used, and standard error says why. Exit code 0 if any row was answered, "
+        "1 if none was",
+    )
+    predict.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="write the answers to FILE, which is complete or absent, and the reasons of rows without an answer to "
+        "FILE.errors.jsonl",
+    )
     predict.add_argument("--model", type=Path, metavar="DIR", help="default: the model pushed last under runs/")
     predict.add_argument("--top", type=int, metavar="N", help="answers a row (default: 10)")
     predict.add_argument(
@@ -127,13 +143,22 @@ def _predict(arguments: argparse.Namespace) -> int:
         raise UserError('give either TEXT or --input FILE.jsonl, as in: bigvocab predict "the state of the"')
     from pipeline import predict
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # JSON is UTF-8 whatever the terminal takes; a text that is no Unicode is shown as it can be.
+        encoding = "utf-8" if arguments.input else None
+        sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # So that unfinished files are removed.
     try:
         with native_messages_hidden():
             return predict.predict(
-                arguments.model, arguments.text, arguments.input, arguments.top, arguments.feature, sys.stdout
-            )
-    except predict.PredictError as error:
-        raise UserError(str(error)) from error
+                arguments.model, arguments.text, arguments.input, arguments.top, arguments.feature, sys.stdout,
+                arguments.output,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        print("bigvocab: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _report(arguments: argparse.Namespace) -> int:

@@ -76,7 +76,8 @@ def native_messages_hidden() -> Iterator[None]:
     sys.stderr.flush()
     stderr, saved = sys.stderr, os.dup(2)
     if stderr is sys.__stderr__:
-        sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8")
+        # As Python's own standard error: a message about text that is no Unicode must not fail.
+        sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
     with Path(os.devnull).open("wb") as nothing:
         os.dup2(nothing.fileno(), 2)
     try:
@@ -87,3 +88,10 @@ def native_messages_hidden() -> Iterator[None]:
         sys.stderr = stderr
         os.dup2(saved, 2)
         os.close(saved)
+
+
+def drop_output(stream: TextIO) -> None:
+    """Send the rest of a stream that takes no more to nowhere: Python writes what is left of it at its end."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, stream.fileno())
+    os.close(nothing)

@@ -2,41 +2,57 @@
 
 from __future__ import annotations
 
-import itertools
 import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from components.ingest.spec import PROBABILITY, DataSpec
+from components.ingest.spec import DataSpec
+from pipeline.answer_files import AnswerFile, AnswerStream, answers_to
+from pipeline.answers import Answer, as_json, as_table, from_outputs
+from pipeline.exit_codes import FAILED
+from pipeline.questions import STANDARD_INPUT, PredictError, Question, Questions
 
 # One request's rows: enough to keep the cores busy, few enough for rows x labels to stay small.
 ROWS = 256
 _TOP = 10
-Answer = dict[str, Any]
-"""`labels` with their probabilities, the most probable first; `value` where the label is a number; `targets` by name, a
-number or a value with its probability."""
-
-
-class PredictError(Exception):
-    """What is wrong with the model or the input, in one sentence."""
+_REASONS_SHOWN = 20
 
 
 def predict(
     model: Path | None,
     texts: Sequence[str],
-    rows_file: Path | None,
+    rows_file: str | Path | None,
     top: int | None,
     features: Sequence[str],
     out: TextIO,
+    output: Path | None = None,
 ) -> int:
-    """Writes the answers: a table for texts, JSON Lines for a file of rows.
+    """Write the answers: a table for texts, JSON Lines for a file of rows, in the order of the rows.
 
     A line of JSON is the list of labels; of a model with further targets, or of a label that is a number, an object:
-    `labels` or `value`, and each further target by its name.
+    `labels` or `value`, and each further target by its name. An unusable row has `null` in its place; the first
+    reasons are told on standard error with file and line. With `output`, all reasons are in `OUTPUT.errors.jsonl`:
+    `answer`, the line of `null`; `line`, the line of the row; `reason`.
+
+    Memory use does not grow with the number of rows.
+
+    Args:
+        model: Folder of a model, or of its versions; None: the model pushed last under `runs/`.
+        texts: Values of the input column of a model with one input.
+        rows_file: Rows to ask in place of texts; `-` for standard input.
+        top: How many labels are answered; None: 10, or all that the model answers.
+        features: NAME=VALUE, each a feature of all texts.
+        out: Where answers go without `output`, flushed after each batch.
+        output: A file for the answers, which is complete or absent.
+
+    Returns:
+        0: all rows that can be used were answered.
 
     Raises:
-        PredictError: no model, an unreadable row, an unknown column, or `top` beyond what the model answers.
+        PredictError: No model, an unknown feature, `top` beyond what the model answers, or a file that cannot be read
+            or written. With exit code `FAILED`: the file of rows is damaged, or no row of it can be used.
     """
     folder = _newest_version(model) if model else _latest(Path("runs"))
     about = _about(folder)
@@ -45,15 +61,65 @@ def predict(
     common = _features(features, data)
     if texts and len(data.inputs) > 1:
         raise PredictError(f"this model's inputs are the columns {', '.join(data.inputs)}: give rows with --input")
+    if rows_file and features:
+        raise PredictError(f"--feature {features[0]}: goes with TEXT: rows of --input have columns of their own")
+    reader = Questions(data, _warn)
     if rows_file:
-        rows = _rows(rows_file, data)
+        name = "standard input" if str(rows_file) == STANDARD_INPUT else str(rows_file)
+        if output and output.is_file() and Path(rows_file).exists() and output.samefile(rows_file):
+            raise PredictError(f"--output {output}: the file of --input: name another one")
+        questions, kind = reader.of_file(str(rows_file)), "rows"
     else:
-        rows = [_row({data.inputs[0]: text, **common}, data, f"text {n}") for n, text in enumerate(texts, 1)]
-    answers = _ask(folder, rows, data)
-    for text, answer in zip(texts, answers, strict=True) if texts else ((None, answer) for answer in answers):
-        answer["labels"] = answer["labels"][:top]
-        out.write(_json(answer, data) if text is None else "\n".join([text, *_lines(answer, data)]) + "\n")
+        name, questions, kind = "the command", reader.of_texts(list(texts), common), "texts"
+    with answers_to(output, out) as place:
+        asked, unusable = 0, _Unusable(place)
+        for batch in _ask(folder, questions, data, top):
+            found = []
+            for question, answer in batch:
+                if answer is None:
+                    unusable.add(asked + len(found) + 1, question)
+                found.append(as_table(texts[asked + len(found)], answer, data) if texts else as_json(answer, data))
+            place.write("".join(found))
+            asked += len(found)
+        unusable.summarize(asked, name, kind)
     return 0
+
+
+class _Unusable:
+    """Tells which rows have no answer, and why.
+
+    Args:
+        place: Of the answers.
+    """
+
+    def __init__(self, place: AnswerStream | AnswerFile) -> None:
+        self._place = place
+        self._count = 0
+
+    def add(self, number: int, question: Question) -> None:
+        """Tell why a question has no answer; `number` is that of the answer, from 1."""
+        self._count += 1
+        if self._count <= _REASONS_SHOWN:
+            _warn(f"{question.where}: {question.reason}")
+        self._place.unusable({"answer": number, "line": question.line, "reason": question.reason})
+
+    def summarize(self, asked: int, name: str, kind: str) -> None:
+        """Tell how many rows have no answer.
+
+        Raises:
+            PredictError: No row has one.
+        """
+        if not asked:
+            _warn(f"bigvocab: {name} has no rows: no answers")
+        elif self._count == asked:
+            raise PredictError(f"none of the {asked} {kind} of {name} can be used: the reasons are above", FAILED)
+        elif self._count:
+            all_reasons = f"; all reasons: {self._place.reasons}" if self._place.reasons else ""
+            _warn(f"bigvocab: {self._count} of {asked} {kind} cannot be used and have no answer{all_reasons}")
+
+
+def _warn(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _top(top: int | None, about: Mapping[str, Any], data: DataSpec) -> int:
@@ -66,44 +132,6 @@ def _top(top: int | None, about: Mapping[str, Any], data: DataSpec) -> int:
     if not 1 <= top <= about["top_k"]:
         raise PredictError(f"--top {top}: this model answers 1 to {about['top_k']} labels (trainer.top_k)")
     return top
-
-
-def _lines(answer: Answer, data: DataSpec) -> Iterator[str]:
-    """An answer for people: labels in a table, then numbers and further targets by their columns' names."""
-    rows = [(label, f"{probability:.4f}") for label, probability in answer["labels"]]
-    if data.label_kind == "number":
-        rows.append((str(data.label), _number(answer["value"])))
-    width = max(len(label) for label, _ in rows)
-    yield from (f"  {label:<{width}}  {figure}" for label, figure in rows)
-    for name, found in answer["targets"].items():
-        yield f"  {name}: {found[0]}  {found[1]:.4f}" if isinstance(found, tuple) else f"  {name}: {_number(found)}"
-
-
-def _json(answer: Answer, data: DataSpec) -> str:
-    """An answer for machines, in a line."""
-    labels = [_labelled(*found) for found in answer["labels"]]
-    line: Any = labels
-    if data.targets or data.label_kind == "number":
-        label = {"value": _rounded(answer["value"])} if data.label_kind == "number" else {"labels": labels}
-        targets = {
-            n: _labelled(*found) if isinstance(found, tuple) else _rounded(found)
-            for n, found in answer["targets"].items()
-        }
-        line = {**label, **targets}
-    return json.dumps(line, ensure_ascii=False) + "\n"
-
-
-def _labelled(label: str, probability: float) -> dict[str, Any]:
-    return {"label": label, "probability": round(probability, 6)}
-
-
-def _rounded(value: float) -> float:
-    """To the digits that a float32 has."""
-    return float(f"{value:.7g}")
-
-
-def _number(value: float) -> str:
-    return f"{value:.6g}"
 
 
 def _latest(runs: Path) -> Path:
@@ -136,62 +164,23 @@ def _features(settings: Iterable[str], data: DataSpec) -> dict[str, str]:
     return values
 
 
-def _rows(file: Path, data: DataSpec) -> Iterable[bytes]:
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise PredictError(f"{file}: {error}") from error
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise PredictError(f"{file}:{number}: not JSON: {error}") from error
-        if not isinstance(row, dict):
-            raise PredictError(f"{file}:{number}: expected an object of column names and values")
-        yield _row(row, data, f"{file}:{number}")
-
-
-def _row(row: Mapping[str, Any], data: DataSpec, where: str) -> bytes:
-    """A row as a serialized tf.Example, as the model's `serving_default` takes it."""
-    from components.ingest.errors import RowError, ShortRow, nearest
-    from components.ingest.rows import columns_of, row_to_columns
-    from components.ingest.wire import serialize
-
-    for name in row:
-        if name not in columns_of(data):
-            raise PredictError(f"{where}: unknown column '{name}'{nearest(name, columns_of(data))}")
-    try:
-        return serialize(row_to_columns(row, data))
-    except (RowError, ShortRow) as error:
-        raise PredictError(f"{where}: {error}") from error
-
-
-def _ask(folder: Path, rows: Iterable[bytes], data: DataSpec) -> Iterable[Answer]:
-    """The answer to each row."""
+def _ask(
+    folder: Path, questions: Iterable[Question], data: DataSpec, top: int
+) -> Iterator[list[tuple[Question, Answer | None]]]:
+    """Yield batches of questions with their answers; of an unusable row None."""
     model = None
-    for batch in _batches(rows, ROWS):
-        # Not before the first rows are known to be right: loading takes seconds.
-        model = model or _load(folder)
-        import tensorflow as tf
+    for batch in _batches(questions, ROWS):
+        usable = [question.example for question in batch if question.example is not None]
+        answers: Iterator[Answer] = iter(())
+        if usable:
+            # Not before some row is known to be right: loading takes seconds.
+            model = model or _load(folder)
+            import tensorflow as tf
 
-        outputs = model.signatures["serving_default"](examples=tf.constant(batch))
-        columns = {name: tensor.numpy().tolist() for name, tensor in outputs.items()}
-        yield from (_answer({name: c[n] for name, c in columns.items()}, data) for n in range(len(batch)))
-
-
-def _answer(row: Mapping[str, Any], data: DataSpec) -> Answer:
-    """One row of the outputs: see `components.trainer.export`."""
-    labels = zip(row.get("labels", []), row.get("probabilities", []), strict=True)
-    return {
-        "labels": [(label.decode(), probability) for label, probability in labels],
-        "value": row.get("values"),
-        "targets": {
-            name: row[name] if target.kind == "number" else (row[name].decode(), row[f"{name}{PROBABILITY}"])
-            for name, target in data.targets.items()
-        },
-    }
+            outputs = model.signatures["serving_default"](examples=tf.constant(usable))
+            columns = {name: tensor.numpy().tolist() for name, tensor in outputs.items()}
+            answers = (from_outputs(columns, row, data, top) for row in range(len(usable)))
+        yield [(question, None if question.example is None else next(answers)) for question in batch]
 
 
 def _load(folder: Path) -> Any:
@@ -204,7 +193,18 @@ def _load(folder: Path) -> Any:
         raise PredictError(f"{folder}: the model cannot be loaded: {error}") from error
 
 
-def _batches(rows: Iterable[bytes], size: int) -> Iterable[list[bytes]]:
-    iterator = iter(rows)
-    while batch := list(itertools.islice(iterator, size)):
+def _batches(questions: Iterable[Question], size: int) -> Iterator[list[Question]]:
+    batch: list[Question] = []
+    try:
+        for question in questions:
+            batch.append(question)
+            if len(batch) == size:
+                yield batch
+                batch = []
+    except PredictError:
+        # The file breaks off. The rows before that place are answered, however they fall into batches.
+        if batch:
+            yield batch
+        raise
+    if batch:
         yield batch

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pipeline.cli import main
+
 Bigvocab = Callable[..., subprocess.CompletedProcess[str]]
+Ask = Callable[..., tuple[int, list[Any], str]]
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +26,27 @@ def bigvocab() -> Bigvocab:
         return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tests.pipeline import tiny_model  # Not above: not all tests need TensorFlow.
+
+    return tiny_model.export(tmp_path_factory.mktemp("model") / "1")
+
+
+@pytest.fixture
+def ask_rows(tiny: Path, capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
+    """Runs `bigvocab predict --input FILE`: exit code, answers by line, and standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def asked(file: str, content: str | bytes | None = None, *options: str) -> tuple[int, list[Any], str]:
+        if content is not None:
+            Path(file).write_bytes(content.encode() if isinstance(content, str) else content)
+        capfd.readouterr()
+        code = main(["predict", "--model", str(tiny), "--input", file, *options])
+        out, err = capfd.readouterr()
+        assert "Traceback" not in err
+        return code, [json.loads(line) for line in out.splitlines()], err
+
+    return asked

@@ -86,21 +86,25 @@ def model(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("row", "hint"),
+    ("arguments", "hint"),
     [
-        ('{"viewd": "a"}', "rows.jsonl:2: unknown column 'viewd'; did you mean 'viewed'?"),
-        ('{"viewed": "a", "hour": "late"}', "rows.jsonl:2: "),
-        ('{"viewed": ', "rows.jsonl:2: not JSON"),
-        ("[1]", "rows.jsonl:2: expected an object"),
-        ('{"hour": 3}', "no column 'viewed'"),
+        (("--input", "rows.jsnl"), "--input rows.jsnl: No such file or directory; did you mean 'rows.jsonl'?"),
+        (("--input", "serving"), "--input serving: a folder: name one of its files"),
+        (("--input", "rows.jsonl", "--output", "nowhere/out"), "/nowhere': make it first"),
+        (("--input", "rows.jsonl", "--output", "serving"), "serving: a folder: name a file in it"),
+        (("--input", "rows.jsonl", "--output", "rows.jsonl"), "--output rows.jsonl: the file of --input"),
+        (("--input", "rows.jsonl", "--feature", "hour=3"), "--feature hour=3: goes with TEXT"),
     ],
 )
-def test_a_row_that_cannot_be_asked_names_file_and_line(
-    capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path, row: str, hint: str
-) -> None:
-    (tmp_path / "rows.jsonl").write_text(f"\n{row}\n")
-    error = refused(capsys, "predict", "--model", str(model), "--input", str(tmp_path / "rows.jsonl"))
+def test_files_that_cannot_be_asked_or_answered_to(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model: Path,
+    arguments: tuple[str, ...], hint: str,
+) -> None:  # fmt: skip
+    (tmp_path / "rows.jsonl").write_text('{"viewed": "a"}\n')
+    monkeypatch.chdir(tmp_path)
+    error = refused(capsys, "predict", "--model", str(model), *arguments)
     assert hint in error
+    assert error.count("\n") == 1
 
 
 def test_more_answers_than_the_model_gives(capsys: pytest.CaptureFixture[str], model: Path) -> None:
