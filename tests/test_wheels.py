@@ -6,6 +6,7 @@ import importlib.metadata
 
 import pytest
 
+from pipeline import doctor
 from tests.wheels import PURE_PYTHON, locked, named, tags, without_wheel
 
 SETS = {
@@ -14,8 +15,7 @@ SETS = {
     "kubeflow": ["--no-dev", "--extra", "kubeflow"],
     "gpu": ["--no-dev", "--extra", "gpu"],
 }
-GLIBC = {(3, 11): 28, (3, 12): 39, (3, 13): 39}
-"""Minor version of the oldest C library on which a Python is supported."""
+GLIBC = {python: minor for python, (_, minor) in doctor.GLIBC.items()}
 
 
 @pytest.mark.parametrize("python", GLIBC, ids="{0[0]}.{0[1]}".format)

@@ -33,7 +33,8 @@ def test_the_image_is_built_without_a_compiler(target: str) -> None:
 def test_older_systems_would_lack_wheels() -> None:
     """Why the image is Ubuntu 24.04: with an older C library, two packages cannot be installed for its Python."""
     packages = _installed("cpu").items()
-    assert without_wheel(packages, locked(), tags(PYTHON, 38)) - PURE_PYTHON == {"ml-metadata", "tensorflow-data-validation"}
+    missing = without_wheel(packages, locked(), tags(PYTHON, 38)) - PURE_PYTHON
+    assert missing == {"ml-metadata", "tensorflow-data-validation"}
 
 
 def test_cuda_comes_with_the_gpu_image_only() -> None:
