@@ -137,8 +137,6 @@ def _serve(modules: Sequence[str]) -> None:
     refuse_fork_with_threads()
     for module in modules:
         importlib.import_module(module)
-    for name in _NO_THREADS:
-        del os.environ[name]  # The programs that a job starts may have threads.
     with selectors.DefaultSelector() as selector:
         requests = _lines(0)
         selector.register(0, selectors.EVENT_READ)
@@ -181,8 +179,10 @@ def _run(function: Callable[..., int | None], job: Mapping[str, Any]) -> int:
     """Run a job in the child; return its exit code."""
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for name, descriptor in (("out", 1), ("err", 2)):
-        os.dup2(os.open(job[name], os.O_WRONLY | os.O_CREAT | os.O_APPEND), descriptor)
+        os.dup2(os.open(job[name], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644), descriptor)
     try:
+        for setting in _NO_THREADS:
+            os.environ.pop(setting)  # A program that the job starts may have threads.
         os.chdir(job["folder"])
         os.environ.update(job["environment"])
         return function(*job["arguments"]) or 0
