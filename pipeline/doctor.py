@@ -14,6 +14,10 @@ from pathlib import Path
 from typing import Literal, TextIO
 
 PACKAGES = ("tfx", "tensorflow", "keras", "apache-beam", "ml-metadata", "tensorflow-data-validation", "tensorboard")
+GLIBC = {(3, 11): (2, 28), (3, 12): (2, 39), (3, 13): (2, 39)}
+"""The oldest C library for which all packages in the lock publish wheels, by Python version."""
+TESTED = [(3, 11), (3, 13)]
+"""Versions of Python on which all tests are run."""
 DISK_GB = 2.0
 MEMORY_GB = 6.0
 
@@ -55,8 +59,9 @@ def _python() -> Iterator[Finding]:
     version = platform.python_version()
     if not (3, 11) <= sys.version_info < (3, 14):
         yield Finding("wrong", f"Python {version}", "TFX 1.21 needs Python 3.11 to 3.13: set UV_PYTHON=3.11")
-    elif sys.version_info >= (3, 12):
-        yield Finding("note", f"Python {version}", "the lock resolves here; 3.11 is what the tests run on")
+    elif sys.version_info[:2] not in TESTED:
+        tested = " and ".join(f"{major}.{minor}" for major, minor in TESTED)
+        yield Finding("note", f"Python {version}", f"the lock resolves here; the tests run on {tested}")
     else:
         yield Finding("ok", f"Python {version}")
 
@@ -65,11 +70,14 @@ def _glibc() -> Iterator[Finding]:
     name, version = platform.libc_ver()
     if name != "glibc":
         yield Finding("wrong", f"C library {name or 'unknown'}", "TensorFlow's wheels need glibc (not Alpine's musl)")
-    elif sys.version_info >= (3, 12) and tuple(map(int, version.split("."))) < (2, 39):
+    elif tuple(map(int, version.split("."))) < (oldest := GLIBC.get(sys.version_info[:2], (0, 0))):
+        newer = sys.version_info >= (3, 12)
         yield Finding(
             "wrong",
             f"glibc {version} with Python {platform.python_version()}",
-            "ml-metadata for Python 3.12 and later needs glibc 2.39 (Ubuntu 24.04, Debian 13): use Python 3.11 here",
+            "ml-metadata for Python 3.12 and later needs glibc 2.39 (Ubuntu 24.04, Debian 13): use Python 3.11 here"
+            if newer
+            else f"the packages' wheels need glibc {oldest[0]}.{oldest[1]} (Debian 10, Ubuntu 20.04)",
         )
     else:
         yield Finding("ok", f"glibc {version}")

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.forks import refuse_fork_with_threads
+
 _BYTES_PER_WORKER = 4 << 30
+
+refuse_fork_with_threads()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -40,6 +40,29 @@ def test_a_check_that_breaks_does_not_hide_the_others(tmp_path: Path, monkeypatc
     assert "Beam" in out.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("version", "state", "advice"),
+    [((3, 11, 2), "ok", ""), ((3, 12, 1), "note", "the tests run on 3.11 and 3.13"), ((3, 13, 5), "ok", "")],
+)
+def test_which_python_is_tested(
+    version: tuple[int, int, int], state: str, advice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor.sys, "version_info", version)
+    (finding,) = doctor._python()
+    assert finding.state == state
+    assert advice in finding.advice
+
+
+def test_an_old_glibc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.sys, "version_info", (3, 11, 2))
+    monkeypatch.setattr(doctor.platform, "libc_ver", lambda: ("glibc", "2.27"))
+    (finding,) = doctor._glibc()
+    assert (finding.state, finding.advice) == (
+        "wrong",
+        "the packages' wheels need glibc 2.28 (Debian 10, Ubuntu 20.04)",
+    )
+
+
 def test_python_that_needs_a_newer_glibc(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor.sys, "version_info", (3, 12, 1))
     monkeypatch.setattr(doctor.platform, "libc_ver", lambda: ("glibc", "2.36"))

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.pipeline.conftest import Bigvocab
 from tests.pipeline.data_sets import csv_configuration
-from tests.pipeline.whole_runs import check, run, summary
+from tests.pipeline.whole_runs import check, run, start, summary
 
 pytestmark = pytest.mark.slow
 
@@ -20,12 +17,7 @@ pytestmark = pytest.mark.slow
 def test_interrupted_and_taken_up_again(bigvocab: Bigvocab, tmp_path: Path) -> None:
     file = csv_configuration(tmp_path, rows=4_000)
     assert bigvocab("schema", file.name, folder=tmp_path).returncode == 0
-    command = [sys.executable, "-m", "pipeline.cli", "run", file.name]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    process = subprocess.Popen(
-        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # may be ignored here
-    )  # fmt: skip
+    process = start(file)
     assert process.stdout
     for line in process.stdout:  # Interrupt it as soon as Transform is done.
         if line.startswith("  Transform"):

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +12,7 @@ import pytest
 
 from tests.pipeline.conftest import Bigvocab
 from tests.pipeline.data_sets import spans_configuration
-from tests.pipeline.whole_runs import summary
+from tests.pipeline.whole_runs import start, summary
 
 pytestmark = pytest.mark.slow
 QUICK = ("--set", "trainer.epochs=0.5")
@@ -51,12 +48,7 @@ def test_a_span_that_is_not_there_is_named_with_those_that_are(bigvocab: Bigvoca
 
 
 def test_a_window_rolls_over_spans(bigvocab: Bigvocab, file: Path) -> None:
-    command = [sys.executable, "-m", "pipeline.cli", "run", file.name, "--span", "2", *QUICK]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    process = subprocess.Popen(
-        command, cwd=file.parent, env=environment, stdout=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # may be ignored here
-    )  # fmt: skip
+    process = start(file, "--span", "2", *QUICK)
     assert process.stdout
     for line in process.stdout:  # Interrupt it between the two spans.
         if line.startswith("  span 1"):

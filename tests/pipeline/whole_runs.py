@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,14 @@ def run(bigvocab: Bigvocab, file: Path, *options: str) -> subprocess.CompletedPr
         inferred = bigvocab("schema", file.name, folder=file.parent)
         assert inferred.returncode == 0, inferred.stdout + inferred.stderr
     return bigvocab("run", file.name, *options, folder=file.parent)
+
+
+def start(file: Path, *options: str) -> subprocess.Popen[str]:
+    """Starts a run that SIGINT interrupts, even if this process ignores SIGINT; its standard output is a pipe."""
+    # Not `preexec_fn`: it forks this process, which has threads.
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "pipeline.cli", "run", file.name, *options]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    return subprocess.Popen(command, cwd=file.parent, env=environment, stdout=subprocess.PIPE, text=True)
 
 
 def summary(file: Path) -> dict[str, Any]:

@@ -7,117 +7,39 @@ import takes longer than such a training.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import tensorflow as tf
 
 from tests.components.trainer.conftest import Corpus
+from tests.components.trainer.killed_training import train
+from tests.forks import ForkServer
 
 pytestmark = pytest.mark.slow
-
-# Trains in a fork for each line of standard input, and says how each fork ended.
-SCRIPT = """
-import json, os, signal, sys
-from types import SimpleNamespace
-
-import tensorflow as tf
-from tensorflow.python.checkpoint import functional_saver
-from components.trainer import callbacks, checkpoint
-from components.trainer.run import run_fn
-from components.trainer.strategy import configure_devices
-
-def die():
-    os.kill(os.getpid(), signal.SIGKILL)
-
-def train(job):
-    configure_devices(job["replicas"])
-    state_of_all = []
-    # Saves as a slow clock would make them: at some steps, and at every validation.
-    save, write = checkpoint.Checkpoints.save, tf.train.Checkpoint.write
-    due = lambda state: state.step % 7 == 0 or not state.running
-
-    def save_now_and_then(self, state):
-        if due(state):
-            last = state.step >= job["step"] and job["die"] != "training"
-            if last and job["die"] == "before the index":
-                functional_saver.gen_io_ops.merge_v2_checkpoints = lambda *a, **k: die()
-            save(self, state)
-            if last:
-                name = f"{self._directory}/step-{state.step:010}."
-                spoilt = name + ("index" if job["die"] == "cut index" else "data-00000-of-00001")
-                os.truncate(spoilt, os.path.getsize(spoilt) // 2)
-                die()
-
-    checkpoint.Checkpoints.save = save_now_and_then
-    shown = callbacks.ProgressLine.on_train_batch_end
-
-    def on_train_batch_end(self, batch, logs=None):
-        shown(self, batch, logs)
-        if job["die"] == "training" and self._state.step >= job["step"]:
-            die()
-
-    callbacks.ProgressLine.on_train_batch_end = on_train_batch_end
-    run_fn(SimpleNamespace(**job["fn_args"]))
-
-for line in sys.stdin:
-    child = os.fork()
-    if not child:
-        job = json.loads(line)
-        os.dup2(os.open(job["log"], os.O_CREAT | os.O_WRONLY | os.O_APPEND), 2)
-        code = 1
-        try:
-            train(job)
-            code = 0
-        except BaseException as error:
-            import traceback
-            traceback.print_exc()
-        finally:
-            os._exit(code)
-    status = os.waitpid(child, 0)[1]
-    print(os.WTERMSIG(status) if os.WIFSIGNALED(status) else -os.WEXITSTATUS(status), flush=True)
-"""
 
 
 class Trainings:
     """Trains in processes that end as is asked for."""
 
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", SCRIPT],
-            cwd=Path(__file__).parents[3], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
+    def __init__(self, server: ForkServer) -> None:
+        self._server = server
 
     def run(self, corpus: Corpus, out: Path, trainer: dict, die: str = "never", step: int = 10**9) -> None:
         """Trains until it is done, or killed at the step or at the first save from it on."""
         out.mkdir(exist_ok=True)
-        job = {
-            "fn_args": vars(corpus.fn_args(out, {**trainer, "checkpoint_seconds": 1e-6})),
-            "replicas": trainer.get("replicas", 1),
-            "log": str(out / "log"),
-            "die": die,
-            "step": step,
-        }
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.write(json.dumps(job) + "\n")
-        self._process.stdin.flush()
-        ended = int(self._process.stdout.readline())
-        assert ended == (0 if die == "never" else 9), (out / "log").read_text()[-3_000:]
-
-    def close(self) -> None:
-        assert self._process.stdin
-        self._process.stdin.close()
-        self._process.wait(60)
+        log = out / "log"
+        fn_args = vars(corpus.fn_args(out, {**trainer, "checkpoint_seconds": 1e-6}))
+        ended = self._server.start(train, fn_args, trainer.get("replicas", 1), die, step, out=log, err=log)
+        assert ended.result() == (0 if die == "never" else -signal.SIGKILL), log.read_text()[-3_000:]
 
 
 @pytest.fixture(scope="module")
-def trainings():
-    made = Trainings()
-    yield made
-    made.close()
+def trainings() -> Iterator[Trainings]:
+    with ForkServer() as server:
+        yield Trainings(server)
 
 
 def outcome(out: Path) -> tuple[dict, dict[str, bytes]]:

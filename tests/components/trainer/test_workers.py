@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,89 +12,27 @@ import tensorflow as tf
 
 from components.trainer.workers import Workers, tf_config
 from tests.components.trainer.conftest import Corpus
-
-# For each line of standard input, forks once for each of its workers, and says how they ended.
-SCRIPT = """
-import json, os, signal, sys, time
-from types import SimpleNamespace
-
-import tensorflow as tf
-from components.trainer import callbacks, workers
-from components.trainer.meeting import Meeting
-from components.trainer.run import run_fn
-from components.trainer.strategy import configure_devices
-
-def work(job, index):
-    meeting = Meeting(job["meeting"], job["workers"], patience=60, wait=lambda _: time.sleep(0.05))
-    shown = callbacks.ProgressLine.on_train_batch_end
-
-    def on_train_batch_end(self, batch, logs=None):
-        shown(self, batch, logs)
-        if index == 1 and self._state.step == job["dies"]:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    callbacks.ProgressLine.on_train_batch_end = on_train_batch_end
-    if index:
-        workers.attend(meeting, index, run_fn)
-        return 0
-    configure_devices(job["replicas"])
-    if job["workers"]:
-        meeting.clear()
-        workers.hold(meeting)
-    run_fn(SimpleNamespace(**job["fn_args"]))
-    return 0
-
-for line in sys.stdin:
-    job, children = json.loads(line), []
-    for index in range(job["workers"] or 1):
-        child = os.fork()
-        if not child:
-            os.dup2(os.open(f"{job['log']}-{index}", os.O_CREAT | os.O_WRONLY | os.O_TRUNC), 2)
-            code = 1
-            try:
-                code = work(job, index)
-            except BaseException as error:
-                import traceback
-                traceback.print_exc()
-            finally:
-                os._exit(code)
-        children.append(child)
-    print(json.dumps([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]), flush=True)
-"""
+from tests.components.trainer.worker_training import work
+from tests.forks import ForkServer
 
 
 @pytest.fixture(scope="module")
-def forks() -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT],
-        cwd=Path(__file__).parents[3], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    yield process
-    assert process.stdin
-    process.stdin.close()
-    process.wait()
+def server() -> Iterator[ForkServer]:
+    with ForkServer() as found:
+        yield found
 
 
-def train(
-    forks: subprocess.Popen[str], corpus: Corpus, out: Path, workers: int, dies: int = 0
-) -> tuple[list[int], list[str]]:
+def train(server: ForkServer, corpus: Corpus, out: Path, workers: int, dies: int = 0) -> tuple[list[int], list[str]]:
     """Exit codes and logs of so many workers; of one process with two replicas where there are none."""
     out.mkdir(exist_ok=True)
     trainer = {"epochs": 1, "checkpoint_seconds": 1e-6, "replicas": "auto" if workers else 2}
-    job = {
-        "fn_args": vars(corpus.fn_args(out, trainer)),
-        "workers": workers,
-        "replicas": trainer["replicas"],
-        "meeting": str(out / "meeting"),
-        "log": str(out / "log"),
-        "dies": dies,
-    }
-    assert forks.stdin
-    assert forks.stdout
-    forks.stdin.write(json.dumps(job) + "\n")
-    forks.stdin.flush()
-    codes = json.loads(forks.stdout.readline())
-    return codes, [Path(f"{job['log']}-{index}").read_text() for index in range(len(codes))]
+    fn_args = vars(corpus.fn_args(out, trainer))
+    logs = [out / f"log-{index}" for index in range(workers or 1)]
+    jobs = [
+        server.start(work, index, workers, str(out / "meeting"), fn_args, trainer["replicas"], dies, out=log, err=log)
+        for index, log in enumerate(logs)
+    ]
+    return [job.result() for job in jobs], [log.read_text() for log in logs]
 
 
 def weights(out: Path) -> dict[str, np.ndarray]:
@@ -110,9 +46,11 @@ def about(out: Path) -> dict:
 
 
 @pytest.mark.slow
-def test_two_workers_train_what_two_replicas_do_and_go_on_when_one_was_killed(sequence: Corpus, forks, tmp_path):
-    assert train(forks, sequence, tmp_path / "alone", workers=0)[0] == [0]
-    codes, logs = train(forks, sequence, tmp_path / "whole", workers=2)
+def test_two_workers_train_what_two_replicas_do_and_go_on_when_one_was_killed(
+    sequence: Corpus, server: ForkServer, tmp_path: Path
+):
+    assert train(server, sequence, tmp_path / "alone", workers=0)[0] == [0]
+    codes, logs = train(server, sequence, tmp_path / "whole", workers=2)
     assert codes == [0, 0], logs
     one, two = weights(tmp_path / "alone"), weights(tmp_path / "whole")
     assert one.keys() == two.keys()
@@ -124,11 +62,11 @@ def test_two_workers_train_what_two_replicas_do_and_go_on_when_one_was_killed(se
     np.testing.assert_allclose([v["train_loss"] for v in alone], [v["train_loss"] for v in whole], rtol=1e-4)
 
     dies = about(tmp_path / "whole")["plan"]["steps_per_pass"] * 2 // 3
-    codes, logs = train(forks, sequence, tmp_path / "killed", workers=2, dies=dies)
+    codes, logs = train(server, sequence, tmp_path / "killed", workers=2, dies=dies)
     assert codes == [1, -9], logs
     assert "WorkerLost: another worker has ended or cannot be reached" in logs[0]
     assert not (tmp_path / "killed" / "model").exists()
-    codes, logs = train(forks, sequence, tmp_path / "killed", workers=2)
+    codes, logs = train(server, sequence, tmp_path / "killed", workers=2)
     assert codes == [0, 0], logs
     assert about(tmp_path / "killed")["resumed"]
     for name, value in weights(tmp_path / "killed").items():

@@ -1,0 +1,53 @@
+"""No package needs a compiler, on any Python and C library that the README names."""
+
+from __future__ import annotations
+
+import importlib.metadata
+
+import pytest
+
+from pipeline import doctor
+from tests.wheels import PURE_PYTHON, locked, named, tags, without_wheel
+
+SETS = {
+    "default": ["--no-dev"],
+    "dev": [],
+    "kubeflow": ["--no-dev", "--extra", "kubeflow"],
+    "gpu": ["--no-dev", "--extra", "gpu"],
+}
+GLIBC = {python: minor for python, (_, minor) in doctor.GLIBC.items()}
+
+
+@pytest.mark.parametrize("python", GLIBC, ids="{0[0]}.{0[1]}".format)
+@pytest.mark.parametrize("options", SETS.values(), ids=SETS)
+def test_a_package_without_a_wheel_is_pure_python(options: list[str], python: tuple[int, int]) -> None:
+    packages = named(options, python)
+    assert {"tfx", "tensorflow", "ml-metadata"} <= packages.keys()
+    assert without_wheel(packages.items(), locked(), tags(python, GLIBC[python])) <= PURE_PYTHON
+
+
+def test_nothing_is_called_pure_python_in_vain() -> None:
+    packages = named(["--all-extras"], (3, 11))
+    assert without_wheel(packages.items(), locked(), tags((3, 11), GLIBC[3, 11])) == PURE_PYTHON
+
+
+@pytest.mark.parametrize("name", sorted(PURE_PYTHON))
+def test_pure_python_has_no_compiled_files(name: str) -> None:
+    try:
+        files = importlib.metadata.files(name)
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip(f"{name} is not installed here: BIGVOCAB_EXTRAS=kubeflow")
+    assert files
+    assert not [file for file in files if file.suffix in (".so", ".a", ".pyd")]
+
+
+@pytest.mark.parametrize("kept", ["", "cp310-cp310-manylinux_2_17_x86_64", "cp311-cp311-manylinux_2_99_x86_64"])
+def test_a_package_that_must_be_compiled_is_found(kept: str) -> None:
+    """As pyfarmhash 0.3.2 was: published as source only; or with wheels for other machines only."""
+    lock = dict(locked())
+    ((key, package),) = ((key, one) for key, one in lock.items() if key[0] == "pyfarmhash")
+    fitting = tags((3, 11), 36)
+    assert without_wheel([key], lock, fitting) == set()
+    wheels = [{"url": f"https://example.org/pyfarmhash-0.5.1-{kept}.whl"}] if kept else []
+    lock[key] = {**package, "wheels": wheels}
+    assert without_wheel([key], lock, fitting) == {"pyfarmhash"}
