@@ -169,7 +169,7 @@ def test_a_fault_in_a_kind_names_the_line(tmp_path: Path) -> None:
         ("evaluation.beat=[trigram]", "the trigram is a baseline of sequences"),
         ("data.source={kind: csv}", "source.path is needed"),
         ("data.inputs=[item viewed]", "column 'item viewed' cannot be an input of a served model"),
-        ("data.inputs=[viewed, Viewed]", "'viewed' and 'Viewed' differ in case alone"),
+        ("data.inputs=[user-os, user.os]", "'user-os' and 'user.os' are one argument, 'user_os'"),
         ("data.targets={hour: {kind: number}}", "data.targets: column 'hour' is also a feature"),
         ("data.targets={viewed: {kind: number}}", "data.targets: column 'viewed' is also an input"),
         ("data.targets={bought: {kind: category}}", "data.targets: column 'bought' is also the label"),

@@ -97,7 +97,6 @@ def test_a_missing_category_is_no_value() -> None:
         ({"party": ["Whig", "Federalist"]}, "party: wrong type"),
         ({"before": ["of", None]}, "before: wrong type"),
         ({"before": ["of", ""]}, "before: empty token"),
-        ({"word": "two\nlines"}, "word: line break"),
     ],
 )
 def test_a_bad_value_is_named_with_its_column(change: dict[str, Any], kind: str) -> None:
