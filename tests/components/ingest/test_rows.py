@@ -105,6 +105,11 @@ def test_a_bad_value_is_named_with_its_column(change: dict[str, Any], kind: str)
     assert caught.value.kind == kind
 
 
+def test_values_keep_their_line_breaks() -> None:
+    columns = RowReader(LABELLED)({**ROW, "word": "two\nlines", "party": "a\r"})
+    assert (columns["word"], columns["party"]) == (["two\nlines"], ["a\r"])
+
+
 def test_a_missing_column_names_the_nearest() -> None:
     with pytest.raises(RowError, match="no column 'words'; did you mean 'word'"):
         RowReader(SEQUENCE)({"word": "the state", "year": 1})

@@ -209,3 +209,36 @@ def test_a_damaged_vocabulary_file_names_the_line(tmp_path: Path, text: str) -> 
     (tmp_path / "labels").write_text(text)
     with pytest.raises(ValueError, match=rf"labels:{text.count(chr(10))}: expected 'count token'"):
         read_vocabulary(tmp_path / "labels")
+
+
+def test_any_value_is_told_from_any_other(tmp_path: Path) -> None:
+    values = [
+        "a b",
+        "a__SPACE__b",
+        "a\nb",
+        "a\rb",
+        "a\r",
+        r"a\sb",
+        "\\",
+        " ",
+        " a",
+        "a ",
+        "\t",
+        "\0",
+        "\u2028",
+        "\ufeff",
+        "0",
+    ]
+    rows = [{"first": [v], "second": [], "city": [v], "score": [], "shop": [v]} for v in values]
+    columns = {"first": STRING, "second": STRING, "city": STRING, "score": FLOAT, "shop": STRING}
+    features = {"score": {"kind": "number"}, "shop": {"kind": "category"}}
+    data = DataSpec.model_validate({**LABELLED.model_dump(), "features": features})
+    result = transform(rows, columns, data, VocabularySpec(), tmp_path)
+    shops = read_vocabulary(result.output.vocabulary_file_by_name("category_shop")).tokens
+    found = vocabularies(result.output)
+    for tokens in (shops, found["inputs"].tokens, found["labels"].tokens):
+        assert sorted(tokens) == sorted(values)
+    for value, row in zip(values, result.rows, strict=True):
+        assert shops[int(row[key_of("shop")])] == value
+        assert found["inputs"].tokens[int(row[INPUT_IDS][0])] == value
+        assert found["labels"].tokens[int(row[LABEL_IDS][0])] == value
