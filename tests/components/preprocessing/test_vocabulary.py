@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import tensorflow as tf
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.preprocessing.preprocessing import _lookup
@@ -32,7 +32,9 @@ ODD = [
     '"',
     "__SPACE__",
 ]
-TOKENS = st.lists(st.one_of(st.lists(st.sampled_from(ODD), min_size=1).map("".join), st.text(min_size=1)), unique=True)
+TOKENS = st.lists(
+    st.one_of(st.lists(st.sampled_from(ODD), min_size=1).map("".join), st.text(min_size=1)), min_size=1, unique=True
+)
 EXAMPLES = [
     "a b",
     "a__SPACE__b",
@@ -65,6 +67,7 @@ def check(tokens: list[str]) -> None:
         assert (ids.numpy().tolist(), int(size)) == (list(range(len(tokens))), len(tokens))
 
 
+@settings(deadline=None)
 @given(TOKENS)
 def test_any_text_is_read_back_and_found(tokens: list[str]) -> None:
     check(tokens)
@@ -74,6 +77,7 @@ def test_texts_that_break_lines_words_or_escapes() -> None:
     check(list(dict.fromkeys([*EXAMPLES, *ODD])))
 
 
+@settings(deadline=None)
 @given(st.binary())
 def test_what_is_no_text_is_escaped_too(token: bytes) -> None:
     expected = token.replace(b"\\", rb"\b").replace(b" ", rb"\s").replace(b"\n", rb"\n").replace(b"\r", rb"\r")
