@@ -27,7 +27,7 @@ def check(names: list[str]) -> None:
     values = {name: float(number) for number, name in enumerate(names)}
     columns = dict.fromkeys(names, tf.TensorSpec([None], tf.float32))
     archive, module = keras.export.ExportArchive(), tf.Module()
-    module.scale = tf.Variable(2.0)  # pyright: ignore[reportAttributeAccessIssue]
+    module.scale = tf.Variable(2.0)  # pyright: ignore
     archive.track(module)
     archive.add_endpoint("predict", by_name(lambda c: {n: module.scale * c[n] for n in names}, columns))
     with tempfile.TemporaryDirectory() as folder:
