@@ -25,7 +25,7 @@ from components.files import matching
 from components.ingest.driver import SPAN_NAME
 from components.ingest.spec import DataSpec
 from components.ingest.window import span_of
-from components.preprocessing.vocabulary import Vocabulary, read_vocabulary, vocabularies
+from components.preprocessing.vocabulary import Vocabulary, category_file, read_vocabulary, vocabularies
 
 BASELINES_FILE = "baselines.json"
 TRAIN, TEST = "train", "test"
@@ -123,7 +123,7 @@ def _describe(output: types.Artifact, source: types.Artifact) -> None:
 
 def _target_vocabularies(data: DataSpec, transform: tft.TFTransformOutput) -> dict[str, Vocabulary]:
     return {
-        name: read_vocabulary(str(transform.vocabulary_file_by_name(f"category_{name}")))
+        name: read_vocabulary(str(transform.vocabulary_file_by_name(category_file(name))))
         for name, target in data.targets.items()
         if target.kind == "category"
     }

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from components.evaluation.columns import BANDS, COLUMNS, METRICS, metrics_of
 from components.evaluation.spec import BaselineName
 from components.ingest.spec import DataSpec
+from components.names import OWN, escaped
 
 Kind = Literal["label", "class", "number"]
 
@@ -61,13 +62,16 @@ class Part:
 
     def feature(self, baseline: str) -> str:
         """The feature of an Example that holds a baseline's sums: a float list in the order of `columns`."""
-        return self.name(f"baseline/{baseline}")
+        return OWN + self.name(f"baseline/{baseline}")
 
     def name(self, metric: str, baseline: str | None = None, band: str | None = None) -> str:
-        """The TFMA name of a metric: `nll`, `nll_head`, `baseline/bigram/nll`, `target/party/baseline/popular/nll`."""
+        """The TFMA name of a metric: `nll`, `nll_head`, `baseline/bigram/nll`, `target/party/baseline/popular/nll`.
+
+        The target's name is `escaped`, so that its parts can be told.
+        """
         name = metric if band is None else f"{metric}_{band}"
         name = name if baseline is None else f"baseline/{baseline}/{name}"
-        return f"target/{self.target}/{name}" if self.target else name
+        return f"target/{escaped(self.target)}/{name}" if self.target else name
 
     def values(self, sums: NDArray[np.float64], baseline: str | None = None) -> dict[str, float]:
         """The metrics by their TFMA names.

@@ -15,6 +15,7 @@ from tensorflow_model_analysis.writers import metrics_plots_and_validations_writ
 from components.evaluation.columns import BANDS
 from components.evaluation.metrics import perplexity_over, recall_over, rmse_over
 from components.evaluation.parts import Kind, Part
+from components.names import unescaped
 
 Metrics = dict[str, float | None]
 _LABELS = {
@@ -25,7 +26,7 @@ _LABELS = {
     "recall_at_20": "recall@20",
     "mrr_at_10": "MRR@10",
 }
-_NAME = re.compile(r"(?:target/(?P<target>.+?)/)?(?:baseline/(?P<baseline>[^/]+)/)?(?P<metric>[^/]+)")
+_NAME = re.compile(r"(?:target/(?P<target>[^/]+)/)?(?:baseline/(?P<baseline>[^/]+)/)?(?P<metric>[^/]+)")
 
 
 def read_results(evaluation: str) -> dict[str, Any]:
@@ -100,7 +101,7 @@ def _parts(values: dict[str, float]) -> list[Part]:
         match = _NAME.fullmatch(name)
         if match is None:
             continue
-        found = baselines.setdefault(match["target"] or "", {})
+        found = baselines.setdefault(unescaped(match["target"] or ""), {})
         if match["baseline"]:
             found[match["baseline"]] = None
     return [

@@ -95,9 +95,6 @@ class RowReader:
                 raise RowError(f"{name}: empty token", f"the list in column '{name}' holds an empty token")
         else:
             tokens = tokenize(_text(name, value), self._data.tokenizer, self._data.lowercase)
-        if self._data.tokenizer == "none":
-            for token in tokens:
-                _refuse_line_break(name, token)
         return tokens
 
     def _category(self, name: str, value: Any) -> list[str]:
@@ -105,9 +102,7 @@ class RowReader:
             value = value[0] if value else None
         if value is None or value == "":
             return []
-        text = value if isinstance(value, str) else _text(name, value)
-        _refuse_line_break(name, text)
-        return [text]
+        return [value if isinstance(value, str) else _text(name, value)]
 
 
 def row_to_columns(row: Mapping[str, Any], data: DataSpec) -> Columns:
@@ -166,12 +161,6 @@ def _text(name: str, value: Any) -> str:
         return str(value)
     shown = "nothing" if value is None else f"a {type(value).__name__}"
     raise RowError(f"{name}: wrong type", f"column '{name}' holds {shown} where a text or a whole number belongs")
-
-
-def _refuse_line_break(name: str, text: str) -> None:
-    # A vocabulary file has one entry a line.
-    if "\n" in text or "\r" in text:
-        raise RowError(f"{name}: line break", f"a value of column '{name}' holds a line break")
 
 
 def _number(name: str, value: Any) -> list[float]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime
 import re
+from collections.abc import Iterable
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from components.ingest.spans import has_spans, placeholder_faults
+from components.names import OWN, argument
 from components.spec import Spec
 
 Shape = Literal["sequence", "labelled"]
@@ -16,7 +18,7 @@ LabelKind = Literal["class", "number"]
 SourceKind = Literal["sotu", "text", "csv", "jsonl", "parquet", "tfrecord"]
 Tokenizer = Literal["words", "whitespace", "characters", "none"]
 
-RESERVED_OUTPUTS = ("label", "labels", "probabilities", "value", "values")
+RESERVED_OUTPUTS = ("labels", "probabilities", "value", "values")
 """Names of what a model answers about the label."""
 PROBABILITY = "_probability"
 """After the name of a category target: its probability, in an answer."""
@@ -137,8 +139,8 @@ class DataSpec(Spec):
         if self.label_kind == "number" and self.shape != "labelled":
             faults.append("data.label_kind 'number' needs shape 'labelled': the labels of a sequence are its tokens")
         faults += _targets_refused(self)
-        faults += _names_refused([*self.inputs, *self.features], "an input")
-        faults += _names_refused([*self.targets], "an output")
+        faults += _names_refused([*taken, *self.features, *self.targets, *self.slices])
+        faults += _arguments_refused([*self.inputs, *self.features])
         if faults:
             raise ValueError("; ".join(faults))
         return self
@@ -167,16 +169,27 @@ def _targets_refused(data: DataSpec) -> list[str]:
     ]
 
 
-def _names_refused(names: list[str], role: str) -> list[str]:
-    """What the exported model's signatures cannot take as the name of an input or output: TensorFlow's rules."""
-    faults = [
-        f"column {name!r} cannot be {role} of a served model: letters, digits, '_', '.', '-' and '/' can; rename it"
-        for name in names
-        if not re.fullmatch(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*", name)
-    ]
-    by_name: dict[str, str] = {}
+def _names_refused(names: Iterable[str]) -> list[str]:
+    """Return the faults of columns that no row, or a row of the pipeline's own, could have."""
+    names = dict.fromkeys(names)
+    faults = [f"column {name!r}: names that begin with '{OWN}' are the pipeline's own; rename it"
+              for name in names if name.startswith(OWN)]  # fmt: skip
+    return ["a column's name is empty: give the column a name, in the rows too"] * ("" in names) + faults
+
+
+def _arguments_refused(names: Iterable[str]) -> list[str]:
+    """Return the faults of columns that cannot be arguments of the exported model's signature `predict`."""
+    faults: list[str] = []
+    by_argument: dict[str, str] = {}
     for name in dict.fromkeys(names):
-        twin = by_name.setdefault(name.lower(), name)
+        twin = by_argument.setdefault(argument(name), name)
+        if name == "self":
+            faults.append(
+                "column 'self' cannot be an argument of a served model: Python takes it for another; rename it"
+            )
         if twin != name:
-            faults.append(f"columns {twin!r} and {name!r} differ in case alone: a served model cannot tell them apart")
+            faults.append(
+                f"columns {twin!r} and {name!r} are one argument, {argument(name)!r}, of a served model: TensorFlow "
+                "replaces all but letters and digits by '_'; rename one of them"
+            )
     return faults

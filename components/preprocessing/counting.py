@@ -27,7 +27,7 @@ class Counted:
     Transform's own analyzers, so its analyzer cache knows them.
 
     Args:
-        tokens: (batch, length) strings. Empty ones, and those with line breaks, are not counted.
+        tokens: (batch, length) strings, escaped: Transform does not count empty ones and those with line breaks.
         name: of the counts, unlike any other's.
     """
 

@@ -3,13 +3,16 @@
     input_ids    VarLen int64   0..V_in-1 by falling frequency, then the out-of-vocabulary buckets
     label_ids    VarLen int64   0..V_out-1 by falling frequency, -1 outside; one per token (sequence) or one (labelled)
     label_value  float32        in the place of label_ids, where the label is a number: as it is, NaN where missing
-    <number>     float32        z-score over the train split; missing values become 0, the mean
-    <category>   int64          0..n-1 by falling frequency, n where missing or outside
-    <target>     float32        a number as it is, NaN where missing;
+
+and for each feature and further target `column/<name>`, see `components.names`:
+
+    number       float32        z-score over the train split; missing values become 0, the mean
+    category     int64          0..n-1 by falling frequency, n where missing or outside
+    target       float32        a number as it is, NaN where missing;
                  int64          a category 0..n-1 by falling frequency, -1 where missing or outside
 
-The files `inputs`, `labels` and `category_<name>`, of features and of targets, hold "count token" lines, the most
-frequent first: the line number, from 0, is the id.
+The files `inputs`, `labels` and `category_<name>`, of features and of targets, are those of
+`components.preprocessing.vocabulary`.
 """
 
 from __future__ import annotations
@@ -21,10 +24,11 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from components import names
 from components.ingest.spec import DataSpec, FeatureSpec
 from components.preprocessing.counting import Counted
 from components.preprocessing.spec import VocabularySpec
-from components.preprocessing.vocabulary import SPACE
+from components.preprocessing.vocabulary import escape_tensor
 
 INPUT_IDS = "input_ids"
 LABEL_IDS = "label_ids"
@@ -43,15 +47,16 @@ def preprocessing_fn(inputs: dict[str, Column], custom_config: dict[str, Any]) -
     vocabulary = VocabularySpec.model_validate_json(custom_config["vocabulary"])
     outputs = _token_ids(inputs, data, vocabulary)
     for name, feature in data.features.items():
-        outputs[name] = _feature(name, _sparse(inputs[name]), feature)
+        outputs[names.key_of(name)] = _feature(names.short(name), _sparse(inputs[name]), feature)
     for name, target in data.targets.items():
         column = _sparse(inputs[name])
-        outputs[name] = _number(column) if target.kind == "number" else _category(name, column, target)
+        number = target.kind == "number"
+        outputs[names.key_of(name)] = _number(column) if number else _category(names.short(name), column, target)
     return outputs
 
 
 def _token_ids(inputs: dict[str, Column], data: DataSpec, spec: VocabularySpec) -> dict[str, Column]:
-    tokens = _joined([_without_spaces(_sparse(inputs[name])) for name in data.inputs])
+    tokens = _joined([_escaped(_sparse(inputs[name])) for name in data.inputs])
     if data.label_kind == "number":
         file = Counted(tokens, "inputs").file("inputs", spec.inputs, spec.min_count)
         return {INPUT_IDS: _ids(tokens, file, spec.oov_buckets), LABEL_VALUE: _number(_sparse(inputs[str(data.label)]))}
@@ -59,7 +64,7 @@ def _token_ids(inputs: dict[str, Column], data: DataSpec, spec: VocabularySpec) 
         labels = tokens  # Every token but the first is a label too.
         of_inputs = of_labels = Counted(tokens, "tokens")
     else:
-        labels = _without_spaces(_sparse(inputs[str(data.label)]))
+        labels = _escaped(_sparse(inputs[str(data.label)]))
         if spec.shared:
             of_inputs = of_labels = Counted(_joined([tokens, labels]), "tokens")
         else:
@@ -109,10 +114,10 @@ def _feature(name: str, column: tf.SparseTensor, feature: FeatureSpec) -> tf.Ten
 
 
 def _category(name: str, column: tf.SparseTensor, feature: FeatureSpec) -> tf.Tensor:
-    """(batch,) ids, -1 where missing or outside the vocabulary."""
+    """(batch,) ids, -1 where missing or outside the vocabulary. `name` is short: see `vocabulary.category_file`."""
     file = f"category_{name}"
     ids = tft.compute_and_apply_vocabulary(
-        column, default_value=-1, top_k=feature.top, vocab_filename=file, store_frequency=True, name=file
+        _escaped(column), default_value=-1, top_k=feature.top, vocab_filename=file, store_frequency=True, name=file
     )
     return _dense(ids, -1)
 
@@ -141,6 +146,5 @@ def _dense(column: tf.SparseTensor, default: float | int) -> tf.Tensor:
     return tf.sparse.to_dense(whole, default_value=default)[:, 0]
 
 
-def _without_spaces(column: tf.SparseTensor) -> tf.SparseTensor:
-    # The file's lines are "count token": `tft.vocabulary` wants spaces replaced by the caller.
-    return tf.SparseTensor(column.indices, tf.strings.regex_replace(column.values, " ", SPACE), column.dense_shape)
+def _escaped(column: tf.SparseTensor) -> tf.SparseTensor:
+    return tf.SparseTensor(column.indices, escape_tensor(column.values), column.dense_shape)

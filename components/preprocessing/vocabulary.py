@@ -1,7 +1,19 @@
-"""Reading the vocabulary files that Transform writes."""
+"""Vocabulary files: lines of "count token" whose number, from 0, is the id.
+
+A token is written so that any text, of one character or more, is one word of one line:
+
+    \\b   a backslash
+    \\s   a space, which ends the count
+    \\n   a line feed, which ends the line
+    \\r   a carriage return, which TensorFlow drops where it reads lines
+
+All other characters stand for themselves. So no backslash follows another, and each way needs only replacements, one
+after the other, in the graph as in Python.
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,11 +21,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from components import names
+
 if TYPE_CHECKING:
+    import tensorflow as tf
     import tensorflow_transform as tft
 
-# Transform parts "count token" at the first space, so it writes a space inside a token as this.
-SPACE = "__SPACE__"
+_ESCAPES = (("\\", r"\b"), (" ", r"\s"), ("\n", r"\n"), ("\r", r"\r"))
+"""The backslash first: it begins the others."""
+_DAMAGED = re.compile(r"\\(?![bsnr])|[ \r]")
 
 
 @dataclass(frozen=True)
@@ -21,7 +37,7 @@ class Vocabulary:
     """Tokens by id, the most frequent first.
 
     Attributes:
-        tokens: the token of each id, as in the data (spaces restored).
+        tokens: the token of each id, as in the data.
         counts: (size,) int64; occurrences in the train split.
     """
 
@@ -32,8 +48,59 @@ class Vocabulary:
         return len(self.tokens)
 
 
+def escape(token: str) -> str:
+    """Write a token as in a vocabulary file."""
+    for text, escaped in _ESCAPES:
+        token = token.replace(text, escaped)
+    return token
+
+
+def unescape(token: str) -> str:
+    """Return the token that `escape` was given."""
+    for text, escaped in reversed(_ESCAPES):
+        token = token.replace(escaped, text)
+    return token
+
+
+def escape_tensor(tokens: tf.Tensor) -> tf.Tensor:
+    """Apply `escape` in a graph: strings of any shape. What holds none of the four is searched, and not rewritten."""
+    import tensorflow as tf
+
+    joined = tf.strings.reduce_join(tf.reshape(tokens, [-1]))
+    for text, escaped in _ESCAPES:
+
+        def replaced(tokens: tf.Tensor = tokens, text: str = text, escaped: str = escaped) -> tf.Tensor:
+            return _replace(tokens, text, escaped)
+
+        def unchanged(tokens: tf.Tensor = tokens) -> tf.Tensor:
+            return tf.identity(tokens)
+
+        absent = tf.strings.regex_full_match(joined, f"[^{re.escape(text)}]*")
+        tokens = tf.cond(absent, unchanged, replaced)
+    return tokens
+
+
+def unescape_tensor(tokens: tf.Tensor) -> tf.Tensor:
+    """Apply `unescape` in a graph: strings of any shape."""
+    for text, escaped in reversed(_ESCAPES):
+        tokens = _replace(tokens, escaped, text)
+    return tokens
+
+
+def _replace(tokens: tf.Tensor, old: str, new: str) -> tf.Tensor:
+    import tensorflow as tf
+
+    # In what is inserted a backslash begins the number of a group.
+    return tf.strings.regex_replace(tokens, re.escape(old), new.replace("\\", r"\\"))
+
+
+def category_file(column: str) -> str:
+    """Return the name of the vocabulary of a category, a feature or a further target."""
+    return f"category_{names.short(column)}"
+
+
 def read_vocabulary(path: str | Path) -> Vocabulary:
-    """Reads a file of "count token" lines; the line number, from 0, is the id.
+    """Read a file of "count token" lines; the line number, from 0, is the id.
 
     Raises:
         ValueError: a line is not of that form. Names file and line.
@@ -48,9 +115,9 @@ def read_vocabulary(path: str | Path) -> Vocabulary:
         lines = file.read().decode("utf-8").split("\n")
     for number, line in enumerate(lines[:-1] if lines and not lines[-1] else lines, start=1):
         count, _, token = line.partition(" ")
-        if not token or not count.isdigit():
+        if not token or not count.isdigit() or _DAMAGED.search(token):
             raise ValueError(f"{path}:{number}: expected 'count token', found {line[:80]!r}")
-        tokens.append(token.replace(SPACE, " "))
+        tokens.append(unescape(token))
         counts.append(int(count))
     return Vocabulary(tokens, np.asarray(counts, np.int64))
 

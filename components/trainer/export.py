@@ -30,7 +30,9 @@ import tensorflow_transform as tft
 from components.evaluation.parts import label_part, target_parts
 from components.evaluation.spec import BandSpec
 from components.ingest.spec import PROBABILITY, DataSpec
-from components.preprocessing.vocabulary import SPACE
+from components.names import key_of, name_of
+from components.preprocessing.vocabulary import category_file, unescape_tensor
+from components.trainer.arguments import by_name, name_arguments
 from components.trainer.layout import LABEL
 from components.trainer.model import VocabularyClassifier
 from components.trainer.outputs import ClassOutput
@@ -71,14 +73,14 @@ class Servable(tf.Module):
         self.top_k = min(top_k, self.classes[LABEL]) if LABEL in self.classes else None
         self.transform = transform.transform_features_layer()
         self._raw = transform.raw_feature_spec()
-        files = {name: "labels" if name == LABEL else f"category_{name}" for name in self.classes}
+        files = {key: "labels" if key == LABEL else category_file(name_of(key)) for key in self.classes}
         self.tables = {name: _strings(transform.vocabulary_file_by_name(file)) for name, file in files.items()}
 
     def examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """`serving_default`."""
         return self._answer(self._parse(examples, (*self.data.inputs, *self.data.features)))
 
-    def columns(self, **columns: tf.Tensor) -> dict[str, tf.Tensor]:
+    def columns(self, columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """`predict`."""
         return self._answer({name: _present(column) for name, column in columns.items()})
 
@@ -100,11 +102,11 @@ class Servable(tf.Module):
         found = self._outputs(spans, features, measured, like)
         sums: dict[str, tf.Tensor] = {}
         for part in (label_part(self.data), *target_parts(self.data)):
-            name = part.target or LABEL
+            name = key_of(part.target) if part.target else LABEL
             if part.kind == "number":
                 values = number_values(*found[name], targets[name], self.model.answers[name].mean)
             elif part.kind == "class":
-                given = tf.gather(_given(columns[name], rows), spans.rows)
+                given = tf.gather(_given(columns[part.target], rows), spans.rows)
                 values = class_values(targets[name], *found[name], given)
             else:
                 values = label_values(targets[name], *found[name], self.bands)
@@ -113,12 +115,9 @@ class Servable(tf.Module):
 
     def column_signature(self) -> dict[str, tf.TensorSpec]:
         """The inputs of `predict`."""
-        tokens = {name: tf.TensorSpec([None, None], tf.string, name=name) for name in self.data.inputs}
         kinds = {"number": tf.float32, "category": tf.string}
-        features = {
-            name: tf.TensorSpec([None], kinds[feature.kind], name=name) for name, feature in self.data.features.items()
-        }
-        return {**tokens, **features}
+        features = {name: tf.TensorSpec([None], kinds[of.kind]) for name, of in self.data.features.items()}
+        return {**dict.fromkeys(self.data.inputs, tf.TensorSpec([None, None], tf.string)), **features}
 
     def _parse(self, examples: tf.Tensor, names: tuple[str, ...]) -> Columns:
         # Parsed as variable-length whatever the schema says: a row that is asked about may lack a feature.
@@ -161,14 +160,14 @@ class Servable(tf.Module):
         answer: dict[str, tf.Tensor] = {}
         for name, found in self._outputs(spans, features, answered, like).items():
             if name not in self.classes:
-                answer["values" if name == LABEL else name] = found[0]
+                answer["values" if name == LABEL else name_of(name)] = found[0]
                 continue
             ids, probabilities = found
-            strings = tf.strings.regex_replace(self.tables[name].lookup(tf.cast(ids, tf.int64)), SPACE, " ")
+            strings = unescape_tensor(self.tables[name].lookup(tf.cast(ids, tf.int64)))
             if name == LABEL:
                 answer |= {"labels": strings, "probabilities": probabilities}
             else:
-                answer |= {name: strings[:, 0], f"{name}{PROBABILITY}": probabilities[:, 0]}
+                answer |= {name_of(name): strings[:, 0], f"{name_of(name)}{PROBABILITY}": probabilities[:, 0]}
         return answer
 
     def _outputs(
@@ -215,9 +214,10 @@ def export(servable: Servable, directory: str) -> None:
     examples = [tf.TensorSpec([None], tf.string, name="examples")]
     columns = servable.column_signature()
     archive.add_endpoint("serving_default", tf.function(servable.examples, input_signature=examples))
-    archive.add_endpoint("predict", _by_name(servable, columns))
+    archive.add_endpoint("predict", by_name(servable.columns, columns))
     archive.add_endpoint("eval", tf.function(servable.evaluate, input_signature=examples))
     archive.write_out(directory, verbose=False)
+    name_arguments(directory, "predict", columns)
     about: dict[str, Any] = {
         "data": servable.data.model_dump(mode="json"),
         "top_k": servable.top_k,
@@ -228,12 +228,6 @@ def export(servable: Servable, directory: str) -> None:
     tf.io.gfile.makedirs(extra)
     with tf.io.gfile.GFile(f"{extra}/bigvocab.json", "w") as file:
         file.write(json.dumps(about, indent=1, ensure_ascii=False))
-
-
-def _by_name(servable: Servable, columns: dict[str, tf.TensorSpec]) -> Any:
-    function = tf.function(lambda columns: servable.columns(**columns))
-    function.get_concrete_function(columns)
-    return function
 
 
 def _present(column: tf.Tensor) -> tf.SparseTensor:

@@ -11,17 +11,20 @@ from dataclasses import dataclass, field
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from components import names
 from components.ingest.spec import DataSpec, FeatureSpec, LabelKind, Shape
-from components.preprocessing.vocabulary import read_vocabulary
+from components.preprocessing.vocabulary import category_file, read_vocabulary
 
 Batch = dict[str, tf.Tensor]
 LABEL = "label"
-"""The main target's key among the targets of a batch."""
+"""The main target's key among the targets of a batch; a further target's is that of its column."""
 
 
 @dataclass(frozen=True)
 class Layout:
     """What a window is made of.
+
+    Columns go by the keys of `components.names.key_of`.
 
     Attributes:
         shape: of the data.
@@ -61,10 +64,11 @@ class Layout:
         target_numbers, target_categories = _by_kind(data.targets)
 
         def counts(name: str) -> tuple[int, ...]:
-            return tuple(read_vocabulary(transform.vocabulary_file_by_name(f"category_{name}")).counts.tolist())
+            file = transform.vocabulary_file_by_name(category_file(names.name_of(name)))
+            return tuple(read_vocabulary(file).counts.tolist())
 
         target_counts = {name: counts(name) for name in target_categories}
-        alone = [name for name, of_values in target_counts.items() if len(of_values) < 2]
+        alone = [names.name_of(name) for name, of_values in target_counts.items() if len(of_values) < 2]
         if alone:
             raise ValueError(f"data.targets: fewer than two values in the train split in column {', '.join(alone)}")
         return cls(
@@ -97,7 +101,9 @@ class Layout:
 
 
 def _by_kind(columns: Mapping[str, FeatureSpec]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The names of the numbers, and those of the categories."""
+    """The keys of the numbers, and those of the categories."""
     kinds = ("number", "category")
-    numbers, categories = (tuple(name for name, column in columns.items() if column.kind == kind) for kind in kinds)
+    numbers, categories = (
+        tuple(names.key_of(name) for name, column in columns.items() if column.kind == kind) for kind in kinds
+    )
     return numbers, categories

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from components.names import name_of, short
 from components.trainer import workers
 from components.trainer.encoders import build_encoder
 from components.trainer.head import SampledSoftmax, step_seed
@@ -30,8 +31,8 @@ class VocabularyClassifier(keras.Model):
     Args:
         encoder: a layer from a batch's inputs to hidden vectors.
         label: the output that answers the label.
-        further: the outputs of the further targets, by name.
-        weights: of the further targets' losses; 1 where nothing is said.
+        further: the outputs of the further targets, by key.
+        weights: of the further targets' losses, by column; 1 where nothing is said.
         seed: of what is drawn in training.
 
     Attributes:
@@ -50,15 +51,16 @@ class VocabularyClassifier(keras.Model):
     ) -> None:
         super().__init__(**kwargs)
         self.encoder, self.label, self.further = encoder, label, dict(further or {})
-        self.loss_weights = {name: (weights or {}).get(name, 1.0) for name in self.further}
+        self.loss_weights = {name: (weights or {}).get(name_of(name), 1.0) for name in self.further}
         self.seed = seed
         self.update: Any = None
         self.loss_mean = keras.metrics.Mean("loss")
-        self.output_means = {name: keras.metrics.Mean(f"{name}_loss") for name in self.answers} if further else {}
+        means = {name: keras.metrics.Mean(f"{short(name)}_loss") for name in self.answers}
+        self.output_means = means if further else {}
 
     @property
     def answers(self) -> dict[str, Output]:
-        """All outputs by the name of their target; the label's, `label`, is the first."""
+        """All outputs by the key of their target; the label's, `label`, is the first."""
         return {LABEL: self.label, **self.further}
 
     def compile_with(self, optimizer: keras.optimizers.Optimizer) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from components.names import name_of
 from components.trainer.layout import LABEL, Layout
 from components.trainer.windows import target_columns
 
@@ -49,7 +50,7 @@ def number_moments(files: Sequence[str], layout: Layout) -> dict[str, Moments]:
         return sums + tf.reduce_sum(tf.stack([tf.cast(known, tf.float64), values, values**2]), axis=2)
 
     count, total, squares = target_columns(files, layout).reduce(tf.zeros([3, len(names)], tf.float64), add).numpy()
-    empty = [name for name, n in zip(names, count, strict=True) if n == 0]
+    empty = [name_of(name) for name, n in zip(names, count, strict=True) if n == 0]
     if empty:
         raise ValueError(f"the train split has no number to learn from in {', '.join(empty)}")
     means = total / count

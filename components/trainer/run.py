@@ -19,7 +19,7 @@ from components.evaluation.spec import EvaluationSpec
 from components.files import matching
 from components.ingest.spec import DataSpec
 from components.preprocessing.spec import VocabularySpec
-from components.preprocessing.vocabulary import Vocabulary, read_vocabulary, vocabularies
+from components.preprocessing.vocabulary import Vocabulary, category_file, read_vocabulary, vocabularies
 from components.trainer import warm_start, windows, workers
 from components.trainer.checkpoint import Checkpoints, TrainingState, remove_abandoned, training_key
 from components.trainer.export import Servable, export
@@ -147,7 +147,7 @@ def _compile(model: VocabularyClassifier, spec: TrainerSpec, plan: Plan) -> Warm
 def _tokens(found: dict[str, Vocabulary], transform: tft.TFTransformOutput, data: DataSpec) -> dict[str, list[str]]:
     """The tokens of all vocabularies, by id, those of categories as `category_<column>`."""
     columns = {**data.features, **data.targets}
-    files = {f"category_{name}": column for name, column in columns.items() if column.kind == "category"}
+    files = {category_file(name): column for name, column in columns.items() if column.kind == "category"}
     categories = {name: read_vocabulary(transform.vocabulary_file_by_name(name)) for name in files}
     return {name: vocabulary.tokens for name, vocabulary in {**found, **categories}.items()}
 

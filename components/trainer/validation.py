@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from components.names import name_of
 from components.trainer import workers
 from components.trainer.layout import LABEL
 from components.trainer.model import VocabularyClassifier
@@ -57,7 +58,7 @@ class Validator:
         for name, output in self._answers.items():
             found = output.measured(total[: output.summed])
             total = total[output.summed :]
-            prefix = "" if name == LABEL else f"{name}_"
+            prefix = "" if name == LABEL else f"{name_of(name)}_"
             measured |= {f"{prefix}{measure}": found[measure] for measure in _measures(output, name == LABEL)}
         return measured
 
@@ -73,5 +74,6 @@ def _shown(label: Output, further: dict[str, Output]) -> dict[str, str]:
     shown = classes if isinstance(label, ClassOutput) else {"validation rmse": "rmse"}
     for name, output in further.items():
         measure = _measures(output, label=False)[0]
-        shown = {**shown, f"{name} {measure}": f"{name}_{measure}"}
+        column = name_of(name)
+        shown = {**shown, f"{column} {measure}": f"{column}_{measure}"}
     return shown

@@ -31,6 +31,8 @@ import keras
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from components.names import name_of
+from components.preprocessing.vocabulary import category_file
 from components.trainer.vocabulary_rows import Rows
 
 FOLDER = "warm_start"
@@ -47,10 +49,10 @@ def tables(model: keras.Model) -> dict[str, str]:
     found = {table.path: "inputs" for table in model.encoder.id_tables}
     found |= {table.path: name for name, table in model.encoder.own_tables.items()}
     for name, layer in model.encoder.categories.items():
-        found[layer.embeddings.path] = f"category_{name}"
+        found[layer.embeddings.path] = category_file(name_of(name))
     for name, answer in model.answers.items():
         if hasattr(answer, "head"):
-            vocabulary = "labels" if answer is model.label else f"category_{name}"
+            vocabulary = "labels" if answer is model.label else category_file(name_of(name))
             found |= {answer.head.table.path: vocabulary, answer.head.bias.path: vocabulary}
     return found
 

@@ -13,6 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from components.names import name_of, short
 from components.trainer.gradients import gather_rows
 
 
@@ -172,9 +173,8 @@ class Encoder(keras.layers.Layer):
         config, seed = self._config, self._config["seed"]
         self.embedding = keras.layers.Embedding(config["ids"], config["embedding"], uniform(seed + 1), name="embedding")
         self.categories = {
-            # Keras takes no "/" in a name.
             name: keras.layers.Embedding(
-                size, config["feature_embedding"], uniform(seed + 10 + i), name=f"category_{name.replace('/', '_')}"
+                size, config["feature_embedding"], uniform(seed + 10 + i), name=f"category_{short(name_of(name))}"
             )
             for i, (name, size) in enumerate(config["categories"].items())
         }

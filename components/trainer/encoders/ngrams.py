@@ -82,7 +82,10 @@ class FrequentNgrams(keras.layers.Layer):
 
     def name_ids(self, tokens: Sequence[str]) -> None:
         """Takes the fingerprints of the first ids' tokens; out-of-vocabulary buckets are told by their place."""
-        others = [*(f"\0{place}" for place in range(self.ids - len(tokens) - 1)), "\0padding"]
+        mark = "\0"
+        while any(token.startswith(mark) for token in tokens):  # A token may be anything.
+            mark += "\0"
+        others = [*(f"{mark}{place}" for place in range(self.ids - len(tokens) - 1)), f"{mark}padding"]
         names = tf.constant([*tokens, *others], tf.string)
         # FarmHash's Fingerprint64, which is the same everywhere and for all time.
         self.fingerprints.assign(tf.strings.to_hash_bucket_fast(names, _NONE))

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
+from components.preprocessing.vocabulary import escape
+
 Row = dict[str, list[str] | list[float]]
 
 
@@ -49,7 +51,7 @@ def write(tmp_path: Path) -> Callable[[dict[str, list[Row]], list[str], list[str
         assets = tmp_path / "graph" / "transform_fn" / "assets"
         assets.mkdir(parents=True)
         for name, tokens in (("inputs", inputs), ("labels", labels)):
-            (assets / name).write_text("".join(f"1 {token.replace(' ', '__SPACE__')}\n" for token in tokens))
+            (assets / name).write_text("".join(f"1 {escape(token)}\n" for token in tokens))
         return Files(tmp_path / "examples", tmp_path / "graph", rows)
 
     return write_

@@ -38,7 +38,7 @@ def baseline_sums(row: Row) -> list[float]:
 
 
 LABELS = [
-    {**row, **{f"baseline/{name}": baseline_sums(row) for name in ("popular", "bigram", "trigram")}} for row in ROWS
+    row | {f"bigvocab/baseline/{name}": baseline_sums(row) for name in ("popular", "bigram", "trigram")} for row in ROWS
 ]
 
 
@@ -167,8 +167,8 @@ REGRESSION = DataSpec.model_validate(
     }
 )
 YEARS: list[Row] = [
-    {"words": ["a"], "year": [1940.0], "decade": ["1940s"], "baseline/mean": [1.0, 100, 10, -10, 100]},
-    {"words": ["b"], "year": [1960.0], "decade": ["1960s"], "baseline/mean": [1.0, 100, 10, 10, 100]},
+    {"words": ["a"], "year": [1940.0], "decade": ["1940s"], "bigvocab/baseline/mean": [1.0, 100, 10, -10, 100]},
+    {"words": ["b"], "year": [1960.0], "decade": ["1960s"], "bigvocab/baseline/mean": [1.0, 100, 10, 10, 100]},
 ]
 
 
@@ -203,7 +203,7 @@ class Years(tf.Module):
     ],
 )
 def test_a_number_and_a_further_target(evaluate: Callable[..., Any], error: float, last: Any, failures: Any) -> None:
-    rows = [{**row, "target/party/baseline/popular": [1.0, 1, 2, 0]} for row in YEARS]
+    rows = [{**row, "bigvocab/target/party/baseline/popular": [1.0, 1, 2, 0]} for row in YEARS]
     results = evaluate(Years(error), EvaluationSpec(beat=["mean"]), last, data=REGRESSION, rows=rows)
     assert results["failures"] == failures
     assert results["blessed"] is not bool(failures)

@@ -45,7 +45,8 @@ def features(folder: Path) -> list[Any]:
     spec = {
         "words": tf.io.RaggedFeature(tf.string),
         "parity": tf.io.FixedLenFeature([], tf.string),
-        **{f"baseline/{name}": tf.io.FixedLenFeature([len(COLUMNS)], tf.float32) for name in ("popular", "trigram")},
+        "bigvocab/baseline/popular": tf.io.FixedLenFeature([len(COLUMNS)], tf.float32),
+        "bigvocab/baseline/trigram": tf.io.FixedLenFeature([len(COLUMNS)], tf.float32),
     }
     paths = sorted(str(path) for path in (folder / "Split-test").iterdir())
     rows = tf.data.TFRecordDataset(paths, "GZIP").map(lambda record: tf.io.parse_single_example(record, spec))
@@ -83,9 +84,9 @@ def test_sequences(sequences: Any, tmp_path: Path) -> None:
     assert Counter(b" ".join(row["words"]).decode() for row in rows) == Counter(" ".join(words) for words in test)
     assert {row["parity"] for row in rows} == {b"even", b"odd"}
     for row in rows:
-        assert row["baseline/trigram"][COLUMNS.index("count")] == len(row["words"]) - 1
+        assert row["bigvocab/baseline/trigram"][COLUMNS.index("count")] == len(row["words"]) - 1
     for name in ("popular", "trigram"):
-        total = np.stack([row[f"baseline/{name}"] for row in rows]).sum(axis=0, dtype=np.float64)
+        total = np.stack([row[f"bigvocab/baseline/{name}"] for row in rows]).sum(axis=0, dtype=np.float64)
         nll = total[SUMS.index("nll")] / total[SUMS.index("known")]
         assert nll == pytest.approx(summary["metrics"][name]["nll"], rel=1e-5)
 

@@ -46,7 +46,7 @@ def test_a_row_counts_once_for_each_of_its_labels() -> None:
     sums = baselines.measure(
         [serialized(r) for r in (row(2, "Whig", 1845.0), row(4, "rare", None), row(1, None, 1855.0))]
     )
-    party, year = sums["target/party/baseline/popular"], sums["target/year/baseline/mean"]
+    party, year = sums["bigvocab/target/party/baseline/popular"], sums["bigvocab/target/year/baseline/mean"]
     assert party.shape == (3, len(CLASS_SUMS))
     np.testing.assert_allclose(party, [[2, 2, 2 * math.log(4), 0], [4, 0, 0, 0], [0, 0, 0, 0]])
     assert year.shape == (3, len(NUMBER_SUMS))
@@ -74,10 +74,13 @@ def test_a_number_as_the_label_is_measured_against_its_mean(write: Callable[...,
     assert found["metrics"] == {"mean": {"rmse": pytest.approx(math.sqrt(5)), "mae": 2.0, "r2": -0.25, "count": 2.0}}
     assert found["examples"]["train"] == {"rows": 2, "labels": 2, "known": 2}
     assert found["out_of_vocabulary_rate"] == {"inputs": pytest.approx(1 / 3), "labels": None}
-    spec = {"year": tf.io.FixedLenFeature([], tf.float32), "baseline/mean": tf.io.FixedLenFeature([5], tf.float32)}
+    spec = {
+        "year": tf.io.FixedLenFeature([], tf.float32),
+        "bigvocab/baseline/mean": tf.io.FixedLenFeature([5], tf.float32),
+    }
     paths = [str(path) for path in (tmp_path / "out/examples/Split-test").iterdir()]
     written = [tf.io.parse_single_example(record, spec) for record in tf.data.TFRecordDataset(paths, "GZIP")]
-    assert sorted((float(r["year"]), r["baseline/mean"].numpy().tolist()) for r in written) == [
+    assert sorted((float(r["year"]), r["bigvocab/baseline/mean"].numpy().tolist()) for r in written) == [
         (1.0, [1, 1, 1, -1, 1]),
         (5.0, [1, 9, 3, 3, 9]),
     ]

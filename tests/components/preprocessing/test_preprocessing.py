@@ -18,6 +18,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
 from components.ingest.spec import DataSpec
+from components.names import key_of
 from components.preprocessing.preprocessing import INPUT_IDS, LABEL_IDS, LABEL_VALUE, preprocessing_fn
 from components.preprocessing.spec import VocabularySpec
 from components.preprocessing.vocabulary import read_vocabulary, vocabularies
@@ -116,11 +117,11 @@ def test_an_id_is_the_line_of_its_token(sequences: Transformed) -> None:
 
 
 def test_numbers_are_scaled_and_categories_numbered(sequences: Transformed) -> None:
-    years = [row["year"] for row in sequences.rows]
+    years = [row[key_of("year")] for row in sequences.rows]
     np.testing.assert_allclose(years, np.array([-1, 1, 0, 0, 0, 0]) / np.std([1, 3, 2, 2, 2]), atol=1e-6)
     parties = [line.split(" ")[1] for line in sequences.file("category_party")]
     assert sorted(parties) == ["a", "b"]
-    ids = [int(row["party"]) for row in sequences.rows]
+    ids = [int(row[key_of("party")]) for row in sequences.rows]
     assert ids == [parties.index("a"), parties.index("b"), parties.index("a"), 2, 2, parties.index("b")]
 
 
@@ -160,7 +161,8 @@ def test_labelled_rows(tmp_path: Path, shared: bool) -> None:
         city = raw["city"][0]
         assert list(row[LABEL_IDS]) == [known["labels"].index(city) if city in known["labels"] else -1]
     # A 0 in a column that is always there is a value, not a missing one: mean 2, deviation sqrt(2).
-    np.testing.assert_allclose([row["score"] for row in result.rows], np.array([-2, 1, 1]) / np.sqrt(2), rtol=1e-5)
+    scores = [row[key_of("score")] for row in result.rows]
+    np.testing.assert_allclose(scores, np.array([-2, 1, 1]) / np.sqrt(2), rtol=1e-5)
 
 
 TARGETS = DataSpec.model_validate(
@@ -194,16 +196,49 @@ def test_targets_and_numbers_to_be_answered_are_left_as_they_are(tmp_path: Path)
     result = transform(rows, columns, TARGETS, VocabularySpec(), tmp_path)
     assert set(vocabularies(result.output)) == {"inputs"}
     cities = [line.split(" ")[1] for line in result.file("category_city")]
-    assert sorted(cities) == ["Boston", "New__SPACE__York"]
-    york, boston = (cities.index(city) for city in ("New__SPACE__York", "Boston"))
-    assert [int(row["city"]) for row in result.rows] == [york, -1, boston, york, boston, -1]
+    assert sorted(cities) == ["Boston", r"New\sYork"]
+    york, boston = (cities.index(city) for city in (r"New\sYork", "Boston"))
+    assert [int(row[key_of("city")]) for row in result.rows] == [york, -1, boston, york, boston, -1]
     np.testing.assert_array_equal([row[LABEL_VALUE] for row in result.rows], [row["price"][0] for row in rows])
-    np.testing.assert_array_equal([row["seats"] for row in result.rows], [4.0, np.nan, 0.0, 2.0, 2.0, 2.0])
+    np.testing.assert_array_equal([row[key_of("seats")] for row in result.rows], [4.0, np.nan, 0.0, 2.0, 2.0, 2.0])
     assert all(LABEL_IDS not in row for row in result.rows)
 
 
-@pytest.mark.parametrize("text", ["3 the\nof\n", "x the\n", "3 \n"])
+@pytest.mark.parametrize("text", ["3 the\nof\n", "x the\n", "3 \n", "3 New York\n", "3 New\\York\n"])
 def test_a_damaged_vocabulary_file_names_the_line(tmp_path: Path, text: str) -> None:
     (tmp_path / "labels").write_text(text)
     with pytest.raises(ValueError, match=rf"labels:{text.count(chr(10))}: expected 'count token'"):
         read_vocabulary(tmp_path / "labels")
+
+
+def test_any_value_is_told_from_any_other(tmp_path: Path) -> None:
+    values = [
+        "a b",
+        "a__SPACE__b",
+        "a\nb",
+        "a\rb",
+        "a\r",
+        r"a\sb",
+        "\\",
+        " ",
+        " a",
+        "a ",
+        "\t",
+        "\0",
+        "\u2028",
+        "\ufeff",
+        "0",
+    ]
+    rows = [{"first": [v], "second": [], "city": [v], "score": [], "shop": [v]} for v in values]
+    columns = {"first": STRING, "second": STRING, "city": STRING, "score": FLOAT, "shop": STRING}
+    features = {"score": {"kind": "number"}, "shop": {"kind": "category"}}
+    data = DataSpec.model_validate({**LABELLED.model_dump(), "features": features})
+    result = transform(rows, columns, data, VocabularySpec(), tmp_path)
+    shops = read_vocabulary(result.output.vocabulary_file_by_name("category_shop")).tokens
+    found = vocabularies(result.output)
+    for tokens in (shops, found["inputs"].tokens, found["labels"].tokens):
+        assert sorted(tokens) == sorted(values)
+    for value, row in zip(values, result.rows, strict=True):
+        assert shops[int(row[key_of("shop")])] == value
+        assert found["inputs"].tokens[int(row[INPUT_IDS][0])] == value
+        assert found["labels"].tokens[int(row[LABEL_IDS][0])] == value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.resources
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -137,8 +137,8 @@ def last_word(row: Row) -> Row:
     return {"first": words[:1], "rest": words[1:-1], "next": words[-1:], "year": row["year"], "party": row["party"]}
 
 
-def make_corpus(data: DataSpec, rows: list[Row], folder: Path) -> Corpus:
-    columns = {name: tf.io.VarLenFeature(tf.float32 if name == "year" else tf.string) for row in rows for name in row}
+def make_corpus(data: DataSpec, rows: list[Row], folder: Path, numbers: Container[str] = ("year",)) -> Corpus:
+    columns = {name: tf.io.VarLenFeature(tf.float32 if name in numbers else tf.string) for row in rows for name in row}
     metadata = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(columns))
     config = {"data": data.model_dump_json(), "vocabulary": VOCABULARY.model_dump_json()}
     splits = {"train": [r for i, r in enumerate(rows) if i % 8], "eval": rows[::8]}

@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 from components.evaluation.columns import COLUMNS, row_sums
+from components.names import key_of
 from components.preprocessing.vocabulary import vocabularies
 from components.trainer.export import Servable, export
 from components.trainer.model import VocabularyClassifier, build_model
@@ -48,11 +49,11 @@ class Exported:
         parties = (self.corpus.folder / "graph/transform_fn/assets/category_party").read_text().split("\n")
         names = [line.split(" ", 1)[1].encode() for line in parties if line]
         layer = self.corpus.transform.transform_features_layer()
-        year = layer({"year": tf.sparse.from_dense([[row["year"][0]]])})["year"]
+        year = layer({"year": tf.sparse.from_dense([[row["year"][0]]])})[key_of("year")]
         batch = {
             "input_ids": tf.constant([[self.layout.padding] * (4 - len(ids)) + ids]),
-            "year": year,
-            "party": tf.constant([names.index(row["party"][0]) if row["party"] else len(names)]),
+            key_of("year"): year,
+            key_of("party"): tf.constant([names.index(row["party"][0]) if row["party"] else len(names)]),
         }
         return tf.nn.softmax(self.model(batch))[0].numpy()
 

@@ -1,0 +1,84 @@
+"""Tokens of any text, through vocabulary files, in Python as in TensorFlow."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from components.preprocessing.preprocessing import _lookup
+from components.preprocessing.vocabulary import escape, escape_tensor, read_vocabulary, unescape, unescape_tensor
+
+ODD = [
+    "\\",
+    " ",
+    "\n",
+    "\r",
+    "\0",
+    "\x85",
+    "\u2028",
+    "\ufeff",
+    "\t",
+    "s",
+    "b",
+    "n",
+    "r",
+    "e\u0301",
+    "é",
+    "0",
+    '"',
+    "__SPACE__",
+]
+TOKENS = st.lists(
+    st.one_of(st.lists(st.sampled_from(ODD), min_size=1).map("".join), st.text(min_size=1)), min_size=1, unique=True
+)
+EXAMPLES = [
+    "a b",
+    "a__SPACE__b",
+    r"a\sb",
+    "\\",
+    r"\\s",
+    "a\r",
+    "\r\n",
+    " ",
+    "-1",
+    "0",
+    "'",
+    "x" * 3_000,
+    "é",
+    "e\u0301",
+]
+
+
+def check(tokens: list[str]) -> None:
+    escaped = [escape(token) for token in tokens]
+    assert [unescape(token) for token in escaped] == tokens
+    raw = tf.constant([token.encode() for token in tokens], tf.string)
+    assert [token.decode() for token in escape_tensor(raw).numpy()] == escaped
+    assert [token.decode() for token in unescape_tensor(escape_tensor(raw)).numpy()] == tokens
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "labels"
+        path.write_bytes("".join(f"7 {token}\n" for token in escaped).encode())
+        assert read_vocabulary(path).tokens == tokens
+        ids, size = _lookup(0)(escape_tensor(raw), tf.constant(str(path)))
+        assert (ids.numpy().tolist(), int(size)) == (list(range(len(tokens))), len(tokens))
+
+
+@settings(deadline=None)
+@given(TOKENS)
+def test_any_text_is_read_back_and_found(tokens: list[str]) -> None:
+    check(tokens)
+
+
+def test_texts_that_break_lines_words_or_escapes() -> None:
+    check(list(dict.fromkeys([*EXAMPLES, *ODD])))
+
+
+@settings(deadline=None)
+@given(st.binary())
+def test_what_is_no_text_is_escaped_too(token: bytes) -> None:
+    expected = token.replace(b"\\", rb"\b").replace(b" ", rb"\s").replace(b"\n", rb"\n").replace(b"\r", rb"\r")
+    assert escape_tensor(tf.constant([token])).numpy()[0] == expected
