@@ -13,6 +13,8 @@ from components.ingest.spec import DataSpec
 
 COUNTS_FILE = "counts.json"
 DEAD_LETTERS_FILE = "dead_letters.jsonl"
+_SURELY = 20
+"""Rows that a split should have: if it has none, that is no chance."""
 
 
 @dataclass
@@ -114,12 +116,18 @@ class Counts:
         )
 
     def _empty_splits(self, empty: list[str], data: DataSpec) -> str:
+        shares = data.splits.model_dump()
         message = (
             f"no row fell into {' and '.join(f'split {s!r}' for s in empty)}: {self.rows.total():,} usable rows "
             f"of {self.read:,} read, {self.short:,} too short for an example, {self.left_out:,} left out by data.share"
         )
         if self.short > self.read / 2 and data.tokenizer == "none":
             message += "; data.tokenizer 'none' takes a text as one token: 'words' or 'whitespace' would cut it"
+        elif any(self.rows.total() * shares[split] > _SURELY * sum(shares.values()) for split in empty):
+            alike = f"data.split_by ({', '.join(data.split_by)})" if data.split_by else "all columns"
+            if data.shape == "sequence" and not data.split_by:
+                alike = "all tokens"
+            message += f"; rows that agree in {alike} fall into one split: too few of them differ"
         elif self.rows.total():
             message += "; more rows, or a larger share in data.splits, are needed"
         return message
