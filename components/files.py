@@ -34,6 +34,9 @@ def write_whole(path: str | Path, text: str) -> None:
     Args:
         path: local, or in an object store, where an object appears only once it is written.
         text: all of it.
+
+    Raises:
+        OSError: it could not be written; names the file, and leaves no part of it.
     """
     if is_remote(path):
         import tensorflow as tf
@@ -44,8 +47,12 @@ def write_whole(path: str | Path, text: str) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-    part.write_text(text, encoding="utf-8")
-    part.rename(path)
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.rename(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error  # A failed write alone names no file.
 
 
 def matching(patterns: Sequence[str]) -> list[str]:

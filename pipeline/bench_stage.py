@@ -37,11 +37,12 @@ class Stage:
     def prepare(self, node: str) -> None:
         """Runs what comes between it and the node measured before; of data in spans, ingests all but the newest."""
         from pipeline import spans
-        from pipeline.runner import Interruption
+        from pipeline.runner import interruptible
 
         if node == "ExampleGen":
             unseen = Console(io.StringIO())
-            spans.ingest_earlier(self._config, self._paths, self._spans, self._run_id, unseen, Interruption())
+            with interruptible() as interruption:
+                spans.ingest_earlier(self._config, self._paths, self._spans, self._run_id, unseen, interruption)
         there = {n.pipeline_node.node_info.id for n in self._ir.nodes}
         for earlier in _BEFORE.get(node, ()):
             if earlier in there:

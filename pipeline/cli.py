@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from components.storage import storage_fault
 from pipeline import bench_commands, cluster_commands
 from pipeline.arguments import Parser, UserError, add_root, add_settings, root_of
 from pipeline.console import drop_output, native_messages_hidden
@@ -32,6 +33,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `bigvocab ... | head`
         drop_output(sys.stdout)
         return 0
+    except OSError as error:
+        fault = storage_fault(error, str(Path.cwd()))
+        if fault is None:
+            raise
+        print(f"bigvocab: {fault}", file=sys.stderr)
+        return FAILED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -110,7 +117,7 @@ def _run(arguments: argparse.Namespace) -> int:
     check_files(config)
     from pipeline import runner
 
-    with _no_place_to_run():
+    with _no_place_to_run(root_of(arguments)):
         return runner.run(config, root_of(arguments))
 
 
@@ -122,20 +129,25 @@ def _schema(arguments: argparse.Namespace) -> int:
         raise UserError(f"{output} exists: --force overwrites it")
     from pipeline import schema
 
-    with _no_place_to_run():
+    with _no_place_to_run(root_of(arguments)):
         return schema.write(config, root_of(arguments), output)
 
 
 @contextlib.contextmanager
-def _no_place_to_run() -> Iterator[None]:
+def _no_place_to_run(root: Path) -> Iterator[None]:
     """Says that the root or the metadata store cannot be had."""
-    from pipeline.runner import RootInUse
+    from pipeline.runner import RootInUse, RootUnusable
     from pipeline.store import MetadataError, StoreUnreachable
 
     try:
         yield
-    except (RootInUse, MetadataError, StoreUnreachable) as error:
+    except (RootInUse, RootUnusable, MetadataError, StoreUnreachable) as error:
         raise UserError(str(error), FAILED) from error
+    except OSError as error:
+        fault = storage_fault(error, str(root))
+        if fault is None:
+            raise
+        raise UserError(str(fault), FAILED) from error
 
 
 def _predict(arguments: argparse.Namespace) -> int:

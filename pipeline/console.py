@@ -62,12 +62,21 @@ def everything_into(log: Path) -> Iterator[TextIO]:
             os.dup2(file.fileno(), 2)
         yield terminal
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        for descriptor, original in zip((1, 2), saved, strict=True):
+        for stream, descriptor, original in zip((sys.stdout, sys.stderr), (1, 2), saved, strict=True):
+            _flush_or_drop(stream, descriptor)
             os.dup2(original, descriptor)
             os.close(original)
         terminal.close()
+
+
+def _flush_or_drop(stream: TextIO, descriptor: int) -> None:
+    """Flushes a stream. If its disk is full, drops what is left, which would turn up on the terminal otherwise."""
+    try:
+        stream.flush()
+    except OSError:
+        with Path(os.devnull).open("wb") as nothing:
+            os.dup2(nothing.fileno(), descriptor)
+        stream.flush()
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import grpc
+from ml_metadata import errors as mlmd_errors
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx import types
 from tfx import v1 as tfx
@@ -22,6 +24,7 @@ from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import pipeline_pb2
 from tfx.types.standard_component_specs import MODEL_RUN_KEY
 
+from components.storage import free_space, is_full, storage_fault
 from pipeline import record, store
 from pipeline.store import StoreUnreachable
 
@@ -41,6 +44,14 @@ class Outcome:
     cached: bool
     outputs: dict[str, list[types.Artifact]] = field(default_factory=dict)
     detail: str = ""
+
+
+class _DriverFailed(Exception):
+    """A node's driver failed: the launcher returned without an error."""
+
+    def __init__(self, told: str) -> None:
+        super().__init__(f"the driver stopped it: {told or 'an input is missing'}")
+        self.told = told
 
 
 class NodeFailed(Exception):
@@ -75,13 +86,17 @@ def opened(pipeline: pipeline_pb2.Pipeline) -> Iterator[metadata.Metadata]:
     """The metadata store, open.
 
     Raises:
-        StoreUnreachable: it does not answer. Names it, without its password.
+        StoreUnreachable: it does not answer, or its file cannot be used. Names it, without its password.
     """
     config = connection(pipeline)
     handle = metadata.Metadata(config)
     try:
         handle.__enter__()
     except RuntimeError as error:
+        if not config.HasField("mysql"):
+            file = store.describe(config)
+            fault = storage_fault(error, file)
+            raise StoreUnreachable(str(fault) if fault else f"{file} cannot be opened: {error}") from error
         raise StoreUnreachable(
             f"the metadata store {store.describe(config)} lets nobody in: is the server up, the password in "
             f"{store.PASSWORD}, and the user's plugin mysql_native_password? ({error})"
@@ -134,39 +149,45 @@ def run_node(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, r
         StoreUnreachable: the metadata store does not answer.
     """
     node_id = node.node_info.id
-    deployment = runner_utils.extract_local_deployment_config(pipeline)
     started = time.monotonic()
-    with opened(pipeline) as handle:
-        record.take_up(handle, pipeline, node_id, run_name)
-        _clear_unfinished(handle, pipeline, node)
     try:
-        info = launcher.Launcher(
-            pipeline_node=node,
-            mlmd_connection=metadata.Metadata(connection(pipeline)),
-            pipeline_info=pipeline.pipeline_info,
-            pipeline_runtime_spec=pipeline.runtime_spec,
-            executor_spec=runner_utils.extract_executor_spec(deployment, node_id),
-            custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
-        ).launch()
+        outcome = _launch(pipeline, node, run_name)
+    except StoreUnreachable as error:
+        if not storage_fault(error, _folder(pipeline, node)):
+            raise
+        raise NodeFailed(node_id, str(error), time.monotonic() - started) from error
     except Exception as error:
-        cause = _message(error)
+        cause = _cause(error, pipeline, node)
         with not_in_the_way(), opened(pipeline) as handle:
             record.mark_failed(handle, pipeline, node, cause)
         raise NodeFailed(node_id, cause, time.monotonic() - started) from error
-    seconds = time.monotonic() - started
+    return dataclasses.replace(outcome, seconds=time.monotonic() - started)
+
+
+def _launch(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, run_name: str) -> Outcome:
+    node_id = node.node_info.id
+    deployment = runner_utils.extract_local_deployment_config(pipeline)
+    with opened(pipeline) as handle:
+        record.take_up(handle, pipeline, node_id, run_name)
+        _clear_unfinished(handle, pipeline, node)
+    info = launcher.Launcher(
+        pipeline_node=node,
+        mlmd_connection=metadata.Metadata(connection(pipeline)),
+        pipeline_info=pipeline.pipeline_info,
+        pipeline_runtime_spec=pipeline.runtime_spec,
+        executor_spec=runner_utils.extract_executor_spec(deployment, node_id),
+        custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
+    ).launch()
     # The launcher returns normally when a driver failed, and gives fresh, unused locations for a cached node: only the
     # metadata store knows.
     with opened(pipeline) as handle:
         execution = _execution(handle, info.execution_id if info else None)
         if execution is None or execution.last_known_state not in record.DONE:
-            told = record.last_line(execution) if execution else ""
-            cause = f"the driver stopped it: {told or 'an input is missing'}"
-            record.mark_failed(handle, pipeline, node, cause)
-            raise NodeFailed(node_id, cause, seconds)
+            raise _DriverFailed(record.last_line(execution) if execution else "")
         outputs = execution_lib.get_output_artifacts(handle, execution.id)
     return Outcome(
         node_id,
-        seconds,
+        0.0,
         execution.last_known_state == mlmd.Execution.CACHED,
         {key: list(artifacts) for key, artifacts in outputs.items()},
     )
@@ -192,11 +213,33 @@ def _execution(handle: metadata.Metadata, execution_id: int | None) -> mlmd.Exec
     return found[0] if found else None
 
 
-def _message(error: BaseException) -> str:
+def _folder(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) -> str:
+    """The folder of a node's outputs."""
+    return f"{pipeline.runtime_spec.pipeline_root.field_value.string_value}/{node.node_info.id}"
+
+
+def _cause(error: Exception, pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) -> str:
+    """Why a node failed: a fault of the file system in one line, or the error's own text."""
+    folder = _folder(pipeline, node)
+    of_store = isinstance(error, mlmd_errors.StatusError) and not connection(pipeline).HasField("mysql")
+    place = store.describe(connection(pipeline)) if of_store else folder
+    if fault := storage_fault(error.told if isinstance(error, _DriverFailed) else error, place):
+        return str(fault)
+    # Some libraries do not say that what they could not write was for want of space.
+    full = f" (The file system of {folder} is full: {free_space(folder)}.)" if is_full(folder) else ""
+    return f"{message(error)}{full}"
+
+
+def message(error: BaseException) -> str:
+    """Say an error: its text, after its type unless it is one of BigVocab's own."""
     if isinstance(error, grpc.FutureTimeoutError):  # It has no text at all.
         return "Beam's engine does not answer: is its job server up, and at the address that `beam` says?"
     if isinstance(error, grpc.RpcError) and isinstance(error, grpc.Call):
         # Its own text is an object's, over several lines.
         return f"Beam's engine was lost: {error.code().name}: {error.details()}"
     text = str(error).strip()
+    if text and type(error).__module__.startswith(
+        ("components.", "pipeline.")
+    ):  # Its text is made for people, and says all.
+        return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

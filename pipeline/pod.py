@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import sys
 import time
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from components.files import write_whole
 from components.spelling import did_you_mean
+from components.storage import storage_fault
 from pipeline.config import Config
 from pipeline.console import Console
 from pipeline.exit_codes import FAILED, INTERRUPTED
@@ -77,16 +79,16 @@ def run(pod: Pod, out: TextIO) -> int:
         raise PodError(f"unknown node: {pod.node}{did_you_mean(pod.node, names)} (there are: {', '.join(names)})")
     try:
         # A cluster that wants its machine back says so; what is left open is closed then.
-        with interruptible():
-            return _run(pod, out)
+        with interruptible() as interruption:
+            return _run(pod, out, interruption)
     except KeyboardInterrupt:
         out.write(f"{pod.node} was told to end: the next try goes on where it stopped.\n")
         return INTERRUPTED
     except Exception as error:  # Whatever it is, its cause comes first.
-        return _failed(pod.node, error, out)
+        return _failed(pod.node, error, out, pod.root)
 
 
-def _run(pod: Pod, out: TextIO) -> int:
+def _run(pod: Pod, out: TextIO, interruption: Interruption) -> int:
     paths = Paths.of(pod.root)
     paths.prepare()
     config = _with_schema(pod.config, pod.schema, paths)
@@ -107,7 +109,7 @@ def _run(pod: Pod, out: TextIO) -> int:
     if pod.node == "Trainer" and pod.workers > 1:
         return _train_together(pod, config, paths, ir, out)
     if pod.node == "ExampleGen":
-        failure = spans.ingest_earlier(config, paths, planned, pod.run_id, Console(out), Interruption())
+        failure = spans.ingest_earlier(config, paths, planned, pod.run_id, Console(out), interruption)
         if failure:
             return _failed(failure.node, failure, out)
     return _run_one(pod, config, paths, ir, out)
@@ -195,15 +197,17 @@ def _report_on(
     return results.write_report(config, paths, outcomes, failure, seconds), outcomes, failure
 
 
-def _failed(node: str, failure: Exception, out: TextIO) -> int:
+def _failed(node: str, failure: Exception, out: TextIO, root: str = "") -> int:
     """The cause first, in a line, and where people look for it; then how it came to that."""
-    cause = str(failure) if hasattr(failure, "node") else f"{type(failure).__name__}: {failure}"
+    fault = None if hasattr(failure, "node") else storage_fault(failure, root)
+    cause = str(failure) if hasattr(failure, "node") else str(fault or f"{type(failure).__name__}: {failure}")
     line = f"{node} failed. {cause}"
     out.flush()
     sys.stderr.write(f"{line}\n\n")
     traceback.print_exception(failure, file=sys.stderr)
     if TERMINATION_LOG.exists():
-        TERMINATION_LOG.write_text(line[:4096], encoding="utf-8")
+        with contextlib.suppress(OSError):  # The node's own disk may be full, too.
+            TERMINATION_LOG.write_text(line[:4096], encoding="utf-8")
     return FAILED
 
 

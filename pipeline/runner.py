@@ -13,20 +13,27 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from components.storage import storage_fault
 from pipeline.config import Config
 from pipeline.console import Console, everything_into
 from pipeline.exit_codes import FAILED, INTERRUPTED
 from pipeline.loading import ConfigurationError
 from pipeline.paths import Paths
+from pipeline.store import MetadataError, StoreUnreachable
 
 if TYPE_CHECKING:
     from tfx import v1 as tfx
 
+    from components.report.summary import Summary
     from pipeline.node import NodeFailed, Outcome
 
 
 class RootInUse(Exception):
     """Another run is at work under the same root."""
+
+
+class RootUnusable(Exception):
+    """The root is a file, or lies below one."""
 
 
 @contextlib.contextmanager
@@ -35,8 +42,13 @@ def only_run(root: Path) -> Iterator[None]:
 
     Raises:
         RootInUse: another process holds it.
+        RootUnusable: it is no folder.
+        OSError: it cannot be written.
     """
-    root.mkdir(parents=True, exist_ok=True)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise RootUnusable(f"{error.filename} is no folder, or lies below a file: choose another --root") from error
     with (root / ".lock").open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -58,27 +70,50 @@ def run(config: Config, root: Path) -> int:
     Raises:
         ConfigurationError: before anything runs.
         RootInUse: another run is at work there.
+        RootUnusable: the root is no folder.
+        OSError: the root cannot be written.
     """
     paths = Paths.of(root)
     with session(config, paths) as (console, run_id, log, interruption):
         started = time.monotonic()
-        from pipeline import dag, results, show, spans
+        from pipeline import dag, show, spans
 
         planned = spans.plan(config.data)
         outcomes: list[Outcome] = []
         failure = spans.ingest_earlier(config, paths, planned, run_id, console, interruption)
         if not failure:
             outcomes, failure = walk(dag.build(config, paths, planned), run_id, console, interruption)
-        summary = results.write_report(config, paths, outcomes, failure, time.monotonic() - started)
+        summary, unwritten = _reported(config, paths, outcomes, failure, time.monotonic() - started)
         console.line()
         if failure:
             console.line(f"{failure.node} failed. {failure}")
+            if unwritten:
+                console.line("No report was written.")
             console.line(f"All that was logged: {log}")
             console.line(f"Nothing before {failure.node} is lost: the same command goes on there.")
+            return FAILED
+        if summary is None:
+            console.line(f"All nodes are complete, but no report was written. {unwritten}")
+            console.line(f"All that was logged: {log}")
+            console.line("Nothing is lost: the same command writes the report.")
             return FAILED
         for line in show.closing_lines(summary, paths):
             console.line(line)
     return 0
+
+
+def _reported(
+    config: Config, paths: Paths, outcomes: list[Outcome], failure: NodeFailed | None, seconds: float
+) -> tuple[Summary | None, str]:
+    """Writes the report. Returns its summary, or None and why there is none: a failed run has a cause to tell."""
+    from pipeline import results
+    from pipeline.node import message
+
+    try:
+        return results.write_report(config, paths, outcomes, failure, seconds), ""
+    except Exception as error:
+        logging.getLogger(__name__).exception("No report was written.")
+        return None, str(storage_fault(error, paths.report) or message(error))
 
 
 @contextlib.contextmanager
@@ -113,6 +148,17 @@ def session(config: Config, paths: Paths) -> Iterator[tuple[Console, str, Path, 
                 console.line()
                 console.line("Interrupted: what is done is kept, and the same command goes on from here.")
                 raise SystemExit(INTERRUPTED) from None
+            except (ConfigurationError, MetadataError, StoreUnreachable):
+                raise
+            except Exception as error:
+                if storage_fault(error, paths.root):
+                    raise
+                # A trace is for the log: it says nothing to those who look at the terminal.
+                logging.getLogger(__name__).exception("The run ended unexpectedly.")
+                console.line()
+                console.line(f"BigVocab stopped: {type(error).__name__}: {error}")
+                console.line(f"All that was logged: {log}")
+                raise SystemExit(FAILED) from error
 
 
 def walk(

@@ -23,7 +23,7 @@ def write(config: Config, root: Path, output: Path) -> int:
     """
     paths = Paths.of(root)
     with session(config, paths) as (console, run_id, log, interruption):
-        from components.data_validation.infer import infer_schema, write_schema
+        from components.data_validation.infer import NoValues, infer_schema, write_schema
         from pipeline import dag, spans
         from pipeline.runner import walk
 
@@ -36,7 +36,12 @@ def write(config: Config, root: Path, output: Path) -> int:
                 console.line(f"\n{failure.node} failed. {failure}\nAll that was logged: {log}")
                 return FAILED
             statistics.append(outcomes[-1].outputs["statistics"][0].uri)
-        write_schema(infer_schema(statistics[-1], config.data, statistics[:-1]), output)
+        try:
+            inferred = infer_schema(statistics[-1], config.data, statistics[:-1])
+        except NoValues as error:
+            console.line(f"\nNo schema was written. {error}")
+            return FAILED
+        write_schema(inferred, output)
         console.line(
             f"\nWritten: {output}\nRead it, tighten what you know better, and commit it beside the configuration."
         )

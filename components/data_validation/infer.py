@@ -36,6 +36,10 @@ _KNOWN_SHARE = 0.95
 _FALSE_ALARM = 1e-3
 
 
+class NoValues(ValueError):
+    """A column is empty in all rows, so that nothing can be inferred about it."""
+
+
 def infer_schema(statistics_uri: str, data: DataSpec, earlier: Sequence[str] = ()) -> schema_pb2.Schema:
     """TFDV's inference over the train split, cleaned by what the configuration says of the columns.
 
@@ -51,7 +55,7 @@ def infer_schema(statistics_uri: str, data: DataSpec, earlier: Sequence[str] = (
 
     Raises:
         FileNotFoundError: there are no statistics of a split.
-        ValueError: a column that the configuration names has no value in the train split.
+        NoValues: a column that the configuration names has no value in the train split.
     """
     splits = {split: split_statistics(statistics_uri, split) for split in SPLITS}
     inferred = tfdv.infer_schema(
@@ -63,7 +67,11 @@ def infer_schema(statistics_uri: str, data: DataSpec, earlier: Sequence[str] = (
     found = {feature.name: feature for feature in inferred.feature}
     missing = [name for name in columns_of(data) if name not in found]
     if missing:
-        raise ValueError(f"no row of the train split has a value in column {', '.join(map(repr, missing))}")
+        columns = ", ".join(map(repr, missing))
+        raise NoValues(
+            f"data: no row of the train split has a value in column {columns}: take it out of the configuration, or "
+            "bring rows that have one"
+        )
 
     threshold = _comparator_threshold(min(split.num_examples for split in splits.values()))
     drifts = _greatest_drifts([*earlier, statistics_uri])

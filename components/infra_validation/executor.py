@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import textwrap
 import time
 from typing import Any
@@ -25,6 +26,7 @@ from components.infra_validation.column_requests import column_requests
 from components.infra_validation.errors import BrokenExport
 from components.infra_validation.process import ChildProcessRunner
 from components.ingest.spec import DataSpec
+from components.storage import storage_fault
 
 CAUSE_FILE = "cause.txt"
 METADATA_FILE = "assets.extra/bigvocab.json"
@@ -132,6 +134,10 @@ class Executor(tfx_executor.Executor):
             raise
         except Exception as error:
             self._cause, self._log = _explain(error, client, runner), runner.GetLogs()
+            # The server writes into the folder for temporary files: a fault of that is not the model's.
+            fault = storage_fault(error, tempfile.gettempdir()) or storage_fault(self._log or "", tempfile.gettempdir())
+            if fault:
+                raise error_types.GracefulShutdown(f"the model could not be tried: {fault}") from error
             logging.error("%s\nThe model server's log ends with:\n%s", self._cause, self._log)
             raise
         finally:

@@ -17,6 +17,8 @@ from components.ingest.spec import DataSpec
 COUNTS_FILE = "counts.json"
 FILES_FILE = "files.jsonl"
 DEAD_LETTERS_FILE = "dead_letters.jsonl"
+_SURELY = 20
+"""Rows that a split should have: if it has none, that is no chance."""
 
 
 @dataclass
@@ -201,6 +203,7 @@ class Counts:
 
     def _empty_splits(self, empty: list[str], data: DataSpec) -> str:
         total = self.all_files
+        shares = data.splits.model_dump()
         message = (
             f"no row fell into {' and '.join(f'split {s!r}' for s in empty)}: {self.rows.total():,} usable rows "
             f"of {total.read:,} read, {total.short:,} too short for an example, {total.left_out:,} left out by "
@@ -208,6 +211,11 @@ class Counts:
         )
         if total.short > total.read / 2 and data.tokenizer == "none":
             message += "; data.tokenizer 'none' takes a text as one token: 'words' or 'whitespace' would cut it"
+        elif any(self.rows.total() * shares[split] > _SURELY * sum(shares.values()) for split in empty):
+            alike = f"data.split_by ({', '.join(data.split_by)})" if data.split_by else "all columns"
+            if data.shape == "sequence" and not data.split_by:
+                alike = "all tokens"
+            message += f"; rows that agree in {alike} fall into one split: too few of them differ"
         elif self.rows.total():
             message += "; more rows, or a larger share in data.splits, are needed"
         return message

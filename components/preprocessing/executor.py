@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -10,13 +11,20 @@ from unittest import mock
 import apache_beam as beam
 import pyarrow as pa
 import tensorflow as tf
+import tensorflow_transform as tft
 from apache_beam.io.filebasedsink import FileBasedSink
 from apache_beam.pvalue import PValue
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx import types
 from tfx.components.transform import executor
+from tfx.types import artifact_utils
+from tfx.types import standard_component_specs as keys
 from tfx_bsl.coders import example_coder
 
+from components.files import matching
+from components.ingest.spec import DataSpec
+from components.preprocessing.learnable import check_learnable
+from components.preprocessing.spec import VocabularySpec
 from components.record_batches import ShardReader
 
 _BATCHES = 8
@@ -32,10 +40,22 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Analyzes and transforms the examples."""
+        """Analyzes and transforms the examples.
+
+        Raises:
+            NothingToLearn: see `check_learnable`.
+        """
         # The executor makes its processor itself, and takes none from outside.
         with mock.patch.object(executor, "TransformProcessor", _Processor):
             super().Do(input_dict, output_dict, exec_properties)
+        config = json.loads(exec_properties[keys.CUSTOM_CONFIG_KEY])
+        examples = output_dict[keys.TRANSFORMED_EXAMPLES_KEY]
+        check_learnable(
+            DataSpec.model_validate_json(config["data"]),
+            VocabularySpec.model_validate_json(config["vocabulary"]),
+            tft.TFTransformOutput(artifact_utils.get_single_uri(output_dict[keys.TRANSFORM_GRAPH_KEY])),
+            *(matching([f"{artifact.uri}/Split-{split}/*" for artifact in examples]) for split in ("train", "eval")),
+        )
 
 
 @beam.ptransform_fn

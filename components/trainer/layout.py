@@ -56,9 +56,6 @@ class Layout:
             transform: its output.
             context: K.
             input_ids: size of the input vocabulary, and the out-of-vocabulary buckets after it.
-
-        Raises:
-            ValueError: a category target has fewer than two values in the train split: there is nothing to learn.
         """
         numbers, categories = _by_kind(data.features)
         target_numbers, target_categories = _by_kind(data.targets)
@@ -68,9 +65,6 @@ class Layout:
             return tuple(read_vocabulary(file).counts.tolist())
 
         target_counts = {name: counts(name) for name in target_categories}
-        alone = [names.name_of(name) for name, of_values in target_counts.items() if len(of_values) < 2]
-        if alone:
-            raise ValueError(f"data.targets: fewer than two values in the train split in column {', '.join(alone)}")
         return cls(
             data.shape,
             context,

@@ -72,6 +72,15 @@ def test_a_model_that_is_not_good_enough_is_not_pushed(labelled: Path, bigvocab:
     assert versions(labelled) == before
 
 
+def test_classes_that_are_all_too_rare_are_refused_before_anything_trains(labelled: Path, bigvocab: Bigvocab) -> None:
+    result = run(bigvocab, labelled, "--set", "vocabulary.min_count=100000")
+    assert result.returncode == 1
+    assert "\nTransform failed. data.inputs: no token of 'before', 'last' is seen 100,000 times" in result.stdout
+    assert re.search(r"^data.label: column '\w+' has no class in the train split", result.stdout, re.MULTILINE)
+    assert "Baselines" not in result.stdout
+    assert "Traceback" not in result.stdout + result.stderr
+
+
 def test_changed_data_is_seen_and_learnt_from_where_the_last_model_ended(labelled: Path, bigvocab: Bigvocab) -> None:
     rows = labelled.parent / "rows.csv"
     whole = rows.read_text(encoding="utf-8")

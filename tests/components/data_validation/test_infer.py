@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components.data_validation.infer import _comparator_threshold, infer_schema, write_schema
+from components.data_validation.infer import NoValues, _comparator_threshold, infer_schema, write_schema
 from components.ingest.rows import Columns
 from components.ingest.spec import DataSpec, FeatureSpec, SourceSpec
 from tests.components.data_validation.conftest import MakeStatistics, address
@@ -72,7 +72,7 @@ def test_labelled_rows(make_statistics: MakeStatistics, rows: dict[str, list[Col
 
 def test_a_column_without_values_is_named(make_statistics: MakeStatistics, rows: dict[str, list[Columns]]) -> None:
     data = SEQUENCE.model_copy(update={"slices": ["decade"]})
-    with pytest.raises(ValueError, match="'decade'"):
+    with pytest.raises(NoValues, match="'decade'"):
         infer_schema(make_statistics(rows).uri, data)
 
 

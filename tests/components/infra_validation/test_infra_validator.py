@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 from tfx import types
+from tfx.components.infra_validator import error_types
 from tfx.components.util import model_utils
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils, standard_artifacts
@@ -73,6 +75,19 @@ def test_a_broken_export_is_refused_with_its_cause(
     assert not model_utils.is_infra_validated(blessing)
     assert sorted(path.name for path in Path(blessing.uri).iterdir()) == ["INFRA_NOT_BLESSED", "cause.txt"]
     assert cause in (read_cause(blessing.uri) or "")
+
+
+def test_a_full_disk_is_no_fault_of_the_model(
+    export: Export, validate: Callable[..., types.Artifact], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither refused nor blessed: the node fails, and is run again when there is space."""
+
+    def full(_: ChildProcessRunner) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(ChildProcessRunner, "Start", full)
+    with pytest.raises(error_types.GracefulShutdown, match="could not be tried: No space left on device: /"):
+        validate(export(), tries=2)
 
 
 def test_a_child_that_dies_ends_the_wait(export: Export) -> None:

@@ -221,6 +221,12 @@ def test_an_empty_split_is_told_with_its_cause(tmp_path: Path, ingest: Ingest, p
         ingest(spec(tokenizer="none"))
 
 
+def test_rows_that_are_alike_leave_splits_empty(tmp_path: Path, ingest: Ingest) -> None:
+    write(tmp_path / "rows.jsonl", [{"words": "the same words again", "year": 1946}] * 500)
+    with pytest.raises(IngestError, match="rows that agree in all tokens fall into one split: too few of them differ"):
+        ingest(spec())
+
+
 @pytest.mark.slow
 def test_the_default_corpus(ingest: Ingest) -> None:
     data = DataSpec(

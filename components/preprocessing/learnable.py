@@ -1,0 +1,165 @@
+"""The check that a train split holds something to learn, made right after Transform and before anything trains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_transform as tft
+from numpy.typing import NDArray
+from tensorflow_transform import analyzers
+
+from components.ingest.spec import DataSpec
+from components.names import key_of
+from components.preprocessing.preprocessing import LABEL_IDS, LABEL_VALUE
+from components.preprocessing.spec import VocabularySpec
+from components.preprocessing.vocabulary import Vocabulary, category_file, read_vocabulary
+
+_ROWS = 1024
+_IDS = tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)
+_SHOWN = 60
+
+
+class NothingToLearn(ValueError):
+    """The train split has too few classes or no numbers. The message names each column, a line each."""
+
+
+def check_learnable(
+    data: DataSpec,
+    spec: VocabularySpec,
+    transform: tft.TFTransformOutput,
+    files: Sequence[str],
+    eval_files: Sequence[str],
+) -> None:
+    """Refuse a train split from which no model can learn.
+
+    Vocabularies are read; rows only where these do not tell, and then only up to the first two classes or the first
+    number.
+
+    Args:
+        data: what the columns mean.
+        spec: how tokens and labels were counted.
+        transform: the output of Transform.
+        files: the transformed train split, TFRecord (gzip) of tf.Examples.
+        eval_files: the eval split, which training is validated on.
+
+    Raises:
+        NothingToLearn: no input token has an id; the label or a target that is a category has fewer than two classes;
+            a label or target that is a number has no value; the eval split has no label that training could be
+            validated on.
+    """
+    faults = []
+    if not _vocabulary(transform, "inputs"):
+        columns = ", ".join(map(repr, data.inputs))
+        faults.append(
+            f"data.inputs: no token of {columns} is seen {spec.min_count:,} times in the train split, as "
+            "vocabulary.min_count demands: lower it, or bring more rows"
+            if spec.min_count > 1
+            else f"data.inputs: the train split has no token in {columns}: choose other columns"
+        )
+    if data.label_kind == "class":
+        faults += _label_faults(data, spec, transform, files)
+    elif not _has_number(files, LABEL_VALUE):
+        faults.append(_no_number("data.label", str(data.label)))
+    for name, target in data.targets.items():
+        if target.kind == "number" and not _has_number(files, key_of(name)):
+            faults.append(_no_number("data.targets", name))
+        if target.kind == "category":
+            classes = _vocabulary(transform, category_file(name))
+            remove = f"remove {name!r} from data.targets"
+            advice = f"raise data.targets.{name}.top, or {remove}" if len(classes) >= target.top else remove
+            faults += _class_faults(f"data.targets: column {name!r}", _counts(classes), "row", advice)
+    if not faults and not _can_validate(eval_files, data):
+        faults.append(
+            f"data.splits.eval: no label of column {data.label or data.inputs[0]!r} in the eval split is one of the "
+            "classes of the train split, so that training cannot be validated: bring more rows, or a larger share"
+            if data.label_kind == "class"
+            else f"data.splits.eval: column {data.label!r} has no number in the eval split: bring more rows"
+        )
+    if faults:
+        raise NothingToLearn("\n".join(faults))
+
+
+def _label_faults(
+    data: DataSpec, spec: VocabularySpec, transform: tft.TFTransformOutput, files: Sequence[str]
+) -> list[str]:
+    vocabulary = _vocabulary(transform, "labels")
+    counts = _counts(vocabulary)
+    # Entries counted on inputs, or on the first tokens of sequences, are not known to be labels.
+    if data.shape == "sequence" or spec.shared:
+        counts = _labels_seen(files, vocabulary, data) if len(counts) > 1 else counts
+    advice = ["bring rows with other labels, or choose another column"]
+    if spec.min_count > 1:
+        advice.insert(
+            0, f"lower vocabulary.min_count, which leaves out labels seen fewer than {spec.min_count:,} times"
+        )
+    if len(vocabulary) >= spec.labels:
+        advice.insert(0, f"raise vocabulary.labels above {spec.labels:,}")
+    where, unit = f"data.label: column {data.label!r}", "row"
+    if data.shape == "sequence":
+        unit = "label"
+        where = f"data.inputs: column {data.inputs[0]!r}, whose tokens after the first are the labels,"
+    return _class_faults(where, counts, unit, "; or ".join(advice))
+
+
+def _class_faults(where: str, counts: Mapping[str, int], unit: str, advice: str) -> list[str]:
+    if len(counts) > 1:
+        return []
+    if not counts:
+        return [f"{where} has no class in the train split: there is nothing to learn. To go on, {advice}"]
+    ((token, count),) = counts.items()
+    shown = repr(token if len(token) <= _SHOWN else f"{token[:_SHOWN]}...")
+    return [
+        f"{where} has one class in the train split, {shown} ({count:,} {unit if count == 1 else unit + 's'}): there is "
+        f"nothing to tell apart. To go on, {advice}"
+    ]
+
+
+def _no_number(key: str, column: str) -> str:
+    return f"{key}: column {column!r} has no number in the train split: there is nothing to learn; choose another"
+
+
+def _vocabulary(transform: tft.TFTransformOutput, name: str) -> Vocabulary:
+    """A vocabulary as it is on file, without the entry that tf.Transform writes into an empty one."""
+    found = read_vocabulary(str(transform.vocabulary_file_by_name(name)))
+    count, token = analyzers.get_empy_vocabulary_dummy_value(tf.string)
+    empty = found.tokens == [tf.compat.as_str_any(token)] and found.counts.tolist() == [count]
+    return Vocabulary([], np.zeros(0, np.int64)) if empty else found
+
+
+def _counts(vocabulary: Vocabulary) -> dict[str, int]:
+    return dict(zip(vocabulary.tokens, vocabulary.counts.tolist(), strict=True))
+
+
+def _labels_seen(files: Sequence[str], vocabulary: Vocabulary, data: DataSpec) -> dict[str, int]:
+    """How often each class is a label, up to the batch in which the second class is found."""
+    seen = np.zeros(len(vocabulary), np.int64)
+    for ids in _batches(files, LABEL_IDS, _IDS):
+        labels = ids[:, 1:] if data.shape == "sequence" else ids
+        known = labels.values.numpy()
+        seen += np.bincount(known[known >= 0], minlength=len(seen))
+        if np.count_nonzero(seen) > 1:
+            break
+    return {vocabulary.tokens[i]: int(seen[i]) for i in np.flatnonzero(seen)}
+
+
+def _can_validate(files: Sequence[str], data: DataSpec) -> bool:
+    if data.label_kind == "number":
+        return _has_number(files, LABEL_VALUE)
+    first = 1 if data.shape == "sequence" else 0
+    return any(np.any(ids[:, first:].values.numpy() >= 0) for ids in _batches(files, LABEL_IDS, _IDS))
+
+
+def _has_number(files: Sequence[str], column: str) -> bool:
+    found: Iterator[NDArray[np.bool_]] = (
+        ~np.isnan(values.numpy()) for values in _batches(files, column, tf.io.FixedLenFeature([], tf.float32))
+    )
+    return any(map(np.any, found))
+
+
+def _batches(files: Sequence[str], column: str, feature: Any) -> Iterator[Any]:
+    """The values of a column, a tensor for each batch of rows."""
+    for records in tf.data.TFRecordDataset([*files], "GZIP").batch(_ROWS):
+        yield tf.io.parse_example(records, {column: feature})[column]

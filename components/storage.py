@@ -1,0 +1,217 @@
+"""Faults of a file system, recognized in the many forms in which libraries pass them on."""
+
+from __future__ import annotations
+
+import errno
+import getpass
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_WHAT = {
+    errno.ENOSPC: "No space left on device",
+    errno.EDQUOT: "Disk quota exceeded",
+    errno.EROFS: "Read-only file system",
+    errno.EACCES: "Permission denied",
+}
+_SAME = {errno.EPERM: errno.EACCES}
+# In texts: of TensorFlow's and Arrow's errors, of SQLite's, and of the traces that Beam makes of any error.
+_TEXTS = {
+    errno.ENOSPC: r"No space left on device|database or disk is full|\[errno 28\]",
+    errno.EDQUOT: r"Disk quota exceeded|\[errno 122\]",
+    errno.EROFS: r"Read-only file system|\[errno 30\]",
+    errno.EACCES: r"Permission denied|\[errno 13\]",
+}
+# SQLite says these of more than one fault: the file system itself tells which.
+_UNCLEAR = re.compile("unable to open database file|disk I/O error|attempt to write a readonly database", re.IGNORECASE)
+_OURS = ("components.", "pipeline.")
+_NEARLY_NOTHING = 64 << 10
+_ROOM = 1 << 30
+_ELSEWHERE = "now: if that is enough, the disk of another machine is full"
+
+
+@dataclass(frozen=True)
+class StorageFault:
+    """A file that could not be written or opened.
+
+    Attributes:
+        number: the fault, as an `errno`: ENOSPC, EDQUOT, EROFS or EACCES.
+        path: the file or its folder.
+        named: whether the error names the path; otherwise it is the one that was most likely written to.
+    """
+
+    number: int
+    path: str
+    named: bool = True
+
+    @property
+    def what(self) -> str:
+        """The fault, its path and, of a full file system, the bytes that are free now: one line."""
+        line = f"{_WHAT[self.number]}: {self.path}"
+        usage = _usage(self.path)
+        if self.number != errno.ENOSPC or usage is None:
+            return line
+        free = usage.f_bavail * usage.f_frsize
+        if free == 0 or _no_inode(usage):
+            return f"{line}; {free_space(self.path)}"
+        elsewhere = not self.named and free > _ROOM
+        return f"{line}; {free_space(self.path)} {_ELSEWHERE if elsewhere else 'is too little'}"
+
+    @property
+    def advice(self) -> str:
+        """The remedy, as a sentence."""
+        if self.number == errno.EROFS:
+            return "Mount it writable, or choose another --root."
+        if self.number == errno.EACCES:
+            return f"Give user {_user()} access to it, or choose another place."
+        return "Free some space, or choose another --root."
+
+    def __str__(self) -> str:
+        return f"{self.what}. {self.advice}"
+
+
+def storage_fault(error: BaseException | str, place: str) -> StorageFault | None:
+    """Find the fault of a file system in an error, or in the errors that led to it.
+
+    Texts of BigVocab's own errors do not count: they may quote a user's data. An error that was being handled when
+    another one came up counts only if the file system was full: a missing permission may have been dealt with.
+
+    Args:
+        error: any exception, or the text of one.
+        place: a path on the file system that is written to, for errors that name none.
+
+    Returns:
+        The fault, or None if the error is something else.
+    """
+    found: list[StorageFault] = []
+    for link, led_to_it in [(error, True)] if isinstance(error, str) else _chain(error):
+        number, path = _of(link, place)
+        if number is None or not (led_to_it or number in (errno.ENOSPC, errno.EDQUOT)):
+            continue
+        if number == errno.EACCES and not path:  # Of a socket or a server, for all that is known.
+            continue
+        found.append(StorageFault(number, path or _fullest(place), named=bool(path)))
+    # A full disk fails one write after the other: the first is the cause.
+    named = [fault for fault in found if fault.named and fault.number == found[0].number]
+    return (named or found or [None])[-1]
+
+
+def is_full(place: str) -> bool:
+    """Whether the file system has no room left for anything: less than 64 KiB, or no inode."""
+    usage = _usage(place)
+    return usage is not None and (usage.f_bavail * usage.f_frsize < _NEARLY_NOTHING or _no_inode(usage))
+
+
+def free_space(place: str) -> str:
+    """`0 bytes free of 12.6 MB` on the file system of a path; a path that is not there stands for its folder."""
+    usage = _usage(place)
+    if usage is None:
+        return "free space unknown"
+    if _no_inode(usage):
+        return f"no inode free of {usage.f_files:,}"
+    return f"{in_bytes(usage.f_bavail * usage.f_frsize)} free of {in_bytes(usage.f_blocks * usage.f_frsize)}"
+
+
+def in_bytes(number: int) -> str:
+    """A size in decimal units: `0 bytes`, `4.1 kB`, `12.6 MB`."""
+    if number < 1000:
+        return f"{number} bytes"
+    size, unit = number / 1000, "kB"
+    for larger in ("MB", "GB", "TB"):
+        if size >= 999.95:
+            size, unit = size / 1000, larger
+    return f"{size:,.1f} {unit}"
+
+
+def _chain(error: BaseException) -> Iterator[tuple[BaseException, bool]]:
+    """An error and those before it, the latest first, each with whether it led to the error or was only handled."""
+    seen: set[int] = set()
+    waiting: list[tuple[BaseException, bool]] = [(error, True)]
+    while waiting:
+        link, led_to_it = waiting.pop(0)
+        if id(link) in seen:
+            continue
+        seen.add(id(link))
+        yield link, led_to_it
+        if isinstance(link, BaseExceptionGroup):
+            waiting += [(inner, led_to_it) for inner in link.exceptions]
+        if link.__cause__ is not None:
+            waiting.append((link.__cause__, led_to_it))
+        elif link.__context__ is not None and not link.__suppress_context__:
+            waiting.append((link.__context__, False))
+
+
+def _of(error: BaseException | str, place: str) -> tuple[int | None, str]:
+    """The fault's number, if it is one, and the path that the error names, if it names one."""
+    if isinstance(error, OSError):
+        number = _SAME.get(error.errno or 0, error.errno or 0)
+        if number in _WHAT:
+            names = [os.fsdecode(n) for n in (error.filename, error.filename2) if isinstance(n, str | bytes)]
+            return number, names[-1] if names else ""
+    if type(error).__module__.startswith(_OURS):
+        return None, ""
+    text = str(error)
+    for number, pattern in _TEXTS.items():
+        if re.search(pattern, text, re.IGNORECASE):
+            return number, _path_in(text, pattern)
+    return (_probed(place), place) if _UNCLEAR.search(text) else (None, "")
+
+
+def _path_in(text: str, pattern: str) -> str:
+    """As Python writes it, `No space left on device: '/path'`, or as TensorFlow does, `/path; No space left on device`.
+
+    Other paths in the text may be those of a trace.
+    """
+    after = re.search(rf"(?:{pattern})[^\n:]*: b?(['\"])(/.*?)\1(?: -> b?(['\"])(/.*?)\3)?", text, re.IGNORECASE)
+    if after:
+        return after[4] or after[2]
+    before = re.search(rf"(?:^|\s)(/[^;\n]*?); (?:{pattern})", text, re.IGNORECASE)
+    return before[1] if before else ""
+
+
+def _probed(place: str) -> int | None:
+    """The fault that a file system has now, if it has one."""
+    usage = _usage(place)
+    if usage is None:
+        return None
+    if is_full(place):
+        return errno.ENOSPC
+    if usage.f_flag & os.ST_RDONLY:
+        return errno.EROFS
+    readable = os.access(_nearest(place), os.R_OK | os.W_OK) and os.access(_nearest(place).parent, os.W_OK)
+    return None if readable else errno.EACCES
+
+
+def _fullest(place: str) -> str:
+    """The path, unless it has room and the folder for temporary files has not."""
+    temporary = tempfile.gettempdir()
+    return temporary if is_full(temporary) and not is_full(place) else place
+
+
+def _usage(place: str) -> os.statvfs_result | None:
+    if "://" in place:
+        return None
+    try:
+        return os.statvfs(_nearest(place))
+    except OSError:
+        return None
+
+
+def _nearest(place: str) -> Path:
+    """The path, or the folder above it that is there."""
+    path = Path(place).absolute()
+    return next((p for p in (path, *path.parents) if os.path.lexists(p)), Path("/"))
+
+
+def _no_inode(usage: os.statvfs_result) -> bool:
+    return usage.f_files > 0 and usage.f_favail == 0
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # A number without a name, as containers have them.
+        return str(os.getuid())
