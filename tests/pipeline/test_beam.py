@@ -86,7 +86,10 @@ def test_an_engine_of_other_processes_makes_what_this_one_makes_also_after_it_wa
     with engines.worker_pool(tmp_path / "pool.log") as pool, pods(tmp_path / "pods", {}) as run:
 
         def on(server: engines.Server) -> list[str]:
-            return [*settings, f"beam={{kind: portable, endpoint: '{server.address}', workers: '{pool.address}'}}"]
+            # With Beam's job server in Python, unlike with those in Java, the timeout also bounds the job itself.
+            options = "options: {job_server_timeout: 900}"
+            where = f"endpoint: '{server.address}', workers: '{pool.address}'"
+            return [*settings, f"beam={{kind: portable, {where}, {options}}}"]
 
         engines.transform(run, tmp_path / "local", *settings, "beam.kind=local")
         with engines.python_job_server() as server, ThreadPoolExecutor() as executor:
