@@ -3,13 +3,15 @@
     input_ids    VarLen int64   0..V_in-1 by falling frequency, then the out-of-vocabulary buckets
     label_ids    VarLen int64   0..V_out-1 by falling frequency, -1 outside; one per token (sequence) or one (labelled)
     label_value  float32        in the place of label_ids, where the label is a number: as it is, NaN where missing
-    <number>     float32        z-score over the train split; missing values become 0, the mean
+    <number>     float32        z-score over the train split, at most `moments.Z_BOUND` from 0; missing values become 0,
+                                the mean, and so does every value of a column that is constant
     <category>   int64          0..n-1 by falling frequency, n where missing or outside
     <target>     float32        a number as it is, NaN where missing;
                  int64          a category 0..n-1 by falling frequency, -1 where missing or outside
 
 The files `inputs`, `labels` and `category_<name>`, of features and of targets, hold "count token" lines, the most
-frequent first: the line number, from 0, is the id.
+frequent first: the line number, from 0, is the id. The moments of each number are annotations of the transformed schema:
+see `numbers`.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ import tensorflow_transform as tft
 
 from components.ingest.spec import DataSpec, FeatureSpec
 from components.preprocessing.counting import Counted
+from components.preprocessing.moments import analyzed, z_scores
+from components.preprocessing.numbers import keep_moments
 from components.preprocessing.spec import VocabularySpec
 from components.preprocessing.vocabulary import SPACE
 
@@ -46,7 +50,7 @@ def preprocessing_fn(inputs: dict[str, Column], custom_config: dict[str, Any]) -
         outputs[name] = _feature(name, _sparse(inputs[name]), feature)
     for name, target in data.targets.items():
         column = _sparse(inputs[name])
-        outputs[name] = _number(column) if target.kind == "number" else _category(name, column, target)
+        outputs[name] = _answered(column) if target.kind == "number" else _category(name, column, target)
     return outputs
 
 
@@ -54,7 +58,8 @@ def _token_ids(inputs: dict[str, Column], data: DataSpec, spec: VocabularySpec) 
     tokens = _joined([_without_spaces(_sparse(inputs[name])) for name in data.inputs])
     if data.label_kind == "number":
         file = Counted(tokens, "inputs").file("inputs", spec.inputs, spec.min_count)
-        return {INPUT_IDS: _ids(tokens, file, spec.oov_buckets), LABEL_VALUE: _number(_sparse(inputs[str(data.label)]))}
+        label = _answered(_sparse(inputs[str(data.label)]))
+        return {INPUT_IDS: _ids(tokens, file, spec.oov_buckets), LABEL_VALUE: label}
     if data.shape == "sequence":
         labels = tokens  # Every token but the first is a label too.
         of_inputs = of_labels = Counted(tokens, "tokens")
@@ -102,8 +107,8 @@ def _joined(columns: list[tf.SparseTensor]) -> tf.SparseTensor:
 
 def _feature(name: str, column: tf.SparseTensor, feature: FeatureSpec) -> tf.Tensor:
     if feature.kind == "number":
-        scaled = tft.scale_to_z_score(tf.cast(column, tf.float32))
-        return _dense(scaled, 0.0)
+        moments = analyzed(column)
+        return keep_moments(_dense(z_scores(column, moments), 0.0), moments)
     dense = _category(name, column, feature)
     return tf.where(dense < 0, tft.experimental.get_vocabulary_size_by_name(f"category_{name}"), dense)
 
@@ -117,9 +122,9 @@ def _category(name: str, column: tf.SparseTensor, feature: FeatureSpec) -> tf.Te
     return _dense(ids, -1)
 
 
-def _number(column: tf.SparseTensor) -> tf.Tensor:
+def _answered(column: tf.SparseTensor) -> tf.Tensor:
     """(batch,) float32 as it is, NaN where missing."""
-    return _dense(tf.cast(column, tf.float32), math.nan)
+    return keep_moments(_dense(tf.cast(column, tf.float32), math.nan), analyzed(column))
 
 
 def _sparse(column: Column) -> tf.SparseTensor:

@@ -167,8 +167,8 @@ REGRESSION = DataSpec.model_validate(
     }
 )
 YEARS: list[Row] = [
-    {"words": ["a"], "year": [1940.0], "decade": ["1940s"], "baseline/mean": [1.0, 100, 10, -10, 100]},
-    {"words": ["b"], "year": [1960.0], "decade": ["1960s"], "baseline/mean": [1.0, 100, 10, 10, 100]},
+    {"words": ["a"], "year": [1940.0], "decade": ["1940s"], "baseline/mean": [1.0, 10, 10, -10, 10]},
+    {"words": ["b"], "year": [1960.0], "decade": ["1960s"], "baseline/mean": [1.0, 10, 10, 10, 10]},
 ]
 
 
