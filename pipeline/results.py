@@ -61,10 +61,8 @@ def remarks_of(outputs: Outputs) -> list[str]:
     import tensorflow_transform as tft
 
     from components.preprocessing.numbers import read_moments, told
-    from components.preprocessing.preprocessing import LABEL_VALUE
 
-    found = read_moments(tft.TFTransformOutput(outputs["transform_graph"][0].uri))
-    return told({"the label" if name == LABEL_VALUE else name: moments for name, moments in found.items()})
+    return told(read_moments(tft.TFTransformOutput(outputs["transform_graph"][0].uri)))
 
 
 def pushed_to(outputs: Outputs) -> str | None:

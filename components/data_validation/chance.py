@@ -30,9 +30,9 @@ def distance_by_chance(one: statistics_pb2.FeatureNameStatistics, other: statist
 
         t = sqrt((1 / n + 1 / m) ln(2 k / FALSE_ALARM) / 2).
 
-    It also holds for rows drawn without replacement, as by a hash. The values of one row depend on each other: rows with
-    several values count as `independent_rows`. Source: Hoeffding, "Probability Inequalities for Sums of Bounded Random
-    Variables" (1963), theorem 2 and section 6.
+    It also holds for rows drawn without replacement, as by a hash. The values of one row depend on each other: rows
+    with several values count as `independent_rows`. Source: Hoeffding, "Probability Inequalities for Sums of Bounded
+    Random Variables" (1963), theorem 2 and section 6.
 
     Args:
         one: the statistics of a column of texts.
@@ -85,9 +85,7 @@ def most_by_chance(rows: float, share: float) -> float:
     return high
 
 
-def widened(
-    schema: schema_pb2.Schema, now: Columns, reference: Columns, before: Columns
-) -> schema_pb2.Schema:
+def widened(schema: schema_pb2.Schema, now: Columns, reference: Columns, before: Columns) -> schema_pb2.Schema:
     """Copy a schema with the limits of features tagged `BY_ROWS` widened by what chance explains.
 
     A comparator's threshold is at least `distance_by_chance`. The share of unknown values of a category is at most

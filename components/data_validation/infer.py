@@ -32,8 +32,8 @@ _HEADER = """\
 #   float_domain      least and greatest number
 #   skew_comparator   how far the shares of values may lie from those of the train split (greatest difference)
 #   drift_comparator  the same between spans of time
-#   annotation        "by_rows": splits of few rows may depart further, as far as chance explains (1 false alarm in 1,000
-#                     columns); without this tag the limits hold for any number of rows
+#   annotation        "by_rows": splits of few rows may depart further, as far as chance explains, with 1 false alarm
+#                     in 1,000 columns; without this tag the limits hold for any number of rows
 """
 _KNOWN_SHARE = 0.95
 

@@ -32,8 +32,8 @@ class Executor(executor.Executor):
 
     Each split is also compared with the train split by the schema's skew comparators, which the stock executor
     never looks at: it passes no second statistics. The train split of a span is compared with that of the span before
-    it by the drift comparators. And an anomaly fails the node, where the stock executor only writes it down. Of features
-    with the tag `chance.BY_ROWS` the limits allow for the numbers of rows.
+    it by the drift comparators. And an anomaly fails the node, where the stock executor only writes it down. The
+    limits of features with the tag `chance.BY_ROWS` allow for the numbers of rows.
     """
 
     _reference: statistics_pb2.DatasetFeatureStatisticsList | None = None

@@ -43,7 +43,8 @@ class Baselines(base_component.BaseComponent):
         baselines: `baselines.json`.
         test_examples: the test split, each row with a float feature `baseline/<name>` for each baseline of the label,
             and `target/<column>/baseline/<name>` for each of a further target: its sums over the row's labels, in the
-            order of `parts.Part.columns`, squares as their roots. The Evaluator reads these, so that it slices the baselines like the model.
+            order of `parts.Part.columns`, squares as their roots. The Evaluator reads these, so that it slices the
+            baselines like the model.
     """
 
     SPEC_CLASS = BaselinesSpec

@@ -70,7 +70,7 @@ class Part:
         Args:
             sums: (..., len(columns)).
         """
-        return np.where(_SQUARES, np.sqrt(sums), sums) if self.kind == "number" else sums
+        return np.where(_SQUARES, np.sqrt(np.abs(sums)), sums) if self.kind == "number" else sums
 
     def restored(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Convert stored values back to sums.

@@ -1,20 +1,12 @@
-"""Mean and deviation of a number column in float64, and the z-scores that they make."""
-
-# Transform's analyzers have no public way to apply a combiner whose results its analyzer cache keeps.
-# pyright: reportPrivateUsage=false
+"""Mean and deviation of numbers in float64."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import reduce
-from typing import Any
 
 import numpy as np
-import tensorflow as tf
-from numpy.typing import ArrayLike, NDArray
-from tensorflow_transform import analyzer_nodes, analyzers
+from numpy.typing import ArrayLike
 
 Z_BOUND = 10.0
 """The greatest |z|. By Chebyshev's inequality at most 1 / Z_BOUND^2 = 1% of the rows of any column lie beyond it."""
@@ -104,65 +96,3 @@ class Moments:
         largest = max(abs(self.least), abs(self.greatest))
         out_of_range = largest > _SQUARED or self.deviation < math.sqrt(_TINY)
         return self.deviation > 0 and (self.farthest > Z_BOUND or out_of_range)
-
-
-def analyzed(column: tf.SparseTensor) -> tf.Tensor:
-    """Compute the moments of a column over the analyzed data, as one of Transform's analyzers.
-
-    Args:
-        column: numbers.
-
-    Returns:
-        (6,) float64: count, mean, variance, least and greatest as in `Moments`, and last the deviation.
-    """
-    values = tf.cast(column.values, tf.float64)
-    return analyzers._apply_cacheable_combiner(_Combiner(), values)[0]
-
-
-def z_scores(column: tf.SparseTensor, moments: tf.Tensor) -> tf.SparseTensor:
-    """Standardize a column.
-
-        z = min(Z_BOUND, max(-Z_BOUND, (x - mean) / deviation)),   and 0 where the deviation is 0
-
-    A constant has z = 0 for every value, also for those that it never had. NaN is a missing value.
-
-    Args:
-        column: numbers.
-        moments: (6,) of `analyzed`.
-
-    Returns:
-        A column of float32.
-    """
-    present = tf.sparse.retain(column, ~tf.math.is_nan(tf.cast(column.values, tf.float64)))
-    distance = tf.cast(present.values, tf.float64) - moments[1]
-    # `divide_no_nan` gives 0 for a deviation of 0, also of infinity.
-    z = tf.clip_by_value(tf.math.divide_no_nan(distance, moments[-1]), -Z_BOUND, Z_BOUND)
-    return tf.SparseTensor(present.indices, tf.cast(z, tf.float32), present.dense_shape)
-
-
-class _Combiner(analyzer_nodes.Combiner):
-    """`Moments`, added up as arrays of five: Transform's analyzer cache writes an accumulator as a JSON list."""
-
-    def create_accumulator(self) -> NDArray[np.float64]:
-        return _packed(Moments())
-
-    def add_input(self, accumulator: ArrayLike, batch_values: tuple[ArrayLike]) -> NDArray[np.float64]:
-        return _packed(_unpacked(accumulator) + Moments.of(batch_values[0]))
-
-    def merge_accumulators(self, accumulators: Iterable[ArrayLike]) -> NDArray[np.float64]:
-        return _packed(reduce(Moments.__add__, map(_unpacked, accumulators), Moments()))
-
-    def extract_output(self, accumulator: ArrayLike) -> list[NDArray[np.float64]]:
-        moments = _unpacked(accumulator)
-        return [np.append(_packed(moments), moments.deviation)]
-
-    def output_tensor_infos(self) -> list[Any]:
-        return [analyzer_nodes.TensorInfo(tf.float64, (6,), None)]
-
-
-def _packed(moments: Moments) -> NDArray[np.float64]:
-    return np.array([moments.count, moments.mean, moments.variance, moments.least, moments.greatest])
-
-
-def _unpacked(packed: ArrayLike) -> Moments:
-    return Moments(*np.asarray(packed, np.float64).tolist())

@@ -10,8 +10,7 @@
                  int64          a category 0..n-1 by falling frequency, -1 where missing or outside
 
 The files `inputs`, `labels` and `category_<name>`, of features and of targets, hold "count token" lines, the most
-frequent first: the line number, from 0, is the id. The moments of each number are annotations of the transformed schema:
-see `numbers`.
+frequent first: the line number, from 0, is the id. The file `numbers` holds the moments of each number.
 """
 
 from __future__ import annotations
@@ -25,8 +24,7 @@ import tensorflow_transform as tft
 
 from components.ingest.spec import DataSpec, FeatureSpec
 from components.preprocessing.counting import Counted
-from components.preprocessing.moments import analyzed, z_scores
-from components.preprocessing.numbers import keep_moments
+from components.preprocessing.numbers import analyzed, z_scores
 from components.preprocessing.spec import VocabularySpec
 from components.preprocessing.vocabulary import SPACE
 
@@ -46,20 +44,26 @@ def preprocessing_fn(inputs: dict[str, Column], custom_config: dict[str, Any]) -
     data = DataSpec.model_validate_json(custom_config["data"])
     vocabulary = VocabularySpec.model_validate_json(custom_config["vocabulary"])
     outputs = _token_ids(inputs, data, vocabulary)
+    moments = analyzed({name: _sparse(inputs[name]) for name in _numbers(data)})
     for name, feature in data.features.items():
-        outputs[name] = _feature(name, _sparse(inputs[name]), feature)
+        outputs[name] = _feature(name, _sparse(inputs[name]), feature, moments.get(name))
     for name, target in data.targets.items():
         column = _sparse(inputs[name])
-        outputs[name] = _answered(column) if target.kind == "number" else _category(name, column, target)
+        outputs[name] = _number(column) if target.kind == "number" else _category(name, column, target)
     return outputs
+
+
+def _numbers(data: DataSpec) -> list[str]:
+    label = [str(data.label)] if data.label_kind == "number" else []
+    side = {**data.features, **data.targets}
+    return [*label, *(name for name, column in side.items() if column.kind == "number")]
 
 
 def _token_ids(inputs: dict[str, Column], data: DataSpec, spec: VocabularySpec) -> dict[str, Column]:
     tokens = _joined([_without_spaces(_sparse(inputs[name])) for name in data.inputs])
     if data.label_kind == "number":
         file = Counted(tokens, "inputs").file("inputs", spec.inputs, spec.min_count)
-        label = _answered(_sparse(inputs[str(data.label)]))
-        return {INPUT_IDS: _ids(tokens, file, spec.oov_buckets), LABEL_VALUE: label}
+        return {INPUT_IDS: _ids(tokens, file, spec.oov_buckets), LABEL_VALUE: _number(_sparse(inputs[str(data.label)]))}
     if data.shape == "sequence":
         labels = tokens  # Every token but the first is a label too.
         of_inputs = of_labels = Counted(tokens, "tokens")
@@ -105,10 +109,9 @@ def _joined(columns: list[tf.SparseTensor]) -> tf.SparseTensor:
     return rows.to_sparse()
 
 
-def _feature(name: str, column: tf.SparseTensor, feature: FeatureSpec) -> tf.Tensor:
-    if feature.kind == "number":
-        moments = analyzed(column)
-        return keep_moments(_dense(z_scores(column, moments), 0.0), moments)
+def _feature(name: str, column: tf.SparseTensor, feature: FeatureSpec, moments: tf.Tensor | None) -> tf.Tensor:
+    if moments is not None:
+        return _dense(z_scores(column, moments), 0.0)
     dense = _category(name, column, feature)
     return tf.where(dense < 0, tft.experimental.get_vocabulary_size_by_name(f"category_{name}"), dense)
 
@@ -122,9 +125,9 @@ def _category(name: str, column: tf.SparseTensor, feature: FeatureSpec) -> tf.Te
     return _dense(ids, -1)
 
 
-def _answered(column: tf.SparseTensor) -> tf.Tensor:
+def _number(column: tf.SparseTensor) -> tf.Tensor:
     """(batch,) float32 as it is, NaN where missing."""
-    return keep_moments(_dense(tf.cast(column, tf.float32), math.nan), analyzed(column))
+    return _dense(tf.cast(column, tf.float32), math.nan)
 
 
 def _sparse(column: Column) -> tf.SparseTensor:

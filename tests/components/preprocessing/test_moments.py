@@ -10,20 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.preprocessing.moments import Moments, _Combiner
-from components.preprocessing.numbers import told
+from components.preprocessing.moments import Moments
+from components.preprocessing.numbers import _Combiner, told
 
 FLOATS = st.floats(-(2.0**120), 2.0**120, width=32)
 
 
 @given(st.lists(st.lists(FLOATS, max_size=5), max_size=5))
 def test_parts_add_up_to_the_whole(parts: list[list[float]]) -> None:
-    combiner = _Combiner()
+    combiner = _Combiner(1)
     accumulators = [combiner.add_input(combiner.create_accumulator(), (np.array(part),)) for part in parts]
     # As Transform's analyzer cache keeps them.
     kept = [json.loads(json.dumps(accumulator.tolist())) for accumulator in accumulators]
     values = np.array([value for part in parts for value in part], np.float64)
-    found = combiner.extract_output(combiner.merge_accumulators([combiner.create_accumulator(), *kept]))[0]
+    found = combiner.extract_output(combiner.merge_accumulators([combiner.create_accumulator(), *kept]))[0][0]
     if not len(values):
         assert found.tolist() == [0, 0, 0, math.inf, -math.inf, 0]
         return
@@ -74,7 +74,7 @@ def test_columns_that_carry_nothing_and_extreme_ones_are_named() -> None:
     }
     assert told(columns) == [
         "constant: fee (19.99 in every row; carries nothing)",
-        "constant: stamp (1.7e+09 to 1.7e+09, less apart than 1e-06 of the mean; carries nothing)",
+        "constant: stamp (1700000000 to 1700000060, a deviation below 1e-06 of the mean; carries nothing)",
         "extreme: wei (1e+18 to 1e+24, at most 1.41 deviations from the mean)",
         "extreme: tail (1 to 1e+30, at most 31.6 deviations from the mean; clipped at 10)",
         "extreme: atoms (1e-30 to 3e-30, at most 1 deviations from the mean)",
