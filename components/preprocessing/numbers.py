@@ -4,7 +4,7 @@ The file `numbers` is an asset beside the vocabularies, with a line "count JSON"
 """
 
 # Transform has no public way to apply a combiner whose results its analyzer cache keeps.
-# pyright: reportPrivateUsage=false
+# pyright: reportPrivateUsage=false, reportOperatorIssue=false, reportIncompatibleMethodOverride=false
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ class _WriteLines(beam.PTransform):
         super().__init__()
         self._names, self._combiner = operation.names, operation.combiner
 
-    def expand(self, inputs: tuple[beam.PCollection, ...]) -> PValue:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def expand(self, inputs: tuple[beam.PCollection, ...]) -> PValue:
         (parts,) = inputs
         return (
             parts

@@ -38,7 +38,7 @@ def test_parts_add_up_to_the_whole(parts: list[list[float]]) -> None:
     ("values", "deviation"),
     [
         ([19.99] * 3, 0.0),
-        (np.float32([19.99] * 1_000), 0.0),
+        (np.full(1_000, 19.99, np.float32).tolist(), 0.0),
         ([1.0], 0.0),
         ([], 0.0),
         ([0.0, -0.0], 0.0),
