@@ -56,6 +56,15 @@ def vocabularies_of(outputs: Outputs) -> dict[str, Any]:
     return vocabularies(tft.TFTransformOutput(outputs["transform_graph"][0].uri))
 
 
+def remarks_of(outputs: Outputs) -> list[str]:
+    """Name the number columns that are constant or extreme, a sentence each."""
+    import tensorflow_transform as tft
+
+    from components.preprocessing.numbers import read_moments, told
+
+    return told(read_moments(tft.TFTransformOutput(outputs["transform_graph"][0].uri)))
+
+
 def pushed_to(outputs: Outputs) -> str | None:
     """Where the Pusher left the model, if it did."""
     artifact = outputs["pushed_model"][0]
@@ -123,7 +132,8 @@ def _anomalies(outputs: Outputs) -> str:
 
 def _transform(outputs: Outputs) -> str:
     sizes = {name: len(vocabulary) for name, vocabulary in vocabularies_of(outputs).items()}
-    return f"vocabularies: {', '.join(f'{size:,} {name}' for name, size in sizes.items())}"
+    line = f"vocabularies: {', '.join(f'{size:,} {name}' for name, size in sizes.items())}"
+    return "; ".join([line, *remarks_of(outputs)])
 
 
 def _baselines(outputs: Outputs) -> str:

@@ -44,7 +44,19 @@ def drift(later_uri: str, earlier_uri: str, split: str = "train") -> dict[str, D
     Raises:
         FileNotFoundError: there are no statistics of this split.
     """
-    later, earlier = (_alone(split_statistics(uri, split)) for uri in (later_uri, earlier_uri))
+    return distances(split_statistics(later_uri, split), split_statistics(earlier_uri, split))
+
+
+def distances(
+    one: statistics_pb2.DatasetFeatureStatistics, other: statistics_pb2.DatasetFeatureStatistics
+) -> dict[str, Drift]:
+    """Measure how far each column that both have lies from the other's.
+
+    Args:
+        one: the statistics of a split.
+        other: of another split, or of the same split of another span.
+    """
+    later, earlier = _alone(one), _alone(other)
     schema = tfdv.infer_schema(later, infer_feature_shape=False)
     for feature in schema.feature:
         # A threshold makes TFDV measure; nothing exceeds this one.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import tfx.components  # noqa: F401  before tensorflow_data_validation: it puts a module in place that tfx-bsl dropped
@@ -14,7 +14,8 @@ import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
-from components.data_validation.drift import drift
+from components.data_validation import chance
+from components.data_validation.drift import distances, drift
 from components.data_validation.statistics import SPLITS, split_statistics
 from components.ingest.rows import columns_of
 from components.ingest.spec import DataSpec
@@ -31,9 +32,10 @@ _HEADER = """\
 #   float_domain      least and greatest number
 #   skew_comparator   how far the shares of values may lie from those of the train split (greatest difference)
 #   drift_comparator  the same between spans of time
+#   annotation        "by_rows": splits of few rows may depart further, as far as chance explains, with 1 false alarm
+#                     in 1,000 columns; without this tag the limits hold for any number of rows
 """
 _KNOWN_SHARE = 0.95
-_FALSE_ALARM = 1e-3
 
 
 class NoValues(ValueError):
@@ -45,8 +47,10 @@ def infer_schema(statistics_uri: str, data: DataSpec, earlier: Sequence[str] = (
 
     Tokens and labels get no list of known values: the vocabularies are counted afresh at each run, and what is new is
     the reason to train again. They must be there, and get skew and drift comparators. A category with few values keeps
-    the list of them, of which a twentieth of the rows may depart. Of spans, the schema allows what any of them has, and
-    twice the greatest drift from one to the next.
+    the list of them, of which a twentieth of the rows may depart. Splits may lie as far apart as chance explains, or
+    twice as far as they do now: equal rows, and rows that `data.split_by` keeps together, are fewer observations than
+    rows. Of spans, the schema allows what any of them has, and twice the greatest drift from one to the next. Each
+    feature has the tag `chance.BY_ROWS`, by which ExampleValidator allows for other numbers of rows.
 
     Args:
         statistics_uri: of the statistics artefact, of spans that of the newest.
@@ -73,18 +77,19 @@ def infer_schema(statistics_uri: str, data: DataSpec, earlier: Sequence[str] = (
             "bring rows that have one"
         )
 
-    threshold = _comparator_threshold(min(split.num_examples for split in splits.values()))
+    thresholds = _thresholds(splits)
     drifts = _greatest_drifts([*earlier, statistics_uri])
     schema = schema_pb2.Schema()
     for name in columns_of(data):
         feature = found[name]
         if name in data.inputs or name == data.label:
-            _tokens(feature, data, threshold, drifts.get(name, 0.0))
+            _tokens(feature, data, thresholds.get(name, 1.0), drifts.get(name, 0.0))
         elif feature.HasField("domain"):
             # TFDV gives a shared domain, named apart from the column; here each column has its own.
             [domain] = [d for d in inferred.string_domain if d.name == feature.domain]
             feature.string_domain.CopyFrom(domain)
             feature.distribution_constraints.min_domain_mass = _KNOWN_SHARE
+        feature.annotation.tag.append(chance.BY_ROWS)
         schema.feature.append(feature)
     return schema
 
@@ -123,14 +128,25 @@ def _tokens(feature: schema_pb2.Feature, data: DataSpec, threshold: float, drift
         feature.value_count.max = 1
     if is_label or data.shape == "sequence":
         feature.skew_comparator.infinity_norm.threshold = threshold
-        feature.drift_comparator.infinity_norm.threshold = max(threshold, math.ceil(200 * drifted) / 100)
+        feature.drift_comparator.infinity_norm.threshold = max(threshold, _rounded(2 * drifted))
 
 
-def _comparator_threshold(rows: int) -> float:
-    """The greatest difference of a value's share that chance alone explains, rounded up to hundredths.
+def _thresholds(splits: Mapping[str, statistics_pb2.DatasetFeatureStatistics]) -> dict[str, float]:
+    """The distance from the train split that every other split may have, by column."""
+    train = chance.columns_of(splits["train"])
+    found: dict[str, float] = {}
+    for split in splits.values():
+        if split is splits["train"]:
+            continue
+        now = distances(split, splits["train"])
+        for name, column in chance.columns_of(split).items():
+            if name in train:
+                explained = chance.distance_by_chance(column, train[name])
+                seen = 2 * now[name].value if name in now else 0.0
+                found[name] = max(found.get(name, 0.01), _rounded(explained), _rounded(seen))
+    return found
 
-    Hoeffding's inequality for the share of one value among `rows` independent rows,
-    P(|share - truth| >= t) <= 2 exp(-2 rows t^2), solved for t at a false alarm in a thousand runs.
-    """
-    t = math.sqrt(math.log(2 / _FALSE_ALARM) / (2 * rows))
-    return max(0.01, math.ceil(100 * t) / 100)
+
+def _rounded(distance: float) -> float:
+    """Up to hundredths."""
+    return math.ceil(100 * distance) / 100

@@ -19,6 +19,7 @@ from tfx.proto.orchestration import execution_result_pb2
 from tfx.types import artifact_utils, component_spec, standard_component_specs
 from tfx.utils import json_utils, writer_utils
 
+from components.data_validation import chance
 from components.data_validation.errors import AnomaliesFound, Anomaly
 
 REFERENCE_SPLIT = "train"
@@ -27,11 +28,12 @@ _ALL_ROWS = "(all rows)"
 
 
 class Executor(executor.Executor):
-    """TFX's own check of each split's statistics against the schema, with three things added.
+    """TFX's own check of each split's statistics against the schema, with four things added.
 
     Each split is also compared with the train split by the schema's skew comparators, which the stock executor
     never looks at: it passes no second statistics. The train split of a span is compared with that of the span before
-    it by the drift comparators. And an anomaly fails the node, where the stock executor only writes it down.
+    it by the drift comparators. And an anomaly fails the node, where the stock executor only writes it down. The
+    limits of features with the tag `chance.BY_ROWS` allow for the numbers of rows.
     """
 
     _reference: statistics_pb2.DatasetFeatureStatisticsList | None = None
@@ -73,8 +75,9 @@ class Executor(executor.Executor):
         schema = inputs[standard_component_specs.SCHEMA_KEY]
         folder = outputs[labels.SCHEMA_DIFF_PATH]
         before = self._before if folder.rstrip("/").endswith(f"Split-{REFERENCE_SPLIT}") else None
+        limits = chance.widened(schema, *map(_columns, (statistics, self._reference, before)))
         anomalies = tfdv.validate_statistics(
-            statistics, schema, previous_statistics=before, serving_statistics=self._reference
+            statistics, limits, previous_statistics=before, serving_statistics=self._reference
         )
         path = f"{folder}/{executor.DEFAULT_FILE_NAME}"
         writer_utils.write_anomalies(path, anomalies)
@@ -164,6 +167,10 @@ def _plain(text: str, split: str) -> str:
     # The library's words for the two sides of a comparison, whatever they are.
     text = text.replace("between training and serving", f"between {split} and {REFERENCE_SPLIT}")
     return text.replace("between current and previous", "between this span and the one before")
+
+
+def _columns(statistics: statistics_pb2.DatasetFeatureStatisticsList | None) -> chance.Columns:
+    return chance.columns_of(statistics.datasets[0]) if statistics and statistics.datasets else {}
 
 
 def _before(statistics: types.Artifact, spans: list[types.Artifact]) -> types.Artifact | None:

@@ -42,8 +42,8 @@ class Baselines(base_component.BaseComponent):
     Outputs:
         baselines: `baselines.json`.
         test_examples: the test split, each row with a float feature for each baseline of the label and of each further
-            target, named by `Part.feature`: the baseline's sums over the row's labels, in the order of `Part.columns`.
-            The Evaluator reads these, so that it slices the baselines like the model.
+            target, named by `Part.feature`: the baseline's sums over the row's labels, in the order of `Part.columns`,
+            squares as their roots. The Evaluator reads these, so that it slices the baselines like the model.
     """
 
     SPEC_CLASS = BaselinesSpec

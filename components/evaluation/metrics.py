@@ -58,12 +58,19 @@ def model_metrics(parts: Iterable[Part], sums: Sums) -> dict[str, float]:
         for baseline in part.baselines:
             if part.kind == "number":
                 other = result[part.name("rmse", baseline)]
-                result[rmse_over(baseline)] = result["rmse"] / other if other else math.nan
+                result[rmse_over(baseline)] = _ratio(result["rmse"], other)
                 continue
             result[recall_over(baseline)] = result["recall_at_10"] - result[part.name("recall_at_10", baseline)]
             # From the difference of nats, which cannot overflow as two perplexities can.
             result[perplexity_over(baseline)] = float(np.exp(result["nll"] - result[part.name("nll", baseline)]))
     return result
+
+
+def _ratio(ours: float, theirs: float) -> float:
+    """Return 1 where neither errs, as with a label that is constant."""
+    if theirs:
+        return ours / theirs
+    return 1.0 if ours == 0 else math.nan if math.isnan(ours) else math.inf
 
 
 class LabelMetrics(metric_types.Metric):
@@ -134,7 +141,7 @@ def _stored(part: Part, features: Any) -> Iterator[NDArray[np.float64]]:
         values = np.ravel(features[feature]) if feature in features else np.zeros(0)
         if len(values) != len(part.columns):
             raise ValueError(f"a row has {len(values)} values in '{feature}', not {len(part.columns)}")
-        yield values
+        yield part.restored(values)
 
 
 class _AddUp(beam.CombineFn):

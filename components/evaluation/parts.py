@@ -25,7 +25,8 @@ CLASS_SUMS = ("count", "known", "nll", "hit_1")
 CLASS_METRICS = ("accuracy", "nll", "count", "known")
 NUMBER_SUMS = ("count", "squared_error", "absolute_error", "deviation", "squared_deviation")
 """Labels with a number, the errors' squares and magnitudes; the number's distance from the train split's mean, and its
-square: about the mean, so that a variance can be told from two sums of float32."""
+square: about the mean, so that the variance is not the difference of two large sums."""
+_SQUARES = [column.startswith("squared_") for column in NUMBER_SUMS]
 NUMBER_METRICS = ("rmse", "mae", "r2", "count")
 
 LABEL_BASELINES: dict[str, tuple[BaselineName, ...]] = {
@@ -63,6 +64,23 @@ class Part:
     def feature(self, baseline: str) -> str:
         """The feature of an Example that holds a baseline's sums: a float list in the order of `columns`."""
         return OWN + self.name(f"baseline/{baseline}")
+
+    def stored(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Convert sums to values that fit a float list: squares to their roots, as float32 ends at 3e38.
+
+        Args:
+            sums: (..., len(columns)).
+        """
+        return np.where(_SQUARES, np.sqrt(np.abs(sums)), sums) if self.kind == "number" else sums
+
+    def restored(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Convert stored values back to sums.
+
+        Args:
+            values: (..., len(columns)) of `stored`.
+        """
+        values = np.asarray(values, np.float64)
+        return np.where(_SQUARES, np.square(values), values) if self.kind == "number" else values
 
     def name(self, metric: str, baseline: str | None = None, band: str | None = None) -> str:
         """The TFMA name of a metric: `nll`, `nll_head`, `baseline/bigram/nll`, `target/party/baseline/popular/nll`.

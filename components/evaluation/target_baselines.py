@@ -124,7 +124,11 @@ class TargetBaselines:
             model.count(batch.column(column), weights)
 
     def measure(self, records: list[bytes]) -> dict[str, Floats]:
-        """Sums of each row of a test batch, (rows, len(columns)), by the name of the feature that holds them."""
+        """Measure a test batch.
+
+        Returns:
+            `Part.stored` sums of each row, (rows, len(columns)), by the name of the feature that holds them.
+        """
         self._rows["test"] += len(records)
         if not self._parts:
             return {}
@@ -134,7 +138,7 @@ class TargetBaselines:
         for column, part in self._parts.items():
             sums = self._models[column].sums(batch.column(column), weights)
             self._totals[column] += sums.sum(axis=0)
-            result[part.feature(part.baselines[0])] = sums
+            result[part.feature(part.baselines[0])] = part.stored(sums)
         return result
 
     def summary(self) -> dict[str, Any]:

@@ -6,13 +6,14 @@
 
 and for each feature and further target `column/<name>`, see `components.names`:
 
-    number       float32        z-score over the train split; missing values become 0, the mean
+    number       float32        z-score over the train split, at most `moments.Z_BOUND` from 0; missing values become 0,
+                                the mean, and so does every value of a column that is constant
     category     int64          0..n-1 by falling frequency, n where missing or outside
     target       float32        a number as it is, NaN where missing;
                  int64          a category 0..n-1 by falling frequency, -1 where missing or outside
 
 The files `inputs`, `labels` and `category_<name>`, of features and of targets, are those of
-`components.preprocessing.vocabulary`.
+`components.preprocessing.vocabulary`. The file `numbers` holds the moments of each number.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import tensorflow_transform as tft
 from components import names
 from components.ingest.spec import DataSpec, FeatureSpec
 from components.preprocessing.counting import Counted
+from components.preprocessing.numbers import analyzed, z_scores
 from components.preprocessing.spec import VocabularySpec
 from components.preprocessing.vocabulary import escape_tensor
 
@@ -46,13 +48,21 @@ def preprocessing_fn(inputs: dict[str, Column], custom_config: dict[str, Any]) -
     data = DataSpec.model_validate_json(custom_config["data"])
     vocabulary = VocabularySpec.model_validate_json(custom_config["vocabulary"])
     outputs = _token_ids(inputs, data, vocabulary)
+    moments = analyzed({name: _sparse(inputs[name]) for name in _numbers(data)})
     for name, feature in data.features.items():
-        outputs[names.key_of(name)] = _feature(names.short(name), _sparse(inputs[name]), feature)
+        column, moments_of = _sparse(inputs[name]), moments.get(name)
+        outputs[names.key_of(name)] = _feature(names.short(name), column, feature, moments_of)
     for name, target in data.targets.items():
         column = _sparse(inputs[name])
         number = target.kind == "number"
         outputs[names.key_of(name)] = _number(column) if number else _category(names.short(name), column, target)
     return outputs
+
+
+def _numbers(data: DataSpec) -> list[str]:
+    label = [str(data.label)] if data.label_kind == "number" else []
+    side = {**data.features, **data.targets}
+    return [*label, *(name for name, column in side.items() if column.kind == "number")]
 
 
 def _token_ids(inputs: dict[str, Column], data: DataSpec, spec: VocabularySpec) -> dict[str, Column]:
@@ -105,10 +115,9 @@ def _joined(columns: list[tf.SparseTensor]) -> tf.SparseTensor:
     return rows.to_sparse()
 
 
-def _feature(name: str, column: tf.SparseTensor, feature: FeatureSpec) -> tf.Tensor:
-    if feature.kind == "number":
-        scaled = tft.scale_to_z_score(tf.cast(column, tf.float32))
-        return _dense(scaled, 0.0)
+def _feature(name: str, column: tf.SparseTensor, feature: FeatureSpec, moments: tf.Tensor | None) -> tf.Tensor:
+    if moments is not None:
+        return _dense(z_scores(column, moments), 0.0)
     dense = _category(name, column, feature)
     return tf.where(dense < 0, tft.experimental.get_vocabulary_size_by_name(f"category_{name}"), dense)
 

@@ -7,8 +7,8 @@ Signatures:
                       most probable value, and <name>_probability; of a number its value
     predict           the columns by name: tokens (batch, length) padded with "", categories (batch,) with "" where
                       missing, numbers (batch,) with NaN where missing -> the same
-    eval              examples (batch,) with their labels and targets -> (batch,) float32 sums, one output for each
-                      name in the `columns` of `components.evaluation.parts`
+    eval              examples (batch,) with their labels and targets -> (batch,) sums, one output for each name in the
+                      `columns` of `components.evaluation.parts`; float32, of numbers float64
 
 In shape `sequence` the first two answer which token follows all those given. Numbers are in their columns' units.
 """
@@ -137,8 +137,6 @@ class Servable(tf.Module):
                 out[name] = tf.RaggedTensor.from_value_rowids(
                     sparse.values, sparse.indices[:, 0], nrows=sparse.dense_shape[0]
                 )
-        for name in self.layout.numbers:
-            out[name] = tf.where(tf.math.is_nan(out[name]), 0.0, out[name])
         return out
 
     def _answer(self, columns: Columns) -> dict[str, tf.Tensor]:

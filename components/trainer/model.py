@@ -16,7 +16,7 @@ from components.trainer import workers
 from components.trainer.encoders import build_encoder
 from components.trainer.head import SampledSoftmax, step_seed
 from components.trainer.layout import LABEL
-from components.trainer.moments import Moments
+from components.trainer.moments import Standard
 from components.trainer.outputs import ClassOutput, NumberOutput, Output
 from components.trainer.spec import TrainerSpec
 from components.trainer.windows import Batch, Layout
@@ -122,11 +122,12 @@ class VocabularyClassifier(keras.Model):
         return [self.loss_mean, *self.output_means.values()]
 
     def validation_sums(self, inputs: Batch, targets: Batch) -> tf.Tensor:
-        """The outputs' `sums`, one after the other."""
+        """Return the outputs' `sums`, one after the other, in float64."""
         hidden = self.encoder(inputs)
-        return tf.concat([output.sums(hidden, targets[name]) for name, output in self.answers.items()], axis=0)
+        sums = [output.sums(hidden, targets[name]) for name, output in self.answers.items()]
+        return tf.concat([tf.cast(each, tf.float64) for each in sums], axis=0)
 
-    def standardise(self, moments: Mapping[str, Moments]) -> None:
+    def standardise(self, moments: Mapping[str, Standard]) -> None:
         """Tells each output of a number the mean and standard deviation of its target."""
         for name, output in self.answers.items():
             if isinstance(output, NumberOutput):

@@ -5,35 +5,33 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import tensorflow as tf
-
 from components.names import name_of
+from components.preprocessing.moments import Moments
 from components.trainer.layout import LABEL, Layout
 from components.trainer.windows import target_columns
 
 
 @dataclass(frozen=True)
-class Moments:
-    """Of a target over the training windows that have it, in its own units.
+class Standard:
+    """Mean and deviation that a number is standardized by, in its own units.
 
     Attributes:
-        mean: its mean.
-        deviation: its standard deviation; 1 where all values are equal.
+        mean: over the training windows that have it.
+        deviation: its standard deviation; 0 for a constant, which is answered by its mean.
     """
 
     mean: float
     deviation: float
 
 
-def number_moments(files: Sequence[str], layout: Layout) -> dict[str, Moments]:
-    """The moments of each target that is a number, `label` among them; no pass over the files where there is none.
+def number_moments(files: Sequence[str], layout: Layout) -> dict[str, Standard]:
+    """Compute mean and deviation of each target that is a number, `label` among them, in one pass over the files.
 
     Args:
-        files: TFRecords (gzip) of Transform, the train split.
+        files: TFRecords (gzip) of Transform, the train split; not read where no target is a number.
         layout: what a window is made of.
 
     Raises:
@@ -42,21 +40,10 @@ def number_moments(files: Sequence[str], layout: Layout) -> dict[str, Moments]:
     names = (*([LABEL] if layout.label_kind == "number" else []), *layout.target_numbers)
     if not names:
         return {}
-
-    def add(sums: tf.Tensor, targets: dict[str, tf.Tensor]) -> tf.Tensor:
-        values = tf.cast(tf.stack([targets[name] for name in names]), tf.float64)
-        known = ~tf.math.is_nan(values)
-        values = tf.where(known, values, tf.zeros_like(values))
-        return sums + tf.reduce_sum(tf.stack([tf.cast(known, tf.float64), values, values**2]), axis=2)
-
-    count, total, squares = target_columns(files, layout).reduce(tf.zeros([3, len(names)], tf.float64), add).numpy()
-    empty = [name_of(name) for name, n in zip(names, count, strict=True) if n == 0]
+    found = {name: Moments() for name in names}
+    for targets in target_columns(files, layout).as_numpy_iterator():
+        found = {name: moments + Moments.of(targets[name]) for name, moments in found.items()}
+    empty = [name_of(name) for name, moments in found.items() if not moments.count]
     if empty:
         raise ValueError(f"the train split has no number to learn from in {', '.join(empty)}")
-    means = total / count
-    # In float64 the difference of two sums of squares keeps some ten digits of numbers such as years.
-    variances = squares / count - means**2
-    return {
-        name: Moments(float(mean), math.sqrt(variance) if variance > 1e-12 * max(1.0, mean**2) else 1.0)
-        for name, mean, variance in zip(names, means, variances, strict=True)
-    }
+    return {name: Standard(moments.mean, moments.deviation) for name, moments in found.items()}

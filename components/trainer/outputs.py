@@ -76,7 +76,9 @@ class NumberOutput(keras.layers.Layer):
         y = m + s (h w + b),   loss = ((y - target) / s)^2
 
     m and s, the mean and standard deviation of the target, are weights that are not trained: so that an untrained model
-    answers near the mean, the rate of learning does not depend on the column's units, and the answer is in them.
+    answers near the mean, the rate of learning does not depend on the column's units, and the answer is in them. With
+    s = 0, of a constant, the answer is m. Differences and squares are taken in float64: float32 cannot hold the square
+    of 1e21, nor the difference of two large numbers of opposite sign.
 
     Args:
         seed: of the weights.
@@ -108,28 +110,30 @@ class NumberOutput(keras.layers.Layer):
         self.built = True
 
     def standardise(self, mean: float, deviation: float) -> None:
-        """Sets m and s, in the target's units."""
+        """Set m and s, in the target's units."""
         self.mean.assign(mean)
         self.deviation.assign(deviation)
 
     def call(self, hidden: tf.Tensor) -> tf.Tensor:
-        """The number in the target's units: (batch, width) -> (batch,)."""
-        return self.mean + self.deviation * self._standardised(hidden)
+        """Return the number in the target's units, a finite float32 if the weights are: (batch, width) -> (batch,)."""
+        numbers = _double(self.mean) + _double(self.deviation) * _double(self._standardised(hidden))
+        return tf.cast(tf.clip_by_value(numbers, tf.float32.min, tf.float32.max), tf.float32)
 
     def row_losses(self, hidden: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Of each row: (batch, width), (batch,) numbers -> (batch,) squared errors, 0 where the number is NaN."""
         del seed  # nothing is drawn
-        wanted = (targets - self.mean) / self.deviation
-        known = tf.logical_not(tf.math.is_nan(wanted))
+        distance = _double(targets) - _double(self.mean)
+        wanted = tf.cast(tf.math.divide_no_nan(distance, _double(self.deviation)), tf.float32)
+        known = tf.logical_not(tf.math.is_nan(targets))
         # Not only the loss: a NaN that a `where` leaves out would still stand in the gradient.
         error = self._standardised(hidden) - tf.where(known, wanted, 0.0)
         return tf.where(known, tf.square(error), 0.0)
 
     def sums(self, hidden: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-        """(3,) float32 sums: known numbers, squared and absolute errors in standard deviations."""
+        """Return (3,) float64 sums: known numbers, squared and absolute errors in the target's units."""
         known = tf.logical_not(tf.math.is_nan(targets))
-        error = tf.where(known, (self(hidden) - targets) / self.deviation, 0.0)
-        columns = [tf.cast(known, tf.float32), tf.square(error), tf.abs(error)]
+        error = tf.where(known, _double(self(hidden)) - _double(targets), tf.constant(0.0, tf.float64))
+        columns = [_double(known), tf.square(error), tf.abs(error)]
         return tf.stack([tf.reduce_sum(column) for column in columns])
 
     def measured(self, sums: Sequence[float]) -> dict[str, float]:
@@ -137,11 +141,14 @@ class NumberOutput(keras.layers.Layer):
         count, squared, absolute = sums
         if not count:
             return {"rmse": math.nan, "mae": math.nan}
-        deviation = float(self.deviation.numpy())
-        return {"rmse": deviation * math.sqrt(squared / count), "mae": deviation * absolute / count}
+        return {"rmse": math.sqrt(squared / count), "mae": absolute / count}
 
     def _standardised(self, hidden: tf.Tensor) -> tf.Tensor:
         return tf.linalg.matvec(tf.cast(hidden, tf.float32), self.kernel) + self.bias
+
+
+def _double(value: tf.Tensor) -> tf.Tensor:
+    return tf.cast(value, tf.float64)
 
 
 Output = ClassOutput | NumberOutput

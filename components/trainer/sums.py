@@ -62,11 +62,16 @@ def number_values(answers: tf.Tensor, numbers: tf.Tensor, mean: tf.Tensor) -> Va
         answers: (windows,) of the model.
         numbers: (windows,) to be answered, NaN where missing.
         mean: of the train split.
+
+    Returns:
+        float64: float32 cannot hold the square of 1e21.
     """
     known = ~tf.math.is_nan(numbers)
-    error, deviation = (tf.where(known, x, 0.0) for x in (answers - numbers, numbers - mean))
+    answers, numbers, mean = (tf.cast(x, tf.float64) for x in (answers, numbers, mean))
+    zero = tf.zeros_like(numbers)
+    error, deviation = (tf.where(known, x, zero) for x in (answers - numbers, numbers - mean))
     return {
-        "count": tf.cast(known, tf.float32),
+        "count": tf.cast(known, tf.float64),
         "squared_error": tf.square(error),
         "absolute_error": tf.abs(error),
         "deviation": deviation,

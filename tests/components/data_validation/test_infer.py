@@ -4,11 +4,9 @@ from pathlib import Path
 
 import pytest
 from google.protobuf import text_format
-from hypothesis import given
-from hypothesis import strategies as st
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components.data_validation.infer import NoValues, _comparator_threshold, infer_schema, write_schema
+from components.data_validation.infer import NoValues, infer_schema, write_schema
 from components.ingest.rows import Columns
 from components.ingest.spec import DataSpec, FeatureSpec, SourceSpec
 from tests.components.data_validation.conftest import MakeStatistics, address
@@ -76,14 +74,26 @@ def test_a_column_without_values_is_named(make_statistics: MakeStatistics, rows:
         infer_schema(make_statistics(rows).uri, data)
 
 
-@given(st.integers(1, 10**9))
-def test_comparators_are_wider_with_fewer_rows(rows: int) -> None:
-    assert 0.01 <= _comparator_threshold(10 * rows) <= _comparator_threshold(rows)
+def labelled(rows: int, labels: int) -> list[Columns]:
+    return [{"words": ["a"], "party": [f"L{n % labels}"]} for n in range(rows)]
 
 
-def test_comparator_threshold_by_hand() -> None:
-    # sqrt(ln(2000) / 2000) = 0.0616
-    assert _comparator_threshold(1000) == 0.07
+LABELLED = DataSpec(shape="labelled", source=CSV, inputs=["words"], label="party")
+
+
+def test_a_label_may_lie_as_far_off_as_chance_explains(make_statistics: MakeStatistics) -> None:
+    splits = {"train": labelled(150, 10), "eval": labelled(19, 10), "test": labelled(30, 10)}
+    [_, label] = infer_schema(make_statistics(splits).uri, LABELLED).feature
+    # sqrt((1 / 150 + 1 / 19) / 2 * ln(2 * 10 / 0.001)) = 0.5419
+    assert label.skew_comparator.infinity_norm.threshold == label.drift_comparator.infinity_norm.threshold == 0.55
+    assert list(label.annotation.tag) == ["by_rows"]
+
+
+def test_the_data_that_a_schema_is_inferred_from_keeps_to_it(make_statistics: MakeStatistics) -> None:
+    # 190 equal rows, which a hash keeps together: L0 has 5 of 95 rows, and all of the eval split.
+    splits = {"train": labelled(950, 20), "eval": labelled(190, 1), "test": labelled(190, 20)}
+    [_, label] = infer_schema(make_statistics(splits).uri, LABELLED).feature
+    assert label.skew_comparator.infinity_norm.threshold == pytest.approx(1.9)
 
 
 def test_the_curated_schema_knows_every_column_of_the_default_configuration() -> None:

@@ -129,6 +129,36 @@ def test_a_span_is_not_compared_with_those_further_back(run: Run, rows: dict[str
     run(rows, DRIFTING, earlier=[other, rows])
 
 
+BY_ROWS = """
+feature {
+  name: "words" type: BYTES value_count { min: 1 }
+  skew_comparator { infinity_norm { threshold: 0.2 } }
+  annotation { tag: "by_rows" }
+}
+"""
+
+
+def split(share: float, rows: int) -> list[Columns]:
+    """Rows of one word, which is "budget" in a share of them."""
+    return [{"words": ["budget" if n < share * rows else "union"]} for n in range(rows)]
+
+
+def test_few_rows_may_lie_further_apart_than_an_inferred_threshold(run: Run) -> None:
+    run({"train": split(0.5, 150), "eval": split(0.9, 19), "test": split(0.1, 19)}, BY_ROWS)
+
+
+def test_many_rows_may_not(run: Run) -> None:
+    with pytest.raises(AnomaliesFound) as caught:
+        run({"train": split(0.5, 1_500), "eval": split(0.9, 190), "test": split(0.5, 190)}, BY_ROWS)
+    assert [(anomaly.split, anomaly.column) for anomaly in caught.value.anomalies] == [("eval", "words")]
+
+
+def test_few_rows_may_not_lie_further_apart_than_a_curated_threshold(run: Run) -> None:
+    curated = BY_ROWS.replace("by_rows", "read by people")
+    with pytest.raises(AnomaliesFound):
+        run({"train": split(0.5, 150), "eval": split(0.9, 19), "test": split(0.5, 19)}, curated)
+
+
 def test_without_a_comparator_splits_may_differ(run: Run, rows: dict[str, list[Columns]]) -> None:
     schema = text_format.Parse(SCHEMA, schema_pb2.Schema())
     schema.feature[0].ClearField("skew_comparator")

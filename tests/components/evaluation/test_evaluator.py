@@ -167,26 +167,27 @@ REGRESSION = DataSpec.model_validate(
     }
 )
 YEARS: list[Row] = [
-    {"words": ["a"], "year": [1940.0], "decade": ["1940s"], "bigvocab/baseline/mean": [1.0, 100, 10, -10, 100]},
-    {"words": ["b"], "year": [1960.0], "decade": ["1960s"], "bigvocab/baseline/mean": [1.0, 100, 10, 10, 100]},
+    {"words": ["a"], "year": [1940.0], "decade": ["1940s"], "bigvocab/baseline/mean": [1.0, 10, 10, -10, 10]},
+    {"words": ["b"], "year": [1960.0], "decade": ["1960s"], "bigvocab/baseline/mean": [1.0, 10, 10, 10, 10]},
 ]
 
 
 class Years(tf.Module):
     """Answers every row with the same error, and its party rightly; or, of an earlier time, no party."""
 
-    def __init__(self, error: float, party: bool = True) -> None:
+    def __init__(self, error: float, party: bool = True, scale: float = 1.0) -> None:
         super().__init__()
-        self.error, self.party = error, party
+        self.error, self.party, self.scale = error, party, scale
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         parsed: Any = tf.io.parse_example(examples, {"year": tf.io.FixedLenFeature([], tf.float32)})
-        year = parsed["year"]
+        year = tf.cast(parsed["year"], tf.float64)
         ones = tf.ones_like(year)
         label = {"squared_error": ones * self.error**2, "absolute_error": ones * self.error}
+        mean = 1950 * self.scale
         party = {f"target/party/{name}": ones for name in ("count", "known", "nll", "hit_1")} if self.party else {}
-        return {"count": ones, **label, "deviation": year - 1950, "squared_deviation": (year - 1950) ** 2, **party}
+        return {"count": ones, **label, "deviation": year - mean, "squared_deviation": (year - mean) ** 2, **party}
 
 
 @pytest.mark.parametrize(
@@ -218,3 +219,21 @@ def test_a_number_and_a_further_target(evaluate: Callable[..., Any], error: floa
     if last:
         assert results["previous"]["rmse"] == pytest.approx(8)
         assert results["previous_targets"]["party"]["accuracy"] is None
+
+
+def test_numbers_whose_squares_no_float32_holds(evaluate: Callable[..., Any]) -> None:
+    scale = 1e21
+    rows = [
+        {
+            **row,
+            "year": [row["year"][0] * scale],
+            "baseline/mean": [1.0, *(scale * x for x in row["baseline/mean"][1:])],
+        }
+        for row in YEARS
+    ]
+    data = REGRESSION.model_copy(update={"targets": {}})
+    results = evaluate(Years(8 * scale, party=False, scale=scale), EvaluationSpec(beat=["mean"]), None, data, rows)
+    assert results["blessed"]
+    metrics = {"rmse": 8 * scale, "mae": 8 * scale, "r2": 0.36, "count": 2}
+    assert results["metrics"] == pytest.approx(metrics, rel=1e-5)
+    assert results["baselines"]["mean"]["rmse"] == pytest.approx(10 * scale)

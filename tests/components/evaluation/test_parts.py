@@ -70,6 +70,17 @@ def test_what_is_measured_follows_from_the_data() -> None:
     assert target_parts(SEVERAL) == (Part("party", "class", ("popular",)), Part("year", "number", ("mean",)))
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs", "ratio"), [(0.0, 0.0, 1.0), (1e21, 2e21, 0.5), (1e-8, 0.0, math.inf), (math.nan, 0.0, math.nan)]
+)
+def test_a_label_that_is_constant_can_be_answered_as_well_as_by_its_mean(
+    ours: float, theirs: float, ratio: float
+) -> None:
+    sums = np.array([[4.0, 4 * ours**2, 4 * ours, 0, 0], [4.0, 4 * theirs**2, 4 * theirs, 0, 0]])
+    found = model_metrics((label_part(REGRESSION),), (sums,))
+    assert found["rmse_over_mean"] == pytest.approx(ratio, nan_ok=True)
+
+
 def test_metrics_of_a_slice_have_a_name_for_each_target_and_baseline() -> None:
     parts = (label_part(REGRESSION), *target_parts(SEVERAL))
     label = np.stack([number_sums([1, 3], [2, 4], 3), number_sums([3, 3], [2, 4], 3) * [1, 4, 2, 1, 1]])

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.evaluation.parts import CLASS_SUMS, NUMBER_SUMS
+from components.evaluation.parts import CLASS_SUMS, NUMBER_SUMS, label_part, number_metrics
 from components.evaluation.target_baselines import TargetBaselines
 from components.ingest.spec import DataSpec
 from components.preprocessing.vocabulary import Vocabulary
@@ -50,10 +50,25 @@ def test_a_row_counts_once_for_each_of_its_labels() -> None:
     assert party.shape == (3, len(CLASS_SUMS))
     np.testing.assert_allclose(party, [[2, 2, 2 * math.log(4), 0], [4, 0, 0, 0], [0, 0, 0, 0]])
     assert year.shape == (3, len(NUMBER_SUMS))
-    np.testing.assert_allclose(year, [[2, 200, 20, -20, 200], [0] * 5, [1, 0, 0, 0, 0]])
+    root = math.sqrt(200)
+    np.testing.assert_allclose(year, [[2, root, 20, -20, root], [0] * 5, [1, 0, 0, 0, 0]])
     found = baselines.summary()["targets"]
     assert found["party"]["popular"] == {"accuracy": 0.0, "nll": pytest.approx(math.log(4)), "count": 6, "known": 2}
     assert found["year"]["mean"]["rmse"] == pytest.approx(math.sqrt(200 / 3))
+
+
+def test_numbers_whose_squares_no_float32_holds_are_stored_as_roots() -> None:
+    part = label_part(REGRESSION)
+    baselines = TargetBaselines(REGRESSION, {})
+    baselines.count([serialized(row(1, None, 1e21)), serialized(row(1, None, 3e21))])
+    stored = baselines.measure([serialized(row(1, None, 1e21)), serialized(row(1, None, 5e21))])["baseline/mean"]
+    # As an Example holds them.
+    values = stored.astype(np.float32)
+    assert np.isfinite(values).all()
+    metrics = number_metrics(part.restored(values).sum(axis=0))
+    expected = {"rmse": 1e21 * math.sqrt(5), "mae": 2e21, "r2": 1 - 10 / 8, "count": 2.0}
+    assert metrics == pytest.approx(expected, rel=1e-6)
+    assert baselines.summary()["metrics"]["mean"] == pytest.approx(expected, rel=1e-6)
 
 
 def test_the_most_frequent_value_is_the_answer() -> None:
@@ -82,7 +97,7 @@ def test_a_number_as_the_label_is_measured_against_its_mean(write: Callable[...,
     written = [tf.io.parse_single_example(record, spec) for record in tf.data.TFRecordDataset(paths, "GZIP")]
     assert sorted((float(r["year"]), r["bigvocab/baseline/mean"].numpy().tolist()) for r in written) == [
         (1.0, [1, 1, 1, -1, 1]),
-        (5.0, [1, 9, 3, 3, 9]),
+        (5.0, [1, 3, 3, 3, 3]),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
 from components.ingest.spec import DataSpec
 from components.names import key_of
+from components.preprocessing.moments import Moments
+from components.preprocessing.numbers import read_moments, told
 from components.preprocessing.preprocessing import INPUT_IDS, LABEL_IDS, LABEL_VALUE, preprocessing_fn
 from components.preprocessing.spec import VocabularySpec
 from components.preprocessing.vocabulary import read_vocabulary, vocabularies
@@ -242,3 +245,90 @@ def test_any_value_is_told_from_any_other(tmp_path: Path) -> None:
         assert shops[int(row[key_of("shop")])] == value
         assert found["inputs"].tokens[int(row[INPUT_IDS][0])] == value
         assert found["labels"].tokens[int(row[LABEL_IDS][0])] == value
+
+
+NUMBERS = {
+    "fee": [19.99, 19.99, 19.99, 19.99],
+    "wei": [1e18, 1e24, 2e24, math.nan],
+    "offset": [1e9 - 64_000, 1e9 + 64_000, math.nan, math.nan],
+    "atoms": [1e-30, 3e-30, math.nan, math.nan],
+    "largest": [-3.4e38, 3.4e38, math.nan, -0.0],
+    "alone": [7.0, math.nan, math.nan, math.nan],
+    "never": [math.nan] * 4,
+}
+WITH_NUMBERS = DataSpec.model_validate(
+    {
+        "shape": "labelled",
+        "source": {"kind": "csv", "path": "rows.csv"},
+        "inputs": ["items"],
+        "label": "price",
+        "label_kind": "number",
+        "tokenizer": "none",
+        "features": {name: {"kind": "number"} for name in NUMBERS},
+        "targets": {"seats": {"kind": "number"}},
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def numbers() -> Iterator[Transformed]:
+    rows = [
+        {
+            "items": ["a"],
+            "price": [5.0],
+            "seats": [1e21 * n],
+            **{name: [] if math.isnan(values[n]) else [values[n]] for name, values in NUMBERS.items()},
+        }
+        for n in range(4)
+    ]
+    columns = {"items": STRING, "price": FLOAT, "seats": FLOAT, **dict.fromkeys(NUMBERS, FLOAT)}
+    with tempfile.TemporaryDirectory() as folder:
+        yield transform(rows, columns, WITH_NUMBERS, VocabularySpec(), Path(folder))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("fee", [0, 0, 0, 0]),
+        # mean 1e24, deviation sqrt(2 / 3) 1e24
+        ("wei", [-math.sqrt(1.5), 0, math.sqrt(1.5), 0]),
+        ("offset", [-1, 1, 0, 0]),
+        ("atoms", [-1, 1, 0, 0]),
+        ("largest", [-math.sqrt(1.5), math.sqrt(1.5), 0, 0]),
+        ("alone", [0, 0, 0, 0]),
+        ("never", [0, 0, 0, 0]),
+    ],
+)
+def test_z_scores_of_numbers_of_any_size(name: str, expected: list[float], numbers: Transformed) -> None:
+    np.testing.assert_allclose([row[key_of(name)] for row in numbers.rows], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_asking_gives_the_z_scores_of_training_and_never_nan(numbers: Transformed) -> None:
+    layer = numbers.output.transform_features_layer()
+
+    def asked(values: dict[str, list[float]]) -> dict[str, list[float]]:
+        rows = len(next(iter(values.values())))
+        raw = {name: tf.sparse.from_dense(tf.ones([rows, 1])) for name in values}
+        raw = {name: column.with_values(tf.constant(values[name])) for name, column in raw.items()}
+        out = layer({**raw, "items": tf.sparse.from_dense([["a"]] * rows)})
+        return {name: out[key_of(name)].numpy().tolist() for name in values}
+
+    trained = {name: [float(row[key_of(name)]) for row in numbers.rows] for name in NUMBERS}
+    assert asked(NUMBERS) == trained
+    odd = [19.98, 1e30, math.inf, -math.inf, math.nan, 0.0]
+    found = asked(dict.fromkeys(NUMBERS, odd))
+    assert found["fee"] == found["alone"] == found["never"] == [0.0] * 6
+    assert found["atoms"] == [10.0, 10.0, 10.0, -10.0, 0.0, pytest.approx(-2.0)]
+    assert found["wei"][1:5] == [10.0, 10.0, -10.0, 0.0]
+
+
+def test_the_moments_of_all_numbers_are_kept(numbers: Transformed) -> None:
+    found = read_moments(numbers.output)
+    assert [*found] == sorted([*NUMBERS, "price", "seats"])
+    assert found["price"] == Moments(4.0, 5.0, 0.0, 5.0, 5.0)
+    assert found["seats"].variance == pytest.approx(1.25e42)
+    assert found["never"] == Moments()
+    assert found["largest"].greatest == pytest.approx(3.4e38)
+    told_of = {sentence.split()[1]: sentence.split(":")[0] for sentence in told(found)}
+    constant = dict.fromkeys(["alone", "fee", "price"], "constant")
+    assert told_of == constant | dict.fromkeys(["atoms", "largest", "seats", "wei"], "extreme")

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from components.trainer.layout import Layout
 from components.trainer.model import VocabularyClassifier, build_model
-from components.trainer.moments import Moments
+from components.trainer.moments import Standard
 from components.trainer.spec import TrainerSpec
 from components.trainer.validation import Validator
 
@@ -24,7 +24,7 @@ TRAINER: dict[str, Any] = {
 }
 SEVERAL = Layout("sequence", 3, 50, (), {}, target_numbers=("year",), target_counts={"party": (8, 4, 2)})
 REGRESSION = Layout("labelled", 3, 50, (), {}, label_kind="number")
-MOMENTS = {"label": Moments(10.0, 2.0), "year": Moments(1900.0, 50.0)}
+MOMENTS = {"label": Standard(10.0, 2.0), "year": Standard(1900.0, 50.0)}
 
 
 def made(layout: Layout, **trainer: Any) -> VocabularyClassifier:

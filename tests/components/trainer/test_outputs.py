@@ -38,6 +38,46 @@ def test_the_loss_of_a_number_is_its_squared_error_in_variances_and_a_missing_on
     np.testing.assert_allclose(gradients[2], 1.0, atol=1e-5)
 
 
+LARGE = [1e21, 3e21, 2e21]
+
+
+def large_output(mean: float, deviation: float) -> NumberOutput:
+    """Answers mean + deviation (h [0.5, 0.25] + 0.1)."""
+    output = number_output()
+    output.standardise(mean, deviation)
+    return output
+
+
+def test_numbers_whose_squares_no_float32_holds_are_learnt_and_measured():
+    output = large_output(2e21, 1e21)
+    np.testing.assert_allclose(output(HIDDEN), [3.1e21, 1.85e21, 3.6e21], rtol=1e-6)
+    losses = output.row_losses(HIDDEN, tf.constant(LARGE), step_seed(1, 0))
+    np.testing.assert_allclose(losses, [2.1**2, 1.15**2, 1.6**2], rtol=1e-5)
+    measured = output.measured(output.sums(HIDDEN, tf.constant(LARGE)).numpy().tolist())
+    rmse = 1e21 * math.sqrt((2.1**2 + 1.15**2 + 1.6**2) / 3)
+    assert measured == pytest.approx({"rmse": rmse, "mae": 1e21 * (2.1 + 1.15 + 1.6) / 3}, rel=1e-6)
+
+
+def test_the_difference_of_the_largest_numbers_is_no_infinity():
+    output = large_output(-3e38, 3e38)
+    losses = output.row_losses(HIDDEN, tf.constant([3e38, -3e38, 0.0]), step_seed(1, 0))
+    np.testing.assert_allclose(losses, [(1.1 - 2) ** 2, 0.15**2, (1.6 - 1) ** 2], rtol=1e-5)
+    assert np.isfinite(output.sums(HIDDEN, tf.constant([3e38, -3e38, 0.0]))).all()
+    output.bias.assign(9.0)
+    assert float(output(HIDDEN)[0]) == pytest.approx(np.finfo(np.float32).max)
+
+
+def test_a_constant_is_answered_as_it_is():
+    output, hidden = large_output(19.99, 0.0), tf.Variable(HIDDEN)
+    assert output(HIDDEN).numpy().tolist() == [np.float32(19.99)] * 3
+    with tf.GradientTape() as tape:
+        losses = output.row_losses(hidden, tf.constant([19.99, 25.0, math.nan]), step_seed(1, 0))
+    assert np.isfinite(losses).all()
+    assert all(np.isfinite(g).all() for g in tape.gradient(losses, [hidden, output.kernel.value]))
+    measured = output.measured(output.sums(HIDDEN, tf.constant([19.99, 25.0, math.nan])).numpy().tolist())
+    assert measured["mae"] == pytest.approx(5.01 / 2, rel=1e-5)
+
+
 def test_mean_and_deviation_are_not_trained():
     assert [v.name for v in number_output().trainable_variables] == ["kernel", "bias"]
 
