@@ -14,7 +14,7 @@ In shape `sequence` the first two answer which token follows all those given. Nu
 """
 
 # TensorFlow's and Keras's annotations are narrower than what they take and give.
-# pyright: reportArgumentType=false, reportReturnType=false, reportOperatorIssue=false
+# pyright: reportArgumentType=false, reportReturnType=false, reportOperatorIssue=false, reportCallIssue=false
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ SETS: dict[str, dict[str, list[str]]] = {
     "odd": {
         "inputs": ["Viewed Item (cm)", "größe"],
         "numbers": ["Os", "os", "column/Os", "y" * 2_000],
-        "categories": ["a/b", "c/b", "a\\d", "a\nb", " ", "class", "_x", "x" * 300],
+        "categories": ["a/b", "c/b", "a\\d", "e\nf", " ", "class", "_x", "x" * 300],
     },
     "of targets": {
         "inputs": ["nll", "rank"],
