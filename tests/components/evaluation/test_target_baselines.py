@@ -63,7 +63,7 @@ def test_numbers_whose_squares_no_float32_holds_are_stored_as_roots() -> None:
     baselines.count([serialized(row(1, None, 1e21)), serialized(row(1, None, 3e21))])
     stored = baselines.measure([serialized(row(1, None, 1e21)), serialized(row(1, None, 5e21))])["baseline/mean"]
     # As an Example holds them.
-    values = stored.astype(np.float32)
+    values = stored.astype(np.float32).astype(np.float64)
     assert np.isfinite(values).all()
     metrics = number_metrics(part.restored(values).sum(axis=0))
     expected = {"rmse": 1e21 * math.sqrt(5), "mae": 2e21, "r2": 1 - 10 / 8, "count": 2.0}

@@ -237,7 +237,7 @@ def test_any_value_is_told_from_any_other(tmp_path: Path) -> None:
     features = {"score": {"kind": "number"}, "shop": {"kind": "category"}}
     data = DataSpec.model_validate({**LABELLED.model_dump(), "features": features})
     result = transform(rows, columns, data, VocabularySpec(), tmp_path)
-    shops = read_vocabulary(result.output.vocabulary_file_by_name("category_shop")).tokens
+    shops = read_vocabulary(str(result.output.vocabulary_file_by_name("category_shop"))).tokens
     found = vocabularies(result.output)
     for tokens in (shops, found["inputs"].tokens, found["labels"].tokens):
         assert sorted(tokens) == sorted(values)
