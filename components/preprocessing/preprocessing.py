@@ -44,7 +44,7 @@ def preprocessing_fn(inputs: dict[str, Column], custom_config: dict[str, Any]) -
     data = DataSpec.model_validate_json(custom_config["data"])
     vocabulary = VocabularySpec.model_validate_json(custom_config["vocabulary"])
     outputs = _token_ids(inputs, data, vocabulary)
-    moments = analyzed({name: _sparse(inputs[name]) for name in _numbers(data)})
+    moments = analyzed({name: _sparse(inputs[name]) for name in _numbers(data)}, data.features)
     for name, feature in data.features.items():
         outputs[name] = _feature(name, _sparse(inputs[name]), feature, moments.get(name))
     for name, target in data.targets.items():
