@@ -60,9 +60,9 @@ def remarks_of(outputs: Outputs) -> list[str]:
     """Name the number columns that are constant or extreme, a sentence each."""
     import tensorflow_transform as tft
 
-    from components.preprocessing.numbers import read_moments, told
+    from components.preprocessing.numbers import read_numbers, told
 
-    return told(read_moments(tft.TFTransformOutput(outputs["transform_graph"][0].uri)))
+    return told(read_numbers(tft.TFTransformOutput(outputs["transform_graph"][0].uri)))
 
 
 def pushed_to(outputs: Outputs) -> str | None:

@@ -73,7 +73,7 @@ class Part:
         """
         return np.where(_SQUARES, np.sqrt(np.abs(sums)), sums) if self.kind == "number" else sums
 
-    def restored(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def restored(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
         """Convert stored values back to sums.
 
         Args:

@@ -1,6 +1,6 @@
 """Number columns: Transform's analyzer of their moments, their z-scores, and a file of the moments for people.
 
-The file `numbers` is an asset beside the vocabularies, with a line "count JSON" for each column: see `read_moments`.
+The file `numbers` is an asset beside the vocabularies, with a line "count JSON" for each column: see `read_numbers`.
 """
 
 # Transform has no public way to apply a combiner whose results its analyzer cache keeps.
@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 from collections import namedtuple
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, astuple
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass
 from typing import TYPE_CHECKING, Any
 
 import apache_beam as beam
@@ -30,13 +30,29 @@ if TYPE_CHECKING:
 _FILE = "numbers"
 
 
-def analyzed(columns: Mapping[str, tf.SparseTensor]) -> dict[str, tf.Tensor]:
+@dataclass(frozen=True)
+class Number:
+    """A number column.
+
+    Attributes:
+        name: of the column.
+        scaled: whether it becomes z-scores; targets and labels stay as they are.
+        moments: over the train split.
+    """
+
+    name: str
+    scaled: bool
+    moments: Moments
+
+
+def analyzed(columns: Mapping[str, tf.SparseTensor], scaled: Collection[str]) -> dict[str, tf.Tensor]:
     """Compute the moments of columns over the analyzed data, and write them to the file.
 
     All columns share one analyzer, whose results Transform's analyzer cache keeps.
 
     Args:
         columns: numbers by name.
+        scaled: names of those that become z-scores.
 
     Returns:
         For each name (6,) float64: count, mean, variance, least and greatest as in `Moments`, and last the deviation.
@@ -57,7 +73,11 @@ def analyzed(columns: Mapping[str, tf.SparseTensor]) -> dict[str, tf.Tensor]:
         )
         # From the parts: Transform packs combiners only if nothing else reads what they merge.
         lines = nodes.apply_operation(
-            _Lines, parts, names=[*columns], combiner=combiner, label=analyzer_nodes._make_label(_Lines)
+            _Lines,
+            parts,
+            names=[(name, name in scaled) for name in columns],
+            combiner=combiner,
+            label=analyzer_nodes._make_label(_Lines),
         )
         file = nodes.apply_operation(
             analyzer_nodes.VocabularyOrderAndWrite,
@@ -96,44 +116,46 @@ def z_scores(column: tf.SparseTensor, moments: tf.Tensor) -> tf.SparseTensor:
     return tf.SparseTensor(present.indices, tf.cast(z, tf.float32), present.dense_shape)
 
 
-def read_moments(transform_output: tft.TFTransformOutput) -> dict[str, Moments]:
-    """Read the moments of every number that Transform saw, by its column, in the order of the names.
+def read_numbers(transform_output: tft.TFTransformOutput) -> list[Number]:
+    """Read the moments of every number that Transform saw, in the order of their names.
 
     Args:
         transform_output: Transform's.
     """
     file = transform_output.vocabulary_file_by_name(_FILE)
     if file is None:
-        return {}
+        return []
     with tf.io.gfile.GFile(str(file)) as lines:
         found = [json.loads(line.partition(" ")[2]) for line in lines]
-    return {name: Moments(**moments) for name, moments in sorted(found, key=lambda column: column[0])}
+    numbers = [Number(of["name"], of["scaled"], Moments(**of["moments"])) for of in found]
+    return sorted(numbers, key=lambda number: number.name)
 
 
-def told(columns: Mapping[str, Moments]) -> list[str]:
-    """Name the columns that carry nothing, and those that standardizing cannot represent well.
+def told(numbers: Iterable[Number]) -> list[str]:
+    """Name the columns that carry nothing, and those with extreme values.
 
     Args:
-        columns: the moments of each, by what people call it.
+        numbers: of `read_numbers`.
 
     Returns:
         A sentence for each such column, in the order given.
     """
-    return [sentence for name, moments in columns.items() if (sentence := _told(name, moments))]
+    return [sentence for number in numbers if (sentence := _told(number.name, number.scaled, number.moments))]
 
 
-def _told(name: str, moments: Moments) -> str:
-    low, high = f"{moments.least:.7g}", f"{moments.greatest:.7g}"
+def _told(name: str, scaled: bool, moments: Moments) -> str:
     if moments.least == moments.greatest:
-        return f"constant: {name} ({low} in every row; carries nothing)"
+        return f"constant: {name} ({moments.least:.7g} in every row; carries nothing)"
     if moments.constant:
         near = f"{moments.least:.10g} to {moments.greatest:.10g}, a deviation below {CONSTANT:g} of the mean"
         return f"constant: {name} ({near}; carries nothing)"
-    if moments.extreme:
-        farthest = f"at most {moments.farthest:.3g} deviations from the mean"
-        clipped = f"; clipped at {Z_BOUND:g}" if moments.farthest > Z_BOUND else ""
-        return f"extreme: {name} ({low} to {high}, {farthest}{clipped})"
-    return ""
+    if not moments.extreme:
+        return ""
+    found = f"values from {moments.least:.4g} to {moments.greatest:.4g}"
+    if moments.farthest > Z_BOUND:
+        found += f", up to {moments.farthest:.3g} deviations from the mean"
+        found += f"; clipped at {Z_BOUND:g}" if scaled else ""
+    return f"extreme: {name} ({found})"
 
 
 class _Combiner(analyzer_nodes.Combiner):
@@ -194,6 +216,6 @@ class _WriteLines(beam.PTransform):
         )
 
 
-def _lines(packed: NDArray[np.float64], names: Sequence[str]) -> Iterator[tuple[int, str]]:
-    for name, moments in zip(names, _unpacked(packed), strict=True):
-        yield int(moments.count), json.dumps([name, asdict(moments)])
+def _lines(packed: NDArray[np.float64], names: Sequence[tuple[str, bool]]) -> Iterator[tuple[int, str]]:
+    for (name, scaled), moments in zip(names, _unpacked(packed), strict=True):
+        yield int(moments.count), json.dumps(asdict(Number(name, scaled, moments)))

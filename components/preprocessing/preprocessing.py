@@ -48,7 +48,7 @@ def preprocessing_fn(inputs: dict[str, Column], custom_config: dict[str, Any]) -
     data = DataSpec.model_validate_json(custom_config["data"])
     vocabulary = VocabularySpec.model_validate_json(custom_config["vocabulary"])
     outputs = _token_ids(inputs, data, vocabulary)
-    moments = analyzed({name: _sparse(inputs[name]) for name in _numbers(data)})
+    moments = analyzed({name: _sparse(inputs[name]) for name in _numbers(data)}, data.features)
     for name, feature in data.features.items():
         column, moments_of = _sparse(inputs[name]), moments.get(name)
         outputs[names.key_of(name)] = _feature(names.short(name), column, feature, moments_of)

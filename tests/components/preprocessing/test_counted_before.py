@@ -120,7 +120,7 @@ def analysed(
     result.wait_until_finish()
     counters = result.metrics().query(MetricsFilter().with_name("num_instances"))["counters"]
     output = tft.TFTransformOutput(str(folder / "graph"))
-    names = ("inputs", "labels", "category_party")
+    names = ("inputs", "labels", "category_party", "numbers")
     files = {name: Path(str(output.vocabulary_file_by_name(name))).read_bytes() for name in names}
     return files, sum(counter.committed for counter in counters)
 
@@ -146,4 +146,8 @@ def test_only_the_new_span_is_read_and_the_files_are_as_counted_anew(
     anew, every = analysed(tmp_path / "anew", [*SPANS], None, vocabulary)
     files, read = analysed(tmp_path / "new", [*SPANS], before, vocabulary)
     assert (every, read) == (6, 1)
+    # Numbers are added up in another order: their last digits may differ.
+    moments, of_all = (json.loads(found.pop("numbers").partition(b" ")[2])["moments"] for found in (files, anew))
+    assert moments == pytest.approx(of_all, rel=1e-12)
+    assert (moments["count"], moments["least"], moments["greatest"]) == (6, 1946, 1999)
     assert files == anew

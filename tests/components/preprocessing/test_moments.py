@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.preprocessing.moments import Moments
-from components.preprocessing.numbers import _Combiner, told
+from components.preprocessing.numbers import Number, _Combiner, told
 
 FLOATS = st.floats(-(2.0**120), 2.0**120, width=32)
 
@@ -68,14 +68,16 @@ def test_columns_that_carry_nothing_and_extreme_ones_are_named() -> None:
         "stamp": Moments.of([1.7e9, 1.7e9 + 60]),
         "wei": Moments.of([1e18, 3e18, 1e24]),
         "tail": Moments.of([*tail, 1e30]),
+        "label": Moments.of([*tail, 1e30]),
         "atoms": Moments.of([1e-30, 3e-30]),
         "price": Moments.of(tail),
         "empty": Moments(),
     }
-    assert told(columns) == [
+    assert told(Number(name, name != "label", moments) for name, moments in columns.items()) == [
         "constant: fee (19.99 in every row; carries nothing)",
         "constant: stamp (1700000000 to 1700000060, a deviation below 1e-06 of the mean; carries nothing)",
-        "extreme: wei (1e+18 to 1e+24, at most 1.41 deviations from the mean)",
-        "extreme: tail (1 to 1e+30, at most 31.6 deviations from the mean; clipped at 10)",
-        "extreme: atoms (1e-30 to 3e-30, at most 1 deviations from the mean)",
+        "extreme: wei (values from 1e+18 to 1e+24)",
+        "extreme: tail (values from 1 to 1e+30, up to 31.6 deviations from the mean; clipped at 10)",
+        "extreme: label (values from 1 to 1e+30, up to 31.6 deviations from the mean)",
+        "extreme: atoms (values from 1e-30 to 3e-30)",
     ]

@@ -21,7 +21,7 @@ from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 from components.ingest.spec import DataSpec
 from components.names import key_of
 from components.preprocessing.moments import Moments
-from components.preprocessing.numbers import read_moments, told
+from components.preprocessing.numbers import read_numbers, told
 from components.preprocessing.preprocessing import INPUT_IDS, LABEL_IDS, LABEL_VALUE, preprocessing_fn
 from components.preprocessing.spec import VocabularySpec
 from components.preprocessing.vocabulary import read_vocabulary, vocabularies
@@ -323,12 +323,14 @@ def test_asking_gives_the_z_scores_of_training_and_never_nan(numbers: Transforme
 
 
 def test_the_moments_of_all_numbers_are_kept(numbers: Transformed) -> None:
-    found = read_moments(numbers.output)
+    kept = read_numbers(numbers.output)
+    assert {number.name for number in kept if number.scaled} == {*NUMBERS}
+    found = {number.name: number.moments for number in kept}
     assert [*found] == sorted([*NUMBERS, "price", "seats"])
     assert found["price"] == Moments(4.0, 5.0, 0.0, 5.0, 5.0)
     assert found["seats"].variance == pytest.approx(1.25e42)
     assert found["never"] == Moments()
     assert found["largest"].greatest == pytest.approx(3.4e38)
-    told_of = {sentence.split()[1]: sentence.split(":")[0] for sentence in told(found)}
+    told_of = {sentence.split()[1]: sentence.split(":")[0] for sentence in told(kept)}
     constant = dict.fromkeys(["alone", "fee", "price"], "constant")
     assert told_of == constant | dict.fromkeys(["atoms", "largest", "seats", "wei"], "extreme")
