@@ -14,6 +14,7 @@ import tensorflow_transform as tft
 from tensorflow_transform import analyzers
 
 from components.ingest.spec import DataSpec
+from components.names import key_of
 from components.preprocessing.learnable import NothingToLearn, check_learnable
 from components.preprocessing.preprocessing import LABEL_IDS, LABEL_VALUE
 from components.preprocessing.spec import VocabularySpec
@@ -113,7 +114,7 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
         "colour": {"kind": "category"}, "size": {"kind": "category", "top": 1}, "paid": {"kind": "number"}
     }  # fmt: skip
     files = {"labels": ["4 yes"], "category_colour": [EMPTY], "category_size": ["4 big"]}
-    lines = refused(tmp_path, {**LABELLED, "targets": targets}, files, {"paid": [math.nan] * 4}).splitlines()
+    lines = refused(tmp_path, {**LABELLED, "targets": targets}, files, {key_of("paid"): [math.nan] * 4}).splitlines()
     assert [re.findall(r"column '(\w+)' has (one class|no class|no number)", line)[0] for line in lines] == [
         ("bought", "one class"), ("colour", "no class"), ("size", "one class"), ("paid", "no number")
     ]  # fmt: skip
