@@ -13,6 +13,8 @@ Answer = dict[str, Any]
 number or a value with its probability."""
 NO_ANSWER = "null\n"
 """Stands in the place of a row that cannot be used."""
+_WIDTH = 60
+"""Characters of the column of labels, at most; longer labels stand out."""
 _LINE_BREAKS = str.maketrans({"\x85": r"\u0085", "\u2028": r"\u2028", "\u2029": r"\u2029"})
 """JSON allows these in a string, and many readers take them for line ends: they are written as escapes."""
 
@@ -61,13 +63,19 @@ def as_json(answer: Answer | None, data: DataSpec) -> str:
 
 
 def _lines(answer: Answer, data: DataSpec) -> Iterator[str]:
-    rows = [(label, f"{probability:.4f}") for label, probability in answer["labels"]]
+    rows = [(_printable(label), f"{probability:.4f}") for label, probability in answer["labels"]]
     if data.label_kind == "number":
-        rows.append((str(data.label), _number(answer["value"])))
-    width = max(len(label) for label, _ in rows)
+        rows.append((_printable(str(data.label)), _number(answer["value"])))
+    width = min(_WIDTH, max(len(label) for label, _ in rows))
     yield from (f"  {label:<{width}}  {figure}" for label, figure in rows)
     for name, found in answer["targets"].items():
-        yield f"  {name}: {found[0]}  {found[1]:.4f}" if isinstance(found, tuple) else f"  {name}: {_number(found)}"
+        told = f"{_printable(found[0])}  {found[1]:.4f}" if isinstance(found, tuple) else _number(found)
+        yield f"  {_printable(name)}: {told}"
+
+
+def _printable(text: str) -> str:
+    """Write line breaks and other characters that would break a table as escapes."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _labelled(label: str, probability: float) -> dict[str, Any]:
