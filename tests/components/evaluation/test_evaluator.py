@@ -227,7 +227,7 @@ def test_numbers_whose_squares_no_float32_holds(evaluate: Callable[..., Any]) ->
         {
             **row,
             "year": [row["year"][0] * scale],
-            "baseline/mean": [1.0, *(scale * x for x in row["baseline/mean"][1:])],
+            "bigvocab/baseline/mean": [1.0, *(scale * x for x in row["bigvocab/baseline/mean"][1:])],
         }
         for row in YEARS
     ]
