@@ -92,3 +92,4 @@ def test_mariadb_takes_its_arguments() -> None:
     assert values["character-set-server"].strip() == "utf8mb4"
     assert values["collation-server"].strip() == "utf8mb4_nopad_bin"
     assert values["max-connections"].strip() == "500"
+    assert values.get("innodb-snapshot-isolation", "FALSE").strip() in ("FALSE", "OFF")

@@ -69,7 +69,12 @@ def test_an_interruption_leaves_no_output_file(ask_rows: Ask, monkeypatch: pytes
     failing = Failing(lambda: os.kill(os.getpid(), number))
     monkeypatch.setattr(predict, "_load", lambda folder: failing)
     before = signal.getsignal(signal.SIGTERM)
-    code, found, error = ask_rows("rows.jsonl", b"[]\n" + JSONL.encode() * 100, "--output", "out.jsonl")
+    # A shell lets its background jobs ignore Ctrl-C; the test may be one.
+    ctrl_c = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        code, found, error = ask_rows("rows.jsonl", b"[]\n" + JSONL.encode() * 100, "--output", "out.jsonl")
+    finally:
+        signal.signal(signal.SIGINT, ctrl_c)
     assert (code, found) == (130, [])
     assert error.endswith("bigvocab: interrupted\n")
     assert files() == ["rows.jsonl"]
