@@ -61,7 +61,7 @@ def test_numbers_whose_squares_no_float32_holds_are_stored_as_roots() -> None:
     part = label_part(REGRESSION)
     baselines = TargetBaselines(REGRESSION, {})
     baselines.count([serialized(row(1, None, 1e21)), serialized(row(1, None, 3e21))])
-    stored = baselines.measure([serialized(row(1, None, 1e21)), serialized(row(1, None, 5e21))])["baseline/mean"]
+    stored = baselines.measure([serialized(row(1, None, 1e21)), serialized(row(1, None, 5e21))])[part.feature("mean")]
     # As an Example holds them.
     values = stored.astype(np.float32).astype(np.float64)
     assert np.isfinite(values).all()
