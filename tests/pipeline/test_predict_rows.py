@@ -183,7 +183,7 @@ BAD = {
     b'{"before": "a", "viewed": "b", "hour": "late"}': "hour: not a number",
     b'{"before": "\xff", "viewed": "b"}': "not UTF-8",
     b'{"before": "\\ud800", "viewed": "b"}': "not JSON",
-    b'{"before": "a\\nb", "viewed": "b"}': "before: line break",
+    b'{"before": "a", "viewed": ["b", ""]}': "viewed: empty token",
     b"null": "not a JSON object",
 }
 
