@@ -19,11 +19,12 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
+
+import regex
 
 from components.ingest.errors import RowError
 
@@ -32,7 +33,8 @@ CELL_LIMIT = 16 << 20
 _QUOTE = b'"'
 # The scanner bounds records; Python's own bound on a cell is far lower.
 csv.field_size_limit(CELL_LIMIT)
-_Pattern = re.Pattern[bytes]
+# Not `re`: before Python 3.11.5, which Debian 12 does not have, its possessive quantifiers match what they should not.
+_Pattern = Any
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class Dialect:
 
     @cached_property
     def _cell(self) -> bytes:
-        delimiter, escape = re.escape(self.delimiter_bytes), re.escape(self.escape_bytes)
+        delimiter, escape = regex.escape(self.delimiter_bytes), regex.escape(self.escape_bytes)
         if self.quote == "none":
             if not escape:
                 return rb"[^%s\r\n]*+" % delimiter
@@ -87,34 +89,34 @@ class Dialect:
     @cached_property
     def cell(self) -> _Pattern:
         """One well-formed cell."""
-        return re.compile(self._cell)
+        return regex.compile(self._cell)
 
     @cached_property
     def record(self) -> _Pattern:
         """One well-formed record with its line end."""
-        return re.compile(self._record)
+        return regex.compile(self._record)
 
     @cached_property
     def run(self) -> _Pattern:
         """As many well-formed records as there are."""
-        return re.compile(rb"(?:%s)*+" % self._record)
+        return regex.compile(rb"(?:%s)*+" % self._record)
 
     @cached_property
     def _record(self) -> bytes:
-        return rb"%s(?:%s%s)*+\r?\n" % (self._cell, re.escape(self.delimiter_bytes), self._cell)
+        return rb"%s(?:%s%s)*+\r?\n" % (self._cell, regex.escape(self.delimiter_bytes), self._cell)
 
     @cached_property
     def token(self) -> _Pattern:
         """A cell with the delimiter or line end after it, to go through a well-formed record cell by cell."""
-        return re.compile(rb"(%s)(%s|\r?\n)" % (self._cell, re.escape(self.delimiter_bytes)))
+        return regex.compile(rb"(%s)(%s|\r?\n)" % (self._cell, regex.escape(self.delimiter_bytes)))
 
     @cached_property
     def escaped(self) -> _Pattern:
         """An escape character and the character that it makes an ordinary one."""
-        escape = re.escape(self.escape_bytes)
+        escape = regex.escape(self.escape_bytes)
         if self.quote == "none":
-            return re.compile(rb"%s(%s|%s|\r\n|[\r\n])" % (escape, escape, re.escape(self.delimiter_bytes)))
-        return re.compile(rb'%s(%s|")|""' % (escape, escape) if escape else rb'()""')
+            return regex.compile(rb"%s(%s|%s|\r\n|[\r\n])" % (escape, escape, regex.escape(self.delimiter_bytes)))
+        return regex.compile(rb'%s(%s|")|""' % (escape, escape) if escape else rb'()""')
 
 
 def end_of_records(buffer: bytes, start: int, dialect: Dialect, final: bool) -> int:
