@@ -100,7 +100,7 @@ def storage_fault(error: BaseException | str, place: str) -> StorageFault | None
 
 
 def is_full(place: str) -> bool:
-    """Whether the file system has no room left for anything: less than 64 KiB, or no inode."""
+    """Return whether the file system is full: less than 64 KiB or no inode is free."""
     usage = _usage(place)
     return usage is not None and (usage.f_bavail * usage.f_frsize < _NEARLY_NOTHING or _no_inode(usage))
 
@@ -161,7 +161,7 @@ def _of(error: BaseException | str, place: str) -> tuple[int | None, str]:
 
 
 def _path_in(text: str, pattern: str) -> str:
-    """As Python writes it, `No space left on device: '/path'`, or as TensorFlow does, `/path; No space left on device`.
+    """Find the path in a message of Python, `No space left on device: '/path'`, or TensorFlow, `/path; No space ...`.
 
     Other paths in the text may be those of a trace.
     """

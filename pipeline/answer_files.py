@@ -1,4 +1,4 @@
-"""Where answers are written: to a stream, or to a file that is complete or absent."""
+"""Writers of answers: to a stream, or to a file that is complete or absent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far splits of the same data lie apart by chance, given their numbers of rows."""
+"""Bounds on the distance that chance puts between splits of the same data."""
 
 from __future__ import annotations
 

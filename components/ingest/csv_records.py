@@ -33,7 +33,7 @@ CELL_LIMIT = 16 << 20
 _QUOTE = b'"'
 # The scanner bounds records; Python's own bound on a cell is far lower.
 csv.field_size_limit(CELL_LIMIT)
-# Not `re`: before Python 3.11.5, which Debian 12 does not have, its possessive quantifiers match what they should not.
+# Not `re`: with Python 3.11.2, as Debian 12 has it, possessive quantifiers match text that they should not.
 _Pattern = Any
 
 
@@ -98,7 +98,7 @@ class Dialect:
 
     @cached_property
     def run(self) -> _Pattern:
-        """As many well-formed records as there are."""
+        """Longest run of well-formed records."""
         return regex.compile(rb"(?:%s)*+" % self._record)
 
     @cached_property
@@ -180,7 +180,7 @@ def end_of_record(buffer: bytes, start: int, dialect: Dialect, final: bool) -> R
 
 
 def _may_go_on(buffer: bytes, at: int, dialect: Dialect) -> bool:
-    """Whether bytes behind the buffer may make a well-formed record of what is none yet."""
+    """Return whether further bytes may complete a record that is not well-formed yet."""
     if dialect.quote == "line" and buffer.find(b"\n", at) >= 0:
         return False
     while True:
@@ -196,7 +196,7 @@ def _may_go_on(buffer: bytes, at: int, dialect: Dialect) -> bool:
 
 
 def _fault(line: bytes, dialect: Dialect) -> RowError:
-    """What is wrong with a record, found in its first line alone: a part of a file must tell the same as the whole."""
+    """Describe the fault of a record from its first line alone: a part of a file must tell the same as the whole."""
     at, match = 0, dialect.cell.match(line)
     while match and line[match.end() : match.end() + 1] == dialect.delimiter_bytes:
         at = match.end() + 1

@@ -166,7 +166,7 @@ def _below(base: str) -> list[str]:
 
 
 def _is_data(path: str, pattern: str = "") -> bool:
-    """Whether no part of a path below the source's folder is hidden, other than by a part that the pattern names so."""
+    """Return whether a path below the source's folder has no hidden part, apart from those that the pattern names."""
     named = [part for part in pattern.split("/") if part.startswith(_HIDDEN)]
     return not any(
         part.startswith(_HIDDEN) and "=" not in part and not any(fnmatch.fnmatch(part, name) for name in named)

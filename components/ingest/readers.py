@@ -214,7 +214,7 @@ def _csv(part: Range, source: SourceSpec, lines: Lines) -> Rows:
 
 
 def _holds_rows(cells: list[str], delimiter: str) -> bool:
-    """Whether each line inside a record would be a row of its own: then a quote that was not closed may span it."""
+    """Return whether each inner line of a record looks like a row: an unclosed quote may have joined them."""
     inside = delimiter.join(cells).split("\n")[1:-1]
     return len(cells) > 1 and all(line.count(delimiter) == len(cells) - 1 for line in inside)
 

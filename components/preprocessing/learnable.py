@@ -134,7 +134,7 @@ def _counts(vocabulary: Vocabulary) -> dict[str, int]:
 
 
 def _labels_seen(files: Sequence[str], vocabulary: Vocabulary, data: DataSpec) -> dict[str, int]:
-    """How often each class is a label, up to the batch in which the second class is found."""
+    """Count how often each class is a label, up to the batch in which the second class is found."""
     seen = np.zeros(len(vocabulary), np.int64)
     for ids in _batches(files, LABEL_IDS, _IDS):
         labels = ids[:, 1:] if data.shape == "sequence" else ids

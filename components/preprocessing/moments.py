@@ -80,7 +80,7 @@ class Moments:
 
     @property
     def constant(self) -> bool:
-        """Whether the column has values, and no deviation."""
+        """True if the column has values and no deviation."""
         return self.count > 0 and not self.deviation
 
     @property
@@ -92,7 +92,7 @@ class Moments:
 
     @property
     def extreme(self) -> bool:
-        """Whether z-scores are clipped, or float32 cannot hold the square of the deviation or of a value."""
+        """True if z-scores are clipped, or if float32 cannot hold the square of the deviation or of a value."""
         largest = max(abs(self.least), abs(self.greatest))
         out_of_range = largest > _SQUARED or self.deviation < math.sqrt(_TINY)
         return self.deviation > 0 and (self.farthest > Z_BOUND or out_of_range)
