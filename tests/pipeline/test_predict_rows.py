@@ -48,18 +48,19 @@ def right(tiny: Path) -> list[Any]:
         ("rows", JSONL),
         ("rows.ask", "\ufeff" + JSONL),
         ("rows.txt", JSONL),
-        ("rows.jsonl.gz", gzip.compress(JSONL.encode())),
+        ("rows.jsonl.gz", JSONL),
         ("rows.csv", CSV),
-        ("rows.csv.gz", gzip.compress(CSV.encode())),
+        ("rows.csv.gz", CSV),
         ("part-00000", CSV),  # As the rows that the model was trained from.
         ("rows.csv", "\ufeff" + CSV.replace("\n", "\r\n") + "\r\n"),
         ("rows.tsv", CSV.replace(",", "\t")),
     ],
 )
 def test_each_kind_of_text_file_is_asked_as_training_reads_it(
-    ask_rows: Ask, right: list[Any], file: str, content: str | bytes
+    ask_rows: Ask, right: list[Any], file: str, content: str
 ) -> None:
-    code, found, error = ask_rows(file, content)
+    # Packed here, not above: the bytes hold the time of packing, and a test's name must not.
+    code, found, error = ask_rows(file, gzip.compress(content.encode()) if file.endswith(".gz") else content)
     assert (code, error) == (0, "")
     assert same(found, right)
 
