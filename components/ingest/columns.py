@@ -53,21 +53,16 @@ def check_columns(data: DataSpec, files: list[str]) -> None:
 
 def _columns(file: str, data: DataSpec) -> list[str] | None:
     """The columns of a file; None if each row has its own, or if the file is empty."""
-    match data.source.kind:
-        case "sotu":
-            return list(SOTU_COLUMNS)
-        case "parquet":
-            return _parquet_columns(file)
-        case "tfrecord":
-            return None
-    if not check_text(file):
+    kind = data.source.kind
+    if kind == "sotu":
+        return list(SOTU_COLUMNS)
+    if kind == "parquet":
+        return _parquet_columns(file)
+    if kind == "tfrecord" or not check_text(file):
         return None
-    match data.source.kind:
-        case "csv":
-            return csv_header(file, data.source) or None
-        case "text":
-            return [data.inputs[0], "file"]
-    return None
+    if kind == "csv":
+        return csv_header(file, data.source) or None
+    return [data.inputs[0], "file"] if kind == "text" else None
 
 
 def _parquet_columns(file: str) -> list[str]:

@@ -68,18 +68,31 @@ class Counted:
                 frequency_threshold=min_count,
                 input_dtype=tf.string.name,
             )
-            file = nodes.apply_operation(
-                analyzer_nodes.VocabularyOrderAndWrite,
-                kept,
-                vocab_filename=name,
-                store_frequency=True,
-                fingerprint_shuffle=False,
-                input_dtype=tf.string.name,
-                file_format="text",
-                input_is_sorted=True,
-            )
-            analyzers.register_vocab(name)
-            return analyzer_nodes.wrap_as_tensor(file)
+            return write_sorted(kept, name)
+
+
+def write_sorted(lines: nodes.ValueNode, name: str) -> tf.Tensor:
+    """Write pairs of a count and a text to a file, as `tft.vocabulary` does.
+
+    Args:
+        lines: the node of the pairs, sorted.
+        name: of the file.
+
+    Returns:
+        The file's path, for `tft.apply_vocabulary`.
+    """
+    file = nodes.apply_operation(
+        analyzer_nodes.VocabularyOrderAndWrite,
+        lines,
+        vocab_filename=name,
+        store_frequency=True,
+        fingerprint_shuffle=False,
+        input_dtype=tf.string.name,
+        file_format="text",
+        input_is_sorted=True,
+    )
+    analyzers.register_vocab(name)
+    return analyzer_nodes.wrap_as_tensor(file)
 
 
 @common.register_ptransform(analyzer_nodes.VocabularyAccumulate)

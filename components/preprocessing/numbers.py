@@ -19,9 +19,10 @@ import numpy as np
 import tensorflow as tf
 from apache_beam.pvalue import PValue
 from numpy.typing import ArrayLike, NDArray
-from tensorflow_transform import analyzer_nodes, analyzers, nodes
+from tensorflow_transform import analyzer_nodes, nodes
 from tensorflow_transform.beam import common
 
+from components.preprocessing.counting import write_sorted
 from components.preprocessing.moments import CONSTANT, Z_BOUND, Moments
 
 if TYPE_CHECKING:
@@ -79,18 +80,7 @@ def analyzed(columns: Mapping[str, tf.SparseTensor], scaled: Collection[str]) ->
             combiner=combiner,
             label=analyzer_nodes._make_label(_Lines),
         )
-        file = nodes.apply_operation(
-            analyzer_nodes.VocabularyOrderAndWrite,
-            lines,
-            vocab_filename=_FILE,
-            store_frequency=True,
-            fingerprint_shuffle=False,
-            input_dtype=tf.string.name,
-            file_format="text",
-            input_is_sorted=True,
-        )
-        analyzers.register_vocab(_FILE)
-        analyzer_nodes.wrap_as_tensor(file)
+        write_sorted(lines, _FILE)
         return dict(zip(columns, tf.unstack(analyzer_nodes.wrap_as_tensor(moments)), strict=True))
 
 
