@@ -21,6 +21,6 @@ lint:        ## format, lint, types, import contracts
 	./with-env pyright
 	./with-env lint-imports
 schema:      ## write schemas/bigvocab.schema.json from the configuration's types
-	./with-env python -m pipeline.json_schema
+	./with-env python -m pipeline.config.json_schema
 lock:        ## bring uv.lock up to date with pyproject.toml
 	uv lock

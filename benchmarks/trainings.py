@@ -133,15 +133,15 @@ def train(data: Data, training: Training) -> Reached:
 
     from benchmarks.softmax.keras_steps import use_threads
     from components.ingest.spec import DataSpec
+    from components.layers.schedule import WarmupCosine
     from components.preprocessing.vocabulary import vocabularies
-    from components.trainer import windows
-    from components.trainer.model import VocabularyClassifier, build_model
-    from components.trainer.optimizer import make_optimizer
-    from components.trainer.plan import make_plan
-    from components.trainer.schedule import WarmupCosine
-    from components.trainer.spec import TrainerSpec
-    from components.trainer.validation import Validator
-    from components.trainer.windows import Layout
+    from components.training import windows
+    from components.training.loop.plan import make_plan
+    from components.training.loop.validation import Validator
+    from components.training.model import VocabularyClassifier, build_model
+    from components.training.optimizer import make_optimizer
+    from components.training.spec import TrainerSpec
+    from components.training.windows import Layout
 
     use_threads(1)
     spec = TrainerSpec.model_validate({**training.trainer, "seed": training.seed})

@@ -11,11 +11,11 @@ from typing import Any
 from tfx import v1 as tfx
 from tfx.proto import transform_pb2
 
+from components.baselines.component import Baselines
 from components.code import fingerprint
 from components.data_validation.schema_import import SchemaImporter
 from components.data_validation.statistics_gen import StatisticsGen
 from components.data_validation.validator import example_validator
-from components.evaluation.component import Baselines
 from components.evaluation.config import eval_config
 from components.evaluation.last_blessed import LastBlessedModel
 from components.infra_validation.component import infra_validator
@@ -26,9 +26,9 @@ from components.ingest.window import Window
 from components.preprocessing.component import Transform
 from components.preprocessing.counted_before import CountedBefore
 from components.pushing.component import pusher
-from components.trainer.base_model import LastBlessedOnOtherData
-from pipeline import store
-from pipeline.config import Config
+from components.training.warm_start.base_model import LastBlessedOnOtherData
+from pipeline.config.spec import Config
+from pipeline.metadata import store
 from pipeline.paths import Paths
 
 
@@ -46,7 +46,6 @@ def build(config: Config, paths: Paths, spans: Sequence[int] = ()) -> tfx.dsl.Pi
     examples = source[-1 if has_spans(config.data.source) else 0].outputs["examples"]
     schema = schema_importer.outputs["schema"]
     data = _columns(config).model_dump_json()
-    evaluation = config.evaluation.model_dump_json()
 
     transform_config = {
         "data": data,
@@ -69,12 +68,12 @@ def build(config: Config, paths: Paths, spans: Sequence[int] = ()) -> tfx.dsl.Pi
         examples=examples,
         transform_graph=transform.outputs["transform_graph"],
         data=_columns(config),
-        evaluation=config.evaluation,
-        code=fingerprint("components.evaluation.component"),
+        bands=config.evaluation.bands,
+        code=fingerprint("components.baselines.component"),
     )
     base = [_base_model(transform)] if config.trainer.warm_start else []
     trainer = tfx.components.Trainer(
-        run_fn="components.trainer.run.run_fn",
+        run_fn="components.training.run.run_fn",
         base_model=base[0].outputs["model"] if base else None,
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
@@ -85,9 +84,9 @@ def build(config: Config, paths: Paths, spans: Sequence[int] = ()) -> tfx.dsl.Pi
             "trainer": config.trainer.model_dump_json(),
             "data": data,
             "vocabulary": config.vocabulary.model_dump_json(),
-            "evaluation": evaluation,
+            "bands": config.evaluation.bands.model_dump_json(),
             "checkpoints": paths.checkpoints,
-            "code": fingerprint("components.trainer.run", *config.trainer.model.source_modules),
+            "code": fingerprint("components.training.run", *config.trainer.model.source_modules),
         },
     )
     last = tfx.dsl.Resolver(

@@ -6,7 +6,7 @@ import importlib.metadata
 
 import pytest
 
-from pipeline import doctor
+from pipeline.cli import doctor
 from tests.wheels import PURE_PYTHON, locked, named, tags, without_wheel
 
 SETS = {

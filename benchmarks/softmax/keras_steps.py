@@ -18,9 +18,9 @@ import tensorflow as tf
 
 from benchmarks.softmax.problem import BATCHES, Problem
 from benchmarks.timing import Spent, Stopwatch, timed
-from components.trainer.head import Form, SampledSoftmax
-from components.trainer.optimizer import make_optimizer
-from components.trainer.spec import OptimizerSpec
+from components.layers.head import Form, SampledSoftmax
+from components.training.optimizer import make_optimizer
+from components.training.spec import OptimizerSpec
 
 OptimizerKind = Literal["adam", "row_adam"]
 

@@ -21,13 +21,13 @@ from benchmarks import zipf
 from benchmarks.softmax.keras_steps import Clock, use_threads
 from benchmarks.softmax.problem import Problem
 from benchmarks.timing import Spent, timed
-from components.trainer import windows
-from components.trainer.callbacks import Callbacks
-from components.trainer.model import VocabularyClassifier, build_model
-from components.trainer.optimizer import make_optimizer
-from components.trainer.spec import TrainerSpec
-from components.trainer.strategy import configure_devices, make_strategy
-from components.trainer.windows import Layout
+from components.training import windows
+from components.training.devices.strategy import configure_devices, make_strategy
+from components.training.loop.callbacks import Callbacks
+from components.training.model import VocabularyClassifier, build_model
+from components.training.optimizer import make_optimizer
+from components.training.spec import TrainerSpec
+from components.training.windows import Layout
 
 INPUTS = 10_000
 CONTEXT = TrainerSpec().model.context

@@ -12,9 +12,9 @@ from google.protobuf import wrappers_pb2
 from tensorflow_model_analysis.proto import config_pb2
 
 from components.evaluation import metrics
-from components.evaluation.parts import label_part, target_parts
 from components.evaluation.spec import EvaluationSpec
 from components.ingest.spec import DataSpec
+from components.metrics.parts import label_part, target_parts
 
 SIGNATURE = "eval"
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import ml_metadata as mlmd
 from tfx import types
-from tfx.components.evaluator import constants
 from tfx.dsl.components.common import resolver
+
+from components.blessings import blessings_by_model
 
 
 class LastBlessedModel(resolver.ResolverStrategy):
@@ -44,12 +43,3 @@ class LastBlessedModel(resolver.ResolverStrategy):
             "model_blessing": [blessings[last.id]] if last else [],
             "candidate": input_dict["candidate"],
         }
-
-
-def blessings_by_model(blessings: Iterable[types.Artifact]) -> dict[int, types.Artifact]:
-    """The blessings that bless, by the id of their model."""
-    return {
-        blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY): blessing
-        for blessing in blessings
-        if blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY) == constants.BLESSED_VALUE
-    }

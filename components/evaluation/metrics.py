@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.metrics import metric_types
 
-from components.evaluation.parts import Part
+from components.metrics.parts import Part
 
 Sums = tuple[NDArray[np.float64], ...]
 """Of each part (1 + baselines, columns): the model first."""

@@ -12,9 +12,9 @@ from tensorflow_model_analysis import constants, slicer
 from tensorflow_model_analysis.proto import metrics_for_slice_pb2, validation_result_pb2
 from tensorflow_model_analysis.writers import metrics_plots_and_validations_writer as writer
 
-from components.evaluation.columns import BANDS
 from components.evaluation.metrics import perplexity_over, recall_over, rmse_over
-from components.evaluation.parts import Kind, Part
+from components.metrics.columns import BANDS
+from components.metrics.parts import Kind, Part
 from components.names import unescaped
 
 Metrics = dict[str, float | None]

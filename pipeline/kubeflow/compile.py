@@ -13,13 +13,14 @@ from kfp import compiler, dsl, kubernetes
 from kfp.dsl import ContainerSpec, PipelineTask
 
 from components.files import is_remote
-from pipeline.beam import option_faults
-from pipeline.config import Config
-from pipeline.kubeflow.nodes import REPORT
-from pipeline.kubeflow.spec import KubeflowSpec, PodSpec, seconds
-from pipeline.loading import ConfigurationError, schema_faults
+from pipeline.config.beam import option_faults
+from pipeline.config.kubeflow import KubeflowSpec, PodSpec, seconds
+from pipeline.config.loading import ConfigurationError, schema_faults
+from pipeline.config.metadata import MySqlSpec
+from pipeline.config.spec import Config
+from pipeline.metadata.store import PASSWORD
+from pipeline.nodes import REPORT
 from pipeline.paths import Paths
-from pipeline.store import PASSWORD, MySqlSpec
 
 LABELS = {"app.kubernetes.io/part-of": "bigvocab", "app.kubernetes.io/component": "node"}
 """Of all pods; the manifests' network policies let these through to the database."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from components.spelling import did_you_mean
-from pipeline.config import Config
+from pipeline.config.spec import Config
 from pipeline.kubeflow import compile as kubeflow_compile
 
 

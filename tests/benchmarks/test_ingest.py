@@ -15,8 +15,8 @@ from benchmarks.ingest.report import bound_lines, growth_lines, missed, stage_li
 from benchmarks.machine import Machine
 from components.ingest.ranges import Range
 from components.ingest.readers import read
-from pipeline.loading import load
-from pipeline.spans import plan
+from pipeline.config.loading import load
+from pipeline.execution.spans import plan
 
 MACHINE = Machine("a processor", False, 2, 8 << 30, 0.0, {}, datetime.date(2026, 1, 1).isoformat())
 

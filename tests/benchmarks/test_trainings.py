@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import encoders
 from benchmarks.trainings import Data, Reached, Training, newest, spread, train_all
-from components.trainer.spec import TrainerSpec
+from components.training.spec import TrainerSpec
 
 
 def test_the_newest_transform_output(tmp_path: Path) -> None:

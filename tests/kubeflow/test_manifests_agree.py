@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from pipeline.loading import DEFAULT_PRESET, load
+from pipeline.config.loading import DEFAULT_PRESET, load
 from tests.kubeflow.dockerfile import Dockerfile
 from tests.kubeflow.manifests import (
     KUSTOMIZATIONS,
@@ -221,7 +221,7 @@ def test_pods_run_as_the_user_of_the_image() -> None:
 
 
 def test_what_a_configuration_says_by_default_is_what_is_there() -> None:
-    kubeflow = pytest.importorskip("pipeline.kubeflow.spec").KubeflowSpec()
+    kubeflow = pytest.importorskip("pipeline.config.kubeflow").KubeflowSpec()
     found = objects("base")
     (volume,) = kubeflow.volumes
     assert volume.claim in of_kind(found, "PersistentVolumeClaim")
@@ -234,7 +234,7 @@ def test_what_a_configuration_says_by_default_is_what_is_there() -> None:
 
 
 def test_kubeflow_s_tensorboard_looks_where_the_default_pipeline_writes() -> None:
-    kubeflow = pytest.importorskip("pipeline.kubeflow.spec").KubeflowSpec()
+    kubeflow = pytest.importorskip("pipeline.config.kubeflow").KubeflowSpec()
     (volume,) = kubeflow.volumes
     folder = f"{kubeflow.root}/{load(DEFAULT_PRESET).name}/artifacts/Trainer/model_run"
     tensorboard = of_kind(objects("overlays/kubeflow-tensorboard"), "Tensorboard")["bigvocab-tensorboard"]

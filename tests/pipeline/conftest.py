@@ -30,7 +30,7 @@ def bigvocab() -> Bigvocab:
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tests.pipeline import tiny_model  # Not above: not all tests need TensorFlow.
+    from tests.pipeline.cli.prediction import tiny_model  # Not above: not all tests need TensorFlow.
 
     return tiny_model.export(tmp_path_factory.mktemp("model") / "1")
 

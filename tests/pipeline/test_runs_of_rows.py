@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks import encoders
+from benchmarks.commands import transformed
 from benchmarks.trainings import Training, train_all
-from pipeline.bench import transformed
-from pipeline.loading import load
+from pipeline.config.loading import load
 from tests.pipeline.conftest import Bigvocab
 from tests.pipeline.data_sets import csv_configuration
 from tests.pipeline.whole_runs import answers, cached, check, run, summary, versions

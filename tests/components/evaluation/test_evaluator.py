@@ -13,11 +13,11 @@ from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import proto_utils
 
-from components.evaluation.columns import COLUMNS
 from components.evaluation.config import eval_config
 from components.evaluation.results import read_results
 from components.evaluation.spec import EvaluationSpec
 from components.ingest.spec import DataSpec
+from components.metrics.columns import COLUMNS
 
 pytestmark = pytest.mark.slow  # a Beam pipeline for each test
 DATA = DataSpec(shape="sequence", source={"kind": "sotu"}, inputs=["words"], slices=["party"])  # type: ignore[arg-type]

@@ -14,7 +14,13 @@ from pathlib import Path
 from tests.forks import ForkServer
 
 # What the nodes load. TensorFlow is only loaded, not used: its threads would not survive a fork.
-_MODULES = ("components.trainer.run", "pipeline.dag", "pipeline.node", "pipeline.pod", "pipeline.results")
+_MODULES = (
+    "components.training.run",
+    "pipeline.dag",
+    "pipeline.execution.node",
+    "pipeline.execution.pod",
+    "pipeline.execution.results",
+)
 
 
 @dataclass(frozen=True)

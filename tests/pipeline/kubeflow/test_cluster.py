@@ -19,9 +19,10 @@ import yaml
 from ml_metadata.proto import metadata_store_pb2 as mlmd_proto
 from tfx.orchestration import metadata
 
-from pipeline.kubeflow.nodes import NODES, OF_SPANS, REPORT
-from pipeline.record import DONE, RUN_TYPE, cause_of
-from pipeline.store import SqliteSpec, connection
+from pipeline.config.metadata import SqliteSpec
+from pipeline.metadata.record import DONE, RUN_TYPE, cause_of
+from pipeline.metadata.store import connection
+from pipeline.nodes import NODES, OF_SPANS, REPORT
 from tests.pipeline.kubeflow.pods import Ended, Pods
 
 kfp = pytest.importorskip("kfp", reason="BIGVOCAB_EXTRAS=kubeflow installs the Kubeflow Pipelines SDK")

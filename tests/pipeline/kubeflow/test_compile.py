@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from pipeline.cli import main
-from pipeline.kubeflow.nodes import NODES, OF_SPANS, REPORT, node_names
-from pipeline.loading import ConfigurationError, load, loads
-from pipeline.store import MySqlSpec
+from pipeline.config.loading import ConfigurationError, load, loads
+from pipeline.config.metadata import MySqlSpec
+from pipeline.nodes import NODES, OF_SPANS, REPORT, node_names
 
 pytest.importorskip("kfp", reason="BIGVOCAB_EXTRAS=kubeflow installs the Kubeflow Pipelines SDK")
 

@@ -1,0 +1,127 @@
+"""`bigvocab bench ...`"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.cli.arguments import Parser, UserError, add_root, names, root_of
+from pipeline.config.loading import load
+from pipeline.terminal.exit_codes import INTERRUPTED
+
+_LOCAL = "{kind: local}"
+
+
+def add(commands: argparse._SubParsersAction[Parser]) -> None:
+    """Adds the commands."""
+    bench = commands.add_parser("bench", help="measure on this machine, against what else there is")
+    _add_benchmarks(bench.add_subparsers(required=True, metavar="WHAT", parser_class=Parser))
+
+
+def _add_benchmarks(benchmarks: argparse._SubParsersAction[Parser]) -> None:
+    softmax = benchmarks.add_parser("softmax", help="a training step of the output layer")
+    softmax.add_argument("--quick", action="store_true", help="B=1,024 and 25,000 classes, in a minute or two")
+    softmax.add_argument("--only", type=names, metavar="NAME,...", help="these variants; `training`: through fit")
+    softmax.add_argument("--rounds", type=int, metavar="N", help="turns of each (default: 7; --quick: 3)")
+    softmax.add_argument("--batch", type=_sizes, metavar="B,...", help="examples a step (default: 512,1024,4096)")
+    softmax.add_argument("--classes", type=_sizes, metavar="N,...", help="default: 10K,25K,100K,1M")
+    softmax.add_argument("--threads", type=int, metavar="N", help="of each process (default: all cores)")
+    softmax.add_argument("--check", action="store_true", help="are the bounds kept? exits with 1 if not")
+    softmax.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    softmax.set_defaults(do=_bench_softmax)
+    encoders = benchmarks.add_parser("encoders", help="what other encoders reach in the same time, on a run's data")
+    _add_trainings(encoders, "these encoders")
+    encoders.add_argument("--cpu-minutes", type=float, default=10, metavar="M", help="of each training (default: 10)")
+    encoders.set_defaults(do=_bench_encoders)
+    sampling = benchmarks.add_parser("sampling", help="what full and sampled softmax learn, on a run's data")
+    _add_trainings(sampling, "these forms of the loss beside the full one")
+    sampling.add_argument("--steps", type=int, default=900, metavar="N", help="of each training (default: 900)")
+    sampling.set_defaults(do=_bench_sampling)
+    ingest = benchmarks.add_parser("ingest", help="from the source to transformed records, node by node")
+    ingest.add_argument("--only", type=names, metavar="NAME,...", help="sequences, rows, corpus (default: all)")
+    ingest.add_argument(
+        "--sizes", type=_sizes, default=[100_000, 1_000_000], metavar="N,...",
+        help="examples: windows, or labelled rows (default: 100K,1M)",
+    )  # fmt: skip
+    ingest.add_argument(
+        "--spans", type=int, metavar="N", help="instead: what Transform takes for one new span after N older ones"
+    )
+    ingest.add_argument(
+        "--beam",
+        default=_LOCAL,
+        metavar="YAML",
+        help="another engine, as '{kind: flink, endpoint: \"jobs:8099\"}'",
+    )
+    ingest.add_argument("--check", action="store_true", help="are the bounds kept? exits with 1 if not")
+    ingest.add_argument("--json", type=Path, metavar="FILE", help="write all figures there, as they come")
+    ingest.set_defaults(do=_bench_ingest)
+
+
+def _add_trainings(parser: Parser, only: str) -> None:
+    add_root(parser)
+    parser.add_argument("--only", type=names, metavar="NAME,...", help=only)
+    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="trainings of each (default: 3)")
+
+
+def _sizes(text: str) -> list[int]:
+    """As in 512,25K,1M."""
+    found = [re.fullmatch(r"\s*(\d+)([KkMm]?)\s*", part) for part in text.split(",")]
+    if not all(found):
+        raise argparse.ArgumentTypeError(f"expected numbers as in 512,25K,1M, not '{text}'")
+    return [int(size[1]) * {"": 1, "k": 1_000, "m": 1_000_000}[size[2].lower()] for size in found if size]
+
+
+def _bench_softmax(arguments: argparse.Namespace) -> int:
+    from benchmarks import commands as bench
+
+    options = bench.Options(
+        only=arguments.only,
+        batches=arguments.batch,
+        classes=arguments.classes,
+        rounds=arguments.rounds,
+        threads=arguments.threads,
+        quick=arguments.quick,
+        check=arguments.check,
+    )
+    return _measured(lambda: bench.softmax(options, sys.stdout, arguments.json))
+
+
+def _bench_encoders(arguments: argparse.Namespace) -> int:
+    config, root = load(arguments.preset), root_of(arguments)
+    from benchmarks import commands as bench
+
+    seeds, minutes = arguments.seeds, arguments.cpu_minutes
+    return _measured(lambda: bench.encoders(config, root, arguments.only, seeds, minutes, sys.stdout))
+
+
+def _bench_sampling(arguments: argparse.Namespace) -> int:
+    config, root = load(arguments.preset), root_of(arguments)
+    from benchmarks import commands as bench
+
+    seeds, steps = arguments.seeds, arguments.steps
+    return _measured(lambda: bench.sampling(config, root, arguments.only, seeds, steps, sys.stdout))
+
+
+def _bench_ingest(arguments: argparse.Namespace) -> int:
+    from benchmarks import commands as bench
+
+    sizes, check = arguments.sizes, arguments.check
+    if arguments.spans is not None:
+        if check or arguments.beam != _LOCAL:
+            raise UserError("--check and --beam do not go with --spans")
+        return _measured(lambda: bench.spans(arguments.only, arguments.spans, sizes, sys.stdout, arguments.json))
+    return _measured(lambda: bench.ingest(arguments.only, sizes, check, sys.stdout, arguments.json, arguments.beam))
+
+
+def _measured(do: Callable[[], int]) -> int:
+    from benchmarks.commands import BenchError
+
+    try:
+        return do()
+    except BenchError as error:
+        raise UserError(str(error)) from error
+    except KeyboardInterrupt:
+        return INTERRUPTED

@@ -1,0 +1,349 @@
+"""`bigvocab bench`: measures on this machine, and prints tables."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from benchmarks import encoders as encoder_arms
+from benchmarks import sampling as sampling_forms
+from benchmarks.ingest import measure as ingest_measure
+from benchmarks.ingest import report as ingest_report
+from benchmarks.ingest import spans as ingest_spans
+from benchmarks.ingest.data import CORPUS, WRITERS
+from benchmarks.ingest.stage import TARGET as STAGE
+from benchmarks.machine import Machine, this_machine
+from benchmarks.processes import WorkerError
+from benchmarks.softmax import report
+from benchmarks.softmax.grid import Grid, measure
+from benchmarks.softmax.results import BATCH, BOUNDS, CLASSES, MANY_CLASSES, Results
+from benchmarks.softmax.training import estimate_training, measure_training
+from benchmarks.softmax.variants import VARIANTS
+from benchmarks.trainings import Data, newest
+from components.ingest.errors import nearest
+from pipeline.config.beam import BeamSpec, option_faults
+from pipeline.config.spec import Config
+from pipeline.paths import Paths
+
+TRAINING = "training"
+
+
+class BenchError(ValueError):
+    """A wrong option, said in a sentence."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is asked for; None where nothing was said.
+
+    Attributes:
+        only: variants, or `training`, by name.
+        batches: examples a step.
+        classes: numbers of classes.
+        rounds: turns of each variant.
+        threads: of each process.
+        quick: the size that matters most, for a minute.
+        check: what must hold.
+    """
+
+    only: Sequence[str] | None = None
+    batches: Sequence[int] | None = None
+    classes: Sequence[int] | None = None
+    rounds: int | None = None
+    threads: int | None = None
+    quick: bool = False
+    check: bool = False
+
+    def names(self) -> list[str]:
+        """What is measured, in the order of the tables.
+
+        Raises:
+            BenchError: a name that there is not.
+        """
+        known = [*VARIANTS, TRAINING]
+        if self.only is None:
+            return list(VARIANTS) if self.quick and not self.check else known
+        return _chosen(self.only, known)
+
+    def grid(self, cores: int) -> Grid:
+        """The variants' part.
+
+        Raises:
+            BenchError: a number that cannot be.
+        """
+        classes, batches, rounds = (10_000, 25_000, 100_000, 1_000_000), (512, 1_024, 4_096), 7
+        if self.quick:
+            classes, batches, rounds = (CLASSES,), (BATCH,), 3
+        if self.check:
+            classes, batches = (CLASSES, MANY_CLASSES), (BATCH,)
+        grid = Grid(
+            [name for name in self.names() if name != TRAINING],
+            sorted(set(self.classes or classes)),
+            sorted(set(self.batches or batches)),
+            self.rounds if self.rounds is not None else rounds,
+            self.threads if self.threads is not None else cores,
+        )
+        for option, values, least in (
+            ("--classes", grid.classes, 100),
+            ("--batch", grid.batches, 1),
+            ("--rounds", [grid.rounds], 1),
+            ("--threads", [grid.threads], 1),
+        ):
+            if min(values) < least:
+                raise BenchError(f"{option} must be at least {least}, not {min(values)}")
+        return grid
+
+
+def softmax(options: Options, out: TextIO, file: Path | None = None) -> int:
+    """Measures and prints; progress goes to standard error.
+
+    Args:
+        options: what is to be measured.
+        out: takes the tables.
+        file: takes all figures as JSON.
+
+    Returns:
+        0, or 1 when a variant failed, or when what must hold was asked for and does not.
+
+    Raises:
+        BenchError: a wrong option.
+    """
+    machine = this_machine()
+    grid, whole = options.grid(machine.cores), TRAINING in options.names()
+    _check_folder(file)
+    say = _progress()
+    seconds = grid.estimate() + (estimate_training(grid.rounds) if whole else 0)
+    say(f"this takes about {max(1, round(seconds / 60))} min on two cores that do nothing else")
+    results = Results(machine, grid.threads)
+    _print(out, [f"{machine}; {grid.threads} thread{'s' if grid.threads > 1 else ''} a process.", ""])
+    if grid.variants:
+        _print(out, [*report.legend(list(grid.variants)), ""])
+        for cell in measure(grid, say):
+            results.cells[cell.problem.classes, cell.problem.batch] = cell
+            _print(out, [*report.cell_lines(cell), ""])
+    if whole:
+        classes, batch = (options.classes or [CLASSES])[0], (options.batches or [BATCH])[0]
+        results.training = measure_training(classes, batch, grid.rounds, grid.threads, say)
+        _print(out, [*report.training_lines(results.training), ""])
+    if len(results.cells) > 1:
+        _print(out, [*report.overview(results.cells), ""])
+    if options.check:
+        _print(out, report.bound_lines(results))
+    if file:
+        file.write_text(json.dumps(results.as_json(), indent=1) + "\n", encoding="utf-8")
+    for failure in results.failures:
+        sys.stderr.write(f"{failure}\n")
+    missed = options.check and any(bound.missed(results) for bound in BOUNDS)
+    return 1 if missed or results.failures else 0
+
+
+def encoders(
+    config: Config, root: Path, only: Sequence[str] | None, seeds: int, cpu_minutes: float, out: TextIO
+) -> int:
+    """Trains encoders for equal CPU time on what a run has transformed, and prints what they reach.
+
+    Args:
+        config: of the run: what its columns mean.
+        root: of the run.
+        only: encoders, by name; None: all.
+        seeds: trainings of each.
+        cpu_minutes: of each training.
+        out: takes the table.
+
+    Raises:
+        BenchError: a wrong option, or a root without a run.
+    """
+    names = _chosen(only, encoder_arms.ARMS)
+    if seeds < 1 or cpu_minutes <= 0:
+        raise BenchError("--seeds and --cpu-minutes must be above 0")
+    data, machine, say = transformed(config, root), this_machine(), _progress()
+    say(f"{len(names) * seeds} trainings of {cpu_minutes:g} CPU minutes each, {machine.cores} at once")
+    reached = encoder_arms.compare(data, names, seeds, 60 * cpu_minutes, machine.cores, say)
+    about = f"{cpu_minutes:g} CPU minutes each, eval split"
+    _print(out, [_heading(machine, seeds, about), "", *encoder_arms.lines(reached)])
+    return 0
+
+
+def sampling(config: Config, root: Path, only: Sequence[str] | None, seeds: int, steps: int, out: TextIO) -> int:
+    """Trains with the full and the sampled softmax on what a run has transformed, and prints what they reach.
+
+    Args:
+        config: of the run: what its columns mean.
+        root: of the run.
+        only: forms of the loss, by name; None: all. The full one is always there.
+        seeds: trainings of each.
+        steps: of each training at equal examples.
+        out: takes the tables.
+
+    Raises:
+        BenchError: a wrong option, or a root without a run.
+    """
+    forms = _chosen(only, sampling_forms.FORMS)
+    if seeds < 1 or steps < 2:
+        raise BenchError("--seeds must be above 0 and --steps above 1")
+    data, machine, say = transformed(config, root), this_machine(), _progress()
+    say(f"trainings of {steps:,} steps, {machine.cores} at once")
+    learned = sampling_forms.compare(data, forms, seeds, steps, machine.cores, say)
+    about = f"{steps:,} steps of {BATCH:,} examples, eval split"
+    _print(out, [_heading(machine, seeds, about), "", *sampling_forms.lines(learned)])
+    return 0
+
+
+def ingest(
+    only: Sequence[str] | None,
+    sizes: Sequence[int],
+    check: bool,
+    out: TextIO,
+    file: Path | None = None,
+    beam: str = "{kind: local}",
+) -> int:
+    """Measures the nodes from the source to what the Trainer reads, and prints tables; progress to standard error.
+
+    Args:
+        only: data, by name; None: all.
+        sizes: examples: windows of sequences, labelled rows. The default corpus has its own.
+        check: what must hold.
+        out: takes the tables.
+        file: takes all figures as JSON.
+        beam: the engine, as YAML: what a configuration has under `beam`.
+
+    Returns:
+        0, or 1 when a node failed, or when what must hold was asked for and does not.
+
+    Raises:
+        BenchError: a wrong option.
+    """
+    names = _chosen(only, WRITERS)
+    if not sizes or min(sizes) < 1_000:
+        raise BenchError("--sizes must be at least 1,000: the splits of fewer rows may be empty")
+    _check_folder(file)
+    machine, say = this_machine(), _progress()
+    results = ingest_measure.Results(machine, [], [], _engine(beam))
+    wanted = [(name, size) for name in names for size in ([0] if name == CORPUS else sorted(set(sizes)))]
+    for _ in ingest_measure.measure(STAGE, wanted, machine.cores, say, results):
+        if file:  # As it goes: large sizes take long.
+            file.write_text(json.dumps(results.as_json(), indent=1) + "\n", encoding="utf-8")
+    _print(out, [f"{machine}.", "", *ingest_report.engine_lines(results), *ingest_report.stage_lines(results)])
+    _print(out, ["", *ingest_report.growth_lines(results)])
+    if check:
+        _print(out, ["", *ingest_report.bound_lines(results)])
+    for failure in results.failures:
+        sys.stderr.write(f"{failure}\n")
+    return 1 if results.failures or (check and ingest_report.missed(results)) else 0
+
+
+def _engine(text: str) -> dict[str, Any]:
+    """What a configuration has under `beam`, from YAML; what is wrong with it is a `BenchError`."""
+    try:
+        found = TypeAdapter(BeamSpec).validate_python(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise BenchError(f"--beam: no YAML: {text}") from error
+    except ValidationError as error:
+        faults = [": ".join(filter(None, (".".join(map(str, e["loc"])), e["msg"]))) for e in error.errors()]
+        raise BenchError(f"--beam: {'; '.join(faults)}") from error
+    if faults := option_faults(found):
+        raise BenchError("; ".join(faults))
+    return found.model_dump(mode="json", exclude_none=True)
+
+
+def spans(only: Sequence[str] | None, older: int, sizes: Sequence[int], out: TextIO, file: Path | None = None) -> int:
+    """Measures what a new span costs Transform, with what it counted of the older ones and without.
+
+    Args:
+        only: names of `benchmarks.ingest.spans.DATA`; None: all.
+        older: how many spans are there before the new one.
+        sizes: examples of all spans together; each size has a table.
+        out: takes the tables.
+        file: takes all figures as JSON.
+
+    Returns:
+        0, or 1 when a node failed.
+
+    Raises:
+        BenchError: a wrong option.
+    """
+    if older < 1 or not sizes or min(sizes) < 20_000 * (older + 1):
+        raise BenchError(
+            "--spans takes one older span or more, and --sizes 20,000 examples for each: splits may be empty"
+        )
+    _check_folder(file)
+    chosen = _chosen(only, ingest_spans.DATA)
+    machine, say = this_machine(), _progress()
+    found = []
+    for size in sorted(set(sizes)):
+        results = ingest_spans.Results(machine, [])
+        for data in chosen:
+            try:
+                ingest_spans.measure(STAGE, data, older, size, machine.cores, say, results)
+            except WorkerError as error:
+                sys.stderr.write(f"{error}\n{error.trace}\n")
+                return 1
+        found.append(results)
+        _print(out, [f"{machine}.", "", *ingest_spans.lines(results)])
+    if file:
+        file.write_text(json.dumps([results.as_json() for results in found], indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+def _check_folder(file: Path | None) -> None:
+    """Before hours are measured: raises BenchError when the figures could not be written."""
+    if file and not file.parent.is_dir():
+        raise BenchError(f"--json: {file.parent} is not a folder")
+
+
+def _chosen(only: Sequence[str] | None, known: Iterable[str]) -> list[str]:
+    """The names of `only`, in the order of the known ones; None: all. Raises BenchError for a name there is not."""
+    names = list(known)
+    for name in only or []:
+        if name not in names:
+            raise BenchError(f"--only: there is no '{name}'{nearest(name, names)}")
+    return names if only is None else [name for name in names if name in only]
+
+
+def transformed(config: Config, root: Path) -> Data:
+    """What a run has left for trainings.
+
+    Args:
+        config: of the run.
+        root: of the run.
+
+    Raises:
+        BenchError: the root is without a run, or its label is no class.
+    """
+    if config.data.label_kind != "class":
+        raise BenchError(f"the label of {config.name} is a number: there is no softmax to learn with")
+    found = newest(Path(Paths.of(root).artifacts))
+    if found is None:
+        raise BenchError(
+            f"{root} holds no transformed data: run `bigvocab run --root {root}` first, or name another root"
+        )
+    return Data(*found, config.data.model_dump_json(), config.vocabulary.oov_buckets)
+
+
+def _heading(machine: Machine, seeds: int, about: str) -> str:
+    return f"{machine}; {seeds} seed{'s' if seeds > 1 else ''}, {about}; each training has one thread."
+
+
+def _progress() -> Callable[[str], None]:
+    """Says to standard error what is being done, and when."""
+    started = time.monotonic()
+
+    def say(text: str) -> None:
+        sys.stderr.write(f"[{time.monotonic() - started:5.0f} s] {text}\n")
+        sys.stderr.flush()
+
+    return say
+
+
+def _print(out: TextIO, lines: Iterable[str]) -> None:
+    for line in lines:
+        out.write(f"{line}\n")
+    out.flush()

@@ -1,0 +1,68 @@
+"""One node of a pipeline, as a workload of `bigvocab bench ingest`."""
+
+from __future__ import annotations
+
+import io
+import os
+
+from benchmarks.timing import Spent, Stopwatch
+from pipeline.config.loading import load
+from pipeline.paths import Paths
+from pipeline.terminal.console import Console
+
+TARGET = "benchmarks.ingest.stage:Stage"
+_RUN = "bench"
+_BEFORE = {"Transform": ("Window", "ImportSchemaGen", "ExampleValidator", "AnalyzerCache")}
+
+
+class Stage:
+    """Runs a node as `bigvocab run` does.
+
+    Args:
+        configuration: a file.
+        root: of the run.
+        threads: of the libraries' own thread pools, which the environment has set.
+    """
+
+    def __init__(self, configuration: str, root: str, threads: int) -> None:
+        from pipeline import dag
+        from pipeline.execution import node, spans
+
+        self._config, self._paths = load(configuration), Paths.of(root)
+        self._paths.prepare()
+        self._spans = spans.plan(self._config.data)
+        self._run_id = f"{_RUN}-{len(self._spans)}"
+        self._ir = node.compiled(dag.build(self._config, self._paths, self._spans), self._run_id)
+        self._node = ""
+
+    def prepare(self, node: str) -> None:
+        """Runs what comes between it and the node measured before; of data in spans, ingests all but the newest."""
+        from pipeline.execution import spans
+        from pipeline.execution.runner import interruptible
+
+        if node == "ExampleGen":
+            unseen = Console(io.StringIO())
+            with interruptible() as interruption:
+                spans.ingest_earlier(self._config, self._paths, self._spans, self._run_id, unseen, interruption)
+        there = {n.pipeline_node.node_info.id for n in self._ir.nodes}
+        for earlier in _BEFORE.get(node, ()):
+            if earlier in there:
+                self._run(earlier)
+        self._node = node
+
+    def turn(self, steps: int) -> Spent:
+        """Runs the node; child processes' CPU time counts."""
+        watch, before = Stopwatch(), _children()
+        self._run(self._node)
+        spent = watch.spent(steps)
+        return Spent(steps, spent.cpu + _children() - before, spent.wall)
+
+    def _run(self, name: str) -> None:
+        from pipeline.execution.node import run_node
+
+        run_node(self._ir, next(n.pipeline_node for n in self._ir.nodes if n.pipeline_node.node_info.id == name))
+
+
+def _children() -> float:
+    times = os.times()
+    return times.children_user + times.children_system

@@ -1,0 +1,1 @@
+"""The Baselines node: metrics that counting alone reaches on the same test rows."""

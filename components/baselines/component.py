@@ -1,0 +1,79 @@
+"""The Baselines node: what counting alone reaches on the same test rows."""
+
+from __future__ import annotations
+
+from tfx import types
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import component_spec, standard_artifacts
+
+from components.baselines.executor import Executor
+from components.ingest.spec import DataSpec
+from components.metrics.bands import BandSpec
+
+
+class BaselineMetrics(types.Artifact):
+    """A folder with `baselines.json`: metrics of the counting baselines over the test split."""
+
+    TYPE_NAME = "BaselineMetrics"
+
+
+class BaselinesSpec(component_spec.ComponentSpec):
+    """The node's interface."""
+
+    PARAMETERS = {
+        "data": component_spec.ExecutionParameter(type=str),
+        "bands": component_spec.ExecutionParameter(type=str),
+        "code": component_spec.ExecutionParameter(type=str),
+    }
+    INPUTS = {
+        "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
+        "transform_graph": component_spec.ChannelParameter(type=standard_artifacts.TransformGraph),
+    }
+    OUTPUTS = {
+        "baselines": component_spec.ChannelParameter(type=BaselineMetrics),
+        # Not `examples`: TFX wants names that differ between inputs and outputs.
+        "test_examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
+    }
+
+
+class Baselines(base_component.BaseComponent):
+    """Counts the baselines on the train split and measures them on the test split.
+
+    Outputs:
+        baselines: `baselines.json`.
+        test_examples: the test split, each row with a float feature for each baseline of the label and of each further
+            target, named by `Part.feature`: the baseline's sums over the row's labels, in the order of `Part.columns`,
+            squares as their roots. The Evaluator reads these, so that it slices the baselines like the model.
+    """
+
+    SPEC_CLASS = BaselinesSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+
+    def __init__(
+        self,
+        examples: types.BaseChannel,
+        transform_graph: types.BaseChannel,
+        data: DataSpec,
+        bands: BandSpec,
+        code: str = "",
+    ) -> None:
+        """Makes the node.
+
+        Args:
+            examples: ExampleGen's, with the splits train and test.
+            transform_graph: Transform's, with the vocabularies.
+            data: columns, targets and shape.
+            bands: of labels.
+            code: a fingerprint of the code, so that changed code is not answered from the cache.
+        """
+        super().__init__(
+            BaselinesSpec(
+                examples=examples,
+                transform_graph=transform_graph,
+                data=data.model_dump_json(),
+                bands=bands.model_dump_json(),
+                code=code,
+                baselines=types.Channel(type=BaselineMetrics),
+                test_examples=types.Channel(type=standard_artifacts.Examples),
+            )
+        )

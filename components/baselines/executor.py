@@ -1,0 +1,139 @@
+"""The executor of the Baselines node."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_transform as tft
+from numpy.typing import NDArray
+from tfx import types
+from tfx.components.util import examples_utils
+from tfx.dsl.components.base import base_executor
+from tfx.types import artifact_utils
+
+from components.baselines.ngrams import Baselines
+from components.baselines.outside import Outside
+from components.baselines.reading import Encoder, read_records
+from components.baselines.targets import TargetBaselines
+from components.files import matching
+from components.ingest.driver import SPAN_NAME
+from components.ingest.spec import DataSpec
+from components.ingest.window import span_of
+from components.metrics.bands import BandSpec
+from components.metrics.parts import label_part
+from components.preprocessing.vocabulary import Vocabulary, category_file, read_vocabulary, vocabularies
+
+BASELINES_FILE = "baselines.json"
+TRAIN, TEST = "train", "test"
+
+
+class Executor(base_executor.BaseExecutor):
+    """Counts n-grams on the train split, measures them on the test split and writes the sums beside each test row.
+
+    The same for the frequencies of each further target, and for the mean of what is a number.
+    """
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Runs the node.
+
+        Args:
+            input_dict: `examples`, raw rows with the splits train and test; `transform_graph`, with the vocabularies.
+            output_dict: `baselines`, for `baselines.json`, of spans with the rates of each; `test_examples`, the test
+                split with a feature for each baseline.
+            exec_properties: `data` and `bands`, specs as JSON.
+
+        Raises:
+            ValueError: a split is missing, or has no label to count or measure.
+        """
+        data = DataSpec.model_validate_json(exec_properties["data"])
+        bands = BandSpec.model_validate_json(exec_properties["bands"])
+        examples = input_dict["examples"]
+        graph = artifact_utils.get_single_uri(input_dict["transform_graph"])
+        transform = tft.TFTransformOutput(graph)
+        known = vocabularies(transform)
+        encoder = Encoder(data, known["inputs"], known.get("labels"))
+        label = label_part(data)
+        ngrams = Baselines(data.shape, encoder, bands) if label.kind == "label" else None
+        targets = TargetBaselines(data, _target_vocabularies(data, transform))
+
+        for path in _files(examples, TRAIN):
+            for records in read_records(path):
+                targets.count(records)
+                if ngrams:
+                    ngrams.count(encoder(records))
+        if ngrams:
+            ngrams.estimate()
+        output = artifact_utils.get_single_instance(output_dict["test_examples"])
+        _describe(output, artifact_utils.get_single_instance(examples[:1]))
+        folder = artifact_utils.get_split_uri([output], TEST)
+        tf.io.gfile.makedirs(folder)
+        files = [(part, path) for part, artifact in enumerate(examples) for path in _files([artifact], TEST)]
+        outside = [Outside() for _ in examples]
+        for number, (part, path) in enumerate(files):
+            name = f"data_tfrecord-{number:05d}-of-{len(files):05d}.gz"
+            with tf.io.TFRecordWriter(f"{folder}/{name}", options="GZIP") as writer:
+                for records in read_records(path):
+                    outside[part].add_inputs(*encoder.count_inputs(records))
+                    sums = targets.measure(records)
+                    if ngrams:
+                        cut = encoder(records)
+                        outside[part].add_labels(cut.labels)
+                        measured = ngrams.measure(cut)
+                        sums |= {label.feature(name): values for name, values in measured.items()}
+                    for record in _with_sums(records, sums):
+                        writer.write(record)
+
+        found = targets.summary() | (ngrams.summary() if ngrams else {})
+        rates = sum(outside, Outside()).rates()
+        rates["labels"] = found["metrics"]["popular"]["oov_rate"] if ngrams else None
+        about = {"split": TEST, **found, "out_of_vocabulary_rate": rates}
+        if any(artifact.has_custom_property(SPAN_NAME) for artifact in examples):
+            about["spans"] = {span_of(artifact): part.rates() for artifact, part in zip(examples, outside, strict=True)}
+        summary = json.dumps(about, indent=2, allow_nan=False)
+        target = artifact_utils.get_single_uri(output_dict["baselines"])
+        tf.io.gfile.makedirs(target)
+        with tf.io.gfile.GFile(f"{target}/{BASELINES_FILE}", "w") as file:
+            file.write(summary + "\n")
+
+
+def _files(examples: list[types.Artifact], split: str) -> list[str]:
+    patterns = examples_utils.get_split_file_patterns(examples, split)
+    files = matching(patterns)
+    if not files:
+        raise ValueError(f"the examples have no file in split '{split}': {', '.join(patterns)}")
+    return files
+
+
+def _describe(output: types.Artifact, source: types.Artifact) -> None:
+    """What the Evaluator needs to know to read the new Examples, and Resolvers to tell spans apart."""
+    output.split_names = artifact_utils.encode_split_names([TEST])
+    output.span, output.version = source.span, source.version
+    examples_utils.set_payload_format(output, examples_utils.get_payload_format(source))
+    examples_utils.set_file_format(output, "tfrecords_gzip")
+
+
+def _target_vocabularies(data: DataSpec, transform: tft.TFTransformOutput) -> dict[str, Vocabulary]:
+    return {
+        name: read_vocabulary(str(transform.vocabulary_file_by_name(category_file(name))))
+        for name, target in data.targets.items()
+        if target.kind == "category"
+    }
+
+
+def _with_sums(records: list[bytes], sums: dict[str, NDArray[np.float64]]) -> Iterator[bytes]:
+    """Each serialized Example with one more feature for each baseline."""
+    for number, record in enumerate(records):
+        more = tf.train.Example()
+        for name, values in sums.items():
+            more.features.feature[name].float_list.value.extend(values[number])
+        # Serialized messages that are joined are merged: the features of both.
+        yield record + more.SerializeToString()

@@ -1,0 +1,251 @@
+"""Interpolated Kneser-Ney n-grams over a label vocabulary: the best that counting alone does.
+
+R. Kneser, H. Ney: Improved backing-off for m-gram language modeling, ICASSP 1995; in the interpolated form of
+S. Chen, J. Goodman: An empirical study of smoothing techniques for language modeling, 1999, equations 20 to 22:
+
+    P(w | u v) = max(c(u v w) - D, 0) / c(u v .)  +  D N1+(u v .) / c(u v .)  P(w | v)
+
+The highest order counts occurrences; a lower order counts the distinct words seen before (continuations), N1+(. v w).
+Each order has its own D = n1 / (n1 + 2 n2), with n1 and n2 the n-grams counted once and twice. Below the unigram stands
+the uniform distribution over the V classes, so that every class has a probability above zero and they sum to 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.baselines.counting import sum_by_key
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+class KneserNey:
+    """P(label | the one or two tokens before it), from n-gram counts.
+
+    Example:
+        >>> keys = packed(contexts, labels, n_contexts=4, n_classes=2)  # contexts (n, 1): bigrams
+        >>> model = KneserNey(*np.unique(keys, return_counts=True), order=2, n_contexts=4, n_classes=2)
+        >>> nll, rank = model.score(contexts, labels)
+    """
+
+    def __init__(
+        self, keys: Ints, counts: Ints, *, order: int, n_contexts: int, n_classes: int, continuation: bool = True
+    ) -> None:
+        """Estimates the model.
+
+        Args:
+            keys: (n,) distinct n-grams, ascending, as `counting.packed` makes them.
+            counts: (n,) how often each was seen, > 0.
+            order: 1 (popularity alone), 2 (bigrams) or 3 (trigrams).
+            n_contexts: context ids are in [0, n_contexts).
+            n_classes: label ids are in [0, n_classes).
+            continuation: lower orders count continuations. If not they count occurrences, which is absolute discounting
+                (Ney, Essen, Kneser 1994): right where contexts are no labels, so that a label continues nothing.
+
+        Raises:
+            ValueError: no n-gram was counted, or `order` is not 1, 2 or 3.
+        """
+        if order not in (1, 2, 3):
+            raise ValueError(f"order must be 1, 2 or 3, not {order}")
+        if not len(keys):
+            raise ValueError("no label of the train split is in the label vocabulary: nothing to count")
+        self._n_contexts, self._n_classes = n_contexts, n_classes
+        self.discounts: list[float] = []
+        """D of each order, the highest first."""
+        seen: list[_Seen] = []
+        for length in range(order - 1, 0, -1):
+            self.discounts.append(_discount(counts))
+            seen.append(_estimate(keys, counts, self.discounts[-1], n_classes))
+            shorter = keys % (n_contexts ** (length - 1) * n_classes)
+            keys, counts = sum_by_key(shorter, np.ones_like(counts) if continuation else counts)
+        self.discounts.append(_discount(counts))
+        self._unigram = np.full(n_classes, self.discounts[-1] * len(keys) / counts.sum() / n_classes)
+        self._unigram[keys] += (counts - self.discounts[-1]) / counts.sum()
+        by_probability = np.argsort(-self._unigram, kind="stable")  # ties: the smaller id first
+        self._falling = self._unigram[by_probability]
+        self._place = np.empty(n_classes, np.int64)
+        self._place[by_probability] = np.arange(n_classes)
+        self._orders: list[_Order] = []  # the lowest first
+        for table in reversed(seen):
+            at = self._lookup(np.repeat(table.contexts, table.sizes), table.keys % n_classes)
+            scores = table.mass + np.repeat(table.backoff, table.sizes) * at.probability[-1]
+            self._orders.append(_Order(table, scores, self._before(at), n_classes))
+
+    def probabilities(self, context: Ints) -> Floats:
+        """P of every class after one context (k,), the latest last; k >= order - 1. Returns (n_classes,)."""
+        result = self._unigram.copy()
+        for length, order in enumerate(self._orders, start=1):
+            seen = order.seen
+            row = seen.rows(self._packed(context[np.newaxis], length))[0]
+            if row >= 0:
+                span = slice(seen.starts[row], seen.starts[row + 1])
+                result *= seen.backoff[row]
+                result[seen.keys[span] % self._n_classes] += seen.mass[span]
+        return result
+
+    def score(self, contexts: Ints, labels: Ints) -> tuple[Floats, Ints]:
+        """Negative log-probability and rank among all classes of each label.
+
+        Args:
+            contexts: (n, k) context ids, the latest last; k >= order - 1.
+            labels: (n,) ids in [0, n_classes).
+
+        Returns:
+            nll (n,) in nats; rank (n,), 1 for the most probable class, the smaller id first among equals.
+        """
+        at = self._lookup(self._packed(contexts, len(self._orders)), labels)
+        return -np.log(at.probability[-1]), 1 + self._before(at)
+
+    def _packed(self, contexts: Ints, length: int) -> Ints:
+        key = np.zeros(len(contexts), np.int64)
+        for column in contexts[:, contexts.shape[1] - length :].T:
+            key = key * self._n_contexts + column
+        return key
+
+    def _lookup(self, context: Ints, labels: Ints) -> _Lookup:
+        """Follows labels and packed contexts (n,) through all orders made so far."""
+        result = _Lookup(labels, [], [], [self._unigram[labels]])
+        for length, order in enumerate(self._orders, start=1):
+            rows, mass = order.seen.find(context % self._n_contexts**length, labels, self._n_classes)
+            result.rows.append(rows)
+            result.mass.append(mass)
+            result.probability.append(mass + order.backoff(rows) * result.probability[-1])
+        return result
+
+    def _before(self, at: _Lookup) -> Ints:
+        """(n,) how many classes stand before each label in the highest order made so far."""
+        exact = np.ones(len(at.labels), bool)
+        return self._before_in(len(self._orders), at, at.probability[-1], exact)
+
+    def _before_in(self, order: int, at: _Lookup, bound: Floats, exact: Bools) -> Ints:
+        """Classes before each label in an order's ranking, without going through them all.
+
+        The ranking of an order is that of the order below, but for the classes seen after its context. So: those before
+        the label in the order below, less those of them that were seen, plus the seen ones before it here.
+
+        Args:
+            order: 0 for the unigram.
+            at: (n,) labels.
+            bound: (n,) classes above this probability are before. Read where not `exact`.
+            exact: (n,) the label has no mass of its own above this order, so that its own place counts, ties included.
+                Elsewhere the bound comes from a seen label, and being equal to an unseen class would be a coincidence.
+        """
+        if order == 0:
+            return np.where(exact, self._place[at.labels], np.searchsorted(-self._falling, -bound))
+        here, rows = self._orders[order - 1], at.rows[order - 1]
+        bound = np.where(exact, at.probability[order], bound)
+        unseen = exact & (at.mass[order - 1] == 0)
+        below = self._before_in(order - 1, at, bound / here.backoff(rows), unseen)
+        seen = here.scores_before(rows, bound, np.where(exact, at.labels, -1))
+        return below - here.places_before(rows, below) + seen
+
+
+@dataclass(frozen=True)
+class _Lookup:
+    """Labels (n,) and what each order knows of them, the lowest first; `probability` starts with the unigram's."""
+
+    labels: Ints
+    rows: list[Ints]
+    mass: list[Floats]
+    probability: list[Floats]
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """The n-grams of one order, rows of successors by context.
+
+    Attributes:
+        keys: (n,) packed n-grams, ascending.
+        contexts: (m,) packed contexts, ascending.
+        starts: (m + 1,) where the n-grams of each context start.
+        mass: (n,) max(c - D, 0) / c(context).
+        backoff: (m,) D N1+(context .) / c(context): the share left to the order below.
+    """
+
+    keys: Ints
+    contexts: Ints
+    starts: Ints
+    mass: Floats
+    backoff: Floats
+
+    @property
+    def sizes(self) -> Ints:
+        """(m,) successors of each context: N1+(context .)."""
+        return np.diff(self.starts)
+
+    def rows(self, contexts: Ints) -> Ints:
+        """The row of each packed context, -1 where it was never seen."""
+        return _find(self.contexts, contexts)
+
+    def find(self, contexts: Ints, labels: Ints, n_classes: int) -> tuple[Ints, Floats]:
+        """Row, -1 where never seen, and mass of each label."""
+        entry = _find(self.keys, contexts * n_classes + labels)
+        return self.rows(contexts), np.where(entry >= 0, self.mass[entry], 0.0)
+
+
+class _Order:
+    """An order with its n-grams ranked within each context."""
+
+    def __init__(self, seen: _Seen, scores: Floats, places: Ints, n_classes: int) -> None:
+        """`scores` (n,): P of each n-gram. `places` (n,): its place, from 0, in the order below."""
+        self.seen = seen
+        rows = np.repeat(np.arange(len(seen.contexts)), seen.sizes)
+        ranked = np.lexsort((-scores, rows))  # stable: among equals the smaller label first
+        self._scores, self._words = scores[ranked], (seen.keys % n_classes)[ranked]
+        self._places = places[np.lexsort((places, rows))]
+
+    def backoff(self, rows: Ints) -> Floats:
+        """(n,) the share left to the order below: all of it where the context was never seen."""
+        return np.where(rows >= 0, self.seen.backoff[rows], 1.0)
+
+    def scores_before(self, rows: Ints, bound: Floats, labels: Ints) -> Ints:
+        """(n,) successors with a probability above the bound, or equal to it and with a smaller label."""
+
+        def before(at: Ints, of: Ints) -> Bools:
+            return (self._scores[at] > bound[of]) | ((self._scores[at] == bound[of]) & (self._words[at] < labels[of]))
+
+        return self._search(rows, before)
+
+    def places_before(self, rows: Ints, places: Ints) -> Ints:
+        """(n,) successors whose place in the order below is before the given one."""
+        return self._search(rows, lambda at, of: self._places[at] < places[of])
+
+    def _search(self, rows: Ints, before: Callable[[Ints, Ints], Bools]) -> Ints:
+        """Binary search in the row of each query, all queries at once: how many at its start are `before`."""
+        start = np.where(rows >= 0, self.seen.starts[rows], 0)
+        low, high = start.copy(), np.where(rows >= 0, self.seen.starts[rows + 1], 0)
+        open_ = np.flatnonzero(low < high)
+        while len(open_):
+            middle = (low[open_] + high[open_]) // 2
+            right = before(middle, open_)
+            low[open_[right]] = middle[right] + 1
+            high[open_[~right]] = middle[~right]
+            open_ = open_[low[open_] < high[open_]]
+        return low - start
+
+
+def _estimate(keys: Ints, counts: Ints, discount: float, n_classes: int) -> _Seen:
+    context = keys // n_classes
+    first = np.flatnonzero(np.diff(context, prepend=context[:1] - 1))
+    starts = np.append(first, len(keys))
+    total = np.add.reduceat(counts, first)
+    mass = (counts - discount) / np.repeat(total, np.diff(starts))
+    return _Seen(keys, context[first], starts, mass, discount * np.diff(starts) / total)
+
+
+def _discount(counts: Ints) -> float:
+    """D = n1 / (n1 + 2 n2), at most 1."""
+    once, twice = int((counts == 1).sum()), int((counts == 2).sum())
+    # With nothing seen once the estimate is 0, and an unseen class would be impossible.
+    return once / (once + 2 * twice) if once else 0.5
+
+
+def _find(sorted_keys: Ints, wanted: Ints) -> Ints:
+    at = np.minimum(np.searchsorted(sorted_keys, wanted), len(sorted_keys) - 1)
+    return np.where(sorted_keys[at] == wanted, at, -1)

@@ -1,0 +1,17 @@
+"""Models that were blessed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tfx import types
+from tfx.components.evaluator import constants
+
+
+def blessings_by_model(blessings: Iterable[types.Artifact]) -> dict[int, types.Artifact]:
+    """The blessings that bless, by the id of their model."""
+    return {
+        blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY): blessing
+        for blessing in blessings
+        if blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY) == constants.BLESSED_VALUE
+    }

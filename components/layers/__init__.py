@@ -1,0 +1,1 @@
+"""The mathematics as Keras layers: head, losses, proposal, sweep, optimizers, encoders."""

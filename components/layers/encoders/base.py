@@ -1,0 +1,241 @@
+"""What the encoders have in common: features that join the inputs, a hidden layer after them, and how they draw."""
+
+# TensorFlow's and Keras's annotations are narrower than what they take and give.
+# pyright: reportArgumentType=false, reportOptionalMemberAccess=false
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from components.layers.gradients import gather_rows
+from components.names import name_of, short
+
+
+def uniform(seed: int) -> keras.initializers.Initializer:
+    """Of embeddings."""
+    return keras.initializers.RandomUniform(-0.05, 0.05, seed=seed)
+
+
+def glorot(seed: int) -> keras.initializers.Initializer:
+    """Of matrices."""
+    return keras.initializers.GlorotUniform(seed=seed)
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Inside, Keras layers that were given no seed get theirs from this one: Keras draws them from `random`."""
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+def dropped(values: tf.Tensor, rate: float, seed: tf.Tensor | None, number: int) -> tf.Tensor:
+    """Dropout that keeps no state.
+
+    Args:
+        values: what is dropped, any shape.
+        rate: share of them.
+        seed: (2,) int32; none where nothing is to be dropped.
+        number: of this draw, each under one seed having its own.
+    """
+    if seed is None or rate == 0.0:
+        return values
+    return tf.nn.experimental.stateless_dropout(values, rate, tf.random.experimental.stateless_fold_in(seed, number))
+
+
+def lookup(layer: keras.layers.Embedding, ids: tf.Tensor) -> tf.Tensor:
+    """What the layer gives for ids; called, it would read its whole table first."""
+    return gather_rows(layer.embeddings, ids)
+
+
+def stateless(layer: keras.layers.Layer, inputs: Any, seed: tf.Tensor | None) -> Any:
+    """Calls a layer of Keras's own whose random draws, as of a dropout, follow from `seed` alone.
+
+    Keras keeps the state of its generators in variables, which a replica cannot change; here each generator is given a
+    state for this one call.
+
+    Args:
+        layer: built.
+        inputs: what it takes.
+        seed: (2,) int32, in training.
+    """
+    if seed is None:
+        return layer(inputs, training=False)
+    weights = {id(v) for v in layer.weights}
+    states = [v for v in layer.variables if id(v) not in weights]
+    drawn = [(v, tf.cast(tf.random.experimental.stateless_fold_in(seed, i), v.dtype)) for i, v in enumerate(states)]
+    with keras.StatelessScope(state_mapping=drawn):
+        return layer(inputs, training=True)
+
+
+class Encoder(keras.layers.Layer):
+    """From K input ids and the features of the row to one vector.
+
+    A subclass makes a vector of the ids. The features join it, and unless `hidden` is 0 a layer follows:
+
+        x = [ids' vector, numbers, categories]
+        h = norm(act(x U + c))                or, gated: norm((x U + c) * sigmoid(x V + d))
+
+    The gate is Dauphin et al., "Language Modeling with Gated Convolutional Networks" (2017); norm is layer
+    normalisation (Ba et al., 2016).
+
+    It is called as `encoder(inputs, dropout_seed=None)` with `input_ids` (batch, K) and the features (batch,) each, and
+    gives (batch, width) float32. `dropout_seed`, (2,) int32, is given in training: Keras's own dropout keeps a state,
+    which cannot be updated on several replicas at once. All variables are made in `build`. `embedding` is the layer
+    that holds the ids' table, `categories` those of the category features' by name.
+
+    Args:
+        ids: number of input ids, the padding id, their last, among them.
+        embedding: width of the ids' table.
+        numbers: names of the number features.
+        categories: names of the category features, each with its number of ids.
+        feature_embedding: width of each category's embedding.
+        hidden: width of h; 0: the vector is x.
+        activation: the name of a Keras activation, or "glu" for the gate.
+        normalize: whether there is a norm.
+        dropout: share of the hidden values dropped in training.
+        seed: of the weights.
+    """
+
+    def __init__(
+        self,
+        *,
+        ids: int,
+        embedding: int,
+        numbers: tuple[str, ...],
+        categories: dict[str, int],
+        feature_embedding: int,
+        hidden: int,
+        activation: str = "glu",
+        normalize: bool = True,
+        dropout: float = 0.0,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self._config: dict[str, Any] = {
+            "ids": ids, "embedding": embedding, "numbers": tuple(numbers), "categories": dict(categories),
+            "feature_embedding": feature_embedding, "hidden": hidden, "activation": activation,
+            "normalize": normalize, "dropout": dropout, "seed": seed,
+        }  # fmt: skip
+
+    @property
+    def width(self) -> int:
+        """Of the vectors, once built: what `join` gives, where a subclass does not say otherwise."""
+        return self._config["hidden"] or self._joined_width
+
+    @property
+    def shared_variables(self) -> list[keras.Variable]:
+        """The trained weights that all inputs share; not the embedding, where each id has a row of its own."""
+        raise NotImplementedError
+
+    @property
+    def id_tables(self) -> list[keras.Variable]:
+        """The trained weights with a row for each id."""
+        return [self.embedding.embeddings]
+
+    @property
+    def lookup_weights(self) -> list[keras.Variable]:
+        """The weights that `name_ids` and `adapt` set, and training leaves alone."""
+        return []
+
+    @property
+    def own_tables(self) -> dict[str, keras.Variable]:
+        """The trained weights with a row for each entry of a vocabulary of the encoder's own, by its name."""
+        return {}
+
+    @property
+    def own_vocabularies(self) -> dict[str, list[str]]:
+        """The entries of these, by row."""
+        return {}
+
+    def name_ids(self, tokens: Sequence[str]) -> None:
+        """Tells which tokens the first ids stand for; out-of-vocabulary buckets and padding come after them."""
+
+    def adapt(self, windows: Callable[[int], Iterable[tf.Tensor]]) -> None:
+        """Has the encoder look at what it is going to be trained on, once, after `name_ids`.
+
+        Args:
+            windows: gives the last so many ids of each window of the train split, (any, that many) at a time.
+        """
+
+    def add_layers(self) -> None:
+        """Makes the layers of ids, features and hidden layer, without their variables."""
+        config, seed = self._config, self._config["seed"]
+        self.embedding = keras.layers.Embedding(config["ids"], config["embedding"], uniform(seed + 1), name="embedding")
+        self.categories = {
+            name: keras.layers.Embedding(
+                size, config["feature_embedding"], uniform(seed + 10 + i), name=f"category_{short(name_of(name))}"
+            )
+            for i, (name, size) in enumerate(config["categories"].items())
+        }
+        hidden, gated = config["hidden"], config["activation"] == "glu"
+        self.hidden = self.norm = None
+        if hidden:
+            self.hidden = keras.layers.Dense(
+                # Half of a gated layer's units are the gates: one matrix product for both.
+                2 * hidden if gated else hidden,
+                None if gated else config["activation"],
+                kernel_initializer=glorot(seed + 3),
+                name="hidden",
+            )
+            if config["normalize"]:
+                self.norm = keras.layers.LayerNormalization(epsilon=1e-3, name="norm")
+
+    def build_join(self, width: int) -> None:
+        """Makes the variables of features and hidden layer.
+
+        Args:
+            width: of the ids' vector.
+        """
+        for layer in self.categories.values():
+            layer.build((None,))
+        of_features = len(self._config["numbers"]) + len(self.categories) * self._config["feature_embedding"]
+        self._joined_width = width + of_features
+        if self.hidden is not None:
+            self.hidden.build((None, self._joined_width))
+        if self.norm is not None:
+            self.norm.build((None, self.width))
+
+    def join(
+        self,
+        values: tf.Tensor,
+        inputs: dict[str, tf.Tensor],
+        dropout_seed: tf.Tensor | None,
+        added: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """(batch, width), of the ids' vectors and the features; `dropped` is called with number 1.
+
+        Args:
+            values: (batch, any) the ids' vectors.
+            inputs: with the features.
+            dropout_seed: (2,) int32, in training.
+            added: (batch, width) to the hidden layer, before its norm.
+        """
+        dropout = self._config["dropout"]
+        parts = [values]
+        parts += [tf.cast(inputs[name], values.dtype)[:, tf.newaxis] for name in self._config["numbers"]]
+        parts += [lookup(layer, tf.cast(inputs[name], tf.int32)) for name, layer in self.categories.items()]
+        joined = tf.concat(parts, axis=1)
+        if self.hidden is None:
+            return dropped(joined, dropout, dropout_seed, 1)
+        hidden = self.hidden(joined)
+        if self._config["activation"] == "glu":
+            value, gate = tf.split(hidden, 2, axis=1)
+            hidden = value * tf.sigmoid(gate)
+        hidden = dropped(hidden, dropout, dropout_seed, 1)
+        if added is not None:
+            hidden += added
+        return hidden if self.norm is None else self.norm(hidden)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), **self._config}

@@ -1,0 +1,181 @@
+"""Cross entropy over candidates, its gradient written out so that one wide matrix is all that is held and read.
+
+Sources: Jean et al., "On Using Very Large Target Vocabulary for Neural Machine Translation" (2015), and Bengio and
+Senecal, "Adaptive Importance Sampling to Accelerate Training of a Neural Probabilistic Language Model" (2008).
+"""
+
+# TensorFlow's annotations are narrower than what it takes.
+# pyright: reportArgumentType=false, reportReturnType=false, reportOptionalOperand=false
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from components.layers.softmax import log_add, log_normaliser
+
+# Classes of the full softmax whose logits are held at a time, of all rows: 32 MiB a thousand rows.
+CLASSES = 8_192
+
+
+def candidates_loss(
+    hidden: tf.Tensor, rows: tf.Tensor, bias: tf.Tensor, log_pi: tf.Tensor, own: tf.Tensor, dtype: str = "float32"
+) -> tf.Tensor:
+    """Cross entropy of each row of the batch over its own label and candidates that all rows share.
+
+        z_ij = hidden_i . rows_j + bias_j
+        loss_i = log(exp z_i,own(i) + sum_(j < candidates, j != own(i)) exp(z_ij - log_pi_j)) - z_i,own(i)
+
+    The sum is an unbiased estimate of the one over all classes if candidate j is there with probability pi_j (Horvitz
+    and Thompson, 1952). A row's own label is always there: no correction for it, be it a candidate or not.
+
+    With p = softmax over the candidates, as the wide matrix has it, and the normaliser L of that, what the own label
+    does not own is log r = L + log(1 - p_own), so loss = log(1 + exp(log r - z_own)), and of all the gradient only the
+    products p rows and p^T hidden are wide. The own label's share enters through one row each.
+
+    Args:
+        hidden: (batch, width) float32.
+        rows: (n, width) float32, of the candidates and, after them, of labels that are none.
+        bias: (n,) float32.
+        log_pi: (candidates,) float32, with 0 < candidates <= n; inf takes a candidate out. That of the first must be
+            finite.
+        own: (batch,) int32, which of the n rows is the label of each example.
+        dtype: "float32" or "bfloat16", the type that the wide matrix products read.
+
+    Returns:
+        (batch,) float32 losses in nats.
+    """
+    count = tf.shape(log_pi)[0]
+    is_candidate = own < count
+    place = tf.stack([tf.range(tf.shape(own)[0]), tf.where(is_candidate, own, 0)], axis=1)
+
+    @tf.custom_gradient
+    def loss_of(hidden, rows, bias):
+        wide = _Wide(hidden, rows[:count], bias[:count] - log_pi, dtype)
+        own_row = tf.gather(rows, own)
+        own_logit = tf.reduce_sum(hidden * own_row, axis=1) + tf.gather(bias, own)
+        own_wide = tf.where(is_candidate, tf.gather_nd(wide.probabilities, place), 0.0)
+        log_rest = wide.log_normaliser + tf.math.log1p(-own_wide)
+        loss = tf.nn.softplus(log_rest - own_logit)
+
+        def gradient(upstream):
+            # From the candidates' softmax to that over own label and rest.
+            weights = upstream * tf.exp(wide.log_normaliser - own_logit - loss)
+            residual = upstream * (tf.sigmoid(own_logit - log_rest) - 1.0)
+            d_hidden, d_rows, d_bias = wide.gradients(weights)
+            # The own label's part of the softmax is taken back as it was read, rounding and all.
+            change = (residual - weights * wide.as_read(own_wide))[:, tf.newaxis]
+            bias_change = residual - weights * own_wide
+            into, after = own[:, tf.newaxis], tf.shape(rows)[0] - count
+            return (
+                d_hidden + change * own_row,
+                tf.tensor_scatter_nd_add(tf.pad(d_rows, [[0, after], [0, 0]]), into, change * hidden),
+                tf.tensor_scatter_nd_add(tf.pad(d_bias, [[0, after]]), into, bias_change),
+            )
+
+        return loss, gradient
+
+    return loss_of(hidden, rows, bias)
+
+
+def full_loss(
+    hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels: tf.Tensor, dtype: str = "float32"
+) -> tf.Tensor:
+    """Cross entropy of each row over all classes, exact.
+
+    The logits of `CLASSES` classes are held at a time. With more classes than that, log-sum-exp is carried from chunk
+    to chunk, and the gradient computes each chunk's logits a second time.
+
+    Args:
+        hidden: (batch, width) float32.
+        table: (classes, width) float32.
+        bias: (classes,) float32.
+        labels: (batch,) int32, each a valid class.
+        dtype: "float32" or "bfloat16", the type that the wide matrix products read.
+
+    Returns:
+        (batch,) float32 losses in nats.
+    """
+    classes = table.shape[0]
+    if classes <= CLASSES:
+        return candidates_loss(hidden, table, bias, tf.zeros([classes]), labels, dtype)
+
+    @tf.custom_gradient
+    def loss_of(hidden, table, bias):
+        def wide_at(start: Any) -> _Wide:
+            return _Wide(hidden, table[start : start + CLASSES], bias[start : start + CLASSES], dtype)
+
+        def add(start, total):
+            return start + CLASSES, log_add(total, wide_at(start).log_normaliser)
+
+        log_all = _over_chunks(classes, add, tf.fill(tf.shape(labels), float("-inf")))[0]
+        own_row = tf.gather(table, labels)
+        # Rounded as in the wide product, or a sure label's loss would be the difference between the two.
+        as_read = [tf.cast(tf.cast(x, dtype), tf.float32) for x in (hidden, own_row)]
+        own_product = tf.cast(tf.reduce_sum(as_read[0] * as_read[1], axis=1), dtype)
+        loss = log_all - tf.cast(own_product, tf.float32) - tf.gather(bias, labels)
+
+        def gradient(upstream):
+            def push(start, d_hidden, d_table, d_bias):
+                wide = wide_at(start)
+                parts = wide.gradients(upstream * tf.exp(wide.log_normaliser - log_all))
+                number = start // CLASSES
+                return (
+                    start + CLASSES,
+                    d_hidden + parts[0],
+                    d_table.write(number, parts[1]),
+                    d_bias.write(number, parts[2]),
+                )
+
+            count = -(-classes // CLASSES)
+            arrays = [
+                tf.TensorArray(tf.float32, count, infer_shape=False, element_shape=[None, *weights.shape[1:]])
+                for weights in (table, bias)
+            ]
+            d_hidden, d_table, d_bias = _over_chunks(classes, push, tf.zeros_like(hidden), *arrays)
+            into, weights = labels[:, tf.newaxis], upstream[:, tf.newaxis]
+            return (
+                d_hidden - weights * own_row,
+                tf.tensor_scatter_nd_sub(d_table.concat(), into, weights * hidden),
+                tf.tensor_scatter_nd_sub(d_bias.concat(), into, upstream),
+            )
+
+        return loss, gradient
+
+    return loss_of(hidden, tf.convert_to_tensor(table), tf.convert_to_tensor(bias))
+
+
+def _over_chunks(classes: int, body: Any, *state: Any) -> Any:
+    # One chunk after the other: side by side they would hold their logits side by side.
+    return tf.while_loop(lambda start, *_: start < classes, body, (tf.constant(0), *state), parallel_iterations=1)[1:]
+
+
+class _Wide:
+    """softmax(hidden rows^T + bias), and what it sends back.
+
+    Attributes:
+        probabilities: (batch, rows) float32.
+        log_normaliser: (batch,) float32.
+    """
+
+    def __init__(self, hidden: tf.Tensor, rows: tf.Tensor, bias: tf.Tensor, dtype: str) -> None:
+        self._hidden, self._rows, self._dtype = hidden, tf.cast(rows, dtype), dtype
+        product = tf.matmul(tf.cast(hidden, dtype), self._rows, transpose_b=True)
+        logits = tf.nn.bias_add(tf.cast(product, tf.float32), bias)
+        self.probabilities = tf.nn.softmax(logits)
+        self.log_normaliser = log_normaliser(logits, self.probabilities)
+
+    def as_read(self, probabilities: tf.Tensor) -> tf.Tensor:
+        """Rounded to the type of the matrix products."""
+        return tf.cast(tf.cast(probabilities, self._dtype), tf.float32)
+
+    def gradients(self, weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """w p rows, p^T (w hidden) and p^T w: the weights w (batch,) scale the narrow matrices, never the wide one."""
+        read = tf.cast(self.probabilities, self._dtype)
+        weighted = tf.cast(weights[:, tf.newaxis] * self._hidden, self._dtype)
+        return (
+            weights[:, tf.newaxis] * tf.cast(tf.matmul(read, self._rows), tf.float32),
+            tf.cast(tf.matmul(read, weighted, transpose_a=True), tf.float32),
+            tf.linalg.matvec(self.probabilities, weights, transpose_a=True),
+        )

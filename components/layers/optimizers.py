@@ -1,0 +1,118 @@
+"""Adam for models whose weights are mostly tables: exact in one pass, or only on the rows of a step.
+
+Keras writes an Adam step as some ten operations, each of which reads and writes tensors of the variable's size, and
+turns sparse gradients dense on the way. Both optimizers here have the slots of `keras.optimizers.Adam`, so that
+checkpoints, learning-rate schedules and each other's weights fit.
+
+With the gradient g of step t (Kingma and Ba, "Adam", 2015, the form at the end of section 2):
+
+    m <- m + (1 - b1) (g - m)
+    v <- v + (1 - b2) (g^2 - v)
+    w <- w - lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps)
+"""
+
+# TensorFlow's and Keras's annotations are narrower than what they take and give.
+# pyright: reportCallIssue=false, reportArgumentType=false, reportOptionalOperand=false
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from components.layers.gradients import clip, sum_duplicates_once
+
+
+@keras.saving.register_keras_serializable("bigvocab")
+class FusedAdam(keras.optimizers.Adam):
+    """`keras.optimizers.Adam` with the update done in one pass, by `ResourceApplyAdam`.
+
+    Gradients that are `tf.IndexedSlices`, as of an embedding, may hold a row several times; such rows are summed, and
+    every row of the table moves, as exact Adam demands. Weight decay is decoupled (Loshchilov and Hutter, "Decoupled
+    Weight Decay Regularization", 2019) and shrinks every row. Clipping sees the gradient as it is applied: summed over
+    replicas and over duplicate rows, where Keras clips each replica's share and each duplicate by itself.
+
+    Raises:
+        ValueError: with `amsgrad`, which the kernel does not know.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.amsgrad:
+            raise ValueError(f"{type(self).__name__} has no amsgrad: use keras.optimizers.Adam")
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        dtype = variable.dtype
+        if isinstance(gradient, tf.IndexedSlices):
+            gradient = tf.math.unsorted_segment_sum(gradient.values, gradient.indices, variable.shape[0])
+        step = tf.cast(self.iterations + 1, dtype)
+        index = self._get_variable_index(variable)
+        tf.raw_ops.ResourceApplyAdam(
+            var=_handle(variable),
+            m=_handle(self._momentums[index]),
+            v=_handle(self._velocities[index]),
+            beta1_power=tf.pow(tf.cast(self.beta_1, dtype), step),
+            beta2_power=tf.pow(tf.cast(self.beta_2, dtype), step),
+            lr=tf.cast(learning_rate, dtype),
+            beta1=tf.cast(self.beta_1, dtype),
+            beta2=tf.cast(self.beta_2, dtype),
+            epsilon=tf.cast(self.epsilon, dtype),
+            grad=tf.cast(gradient, dtype),
+        )
+
+    def _clip_gradients(self, grads: Any) -> Any:
+        return grads  # Once they are summed over the replicas.
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
+        gradients, variables = zip(*super()._all_reduce_sum_gradients(grads_and_vars), strict=True)
+        clipped = clip(gradients, self.clipnorm, self.global_clipnorm, self.clipvalue)
+        return list(zip(clipped, variables, strict=True))
+
+
+@keras.saving.register_keras_serializable("bigvocab")
+class RowAdam(FusedAdam):
+    """Adam that touches only the rows of a table that a step has a gradient for.
+
+    A gradient that is `tf.IndexedSlices` moves its rows, with duplicates summed, and leaves all else of w, m and v as
+    it is: the cost of a step does not depend on the table's size. The bias corrections count all steps, not those of
+    a row. It is what TensorFlow Addons calls `LazyAdam` and PyTorch `SparseAdam`, and differs from exact Adam in that a
+    row without a gradient neither drifts on its momentum nor forgets. Dense gradients get the exact step. Weight decay
+    shrinks the rows that are touched, and only these.
+    """
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        dtype = variable.dtype
+        rate = tf.cast(learning_rate, dtype)
+        decay = rate * self.weight_decay if self.weight_decay and self._use_weight_decay(variable) else None
+        if not isinstance(gradient, tf.IndexedSlices):
+            if decay is not None:
+                variable.assign_sub(decay * variable)
+            super().update_step(gradient, variable, learning_rate)
+            return
+        rows, g = gradient.indices, tf.cast(gradient.values, dtype)
+        index = self._get_variable_index(variable)
+        w, m, v = _handle(variable), _handle(self._momentums[index]), _handle(self._velocities[index])
+        step = tf.cast(self.iterations + 1, dtype)
+        b1, b2 = tf.cast(self.beta_1, dtype), tf.cast(self.beta_2, dtype)
+        rate *= tf.sqrt(1 - tf.pow(b2, step)) / (1 - tf.pow(b1, step))
+        m_rows = b1 * tf.raw_ops.ResourceGather(resource=m, indices=rows, dtype=dtype) + (1 - b1) * g
+        v_rows = b2 * tf.raw_ops.ResourceGather(resource=v, indices=rows, dtype=dtype) + (1 - b2) * tf.square(g)
+        moved = rate * m_rows / (tf.sqrt(v_rows) + tf.cast(self.epsilon, dtype))
+        if decay is not None:
+            moved += decay * tf.raw_ops.ResourceGather(resource=w, indices=rows, dtype=dtype)
+        tf.raw_ops.ResourceScatterUpdate(resource=m, indices=rows, updates=m_rows)
+        tf.raw_ops.ResourceScatterUpdate(resource=v, indices=rows, updates=v_rows)
+        tf.raw_ops.ResourceScatterSub(resource=w, indices=rows, updates=moved)
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
+        gradients, variables = zip(*super()._all_reduce_sum_gradients(grads_and_vars), strict=True)
+        return list(zip(sum_duplicates_once(gradients), variables, strict=True))
+
+    def _apply_weight_decay(self, variables: Any) -> None:
+        """With each update: only that knows the rows."""
+
+
+def _handle(variable: Any) -> tf.Tensor:
+    """The resource of a Keras variable, a TensorFlow variable, or the local copy of a mirrored one."""
+    return (variable.value if isinstance(variable, keras.Variable) else variable).handle

@@ -1,0 +1,126 @@
+"""The full softmax over many classes in one sweep, a part of the logits at a time."""
+
+# TensorFlow's annotations are narrower than what it takes and gives.
+# pyright: reportArgumentType=false, reportCallIssue=false, reportOptionalOperand=false
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from components.layers.softmax import LOGITS, count_true, in_chunks, log_add, log_normaliser
+
+# The most classes whose logits are held at a time, of as many rows as `LOGITS` allows.
+CLASSES = 32_768
+
+# Relative to a logit and absolute: how far two ways to add up its products may lie apart.
+_ROUNDING = 1e-6
+
+
+class Sweep(NamedTuple):
+    """What is known of each row after a sweep.
+
+    Attributes:
+        nll: (batch,) float32 nats of the label, 0 where it is -1.
+        rank: (batch,) int32 of the label, from 1; classes + 1 where it is -1.
+        ids: (batch, k) int32, the most probable classes, the most probable first.
+        probabilities: (batch, k) float32 of these, over all classes.
+    """
+
+    nll: tf.Tensor
+    rank: tf.Tensor
+    ids: tf.Tensor
+    probabilities: tf.Tensor
+
+
+def sweep(hidden: tf.Tensor, table: Any, bias: Any, labels: tf.Tensor | None = None, k: int = 0) -> Sweep:
+    """Measures labels and finds the most probable classes under softmax(hidden table^T + bias).
+
+    Each logit is computed once, and at most `LOGITS` of them are held: of `CLASSES` classes at a time, with the
+    normaliser, the counts for the rank and the best k carried on from one chunk to the next. Rank 1 is the largest
+    logit; of equal logits the smaller id comes first. With more than `CLASSES` classes, logits within rounding (1e-6)
+    of the label's count as equal to it.
+
+    Args:
+        hidden: (batch, width) float32; batch may be 0.
+        table: (classes, width) float32.
+        bias: (classes,) float32.
+        labels: (batch,) integers, -1 outside the vocabulary; None if nll and rank are not wanted.
+        k: how many of the most probable classes are wanted.
+
+    Raises:
+        ValueError: k is larger than the number of classes.
+    """
+    # Read once: a slice of a variable may copy all of it first.
+    table, bias = tf.convert_to_tensor(table), tf.convert_to_tensor(bias)
+    classes = table.shape[0]
+    if k > classes:
+        raise ValueError(f"there are {classes} classes: the {k} most probable ones are not to be had")
+    rows = tf.shape(hidden)[0]
+    like = (
+        tf.TensorSpec([], tf.float32),
+        tf.TensorSpec([], tf.int32),
+        tf.TensorSpec([k], tf.int32),
+        tf.TensorSpec([k], tf.float32),
+    )
+
+    def of(start: tf.Tensor, end: tf.Tensor) -> Sweep:
+        part = None if labels is None else tf.cast(labels[start:end], tf.int32)
+        return _sweep(tf.cast(hidden[start:end], tf.float32), table, bias, part, k)
+
+    return Sweep(*in_chunks(rows, min(2_048, LOGITS // min(classes, CLASSES)), of, like))
+
+
+def _sweep(hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels: tf.Tensor | None, k: int) -> Sweep:
+    classes = table.shape[0]
+    known = tf.fill(tf.shape(hidden)[:1], False) if labels is None else labels >= 0
+    label = tf.zeros_like(known, tf.int32) if labels is None else tf.maximum(labels, 0)
+
+    def logits_of(start: Any, end: Any) -> tf.Tensor:
+        return tf.nn.bias_add(tf.matmul(hidden, table[start:end], transpose_b=True), bias[start:end])
+
+    def before_label(start: Any, end: Any, logits: tf.Tensor, own: tf.Tensor, margin: Any) -> tf.Tensor:
+        own, margin = own[:, tf.newaxis], margin[:, tf.newaxis]
+        above, not_below = count_true(logits > own + margin), count_true(logits >= own - margin)
+        before = tf.where(label >= end, not_below, above)
+        # Among ties within the label's own chunk the ids decide. They are rare, and the label ties with itself.
+        tied = tf.where((label >= start) & (label < end) & (not_below - above > 1))
+        difference = tf.abs(tf.gather_nd(logits, tied) - tf.gather_nd(own, tied)) <= tf.gather_nd(margin, tied)
+        smaller = tf.range(start, end) < tf.gather_nd(label, tied)[:, tf.newaxis]
+        return tf.tensor_scatter_nd_add(before, tied, count_true(difference & smaller))
+
+    def swept(start: Any, end: Any, logits: tf.Tensor, own: tf.Tensor, margin: Any) -> tuple[tf.Tensor, ...]:
+        """Of one chunk: normaliser, classes before the label, the best values and their ids."""
+        before = tf.zeros_like(label) if labels is None else before_label(start, end, logits, own, margin)
+        values, ids = tf.math.top_k(logits, tf.minimum(k, end - start))
+        return log_normaliser(logits, tf.nn.softmax(logits)), before, values, ids + start
+
+    if classes <= CLASSES:
+        logits = logits_of(0, classes)
+        own = tf.gather(logits, label, batch_dims=1)
+        normaliser, before, values, ids = swept(0, classes, logits, own, tf.zeros_like(own))
+    else:
+        own = tf.reduce_sum(hidden * tf.gather(table, label), axis=1) + tf.gather(bias, label)
+        margin = _ROUNDING * (1.0 + tf.abs(own))
+
+        def body(start, normaliser, before, values, ids):
+            end = tf.minimum(start + CLASSES, classes)
+            found = swept(start, end, logits_of(start, end), own, margin)
+            # Those found before have smaller ids, and top_k takes the first of equal ones.
+            values, order = tf.math.top_k(tf.concat([values, found[2]], axis=1), k)
+            ids = tf.gather(tf.concat([ids, found[3]], axis=1), order, batch_dims=1)
+            return end, log_add(normaliser, found[0]), before + found[1], values, ids
+
+        lowest = tf.fill([tf.shape(hidden)[0], max(k, 1)], float("-inf"))
+        state = (0, lowest[:, 0], tf.zeros_like(label), lowest[:, :k], tf.zeros_like(lowest[:, :k], tf.int32))
+        # One chunk after the other: side by side they would hold their logits side by side.
+        _, normaliser, before, values, ids = tf.while_loop(
+            lambda start, *_: start < classes, body, state, parallel_iterations=1
+        )
+    return Sweep(
+        tf.where(known, normaliser - own, 0.0),
+        tf.where(known, 1 + before, classes + 1),
+        ids,
+        tf.exp(values - normaliser[:, tf.newaxis]),
+    )

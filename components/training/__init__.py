@@ -1,0 +1,1 @@
+"""The Trainer node: from transformed examples to an exported model."""

@@ -1,0 +1,259 @@
+"""The model as it is served: raw columns in; label strings and probabilities, or numbers, out.
+
+Signatures:
+
+    serving_default   examples (batch,) serialized tf.Examples -> labels (batch, k), probabilities (batch, k); where the
+                      label is a number, values (batch,). For each further target <name> (batch,): of a category the
+                      most probable value, and <name>_probability; of a number its value
+    predict           the columns by name: tokens (batch, length) padded with "", categories (batch,) with "" where
+                      missing, numbers (batch,) with NaN where missing -> the same
+    eval              examples (batch,) with their labels and targets -> (batch,) sums, one output for each name in the
+                      `columns` of `components.metrics.parts`; float32, of numbers float64
+
+In shape `sequence` the first two answer which token follows all those given. Numbers are in their columns' units.
+"""
+
+# TensorFlow's and Keras's annotations are narrower than what they take and give.
+# pyright: reportArgumentType=false, reportReturnType=false, reportOperatorIssue=false, reportCallIssue=false
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from components.ingest.spec import PROBABILITY, DataSpec
+from components.layers.outputs import ClassOutput
+from components.layers.softmax import in_chunks
+from components.metrics.bands import BandSpec
+from components.metrics.parts import label_part, target_parts
+from components.metrics.sums import by_row, class_values, label_values, number_values
+from components.names import key_of, name_of
+from components.preprocessing.vocabulary import category_file, unescape_tensor
+from components.training.export.arguments import by_name, name_arguments
+from components.training.layout import LABEL
+from components.training.model import VocabularyClassifier
+from components.training.windows import Batch, Layout, Spans, last_spans, model_inputs, model_targets, spans_of
+
+Columns = dict[str, tf.SparseTensor]
+# Windows encoded at a time.
+WINDOWS = 1_024
+_NUMBER, _INTEGER = tf.TensorSpec([], tf.float32), tf.TensorSpec([], tf.int32)
+
+
+class Servable(tf.Module):
+    """Everything from raw columns to answers, with the tables inside.
+
+    Args:
+        model: trained, and made outside any distribution strategy.
+        transform: Transform's output, whose graph becomes part of this one.
+        data: what the columns mean.
+        layout: what a window is made of.
+        bands: of labels, for the sums of `eval`.
+        top_k: answers a row.
+    """
+
+    def __init__(
+        self,
+        model: VocabularyClassifier,
+        transform: tft.TFTransformOutput,
+        data: DataSpec,
+        layout: Layout,
+        bands: BandSpec,
+        top_k: int,
+    ) -> None:
+        super().__init__()
+        self.model, self.data, self.layout, self.bands = model, data, layout, bands
+        self.classes = {name: o.head.classes for name, o in model.answers.items() if isinstance(o, ClassOutput)}
+        self.top_k = min(top_k, self.classes[LABEL]) if LABEL in self.classes else None
+        self.transform = transform.transform_features_layer()
+        self._raw = transform.raw_feature_spec()
+        files = {key: "labels" if key == LABEL else category_file(name_of(key)) for key in self.classes}
+        self.tables = {name: _strings(transform.vocabulary_file_by_name(file)) for name, file in files.items()}
+
+    def examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """`serving_default`."""
+        return self._answer(self._parse(examples, (*self.data.inputs, *self.data.features)))
+
+    def columns(self, columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """`predict`."""
+        return self._answer({name: _present(column) for name, column in columns.items()})
+
+    def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """`eval`."""
+        label = [self.data.label] if self.data.label else []
+        columns = self._parse(examples, (*self.data.inputs, *label, *self.data.features, *self.data.targets))
+        features, rows = self._transformed(columns), tf.shape(examples)[0]
+        spans = spans_of(features, self.layout)
+        targets = model_targets(spans, features, self.layout)
+
+        def measured(name: str, hidden: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            if name not in self.classes:
+                return (self.model.answers[name](hidden),)
+            found = self.model.answers[name].head.sweep(hidden, targets[name][start:end])
+            return found.nll, found.rank
+
+        like = {name: (_NUMBER, _INTEGER) if name in self.classes else (_NUMBER,) for name in targets}
+        found = self._outputs(spans, features, measured, like)
+        sums: dict[str, tf.Tensor] = {}
+        for part in (label_part(self.data), *target_parts(self.data)):
+            name = key_of(part.target) if part.target else LABEL
+            if part.kind == "number":
+                values = number_values(*found[name], targets[name], self.model.answers[name].mean)
+            elif part.kind == "class":
+                given = tf.gather(_given(columns[part.target], rows), spans.rows)
+                values = class_values(targets[name], *found[name], given)
+            else:
+                values = label_values(targets[name], *found[name], self.bands)
+            sums |= {part.name(column): value for column, value in by_row(values, spans.rows, rows).items()}
+        return sums
+
+    def column_signature(self) -> dict[str, tf.TensorSpec]:
+        """The inputs of `predict`."""
+        kinds = {"number": tf.float32, "category": tf.string}
+        features = {name: tf.TensorSpec([None], kinds[of.kind]) for name, of in self.data.features.items()}
+        return {**dict.fromkeys(self.data.inputs, tf.TensorSpec([None, None], tf.string)), **features}
+
+    def _parse(self, examples: tf.Tensor, names: tuple[str, ...]) -> Columns:
+        # Parsed as variable-length whatever the schema says: a row that is asked about may lack a feature.
+        spec = {name: tf.io.VarLenFeature(self._raw[name].dtype) for name in names}
+        return tf.io.parse_example(examples, spec)
+
+    def _transformed(self, columns: Columns) -> Batch:
+        raw = {
+            name: column if isinstance(self._raw[name], tf.io.VarLenFeature) else _dense(column, self._raw[name].shape)
+            for name, column in columns.items()
+        }
+        out = dict(self.transform(raw))
+        for name in ("input_ids", "label_ids"):
+            if name in out:
+                sparse = out[name]
+                # Rows may have gaps, where columns were joined: only the order counts.
+                out[name] = tf.RaggedTensor.from_value_rowids(
+                    sparse.values, sparse.indices[:, 0], nrows=sparse.dense_shape[0]
+                )
+        return out
+
+    def _answer(self, columns: Columns) -> dict[str, tf.Tensor]:
+        features = self._transformed(columns)
+        spans = last_spans(features["input_ids"])
+
+        def answered(name: str, hidden: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            del start, end
+            if name not in self.classes:
+                return (self.model.answers[name](hidden),)
+            found = self.model.answers[name].head.sweep(hidden, k=self._asked(name))
+            return found.ids, found.probabilities
+
+        asked = {name: ([self._asked(name)], name in self.classes) for name in self.model.answers}
+        like = {
+            name: (tf.TensorSpec(k, tf.int32), tf.TensorSpec(k, tf.float32)) if classes else (_NUMBER,)
+            for name, (k, classes) in asked.items()
+        }
+        answer: dict[str, tf.Tensor] = {}
+        for name, found in self._outputs(spans, features, answered, like).items():
+            if name not in self.classes:
+                answer["values" if name == LABEL else name_of(name)] = found[0]
+                continue
+            ids, probabilities = found
+            strings = unescape_tensor(self.tables[name].lookup(tf.cast(ids, tf.int64)))
+            if name == LABEL:
+                answer |= {"labels": strings, "probabilities": probabilities}
+            else:
+                answer |= {name_of(name): strings[:, 0], f"{name_of(name)}{PROBABILITY}": probabilities[:, 0]}
+        return answer
+
+    def _outputs(
+        self,
+        spans: Spans,
+        features: Batch,
+        of: Callable[[str, tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, ...]],
+        like: dict[str, tuple[tf.TensorSpec, ...]],
+    ) -> dict[str, tuple[tf.Tensor, ...]]:
+        """What is made of each output, over all windows, a chunk of them at a time.
+
+        Args:
+            spans: the windows.
+            features: of their rows.
+            of: the name of a target, hidden vectors of some windows, and the first and the last of these but one.
+            like: by name, what `of` gives for a window.
+        """
+
+        def chunk(start: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            hidden = self.model.encoder(model_inputs(spans.take(tf.range(start, end)), features, self.layout))
+            made = (of(name, hidden, start, end) for name in like)
+            return tuple(itertools.chain.from_iterable(made))
+
+        specs = tuple(itertools.chain.from_iterable(like.values()))
+        flat = in_chunks(tf.shape(spans.labels)[0], WINDOWS, chunk, specs)
+        parts = iter(flat)
+        return {name: tuple(itertools.islice(parts, len(specs))) for name, specs in like.items()}
+
+    def _asked(self, name: str) -> int:
+        """How many classes an answer names."""
+        return self.top_k if name == LABEL else 1
+
+
+def export(servable: Servable, directory: str) -> None:
+    """Writes a SavedModel that also loads in graph sessions, as TensorFlow Serving and BulkInferrer open it.
+
+    `assets.extra/bigvocab.json` says how a caller makes tokens of text, and how many answers there are: `top_k` and
+    `labels` are null where the label is a number.
+    """
+    archive = keras.export.ExportArchive()
+    # For the tables of strings. The variables are found in the signatures: tracking the Keras model as well would write
+    # each of them a second time.
+    archive.track(servable)
+    examples = [tf.TensorSpec([None], tf.string, name="examples")]
+    columns = servable.column_signature()
+    archive.add_endpoint("serving_default", tf.function(servable.examples, input_signature=examples))
+    archive.add_endpoint("predict", by_name(servable.columns, columns))
+    archive.add_endpoint("eval", tf.function(servable.evaluate, input_signature=examples))
+    archive.write_out(directory, verbose=False)
+    name_arguments(directory, "predict", columns)
+    about: dict[str, Any] = {
+        "data": servable.data.model_dump(mode="json"),
+        "top_k": servable.top_k,
+        "context": servable.layout.context,
+        "labels": servable.classes.get(LABEL),
+    }
+    extra = f"{directory}/assets.extra"
+    tf.io.gfile.makedirs(extra)
+    with tf.io.gfile.GFile(f"{extra}/bigvocab.json", "w") as file:
+        file.write(json.dumps(about, indent=1, ensure_ascii=False))
+
+
+def _present(column: tf.Tensor) -> tf.SparseTensor:
+    """The values that are there: not "" and not NaN."""
+    if column.shape.rank == 1:
+        column = column[:, tf.newaxis]
+    present = column != "" if column.dtype == tf.string else ~tf.math.is_nan(column)
+    indices = tf.where(present)
+    return tf.SparseTensor(indices, tf.gather_nd(column, indices), tf.shape(column, out_type=tf.int64))
+
+
+def _strings(file: str) -> tf.lookup.StaticHashTable:
+    """From ids to the entries of a vocabulary file."""
+    lines = tf.lookup.TextFileInitializer(
+        file,
+        key_dtype=tf.int64, key_index=tf.lookup.TextFileIndex.LINE_NUMBER,
+        value_dtype=tf.string, value_index=1, delimiter=" ",
+    )  # fmt: skip
+    return tf.lookup.StaticHashTable(lines, default_value="")
+
+
+def _given(column: tf.SparseTensor, rows: tf.Tensor) -> tf.Tensor:
+    """(rows,) bool: whether a row has a value."""
+    return tf.math.unsorted_segment_sum(tf.ones_like(column.indices[:, 0]), column.indices[:, 0], rows) > 0
+
+
+def _dense(column: tf.SparseTensor, shape: list[int]) -> tf.Tensor:
+    """As a schema with a fixed shape has it; missing is NaN or ""."""
+    default = "" if column.dtype == tf.string else float("nan")
+    whole = tf.SparseTensor(column.indices, column.values, [column.dense_shape[0], max([1, *shape])])
+    return tf.reshape(tf.sparse.to_dense(whole, default_value=default), [-1, *shape])

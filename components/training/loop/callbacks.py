@@ -1,0 +1,240 @@
+"""What happens around the steps of a training: what is shown, what is kept, and when it ends."""
+
+# TensorFlow's and Keras's annotations are narrower than what they take and give.
+# pyright: reportOptionalMemberAccess=false, reportArgumentType=false
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from components.progress import Progress
+from components.training.devices.workers import ASKED_STEPS
+from components.training.loop.checkpoint import Checkpoints, TrainingState
+from components.training.loop.validation import Validator
+
+# Steps between two points of TensorBoard's training curves.
+SCALAR_STEPS = 100
+
+
+class Callbacks(keras.callbacks.CallbackList):
+    """Hands the logs of a step on as they are: Keras would wait for the device after every step to read them."""
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        for callback in self.callbacks:
+            callback.on_train_batch_end(batch, logs=logs)
+
+
+class Steps(keras.callbacks.Callback):
+    """Counts the steps, and saves between validations.
+
+    To stand before all others, which read the count. A training that goes on in the middle of a stretch gets the means
+    of its first part back.
+
+    Args:
+        checkpoints: keep.
+        state: of the training; changed in place.
+        stretch_steps: steps between two validations.
+        seconds: between two saves.
+        agree: where there are several workers: whether any of them says yes. All save after the same step.
+    """
+
+    def __init__(
+        self,
+        checkpoints: Checkpoints,
+        state: TrainingState,
+        stretch_steps: int,
+        seconds: float,
+        agree: Callable[[bool], bool] | None = None,
+    ) -> None:
+        super().__init__()
+        self._agree = agree
+        self._checkpoints, self._state = checkpoints, state
+        self._stretch_steps, self._seconds = stretch_steps, seconds
+        self._mark = self._saved = time.monotonic()
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        for metric in self.model.metrics:
+            for variable, value in zip(metric.variables, self._state.running.get(metric.name, []), strict=False):
+                variable.assign(value)
+        self._mark = time.monotonic()
+        if self._state.step % self._stretch_steps == 0:  # The validation before has saved.
+            self._saved = self._mark
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        state, now = self._state, time.monotonic()
+        state.step += 1
+        state.seconds += now - self._mark
+        self._mark = now
+        due = now - self._saved >= self._seconds
+        if self._agree:
+            due = state.step % ASKED_STEPS == 0 and self._agree(due)
+        # At the end of a stretch the validation saves.
+        if due and state.step % self._stretch_steps:
+            state.running = {
+                metric.name: [float(keras.ops.convert_to_numpy(variable)) for variable in metric.variables]
+                for metric in self.model.metrics
+            }
+            self._checkpoints.save(state)
+            self._mark = self._saved = time.monotonic()
+
+
+class Validation(keras.callbacks.Callback):
+    """Validates after every stretch of steps, keeps the best weights, saves, and stops a training that got no better.
+
+    To stand before the callbacks that show what it measured: it adds `val_...` and `learning_rate` to the logs.
+
+    Args:
+        validator: measures.
+        checkpoints: keep.
+        state: of the training; changed in place.
+        batch: examples a step.
+        steps_per_pass: steps that make one pass over the train split.
+        stretches: how many there are by plan.
+        stretch_steps: steps of each.
+        patience: validations without a better value of the validator's objective after which to stop.
+    """
+
+    def __init__(
+        self,
+        validator: Validator,
+        checkpoints: Checkpoints,
+        state: TrainingState,
+        *,
+        batch: int,
+        steps_per_pass: int,
+        stretches: int,
+        stretch_steps: int,
+        patience: int,
+    ) -> None:
+        super().__init__()
+        self._validator, self._checkpoints, self.state = validator, checkpoints, state
+        self._batch, self._steps_per_pass = batch, steps_per_pass
+        self._stretches, self._stretch_steps, self._patience = stretches, stretch_steps, patience
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        logs = logs if logs is not None else {}
+        state, started = self.state, time.monotonic()
+        measured = self._validator.measure()
+        objective = self._validator.objective
+        if not math.isfinite(measured[objective]):
+            raise ValueError(
+                f"the validation {objective} is {measured[objective]} after {state.step} steps: "
+                "lower trainer.learning_rate, or look for an eval split without known labels"
+            )
+        record = {
+            "epoch": state.step / self._steps_per_pass,
+            "step": state.step,
+            "train_loss": float(logs["loss"]),
+            **measured,
+            "learning_rate": float(self.model.optimizer.learning_rate),
+            "seconds": state.seconds,
+            "examples_per_second": self._stretch_steps * self._batch / state.seconds,
+            "validation_seconds": time.monotonic() - started,
+        }
+        state.validations.append(record)
+        if state.best is None or record[objective] < state.validations[state.best][objective]:
+            state.best = len(state.validations) - 1
+            self._checkpoints.keep_best()
+        state.finished = len(state.validations) >= self._stretches or state.since_best >= self._patience
+        state.seconds, state.running = 0.0, {}
+        self._checkpoints.save(state)
+        self.model.stop_training = state.finished
+        logs.update({f"val_{name}": value for name, value in measured.items()}, learning_rate=record["learning_rate"])
+
+
+class Scalars(keras.callbacks.Callback):
+    """Writes TensorBoard's curves: `train/` per step, `validation/` per validation.
+
+    Args:
+        directory: of the run; each curve's folder lies in it.
+        state: of the training.
+        batch: examples a step.
+        stretch_steps: steps between two validations.
+    """
+
+    def __init__(self, directory: str, state: TrainingState, batch: int, stretch_steps: int) -> None:
+        super().__init__()
+        self._train = tf.summary.create_file_writer(f"{directory}/train")
+        self._validation = tf.summary.create_file_writer(f"{directory}/validation")
+        self._state, self._batch, self._stretch_steps = state, batch, stretch_steps
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._mark = self._now = time.monotonic()
+        # Keras reports the mean since the stretch began: its differences are the means in between.
+        self._first = epoch * self._stretch_steps
+        self._seen = self._state.step - self._first
+        self._sum = self._seen * float(self.model.get_metrics_result()["loss"]) if self._seen else 0.0
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._now = time.monotonic()
+        if logs and self._state.step - self._first - self._seen >= SCALAR_STEPS:
+            self._point(float(logs["loss"]))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        logs = logs or {}
+        if self._state.step - self._first > self._seen:  # So that a short training has a point too.
+            self._point(float(logs["loss"]))
+        with self._validation.as_default(self._state.step):
+            for name, value in logs.items():
+                if name.startswith("val_"):
+                    tf.summary.scalar(f"validation/{name.removeprefix('val_')}", value)
+        self._train.flush()
+        self._validation.flush()
+
+    def close(self) -> None:
+        """After the last `fit`."""
+        self._train.close()
+        self._validation.close()
+
+    def _point(self, mean: float) -> None:
+        steps_so_far = self._state.step - self._first
+        steps = steps_so_far - self._seen
+        # The time of the last step: at the end of a stretch others have validated since.
+        seconds = max(self._now - self._mark, 1e-9)
+        with self._train.as_default(self._state.step):
+            tf.summary.scalar("training/loss", (mean * steps_so_far - self._sum) / steps)
+            tf.summary.scalar("training/learning_rate", float(self.model.optimizer.learning_rate))
+            tf.summary.scalar("training/examples_per_second", steps * self._batch / seconds)
+        self._mark, self._seen, self._sum = self._now, steps_so_far, mean * steps_so_far
+
+
+class ProgressLine(keras.callbacks.Callback):
+    """Shows rate, time left and losses.
+
+    Args:
+        state: of the training.
+        batch: examples a step.
+        steps: of the whole training.
+        shown: what a validation measures, by what the line calls it.
+    """
+
+    def __init__(self, state: TrainingState, batch: int, steps: int, shown: dict[str, str]) -> None:
+        super().__init__()
+        self._shown = shown
+        self._state, self._batch = state, batch
+        self._progress = Progress("training", steps * batch, "examples", state.step * batch)
+        self._validation: dict[str, float | None] = {}
+        self._stretch_ended: float | None = None
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if self._stretch_ended is not None:
+            self._progress.pause(time.monotonic() - self._stretch_ended)
+            self._stretch_ended = None
+        # Reading a loss waits for the device: only where it is shown.
+        loss = None if not logs else lambda: float(logs["loss"])
+        self._progress.update(self._state.step * self._batch, loss=loss, **self._validation)
+        if batch + 1 == self.params.get("steps"):
+            self._stretch_ended = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        logs = logs or {}
+        self._validation = {label: logs.get(f"val_{measure}") for label, measure in self._shown.items()}
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        self._progress.close()

@@ -1,0 +1,1 @@
+"""Starting a training from an earlier model."""

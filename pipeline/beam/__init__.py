@@ -1,0 +1,1 @@
+"""Workers for engines of Beam's that run outside this process."""

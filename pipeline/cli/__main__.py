@@ -1,0 +1,7 @@
+"""`python -m pipeline.cli` is `bigvocab`."""
+
+from __future__ import annotations
+
+from pipeline.cli.app import main
+
+raise SystemExit(main())

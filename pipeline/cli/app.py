@@ -1,0 +1,220 @@
+"""The command line. Exit codes: 0 done, 1 a run failed, 2 a wrong configuration or command, 130 interrupted."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import io
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from components.storage import storage_fault
+from pipeline.cli import cluster as cluster_commands
+from pipeline.cli.arguments import Parser, UserError, add_root, add_settings, root_of
+from pipeline.config.loading import ConfigurationError, check_files, load, preset_names, preset_summary
+from pipeline.terminal.console import drop_output, native_messages_hidden
+from pipeline.terminal.exit_codes import FAILED, INTERRUPTED, WRONG
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of `bigvocab`."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.do(arguments)
+    except ConfigurationError as error:
+        print(f"Wrong configuration:\n{_indent(str(error))}", file=sys.stderr)
+        return WRONG
+    except UserError as error:
+        print(f"bigvocab: {error}", file=sys.stderr)
+        return error.code
+    except BrokenPipeError:  # `bigvocab ... | head`
+        drop_output(sys.stdout)
+        return 0
+    except OSError as error:
+        fault = storage_fault(error, str(Path.cwd()))
+        if fault is None:
+            raise
+        print(f"bigvocab: {fault}", file=sys.stderr)
+        return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="bigvocab", description="Train and serve classifiers with a big vocabulary.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
+
+    run = commands.add_parser("run", help="run the pipeline: ingest, train, evaluate, push")
+    _add_configuration(run)
+    run.add_argument("--quick", action="store_true", help="a small run of at most two minutes")
+    run.add_argument(
+        "--span", metavar="N", help="of data in spans: the newest to train on (default: the newest that is there)"
+    )
+    run.set_defaults(do=_run)
+
+    schema = commands.add_parser("schema", help="write a schema for your own data, by inference")
+    _add_configuration(schema)
+    schema.add_argument("-o", "--output", type=Path, help="default: FILE.schema.pbtxt beside FILE.yaml")
+    schema.add_argument("--force", action="store_true", help="overwrite an existing file")
+    schema.set_defaults(do=_schema, quick=False)
+
+    predict = commands.add_parser("predict", help="ask a pushed model")
+    predict.add_argument("text", nargs="*", metavar="TEXT", help="input as text")
+    predict.add_argument(
+        "--input",
+        metavar="FILE",
+        help="rows to ask: JSON Lines, CSV, TSV, Parquet, TFRecord or text, by the name of FILE; '-': JSON Lines from "
+        "standard input. Columns that the model does not use are ignored. One line of JSON answers a row, in order; "
+        "null stands for a row that cannot be used, and standard error says why. Exit code 0 if any row was answered, "
+        "1 if none was",
+    )
+    predict.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="write the answers to FILE, which is complete or absent, and the reasons of rows without an answer to "
+        "FILE.errors.jsonl",
+    )
+    predict.add_argument("--model", type=Path, metavar="DIR", help="default: the model pushed last under runs/")
+    predict.add_argument("--top", type=int, metavar="N", help="answers a row (default: 10)")
+    predict.add_argument(
+        "--feature", action="append", default=[], metavar="NAME=VALUE", help="a feature that goes with every TEXT"
+    )
+    predict.set_defaults(do=_predict)
+
+    report = commands.add_parser("report", help="the last run's figures, and where its page is")
+    add_root(report)
+    report.set_defaults(do=_report)
+
+    tensorboard = commands.add_parser("tensorboard", help="watch the training")
+    add_root(tensorboard)
+    tensorboard.add_argument("--port", type=int, default=6006, help="default: 6006")
+    tensorboard.add_argument("--host", default="localhost", help="default: localhost; 0.0.0.0 opens it to the network")
+    tensorboard.set_defaults(do=_tensorboard)
+
+    doctor = commands.add_parser("doctor", help="is this machine fit, and if not, what to do")
+    doctor.add_argument("--root", type=Path, default=Path("runs"), help="where the runs are to lie")
+    doctor.set_defaults(do=_doctor)
+
+    cluster_commands.add(commands)
+    # By name: the benchmarks import the pipeline, not the other way round.
+    importlib.import_module("benchmarks.cli").add(commands)
+
+    presets = commands.add_parser("presets", help="list the presets")
+    presets.add_argument("name", nargs="?", help="print this preset's file")
+    presets.set_defaults(do=_presets)
+    return parser
+
+
+def _add_configuration(parser: argparse.ArgumentParser) -> None:
+    add_root(parser)
+    add_settings(parser)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    settings = [*arguments.set, *([f"data.span={arguments.span}"] if arguments.span else [])]
+    config = load(arguments.preset, settings, arguments.quick)
+    check_files(config)
+    from pipeline.execution import runner
+
+    with _no_place_to_run(root_of(arguments)):
+        return runner.run(config, root_of(arguments))
+
+
+def _schema(arguments: argparse.Namespace) -> int:
+    config = load(arguments.preset, arguments.set)
+    check_files(config, schema_needed=False)
+    output = arguments.output or Path(config.data.schema_file or Path(arguments.preset).with_suffix(".schema.pbtxt"))
+    if output.exists() and not arguments.force:
+        raise UserError(f"{output} exists: --force overwrites it")
+    from pipeline.cli import schema
+
+    with _no_place_to_run(root_of(arguments)):
+        return schema.write(config, root_of(arguments), output)
+
+
+@contextlib.contextmanager
+def _no_place_to_run(root: Path) -> Iterator[None]:
+    """Says that the root or the metadata store cannot be had."""
+    from pipeline.execution.runner import RootInUse, RootUnusable
+    from pipeline.metadata.store import MetadataError, StoreUnreachable
+
+    try:
+        yield
+    except (RootInUse, RootUnusable, MetadataError, StoreUnreachable) as error:
+        raise UserError(str(error), FAILED) from error
+    except OSError as error:
+        fault = storage_fault(error, str(root))
+        if fault is None:
+            raise
+        raise UserError(str(fault), FAILED) from error
+
+
+def _predict(arguments: argparse.Namespace) -> int:
+    if bool(arguments.text) == bool(arguments.input):
+        raise UserError('give either TEXT or --input FILE.jsonl, as in: bigvocab predict "the state of the"')
+    from pipeline.cli.prediction import predict
+
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # JSON is UTF-8 whatever the terminal takes; a text that is no Unicode is shown as it can be.
+        encoding = "utf-8" if arguments.input else None
+        sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # So that unfinished files are removed.
+    try:
+        with native_messages_hidden():
+            return predict.predict(
+                arguments.model, arguments.text, arguments.input, arguments.top, arguments.feature, sys.stdout,
+                arguments.output,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        print("bigvocab: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from pipeline.terminal import show
+
+    page, summary = (root_of(arguments) / "report" / name for name in ("report.html", "summary.json"))
+    if not summary.exists():
+        raise UserError(f"{summary} is not there: `bigvocab run {arguments.preset}` writes it")
+    for line in show.summary_lines(summary):
+        print(line)
+    print(f"\nAs a page: {page}")
+    return 0
+
+
+def _tensorboard(arguments: argparse.Namespace) -> int:
+    logs = root_of(arguments) / "tensorboard"
+    if not logs.exists():
+        raise UserError(f"{logs} is not there: `bigvocab run {arguments.preset}` makes it")
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(logs)]
+    command += ["--host", arguments.host, "--port", str(arguments.port)]
+    os.execv(sys.executable, command)
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from pipeline.cli import doctor
+
+    with native_messages_hidden():
+        return doctor.examine(arguments.root, sys.stdout)
+
+
+def _presets(arguments: argparse.Namespace) -> int:
+    if arguments.name:
+        load(arguments.name)
+        from pipeline.config.loading import PRESETS
+
+        print((PRESETS / f"{arguments.name}.yaml").read_text(encoding="utf-8"), end="")
+        return 0
+    width = max(map(len, preset_names()))
+    for name in preset_names():
+        print(f"{name:<{width}}  {preset_summary(name)}")
+    return 0
+
+
+def _indent(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())

@@ -1,0 +1,78 @@
+"""What the commands share: a parser that names what was meant, and the arguments that several of them have."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from components.files import is_remote
+from components.spelling import did_you_mean
+from pipeline.config.loading import DEFAULT_PRESET
+from pipeline.terminal.exit_codes import WRONG
+
+
+class Parser(argparse.ArgumentParser):
+    """Names the nearest command or option when one is misspelt."""
+
+    def error(self, message: str) -> NoReturn:
+        wrong = re.search(r"invalid choice: '([^']*)'|unrecognized arguments: (\S+)", message)
+        if wrong:
+            word = wrong[1] or wrong[2].partition("=")[0]
+            known = [name for name in self._known() if name.startswith("-") == word.startswith("-")]
+            message = f"unknown: {word}{did_you_mean(word, known)}"
+        self.exit(WRONG, f"{self.prog}: {message}\n(--help lists what there is)\n")
+
+    def _known(self) -> set[str]:
+        """Commands and options, also those of the commands: argparse leaves it to the top to refuse them."""
+        known: set[str] = set()
+        for action in self._actions:
+            known |= set(action.option_strings)
+            if isinstance(action.choices, dict):
+                for name, parser in action.choices.items():
+                    known |= {name, *parser._known()}
+        return known
+
+
+class UserError(Exception):
+    """Something that the user can put right, said in one sentence."""
+
+    def __init__(self, message: str, code: int = WRONG) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="as in --set trainer.epochs=2; may be repeated"
+    )
+
+
+def folder(text: str) -> Path:
+    """Of this machine."""
+    if is_remote(text):
+        raise argparse.ArgumentTypeError(f"{text}: a run on this machine keeps its files in a folder of it")
+    return Path(text)
+
+
+def add_root(parser: argparse.ArgumentParser, root_type: Callable[[str], str | Path] = folder) -> None:
+    add_preset(parser)
+    parser.add_argument("--root", type=root_type, metavar="DIR", help="where it all goes (default: runs/<preset>)")
+
+
+def add_preset(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "preset", nargs="?", default=DEFAULT_PRESET, metavar="PRESET|FILE.yaml", help=f"default: {DEFAULT_PRESET}"
+    )
+
+
+def root_of(arguments: argparse.Namespace) -> Path:
+    """Where a run lies."""
+    return arguments.root or Path("runs") / Path(arguments.preset).stem
+
+
+def names(text: str) -> list[str]:
+    """As in `a,b`."""
+    return [name.strip() for name in text.split(",")]

@@ -1,0 +1,183 @@
+"""`bigvocab compile`, `submit` and `run-node`: the pipeline on a cluster."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.cli.arguments import Parser, UserError, add_preset, add_root, add_settings, root_of
+from pipeline.config.loading import check_files, load, loads
+from pipeline.nodes import node_names
+from pipeline.terminal.console import native_messages_hidden
+from pipeline.terminal.exit_codes import FAILED, INTERRUPTED
+
+
+def add(commands: argparse._SubParsersAction[Parser]) -> None:
+    """Adds the commands."""
+    compile_ = commands.add_parser("compile", help="write the pipeline as Kubeflow Pipelines runs it")
+    _add_cluster(compile_)
+    compile_.add_argument("-o", "--output", type=Path, default=Path("pipeline.yaml"), help="default: pipeline.yaml")
+    compile_.set_defaults(do=_compile)
+
+    submit = commands.add_parser("submit", help="compile the pipeline and start it on a cluster")
+    _add_cluster(submit)
+    submit.add_argument("--name", default="", help="of the run (default: pipeline and time)")
+    submit.add_argument("--experiment", help="default: the pipeline's name")
+    submit.add_argument(
+        "--parameter", action="append", default=[], metavar="NAME=VALUE", help="as in --parameter epochs=4"
+    )
+    submit.add_argument("--dry-run", action="store_true", help="say what would be sent, and send nothing")
+    submit.set_defaults(do=_submit)
+
+    node = commands.add_parser("run-node", help="run one node of a run, as a pod does")
+    node.add_argument("node", metavar="NODE", help="as ExampleGen, Trainer, Pusher; or Report, at the end")
+    add_root(node, root_type=str)
+    add_settings(node)
+    node.add_argument("--quick", action="store_true", help="as in `run`")
+    node.add_argument("--run-id", required=True, help="the same for all nodes of a run, and for no other run")
+    together = node.add_argument_group("a Trainer of several pods, each with the same arguments")
+    together.add_argument("--workers", type=int, default=1, metavar="N", help="how many there are (default: 1)")
+    together.add_argument(
+        "--worker", type=int, default=os.environ.get("JOB_COMPLETION_INDEX", "0"), metavar="N",
+        help="which one this is, from 0 (default: JOB_COMPLETION_INDEX, which an indexed Job sets)",
+    )  # fmt: skip
+    together.add_argument("--address", metavar="HOST", help="of this machine (default: what its name stands for)")
+    together.add_argument(
+        "--patience", type=float, default=1_800, metavar="SECONDS", help="to wait for the others (default: 1800)"
+    )
+    pod = node.add_argument_group("what compiled pipelines say")
+    pod.add_argument("--configuration", metavar="TEXT", help="in place of PRESET|FILE.yaml")
+    pod.add_argument("--schema", default="", metavar="TEXT", help="in place of data.schema_file")
+    pod.add_argument("--data-path", default="", metavar="PATH", help="data.source.path, unless empty")
+    pod.add_argument("--epochs", default="", metavar="N", help="trainer.epochs, unless empty")
+    pod.add_argument("--run-name", default="", metavar="TEXT", help="what people call the run")
+    pod.add_argument("--settings", type=_settings, default=[], metavar="JSON", help='as ["trainer.batch=512"]')
+    node.set_defaults(do=_run_node)
+
+    beam = commands.add_parser("beam-workers", help="start Python workers for Flink, Spark or another engine of Beam's")
+    beam.add_argument("--port", type=int, default=50_000, metavar="N", help="default: 50000")
+    beam.add_argument(
+        "--host", default="localhost", help="default: localhost; 0.0.0.0 lets all who reach it run code of theirs"
+    )
+    beam.set_defaults(do=_beam_workers)
+
+
+def _beam_workers(arguments: argparse.Namespace) -> int:
+    from pipeline.beam import pool as beam_pool
+    from pipeline.execution.runner import interruptible
+
+    try:
+        with interruptible():  # Told to end, it ends its workers too.
+            beam_pool.serve(arguments.host, arguments.port)
+    except OSError as error:
+        raise UserError(str(error), FAILED) from error
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0
+
+
+def _add_cluster(parser: argparse.ArgumentParser) -> None:
+    add_preset(parser)
+    add_settings(parser)
+    parser.add_argument("--quick", action="store_true", help="the small run")
+
+
+def _settings(text: str) -> list[str]:
+    """A JSON list of `KEY=VALUE`."""
+    try:
+        found = json.loads(text or "[]")
+    except ValueError:
+        found = None
+    if not isinstance(found, list) or not all(isinstance(entry, str) for entry in found):
+        raise argparse.ArgumentTypeError(f"expected a JSON list, as [\"trainer.batch=512\"], not '{text}'")
+    return found
+
+
+def _compile(arguments: argparse.Namespace) -> int:
+    config = load(arguments.preset, arguments.set, arguments.quick)
+    if arguments.output.suffix not in (".yaml", ".yml"):
+        raise UserError(f"--output {arguments.output}: a file that ends in .yaml is what Kubeflow Pipelines takes")
+    with _kubeflow(), native_messages_hidden():
+        from pipeline.kubeflow import compile as kubeflow_compile
+
+        kubeflow_compile.compile_pipeline(config, arguments.output)
+        about = kubeflow_compile.describe(arguments.output)
+    print(f"{arguments.output}: {about['name']}, {len(about['tasks'])} tasks: {', '.join(about['tasks'])}")
+    for name, default in about["parameters"].items():
+        print(f"  {name:<10} default: {default}")
+    print("Upload it, or: bigvocab submit")
+    return 0
+
+
+def _submit(arguments: argparse.Namespace) -> int:
+    config = load(arguments.preset, arguments.set, arguments.quick)
+    with _kubeflow():
+        from pipeline.kubeflow import submit
+
+        try:
+            for line in submit.submit(
+                config, arguments.name, arguments.experiment, arguments.parameter, arguments.dry_run
+            ):
+                print(line)
+        except submit.SubmitError as error:
+            raise UserError(str(error), 1) from error
+    return 0
+
+
+@contextlib.contextmanager
+def _kubeflow() -> Iterator[None]:
+    """Says how to install the SDK where it is not."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "kfp":
+            raise
+        raise UserError(
+            "the Kubeflow Pipelines SDK is not installed: BIGVOCAB_EXTRAS=kubeflow ./with-env bigvocab ..., or "
+            "pip install 'bigvocab[kubeflow]'"
+        ) from error
+
+
+def _check_tasks(compiled: list[str], wanted: list[str]) -> None:
+    """What a run sets cannot change which tasks there are: they were made when the pipeline was compiled."""
+    changed = [*(name for name in wanted if name not in compiled), *(name for name in compiled if name not in wanted)]
+    if changed:
+        raise UserError(
+            f"the run's settings ask for other tasks than were compiled ({', '.join(changed)}): set them, as "
+            "trainer.warm_start, when compiling"
+        )
+
+
+def _run_node(arguments: argparse.Namespace) -> int:
+    # The parameters of a compiled pipeline always come, as its defaults at least: what is set comes after them.
+    settings = [f"data.source.path={json.dumps(arguments.data_path)}"] if arguments.data_path else []
+    settings += [f"trainer.epochs={arguments.epochs}"] if arguments.epochs else []
+    settings += [*arguments.set, *arguments.settings]
+    if arguments.configuration:
+        config = loads(arguments.configuration, settings)
+        _check_tasks(node_names(loads(arguments.configuration, [])), node_names(config))
+    else:
+        config = load(arguments.preset, settings, arguments.quick)
+        check_files(config)
+    from pipeline.execution import pod
+
+    root = str(root_of(arguments))
+    if not 0 <= arguments.worker < arguments.workers:
+        raise UserError(
+            f"--worker {arguments.worker} (or JOB_COMPLETION_INDEX): with --workers {arguments.workers} they are "
+            f"counted from 0 to {arguments.workers - 1}"
+        )
+    node = pod.Pod(
+        node=arguments.node, config=config, root=root, run_id=arguments.run_id, run_name=arguments.run_name,
+        schema=arguments.schema, workers=arguments.workers, worker=arguments.worker, address=arguments.address,
+        patience=arguments.patience,
+    )  # fmt: skip
+    try:
+        return pod.run(node, sys.stdout)
+    except pod.PodError as error:
+        raise UserError(str(error)) from error

@@ -1,0 +1,179 @@
+"""Is this machine fit for BigVocab, and if not, what to do."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TextIO
+
+PACKAGES = ("tfx", "tensorflow", "keras", "apache-beam", "ml-metadata", "tensorflow-data-validation", "tensorboard")
+GLIBC = {(3, 11): (2, 28), (3, 12): (2, 39), (3, 13): (2, 39)}
+"""The oldest C library for which all packages in the lock publish wheels, by Python version."""
+TESTED = [(3, 11), (3, 13)]
+"""Versions of Python on which all tests are run."""
+DISK_GB = 2.0
+MEMORY_GB = 6.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    state: Literal["ok", "note", "wrong"]
+    what: str
+    advice: str = ""
+
+
+def examine(root: Path, out: TextIO) -> int:
+    """Prints a line a finding.
+
+    Returns:
+        0, or 1 when something is wrong that would keep a run from working.
+    """
+    wrong = False
+    for check in (_python, _glibc, _packages, _cores, _memory, lambda: _disk(root), _tensorflow, _keras, _gpu, _beam):
+        for finding in _guarded(check):
+            wrong |= finding.state == "wrong"
+            out.write(f"{finding.state:<6}{finding.what}\n")
+            if finding.advice:
+                out.write(f"      -> {finding.advice}\n")
+            out.flush()
+    out.write("\nSomething is wrong: see the arrows above.\n" if wrong else "\nThis machine is fit.\n")
+    return 1 if wrong else 0
+
+
+def _guarded(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    try:
+        yield from check()
+    except Exception as error:  # A broken installation must not keep the other findings from being shown.
+        name = getattr(check, "__name__", "check").strip("_")
+        yield Finding("wrong", f"{name}: {type(error).__name__}: {error}", "install again with ./with-env")
+
+
+def _python() -> Iterator[Finding]:
+    version = platform.python_version()
+    if not (3, 11) <= sys.version_info < (3, 14):
+        yield Finding("wrong", f"Python {version}", "TFX 1.21 needs Python 3.11 to 3.13: set UV_PYTHON=3.11")
+    elif sys.version_info[:2] not in TESTED:
+        tested = " and ".join(f"{major}.{minor}" for major, minor in TESTED)
+        yield Finding("note", f"Python {version}", f"the lock resolves here; the tests run on {tested}")
+    else:
+        yield Finding("ok", f"Python {version}")
+
+
+def _glibc() -> Iterator[Finding]:
+    name, version = platform.libc_ver()
+    if name != "glibc":
+        yield Finding("wrong", f"C library {name or 'unknown'}", "TensorFlow's wheels need glibc (not Alpine's musl)")
+    elif tuple(map(int, version.split("."))) < (oldest := GLIBC.get(sys.version_info[:2], (0, 0))):
+        newer = sys.version_info >= (3, 12)
+        yield Finding(
+            "wrong",
+            f"glibc {version} with Python {platform.python_version()}",
+            "ml-metadata for Python 3.12 and later needs glibc 2.39 (Ubuntu 24.04, Debian 13): use Python 3.11 here"
+            if newer
+            else f"the packages' wheels need glibc {oldest[0]}.{oldest[1]} (Debian 10, Ubuntu 20.04)",
+        )
+    else:
+        yield Finding("ok", f"glibc {version}")
+
+
+def _packages() -> Iterator[Finding]:
+    found = []
+    for name in PACKAGES:
+        try:
+            found.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            yield Finding("wrong", f"{name} is not installed", "./with-env installs what uv.lock names")
+    yield Finding("ok", ", ".join(found))
+
+
+def _cores() -> Iterator[Finding]:
+    cores = len(os.sched_getaffinity(0))
+    yield Finding("ok" if cores > 1 else "note", f"{cores} CPU core{'s' if cores > 1 else ''}")
+
+
+def _memory() -> Iterator[Finding]:
+    page = os.sysconf("SC_PAGE_SIZE")
+    total = os.sysconf("SC_PHYS_PAGES") * page / 2**30
+    free = os.sysconf("SC_AVPHYS_PAGES") * page / 2**30
+    small = total < MEMORY_GB
+    advice = f"the default run needs up to {MEMORY_GB:.0f} GiB" if small else ""
+    yield Finding("wrong" if small else "ok", f"{total:.1f} GiB of memory, {free:.1f} GiB of it unused", advice)
+
+
+def _disk(root: Path) -> Iterator[Finding]:
+    place = root.resolve()
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free / 2**30
+    if not os.access(place, os.W_OK):
+        yield Finding("wrong", f"{place} cannot be written", "name another place with --root")
+    elif free < DISK_GB:
+        yield Finding("wrong", f"{free:.1f} GiB free at {place}", f"a run wants {DISK_GB:.0f} GiB: name another --root")
+    else:
+        yield Finding("ok", f"{free:.0f} GiB free at {place}")
+
+
+def _tensorflow() -> Iterator[Finding]:
+    import tensorflow as tf
+
+    value = float(tf.reduce_sum(tf.ones([2, 3])))
+    yield Finding("ok" if value == 6 else "wrong", f"TensorFlow {tf.__version__} computes")
+
+
+def _keras() -> Iterator[Finding]:
+    import keras
+
+    backend = keras.backend.backend()
+    if int(keras.__version__.split(".")[0]) < 3:
+        yield Finding("wrong", f"Keras {keras.__version__}", "BigVocab needs Keras 3: ./with-env installs it")
+    elif backend != "tensorflow":
+        yield Finding(
+            "wrong", f"Keras {keras.__version__} on {backend}", "unset KERAS_BACKEND, or set it to tensorflow"
+        )
+    else:
+        yield Finding("ok", f"Keras {keras.__version__} on TensorFlow")
+
+
+def _gpu() -> Iterator[Finding]:
+    import tensorflow as tf
+
+    usable = tf.config.list_physical_devices("GPU")
+    listed = _nvidia_smi()
+    if usable:
+        yield Finding("ok", f"{len(usable)} GPU{'s' if len(usable) > 1 else ''} usable: {', '.join(listed)}")
+    elif listed:
+        yield Finding(
+            "wrong",
+            f"{len(listed)} GPU(s) here ({', '.join(listed)}), but TensorFlow cannot use them",
+            "install the GPU libraries: BIGVOCAB_EXTRAS=gpu ./with-env bigvocab doctor",
+        )
+    else:
+        yield Finding("ok", "no GPU: trains on the CPU")
+
+
+def _nvidia_smi() -> list[str]:
+    if not shutil.which("nvidia-smi"):
+        return []
+    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return result.stdout.split("\n")[:-1] if result.returncode == 0 else []
+
+
+def _beam() -> Iterator[Finding]:
+    import apache_beam as beam
+    from apache_beam.options.pipeline_options import PipelineOptions
+    from apache_beam.testing.util import assert_that, equal_to
+
+    from pipeline.config.beam import LocalBeam
+
+    arguments = LocalBeam().arguments()
+    with beam.Pipeline(options=PipelineOptions(arguments)) as pipeline:
+        assert_that(pipeline | beam.Create([1, 2, 3]) | beam.CombineGlobally(sum), equal_to([6]))
+    yield Finding("ok", f"Beam {beam.__version__} runs ({' '.join(arguments)})")

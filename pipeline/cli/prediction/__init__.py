@@ -1,0 +1,1 @@
+"""`bigvocab predict`: rows in, answers out."""

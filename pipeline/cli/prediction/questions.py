@@ -1,0 +1,226 @@
+"""Rows to ask a model, read as training reads them."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import sys
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from components.ingest.columns import check_columns
+from components.ingest.errors import IngestError, RowError, ShortRow
+from components.ingest.formats import kind_of
+from components.ingest.ranges import Range
+from components.ingest.readers import Rows, read
+from components.ingest.rows import RowReader, columns_read
+from components.ingest.spec import DataSpec, SourceKind, SourceSpec
+from components.ingest.wire import serialize
+from components.spelling import did_you_mean
+from pipeline.cli.arguments import UserError
+from pipeline.terminal.exit_codes import FAILED
+
+STANDARD_INPUT = "-"
+_STREAM_LINES = 256
+_NEAR = 0.7
+"""Least similarity of a column to a missing feature: rows have many columns that the model does not use."""
+_REASON_LENGTH = 500
+
+
+class PredictError(UserError):
+    """Fault of the model, of the command, or of a whole file of rows, in one sentence."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One row to ask.
+
+    Attributes:
+        line: Line of the file (Parquet and TFRecord: row), or number of the text, from 1.
+        where: The same for people, with the file.
+        example: Serialized tf.Example, as `serving_default` takes it; None if the row is unusable.
+        reason: Why the row is unusable; empty otherwise.
+    """
+
+    line: int
+    where: str
+    example: bytes | None
+    reason: str = ""
+
+
+class Questions:
+    """Reader of the rows that a model is asked.
+
+    A row needs the model's input columns. Features may be missing; all other columns are ignored.
+
+    Args:
+        data: The model's.
+        warn: Called with a line for people; once for each missing feature that a column resembles.
+    """
+
+    def __init__(self, data: DataSpec, warn: Callable[[str], None]) -> None:
+        self._known = set(columns_read(data))
+        self._data = data.model_copy(update={"label": None, "targets": {}, "slices": [], "split_by": []})
+        self._columns = RowReader(self._data, labelled=False)
+        self._warn = warn
+        self._unlike: dict[str, set[str]] = {name: set() for name in data.features}
+        """By feature: columns that were compared with it. A feature is removed once it was warned of."""
+
+    def of_texts(self, texts: list[str], features: Mapping[str, str]) -> Iterator[Question]:
+        """Yield a question for each text of a model with one input, in order."""
+        for number, text in enumerate(texts, 1):
+            yield self._question(number, f"text {number}", {self._data.inputs[0]: text, **features})
+
+    def of_file(self, file: str) -> Iterator[Question]:
+        """Yield a question for each row of a file, in order; blank lines are no rows.
+
+        Name and content decide the kind of the file, see `_kind`. Rows of the kind that the model was trained from are
+        read with the options of its source.
+
+        Args:
+            file: A local file, or `-` for standard input. Standard input and named pipes hold JSON Lines.
+
+        Raises:
+            PredictError: The file cannot be read, or has a header without an input column.
+        """
+        if file == STANDARD_INPUT:
+            yield from self._of_stream(sys.stdin.buffer, "standard input")
+            return
+        head = _head(file)
+        if head is None:
+            with Path(file).open("rb") as stream:
+                yield from self._of_stream(stream, file)
+            return
+        data = self._with_source(_kind(file, head, self._data.source.kind), file)
+        with _reading(file, file):
+            # JSON Lines and TFRecord have no header. Only inputs are needed, and only these are checked.
+            check_columns(data.model_copy(update={"features": {}}), [file])
+            others = _parquet_columns(file) if data.source.kind == "parquet" else ()
+        for line, row in _rows(file, Range(file), data):
+            yield self._question(line, f"{file}:{line}", row, others)
+
+    def _of_stream(self, stream: BinaryIO, name: str) -> Iterator[Question]:
+        """Rows of JSON Lines that cannot be read twice: some lines at a time are put into a file for the reader."""
+        first = 1
+        with tempfile.TemporaryDirectory(prefix="bigvocab-") as folder:
+            file = Path(folder) / "rows.jsonl"
+            data = self._with_source("jsonl", str(file))
+            while lines := list(itertools.islice(stream, _STREAM_LINES)):
+                if first == 1 and lines[0].startswith(b"\x1f\x8b"):
+                    raise PredictError(f"{name}: packed with gzip: unpack it, as with `zcat FILE |`", FAILED)
+                file.write_bytes(b"".join(lines))
+                for line, row in _rows(name, Range(str(file), line=first), data):
+                    yield self._question(line, f"{name}:{line}", row)
+                first += len(lines)
+
+    def _with_source(self, kind: SourceKind, file: str) -> DataSpec:
+        own = self._data.source
+        source = own.model_copy(update={"path": file}) if kind == own.kind else SourceSpec(kind=kind, path=file)
+        return self._data.model_copy(update={"source": source})
+
+    def _question(
+        self, line: int, where: str, row: Mapping[str, Any] | RowError, others: tuple[str, ...] = ()
+    ) -> Question:
+        """A row as a question; `others` are columns of the file that were not read."""
+        try:
+            if isinstance(row, RowError):
+                raise row
+            self._warn_of_near_misses(where, {**dict.fromkeys(others), **row} if others else row)
+            return Question(line, where, serialize(self._columns(row)))
+        except (RowError, ShortRow) as error:
+            reason = " ".join(str(error).split())
+            return Question(line, where, None, reason[:_REASON_LENGTH])
+
+    def _warn_of_near_misses(self, where: str, row: Mapping[str, Any]) -> None:
+        for feature in [name for name in self._unlike if name not in row]:
+            new = row.keys() - self._known - self._unlike[feature]
+            if near := did_you_mean(feature, sorted(new), _NEAR):
+                self._warn(f"{where}: no column '{feature}'{near} Rows without it are answered as if it were unknown.")
+                del self._unlike[feature]
+            elif len(self._unlike[feature]) < 1_000:  # Rows may have keys of their own, each another.
+                self._unlike[feature] |= new
+
+
+def _head(file: str) -> bytes | None:
+    """The first bytes of a file; None of a named pipe, which has them once.
+
+    Raises:
+        PredictError: The file cannot be opened.
+    """
+    path = Path(file)
+    if path.is_dir():
+        raise PredictError(f"--input {file}: a folder: name one of its files")
+    try:
+        if path.exists() and not path.is_file():
+            return None
+        with path.open("rb") as stream:
+            return stream.read(1 << 12)
+    except OSError as error:
+        near = did_you_mean(path.name, _files_of(path.parent))
+        raise PredictError(f"--input {file}: {error.strerror}{near}") from error
+
+
+def _files_of(folder: Path) -> list[str]:
+    try:
+        return sorted(path.name for path in folder.iterdir() if path.is_file())
+    except OSError:
+        return []
+
+
+def _kind(file: str, head: bytes, own: SourceKind) -> SourceKind:
+    """The kind of a file, from its first bytes and its name.
+
+    Parquet is known by its first bytes. A file that begins like a JSON object is JSON Lines, unless its name says CSV
+    or TFRecord. The name decides of all others. Without a known ending they are of the kind that the model was trained
+    from; JSON Lines if that was the default corpus.
+    """
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    by_name = kind_of(file)
+    if by_name in ("csv", "jsonl", "parquet", "tfrecord"):
+        return by_name
+    if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b""):
+        return "jsonl"
+    if by_name:
+        return "text"
+    return own if own in ("csv", "text", "tfrecord") else "jsonl"
+
+
+def _rows(name: str, part: Range, data: DataSpec) -> Rows:
+    """Rows of a part of a file, with faults of the file as `PredictError`."""
+    line = 0
+    with _reading(name, part.path, lambda: f" after line {line}" if line else ""):
+        for line, row in read(part, data):
+            yield line, row
+
+
+@contextlib.contextmanager
+def _reading(name: str, path: str, place: Callable[[], str] = lambda: "") -> Iterator[None]:
+    """Turn faults of a whole file into `PredictError`.
+
+    Args:
+        name: Of the file, for people.
+        path: Of the file that is read: standard input is read by way of a temporary one.
+        place: Returns where reading stopped, as " after line 17".
+    """
+    try:
+        yield
+    except IngestError as error:
+        raise PredictError(str(error).replace(path, name), FAILED) from error
+    except EOFError as error:
+        reason = f"the compressed data breaks off{place()}: copy or upload the file again"
+        raise PredictError(f"{name}: {reason}", FAILED) from error
+    except (OSError, zlib.error, UnicodeDecodeError, pa.ArrowException) as error:
+        raise PredictError(f"{name}: cannot be read{place()}: {error}", FAILED) from error
+
+
+def _parquet_columns(file: str) -> tuple[str, ...]:
+    with pq.ParquetFile(file) as parquet:
+        return tuple(parquet.schema_arrow.names)

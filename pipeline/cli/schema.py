@@ -1,0 +1,49 @@
+"""`bigvocab schema`: a first schema for the user's own data, inferred from its train split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.config.spec import Config
+from pipeline.execution.runner import session
+from pipeline.paths import Paths
+from pipeline.terminal.exit_codes import FAILED
+
+
+def write(config: Config, root: Path, output: Path) -> int:
+    """Reads the data, counts its statistics and writes the schema that they suggest.
+
+    What is read and counted here is not done again by the next `run` under the same root.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        RootInUse: another run is at work there.
+    """
+    paths = Paths.of(root)
+    with session(config, paths) as (console, run_id, log, interruption):
+        from components.data_validation.infer import NoValues, infer_schema, write_schema
+        from pipeline import dag
+        from pipeline.execution import spans
+        from pipeline.execution.runner import walk
+
+        statistics = []
+        for span in spans.window(config.data, spans.plan(config.data)) or [None]:
+            pipeline = dag.pipeline_of(config, paths, dag.sources(config, span))
+            run = run_id if span is None else f"{run_id}_span-{span}"
+            outcomes, failure = walk(pipeline, run, console, interruption)
+            if failure:
+                console.line(f"\n{failure.node} failed. {failure}\nAll that was logged: {log}")
+                return FAILED
+            statistics.append(outcomes[-1].outputs["statistics"][0].uri)
+        try:
+            inferred = infer_schema(statistics[-1], config.data, statistics[:-1])
+        except NoValues as error:
+            console.line(f"\nNo schema was written. {error}")
+            return FAILED
+        write_schema(inferred, output)
+        console.line(
+            f"\nWritten: {output}\nRead it, tighten what you know better, and commit it beside the configuration."
+        )
+    return 0

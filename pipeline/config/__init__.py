@@ -1,0 +1,1 @@
+"""The typed configuration: its specs, presets, loading and JSON schema."""

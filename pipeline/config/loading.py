@@ -1,0 +1,228 @@
+"""From a preset or a YAML file to a `Config`, or to one error that names every fault."""
+
+from __future__ import annotations
+
+import copy
+import glob
+import importlib.resources
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from components.files import is_remote
+from components.ingest.spans import every
+from components.spelling import did_you_mean
+from pipeline.config.beam import option_faults
+from pipeline.config.keys import Key, dotted, place
+from pipeline.config.spec import Config
+
+PRESETS = importlib.resources.files("pipeline.config") / "presets"
+DEFAULT_PRESET = "shared_projection"
+
+
+class ConfigurationError(Exception):
+    """What is wrong with a configuration, a line a fault: file, line, key and what would be right."""
+
+
+def preset_names() -> list[str]:
+    return sorted(entry.name.removesuffix(".yaml") for entry in PRESETS.iterdir() if entry.name.endswith(".yaml"))
+
+
+def load(name: str | None = None, settings: Iterable[str] = (), quick: bool = False) -> Config:
+    """Reads a configuration.
+
+    Args:
+        name: a preset's name or a YAML file; `None` is the default preset.
+        settings: `a.b=c` each, applied last; the value is YAML.
+        quick: apply what the configuration's `quick` sets.
+
+    Raises:
+        ConfigurationError: names all faults at once.
+    """
+    path, text = _read(name or DEFAULT_PRESET)
+    return _with_absolute_paths(_loaded(path, text, settings, quick), path)
+
+
+def loads(text: str, settings: Iterable[str] = ()) -> Config:
+    """Reads a configuration from its text, in which all paths are absolute; see `load`."""
+    return _loaded(Path("configuration"), text, settings, quick=False)
+
+
+def _loaded(path: Path, text: str, settings: Iterable[str], quick: bool) -> Config:
+    tree, lines = _parse(path, text)
+    faults: list[str] = []
+    origin: dict[Key, str] = {key: f"{path}:{line}" for key, line in lines.items()}
+    quick_tree, quick_origin, in_quick = copy.deepcopy(tree), dict(origin), f"{path}: quick"
+    if isinstance(tree.get("quick"), dict):
+        for key, value in tree["quick"].items():
+            _put(quick_tree, str(key), value, in_quick, quick_origin, faults)
+    if quick:
+        tree, origin = quick_tree, quick_origin
+    else:  # What is wrong there is wrong, asked for or not.
+        faults += [fault for fault in _validated(quick_tree, quick_origin, path)[1] if fault.startswith(in_quick)]
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals or not key.strip():
+            faults.append(f"--set {setting}: expected key=value, as in --set trainer.epochs=2")
+            continue
+        try:
+            parsed = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            faults.append(f"--set {setting}: the value is not YAML ({str(error).splitlines()[0]})")
+            continue
+        _put(tree, key.strip(), parsed, f"--set {setting}", origin, faults)
+    config, more = _validated(tree, origin, path)
+    faults += more
+    if faults or not config:
+        raise ConfigurationError("\n".join(dict.fromkeys(faults)))
+    return config
+
+
+def preset_summary(name: str) -> str:
+    return load(name).description
+
+
+def check_files(config: Config, schema_needed: bool = True) -> None:
+    """What only the file system, and Beam, can tell.
+
+    Raises:
+        ConfigurationError: the source or the schema is not there, or Beam has no such option. Names all faults at once.
+    """
+    faults = []
+    source = config.data.source.path
+    if source and not is_remote(source) and not Path(source).exists() and not glob.glob(every(source), recursive=True):
+        parent = Path(source).parent
+        near = did_you_mean(Path(source).name, [p.name for p in parent.iterdir()] if parent.is_dir() else [])
+        faults.append(f"data.source.path: {source} is not there{near}")
+    if schema_needed:
+        faults += schema_faults(config)
+    faults += option_faults(config.beam)
+    if faults:
+        raise ConfigurationError("\n".join(faults))
+
+
+def schema_faults(config: Config) -> list[str]:
+    """That the schema is not there; the default corpus brings its own."""
+    schema = config.data.schema_file
+    if schema and not is_remote(schema) and not Path(schema).exists():
+        return [f"data.schema_file: {schema} is not there; `bigvocab schema FILE.yaml` writes one from the data"]
+    if not schema and config.data.source.kind != "sotu":
+        return ["data.schema_file is missing; `bigvocab schema FILE.yaml` writes FILE.schema.pbtxt from the data"]
+    return []
+
+
+def _read(name: str) -> tuple[Path, str]:
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") or path.exists():
+        try:
+            return path.resolve(), path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            near = did_you_mean(path.name, [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else [])
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+            raise ConfigurationError(f"{name}: {reason}{near}") from error
+    if name not in preset_names():
+        near = did_you_mean(name, preset_names())
+        raise ConfigurationError(f"{name}: no such preset{near}; the presets are {', '.join(preset_names())}")
+    return Path(str(PRESETS / f"{name}.yaml")), (PRESETS / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def _parse(path: Path, text: str) -> tuple[dict[str, Any], dict[Key, int]]:
+    """The tree, and the line of each key."""
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        tree = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise ConfigurationError(f"{where}: not YAML: {getattr(error, 'problem', error)}") from error
+    if not isinstance(tree, dict) or not isinstance(root, yaml.MappingNode):
+        raise ConfigurationError(f"{path}: expected keys and values, as in 'name: my_data'")
+    lines: dict[Key, int] = {}
+    doubles: list[str] = []
+    _lines(root, (), lines, doubles, path)
+    if doubles:
+        raise ConfigurationError("\n".join(doubles))
+    return tree, lines
+
+
+def _lines(node: yaml.MappingNode, above: Key, lines: dict[Key, int], doubles: list[str], path: Path) -> None:
+    for key_node, value_node in node.value:
+        key = (*above, str(key_node.value))
+        line = key_node.start_mark.line + 1
+        if key in lines:  # YAML would silently take the last one.
+            doubles.append(f"{path}:{line}: {dotted(key)} stands twice, first in line {lines[key]}")
+        lines[key] = line
+        if isinstance(value_node, yaml.MappingNode):
+            _lines(value_node, key, lines, doubles, path)
+
+
+def _put(
+    tree: dict[str, Any], dotted_key: str, value: Any, source: str, origin: dict[Key, str], faults: list[str]
+) -> None:
+    key = tuple(dotted_key.split("."))
+    for depth, part in enumerate(key[:-1], start=1):
+        if part not in tree:
+            tree[part] = {}
+            origin[key[:depth]] = source
+        if not isinstance(tree[part], dict):
+            faults.append(f"{source}: {dotted(key[:depth])} is a value, not a group of keys")
+            return
+        tree = tree[part]
+    tree[key[-1]] = value
+    origin[key] = source
+
+
+def _validated(tree: dict[str, Any], origin: Mapping[Key, str], file: Path) -> tuple[Config | None, list[str]]:
+    """The configuration, or what is wrong with it."""
+    try:
+        return Config.model_validate(tree), []
+    except ValidationError as error:
+        return None, [_fault(detail, origin, str(file)) for detail in error.errors()]
+
+
+def _fault(detail: Mapping[str, Any], origin: Mapping[Key, str], file: str) -> str:
+    at = place(tuple(detail["loc"]))
+    location = at.key
+    context = detail.get("ctx", {})
+    if detail["type"] == "union_tag_invalid":
+        location = (*location, "kind")
+    where = next((origin[location[:n]] for n in range(len(location), 0, -1) if location[:n] in origin), file)
+    key = dotted(location)
+    if detail["type"] == "union_tag_invalid":
+        near = did_you_mean(str(context["tag"]), _quoted(context["expected_tags"]))
+        return f"{where}: {key}: Input should be one of {context['expected_tags']} (found {context['tag']!r}){near}"
+    if detail["type"] == "extra_forbidden":
+        if at.other_kinds:
+            kinds = " and ".join(repr(kind) for kind in at.other_kinds)
+            return f"{where}: {key} is a key of kind {kinds}, but {dotted(location[:-1])}.kind is {at.kind!r}"
+        return f"{where}: unknown key {key}{did_you_mean(str(location[-1]), at.fields)}"
+    if detail["type"] == "missing":
+        return f"{where}: {key} is missing"
+    message = detail["msg"].removeprefix("Value error, ")
+    value = detail.get("input")
+    shown = "" if isinstance(value, (dict, list)) or value is None else f" (found {value!r})"
+    near = did_you_mean(str(value), _quoted(context["expected"])) if detail["type"] == "literal_error" else ""
+    return f"{where}: {key + ': ' if key else ''}{message}{shown}{near}"
+
+
+def _quoted(words: str) -> list[str]:
+    """The words of pydantic's `'a', 'b' or 'c'`."""
+    return re.findall(r"'([^']*)'", words)
+
+
+def _with_absolute_paths(config: Config, file: Path) -> Config:
+    """Paths relative to the file that names them; a schema that lies beside it is found by its name."""
+    data = config.data
+    changes: dict[str, Any] = {}
+    if data.source.path and "://" not in data.source.path:
+        absolute = file.parent / Path(data.source.path).expanduser()
+        changes["source"] = data.source.model_copy(update={"path": str(absolute)})
+    if data.schema_file and "://" not in data.schema_file:
+        changes["schema_file"] = str(file.parent / Path(data.schema_file).expanduser())
+    elif not data.schema_file and file.with_suffix(".schema.pbtxt").exists():
+        changes["schema_file"] = str(file.with_suffix(".schema.pbtxt"))
+    return config.model_copy(update={"data": data.model_copy(update=changes)}) if changes else config

@@ -1,0 +1,1 @@
+"""Running nodes: one, all of them here, or one in a pod."""

@@ -1,0 +1,226 @@
+"""What a pod runs: one node of a run that other pods share, through the same step as a run on one machine."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import sys
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from components.files import write_whole
+from components.spelling import did_you_mean
+from components.storage import storage_fault
+from pipeline.config.spec import Config
+from pipeline.execution.runner import Interruption, interruptible
+from pipeline.nodes import REPORT, node_names
+from pipeline.paths import Paths
+from pipeline.terminal.console import Console
+from pipeline.terminal.exit_codes import FAILED, INTERRUPTED
+
+if TYPE_CHECKING:
+    from tfx.proto.orchestration import pipeline_pb2
+
+    from components.report.summary import Summary
+    from pipeline.execution.node import NodeFailed, Outcome
+
+TERMINATION_LOG = Path("/dev/termination-log")
+"""Kubernetes shows what stands here as the reason why a pod ended."""
+
+
+class PodError(Exception):
+    """There is no such node."""
+
+
+@dataclass(frozen=True)
+class Pod:
+    """One node of one run.
+
+    Attributes:
+        node: its id, or `Report`.
+        config: the same in all pods of the run.
+        root: what all pods share; a folder or `gs://`.
+        run_id: the same in all pods of the run, and in no other run.
+        run_name: what people call the run.
+        schema: the text of the schema file, where pods have no file of their own.
+        workers: how many pods train together.
+        worker: which of them this one is; 0 is the chief.
+        address: of this machine, for the other workers; None: what its name stands for.
+        patience: seconds that workers wait for each other.
+    """
+
+    node: str
+    config: Config
+    root: str
+    run_id: str
+    run_name: str = ""
+    schema: str = ""
+    workers: int = 1
+    worker: int = 0
+    address: str | None = None
+    patience: float = 1_800.0
+
+
+def run(pod: Pod, out: TextIO) -> int:
+    """Runs the node, and says what came out, or why it failed.
+
+    Returns:
+        The exit code: 0; 1 when the node failed, or the metadata store or the shared storage could not be used; 130
+        when it was told to end.
+
+    Raises:
+        PodError: there is no such node.
+    """
+    names = node_names(pod.config)
+    if pod.node not in names:
+        raise PodError(f"unknown node: {pod.node}{did_you_mean(pod.node, names)} (there are: {', '.join(names)})")
+    try:
+        # A cluster that wants its machine back says so; what is left open is closed then.
+        with interruptible() as interruption:
+            return _run(pod, out, interruption)
+    except KeyboardInterrupt:
+        out.write(f"{pod.node} was told to end: the next try goes on where it stopped.\n")
+        return INTERRUPTED
+    except Exception as error:  # Whatever it is, its cause comes first.
+        return _failed(pod.node, error, out, pod.root)
+
+
+def _run(pod: Pod, out: TextIO, interruption: Interruption) -> int:
+    paths = Paths.of(pod.root)
+    paths.prepare()
+    config = _with_schema(pod.config, pod.schema, paths)
+
+    from components import progress
+    from components.training.devices import strategy
+    from pipeline import dag
+    from pipeline.execution import spans
+    from pipeline.execution.node import compiled, connection
+    from pipeline.metadata import store
+
+    progress.set_stream(out)
+    if pod.node == "Trainer":
+        strategy.configure_devices(config.trainer.replicas)
+    # These two look which spans there are; all others go by what they have put into the store.
+    planned = spans.plan(config.data) if pod.node in ("ExampleGen", "Window") else []
+    ir = compiled(dag.build(config, paths, planned), pod.run_id)
+    out.write(f"BigVocab {config.name}, run {pod.run_id} -> {paths.root}, {store.describe(connection(ir))}\n")
+    if pod.node == REPORT:
+        return _report(pod, config, paths, ir, out)
+    if pod.node == "Trainer" and pod.workers > 1:
+        return _train_together(pod, config, paths, ir, out)
+    if pod.node == "ExampleGen":
+        failure = spans.ingest_earlier(config, paths, planned, pod.run_id, Console(out), interruption)
+        if failure:
+            return _failed(failure.node, failure, out)
+    return _run_one(pod, config, paths, ir, out)
+
+
+def _run_one(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, out: TextIO) -> int:
+    from pipeline.execution import results
+    from pipeline.execution.node import NodeFailed, not_in_the_way, run_node
+
+    node = next(n.pipeline_node for n in ir.nodes if n.pipeline_node.node_info.id == pod.node)
+    try:
+        outcome = run_node(ir, node, pod.run_name)
+    except NodeFailed as failure:
+        with not_in_the_way():  # No task comes after one that failed: the report on the run is written here.
+            try:
+                _report_on(config, paths, ir, failure)
+            except Exception:  # What the nodes before it have made cannot be read: that may be why it failed.
+                results.write_report(config, paths, [], failure, failure.seconds)
+                raise
+        return _failed(failure.node, failure, out)
+    outcome = results.described(outcome)
+    Console(out).finished(outcome.node, outcome.seconds, outcome.cached, outcome.detail)
+    return 0
+
+
+def _train_together(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, out: TextIO) -> int:
+    """The chief runs the node, and the others take part in its training."""
+    from components.training.devices import workers
+    from components.training.devices.meeting import Meeting
+    from components.training.run import run_fn
+
+    meeting = Meeting(f"{paths.root}/workers/{pod.run_id}", pod.workers, pod.patience, pod.address)
+    if pod.worker:
+        out.write(f"  worker {pod.worker} of {pod.workers} waits for the chief\n")
+        out.flush()
+        workers.attend(meeting, pod.worker, run_fn)
+        return 0
+    meeting.clear()
+    workers.hold(meeting)
+    code = FAILED
+    try:
+        code = _run_one(pod, config, paths, ir, out)
+    finally:
+        workers.hold(None)
+        meeting.end(failed=code != 0)
+    return code
+
+
+def _report(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, out: TextIO) -> int:
+    """Writes the report on what the store knows of the run."""
+    from ml_metadata.proto import metadata_store_pb2 as mlmd
+
+    from pipeline.execution.node import opened
+    from pipeline.metadata import record
+    from pipeline.terminal import show
+
+    summary, outcomes, failure = _report_on(config, paths, ir)
+    if not failure:
+        with opened(ir) as handle:
+            record.mark_run(handle, ir, mlmd.Execution.COMPLETE)
+    console = Console(out)
+    for outcome in outcomes:
+        console.finished(outcome.node, outcome.seconds, outcome.cached, outcome.detail)
+    console.line()
+    for line in show.closing_lines(summary, paths):
+        console.line(line)
+    return _failed(failure.node, failure, out) if failure else 0
+
+
+def _report_on(
+    config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, failure: NodeFailed | None = None
+) -> tuple[Summary, list[Outcome], NodeFailed | None]:
+    """Writes the report; gives the summary, the nodes that are complete, and one that is not."""
+    from pipeline.execution import results
+    from pipeline.execution.node import NodeFailed, Outcome, opened
+    from pipeline.metadata import record
+
+    outcomes: list[Outcome] = []
+    with opened(ir) as handle:
+        for node in record.node_records(handle, ir):
+            if node.state in ("complete", "cached"):
+                outcome = Outcome(node.node, node.seconds, node.state == "cached", node.outputs)
+                outcomes.append(results.described(outcome))
+            else:
+                failure = failure or NodeFailed(node.node, node.cause or node.state, node.seconds)
+        seconds = time.time() - record.started(handle, ir)
+    return results.write_report(config, paths, outcomes, failure, seconds), outcomes, failure
+
+
+def _failed(node: str, failure: Exception, out: TextIO, root: str = "") -> int:
+    """The cause first, in a line, and where people look for it; then how it came to that."""
+    fault = None if hasattr(failure, "node") else storage_fault(failure, root)
+    cause = str(failure) if hasattr(failure, "node") else str(fault or f"{type(failure).__name__}: {failure}")
+    line = f"{node} failed. {cause}"
+    out.flush()
+    sys.stderr.write(f"{line}\n\n")
+    traceback.print_exception(failure, file=sys.stderr)
+    if TERMINATION_LOG.exists():
+        with contextlib.suppress(OSError):  # The node's own disk may be full, too.
+            TERMINATION_LOG.write_text(line[:4096], encoding="utf-8")
+    return FAILED
+
+
+def _with_schema(config: Config, schema: str, paths: Paths) -> Config:
+    """The schema as a file below the root, named after its contents: its path is a part of what is cached."""
+    if not schema:
+        return config
+    file = f"{paths.schemas}/{hashlib.sha256(schema.encode()).hexdigest()[:16]}.pbtxt"
+    write_whole(file, schema)
+    data = config.data.model_copy(update={"schema_file": file})
+    return config.model_copy(update={"data": data})

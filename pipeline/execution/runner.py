@@ -1,0 +1,226 @@
+"""Runs a whole pipeline in this process, a node at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import fcntl
+import logging
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.storage import storage_fault
+from pipeline.config.loading import ConfigurationError
+from pipeline.config.spec import Config
+from pipeline.metadata.store import MetadataError, StoreUnreachable
+from pipeline.paths import Paths
+from pipeline.terminal.console import Console, everything_into
+from pipeline.terminal.exit_codes import FAILED, INTERRUPTED
+
+if TYPE_CHECKING:
+    from tfx import v1 as tfx
+
+    from components.report.summary import Summary
+    from pipeline.execution.node import NodeFailed, Outcome
+
+
+class RootInUse(Exception):
+    """Another run is at work under the same root."""
+
+
+class RootUnusable(Exception):
+    """The root is a file, or lies below one."""
+
+
+@contextlib.contextmanager
+def only_run(root: Path) -> Iterator[None]:
+    """Holds the root for this process.
+
+    Raises:
+        RootInUse: another process holds it.
+        RootUnusable: it is no folder.
+        OSError: it cannot be written.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise RootUnusable(f"{error.filename} is no folder, or lies below a file: choose another --root") from error
+    with (root / ".lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise RootInUse(f"{root} is in use by process {file.read().strip() or '?'}: wait, or take --root") from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def run(config: Config, root: Path) -> int:
+    """Runs the pipeline and writes the report.
+
+    Returns:
+        The exit code: 0; 1 when a node failed; 130 when interrupted.
+
+    Raises:
+        ConfigurationError: before anything runs.
+        RootInUse: another run is at work there.
+        RootUnusable: the root is no folder.
+        OSError: the root cannot be written.
+    """
+    paths = Paths.of(root)
+    with session(config, paths) as (console, run_id, log, interruption):
+        started = time.monotonic()
+        from pipeline import dag
+        from pipeline.execution import spans
+        from pipeline.terminal import show
+
+        planned = spans.plan(config.data)
+        outcomes: list[Outcome] = []
+        failure = spans.ingest_earlier(config, paths, planned, run_id, console, interruption)
+        if not failure:
+            outcomes, failure = walk(dag.build(config, paths, planned), run_id, console, interruption)
+        summary, unwritten = _reported(config, paths, outcomes, failure, time.monotonic() - started)
+        console.line()
+        if failure:
+            console.line(f"{failure.node} failed. {failure}")
+            if unwritten:
+                console.line("No report was written.")
+            console.line(f"All that was logged: {log}")
+            console.line(f"Nothing before {failure.node} is lost: the same command goes on there.")
+            return FAILED
+        if summary is None:
+            console.line(f"All nodes are complete, but no report was written. {unwritten}")
+            console.line(f"All that was logged: {log}")
+            console.line("Nothing is lost: the same command writes the report.")
+            return FAILED
+        for line in show.closing_lines(summary, paths):
+            console.line(line)
+    return 0
+
+
+def _reported(
+    config: Config, paths: Paths, outcomes: list[Outcome], failure: NodeFailed | None, seconds: float
+) -> tuple[Summary | None, str]:
+    """Writes the report. Returns its summary, or None and why there is none: a failed run has a cause to tell."""
+    from pipeline.execution import results
+    from pipeline.execution.node import message
+
+    try:
+        return results.write_report(config, paths, outcomes, failure, seconds), ""
+    except Exception as error:
+        logging.getLogger(__name__).exception("No report was written.")
+        return None, str(storage_fault(error, paths.report) or message(error))
+
+
+@contextlib.contextmanager
+def session(config: Config, paths: Paths) -> Iterator[tuple[Console, str, Path, Interruption]]:
+    """Holds the root, sends logs to a file, and sets up the devices before anything can use them.
+
+    Yields:
+        The console, the run's id, its log file, and what tells whether the run is to end.
+
+    Raises:
+        ConfigurationError: this machine has not so many devices.
+        RootInUse: another run is at work there.
+    """
+    with only_run(Path(paths.root)):
+        paths.prepare()
+        run_id = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S.%f")[:-3]
+        log = Path(paths.logs, f"{run_id}.log")
+        with everything_into(log) as terminal, interruptible() as interruption:
+            console = Console(terminal)
+            console.line(f"BigVocab {config.name} -> {paths.root}")
+            # Fixed by the first use of TensorFlow; Transform uses it before the Trainer does.
+            from components import progress
+            from components.training.devices import strategy
+
+            try:
+                strategy.configure_devices(config.trainer.replicas)
+            except ValueError as error:
+                raise ConfigurationError(str(error)) from error
+            progress.set_stream(terminal)
+            try:
+                yield console, run_id, log, interruption
+            except KeyboardInterrupt:
+                console.line()
+                console.line("Interrupted: what is done is kept, and the same command goes on from here.")
+                raise SystemExit(INTERRUPTED) from None
+            except (ConfigurationError, MetadataError, StoreUnreachable):
+                raise
+            except Exception as error:
+                if storage_fault(error, paths.root):
+                    raise
+                # A trace is for the log: it says nothing to those who look at the terminal.
+                logging.getLogger(__name__).exception("The run ended unexpectedly.")
+                console.line()
+                console.line(f"BigVocab stopped: {type(error).__name__}: {error}")
+                console.line(f"All that was logged: {log}")
+                raise SystemExit(FAILED) from error
+
+
+def walk(
+    pipeline: tfx.dsl.Pipeline, run_id: str, console: Console, interruption: Interruption
+) -> tuple[list[Outcome], NodeFailed | None]:
+    """Runs the nodes in order, up to the first that fails.
+
+    Raises:
+        KeyboardInterrupt: the run is to end.
+    """
+    from pipeline.execution import results
+    from pipeline.execution.node import NodeFailed, compiled, run_node, whole_run
+
+    ir = compiled(pipeline, run_id)
+    outcomes: list[Outcome] = []
+    with whole_run(ir) as complete:
+        for node in (entry.pipeline_node for entry in ir.nodes):
+            console.started(node.node_info.id)
+            try:
+                outcome = run_node(ir, node)
+            except NodeFailed as failure:
+                logging.getLogger(__name__).exception("%s failed", failure.node)
+                console.failed(failure.node)
+                return outcomes, failure
+            outcome = results.described(outcome)
+            outcomes.append(outcome)
+            console.finished(outcome.node, outcome.seconds, outcome.cached, outcome.detail)
+            interruption.check()
+        complete()
+    return outcomes, None
+
+
+class Interruption:
+    """Remembers that the run is to end: Python drops an exception that comes up inside a callback of native code."""
+
+    def __init__(self) -> None:
+        self._requested = False
+
+    def request(self, *_: object) -> None:
+        """A signal handler."""
+        self._requested = True
+        raise KeyboardInterrupt
+
+    def check(self) -> None:
+        """Raises KeyboardInterrupt if the run was asked to end."""
+        if self._requested:
+            raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[Interruption]:
+    """Takes Ctrl-C, and a request to end as a cluster or a service manager sends it, for an interruption."""
+    interruption = Interruption()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:  # A shell lets what runs in its background ignore Ctrl-C.
+            signal.signal(number, interruption.request)
+    try:
+        yield interruption
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

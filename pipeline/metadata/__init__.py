@@ -1,0 +1,1 @@
+"""The ML Metadata store and the record that runs leave in it."""

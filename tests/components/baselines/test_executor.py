@@ -1,0 +1,154 @@
+"""The Baselines node on real sentences."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tfx.types import artifact_utils, channel_utils, standard_artifacts
+
+from components.baselines.component import BaselineMetrics, Baselines
+from components.baselines.executor import Executor
+from components.evaluation.spec import EvaluationSpec
+from components.ingest.spec import DataSpec
+from components.metrics.bands import BandSpec
+from components.metrics.columns import COLUMNS, SUMS
+
+SEQUENCE = DataSpec(shape="sequence", source={"kind": "sotu"}, inputs=["words"])  # type: ignore[arg-type]
+BANDS = BandSpec(head=20, torso=100)
+
+
+def run(files: Any, data: DataSpec, target: Path, spans: list[Any] | None = None) -> dict[str, Any]:
+    examples = standard_artifacts.Examples()
+    examples.uri, examples.span = str(files.examples), 7
+    examples.split_names = artifact_utils.encode_split_names([*files.rows])
+    graph = standard_artifacts.TransformGraph()
+    graph.uri = str(files.graph)
+    metrics, output = BaselineMetrics(), standard_artifacts.Examples()
+    metrics.uri, output.uri = str(target / "baselines"), str(target / "examples")
+    Executor().Do(
+        {"examples": spans or [examples], "transform_graph": [graph]},
+        {"baselines": [metrics], "test_examples": [output]},
+        {"data": data.model_dump_json(), "bands": BANDS.model_dump_json(), "code": ""},
+    )
+    assert (output.split_names, output.span) == ('["test"]', (spans or [examples])[0].span)
+    return json.loads((target / "baselines" / "baselines.json").read_text())
+
+
+def features(folder: Path) -> list[Any]:
+    spec = {
+        "words": tf.io.RaggedFeature(tf.string),
+        "parity": tf.io.FixedLenFeature([], tf.string),
+        "bigvocab/baseline/popular": tf.io.FixedLenFeature([len(COLUMNS)], tf.float32),
+        "bigvocab/baseline/trigram": tf.io.FixedLenFeature([len(COLUMNS)], tf.float32),
+    }
+    paths = sorted(str(path) for path in (folder / "Split-test").iterdir())
+    rows = tf.data.TFRecordDataset(paths, "GZIP").map(lambda record: tf.io.parse_single_example(record, spec))
+    return list(rows.as_numpy_iterator())
+
+
+def test_sequences(sequences: Any, tmp_path: Path) -> None:
+    summary = run(sequences, SEQUENCE, tmp_path / "out")
+    train, test = ([row["words"] for row in sequences.rows[split]] for split in ("train", "test"))
+    vocabulary = [line.split()[1] for line in (sequences.graph / "transform_fn/assets/labels").read_text().splitlines()]
+
+    counts = Counter(word for words in train for word in words[1:] if word in vocabulary)
+    best = sorted(range(len(vocabulary)), key=lambda i: (-counts[vocabulary[i]], i))
+    labels = [word for words in test for word in words[1:]]
+    popular = summary["metrics"]["popular"]
+    assert popular["count"] == len(labels) == summary["examples"]["test"]["labels"]
+    assert popular["known"] == sum(word in vocabulary for word in labels) < len(labels)
+    assert popular["recall_at_10"] == sum(w in {vocabulary[i] for i in best[:10]} for w in labels) / len(labels)
+    assert summary["examples"]["train"] == {
+        "rows": len(train),
+        "labels": sum(len(words) - 1 for words in train),
+        "known": sum(counts.values()),
+    }
+    assert summary["out_of_vocabulary_rate"] == {
+        "inputs": sum(word not in vocabulary for words in test for word in words) / sum(map(len, test)),
+        "labels": 1 - popular["known"] / popular["count"],
+    }
+    assert set(summary["metrics"]) == {"popular", "bigram", "trigram"}
+    assert summary["metrics"]["trigram"]["nll"] < popular["nll"]
+    tail = [word for word in labels if word not in vocabulary[:100]]
+    assert summary["bands"]["trigram"]["tail"]["count"] == len(tail)
+
+    rows = features(tmp_path / "out" / "examples")
+    # Every row of the split is still there, with its own columns.
+    assert Counter(b" ".join(row["words"]).decode() for row in rows) == Counter(" ".join(words) for words in test)
+    assert {row["parity"] for row in rows} == {b"even", b"odd"}
+    for row in rows:
+        assert row["bigvocab/baseline/trigram"][COLUMNS.index("count")] == len(row["words"]) - 1
+    for name in ("popular", "trigram"):
+        total = np.stack([row[f"bigvocab/baseline/{name}"] for row in rows]).sum(axis=0, dtype=np.float64)
+        nll = total[SUMS.index("nll")] / total[SUMS.index("known")]
+        assert nll == pytest.approx(summary["metrics"][name]["nll"], rel=1e-5)
+
+
+def test_the_rates_of_each_span_are_beside_those_of_all(sequences: Any, tmp_path: Path) -> None:
+    spans = []
+    for span in (194, 195):
+        examples = standard_artifacts.Examples()
+        examples.uri = str(tmp_path / f"{span}")
+        examples.split_names = artifact_utils.encode_split_names(["train", "test"])
+        examples.set_int_custom_property("span", span)
+        examples.set_string_custom_property("span_name", f"{span}0s")
+        for split in ("train", "test"):
+            files = sorted((sequences.examples / f"Split-{split}").iterdir())
+            target = Path(examples.uri, f"Split-{split}", "data_tfrecord-00000-of-00001.gz")
+            target.parent.mkdir(parents=True)
+            shutil.copy(files[span - 194], target)
+        spans.append(examples)
+    alone = run(sequences, SEQUENCE, tmp_path / "alone")
+    together = run(sequences, SEQUENCE, tmp_path / "together", spans)
+    assert "spans" not in alone
+    assert together["out_of_vocabulary_rate"] == alone["out_of_vocabulary_rate"]
+    assert [*together["spans"]] == ["194", "195"]
+    # Of each span every second row: the rates of both lie around that of all.
+    for kind, rate in alone["out_of_vocabulary_rate"].items():
+        low, high = sorted(rates[kind] for rates in together["spans"].values())
+        assert 0 < low < rate < high
+
+
+def test_labelled(write: Callable[..., Any], speeches: list[list[str]], tmp_path: Path) -> None:
+    rows = [{"before": words[:1], "item": words[1:3][:1], "next": [words[-1]]} for words in speeches if len(words) > 3]
+    words = [str(word) for word, _ in Counter(row["item"][0] for row in rows).most_common(50)]
+    nexts = [str(word) for word, _ in Counter(row["next"][0] for row in rows[::2]).most_common()]
+    files = write({"train": rows[::2], "test": rows[1::2]}, words, nexts)
+    source = {"kind": "csv", "path": "x.csv"}
+    data = DataSpec(shape="labelled", source=source, inputs=["before", "item"], label="next")  # type: ignore[arg-type]
+    summary = run(files, data, tmp_path / "out")
+    assert set(summary["metrics"]) == {"popular", "bigram"}
+    assert summary["metrics"]["bigram"]["count"] == len(rows[1::2])
+    assert summary["examples"]["train"] == dict.fromkeys(("rows", "labels", "known"), len(rows[::2]))
+
+
+def test_an_empty_test_split_is_refused(write: Callable[..., Any], tmp_path: Path) -> None:
+    files = write({"train": [{"words": ["the", "state"]}], "test": []}, ["the"], ["the", "state"])
+    with pytest.raises(ValueError, match="the test split holds no label to measure"):
+        run(files, SEQUENCE, tmp_path / "out")
+
+
+def test_a_missing_split_is_named(write: Callable[..., Any], tmp_path: Path) -> None:
+    files = write({"train": [{"words": ["the", "state"]}]}, ["the"], ["the", "state"])
+    with pytest.raises(ValueError, match="test"):
+        run(files, SEQUENCE, tmp_path / "out")
+
+
+def test_only_what_the_counts_depend_on_is_in_the_cache_key() -> None:
+    def node(evaluation: EvaluationSpec, code: str) -> dict[str, Any]:
+        examples = channel_utils.as_channel([standard_artifacts.Examples()])
+        graph = channel_utils.as_channel([standard_artifacts.TransformGraph()])
+        return Baselines(examples, graph, SEQUENCE, evaluation.bands, code).exec_properties
+
+    first = node(EvaluationSpec(), "1")
+    assert first == node(EvaluationSpec(beat=["trigram"], max_perplexity=100), "1")
+    assert first != node(EvaluationSpec(bands=BANDS), "1")
+    assert first != node(EvaluationSpec(), "2")

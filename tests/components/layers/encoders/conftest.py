@@ -1,0 +1,73 @@
+"""Small encoders of every kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from pydantic import TypeAdapter
+
+from components.layers.encoders import build_encoder
+from components.layers.encoders.base import Encoder
+from components.layers.encoders.spec import ModelSpec
+
+PADDING = 30
+WIDTHS = {"embedding": 5, "feature_embedding": 3, "hidden": 6}
+PROJECTION = {"kind": "shared_projection", "projection": 4, "input_dropout": 0.2}
+KINDS: dict[str, dict[str, Any]] = {
+    "shared_projection": {**PROJECTION, "heads": 0, "ngrams": 1},
+    "shared_projection, pooled": {**PROJECTION, "heads": 2, "ngrams": 1},
+    "shared_projection, n-grams": {**PROJECTION, "heads": 2, "ngrams": 3, "frequent_ngrams": 50},
+    "ten_inputs": {"kind": "ten_inputs", "shared": 4},
+    "ten_inputs, relu": {"kind": "ten_inputs", "shared": 4, "activation": "relu", "normalize": False},
+    "submodel, concat": {
+        "kind": "shared_submodel",
+        "submodel": [
+            {"Dense": {"units": 7, "activation": "tanh"}},
+            {"Dropout": {"rate": 0.3}},
+            {"Dense": {"units": 4}},
+        ],
+    },
+    "submodel, mean": {"kind": "shared_submodel", "submodel": [{"Dense": {"units": 4}}], "join": "mean"},
+    "submodel, max": {"kind": "shared_submodel", "submodel": [{"LayerNormalization": {}}], "join": "max"},
+    "submodel, sum": {"kind": "shared_submodel", "submodel": [{"Dense": {"units": 4}}], "join": "sum"},
+    "lstm": {"kind": "recurrent", "projection": 4, "units": 3, "hidden": 0},
+    "gru": {"kind": "recurrent", "projection": 4, "units": 3, "cell": "gru"},
+}
+
+
+def make(kind: str, context: int = 3, seed: int = 1, features: bool = True, **changes: Any) -> Encoder:
+    spec = TypeAdapter(ModelSpec).validate_python({**WIDTHS, "context": context, **KINDS[kind], **changes})
+    numbers, categories = (("year",), {"a/b": 4}) if features else ((), {})
+    encoder = build_encoder(spec, ids=PADDING + 1, context=context, numbers=numbers, categories=categories, seed=seed)
+    # Every other n-gram of the windows below has a row of its own.
+    encoder.adapt(lambda length: [tf.constant(every_window(context)[::2, -length:])])
+    return encoder
+
+
+def every_window(context: int) -> np.ndarray:
+    """Six windows of so many ids, some padded."""
+    rng = np.random.default_rng(0)
+    ids = rng.integers(0, PADDING, (6, context))
+    ids[np.arange(context) < rng.integers(0, context, (6, 1))] = PADDING
+    return ids
+
+
+def inputs(ids: Any, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    ids = np.asarray(ids, np.int32)
+    year = rng.normal(size=len(ids)).astype(np.float32)
+    return {"input_ids": ids, "year": year, "a/b": rng.integers(0, 4, len(ids))}
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def batch() -> Callable[[int], dict[str, np.ndarray]]:
+    """`every_window`, with features."""
+    return lambda context: inputs(every_window(context), np.random.default_rng(1))

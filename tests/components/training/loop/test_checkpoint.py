@@ -1,0 +1,136 @@
+"""Saves that are whole, saves that are not, and saves that nobody wants any more."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from components.training.loop.checkpoint import Checkpoints, TrainingState, damage, remove_abandoned, saves
+
+
+def training(folder: Path) -> tuple[keras.Model, Checkpoints]:
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4)])
+    optimizer = keras.optimizers.Adam(0.1)
+    optimizer.build(model.trainable_variables)
+    return model, Checkpoints(str(folder), model, optimizer.variables)
+
+
+def fill(model: keras.Model, value: float) -> None:
+    for variable in model.weights:
+        variable.assign(np.full(variable.shape, value))
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> Path:
+    """Saves after 10, 20 and 30 steps, of weights that are all 1, 2 and 3; 1 were the best."""
+    model, checkpoints = training(tmp_path)
+    for number in (1, 2, 3):
+        fill(model, number)
+        if number == 1:
+            checkpoints.keep_best()
+        checkpoints.save(
+            TrainingState(step=10 * number, validations=[{"nll": 1.5}], best=0, running={"loss": [0.1, 3]})
+        )
+    return tmp_path
+
+
+def restored(folder: Path) -> tuple[float, TrainingState | None, Checkpoints]:
+    model, checkpoints = training(folder)
+    fill(model, 0)
+    state = checkpoints.restore()
+    return float(model.weights[0].numpy()[0, 0]), state, checkpoints
+
+
+def file_of(folder: Path, step: int, end: str) -> Path:
+    return next(folder.glob(f"step-*{step}.{end}*"))
+
+
+def test_the_last_save_is_taken_up_and_the_one_before_is_kept(three: Path) -> None:
+    assert [Path(prefix).name for prefix in saves(str(three))] == ["step-0000000020", "step-0000000030"]
+    value, state, checkpoints = restored(three)
+    assert value == 3
+    assert state == TrainingState(step=30, validations=[{"nll": 1.5}], best=0, running={"loss": [0.1, 3]})
+    assert all((weight == 1).all() for weight in checkpoints.best_weights())
+
+
+def cut(file: Path) -> None:
+    os.truncate(file, file.stat().st_size // 2)
+
+
+def flip(file: Path) -> None:
+    """One bit in the middle."""
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "end", "said"),
+    [
+        (cut, "data", "damaged"),
+        (flip, "data", "damaged"),
+        (Path.unlink, "data", "damaged"),
+        (cut, "index", "damaged"),
+        (Path.unlink, "index", "never finished"),
+    ],
+)
+def test_a_spoilt_save_is_said_and_the_one_before_taken(three: Path, capsys, spoil, end: str, said: str) -> None:
+    spoil(file_of(three, 30, end))
+    (three / "step-0000000040_temp").mkdir()
+    (three / "step-0000000040_temp" / "part-00000-of-00001.data-00000-of-00001").write_bytes(b"half")
+    value, state, _ = restored(three)
+    assert value == 2
+    assert state
+    assert state.step == 20
+    err = capsys.readouterr().err
+    assert f"step-0000000030: this checkpoint {'is' if said == 'damaged' else 'was'} {said}" in err
+    assert "step-0000000040: this checkpoint was never finished" in err
+    assert {path.name.split(".")[0] for path in three.iterdir()} == {"step-0000000020"}
+
+
+def test_nothing_whole_is_a_new_start(three: Path) -> None:
+    for step in (20, 30):
+        cut(file_of(three, step, "index"))
+    value, state, _ = restored(three)
+    assert (value, state) == (0, None)
+    assert not list(three.iterdir())
+
+
+def test_a_damaged_save_names_its_fault(three: Path) -> None:
+    prefix = str(file_of(three, 30, "index")).removesuffix(".index")
+    assert damage(prefix) is None
+    flip(file_of(three, 30, "data"))
+    assert damage(prefix)
+
+
+def test_abandoned_trainings_go_but_not_the_latest_nor_what_may_be_at_work(tmp_path: Path) -> None:
+    day, now = 86_400, time.time()
+    for name, age in {"present": 9, "old": 5, "older": 6, "recent": 2, "later": 3, "at_work": 0.1, "too": 0.2}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "step-1.index").touch()
+        for path in (tmp_path / name / "step-1.index", tmp_path / name):
+            os.utime(path, (now - age * day, now - age * day))
+    assert {Path(path).name for path in remove_abandoned(str(tmp_path), "present")} == {
+        "old", "older", "recent", "later",
+    }  # fmt: skip
+    (tmp_path / "at_work" / "step-1.index").unlink()
+    for name in ("late", "latest"):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (now - 2 * day, now - 2 * day))
+    for name in ("at_work", "too"):
+        os.utime(tmp_path / name, (now - 3 * day, now - 3 * day))
+    for path in (tmp_path / "too").iterdir():
+        os.utime(path, (now, now))
+    removed = {Path(path).name for path in remove_abandoned(str(tmp_path), "present")}
+    assert "too" not in removed, "a file in it has just been written"
+    assert "at_work" in removed
+    assert (tmp_path / "present").exists()
+
+
+def test_no_folder_has_nothing_to_remove(tmp_path: Path) -> None:
+    assert remove_abandoned(str(tmp_path / "none"), "present") == []

@@ -1,0 +1,132 @@
+"""`run_fn` as a whole."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from components.training.loop import callbacks
+from tests.components.training.conftest import Corpus, serialize
+
+
+def training(out: Path) -> dict:
+    return json.loads((out / "run" / "training.json").read_text())
+
+
+def sums(out: Path, corpus: Corpus) -> dict[str, np.ndarray]:
+    """What the exported model says about the eval split."""
+    served = tf.saved_model.load(str(out / "model")).signatures["eval"]
+    answer = served(examples=tf.constant([serialize(row) for row in corpus.rows]))
+    return {name: value.numpy() for name, value in answer.items()}
+
+
+def test_training_learns_reports_and_exports(sequence, run, tmp_path):
+    run(sequence.fn_args(tmp_path, {"epochs": 4}))
+    about = training(tmp_path)
+    validations = about["validations"]
+    assert [round(v["epoch"]) for v in validations] == [1, 2, 3, 4]
+    assert validations[-1]["train_loss"] < validations[0]["train_loss"]
+    assert about["best"] == min(validations, key=lambda v: v["nll"])
+    assert not about["resumed"]
+    for curve, names in (
+        ("train", {"training/loss", "training/learning_rate", "training/examples_per_second"}),
+        ("validation", {f"validation/{name}" for name in ("nll", "perplexity", "recall_at_10", "mrr_at_10")}),
+    ):
+        events = EventAccumulator(str(tmp_path / "run" / curve)).Reload()
+        assert set(events.Tags()["tensors"]) == names
+        assert all(len(events.Tensors(name)) >= 4 for name in names), "a short training has a point a validation"
+    answer = tf.saved_model.load(str(tmp_path / "model")).signatures["serving_default"](
+        examples=tf.constant([serialize(sequence.rows[0])])
+    )
+    assert answer["labels"].shape == (1, 5)
+    assert not any((tmp_path / "checkpoints").iterdir()), "checkpoints go when the export is written"
+
+
+def test_labelled_rows_train(labelled, run, tmp_path):
+    run(labelled.fn_args(tmp_path))
+    assert training(tmp_path)["plan"]["windows"] > 64
+
+
+class Interrupted(Exception):
+    pass
+
+
+def interrupt_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
+    """Kills the training in the middle of a later stretch."""
+    original = callbacks.ProgressLine.on_train_batch_end
+
+    def on_train_batch_end(self, batch, logs=None):
+        if int(self.model.optimizer.iterations) == steps:
+            raise Interrupted
+        original(self, batch, logs)
+
+    monkeypatch.setattr(callbacks.ProgressLine, "on_train_batch_end", on_train_batch_end)
+
+
+def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(sequence: Corpus, run, tmp_path, monkeypatch):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    run(sequence.fn_args(whole, {"epochs": 3}))
+    steps = training(whole)["plan"]["steps_per_pass"]
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, steps + steps // 2)
+        with pytest.raises(Interrupted):
+            run(sequence.fn_args(parts, {"epochs": 3}))
+    run(sequence.fn_args(parts, {"epochs": 3}))
+    assert training(parts)["resumed"]
+    a, b = (training(out)["validations"] for out in (whole, parts))
+    assert [v["step"] for v in a] == [v["step"] for v in b]
+    np.testing.assert_allclose([v["nll"] for v in a], [v["nll"] for v in b], rtol=1e-4)
+    np.testing.assert_allclose(sums(whole, sequence)["nll"], sums(parts, sequence)["nll"], rtol=1e-3)
+
+
+def test_another_configuration_does_not_take_up_its_checkpoints(sequence, run, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 60)
+        with pytest.raises(Interrupted):
+            run(sequence.fn_args(tmp_path, {"epochs": 3}))
+    run(sequence.fn_args(tmp_path, {"epochs": 1, "learning_rate": 0.02}))
+    assert not training(tmp_path)["resumed"]
+
+
+def test_training_stops_early_and_keeps_the_best_weights(sequence, run, tmp_path):
+    # Far too fast to get better for long.
+    run(sequence.fn_args(tmp_path, {"epochs": 12, "learning_rate": 0.2, "patience": 1, "warmup": 0.0}))
+    about = training(tmp_path)
+    assert about["stopped_early"]
+    nll = [v["nll"] for v in about["validations"]]
+    assert nll.index(min(nll)) == len(nll) - 2
+    served = sums(tmp_path, sequence)
+    np.testing.assert_allclose(served["nll"].sum() / served["known"].sum(), min(nll), rtol=1e-4)
+
+
+def test_no_files_is_said_clearly(sequence, run, tmp_path):
+    fn_args = sequence.fn_args(tmp_path)
+    fn_args.train_files = [str(tmp_path / "nothing*")]
+    with pytest.raises(ValueError, match="no file matches .*nothing"):
+        run(fn_args)
+
+
+def test_nothing_but_tensorflow_names_files(sequence, run, tmp_path, monkeypatch):
+    """An object store, for which TensorFlow's file system in memory stands; also when it goes on, and starts warm."""
+    fn_args = sequence.fn_args(tmp_path, {"epochs": 1, "checkpoint_seconds": 1e-6})
+    fn_args.serving_model_dir, fn_args.model_run_dir = "ram://store/Trainer/1/model", "ram://store/Trainer/run"
+    fn_args.custom_config["checkpoints"] = "ram://store/checkpoints"
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 20)
+        with pytest.raises(Interrupted):
+            run(fn_args)
+    run(fn_args)
+    with tf.io.gfile.GFile("ram://store/Trainer/run/training.json") as file:
+        assert json.load(file)["resumed"]
+    assert tf.saved_model.load("ram://store/Trainer/1/model").signatures["predict"]
+    fn_args.base_model, fn_args.model_run_dir = fn_args.serving_model_dir, "ram://store/Trainer/second"
+    fn_args.serving_model_dir = "ram://store/Trainer/2/model"
+    run(fn_args)
+    with tf.io.gfile.GFile("ram://store/Trainer/second/training.json") as file:
+        assert json.load(file)["warm_start"]["taken"] > 10
+    assert not any(tmp_path.iterdir())

@@ -1,0 +1,144 @@
+"""Which engine Beam's work is done by."""
+
+from __future__ import annotations
+
+import io
+import queue
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from apache_beam.portability.api import beam_fn_api_pb2
+
+from pipeline.beam.pool import Pool
+from pipeline.config.beam import option_faults
+from pipeline.config.loading import ConfigurationError, check_files, load
+from tests.flink.listening import addresses
+from tests.pipeline import engines
+from tests.pipeline.kubeflow.pods import pods
+
+POOL = ["--environment_type=EXTERNAL", "--environment_config=localhost:50000", "--sdk_container_image=none"]
+TIMEOUT = "--job_server_timeout=60"
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("{kind: local}", ["--runner=FnApiRunner", "--sdk_container_image=none"]),
+        (
+            "{kind: portable, endpoint: 'jobs:8099'}",
+            ["--runner=PortableRunner", "--job_endpoint=jobs:8099", *POOL, TIMEOUT],
+        ),
+        (
+            "{kind: flink, endpoint: 'jobs:8099', parallelism: 4, options: {job_name: w, job_server_timeout: 9}}",
+            ["--runner=PortableRunner", "--job_endpoint=jobs:8099", "--parallelism=4", *POOL,
+             "--job_server_timeout=9", "--job_name=w"],
+        ),
+        (
+            "{kind: flink, master: 'flink:8081', job_server: /opt/jobs.jar, workers: 'pool:1'}",
+            ["--runner=FlinkRunner", "--flink_master=flink:8081", "--flink_version=1.20",
+             "--flink_job_server_jar=/opt/jobs.jar", "--parallelism=1", POOL[0], "--environment_config=pool:1",
+             POOL[2], TIMEOUT],
+        ),
+        (
+            "{kind: dataflow, project: p, region: r, temp_location: gs://b/t, image: i, options: {max_num_workers: 9, "
+            "streaming: false}}",
+            ["--runner=DataflowRunner", "--project=p", "--region=r", "--temp_location=gs://b/t",
+             "--sdk_container_image=i", "--max_num_workers=9"],
+        ),
+    ],
+)  # fmt: skip
+def test_beam_is_told_what_the_configuration_says(said: str, told: list[str]) -> None:
+    beam = load(None, [f"beam={said}"]).beam
+    assert beam.arguments() == told
+    assert option_faults(beam) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "fault"),
+    [
+        ("{kind: dask}", "kind 'dask': Beam's Dask runner loses rows without a word"),
+        ("{kind: prism}", "kind 'prism': Beam downloads its Prism runner"),
+        ("{kind: flnk}", "did you mean 'flink'?"),
+        ("{kind: flink}", "either 'endpoint', a job server's address, or 'master', Flink's own"),
+        ("{kind: flink, endpoint: 'a:1', job_server: b}", "'job_server' goes with 'master'"),
+        ("{kind: portable, endpoint: jobs}", "beam.endpoint"),
+        ("{kind: dataflow, project: p, region: r, image: i, temp_location: /tmp}", "beam.temp_location"),
+        ("{kind: portable, endpoint: 'a:1', options: {job_endpoint: 'b:1'}}", "job_endpoint is said by the other keys"),
+        ("{kind: portable, endpoint: 'a:1', options: {paralellism: 2}}", "did you mean 'parallelism'?"),
+        (
+            "{kind: dataflow, project: p, region: r, image: i, temp_location: gs://b, options: {object_reuse: true}}",
+            "beam.options.object_reuse: Beam has no such option",
+        ),
+    ],
+)
+def test_what_beam_would_stumble_over_is_told_before(said: str, fault: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        check_files(load(None, [f"beam={said}"]))
+    assert fault in str(raised.value)
+
+
+@pytest.mark.slow
+def test_an_engine_of_other_processes_makes_what_this_one_makes_also_after_it_was_lost(tmp_path: Path) -> None:
+    settings = ["data.share=0.02", "vocabulary={inputs: 1000, labels: 2000}"]
+    root = tmp_path / "engine"
+    with engines.worker_pool(tmp_path / "pool.log") as pool, pods(tmp_path / "pods", {}) as run:
+
+        def on(server: engines.Server) -> list[str]:
+            # With Beam's job server in Python, unlike with those in Java, the timeout also bounds the job itself.
+            options = "options: {job_server_timeout: 900}"
+            where = f"endpoint: '{server.address}', workers: '{pool.address}'"
+            return [*settings, f"beam={{kind: portable, {where}, {options}}}"]
+
+        engines.transform(run, tmp_path / "local", *settings, "beam.kind=local")
+        with engines.python_job_server() as server, ThreadPoolExecutor() as executor:
+            engines.transform(run, root, *on(server), nodes=engines.NODES[:-1])
+            lost = executor.submit(run, *engines.node_of_run("Transform", root, *on(server)))
+            engines.wait_for_writing("Transform", root, lost)
+            server.process.kill()
+        assert lost.result().code == 1
+        (cause,) = engines.causes("Transform", lost.result())
+        assert cause.startswith("Beam's engine was lost: UNAVAILABLE")
+        with engines.python_job_server() as server:
+            engines.transform(run, root, *on(server), nodes=["Transform"])
+    engines.assert_equal(tmp_path / "local", root)
+
+
+@pytest.mark.slow
+def test_an_engine_that_does_not_answer_is_told_of(tmp_path: Path) -> None:
+    nobody = "beam={kind: portable, endpoint: 'localhost:1', options: {job_server_timeout: 1}}"
+    with pods(tmp_path / "pods", {}) as run:
+        ended = run(*engines.node_of_run("ExampleGen", tmp_path / "root", "data.share=0.02", nobody))
+    assert ended.code == 1
+    assert engines.causes("ExampleGen", ended) == [
+        "Beam's engine does not answer: is its job server up, and at the address that `beam` says?"
+    ]
+
+
+def test_only_this_machine_reaches_the_workers(tmp_path: Path) -> None:
+    """Who reaches them has code of their own run."""
+    with engines.worker_pool(tmp_path / "pool.log") as pool:
+        found = addresses(pool.process.pid)
+    assert found
+    assert all(address.is_loopback for address in found), found
+
+
+def test_a_worker_that_dies_is_told_of() -> None:
+    said: queue.SimpleQueue[str] = queue.SimpleQueue()
+    pool = Pool(use_process=True, container_executable=shutil.which("false"))
+    pool.out = Said(said)
+    pool.StartWorker(beam_fn_api_pb2.StartWorkerRequest(worker_id="1-1"), None)
+    assert said.get(timeout=60).startswith("Beam's worker 1-1 died: exit code 1.")
+
+
+class Said(io.StringIO):
+    """A stream whose lines are waited for."""
+
+    def __init__(self, lines: queue.SimpleQueue[str]) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def write(self, line: str) -> int:
+        self._lines.put(line)
+        return len(line)

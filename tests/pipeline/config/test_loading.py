@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from pipeline.config.loading import ConfigurationError, check_files, load, preset_names
+
+OWN = """\
+name: mine
+data:
+  shape: labelled
+  source: {kind: csv, path: rows.csv}
+  inputs: [viewed]
+  label: bought
+  features:
+    hour: {kind: number}
+"""
+
+
+def write(folder: Path, text: str) -> str:
+    file = folder / "mine.yaml"
+    file.write_text(textwrap.dedent(text), encoding="utf-8")
+    return str(file)
+
+
+@pytest.mark.parametrize("name", preset_names())
+@pytest.mark.parametrize("quick", [False, True])
+def test_every_preset_loads(name: str, quick: bool) -> None:
+    assert load(name, quick=quick).description
+
+
+def test_quick_changes_what_the_preset_says() -> None:
+    assert load(quick=True) != load()
+
+
+def test_set_is_applied_last() -> None:
+    config = load(None, ["trainer.epochs=2.5", "evaluation.beat=[bigram]", "trainer.epochs=3"], quick=True)
+    assert config.trainer.epochs == 3
+    assert config.evaluation.beat == ["bigram"]
+
+
+def test_paths_are_relative_to_the_file_that_names_them(tmp_path: Path) -> None:
+    config = load(write(tmp_path, OWN))
+    assert config.data.source.path == str(tmp_path / "rows.csv")
+
+
+def test_a_schema_beside_the_configuration_is_found(tmp_path: Path) -> None:
+    file = write(tmp_path, OWN)
+    assert load(file).data.schema_file is None
+    (tmp_path / "mine.schema.pbtxt").touch()
+    assert load(file).data.schema_file == str(tmp_path / "mine.schema.pbtxt")
+
+
+def test_all_faults_are_named_at_once_with_line_and_nearest_spelling(tmp_path: Path) -> None:
+    file = write(
+        tmp_path,
+        """\
+        name: mine
+        data:
+          shape: labeled
+          sorce: {kind: csv, path: rows.csv}
+          inputs: [viewed]
+          label: bought
+        trainer:
+          learning_rate: fast
+        """,
+    )
+    with pytest.raises(ConfigurationError) as error:
+        load(file, ["trainer.epohcs=2", "evaluation.beat=[bigrm]", "nonsense"])
+    text = str(error.value)
+    assert (
+        f"{file}:3: data.shape: Input should be 'sequence' or 'labelled' (found 'labeled'); did you mean 'labelled'?"
+        in text
+    )
+    assert f"{file}:4: unknown key data.sorce; did you mean 'source'?" in text
+    assert "data.source is missing" in text
+    assert f"{file}:8: trainer.learning_rate: " in text
+    assert "--set trainer.epohcs=2: unknown key trainer.epohcs; did you mean 'epochs'?" in text
+    assert "--set evaluation.beat=[bigrm]: evaluation.beat.0: " in text
+    assert "did you mean 'bigram'?" in text
+    assert "--set nonsense: expected key=value" in text
+
+
+def test_a_key_that_stands_twice_is_a_fault(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="mine.yaml:9: name stands twice, first in line 1"):
+        load(write(tmp_path, OWN + "name: other\n"))
+
+
+def test_a_file_that_is_no_yaml_names_the_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"mine.yaml:2: not YAML"):
+        load(write(tmp_path, "name: mine\n\tdata: 1\n"))
+
+
+def test_an_unknown_preset_names_the_nearest() -> None:
+    with pytest.raises(ConfigurationError, match="did you mean 'shared_projection'"):
+        load("shared_projektion")
+
+
+def test_a_wrong_key_in_quick_is_a_fault_even_when_quick_is_not_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"quick: unknown key trainer.epoch; did you mean 'epochs'"):
+        load(write(tmp_path, OWN + "quick: {trainer.epoch: 1}\n"))
+
+
+def test_quick_may_say_what_only_another_kind_has_when_it_sets_the_kind(tmp_path: Path) -> None:
+    load(write(tmp_path, OWN + "quick: {trainer.model.units: 4, trainer.model.kind: recurrent}\n"))
+    file = write(tmp_path, OWN + "quick: {trainer.model.units: 4}\n")
+    with pytest.raises(ConfigurationError, match=r"mine.yaml: quick: trainer.model.units is a key of kind 'recurrent'"):
+        load(file)
+
+
+@pytest.mark.parametrize(
+    ("settings", "fault"),
+    [
+        (["trainer.model.kind=recurent"], "trainer.model.kind: Input should be one of 'shared_projection', "),
+        (["trainer.model.kind=recurent"], "(found 'recurent'); did you mean 'recurrent'?"),
+        (["trainer.model.hiden=3"], "unknown key trainer.model.hiden; did you mean 'hidden'?"),
+        (["trainer.model.kind=recurrent", "trainer.model.unit=3"], "trainer.model.unit; did you mean 'units'?"),
+        (
+            ["trainer.model.kind=recurrent", "trainer.model.units=0"],
+            "trainer.model.units=0: trainer.model.units: Input",
+        ),
+        (
+            ["trainer.model.units=3"],
+            "trainer.model.units is a key of kind 'recurrent', but trainer.model.kind is 'shared_projection'",
+        ),
+        (["trainer.model=recurrent"], "--set trainer.model=recurrent: trainer.model: Input should be a"),
+        (["trainer.epohcs.much=3"], "--set trainer.epohcs.much=3: unknown key trainer.epohcs; did you mean 'epochs'?"),
+        (["data.features.hour.knid=number"], "unknown key data.features.hour.knid; did you mean 'kind'?"),
+        (
+            ["trainer.model.kind=shared_submodel", "trainer.model.submodel=[{Dens: {units: 3}}]"],
+            "trainer.model.submodel: layer 0: keras.layers has no 'Dens'; did you mean 'Dense'?",
+        ),
+    ],
+)
+def test_a_key_is_named_as_it_was_written(tmp_path: Path, settings: list[str], fault: str) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        load(write(tmp_path, OWN), settings)
+    assert fault in str(error.value)
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_the_kind_may_be_set_after_a_key_of_it(tmp_path: Path) -> None:
+    config = load(write(tmp_path, OWN), ["trainer.model.units=7", "trainer.model.kind=recurrent"])
+    assert config.trainer.model.model_dump()["units"] == 7
+
+
+def test_a_fault_in_a_kind_names_the_line(tmp_path: Path) -> None:
+    file = write(tmp_path, OWN + "trainer:\n  model:\n    kind: recurrent\n    cell: lsmt\n    shared: 3\n")
+    with pytest.raises(ConfigurationError) as error:
+        load(file)
+    text = str(error.value)
+    assert (
+        f"{file}:12: trainer.model.cell: Input should be 'lstm' or 'gru' (found 'lsmt'); did you mean 'lstm'?" in text
+    )
+    assert (
+        f"{file}:13: trainer.model.shared is a key of kind 'ten_inputs', but trainer.model.kind is 'recurrent'" in text
+    )
+
+
+@pytest.mark.parametrize(
+    ("setting", "fault"),
+    [
+        ("data.label=null", "needs data.label"),
+        ("data.label=viewed", "stands twice"),
+        ("data.features={viewed: {kind: number}}", "both an input or label and a feature"),
+        ("trainer.replicas=3", "cannot be dealt evenly to 3 replicas"),
+        ("evaluation.beat=[trigram]", "the trigram is a baseline of sequences"),
+        ("data.source={kind: csv}", "source.path is needed"),
+        ("data.inputs=[self]", "column 'self' cannot be an argument of a served model"),
+        ("data.inputs=[user-os, user.os]", "'user-os' and 'user.os' are one argument, 'user_os'"),
+        ("data.targets={hour: {kind: number}}", "data.targets: column 'hour' is also a feature"),
+        ("data.targets={viewed: {kind: number}}", "data.targets: column 'viewed' is also an input"),
+        ("data.targets={bought: {kind: category}}", "data.targets: column 'bought' is also the label"),
+        ("data.targets={labels: {kind: category}}", "an output 'labels' already: rename the column"),
+        ("data.targets={bigvocab/shop: {kind: category}}", "names that begin with 'bigvocab/' are the pipeline's own"),
+        ("trainer.target_weights={shop: 2}", "trainer.target_weights: 'shop' is none of data.targets"),
+        ("trainer.target_weights={shop: -1}", "greater than or equal to 0"),
+        ("evaluation.beat=[mean]", "the mean is a baseline of a label that is a number"),
+        ("evaluation.max_rmse=3", "evaluation.max_rmse: the label is a class"),
+    ],
+)
+def test_what_does_not_fit_together(tmp_path: Path, setting: str, fault: str) -> None:
+    with pytest.raises(ConfigurationError, match=fault):
+        load(write(tmp_path, OWN), [setting])
+
+
+def test_files_are_looked_for_before_anything_runs(tmp_path: Path) -> None:
+    (tmp_path / "row.csv").touch()
+    with pytest.raises(ConfigurationError) as error:
+        check_files(load(write(tmp_path, OWN)))
+    assert "rows.csv is not there; did you mean 'row.csv'?" in str(error.value)
+    assert "data.schema_file is missing" in str(error.value)
+
+
+def test_a_number_must_beat_its_mean_where_nothing_is_said(tmp_path: Path) -> None:
+    file = write(tmp_path, OWN + "  label_kind: number\n")
+    assert load(file).evaluation.beat == ["mean"]
+    assert load(file, ["evaluation.max_rmse=3"]).evaluation.beat == ["mean"]
+    assert load(file, ["evaluation.beat=[]"]).evaluation.beat == []
+
+
+def test_what_a_number_has_not_is_named_at_once_with_all_else(tmp_path: Path) -> None:
+    file = write(tmp_path, OWN + "  label_kind: number\n  targets: {shop: {kind: category}}\n")
+    with pytest.raises(ConfigurationError) as error:
+        load(file, ["evaluation.beat=[popular]", "evaluation.max_perplexity=9", "trainer.target_weights={shopp: 1}"])
+    text = str(error.value)
+    assert "evaluation.beat: the one baseline of a label that is a number is 'mean'" in text
+    assert "evaluation.max_perplexity: the label is a number" in text
+    assert "trainer.target_weights: 'shopp' is none of data.targets; did you mean 'shop'?" in text
+
+
+def test_the_labels_of_a_sequence_are_no_numbers(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="data.label_kind 'number' needs shape 'labelled'"):
+        load(None, ["data.label_kind=number"])

@@ -1,0 +1,133 @@
+"""The loop over nodes, with a pipeline of two nodes of a few lines."""
+# TFX replaces what these annotations stand for.
+# pyright: reportInvalidTypeArguments=false, reportArgumentType=false
+
+import io
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tfx import v1 as tfx
+
+from pipeline.execution.node import NodeFailed, Outcome
+from pipeline.execution.runner import Interruption, RootInUse, only_run, walk
+from pipeline.terminal.console import Console
+
+
+@tfx.dsl.components.component
+def First(
+    out: tfx.dsl.components.OutputArtifact[tfx.types.standard_artifacts.Examples],
+):
+    Path(out.uri).mkdir(parents=True, exist_ok=True)
+    if "DIES" in os.environ:
+        (Path(out.uri) / "half").write_text("1")
+        os.kill(os.getpid(), signal.SIGKILL)
+    (Path(out.uri) / "made").write_text("1")
+
+
+@tfx.dsl.components.component
+def Second(
+    given: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.Examples],
+    allowed: tfx.dsl.components.Parameter[str],
+):
+    if not Path(allowed).exists():
+        raise ValueError(f"{allowed} is not there")
+    assert (Path(given.uri) / "made").exists()
+
+
+def pipeline(folder: Path) -> tfx.dsl.Pipeline:
+    first = First()  # type: ignore[call-arg]
+    second = Second(given=first.outputs["out"], allowed=str(folder / "allowed"))  # type: ignore[call-arg]
+    return tfx.dsl.Pipeline(
+        pipeline_name="two",
+        pipeline_root=str(folder / "artifacts"),
+        components=[first, second],
+        enable_cache=True,
+        metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
+            str(folder / "metadata.sqlite")
+        ),
+    )
+
+
+def walk_quietly(folder: Path, run_id: str) -> tuple[list[Outcome], NodeFailed | None, str]:
+    terminal = io.StringIO()
+    outcomes, failure = walk(pipeline(folder), run_id, Console(terminal), Interruption())
+    return outcomes, failure, terminal.getvalue()
+
+
+def test_a_failed_node_ends_the_run_with_its_cause_and_the_next_run_goes_on_there(tmp_path: Path) -> None:
+    outcomes, failure, shown = walk_quietly(tmp_path, "one")
+    assert [o.node for o in outcomes] == ["First"]
+    assert failure
+    assert failure.node == "Second"
+    assert str(failure) == f"ValueError: {tmp_path / 'allowed'} is not there"
+    assert "Second" in shown
+    assert "failed" in shown
+
+    (tmp_path / "allowed").touch()
+    outcomes, failure, shown = walk_quietly(tmp_path, "two")
+    assert failure is None
+    assert [(o.node, o.cached) for o in outcomes] == [("First", True), ("Second", False)]
+    made = Path(outcomes[0].outputs["out"][0].uri) / "made"
+    assert made.exists(), "a cached node's outputs are those of the run that made them"
+
+    outcomes, failure, shown = walk_quietly(tmp_path, "three")
+    assert all(o.cached for o in outcomes)
+    assert shown.count("cached") == 2
+
+
+def test_a_node_that_was_killed_leaves_nothing_to_its_next_try(tmp_path: Path) -> None:
+    """As pods are tried again: in the same run, where TFX gives the next try the same folders."""
+    script = (
+        "import sys; from pathlib import Path; from pipeline.execution.node import compiled, run_node;"
+        "from tests.pipeline.execution.test_runner import pipeline; ir = compiled(pipeline(Path(sys.argv[1])), 'one');"
+        "run_node(ir, ir.nodes[0].pipeline_node)"
+    )
+    command, root = [sys.executable, "-c", script, str(tmp_path)], Path(__file__).parents[3]
+    killed = subprocess.run(command, cwd=root, env={**os.environ, "DIES": "1"}, capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    (half,) = (tmp_path / "artifacts").rglob("half")
+    assert subprocess.run(command, cwd=root, capture_output=True, check=False).returncode == 0
+    assert not half.exists()
+    assert (half.parent / "made").exists()
+
+
+def test_one_run_at_a_time_under_a_root(tmp_path: Path) -> None:
+    with only_run(tmp_path), pytest.raises(RootInUse, match=f"in use by process {os.getpid()}"), only_run(tmp_path):
+        pass
+    with only_run(tmp_path):
+        pass
+
+
+def test_everything_but_the_console_goes_into_the_log(tmp_path: Path) -> None:
+    script = f"""
+import subprocess, sys
+from pathlib import Path
+from pipeline.terminal.console import Console, everything_into
+with everything_into(Path({str(tmp_path / "log")!r})) as terminal:
+    print("python noise")
+    print("more noise", file=sys.stderr)
+    subprocess.run([sys.executable, "-c", "print('noise of a child')"])
+    Console(terminal).line("for people")
+print("after")
+"""
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout == "for people\nafter\n"
+    assert result.stderr == ""
+    log = (tmp_path / "log").read_text()
+    assert all(noise in log for noise in ("python noise", "more noise", "noise of a child"))
+
+
+def test_an_interruption_that_got_lost_in_a_node_ends_the_run_after_it(tmp_path: Path) -> None:
+    (tmp_path / "allowed").touch()
+    interruption = Interruption()
+    with pytest.raises(KeyboardInterrupt):
+        interruption.request()
+    terminal = io.StringIO()
+    with pytest.raises(KeyboardInterrupt):
+        walk(pipeline(tmp_path), "one", Console(terminal), interruption)
+    assert "First" in terminal.getvalue()
+    assert "Second" not in terminal.getvalue()
