@@ -38,7 +38,7 @@ class Stage:
     def prepare(self, node: str) -> None:
         """Runs what comes between it and the node measured before; of data in spans, ingests all but the newest."""
         from pipeline.execution import spans
-        from pipeline.execution.runner import interruptible
+        from pipeline.execution.interruption import interruptible
 
         if node == "ExampleGen":
             unseen = Console(io.StringIO())

@@ -69,7 +69,7 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
 
 def _beam_workers(arguments: argparse.Namespace) -> int:
     from pipeline.beam import pool as beam_pool
-    from pipeline.execution.runner import interruptible
+    from pipeline.execution.interruption import interruptible
 
     try:
         with interruptible():  # Told to end, it ends its workers too.

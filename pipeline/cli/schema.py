@@ -26,7 +26,7 @@ def write(config: Config, root: Path, output: Path) -> int:
         from components.data_validation.infer import NoValues, infer_schema, write_schema
         from pipeline import dag
         from pipeline.execution import spans
-        from pipeline.execution.runner import walk
+        from pipeline.execution.walk import walk
 
         statistics = []
         for span in spans.window(config.data, spans.plan(config.data)) or [None]:

@@ -15,7 +15,7 @@ from components.files import write_whole
 from components.spelling import did_you_mean
 from components.storage import storage_fault
 from pipeline.config.spec import Config
-from pipeline.execution.runner import Interruption, interruptible
+from pipeline.execution.interruption import Interruption, interruptible
 from pipeline.nodes import REPORT, node_names
 from pipeline.paths import Paths
 from pipeline.terminal.console import Console

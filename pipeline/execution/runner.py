@@ -7,7 +7,6 @@ import datetime
 import fcntl
 import logging
 import os
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,14 +15,14 @@ from typing import TYPE_CHECKING
 from components.storage import storage_fault
 from pipeline.config.loading import ConfigurationError
 from pipeline.config.spec import Config
+from pipeline.execution.interruption import Interruption, interruptible
+from pipeline.execution.walk import walk
 from pipeline.metadata.store import MetadataError, StoreUnreachable
 from pipeline.paths import Paths
 from pipeline.terminal.console import Console, everything_into
 from pipeline.terminal.exit_codes import FAILED, INTERRUPTED
 
 if TYPE_CHECKING:
-    from tfx import v1 as tfx
-
     from components.report.summary import Summary
     from pipeline.execution.node import NodeFailed, Outcome
 
@@ -162,65 +161,3 @@ def session(config: Config, paths: Paths) -> Iterator[tuple[Console, str, Path, 
                 console.line(f"BigVocab stopped: {type(error).__name__}: {error}")
                 console.line(f"All that was logged: {log}")
                 raise SystemExit(FAILED) from error
-
-
-def walk(
-    pipeline: tfx.dsl.Pipeline, run_id: str, console: Console, interruption: Interruption
-) -> tuple[list[Outcome], NodeFailed | None]:
-    """Runs the nodes in order, up to the first that fails.
-
-    Raises:
-        KeyboardInterrupt: the run is to end.
-    """
-    from pipeline.execution import results
-    from pipeline.execution.node import NodeFailed, compiled, run_node, whole_run
-
-    ir = compiled(pipeline, run_id)
-    outcomes: list[Outcome] = []
-    with whole_run(ir) as complete:
-        for node in (entry.pipeline_node for entry in ir.nodes):
-            console.started(node.node_info.id)
-            try:
-                outcome = run_node(ir, node)
-            except NodeFailed as failure:
-                logging.getLogger(__name__).exception("%s failed", failure.node)
-                console.failed(failure.node)
-                return outcomes, failure
-            outcome = results.described(outcome)
-            outcomes.append(outcome)
-            console.finished(outcome.node, outcome.seconds, outcome.cached, outcome.detail)
-            interruption.check()
-        complete()
-    return outcomes, None
-
-
-class Interruption:
-    """Remembers that the run is to end: Python drops an exception that comes up inside a callback of native code."""
-
-    def __init__(self) -> None:
-        self._requested = False
-
-    def request(self, *_: object) -> None:
-        """A signal handler."""
-        self._requested = True
-        raise KeyboardInterrupt
-
-    def check(self) -> None:
-        """Raises KeyboardInterrupt if the run was asked to end."""
-        if self._requested:
-            raise KeyboardInterrupt
-
-
-@contextlib.contextmanager
-def interruptible() -> Iterator[Interruption]:
-    """Takes Ctrl-C, and a request to end as a cluster or a service manager sends it, for an interruption."""
-    interruption = Interruption()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number, handler in before.items():
-        if handler is not signal.SIG_IGN:  # A shell lets what runs in its background ignore Ctrl-C.
-            signal.signal(number, interruption.request)
-    try:
-        yield interruption
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

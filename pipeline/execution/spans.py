@@ -15,8 +15,8 @@ from pipeline.paths import Paths
 from pipeline.terminal.console import Console
 
 if TYPE_CHECKING:
+    from pipeline.execution.interruption import Interruption
     from pipeline.execution.node import NodeFailed
-    from pipeline.execution.runner import Interruption
 
 
 def plan(data: DataSpec) -> list[int]:
@@ -61,7 +61,7 @@ def ingest_earlier(
     """
     from pipeline import dag
     from pipeline.execution.node import NodeFailed
-    from pipeline.execution.runner import walk
+    from pipeline.execution.walk import walk
 
     for span in window(config.data, spans)[:-1]:
         name = f"span {name_of(config.data.source, span)}"

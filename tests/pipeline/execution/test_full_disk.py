@@ -17,8 +17,9 @@ from tfx import v1 as tfx
 
 from pipeline.cli import main
 from pipeline.execution import node, results, runner
+from pipeline.execution.interruption import Interruption
 from pipeline.execution.node import NodeFailed, Outcome
-from pipeline.execution.runner import Interruption, walk
+from pipeline.execution.walk import walk
 from pipeline.metadata import record
 from pipeline.terminal.console import Console
 

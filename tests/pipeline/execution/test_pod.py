@@ -12,8 +12,8 @@ import pytest
 
 from pipeline.config.loading import load
 from pipeline.execution import pod, spans
+from pipeline.execution.interruption import Interruption
 from pipeline.execution.pod import Pod
-from pipeline.execution.runner import Interruption
 
 FULL = "No space left on device"
 

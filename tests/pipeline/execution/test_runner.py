@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from tfx import v1 as tfx
 
+from pipeline.execution.interruption import Interruption
 from pipeline.execution.node import NodeFailed, Outcome
-from pipeline.execution.runner import Interruption, RootInUse, only_run, walk
+from pipeline.execution.runner import RootInUse, only_run
+from pipeline.execution.walk import walk
 from pipeline.terminal.console import Console
 
 

@@ -1,0 +1,44 @@
+"""The nodes of a pipeline, one after the other."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from pipeline.execution.interruption import Interruption
+from pipeline.terminal.console import Console
+
+if TYPE_CHECKING:
+    from tfx import v1 as tfx
+
+    from pipeline.execution.node import NodeFailed, Outcome
+
+
+def walk(
+    pipeline: tfx.dsl.Pipeline, run_id: str, console: Console, interruption: Interruption
+) -> tuple[list[Outcome], NodeFailed | None]:
+    """Runs the nodes in order, up to the first that fails.
+
+    Raises:
+        KeyboardInterrupt: the run is to end.
+    """
+    from pipeline.execution import results
+    from pipeline.execution.node import NodeFailed, compiled, run_node, whole_run
+
+    ir = compiled(pipeline, run_id)
+    outcomes: list[Outcome] = []
+    with whole_run(ir) as complete:
+        for node in (entry.pipeline_node for entry in ir.nodes):
+            console.started(node.node_info.id)
+            try:
+                outcome = run_node(ir, node)
+            except NodeFailed as failure:
+                logging.getLogger(__name__).exception("%s failed", failure.node)
+                console.failed(failure.node)
+                return outcomes, failure
+            outcome = results.described(outcome)
+            outcomes.append(outcome)
+            console.finished(outcome.node, outcome.seconds, outcome.cached, outcome.detail)
+            interruption.check()
+        complete()
+    return outcomes, None
