@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from importlib import resources
 from itertools import groupby
@@ -11,8 +12,10 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from components.figures import duration, in_units
 from components.files import write_whole
-from components.report.charts import duration, in_units, line_chart, minutes_at
+from components.node import Section
+from components.report.charts import line_chart, minutes_at
 from components.report.measures import NumberMetrics
 from components.report.summary import Summary, Training
 from components.report.tables import (
@@ -35,10 +38,15 @@ _PACKAGE = "components.report"
 ROLES = {"inputs": "input tokens", "labels": "labels"}
 
 
-def render(summary: Summary) -> str:
-    """The page: inline style and charts, light and dark, no script and nothing fetched."""
+def render(summary: Summary, sections: Sequence[Section]) -> str:
+    """Return the page: inline style and charts, light and dark, no script and nothing to fetch.
+
+    Args:
+        summary: Of a run.
+        sections: Parts of the page that nodes contribute, in any order.
+    """
     environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(lambda name: (resources.files(_PACKAGE) / name).read_text(encoding="utf-8")),
+        loader=jinja2.FunctionLoader(_template),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -49,8 +57,9 @@ def render(summary: Summary) -> str:
     number = isinstance(summary.metrics, NumberMetrics)
     columns, sliced = (NUMBER_COLUMNS, NUMBER_SLICED) if number else (COLUMNS, SLICED)
     by_key = {column.key: column for column in columns}
-    return environment.get_template("report.html.j2").render(
+    return environment.get_template(f"{_PACKAGE}:report.html.j2").render(
         s=summary,
+        sections=[section.template for section in sorted(sections, key=lambda section: section.place)],
         style=Markup((resources.files(_PACKAGE) / "style.css").read_text(encoding="utf-8")),
         number=number,
         columns=columns,
@@ -74,9 +83,14 @@ def render(summary: Summary) -> str:
     )
 
 
-def write(summary: Summary, path: str | Path) -> None:
-    """Writes the page whole: a reader never sees a part of it."""
-    write_whole(path, render(summary))
+def write(summary: Summary, path: str | Path, sections: Sequence[Section]) -> None:
+    """Write the page whole: a reader never sees part of it."""
+    write_whole(path, render(summary, sections))
+
+
+def _template(name: str) -> str:
+    package, _, file = name.partition(":")
+    return (resources.files(package) / file).read_text(encoding="utf-8")
 
 
 def figure(value: float | None, digits: str = ".3f") -> str:

@@ -27,6 +27,7 @@ from components.training.devices import workers
 from components.training.devices.strategy import describe, make_strategy
 from components.training.devices.workers import Workers
 from components.training.export.servable import Servable, export
+from components.training.history import write_history
 from components.training.loop.checkpoint import Checkpoints, TrainingState, remove_abandoned, training_key
 from components.training.loop.fitting import fit
 from components.training.loop.plan import Plan, make_plan
@@ -184,7 +185,7 @@ def _report(
     devices: str,
     resumed: bool,
 ) -> None:
-    """Writes `training.json`."""
+    """Write the history of the training."""
     best = state.validations[state.best] if state.best is not None else None
     about = {
         "plan": dataclasses.asdict(plan),
@@ -197,6 +198,4 @@ def _report(
         "resumed": resumed,
         "warm_start": state.warm_start,
     }
-    tf.io.gfile.makedirs(directory)
-    with tf.io.gfile.GFile(f"{directory}/training.json", "w") as file:
-        file.write(json.dumps(about, indent=1))
+    write_history(directory, about)

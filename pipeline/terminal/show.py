@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from components.report.charts import in_units
+from components.figures import in_units
 from components.report.measures import NumberMetrics, NumberTarget
 from components.report.summary import Summary
 from components.report.tables import UNITS
