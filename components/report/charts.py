@@ -93,7 +93,7 @@ def minutes_at(epochs: Sequence[float], seconds: Sequence[float]) -> Callable[[f
 
     Args:
         epochs: ascending, above 0.
-        seconds: of each stretch up to that epoch.
+        seconds: seconds of each validation interval up to that epoch.
     """
     times = np.concatenate([[0.0], np.cumsum(seconds)])
     places = np.concatenate([[0.0], epochs])

@@ -23,12 +23,11 @@ class TrainerPods:
     def lead(self, run: Callable[[], int]) -> int:
         """Run the node in the first pod, with the others, and return the exit code of `run`."""
         self.meeting.clear()
-        workers.hold(self.meeting)
         code = 1
         try:
-            code = run()
+            with workers.calling(self.meeting):
+                code = run()
         finally:
-            workers.hold(None)
             self.meeting.end(failed=code != 0)
         return code
 
