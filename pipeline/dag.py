@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.resources
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from components.evaluation.config import eval_config
 from components.evaluation.last_blessed import LastBlessedModel
 from components.infra_validation.component import infra_validator
 from components.ingest.component import example_gen
+from components.ingest.sources.registry import source_of
 from components.ingest.spans import has_spans
 from components.ingest.spec import DataSpec
 from components.ingest.window import Window
@@ -174,7 +174,7 @@ def _base_model(transform: tfx.dsl.components.BaseComponent) -> Any:
 
 def sources(config: Config, span: int | None = None) -> list[tfx.dsl.components.BaseComponent]:
     """What comes before the schema: the rows, of one span if they come in spans, and their statistics."""
-    code = fingerprint("components.ingest.component")
+    code = fingerprint("components.ingest.component", *config.data.source.source_modules)
     examples = example_gen(_columns(config), Path(), code=code, span=span).with_id("ExampleGen")
     statistics = StatisticsGen(
         examples.outputs["examples"], config.statistics, code=fingerprint("components.data_validation.statistics_gen")
@@ -194,8 +194,11 @@ def pipeline_of(config: Config, paths: Paths, nodes: list[tfx.dsl.components.Bas
 
 
 def schema_file(config: Config) -> str:
-    """The curated schema of the data; the default corpus brings its own."""
-    return config.data.schema_file or str(importlib.resources.files("schemas") / "sotu" / "schema.pbtxt")
+    """Return the curated schema of the data: a file of the configuration, or the one that the source brings.
+
+    Empty in pods that do not import the schema: they have no file of it.
+    """
+    return config.data.schema_file or source_of(config.data.source).schema_file() or ""
 
 
 def _columns(config: Config) -> DataSpec:
