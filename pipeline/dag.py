@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.resources
 from collections.abc import Collection, Sequence
 
 from tfx import v1 as tfx
 
+from components.ingest.sources.registry import source_of
 from components.node import Site, Step
 from pipeline.config.spec import Config
 from pipeline.metadata import store
@@ -48,5 +48,8 @@ def build(config: Config, paths: Paths, spans: Sequence[int] = (), steps: Collec
 
 
 def schema_file(config: Config) -> str:
-    """Return the path of the curated schema of the data; the default corpus brings its own."""
-    return config.data.schema_file or str(importlib.resources.files("schemas") / "sotu" / "schema.pbtxt")
+    """Return the curated schema of the data: a file of the configuration, or the one that the source brings.
+
+    Empty in pods that do not import the schema: they have no file of it.
+    """
+    return config.data.schema_file or source_of(config.data.source).schema_file() or ""

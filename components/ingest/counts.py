@@ -1,4 +1,4 @@
-"""What ingestion counted, and whether it is good enough."""
+"""Counts of an ingestion, and the check that they are good enough."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Any
 
 from components.files import read_text, write_whole
 from components.ingest.errors import IngestError, RowError, nearest
-from components.ingest.ranges import Range
-from components.ingest.readers import Lines
+from components.ingest.sources.base import Lines, Range
 from components.ingest.spec import DataSpec
 
 COUNTS_FILE = "counts.json"

@@ -27,7 +27,7 @@ class ExampleGenNode(Node):
         from components.code import fingerprint
         from components.ingest.component import example_gen
 
-        code = fingerprint("components.ingest.component")
+        code = fingerprint("components.ingest.component", *site.specs.data.source.source_modules)
         span = site.spans[-1] if site.spans else None
         return example_gen(site.columns, Path(), code=code, span=span).with_id(self.name)
 

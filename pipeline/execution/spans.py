@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.ingest.errors import IngestError
-from components.ingest.spans import has_spans, name_of
+from components.ingest.spans import has_spans, name_of, spans_there, spans_up_to
 from components.ingest.spec import DataSpec
 from pipeline.config.loading import ConfigurationError
 from pipeline.config.spec import Config
@@ -28,8 +28,6 @@ def plan(data: DataSpec) -> list[int]:
     """
     if not has_spans(data.source):
         return []
-    from components.ingest.span_files import spans_there, spans_up_to
-
     try:
         return spans_up_to(data.span, data.source, spans_there(data.source, Path()))
     except IngestError as error:
