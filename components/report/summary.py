@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from components.files import write_whole
 from components.report.measures import LabelMetrics, Metrics, Part, TargetBaselines, Targets
@@ -145,6 +145,9 @@ class Failure(Part):
 
 
 class Summary(Part):
+    """A whole run. Nodes may add keys of their own, see `components.node.Node.summary`."""
+
+    model_config = ConfigDict(extra="allow")
     left_out = ("targets", "target_baselines", "previous_targets", "spans")
 
     format: int = FORMAT

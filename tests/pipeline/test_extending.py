@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.pipeline.conftest import Bigvocab
-from tests.pipeline.data_sets import speeches
+from tests.pipeline.data_sets import sessions_configuration, speeches
 from tests.pipeline.whole_runs import check, run
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "extending.md"
+ROOT = Path(__file__).parents[2]
+DOCUMENT = ROOT / "docs" / "extending.md"
 
 pytestmark = pytest.mark.slow
 
@@ -50,3 +53,28 @@ def test_a_source(bigvocab: Bigvocab, tmp_path: Path) -> None:
     for _ in range(2):
         assert bigvocab("schema", "cells.yaml", "--force", folder=tmp_path).returncode == 0
         assert ingested() == 2
+
+
+def test_a_node(bigvocab: Bigvocab, tmp_path: Path) -> None:
+    file = sessions_configuration(tmp_path)
+    # The recipe adds lines to a file of ours: to that of a copy.
+    for package in ("benchmarks", "components", "pipeline", "schemas"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    written(tmp_path, "my_package/longest.py", "my_package/node.py", "my_package/longest.html.j2")
+    nodes = tmp_path / "pipeline" / "nodes.py"
+    first, rest = "    ExampleGenNode(),\n", nodes.read_text(encoding="utf-8")
+    assert first in rest
+    more = "from my_package.node import LongestNode\n"
+    nodes.write_text(rest.replace("\nNODES", f"\n{more}\nNODES").replace(first, f"{first}    LongestNode(),\n"))
+
+    result = run(bigvocab, file)
+    found = check(file, result)
+    rows = [json.loads(line) for line in (tmp_path / "sessions.jsonl").read_text().splitlines()]
+    assert 1 < found["longest"] <= max(len(row["items"]) for row in rows)
+    assert f"the longest row has {found['longest']:,} tokens" in result.stdout
+    assert [node["name"] for node in found["nodes"]].count("Longest") == 1
+    report = (tmp_path / "runs" / file.stem / "report" / "report.html").read_text(encoding="utf-8")
+    assert "<h2>Longest row</h2>" in report
+    again = run(bigvocab, file)
+    cached = {node["name"]: node["cached"] for node in check(file, again)["nodes"]}
+    assert cached["Longest"]
