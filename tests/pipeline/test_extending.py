@@ -50,3 +50,9 @@ def test_a_source(bigvocab: Bigvocab, tmp_path: Path) -> None:
     for _ in range(2):
         assert bigvocab("schema", "cells.yaml", "--force", folder=tmp_path).returncode == 0
         assert ingested() == 2
+
+    (tmp_path / "pods").mkdir()
+    pod = ["run-node", "ExampleGen", "cells.yaml", "--root", "pods", "--run-id", "one"]
+    ran = bigvocab(*pod, folder=tmp_path)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert list((tmp_path / "pods").glob("artifacts/ExampleGen/examples/*/counts.json"))
