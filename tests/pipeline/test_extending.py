@@ -54,6 +54,12 @@ def test_a_source(bigvocab: Bigvocab, tmp_path: Path) -> None:
         assert bigvocab("schema", "cells.yaml", "--force", folder=tmp_path).returncode == 0
         assert ingested() == 2
 
+    (tmp_path / "pods").mkdir()
+    pod = ["run-node", "ExampleGen", "cells.yaml", "--root", "pods", "--run-id", "one"]
+    ran = bigvocab(*pod, folder=tmp_path)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert list((tmp_path / "pods").glob("artifacts/ExampleGen/examples/*/counts.json"))
+
 
 def test_a_node(bigvocab: Bigvocab, tmp_path: Path) -> None:
     file = sessions_configuration(tmp_path)

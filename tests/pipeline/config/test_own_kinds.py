@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
-from pipeline.config.loading import ConfigurationError, load
+from pipeline.config.loading import ConfigurationError, load, loads
 
 MODULE = """
 from pydantic import Field, model_validator
@@ -89,6 +90,13 @@ def test_keys_of_its_own_are_read(tmp_path: Path) -> None:
         "width": 3,
         "parts": {},
     }
+
+
+def test_a_configuration_reaches_pods_as_text(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(HEAD + GOOD)
+    for config in (load(str(tmp_path / "mine.yaml")), load("decades")):
+        text = yaml.safe_dump(config.model_copy(update={"quick": {}}).model_dump(mode="json", exclude={"kubeflow"}))
+        assert loads(text).data.source == config.data.source
 
 
 KIND = "made_up_kinds.sources:MySource"

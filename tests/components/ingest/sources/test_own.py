@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pickle
+import re
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,30 +16,14 @@ import pytest
 from components.code import fingerprint
 from components.ingest.errors import IngestError
 from components.ingest.part import PartReader, examples_of
+from components.ingest.sources import base
 from components.ingest.sources.base import Range
 from components.ingest.sources.registry import source_of, spec_of_file
 from components.ingest.spec import DataSpec, SourceSpec
 from tests.components.ingest.conftest import Ingest
 
-MODULE = """
-from components.ingest.sources.base import BrokenFile, PathSpec, Range, RowError, Source, SourceSpec
-
-class CellsSpec(PathSpec):
-    columns: list[str]
-    separator: str = "|"
-
-class Cells(Source[CellsSpec]):
-    Spec = CellsSpec
-    endings = (".cells",)
-
-    def rows(self, part, used, lines):
-        with open(part.path) as file:
-            for number, line in enumerate(file, 1):
-                cells = line.rstrip("\\n").split(self.spec.separator)
-                if len(cells) == len(self.spec.columns):
-                    yield number, dict(zip(self.spec.columns, cells))
-                else:
-                    yield number, RowError("wrong number of cells", f"{len(cells)} cells")
+COUNT_MODULE = """
+from components.ingest.sources.base import SourceSpec
 
 class CountSpec(SourceSpec):
     rows: int
@@ -59,6 +45,10 @@ class Count(Source[CountSpec]):
         for number in range(1, self.spec.rows + 1):
             yield number, {"words": f"{part.path} row is number {number}"}
 """
+_EXAMPLE = re.search(r"\n( {4}from components.*?)(?= {4}source: )", base.__doc__ or "", re.DOTALL)
+assert _EXAMPLE
+MODULE = textwrap.dedent(_EXAMPLE[1]) + COUNT_MODULE
+"""The example in the interface's description, and a source without files."""
 PACKAGE = "made_up_sources"
 CELLS, COUNT = f"{PACKAGE}.own:Cells", f"{PACKAGE}.own:Count"
 
