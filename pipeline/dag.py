@@ -23,6 +23,7 @@ from components.ingest.component import example_gen
 from components.ingest.spans import has_spans
 from components.ingest.spec import DataSpec
 from components.ingest.window import Window
+from components.metrics.own import modules_of
 from components.preprocessing.component import Transform
 from components.preprocessing.counted_before import CountedBefore
 from components.pushing.component import pusher
@@ -46,6 +47,7 @@ def build(config: Config, paths: Paths, spans: Sequence[int] = ()) -> tfx.dsl.Pi
     examples = source[-1 if has_spans(config.data.source) else 0].outputs["examples"]
     schema = schema_importer.outputs["schema"]
     data = _columns(config).model_dump_json()
+    own_metrics = modules_of(config.evaluation.metrics)
 
     transform_config = {
         "data": data,
@@ -69,7 +71,8 @@ def build(config: Config, paths: Paths, spans: Sequence[int] = ()) -> tfx.dsl.Pi
         transform_graph=transform.outputs["transform_graph"],
         data=_columns(config),
         bands=config.evaluation.bands,
-        code=fingerprint("components.baselines.component"),
+        code=fingerprint("components.baselines.component", *own_metrics),
+        metrics=config.evaluation.metrics,
     )
     base = [_base_model(transform)] if config.trainer.warm_start else []
     trainer = tfx.components.Trainer(
@@ -85,8 +88,9 @@ def build(config: Config, paths: Paths, spans: Sequence[int] = ()) -> tfx.dsl.Pi
             "data": data,
             "vocabulary": config.vocabulary.model_dump_json(),
             "bands": config.evaluation.bands.model_dump_json(),
+            "metrics": json.dumps(config.evaluation.metrics),
             "checkpoints": paths.checkpoints,
-            "code": fingerprint("components.training.run", *config.trainer.model.source_modules),
+            "code": fingerprint("components.training.run", *config.trainer.model.source_modules, *own_metrics),
         },
     )
     last = tfx.dsl.Resolver(
@@ -99,7 +103,9 @@ def build(config: Config, paths: Paths, spans: Sequence[int] = ()) -> tfx.dsl.Pi
         examples=baselines.outputs["test_examples"],
         model=trainer.outputs["model"],
         baseline_model=last.outputs["model"],
-        eval_config=eval_config(config.data, config.evaluation, code=fingerprint("components.evaluation.metrics")),
+        eval_config=eval_config(
+            config.data, config.evaluation, code=fingerprint("components.evaluation.metrics", *own_metrics)
+        ),
         example_splits=["test"],
     )
     infra = infra_validator(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
@@ -23,6 +26,7 @@ class BaselinesSpec(component_spec.ComponentSpec):
     PARAMETERS = {
         "data": component_spec.ExecutionParameter(type=str),
         "bands": component_spec.ExecutionParameter(type=str),
+        "metrics": component_spec.ExecutionParameter(type=str),
         "code": component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {
@@ -56,6 +60,7 @@ class Baselines(base_component.BaseComponent):
         data: DataSpec,
         bands: BandSpec,
         code: str = "",
+        metrics: Sequence[str] = (),
     ) -> None:
         """Makes the node.
 
@@ -65,6 +70,7 @@ class Baselines(base_component.BaseComponent):
             data: columns, targets and shape.
             bands: of labels.
             code: a fingerprint of the code, so that changed code is not answered from the cache.
+            metrics: the paths of a user's own metrics.
         """
         super().__init__(
             BaselinesSpec(
@@ -72,6 +78,7 @@ class Baselines(base_component.BaseComponent):
                 transform_graph=transform_graph,
                 data=data.model_dump_json(),
                 bands=bands.model_dump_json(),
+                metrics=json.dumps([*metrics]),
                 code=code,
                 baselines=types.Channel(type=BaselineMetrics),
                 test_examples=types.Channel(type=standard_artifacts.Examples),

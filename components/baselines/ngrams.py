@@ -11,24 +11,30 @@ from components.baselines.counting import KeyCounts, packed, sum_by_key
 from components.baselines.kneser_ney import KneserNey
 from components.baselines.reading import Encoder, Labels
 from components.ingest.spec import Shape
-from components.metrics.bands import BandSpec
-from components.metrics.columns import BANDS, COLUMNS, metrics_of, row_sums
-from components.metrics.parts import LABEL_BASELINES, BaselineName
+from components.metrics.bands import BANDS, BandSpec
+from components.metrics.parts import BaselineName, Part
+from components.metrics.rows import row_sums
 
 
 class Baselines:
     """Counts, then measures.
 
     Usage: `count` every batch of the train split, `estimate` once, `measure` every batch of the test split, `summary`.
+
+    Args:
+        shape: of the data.
+        part: what is measured of the label.
+        encoder: from rows to labels and contexts.
+        bands: of labels.
     """
 
-    def __init__(self, shape: Shape, encoder: Encoder, bands: BandSpec) -> None:
-        self._names = LABEL_BASELINES[shape]
+    def __init__(self, shape: Shape, part: Part, encoder: Encoder, bands: BandSpec) -> None:
+        self._part, self._names = part, part.baselines
         self._continuation = shape == "sequence"
         self._encoder, self._bands = encoder, bands
         self._counts = KeyCounts()
         self._models: dict[BaselineName, KneserNey] = {}
-        self._totals = {name: np.zeros(len(COLUMNS)) for name in self._names}
+        self._totals = {name: np.zeros(len(part.columns)) for name in self._names}
         self._train = {"rows": 0, "labels": 0, "known": 0}
         self._test_rows = 0
 
@@ -62,14 +68,15 @@ class Baselines:
                 keys, counts = sum_by_key(keys % shorter, counts)
 
     def measure(self, labels: Labels) -> dict[BaselineName, NDArray[np.float64]]:
-        """Sums of each row of a test batch: (rows, len(COLUMNS)) for each baseline."""
+        """Return the sums of each row of a test batch: (rows, len(part.columns)) for each baseline."""
         known = np.flatnonzero(labels.labels >= 0)
         result: dict[BaselineName, NDArray[np.float64]] = {}
         for name in self._names:
             nll = np.zeros(len(labels.labels))
             rank = np.zeros(len(labels.labels), np.int64)
             nll[known], rank[known] = self._models[name].score(labels.contexts[known], labels.labels[known])
-            sums = row_sums(labels.labels, nll, rank, labels.rows, labels.n_rows, self._bands)
+            values = {"label": labels.labels, "nll": nll, "rank": rank}
+            sums = row_sums(self._part.sums, values, labels.rows, labels.n_rows, bands=self._bands)
             self._totals[name] += sums.sum(axis=0)
             result[name] = sums
         self._test_rows += labels.n_rows
@@ -81,7 +88,8 @@ class Baselines:
         Raises:
             ValueError: no label was measured: the test split is empty.
         """
-        test = metrics_of(self._totals["popular"])
+        part = self._part
+        test = part.measured(self._totals["popular"])
         if not test["count"]:
             raise ValueError(
                 "the test split holds no label to measure: give data.splits.test a larger share, or bring more rows"
@@ -91,9 +99,10 @@ class Baselines:
                 "train": self._train,
                 "test": {"rows": self._test_rows, "labels": int(test["count"]), "known": int(test["known"])},
             },
-            "metrics": {name: finite(metrics_of(total)) for name, total in self._totals.items()},
+            "metrics": {name: finite(part.measured(total)) for name, total in self._totals.items()},
             "bands": {
-                name: {band: finite(metrics_of(total, band)) for band in BANDS} for name, total in self._totals.items()
+                name: {band: finite(part.measured(total, band)) for band in BANDS}
+                for name, total in self._totals.items()
             },
             "discounts": {name: model.discounts for name, model in self._models.items()},
         }

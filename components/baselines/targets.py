@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,12 @@ from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
 from components.baselines.ngrams import finite
 from components.ingest.spec import DataSpec
-from components.metrics.parts import Part, class_metrics, label_part, number_metrics, target_parts
+from components.metrics.parts import label_part, target_parts
+from components.metrics.rows import row_sums
 from components.preprocessing.vocabulary import Vocabulary
 
 Floats = NDArray[np.float64]
+Values = dict[str, NDArray | float]
 
 
 class Popular:
@@ -30,23 +32,29 @@ class Popular:
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._values = pa.array([token.encode() for token in vocabulary.tokens], pa.large_binary())
         self._counts = np.zeros(len(vocabulary))
+        self._answer: tuple[Floats, NDArray[np.int64]] | None = None
 
     def count(self, column: pa.Array, weights: Floats) -> None:
         """Takes in a batch of the train split: a list column, and how many labels each row has."""
         ids, rows = self._ids(column)
         known = ids >= 0
+        self._answer = None
         self._counts += np.bincount(ids[known], weights[rows[known]], len(self._counts))
 
-    def sums(self, column: pa.Array, weights: Floats) -> Floats:
-        """Of each row of a batch: (rows, len(CLASS_SUMS))."""
+    def answers(self, column: pa.Array) -> tuple[Values, NDArray[np.int64]]:
+        """Return the raw values of the labels of a batch, (n,) each, and the rows (n,) that have one."""
         ids, rows = self._ids(column)
-        known = ids >= 0
+        self._answer = self._answer or self._nats_and_ranks()
+        nats, ranks = self._answer
+        return {"label": ids, "nll": nats[ids], "rank": ranks[ids]}, rows
+
+    def _nats_and_ranks(self) -> tuple[Floats, NDArray[np.int64]]:
+        """Return the answer to every row: of each class its nats and its rank."""
         with np.errstate(divide="ignore"):  # a class without a row that has a label cannot be told from counting
             nats = -np.log(self._counts / self._counts.sum())
-        values = [np.ones(len(ids)), known, np.where(known, nats[ids], 0.0), ids == np.argmax(self._counts)]
-        result = np.zeros((len(column), len(values)))
-        result[rows] = np.stack(values, axis=1) * weights[rows, np.newaxis]
-        return result
+        ranks = np.empty(len(nats), np.int64)
+        ranks[np.argsort(-self._counts, kind="stable")] = np.arange(1, len(nats) + 1)
+        return nats, ranks
 
     def _ids(self, column: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The rows that have a value, and its id: -1 outside the vocabulary."""
@@ -67,21 +75,16 @@ class Mean:
         self._total += float(_numbers(column) @ weights)
         self._count += float(weights.sum())
 
-    def sums(self, column: pa.Array, weights: Floats) -> Floats:
-        """Of each row of a batch: (rows, len(NUMBER_SUMS)).
+    def answers(self, column: pa.Array) -> tuple[Values, NDArray[np.int64]]:
+        """Return the raw values of the numbers of a batch, (n,) each, and the rows (n,) that have one.
 
         Raises:
             ValueError: the train split has no number.
         """
         if not self._count:
             raise ValueError("the train split holds no number to take the mean of")
-        rows = _rows_with_a_value(column)
-        deviation = _numbers(column) - self._total / self._count
-        square = deviation**2
-        values = [np.ones(len(rows)), square, np.abs(deviation), deviation, square]
-        result = np.zeros((len(column), len(values)))
-        result[rows] = np.stack(values, axis=1) * weights[rows, np.newaxis]
-        return result
+        numbers, mean = _numbers(column), self._total / self._count
+        return {"answer": np.full(len(numbers), mean), "number": numbers, "mean": mean}, _rows_with_a_value(column)
 
 
 class TargetBaselines:
@@ -92,11 +95,12 @@ class TargetBaselines:
     Args:
         data: what the columns mean.
         vocabularies: of the targets that are categories, by column.
+        own: the paths of a user's own metrics.
     """
 
-    def __init__(self, data: DataSpec, vocabularies: Mapping[str, Vocabulary]) -> None:
-        label = label_part(data)
-        self._parts = {part.target: part for part in target_parts(data)}
+    def __init__(self, data: DataSpec, vocabularies: Mapping[str, Vocabulary], own: Sequence[str] = ()) -> None:
+        label = label_part(data, own)
+        self._parts = {part.target: part for part in target_parts(data, own)}
         if label.kind == "number":
             self._parts[str(data.label)] = label
         self._models = {
@@ -136,7 +140,8 @@ class TargetBaselines:
         weights = self._weights(batch)
         result: dict[str, Floats] = {}
         for column, part in self._parts.items():
-            sums = self._models[column].sums(batch.column(column), weights)
+            values, rows = self._models[column].answers(batch.column(column))
+            sums = row_sums(part.sums, values, rows, batch.num_rows, weights=weights)
             self._totals[column] += sums.sum(axis=0)
             result[part.feature(part.baselines[0])] = part.stored(sums)
         return result
@@ -150,7 +155,7 @@ class TargetBaselines:
         Raises:
             ValueError: the label is a number, and no row of the test split has one.
         """
-        found = {column: (part, self._measured(column, part)) for column, part in self._parts.items()}
+        found = {column: (part, part.measured(self._totals[column])) for column, part in self._parts.items()}
         targets = {column: {p.baselines[0]: finite(metrics)} for column, (p, metrics) in found.items() if p.target}
         labels = [metrics for part, metrics in found.values() if not part.target]
         if not labels:
@@ -161,9 +166,6 @@ class TargetBaselines:
             )
         examples = {split: dict.fromkeys(("rows", "labels", "known"), rows) for split, rows in self._rows.items()}
         return {"examples": examples, "metrics": {"mean": finite(labels[0])}, "targets": targets}
-
-    def _measured(self, column: str, part: Part) -> dict[str, float]:
-        return (number_metrics if part.kind == "number" else class_metrics)(self._totals[column])
 
     def _is_mean(self, column: str) -> bool:
         return isinstance(self._models[column], Mean)

@@ -31,7 +31,7 @@ from components.training.loop.checkpoint import Checkpoints, TrainingState, remo
 from components.training.loop.fitting import fit
 from components.training.loop.plan import Plan, make_plan
 from components.training.loop.update import periodic_update
-from components.training.loop.validation import Validator
+from components.training.loop.validation import Validator, label_metrics
 from components.training.model import VocabularyClassifier, build_model
 from components.training.moments import number_moments
 from components.training.optimizer import make_optimizer
@@ -43,10 +43,10 @@ from components.training.windows import Layout
 def run_fn(fn_args: Any) -> None:
     """Trains, and exports the best weights.
 
-    What is read of `custom_config`: `trainer`, `data`, `vocabulary` and `bands`, the specs as JSON;
-    `checkpoints`, a directory that outlives the execution; `code`, a fingerprint of our source. A training that was
-    interrupted goes on from its last checkpoint. With a `base_model`, one starts from what that left beside its export.
-    `training.json` in `model_run_dir` tells how it went.
+    It reads of `custom_config`: `trainer`, `data`, `vocabulary` and `bands`, the specs as JSON; `metrics`, the paths of
+    a user's own metrics as JSON; `checkpoints`, a directory that outlives the execution; `code`, a fingerprint of the
+    source. A training that was interrupted goes on from its last checkpoint. A training with a `base_model` starts from
+    what that left beside its export. `training.json` in `model_run_dir` tells how it went.
 
     Args:
         fn_args: `tfx.components.FnArgs`.
@@ -66,6 +66,7 @@ def _train(fn_args: Any, several: Workers | None) -> None:
     spec = TrainerSpec.model_validate_json(config["trainer"])
     data = DataSpec.model_validate_json(config["data"])
     bands = BandSpec.model_validate_json(config["bands"])
+    own = json.loads(config.get("metrics", "[]"))
     chief = several is None or several.chief
     # Before anything else: the first use of TensorFlow would fix who takes part.
     strategy = make_strategy(spec.replicas, several is not None)
@@ -90,6 +91,7 @@ def _train(fn_args: Any, several: Workers | None) -> None:
             config["trainer"],
             config["data"],
             config["vocabulary"],
+            json.dumps(own),
             config["code"],
             json.dumps([tokens, counts]),
             str(plan.batch),
@@ -120,16 +122,25 @@ def _train(fn_args: Any, several: Workers | None) -> None:
                 train_files, layout, plan.batch, plan.steps_per_pass, spec.seed, skip, size.block_rows
             )
 
-        validator = Validator(model, validation, strategy)
+        validator = Validator(model, validation, strategy, own)
         fit(model, batches, validator, checkpoints, state, spec, plan, fn_args.model_run_dir, strategy)
 
     if not chief:  # The chief has the same weights, and is a node of the pipeline.
         return
-    _report(fn_args.model_run_dir, spec, plan, state, model, describe(strategy), resumed=restored is not None)
+    _report(
+        fn_args.model_run_dir,
+        spec,
+        plan,
+        state,
+        model,
+        describe(strategy),
+        resumed=restored is not None,
+        measured=label_metrics(model.label, own),
+    )
     # A copy outside the strategy: mirrored variables do not belong into an export.
     best = build_model(spec, layout, counts)
     best.set_weights(checkpoints.best_weights())
-    export(Servable(best, transform, data, layout, bands, spec.top_k), fn_args.serving_model_dir)
+    export(Servable(best, transform, data, layout, bands, spec.top_k, own), fn_args.serving_model_dir)
     warm_start.write(warm_start.beside(fn_args.serving_model_dir), model, best.get_weights(), tokens)
     checkpoints.remove()
 
@@ -183,14 +194,16 @@ def _report(
     model: VocabularyClassifier,
     devices: str,
     resumed: bool,
+    measured: list[str],
 ) -> None:
-    """Writes `training.json`."""
+    """Write `training.json`. `measured` is the names of the label's metrics in each validation."""
     best = state.validations[state.best] if state.best is not None else None
     about = {
         "plan": dataclasses.asdict(plan),
         "parameters": int(model.count_params()),
         "devices": devices,
         "validation_examples": spec.validation_examples,
+        "measured": measured,
         "validations": state.validations,
         "best": best,
         "stopped_early": len(state.validations) < plan.stretches,

@@ -15,10 +15,12 @@ from pipeline.paths import Paths
 if TYPE_CHECKING:
     from tfx.types import Artifact
 
+    from components.metrics.definitions import Column, Kind, Place
     from components.report.summary import Summary
     from pipeline.execution.node import NodeFailed, Outcome
 
 Outputs = Mapping[str, Sequence["Artifact"]]
+Metrics = Mapping[str, float | None]
 
 
 def described(outcome: Outcome) -> Outcome:
@@ -140,16 +142,16 @@ def _baselines(outputs: Outputs) -> str:
     metrics = baselines_of(outputs)["metrics"]
     if "mean" in metrics:
         return f"mean of the train split: {_headline(metrics['mean'])}"
-    best = max(metrics, key=lambda name: metrics[name]["recall_at_10"] or 0)
+    first = _columns(next(iter(metrics.values())), "brief")[0].name
+    best = max(metrics, key=lambda name: metrics[name][first] or 0)
     return f"best of {', '.join(metrics)}: {best}, {_headline(metrics[best])}"
 
 
 def _trainer(outputs: Outputs) -> str:
     training = training_of(outputs)
     best, last = training["best"], training["validations"][-1]
-    return f"{last['epoch']:.1f} epochs, {best['examples_per_second']:,.0f} examples/s on {training['devices']}; " + (
-        f"validation perplexity {best['perplexity']:.1f}" if "perplexity" in best else _rmse(best, "validation ")
-    )
+    trained = f"{last['epoch']:.1f} epochs, {best['examples_per_second']:,.0f} examples/s on {training['devices']}"
+    return f"{trained}; validation {_figures(best, _columns(best, 'trainer'))}"
 
 
 def _resolver(outputs: Outputs) -> str:
@@ -164,7 +166,8 @@ def _base_model(outputs: Outputs) -> str:
 
 def _evaluator(outputs: Outputs) -> str:
     result = evaluation_of(outputs)
-    headline = ", ".join([_headline(result["metrics"]), *(_target(*item) for item in result["targets"].items())])
+    own = result["own_metrics"]
+    headline = ", ".join([_headline(result["metrics"], own), *(_target(*item) for item in result["targets"].items())])
     return f"blessed: {headline}" if result["blessed"] else f"NOT blessed: {'; '.join(result['failures'])}"
 
 
@@ -189,32 +192,25 @@ def _pusher(outputs: Outputs) -> str:
     return f"not pushed: {outputs['pushed_model'][0].get_string_custom_property('reason') or 'not blessed'}"
 
 
-def _headline(metrics: Mapping[str, float | None]) -> str:
-    if "rmse" in metrics:
-        return _rmse(metrics)
-    recall, perplexity = metrics["recall_at_10"], metrics["perplexity"]
-    return f"recall@10 {_figure(recall, '.3f')}, perplexity {_figure(perplexity, '.1f')}"
+def _headline(metrics: Metrics, own: Sequence[Column] = ()) -> str:
+    return _figures(metrics, _columns(metrics, "brief", own=own))
 
 
-def _rmse(metrics: Mapping[str, float | None], split: str = "") -> str:
-    return f"{split}rmse {_in_units(metrics['rmse'])}, mean absolute error {_in_units(metrics['mae'])}"
+def _target(name: str, metrics: Metrics) -> str:
+    """Return a further target in few words: `party accuracy 0.712`."""
+    return f"{name} {_figures(metrics, _columns(metrics, 'brief', 'class')[:1])}"
 
 
-def _target(name: str, metrics: Mapping[str, float | None]) -> str:
-    """A further target in few words: `party accuracy 0.712`."""
-    if "accuracy" in metrics:
-        return f"{name} accuracy {_figure(metrics['accuracy'], '.3f')}"
-    return f"{name} rmse {_in_units(metrics['rmse'])}"
+def _columns(metrics: Metrics, place: Place, classes: Kind = "label", own: Sequence[Column] = ()) -> Sequence[Column]:
+    from components.metrics.table import kind_of, shown
+
+    return shown(kind_of(metrics, classes), place, own)
 
 
-def _in_units(value: float | None) -> str:
-    from components.report.charts import in_units
+def _figures(metrics: Metrics, columns: Sequence[Column]) -> str:
+    from components.metrics.figures import on_terminal
 
-    return "-" if value is None else in_units(value)
-
-
-def _figure(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)
+    return ", ".join(f"{column.label} {on_terminal(metrics[column.name], column.form)}" for column in columns)
 
 
 def _splits(artifact: Artifact) -> list[str]:
@@ -250,6 +246,7 @@ def write_report(
     config: Config, paths: Paths, outcomes: Sequence[Outcome], failure: NodeFailed | None, seconds: float
 ) -> Summary:
     """Writes `summary.json` and `report.html` from what the nodes left, also of a run that failed."""
+    from components.metrics.own import own_metrics
     from components.report import html
     from components.report.summary import Summary
     from components.report.versions import installed_versions
@@ -278,6 +275,7 @@ def write_report(
             "finished": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
             "seconds": round(seconds, 1),
             "band_limits": config.evaluation.bands.model_dump(),
+            "own_metrics": [metric.column for metric in own_metrics(config.evaluation.metrics)],
             "nodes": nodes,
             "versions": installed_versions(),
             "failure": {"node": failure.node, "message": str(failure)} if failure else None,

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from components.metrics.figures import in_units
 from components.report import html
-from components.report.charts import in_units
 from components.report.measures import ClassTarget, NumberMetrics, NumberTarget
 from components.report.summary import Summary, evaluation_parts, training_part
 from tests.components.report.test_report import _evaluation, _Page, _summary, _training
