@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from typing import Any
 
 import keras
 
+from components import extensions
 from components.layers.encoders.base import seeded
 from components.spelling import did_you_mean
 
@@ -155,18 +155,13 @@ def _refuse(submodel: keras.layers.Layer, label: str) -> None:
 
 
 def _function(path: str) -> Callable[[int], Any]:
-    module, colon, name = path.partition(":")
-    if not colon or not module or not name:
+    module, _, name = path.partition(":")
+    if not module or not name:
         raise ValueError(f"{path!r} is not package.module:function, nor a list of layers")
     try:
-        found = importlib.import_module(module)
-    except ImportError as error:
-        raise ValueError(f"{path}: {error}; the module has to be installed, or on PYTHONPATH") from error
-    function = getattr(found, name, None)
-    if not callable(function):
-        near = did_you_mean(name, [key for key, value in vars(found).items() if callable(value)])
-        raise ValueError(f"{path}: {module} has no function {name!r}{near}")
-    return function
+        return extensions.resolve(path, "function", callable)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def _first_line(error: Exception) -> str:
