@@ -1,4 +1,4 @@
-"""The Baselines node: what counting alone reaches on the same test rows."""
+"""The Baselines node, which measures models that only count on the same test rows."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class BaselinesSpec(component_spec.ComponentSpec):
 
 
 class Baselines(base_component.BaseComponent):
-    """Counts the baselines on the train split and measures them on the test split.
+    """Node that counts the baselines on the train split and measures them on the test split.
 
     Outputs:
         baselines: `baselines.json`.
@@ -62,15 +62,15 @@ class Baselines(base_component.BaseComponent):
         code: str = "",
         metrics: Sequence[str] = (),
     ) -> None:
-        """Makes the node.
+        """Make the node.
 
         Args:
-            examples: ExampleGen's, with the splits train and test.
-            transform_graph: Transform's, with the vocabularies.
-            data: columns, targets and shape.
-            bands: of labels.
-            code: a fingerprint of the code, so that changed code is not answered from the cache.
-            metrics: the paths of a user's own metrics.
+            examples: Artifacts of ExampleGen, with the splits train and test.
+            transform_graph: Artifact of Transform, with the vocabularies.
+            data: The columns, the targets and the shape.
+            bands: The bands of labels.
+            code: A fingerprint of the code, so that the cache does not answer for other code.
+            metrics: The paths of a user's own metrics.
         """
         super().__init__(
             BaselinesSpec(

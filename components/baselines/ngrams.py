@@ -17,15 +17,15 @@ from components.metrics.rows import row_sums
 
 
 class Baselines:
-    """Counts, then measures.
+    """Counting baselines of a label that is a class.
 
     Usage: `count` every batch of the train split, `estimate` once, `measure` every batch of the test split, `summary`.
 
     Args:
-        shape: of the data.
-        part: what is measured of the label.
-        encoder: from rows to labels and contexts.
-        bands: of labels.
+        shape: The shape of the data.
+        part: The label's part.
+        encoder: Encoder of rows as labels and contexts.
+        bands: The bands of labels.
     """
 
     def __init__(self, shape: Shape, part: Part, encoder: Encoder, bands: BandSpec) -> None:
@@ -39,7 +39,7 @@ class Baselines:
         self._test_rows = 0
 
     def count(self, labels: Labels) -> None:
-        """Takes in a batch of the train split. Labels outside the vocabulary are no class, but stand as context."""
+        """Count a batch of the train split. A label outside the vocabulary is no class, but stands as context."""
         known = labels.labels >= 0
         self._train["rows"] += labels.n_rows
         self._train["labels"] += len(known)
@@ -48,10 +48,10 @@ class Baselines:
         self._counts.add(packed(labels.contexts[known], labels.labels[known], *sizes))
 
     def estimate(self) -> None:
-        """Makes the models from what was counted.
+        """Make the models from the counts.
 
         Raises:
-            ValueError: the train split has no label that is in the vocabulary.
+            ValueError: The train split has no label that is in the vocabulary.
         """
         keys, counts = self._counts.result()
         for name, order in zip(reversed(self._names), range(self._encoder.order, 0, -1), strict=True):
@@ -83,10 +83,10 @@ class Baselines:
         return result
 
     def summary(self) -> dict[str, Any]:
-        """What `baselines.json` holds; metrics are over all test rows measured so far.
+        """Return the contents of `baselines.json`, with metrics over all test rows measured so far.
 
         Raises:
-            ValueError: no label was measured: the test split is empty.
+            ValueError: No label was measured, since the test split is empty.
         """
         part = self._part
         test = part.measured(self._totals["popular"])
@@ -109,5 +109,5 @@ class Baselines:
 
 
 def finite(metrics: dict[str, float]) -> dict[str, float | None]:
-    """JSON knows no NaN: what has no labels has no metrics."""
+    """Return metrics with None in place of NaN, which JSON does not know."""
     return {name: value if np.isfinite(value) else None for name, value in metrics.items()}

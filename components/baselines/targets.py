@@ -1,4 +1,4 @@
-"""What a number, and a further target, is measured against: the train split's mean, and its frequencies."""
+"""Baselines of numbers, the train split's mean, and of further targets, the train split's frequencies."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ Values = dict[str, NDArray | float]
 
 
 class Popular:
-    """Answers every row with how often each class stands in the train split.
+    """Baseline that answers every row with the frequencies of the classes in the train split.
 
     Args:
-        vocabulary: of the target.
+        vocabulary: The vocabulary of the target.
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
@@ -35,7 +35,7 @@ class Popular:
         self._answer: tuple[Floats, NDArray[np.int64]] | None = None
 
     def count(self, column: pa.Array, weights: Floats) -> None:
-        """Takes in a batch of the train split: a list column, and how many labels each row has."""
+        """Count a batch of the train split: a list column, and the number of labels of each row."""
         ids, rows = self._ids(column)
         known = ids >= 0
         self._answer = None
@@ -64,13 +64,13 @@ class Popular:
 
 
 class Mean:
-    """Answers every row with the mean of the train split."""
+    """Baseline that answers every row with the mean of the train split."""
 
     def __init__(self) -> None:
         self._total = self._count = 0.0
 
     def count(self, column: pa.Array, weights: Floats) -> None:
-        """Takes in a batch of the train split: a list column, and how many labels each row has."""
+        """Count a batch of the train split: a list column, and the number of labels of each row."""
         weights = weights[_rows_with_a_value(column)]
         self._total += float(_numbers(column) @ weights)
         self._count += float(weights.sum())
@@ -79,7 +79,7 @@ class Mean:
         """Return the raw values of the numbers of a batch, (n,) each, and the rows (n,) that have one.
 
         Raises:
-            ValueError: the train split has no number.
+            ValueError: The train split has no number.
         """
         if not self._count:
             raise ValueError("the train split holds no number to take the mean of")
@@ -88,14 +88,14 @@ class Mean:
 
 
 class TargetBaselines:
-    """The baselines of a label that is a number, and of every further target.
+    """Baselines of a label that is a number, and of every further target.
 
     Usage: `count` every batch of the train split, `measure` every batch of the test split, `summary`.
 
     Args:
-        data: what the columns mean.
-        vocabularies: of the targets that are categories, by column.
-        own: the paths of a user's own metrics.
+        data: The columns.
+        vocabularies: The vocabularies of the targets that are categories, by column.
+        own: The paths of a user's own metrics.
     """
 
     def __init__(self, data: DataSpec, vocabularies: Mapping[str, Vocabulary], own: Sequence[str] = ()) -> None:
@@ -118,7 +118,7 @@ class TargetBaselines:
         self._rows = {"train": 0, "test": 0}
 
     def count(self, records: list[bytes]) -> None:
-        """Takes in a batch of serialized Examples of the train split."""
+        """Count a batch of serialized Examples of the train split."""
         self._rows["train"] += len(records)
         if not self._parts:
             return
@@ -147,13 +147,13 @@ class TargetBaselines:
         return result
 
     def summary(self) -> dict[str, Any]:
-        """What `baselines.json` holds of these; metrics are over all test rows measured so far.
+        """Return the part of `baselines.json` on these, with metrics over all test rows measured so far.
 
         Returns:
             `targets`, metrics by column and baseline; and where the label is a number `metrics` and `examples`.
 
         Raises:
-            ValueError: the label is a number, and no row of the test split has one.
+            ValueError: The label is a number, and no row of the test split has one.
         """
         found = {column: (part, part.measured(self._totals[column])) for column, part in self._parts.items()}
         targets = {column: {p.baselines[0]: finite(metrics)} for column, (p, metrics) in found.items() if p.target}
@@ -178,7 +178,7 @@ class TargetBaselines:
 
 
 def _rows_with_a_value(column: pa.Array) -> NDArray[np.int64]:
-    """Rows of a list column with one value each, or none, that have one."""
+    """Return the rows of a list column that have a value. A row has one or none."""
     return np.flatnonzero(np.asarray(pc.fill_null(pc.list_value_length(column), 0)))
 
 

@@ -1,4 +1,4 @@
-"""The Evaluator's configuration: what is measured, on which slices, and what blesses a model."""
+"""The Evaluator's configuration: the parts that are measured, the slices, and the thresholds for a blessing."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ SIGNATURE = "eval"
 
 
 def eval_config(data: DataSpec, evaluation: EvaluationSpec, code: str = "") -> config_pb2.EvalConfig:
-    """Makes the configuration; the same one serves with and without a last blessed model.
+    """Return the configuration. The same one serves with and without a last blessed model.
 
     TFX's Evaluator adds the second model where there is one, and drops the threshold on the change where there is none.
     All thresholds are on the whole test split and on the label. There is always one, since an Evaluator without blesses
     nothing: the label's objective must be a finite number.
 
     Args:
-        data: shape, targets and slices.
-        evaluation: the thresholds, and a user's own metrics. A model beats a baseline if it is no worse in each metric
+        data: The shape, the targets and the slices.
+        evaluation: The thresholds, and a user's own metrics. A model beats a baseline if it is no worse in each metric
             that has a `compare`.
-        code: a fingerprint of the code, for the cache.
+        code: A fingerprint of the code, for the cache.
 
     Raises:
-        ValueError: `evaluation.beat` names a baseline that this shape of data has not.
+        ValueError: `evaluation.beat` names a baseline that this shape of data does not have.
     """
     label = label_part(data, evaluation.metrics)
     unknown = [name for name in evaluation.beat if name not in label.baselines]

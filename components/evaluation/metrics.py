@@ -1,8 +1,8 @@
 """The TFMA metric that turns sums by row into the metrics of the table, for every slice.
 
 TFMA's own metrics would need the probabilities of all classes for every label. Here the model's `eval` signature
-answers the `columns` of each part for each row, the Baselines node has stored the same for each baseline, and what is
-left is to add them up within each slice.
+answers the `columns` of each part for each row, and the Baselines node has stored the same for each baseline. This
+metric adds them up within each slice.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from components.metrics.definitions import Metric
 from components.metrics.parts import Part
 
 Sums = tuple[NDArray[np.float64], ...]
-"""Of each part (1 + baselines, columns): the model first."""
+"""Sums of each part, (1 + baselines, columns); the model stands first."""
 
 
 def model_metrics(parts: Iterable[Part], sums: Sums) -> dict[str, float]:
@@ -53,19 +53,19 @@ def compared(part: Part) -> tuple[Metric, ...]:
 
 
 class LabelMetrics(metric_types.Metric):
-    """All metrics of one evaluation, from one pass over the rows.
+    """TFMA metric that computes all metrics of an evaluation in one pass over the rows.
 
-    Reads the columns of the `eval` signature and the features of the baselines. Its values are keyed by model name, so
-    that change thresholds against the last blessed model work.
+    It reads the columns of the `eval` signature and the features of the baselines. Its values are keyed by model name,
+    so that change thresholds against the last blessed model work.
     """
 
     def __init__(self, name: str = "label_metrics", parts: Iterable[dict[str, Any]] = (), code: str = "") -> None:
-        """Makes the metric.
+        """Make the metric.
 
         Args:
-            name: TFMA's name of the metric; its values have names of their own.
-            parts: what is measured, the fields of a `Part` each.
-            code: a fingerprint of this code. Unused here, it makes the Evaluator's cache key change with the code.
+            name: TFMA's name of the metric. Its values have names of their own.
+            parts: The parts that are measured, as the fields of a `Part` each.
+            code: A fingerprint of this code. Unused here, it makes the Evaluator's cache key change with the code.
         """
         super().__init__(_computations, name=name, parts=list(parts), code=code)
 
@@ -86,7 +86,7 @@ def _computations(
 
 
 class _RowSums(metric_types.Preprocessor):
-    """The sums of one row: all that the combiner gets to see of it."""
+    """Preprocessor that takes the sums out of a row: the combiner sees nothing else of it."""
 
     def __init__(self, model: str, parts: tuple[Part, ...]) -> None:
         super().__init__(name=f"row_sums/{model}")
@@ -112,7 +112,7 @@ class _RowSums(metric_types.Preprocessor):
 
 
 def _stored(part: Part, features: Any) -> Iterator[NDArray[np.float64]]:
-    """The baselines' sums, as the Baselines node has written them."""
+    """Yield the sums of each baseline, as the Baselines node has written them."""
     for baseline in part.baselines:
         feature = part.feature(baseline)
         values = np.ravel(features[feature]) if feature in features else np.zeros(0)
@@ -122,7 +122,7 @@ def _stored(part: Part, features: Any) -> Iterator[NDArray[np.float64]]:
 
 
 class _AddUp(beam.CombineFn):
-    """Adds rows up and makes the metrics of the totals."""
+    """Combiner that adds rows up and makes the metrics of the totals."""
 
     def __init__(self, model: str, parts: tuple[Part, ...]) -> None:
         self._model, self._parts = model, parts

@@ -1,4 +1,4 @@
-"""Reading what the Evaluator wrote, as plain dictionaries for the report."""
+"""Reading of the Evaluator's output, as plain dictionaries for the report."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Metrics = dict[str, float | None]
 
 
 def read_results(evaluation: str) -> dict[str, Any]:
-    """Reads the Evaluator's output folder.
+    """Read the Evaluator's output folder.
 
     Args:
-        evaluation: URI of the `evaluation` artefact.
+        evaluation: URI of the `evaluation` artifact.
 
     Returns:
         `metrics` of the model over the whole test split, `bands` of labels by name, `baselines` and `baseline_bands` by
@@ -35,7 +35,7 @@ def read_results(evaluation: str) -> dict[str, Any]:
         has no bands. `own_metrics` are a user's own, as columns.
 
     Raises:
-        ValueError: the folder holds no configuration, or no metrics over the whole split.
+        ValueError: The folder holds no configuration, or no metrics over the whole split.
     """
     config = eval_config_writer.load_eval_run(evaluation)[0]
     if config is None:

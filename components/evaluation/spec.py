@@ -1,4 +1,4 @@
-"""What is measured, and what a model must reach to be blessed."""
+"""Specification of the evaluation: the bands, a user's own metrics, and the thresholds for a blessing."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ def _checked(path: str) -> str:
 
 
 class EvaluationSpec(Spec):
+    """Specification of the evaluation."""
+
     beat: list[BaselineName] = ["popular"]
     """Counting baselines that the model must beat, in recall@10 and perplexity, to be blessed. Where the label is a
     number there is one, the train split's `mean`, and it is to be beaten in rmse."""

@@ -37,7 +37,7 @@ ROLES = {"inputs": "input tokens", "labels": "labels"}
 
 
 def render(summary: Summary) -> str:
-    """The page: inline style and charts, light and dark, no script and nothing fetched."""
+    """Return the page: inline style and charts, light and dark, no script and nothing fetched."""
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(lambda name: (resources.files(_PACKAGE) / name).read_text(encoding="utf-8")),
         autoescape=True,
@@ -79,19 +79,19 @@ def render(summary: Summary) -> str:
 
 
 def write(summary: Summary, path: str | Path) -> None:
-    """Writes the page whole: a reader never sees a part of it."""
+    """Write the page whole: a reader never sees a part of it."""
     write_whole(path, render(summary))
 
 
 def share(value: float | None) -> str:
-    """A share as a percentage, with as many digits as it takes to see it."""
+    """Return a share as a percentage, with as many digits as it takes to see it."""
     if value is None:
         return figure(value)
     return f"{value:.2%}" if value < 0.1 else f"{value:.1%}"
 
 
 def moment(iso: str) -> str:
-    """A time as `2026-11-22 07:40 UTC+0100`; what is no ISO 8601 stays as it is."""
+    """Return a time as `2026-11-22 07:40 UTC+0100`. A text that is not ISO 8601 stays as it is."""
     try:
         return datetime.fromisoformat(iso).strftime("%Y-%m-%d %H:%M %Z").strip()
     except ValueError:
@@ -99,7 +99,7 @@ def moment(iso: str) -> str:
 
 
 def verdict(summary: Summary) -> dict[str, Any]:
-    """What became of the model: `good`, `title` and `reasons`."""
+    """Return the fate of the model: `good`, `title` and `reasons`."""
     if summary.failure:
         return {
             "good": False,
@@ -116,7 +116,7 @@ def verdict(summary: Summary) -> dict[str, Any]:
 
 
 def band_names(summary: Summary) -> dict[str, str]:
-    """What the bands are called: with the ranks of their labels, from 1."""
+    """Return the names of the bands, with the ranks of their labels from 1."""
     head, torso = summary.band_limits.get("head"), summary.band_limits.get("torso")
     if head is None or torso is None:
         return {band: band for band in summary.bands}
@@ -161,13 +161,13 @@ def training_charts(training: Training, own: Sequence[Column] = ()) -> list[dict
 
 
 def drifting(summary: Summary) -> dict[str, str]:
-    """The columns whose drift between spans is shown, and in what measure."""
+    """Return the columns whose drift between spans is shown, each with its measure."""
     signs = {"l_infinity": "L∞", "jensen_shannon": "JSD"}
     return {column: signs[found.measure] for span in summary.spans for column, found in span.drift.items()}
 
 
 def timeline(summary: Summary) -> list[dict[str, Any]]:
-    """The nodes as bars on one line of time, in order: `node`, `left` and `width` in percent of the sum of all."""
+    """Return the nodes as bars on one line of time: `node`, and `left` and `width` in percent of the sum of all."""
     total = sum(node.seconds for node in summary.nodes) or 1.0
     rows, start = [], 0.0
     for node in summary.nodes:

@@ -1,4 +1,4 @@
-"""The tables of figures: which columns they have, and their rows."""
+"""The tables of figures: their columns and their rows."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def best_baseline(baselines: Mapping[str, Metrics]) -> str | None:
 
 
 def against(column: Column, value: float | None, other: float | None) -> str:
-    """A metric beside another model's, in words: the difference, or for a metric without an upper end the ratio."""
+    """Return a metric beside another model's in words: the difference or, where lower is better, the ratio."""
     if value is None or other is None:
         return ""
     if column.better != "lower":
@@ -49,7 +49,7 @@ def against(column: Column, value: float | None, other: float | None) -> str:
 
 
 def comparison(summary: Summary) -> list[dict[str, Any]]:
-    """Rows of the table of models: name, kind, metrics, and the keys in which it is the best."""
+    """Return the rows of the table of models: name, kind, metrics, and the metrics in which it is the best."""
     if summary.metrics is None:
         return []
     models = [("this model", "model", summary.metrics)]
@@ -67,7 +67,11 @@ def comparison(summary: Summary) -> list[dict[str, Any]]:
 
 
 def target_rows(summary: Summary) -> list[dict[str, Any]]:
-    """Of each further target and measure: `target`, `column`, `value`, and `baseline`, `theirs` and `previous`."""
+    """Return the rows of the table of further targets, one for each target and metric.
+
+    Returns:
+        `target`, `column`, `value`, `count`, `baseline`, `theirs` and `previous` of each.
+    """
     rows: list[dict[str, Any]] = []
     for name, values in summary.targets.items():
         baseline, theirs = next(iter(summary.target_baselines.get(name, {}).items()), ("", None))
@@ -115,6 +119,6 @@ def value(metrics: Metrics | ClassTarget | NumberTarget | None, column: Column) 
 
 
 def widest_bar(summary: Summary, best: str | None, key: str) -> float:
-    """The greatest value of a metric in any slice, of the model or of that baseline: the end of the bars."""
+    """Return the greatest value of a metric in any slice, of the model or of that baseline: the end of the bars."""
     shown = [metrics for entry in summary.slices for metrics in (entry.metrics, entry.baselines.get(best or ""))]
     return max([getattr(metrics, key) or 0.0 for metrics in shown if metrics], default=0.0) or 1.0

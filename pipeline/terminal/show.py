@@ -13,7 +13,7 @@ from pipeline.paths import Paths
 
 
 def closing_lines(summary: Summary, paths: Paths) -> Iterator[str]:
-    """What stands at the end of a run."""
+    """Yield the lines that a run ends with."""
     yield from table(summary)
     yield ""
     if summary.pushed:
@@ -25,10 +25,10 @@ def closing_lines(summary: Summary, paths: Paths) -> Iterator[str]:
 
 
 def summary_lines(file: Path) -> Iterator[str]:
-    """`summary.json` for people.
+    """Yield the lines that show a `summary.json`.
 
     Raises:
-        ValueError: the file is no summary.
+        ValueError: The file is no summary.
     """
     summary = Summary.read(file)
     yield f"{summary.name}, finished {summary.finished} after {minutes(summary.seconds)}"
@@ -39,7 +39,7 @@ def summary_lines(file: Path) -> Iterator[str]:
 
 
 def table(summary: Summary) -> Iterator[str]:
-    """Model and baselines over the test split."""
+    """Yield the table of the model and the baselines over the test split."""
     if summary.metrics is None:
         yield "No model was evaluated."
         return
@@ -65,7 +65,7 @@ def _figures(models: Mapping[str, object], shown: Sequence[Column]) -> Iterator[
 
 
 def verdict(summary: Summary) -> list[str]:
-    """Whether the model was pushed, or why not."""
+    """Return a sentence that the model was pushed, or the reasons that it was not."""
     if summary.failure:
         return [f"{summary.failure.node} failed: {summary.failure.message}"]
     if summary.pushed:
