@@ -14,6 +14,7 @@ from tensorflow_model_analysis.writers import metrics_plots_and_validations_writ
 
 from components.evaluation.config import read_parts
 from components.evaluation.metrics import compared
+from components.metrics.figures import in_sentence
 from components.metrics.own import own_metrics
 from components.metrics.parts import Part
 
@@ -118,8 +119,8 @@ def _sentence(failure: validation_result_pb2.ValidationFailure, part: Part, whol
         for baseline, theirs in whole["baselines"].items():
             if name == metric.over_baseline(baseline):
                 side = "below" if metric.better == "higher" else "above"
-                ours = _number(whole["metrics"][metric.name])
-                return f"{metric.text} is {ours}, {side} the {baseline} baseline's {_number(theirs[metric.name])}"
+                ours = in_sentence(whole["metrics"][metric.name])
+                return f"{metric.text} is {ours}, {side} the {baseline} baseline's {in_sentence(theirs[metric.name])}"
     if failure.metric_threshold.HasField("change_threshold"):
         change = failure.metric_threshold.change_threshold
         before = whole["previous"][name] if whole["previous"] else None
@@ -130,16 +131,12 @@ def _sentence(failure: validation_result_pb2.ValidationFailure, part: Part, whol
             )
         allowed = f"{change.absolute.value:g}" if change.HasField("absolute") else f"{change.relative.value:.1%}"
         return (
-            f"{label} rose by {_number(value)} over the last blessed model's {_number(before)}: "
+            f"{label} rose by {in_sentence(value)} over the last blessed model's {in_sentence(before)}: "
             f"at most {allowed} is allowed"
         )
     bound = failure.metric_threshold.value_threshold
     if not math.isfinite(value):
         return f"{label} is not a finite number"
     if bound.HasField("lower_bound") and value < bound.lower_bound.value:
-        return f"{label} is {_number(value)}: at least {_number(bound.lower_bound.value)} is wanted"
-    return f"{label} is {_number(value)}: at most {_number(bound.upper_bound.value)} is wanted"
-
-
-def _number(value: float | None) -> str:
-    return "not a finite number" if value is None else f"{value:.4g}"
+        return f"{label} is {in_sentence(value)}: at least {in_sentence(bound.lower_bound.value)} is wanted"
+    return f"{label} is {in_sentence(value)}: at most {in_sentence(bound.upper_bound.value)} is wanted"

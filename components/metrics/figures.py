@@ -38,6 +38,11 @@ def on_axis(value: float, form: str) -> str:
     return format(value, ",.4g") if form == "large" else figure(value, form)
 
 
+def in_sentence(value: float | None) -> str:
+    """Return a value as a sentence on a threshold has it, whatever its metric: four digits."""
+    return "not a finite number" if value is None else f"{value:.4g}"
+
+
 def in_units(value: float) -> str:
     """Return a number in a user's own units, to four digits: `33.54`, `0.01250`, `1,250`, `1,234,567`, `1.234e+21`."""
     if abs(value) >= 1e15:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 from components.extensions import resolve, source_modules
 from components.metrics.bands import BANDS
@@ -86,12 +86,19 @@ def _faults(metric: Metric) -> Iterator[str]:
         for need in of.needs:
             if need not in needs:
                 yield f"sum {of.name!r}: needs {need!r}, but has {', '.join(needs)}{did_you_mean(need, needs)}"
+    names = [of if isinstance(of, str) else of.name for of in metric.sums]
+    try:
+        metric.formula(dict.fromkeys(names, 0.0))
+    except KeyError as error:
+        yield f"formula: {error} is none of the metric's sums, {', '.join(names)}"
+    except ZeroDivisionError:
+        yield "formula: divides by 0 where there is no label; return math.nan then"
 
 
-def _name_faults(noun: str, name: str, taken: object) -> Iterator[str]:
+def _name_faults(noun: str, name: str, taken: Container[str]) -> Iterator[str]:
     if not _NAME.fullmatch(name):
         yield f"the name of a {noun} has small letters, digits and '_' (found {name!r})"
-    if name in taken:  # pyright: ignore[reportOperatorIssue]
+    if name in taken:
         yield f"BigVocab has a {noun} with the name {name!r}"
     if "_over_" in name or name.endswith(tuple(f"_{band}" for band in BANDS)):
         yield f"the name of a {noun} does not contain '_over_' or end in {', '.join(f'_{b}' for b in BANDS)} ({name!r})"

@@ -103,3 +103,5 @@ def test_the_nodes_that_compute_with_it_run_again_when_its_source_changes(
     assert {name for name in before if after[name] != before[name]} == {"Baselines", "Trainer", "Evaluator"}
     own_metric.cache_clear()
     fingerprint.cache_clear()
+    for name in [name for name in sys.modules if name.partition(".")[0] == "my_package"]:
+        del sys.modules[name]

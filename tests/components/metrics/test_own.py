@@ -27,6 +27,9 @@ from components.metrics import Metric, Places, Sum
 def made(name, sums=("count",), **fields):
     return Metric(name=name, label=name, sums=sums, formula=lambda totals: 0.0, **fields)
 
+def with_formula(formula):
+    return Metric(name="mine", label="mine", sums=("known", "count"), formula=formula)
+
 def of(name, *needs):
     return Sum(name, needs, tensorflow=lambda *values: values[0], numpy=lambda *values: values[0])
 
@@ -41,6 +44,8 @@ STOLEN = made("stolen", (of("hit_10", "rank"),))
 BOTH = made("both", kinds=("label", "number"))
 DECIDES = made("decides", objective="absolute")
 HIDDEN = made("hidden", places=Places(history=1))
+UNNAMED = with_formula(lambda totals: totals["nll"])
+DIVIDING = with_formula(lambda totals: totals["known"] / totals["count"])
 TWIN = made("recall_at_50")
 OTHER_SUM = made("other", (HIT,))
 """
@@ -91,6 +96,8 @@ def configured(folder: Path, *paths: str) -> str:
         (f"{PACKAGE}.wrong:STOLEN", "BigVocab has a sum with the name 'hit_10'"),
         (f"{PACKAGE}.wrong:BOTH", "kinds: a metric is of classes ('label', 'class') or of numbers ('number'), not of"),
         (f"{PACKAGE}.wrong:DECIDES", "objective: the metric that decides a training is not a user's own"),
+        (f"{PACKAGE}.wrong:UNNAMED", "formula: 'nll' is none of the metric's sums, known, count"),
+        (f"{PACKAGE}.wrong:DIVIDING", "formula: divides by 0 where there is no label; return math.nan then"),
         (f"{PACKAGE}.wrong:HIDDEN", "places: a metric with a place in 'history' needs one in 'validation'"),
     ],
 )
