@@ -12,7 +12,7 @@ from google.protobuf import wrappers_pb2
 from tensorflow_model_analysis.proto import config_pb2
 
 from components.evaluation import metrics
-from components.evaluation.spec import EvaluationSpec
+from components.evaluation.spec import Bound, EvaluationSpec
 from components.ingest.spec import DataSpec
 from components.metrics.parts import Part, label_part, target_parts
 from components.metrics.table import objective
@@ -83,11 +83,11 @@ def read_parts(config: config_pb2.EvalConfig) -> list[Part]:
     return [Part.of(fields) for fields in json.loads(metric.config)["parts"]]
 
 
-def _bounds(label: Part, evaluation: EvaluationSpec) -> dict[str, tuple[float | None, float | None]]:
+def _bounds(label: Part, evaluation: EvaluationSpec) -> dict[str, Bound]:
     """Return the lowest and the highest value allowed, by the name of a metric or of a comparison with a baseline."""
     decides = objective(label.kind)
     # A NaN is within no bounds.
-    bounds = {decides.name: (0.0, evaluation.bounds(decides)[1] or sys.float_info.max)}
+    bounds: dict[str, Bound] = {decides.name: (0.0, evaluation.bounds(decides)[1] or sys.float_info.max)}
     for baseline in evaluation.beat:
         for metric in metrics.compared(label):
             bounds[metric.over_baseline(baseline)] = (0.0, None) if metric.better == "higher" else (None, 1.0)

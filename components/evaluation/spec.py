@@ -13,6 +13,9 @@ from components.metrics.parts import BaselineName
 from components.metrics.table import of_kind
 from components.spec import Spec
 
+Bound = tuple[float | None, float | None]
+"""The lowest and the highest value allowed, None where there is no bound."""
+
 
 def _checked(path: str) -> str:
     own_metric(path)
@@ -43,8 +46,8 @@ class EvaluationSpec(Spec):
         own_metrics(paths)
         return paths
 
-    def bounds(self, metric: Metric) -> tuple[float | None, float | None]:
-        """Return the lowest and the highest value allowed of a metric, None where there is no bound."""
+    def bounds(self, metric: Metric) -> Bound:
+        """Return the bounds of a metric."""
         bound = getattr(self, bound_key(metric), None)
         return (bound, None) if metric.better == "higher" else (None, bound)
 

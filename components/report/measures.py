@@ -32,7 +32,7 @@ class Measured(Part):
     """
 
     model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, int | float | None]
+    __pydantic_extra__: dict[str, int | float | None]  # pyright: ignore[reportIncompatibleVariableOverride]
     kinds: ClassVar[tuple[Kind, ...]]
 
     @model_validator(mode="before")

@@ -89,7 +89,7 @@ class Validation(Part):
     """
 
     model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, float | None]
+    __pydantic_extra__: dict[str, float | None]  # pyright: ignore[reportIncompatibleVariableOverride]
     left_out = ("targets",)
 
     epoch: float

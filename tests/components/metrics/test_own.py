@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from components.code import fingerprint
 from components.evaluation.metrics import _AddUp, _RowSums, model_metrics
@@ -126,8 +127,8 @@ def test_its_sum_stands_after_those_of_the_table_also_in_each_band(tmp_path: Pat
     sums = row_sums([*part.sums], values, np.zeros(3, np.int64), 1)
     totals = np.concatenate([sums[0]] * 4)
     assert part.measured(totals)["recall_at_50"] == pytest.approx(1 / 3)
-    in_tensorflow = label_values(part.sums, {name: np.asarray(value) for name, value in values.items()})
-    assert [float(sum(value)) for value in in_tensorflow.values()] == pytest.approx(sums[0].tolist())
+    in_tensorflow = label_values(part.sums, {name: tf.constant(value) for name, value in values.items()})
+    assert [float(tf.reduce_sum(value)) for value in in_tensorflow.values()] == pytest.approx(sums[0].tolist())
     measured = model_metrics((part,), (np.stack([totals] * (1 + len(part.baselines))),))
     assert measured["baseline/bigram/recall_at_50"] == measured["recall_at_50_tail"] == pytest.approx(1 / 3)
 
