@@ -8,13 +8,13 @@ from pathlib import Path
 EXTENDING = Path(__file__).parents[1] / "docs" / "extending.md"
 
 
-def code_block(file: Path, section: str, language: str) -> str:
-    """Return the first block of a language in a section.
+def written(folder: Path, *names: str, document: Path = EXTENDING) -> None:
+    """Write the document's blocks of these names: the first line of a block has the name of its file.
 
     Raises:
-        LookupError: The section has none.
+        KeyError: The document has no such block.
     """
-    for part in re.split(r"^## ", file.read_text(encoding="utf-8"), flags=re.MULTILINE):
-        if part.startswith(f"{section}\n") and (block := re.search(rf"^```{language}\n(.*?)^```", part, re.M | re.S)):
-            return block[1]
-    raise LookupError(f"{file}: no {language} in the section '{section}'")
+    found = dict(re.findall(r"^```\w+\n# (\S+)\n(.*?)^```$", document.read_text(encoding="utf-8"), re.M | re.S))
+    for name in names:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(found[name], encoding="utf-8")

@@ -18,6 +18,7 @@ from tfx.types import artifact_utils
 from components.baselines.ngrams import Baselines
 from components.baselines.outside import Outside
 from components.baselines.reading import Encoder, read_records
+from components.baselines.results import write_baselines
 from components.baselines.targets import TargetBaselines
 from components.files import matching
 from components.ingest.driver import SPAN_NAME
@@ -27,7 +28,6 @@ from components.metrics.bands import BandSpec
 from components.metrics.parts import label_part
 from components.preprocessing.vocabulary import Vocabulary, category_file, read_vocabulary, vocabularies
 
-BASELINES_FILE = "baselines.json"
 TRAIN, TEST = "train", "test"
 
 
@@ -99,11 +99,7 @@ class Executor(base_executor.BaseExecutor):
         about = {"split": TEST, **found, "out_of_vocabulary_rate": rates}
         if any(artifact.has_custom_property(SPAN_NAME) for artifact in examples):
             about["spans"] = {span_of(artifact): part.rates() for artifact, part in zip(examples, outside, strict=True)}
-        summary = json.dumps(about, indent=2, allow_nan=False)
-        target = artifact_utils.get_single_uri(output_dict["baselines"])
-        tf.io.gfile.makedirs(target)
-        with tf.io.gfile.GFile(f"{target}/{BASELINES_FILE}", "w") as file:
-            file.write(summary + "\n")
+        write_baselines(artifact_utils.get_single_uri(output_dict["baselines"]), about)
 
 
 def _files(examples: list[types.Artifact], split: str) -> list[str]:

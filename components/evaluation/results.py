@@ -14,7 +14,7 @@ from tensorflow_model_analysis.writers import metrics_plots_and_validations_writ
 
 from components.evaluation.config import read_parts
 from components.evaluation.metrics import compared
-from components.metrics.figures import in_sentence
+from components.metrics.forms import in_sentence
 from components.metrics.own import own_metrics
 from components.metrics.parts import Part
 

@@ -3,58 +3,24 @@
 from __future__ import annotations
 
 import datetime
-import re
 from collections.abc import Iterable
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from components.ingest.spans import has_spans, placeholder_faults
+from components.ingest.sources.base import SourceSpec as SourceSpec
+from components.ingest.sources.registry import AnySource, source_of
 from components.names import OWN, argument
 from components.spec import Spec
 
 Shape = Literal["sequence", "labelled"]
 LabelKind = Literal["class", "number"]
-SourceKind = Literal["sotu", "text", "csv", "jsonl", "parquet", "tfrecord"]
 Tokenizer = Literal["words", "whitespace", "characters", "none"]
 
 RESERVED_OUTPUTS = ("labels", "probabilities", "value", "values")
 """Names of what a model answers about the label."""
 PROBABILITY = "_probability"
 """After the name of a category target: its probability, in an answer."""
-
-
-class SourceSpec(Spec):
-    kind: SourceKind
-    """`sotu` is the default corpus, installed with BigVocab; the other kinds read files."""
-    path: str | None = None
-    """A file, a folder or a glob pattern. Relative paths are relative to the configuration file. `{SPAN}`, or `{YYYY}`,
-    `{MM}` and `{DD}`, stand for the number or the day of a span, as in `clicks/day-{SPAN:3}/*.csv`, where it has three
-    digits; beside them `{VERSION}`, of which the newest is read."""
-    spans: Literal["decades"] | None = None
-    """`sotu` only: the speeches of a decade are a span; its number is 194 for 1940 to 1949."""
-    quote: Literal["double", "none"] | None = None
-    """`csv` only. `double`: a cell may be quoted, and two quotes in it stand for one. `none`: a quote is an ordinary
-    character. Unset: `double`, but in a `.tsv` file a quoted cell must end on its line."""
-    escape: str | None = None
-    r"""`csv` only: a character, such as `\`, that makes a quote behind it a part of the quoted cell, as Spark writes
-    it. With `quote: none`, it makes a delimiter or a line end behind it a part of the cell, as databases write it."""
-
-    @model_validator(mode="after")
-    def _path_where_needed(self) -> Self:
-        if self.kind == "sotu" and self.path is not None:
-            raise ValueError("source.path is not used with kind 'sotu': remove it")
-        if self.kind != "sotu" and not self.path:
-            raise ValueError(f"source.path is needed with kind '{self.kind}'")
-        if self.kind != "sotu" and self.spans is not None:
-            raise ValueError("source.spans is of kind 'sotu': write {SPAN} into source.path")
-        if self.kind != "csv" and (self.quote or self.escape):
-            raise ValueError(f"source.quote and source.escape are of kind 'csv', not '{self.kind}': remove them")
-        if self.escape is not None and (not re.fullmatch(r"[!-/:-@\[-`{-~]", self.escape) or self.escape in '",'):
-            raise ValueError(f"source.escape: {self.escape!r} cannot be one: write a character such as '\\'")
-        if faults := placeholder_faults(self.path or ""):
-            raise ValueError(f"source.path: {'; '.join(faults)}")
-        return self
 
 
 class FeatureSpec(Spec):
@@ -76,7 +42,7 @@ class SplitSpec(Spec):
 class DataSpec(Spec):
     shape: Shape
     """`sequence`: every token after the first is a label. `labelled`: a row has inputs and one label."""
-    source: SourceSpec
+    source: AnySource
     window: int | None = Field(default=None, ge=1)
     """Of a source with spans: how many of the newest train together. None: all."""
     span: int | str | None = None
@@ -120,7 +86,7 @@ class DataSpec(Spec):
     @model_validator(mode="after")
     def _columns_fit_shape(self) -> Self:
         faults = []
-        if not has_spans(self.source):
+        if not source_of(self.source).has_spans:
             faults += [
                 f"data.{key}: the source has no spans: {{SPAN}} in data.source.path, or data.source.spans, makes some"
                 for key in ("window", "span")

@@ -13,11 +13,13 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from components.figures import duration
 from components.files import write_whole
 from components.metrics.definitions import Column
-from components.metrics.figures import figure, on_axis
+from components.metrics.forms import figure, on_axis
 from components.metrics.table import shown
-from components.report.charts import duration, line_chart, minutes_at
+from components.node import Section
+from components.report.charts import line_chart, minutes_at
 from components.report.summary import Summary, Training
 from components.report.tables import (
     against,
@@ -36,10 +38,15 @@ _PACKAGE = "components.report"
 ROLES = {"inputs": "input tokens", "labels": "labels"}
 
 
-def render(summary: Summary) -> str:
-    """Return the page: inline style and charts, light and dark, no script and nothing fetched."""
+def render(summary: Summary, sections: Sequence[Section]) -> str:
+    """Return the page: inline style and charts, light and dark, no script and nothing to fetch.
+
+    Args:
+        summary: Of a run.
+        sections: Parts of the page that nodes contribute, in any order.
+    """
     environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(lambda name: (resources.files(_PACKAGE) / name).read_text(encoding="utf-8")),
+        loader=jinja2.FunctionLoader(_template),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -50,8 +57,9 @@ def render(summary: Summary) -> str:
     )
     best = best_baseline(summary.baselines)
     few = columns(summary, "brief")
-    return environment.get_template("report.html.j2").render(
+    return environment.get_template(f"{_PACKAGE}:report.html.j2").render(
         s=summary,
+        sections=[section.template for section in sorted(sections, key=lambda section: section.place)],
         style=Markup((resources.files(_PACKAGE) / "style.css").read_text(encoding="utf-8")),
         number=kind_of_label(summary.metrics) == "number",
         columns=columns(summary, "column"),
@@ -78,9 +86,14 @@ def render(summary: Summary) -> str:
     )
 
 
-def write(summary: Summary, path: str | Path) -> None:
-    """Write the page whole: a reader never sees a part of it."""
-    write_whole(path, render(summary))
+def write(summary: Summary, path: str | Path, sections: Sequence[Section]) -> None:
+    """Write the page whole: a reader never sees part of it."""
+    write_whole(path, render(summary, sections))
+
+
+def _template(name: str) -> str:
+    package, _, file = name.partition(":")
+    return (resources.files(package) / file).read_text(encoding="utf-8")
 
 
 def share(value: float | None) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components.metrics.definitions import Column, Kind, Place
-from components.metrics.figures import figure
+from components.metrics.forms import figure
 from components.metrics.table import shown
 from components.report.measures import ClassTarget, Metrics, NumberMetrics, NumberTarget
 from components.report.summary import Summary

@@ -16,7 +16,7 @@ from components.training.spec import TrainerSpec
 from pipeline.config.beam import BeamSpec, LocalBeam
 from pipeline.config.kubeflow import KubeflowSpec
 from pipeline.config.metadata import MetadataSpec, SqliteSpec
-from pipeline.nodes import NODES, REPORT
+from pipeline.nodes import node_names
 
 
 class Config(Spec):
@@ -60,9 +60,9 @@ class Config(Spec):
                 f"trainer.batch: {self.trainer.batch} cannot be dealt evenly to {self.trainer.replicas} replicas"
             )
         faults += [
-            f"kubeflow.nodes: '{name}' is no node{nearest(name, [*NODES, REPORT])}"
+            f"kubeflow.nodes: '{name}' is no node{nearest(name, node_names())}"
             for name in self.kubeflow.nodes
-            if name not in (*NODES, REPORT)
+            if name not in node_names()
         ]
         if faults:
             raise ValueError("; ".join(faults))

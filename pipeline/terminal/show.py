@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from components.metrics.definitions import Column
-from components.metrics.figures import on_terminal
+from components.metrics.forms import on_terminal
 from components.report.summary import Summary
 from components.report.tables import columns, kind_of_label, target_columns
 from pipeline.paths import Paths

@@ -17,7 +17,7 @@ from components.code import fingerprint
 from components.metrics.own import own_metric
 from pipeline.config.loading import load
 from pipeline.paths import Paths
-from tests.documents import EXTENDING, code_block
+from tests import documents
 from tests.pipeline.data_sets import csv_configuration
 from tests.pipeline.whole_runs import summary
 
@@ -39,16 +39,16 @@ def bigvocab(folder: Path, *arguments: str) -> str:
 
 def written(folder: Path) -> tuple[Path, Path]:
     """The user's module, and a configuration that names its metric."""
-    package, work = folder / "packages" / "my_package", folder / "work"
-    package.mkdir(parents=True)
+    packages, work = folder / "packages", folder / "work"
+    packages.mkdir()
     work.mkdir()
-    (package / "__init__.py").touch()
-    (package / "metrics.py").write_text(code_block(EXTENDING, "A metric", "python"))
+    documents.written(packages, "my_package/metrics.py")
+    documents.written(work, "metrics.yaml")
     file = csv_configuration(work, rows=600)
     tree: dict[str, Any] = yaml.safe_load(file.read_text())
-    tree["evaluation"] |= yaml.safe_load(code_block(EXTENDING, "A metric", "yaml"))["evaluation"] | {"beat": []}
+    tree["evaluation"] |= yaml.safe_load((work / "metrics.yaml").read_text())["evaluation"] | {"beat": []}
     file.write_text(yaml.safe_dump(tree))
-    return package / "metrics.py", file
+    return packages / "my_package" / "metrics.py", file
 
 
 @pytest.mark.slow

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from pydantic import ValidationError
+
 from components.ingest.spec import DataSpec
 from pipeline.cli.prediction.answer_files import AnswerFile, AnswerStream, answers_to
 from pipeline.cli.prediction.answers import Answer, as_json, as_table, from_outputs
@@ -56,7 +58,7 @@ def predict(
     """
     folder = _newest_version(model) if model else _latest(Path("runs"))
     about = _about(folder)
-    data = DataSpec.model_validate(about["data"])
+    data = _data(folder, about)
     top = _top(top, about, data)
     common = _features(features, data)
     if texts and len(data.inputs) > 1:
@@ -152,6 +154,16 @@ def _about(folder: Path) -> dict[str, Any]:
         return json.loads((folder / "assets.extra" / "bigvocab.json").read_text(encoding="utf-8"))
     except OSError as error:
         raise PredictError(f"{folder} is no model of BigVocab: {error.strerror}: {error.filename}") from error
+
+
+def _data(folder: Path, about: Mapping[str, Any]) -> DataSpec:
+    """Return the configuration of the data that a model was trained from."""
+    try:
+        return DataSpec.model_validate(about["data"])
+    except ValidationError as error:  # A source of the user's own that is not installed here.
+        fault = error.errors()[0]
+        reason = fault["msg"].removeprefix("Value error, ")
+        raise PredictError(f"{folder}: data.{'.'.join(map(str, fault['loc']))}: {reason}") from error
 
 
 def _features(settings: Iterable[str], data: DataSpec) -> dict[str, str]:

@@ -17,7 +17,7 @@ from components.metrics.own import modules_of, own_metric
 from components.metrics.parts import Part, label_part
 from components.metrics.rows import label_values, row_sums
 from pipeline.config.loading import ConfigurationError, load
-from tests.documents import EXTENDING, code_block
+from tests.documents import written
 from tests.pipeline.data_sets import csv_configuration
 
 PACKAGE = "made_up_metrics"
@@ -57,7 +57,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = tmp_path / "elsewhere" / PACKAGE
     folder.mkdir(parents=True)
     (folder / "__init__.py").touch()
-    (folder / "good.py").write_text(code_block(EXTENDING, "A metric", "python"))
+    written(folder.parent, "my_package/metrics.py")
+    (folder.parent / "my_package" / "metrics.py").rename(folder / "good.py")
     (folder / "wrong.py").write_text(WRONG)
     monkeypatch.syspath_prepend(folder.parent)
     _forget()

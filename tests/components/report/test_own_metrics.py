@@ -15,7 +15,7 @@ from components.report import html
 from components.report.measures import ClassTarget, Metrics, NumberMetrics
 from components.report.summary import Summary, evaluation_parts, training_part
 from pipeline.terminal.show import table
-from tests.components.report.test_report import _evaluation, _metrics, _Page, _summary, _training
+from tests.components.report.test_report import SECTIONS, _evaluation, _metrics, _Page, _summary, _training
 
 OWN = Metric(
     name="recall_at_50", label="recall@50", sums=("count",), formula=lambda totals: 0.0, per="share of it", form=".1%"
@@ -48,7 +48,7 @@ def test_it_stands_beside_the_others_and_is_read_back(tmp_path: Path) -> None:
 
 
 def test_it_is_a_column_of_the_page_and_of_the_terminal() -> None:
-    text = _Page(html.render(summary())).text
+    text = _Page(html.render(summary(), SECTIONS)).text
     assert "recall@50 share of it" in text
     assert "71.2%" in text
     assert "67.1%" in text, "a row of the validations"

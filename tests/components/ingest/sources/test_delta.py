@@ -11,8 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.ingest.errors import IngestError
-from components.ingest.files import source_files
-from components.ingest.spec import SourceSpec
+from tests.components.ingest.sources.files import files_of
 
 
 @pytest.fixture
@@ -38,9 +37,7 @@ def remove(path: str) -> dict[str, Any]:
 
 
 def found(table: Path) -> list[str]:
-    return [
-        str(Path(f).relative_to(table)) for f in source_files(SourceSpec(kind="parquet", path=str(table)), Path("/"))
-    ]
+    return [str(Path(f).relative_to(table)) for f in files_of("parquet", str(table), Path("/"))]
 
 
 def test_files_of_older_versions_are_not_read(table: Path) -> None:

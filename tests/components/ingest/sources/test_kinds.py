@@ -14,18 +14,18 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
-from components.ingest.spec import DataSpec, FeatureSpec, SourceKind, SourceSpec
+from components.ingest.spec import DataSpec, FeatureSpec
 from components.ingest.tokenize import tokenize
 from tests.components.ingest.conftest import Ingest
 
 YEAR = 1946
 
 
-def spec(kind: SourceKind, path: str, **changes: Any) -> DataSpec:
+def spec(kind: str, path: str, **changes: Any) -> DataSpec:
     return DataSpec.model_validate(
         {
             "shape": "sequence",
-            "source": SourceSpec(kind=kind, path=path),
+            "source": {"kind": kind, "path": path},
             "inputs": ["words"],
             "features": {"year": FeatureSpec(kind="number")},
             "slices": ["part"],
@@ -79,7 +79,7 @@ WRITERS = {
 
 
 @pytest.mark.parametrize(("kind", "name"), list(WRITERS))
-def test_rows_arrive_whole(kind: SourceKind, name: str, tmp_path: Path, ingest: Ingest, paragraphs: list[str]) -> None:
+def test_rows_arrive_whole(kind: str, name: str, tmp_path: Path, ingest: Ingest, paragraphs: list[str]) -> None:
     WRITERS[kind, name](tmp_path / name, paragraphs)
     found = ingest(spec(kind, name))
     tokens = [tokenize(text, "words", lowercase=True) for text in paragraphs]
@@ -110,8 +110,7 @@ def test_lists_stay_lists(tmp_path: Path, ingest: Ingest, paragraphs: list[str])
     (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps({"words": words}) for words in lists))
     pq.write_table(pa.table({"words": lists}), tmp_path / "rows.parquet")
     changes = {"tokenizer": "none", "features": {}, "slices": []}
-    sources: list[SourceKind] = ["jsonl", "parquet"]
-    for kind in sources:
+    for kind in ("jsonl", "parquet"):
         rows = ingest(spec(kind, f"rows.{kind}", **changes), name=kind).all_rows()
         assert Counter(tuple(row["words"]) for row in rows) == Counter(map(tuple, lists))
 

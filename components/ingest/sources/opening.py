@@ -1,7 +1,4 @@
-"""Kind and compression of a file, from its name and its first bytes.
-
-The one owner of file name endings: listing a folder, reading a file and choosing a delimiter all ask here.
-"""
+"""Compression and encoding of a file, from its name and its first bytes."""
 
 from __future__ import annotations
 
@@ -15,19 +12,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, cast
 
 from components.files import open_bytes
-from components.ingest.csv_records import Dialect
 from components.ingest.errors import BrokenFile
-from components.ingest.spec import SourceKind, SourceSpec
 
-_KINDS: dict[SourceKind, tuple[str, ...]] = {
-    "csv": (".csv", ".tsv", ".tab"),
-    "jsonl": (".jsonl", ".ndjson", ".json"),
-    "parquet": (".parquet", ".pq"),
-    "tfrecord": (".tfrecord", ".tfrecords"),
-    "text": (".txt", ".text", ".md"),
-    "sotu": (".txt", ".csv"),
-}
-_TABS = (".tsv", ".tab")
 _PACKED = (".gz", ".bz2", ".xz")
 
 _UNPACK: dict[bytes, Callable[..., Any]] = {
@@ -44,45 +30,20 @@ _REFUSED = {
     codecs.BOM_UTF16_BE: _UTF16,
     b"PAR1": "a Parquet file: set data.source.kind: parquet",
 }
-"""First bytes of files that cannot be read as text, and what to do about it."""
+"""First bytes of files that cannot be read as text, and the way out."""
 _HEAD = 1 << 16
 
 
-def kind_of(path: str) -> SourceKind | None:
-    """Return the kind of source that a file name stands for, or None for an unknown ending."""
-    name, _ = _plain_name(path)
-    return next((kind for kind, endings in _KINDS.items() if name.endswith(endings)), None)
-
-
-def is_of_kind(path: str, kind: SourceKind) -> bool:
-    """Return whether a file name has an ending of this kind of source, packed or not, in any letter case."""
-    name, packed = _plain_name(path)
-    return name.endswith(_KINDS[kind]) or (kind == "tfrecord" and packed == ".gz")
-
-
-def endings(kind: SourceKind) -> str:
-    """Return the endings of a kind of source, for messages."""
-    return ", ".join(_KINDS[kind])
+def file_name(path: str) -> tuple[str, str]:
+    """Return a path in lower case without the ending of a compression, and that ending."""
+    name = path.lower()
+    packed = next((ending for ending in _PACKED if name.endswith(ending)), "")
+    return name.removesuffix(packed), packed
 
 
 def without_packing(path: str) -> str:
     """Return a path without the ending of a compression."""
-    return path[: len(path) - len(_plain_name(path)[1])]
-
-
-def dialect_of(path: str, source: SourceSpec) -> Dialect:
-    """Return how a CSV file is written: what the configuration says, and else what the name of the file says.
-
-    Tabs separate the cells of a `.tsv` or `.tab` file. A quoted cell of it that spans lines is far more often a quote
-    that somebody typed than a cell with a line break, so it has to be asked for.
-    """
-    tabs = _plain_name(path)[0].endswith(_TABS)
-    return Dialect("\t" if tabs else ",", source.quote or ("line" if tabs else "double"), source.escape)
-
-
-def may_be_packed(path: str) -> bool:
-    """Return whether a file name says that the file is smaller than its contents."""
-    return bool(_plain_name(path)[1]) or kind_of(path) == "parquet"
+    return path[: len(path) - len(file_name(path)[1])]
 
 
 def is_packed(path: str) -> bool:
@@ -129,8 +90,8 @@ def check_text(path: str) -> bytes:
     """Return the first bytes of a text file, unpacked; empty for a file without contents.
 
     Raises:
-        BrokenFile: The file is damaged, cannot be opened, or is not UTF-8 text with line feeds; the message says what
-            it is and what to do.
+        BrokenFile: The file is damaged, cannot be opened, or is not UTF-8 text with line feeds; the message
+            names its kind and the way out.
     """
     with reading(path), open_source(path) as stream:
         head = stream.read(_HEAD)
@@ -162,10 +123,3 @@ def reading(path: str, place: Callable[[], str] = lambda: "") -> Iterator[None]:
     except (OSError, zlib.error, lzma.LZMAError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise BrokenFile(f"{path}: cannot be read{place()}: {reason}") from error
-
-
-def _plain_name(path: str) -> tuple[str, str]:
-    """The path in lower case without the ending of a compression, and that ending."""
-    name = path.lower()
-    packed = next((ending for ending in _PACKED if name.endswith(ending)), "")
-    return name.removesuffix(packed), packed

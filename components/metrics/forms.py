@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from components.figures import in_units
+
 FORMS = {"fraction": ".3f", "large": ",.1f", "count": ",d", "units": "units"}
 """The forms that a metric may name in place of a format such as `.2%`.
 
@@ -41,10 +43,3 @@ def on_axis(value: float, form: str) -> str:
 def in_sentence(value: float | None) -> str:
     """Return a value as a sentence on a threshold has it, whatever its metric: four digits."""
     return "not a finite number" if value is None else f"{value:.4g}"
-
-
-def in_units(value: float) -> str:
-    """Return a number in a user's own units, to four digits: `33.54`, `0.01250`, `1,250`, `1,234,567`, `1.234e+21`."""
-    if abs(value) >= 1e15:
-        return f"{value:.4g}"
-    return f"{value:,.0f}" if abs(value) >= 999.95 else f"{value:#.4g}"

