@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -48,21 +49,22 @@ class Executor(base_executor.BaseExecutor):
             input_dict: `examples`, raw rows with the splits train and test; `transform_graph`, with the vocabularies.
             output_dict: `baselines`, for `baselines.json`, of spans with the rates of each; `test_examples`, the test
                 split with a feature for each baseline.
-            exec_properties: `data` and `bands`, specs as JSON.
+            exec_properties: `data` and `bands`, specs as JSON; `metrics`, the paths of a user's own metrics as JSON.
 
         Raises:
             ValueError: a split is missing, or has no label to count or measure.
         """
         data = DataSpec.model_validate_json(exec_properties["data"])
         bands = BandSpec.model_validate_json(exec_properties["bands"])
+        own = json.loads(exec_properties.get("metrics") or "[]")
         examples = input_dict["examples"]
         graph = artifact_utils.get_single_uri(input_dict["transform_graph"])
         transform = tft.TFTransformOutput(graph)
         known = vocabularies(transform)
         encoder = Encoder(data, known["inputs"], known.get("labels"))
-        label = label_part(data)
-        ngrams = Baselines(data.shape, encoder, bands) if label.kind == "label" else None
-        targets = TargetBaselines(data, _target_vocabularies(data, transform))
+        label = label_part(data, own)
+        ngrams = Baselines(data.shape, label, encoder, bands) if label.kind == "label" else None
+        targets = TargetBaselines(data, _target_vocabularies(data, transform), own)
 
         for path in _files(examples, TRAIN):
             for records in read_records(path):

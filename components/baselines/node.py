@@ -19,23 +19,26 @@ class BaselinesNode(Node):
     def build(self, site: Site) -> BaseNode:
         from components.baselines.component import Baselines
         from components.code import fingerprint
+        from components.metrics.own import modules_of
 
+        own = site.specs.evaluation.metrics
         return Baselines(
             examples=site.output("examples", "Window", "ExampleGen"),
             transform_graph=site.output("transform_graph", "Transform"),
             data=site.columns,
             bands=site.specs.evaluation.bands,
-            code=fingerprint("components.baselines.component"),
+            code=fingerprint("components.baselines.component", *modules_of(own)),
+            metrics=own,
         )
 
     def line(self, outputs: Outputs) -> str:
         from components.baselines.results import read_baselines
-        from components.metrics.headline import headline
+        from components.metrics.headline import best_of, headline
 
         metrics = read_baselines(outputs["baselines"][0].uri)["metrics"]
         if "mean" in metrics:
             return f"mean of the train split: {headline(metrics['mean'])}"
-        best = max(metrics, key=lambda name: metrics[name]["recall_at_10"] or 0)
+        best = best_of(metrics)
         return f"best of {', '.join(metrics)}: {best}, {headline(metrics[best])}"
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:

@@ -50,13 +50,15 @@ class EvaluatorNode(Node):
 
         from components.code import fingerprint
         from components.evaluation.config import eval_config
+        from components.metrics.own import modules_of
 
         specs = site.specs
+        code = fingerprint("components.evaluation.metrics", *modules_of(specs.evaluation.metrics))
         return tfx.components.Evaluator(
             examples=site.output("test_examples", "Baselines"),
             model=site.output("model", "Trainer"),
             baseline_model=site.output("model", "Resolver"),
-            eval_config=eval_config(specs.data, specs.evaluation, code=fingerprint("components.evaluation.metrics")),
+            eval_config=eval_config(specs.data, specs.evaluation, code),
             example_splits=["test"],
         )
 
@@ -65,7 +67,8 @@ class EvaluatorNode(Node):
         from components.metrics.headline import headline, target
 
         result = read_results(outputs["evaluation"][0].uri)
-        line = ", ".join([headline(result["metrics"]), *(target(*item) for item in result["targets"].items())])
+        first = headline(result["metrics"], own=result["own_metrics"])
+        line = ", ".join([first, *(target(*item) for item in result["targets"].items())])
         return f"blessed: {line}" if result["blessed"] else f"NOT blessed: {'; '.join(result['failures'])}"
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:

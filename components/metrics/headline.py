@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from components.figures import in_units
+from components.metrics.definitions import Column, Kind, Place
+from components.metrics.forms import on_terminal
+from components.metrics.table import kind_of, shown
 
-
-def headline(metrics: Mapping[str, float | None]) -> str:
-    """Return the metrics that tell most: `recall@10 0.496, perplexity 128.0`."""
-    if "rmse" in metrics:
-        return rmse(metrics)
-    recall, perplexity = metrics["recall_at_10"], metrics["perplexity"]
-    return f"recall@10 {_figure(recall, '.3f')}, perplexity {_figure(perplexity, '.1f')}"
+Metrics = Mapping[str, float | None]
 
 
-def rmse(metrics: Mapping[str, float | None], split: str = "") -> str:
-    """Return the errors of a label that is a number, in its units."""
-    return f"{split}rmse {_in_units(metrics['rmse'])}, mean absolute error {_in_units(metrics['mae'])}"
+def headline(metrics: Metrics, place: Place = "brief", own: Sequence[Column] = ()) -> str:
+    """Return the label's metrics that are shown in a place: `recall@10 0.496, perplexity 128.0`.
+
+    Args:
+        metrics: The metrics by name.
+        place: The place.
+        own: A user's own metrics.
+    """
+    return _figures(metrics, _columns(metrics, place, own=own))
 
 
-def target(name: str, metrics: Mapping[str, float | None]) -> str:
+def target(name: str, metrics: Metrics) -> str:
     """Return the metric of a further target that tells most: `party accuracy 0.712`."""
-    if "accuracy" in metrics:
-        return f"{name} accuracy {_figure(metrics['accuracy'], '.3f')}"
-    return f"{name} rmse {_in_units(metrics['rmse'])}"
+    return f"{name} {_figures(metrics, _columns(metrics, 'brief', 'class')[:1])}"
 
 
-def _in_units(value: float | None) -> str:
-    return "-" if value is None else in_units(value)
+def best_of(models: Mapping[str, Metrics]) -> str:
+    """Return the name of the model that is the best in the first of the metrics for a line; the first of equals."""
+    first = _columns(next(iter(models.values())), "brief")[0]
+    sign = 1 if first.better == "higher" else -1
+    measured = {name: value for name, found in models.items() if (value := found[first.name]) is not None}
+    return max(measured, key=lambda name: sign * measured[name]) if measured else next(iter(models))
 
 
-def _figure(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)
+def _columns(metrics: Metrics, place: Place, classes: Kind = "label", own: Sequence[Column] = ()) -> Sequence[Column]:
+    return shown(kind_of(metrics, classes), place, own)
+
+
+def _figures(metrics: Metrics, columns: Sequence[Column]) -> str:
+    return ", ".join(f"{column.label} {on_terminal(metrics[column.name], column.form)}" for column in columns)

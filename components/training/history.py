@@ -17,7 +17,8 @@ def write_history(directory: str, history: Mapping[str, Any]) -> None:
     Args:
         directory: The folder.
         history: `plan`, the fields of a `Plan`. `parameters`, number of weights. `devices` in words.
-            `validation_examples`, the most labels of a validation. `validations`, oldest first, each with `epoch`,
+            `validation_examples`, the most labels of a validation. `measured`, the names of the label's metrics in
+            each. `validations`, oldest first, each with `epoch`,
             `step`, `train_loss`, `seconds` and its metrics; `best`, the one whose weights were kept. `stopped_early`,
             `resumed`. `warm_start`, see `components.training.warm_start.transfer`, or None.
     """

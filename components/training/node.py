@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -51,8 +52,10 @@ class TrainerNode(Node):
         from tfx import v1 as tfx
 
         from components.code import fingerprint
+        from components.metrics.own import modules_of
 
         specs = site.specs
+        sources = (*specs.trainer.model.source_modules, *modules_of(specs.evaluation.metrics))
         return tfx.components.Trainer(
             run_fn="components.training.run.run_fn",
             base_model=site.output("model", "BaseModel") if "BaseModel" in site.built else None,
@@ -66,8 +69,9 @@ class TrainerNode(Node):
                 "data": site.columns.model_dump_json(),
                 "vocabulary": specs.vocabulary.model_dump_json(),
                 "bands": specs.evaluation.bands.model_dump_json(),
+                "metrics": json.dumps(specs.evaluation.metrics),
                 "checkpoints": site.checkpoints,
-                "code": fingerprint("components.training.run", *specs.trainer.model.source_modules),
+                "code": fingerprint("components.training.run", *sources),
             },
         )
 
@@ -83,16 +87,13 @@ class TrainerNode(Node):
         return TrainerPods(Meeting(folder, count, patience, address))
 
     def line(self, outputs: Outputs) -> str:
-        from components.metrics.headline import rmse
+        from components.metrics.headline import headline
         from components.training.history import read_history
 
         training = read_history(outputs["model_run"][0].uri)
         best, last = training["best"], training["validations"][-1]
         speed = f"{best['examples_per_second']:,.0f} examples/s on {training['devices']}"
-        reached = (
-            f"validation perplexity {best['perplexity']:.1f}" if "perplexity" in best else rmse(best, "validation ")
-        )
-        return f"{last['epoch']:.1f} epochs, {speed}; {reached}"
+        return f"{last['epoch']:.1f} epochs, {speed}; validation {headline(best, 'trainer')}"
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
         from components.report.summary import training_part

@@ -26,7 +26,7 @@ from components.training.loop.checkpoint import Checkpoints, TrainingState, remo
 from components.training.loop.loop import Loop
 from components.training.loop.plan import make_plan
 from components.training.loop.update import periodic_update
-from components.training.loop.validation import Validator
+from components.training.loop.validation import Validator, label_metrics
 from components.training.model import VocabularyClassifier, build_model
 from components.training.moments import number_moments
 from components.training.optimizer import make_optimizer
@@ -38,10 +38,11 @@ from components.training.warm_start import transfer as warm_start
 def run_fn(fn_args: Any) -> None:
     """Train, and export the best weights.
 
-    `custom_config` holds the specs `trainer`, `data`, `vocabulary` and `bands` as JSON; `checkpoints`, a folder that
-    outlives the execution; and `code`, a fingerprint of our source. An interrupted training resumes from its last
-    checkpoint. A training with a `base_model` starts from the weights that the base model left beside its export. Its
-    history is written to `model_run_dir`, see `components.training.history`.
+    `custom_config` holds the specs `trainer`, `data`, `vocabulary` and `bands` as JSON; `metrics`, the paths of a
+    user's own metrics as JSON; `checkpoints`, a folder that outlives the execution; and `code`, a fingerprint of the
+    source. An interrupted training resumes from its last checkpoint. A training with a `base_model` starts from the
+    weights that the base model left beside its export. Its history is written to `model_run_dir`, see
+    `components.training.history`.
 
     Args:
         fn_args: `tfx.components.FnArgs`.
@@ -78,6 +79,7 @@ class Training:
         self._fn_args, self._several = fn_args, several
         self._config: dict[str, str] = fn_args.custom_config
         self._spec = TrainerSpec.model_validate_json(self._config["trainer"])
+        self._own_metrics: list[str] = json.loads(self._config.get("metrics", "[]"))
         self.chief = several is None or several.chief
         # Before anything else: the first use of TensorFlow would fix who takes part.
         self._strategy = make_strategy(self._spec.replicas, several is not None)
@@ -124,7 +126,7 @@ class Training:
         validation = windows.validation_batches(
             data.eval_files, data.layout, plan.batch, spec.validation_examples, spec.seed
         )
-        validator = Validator(self._model, validation, self._strategy)
+        validator = Validator(self._model, validation, self._strategy, self._own_metrics)
         loop = Loop(self._model, validator, self._checkpoints, self.state, plan)
         loop.run(self._batches, self._fn_args.model_run_dir, spec)
 
@@ -136,7 +138,7 @@ class Training:
         best = build_model(spec, data.layout, data.label_counts)
         best.set_weights(self._checkpoints.best_weights())
         export(
-            Servable(best, data.transform, data.spec, data.layout, data.bands, spec.top_k),
+            Servable(best, data.transform, data.spec, data.layout, data.bands, spec.top_k, self._own_metrics),
             self._fn_args.serving_model_dir,
         )
         beside = warm_start.beside(self._fn_args.serving_model_dir)
@@ -173,6 +175,7 @@ class Training:
                 config["trainer"],
                 config["data"],
                 config["vocabulary"],
+                json.dumps(self._own_metrics),
                 config["code"],
                 json.dumps([self._tokens, self._data.label_counts]),
                 str(self._plan.batch),
@@ -188,6 +191,7 @@ class Training:
             "parameters": int(self._model.count_params()),
             "devices": describe(self._strategy),
             "validation_examples": self._spec.validation_examples,
+            "measured": label_metrics(self._model.label, self._own_metrics),
             "validations": state.validations,
             "best": state.validations[state.best] if state.best is not None else None,
             "stopped_early": len(state.validations) < self._plan.validations,

@@ -26,6 +26,7 @@ def write_report(
     config: Config, paths: Paths, outcomes: Sequence[Outcome], failure: NodeFailed | None, seconds: float
 ) -> Summary:
     """Write `summary.json` and `report.html` from the artifacts of the nodes, also for a run that failed."""
+    from components.metrics.own import own_metrics
     from components.report import html
     from components.report.summary import Summary
     from components.report.versions import installed_versions
@@ -54,6 +55,7 @@ def write_report(
             "finished": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
             "seconds": round(seconds, 1),
             "band_limits": config.evaluation.bands.model_dump(),
+            "own_metrics": [metric.column for metric in own_metrics(config.evaluation.metrics)],
             "nodes": nodes,
             "versions": installed_versions(),
             "failure": {"node": failure.node, "message": str(failure)} if failure else None,

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from pathlib import Path
 
 import pytest
 
+from tests.documents import written
 from tests.pipeline.conftest import Bigvocab
 from tests.pipeline.data_sets import sessions_configuration, speeches
 from tests.pipeline.whole_runs import check, run
 
 ROOT = Path(__file__).parents[2]
-DOCUMENT = ROOT / "docs" / "extending.md"
 
 pytestmark = pytest.mark.slow
-
-
-def written(folder: Path, *names: str) -> None:
-    """Write the document's blocks of these names: the first line of a block has the name of its file."""
-    found = dict(re.findall(r"^```\w+\n# (\S+)\n(.*?)^```$", DOCUMENT.read_text(encoding="utf-8"), re.M | re.S))
-    for name in names:
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_text(found[name], encoding="utf-8")
 
 
 def test_a_source(bigvocab: Bigvocab, tmp_path: Path) -> None:
