@@ -47,11 +47,12 @@ class NextWord(tf.Module):
         if fault == "nan":
             self.logits[size].assign([float("nan")] * size)
         self.shift = {"empty": 100, "constant": 0}.get(fault or "", 0)
-        self.constant = fault == "constant"
+        self.constant, self.by_batch = fault == "constant", fault == "batch"
 
     def answer(self, last: tf.Tensor) -> dict[str, tf.Tensor]:
         logits = tf.gather(self.logits, tf.where(last < 0, tf.cast(len(WORDS), tf.int64), last))
-        probabilities, ids = tf.math.top_k(tf.nn.softmax(logits), K)
+        k = tf.minimum(tf.shape(last)[0] + 1, K) if self.by_batch else K
+        probabilities, ids = tf.math.top_k(tf.nn.softmax(logits), k)
         ids = tf.cast(ids, tf.int64) * (0 if self.constant else 1) + self.shift
         return {"labels": self.words.lookup(ids), "probabilities": probabilities}
 
@@ -91,6 +92,8 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
             fault or "", []
         ):
             (model / part).unlink()
+        if fault == "metadata":
+            (model / "assets.extra" / "bigvocab.json").write_text("{")
         return model
 
     return write
