@@ -20,12 +20,12 @@ from tfx.utils import path_utils
 
 from components.files import matching
 from components.infra_validation.process import try_in_child
+from components.infra_validation.verdict import Verdict
 from components.storage import free_space, is_full, storage_fault
 
 CAUSE_FILE = "cause.txt"
 SPLIT, ROWS = "test", 10
 _ROWS_READ = 10_000
-_TRIES = 2
 _BASE_MEMORY_MB = 3_072
 _MEMORY_PER_EXPORT_BYTE = 8
 _CAUSE_CHARACTERS = 600
@@ -38,8 +38,9 @@ class NotTried(Exception):
 class Executor(base_executor.BaseExecutor):
     """Executor that blesses a model if a child process can load it and gets right answers.
 
-    TFX's own starts a model server in a container, and does not read the answers. The blessing has its files and
-    properties. The cause of a refusal stands in the log, and in `cause.txt` beside `INFRA_NOT_BLESSED`.
+    TFX's executor starts a model server in a container, and does not read the answers. The blessing has the files and
+    properties that TFX gives it. The cause of a refusal stands in the log, and in `cause.txt` beside
+    `INFRA_NOT_BLESSED`.
     """
 
     def Do(
@@ -82,7 +83,7 @@ def read_cause(blessing_uri: str) -> str | None:
 def _rows(examples: types.Artifact) -> list[bytes]:
     """Return serialized tf.Examples, at even distances in the first rows of the split."""
     files = matching(examples_utils.get_split_file_patterns([examples], SPLIT))
-    records = tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator() if files else []
+    records: Any = tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator() if files else []
     found = list(itertools.islice(records, _ROWS_READ))
     if not found:
         raise NotTried(f"the examples have no rows in split '{SPLIT}': {examples.uri}")
@@ -90,23 +91,32 @@ def _rows(examples: types.Artifact) -> list[bytes]:
     return [found[number * len(found) // count] for number in range(count)]
 
 
-def _refusal(path: str, records: list[bytes]) -> str | None:
+def _refusal(model: str, records: list[bytes]) -> str | None:
     """Return the cause of a refusal and, after a blank line, the end of the child's log; None if the model is good."""
-    files = [f"{folder}/{name}" for folder, _, names in fileio.walk(path) for name in names]
+    files = [f"{folder}/{name}" for folder, _, names in fileio.walk(model) for name in names]
     export_bytes = sum(tf.io.gfile.stat(file).length for file in files)
     memory_mb = _BASE_MEMORY_MB + (_MEMORY_PER_EXPORT_BYTE * export_bytes >> 20)
-    for _ in range(_TRIES):
-        verdict, log = try_in_child(path, records, memory_mb)
-        if verdict.storage:
-            raise NotTried(f"the model could not be tried: {verdict.cause}")
-        if verdict.ok is not None:
-            break
-        # The child writes its verdict and its log into the folder for temporary files.
-        place = tempfile.gettempdir()
-        fault = storage_fault(log, place) or (f"{place} is full: {free_space(place)}" if is_full(place) else None)
-        if fault:
-            raise NotTried(f"the model could not be tried: {fault}")
+    verdict, log = _tried(model, records, memory_mb)
+    if verdict.ok is None:
+        logging.error("%s\n%s", verdict.cause, log)
+        verdict, log = _tried(model, records, memory_mb)
     if verdict.ok:
         return None
     cause = textwrap.shorten(verdict.cause, _CAUSE_CHARACTERS, placeholder=" ...")
     return f"{cause}\n\nThe log of the process that tried the model ends with:\n{log}\n" if log else f"{cause}\n"
+
+
+def _tried(model: str, records: list[bytes], memory_mb: int) -> tuple[Verdict, str]:
+    """Return the verdict and the end of the child's log.
+
+    Raises:
+        NotTried: The child met a fault of the file system.
+    """
+    verdict, log = try_in_child(model, records, memory_mb)
+    fault: object = verdict.cause if verdict.is_of_storage else None
+    if verdict.ok is None:
+        place = tempfile.gettempdir()  # The child writes its verdict and its log there.
+        fault = storage_fault(log, place) or (f"{place} is full: {free_space(place)}" if is_full(place) else None)
+    if fault:
+        raise NotTried(f"the model could not be tried: {fault}")
+    return verdict, log

@@ -13,6 +13,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -75,7 +76,7 @@ def try_model(model: str, records: Sequence[bytes], tell: Callable[[Verdict], No
         fault = storage_fault(error, model)
         text = str(getattr(error, "message", error)).removeprefix("Graph execution error:")
         cause = str(fault or f"{step}: {type(error).__name__}: {text.strip()}")
-        return Verdict(ok=False, cause=cause, storage=fault is not None)
+        return Verdict(ok=False, cause=cause, is_of_storage=fault is not None)
     return Verdict(ok=True)
 
 
@@ -91,7 +92,7 @@ def main(model: str, rows: str, verdict: str, memory_mb: str) -> None:
     # RLIMIT_DATA and not RLIMIT_AS: libraries and files that are mapped into memory do not count.
     resource.setrlimit(resource.RLIMIT_DATA, (int(memory_mb) << 20, int(memory_mb) << 20))
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    records = list(tf.data.TFRecordDataset(rows).as_numpy_iterator())
+    records: Any = list(tf.data.TFRecordDataset(rows).as_numpy_iterator())
     try_model(model, records, lambda step: step.write(verdict)).write(verdict)
     sys.stderr.flush()
     os._exit(0)  # A fault while TensorFlow shuts down is of no interest.

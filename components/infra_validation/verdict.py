@@ -17,7 +17,7 @@ class Verdict(BaseModel):
     """None: not decided yet."""
     cause: str = ""
     """Why not, in a sentence."""
-    storage: bool = False
+    is_of_storage: bool = False
     """The cause is a fault of the file system, not of the model."""
 
     def write(self, path: str | Path) -> None:

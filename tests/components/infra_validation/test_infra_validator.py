@@ -1,4 +1,4 @@
-"""The whole node's executor: a child process, real requests, the blessing."""
+"""The node: its child process, the requests and the blessing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MEMORY_MB = 3_072
 
 @pytest.fixture
 def validate(tmp_path: Path, rows: list[tf.train.Example]) -> Validate:
-    """Runs the executor over an export, with the properties of the real node."""
+    """Return a function that runs the executor over an export, with the properties of the node."""
     examples = standard_artifacts.Examples()
     examples.uri = str(tmp_path / "examples")
     examples.split_names = artifact_utils.encode_split_names(["test"])
@@ -85,7 +85,7 @@ def test_a_broken_export_is_refused_with_its_cause_and_the_log(export: Export, v
 
 @pytest.fixture
 def verdicts(monkeypatch: pytest.MonkeyPatch) -> list[Verdict]:
-    """The verdicts of the next children, which are not started."""
+    """Return a list for the verdicts of the next children; none is started."""
     waiting: list[Verdict] = []
     monkeypatch.setattr(executor, "try_in_child", lambda *_: (waiting.pop(0), ""))
     return waiting
@@ -130,7 +130,7 @@ def test_a_full_disk_is_no_fault_of_the_model(
 
 
 def test_a_disk_that_is_full_for_the_child_is_no_fault_of_the_model(
-    export: Export, validate: Validate, monkeypatch: pytest.MonkeyPatch, verdicts: list[Verdict]
+    export: Export, validate: Validate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = "Traceback ...\nOSError: [Errno 28] No space left on device: '/tmp/verdict'\n"
     monkeypatch.setattr(executor, "try_in_child", lambda *_: (Verdict(cause="ended with status 1"), log))
@@ -140,7 +140,9 @@ def test_a_disk_that_is_full_for_the_child_is_no_fault_of_the_model(
     monkeypatch.setattr(executor, "is_full", lambda _: True)
     with pytest.raises(NotTried, match="could not be tried: /.* is full: "):
         validate(export())
-    monkeypatch.setattr(executor, "try_in_child", lambda *_: (Verdict(ok=False, storage=True, cause="denied"), ""))
+    monkeypatch.setattr(
+        executor, "try_in_child", lambda *_: (Verdict(ok=False, is_of_storage=True, cause="denied"), "")
+    )
     with pytest.raises(NotTried, match="could not be tried: denied"):
         validate(export())
 
@@ -162,9 +164,12 @@ def test_rows_are_from_the_whole_split(
         row.features.feature["number"].int64_list.value.append(number)
     _write(tmp_path / "examples", rows)
     asked: list[bytes] = []
-    monkeypatch.setattr(
-        executor, "try_in_child", lambda _, records, *__: (asked.extend(records), (Verdict(ok=True), ""))[1]
-    )
+
+    def keep(_: str, records: list[bytes], __: int) -> tuple[Verdict, str]:
+        asked.extend(records)
+        return Verdict(ok=True), ""
+
+    monkeypatch.setattr(executor, "try_in_child", keep)
     validate(export())
     numbers = [tf.train.Example.FromString(record).features.feature["number"].int64_list.value[0] for record in asked]
     assert numbers == [0, 2, 5, 7, 10, 12, 15, 17, 20, 22]

@@ -78,7 +78,7 @@ def test_a_good_model_passes_every_step(export: Export, records: list[bytes]) ->
 def test_a_broken_export_is_refused(export: Export, records: list[bytes], fault: str, cause: str) -> None:
     verdict, _ = _tried(export(fault), records)
     assert verdict.ok is False
-    assert not verdict.storage
+    assert not verdict.is_of_storage
     assert re.search(cause, verdict.cause), verdict.cause
 
 
@@ -105,7 +105,7 @@ def test_a_fault_of_the_file_system_is_not_the_models(
 
     monkeypatch.setattr(tf.compat.v1.saved_model, "load", denied)
     verdict, _ = _tried(export(), records)
-    assert (verdict.ok, verdict.storage) == (False, True)
+    assert (verdict.ok, verdict.is_of_storage) == (False, True)
     assert verdict.cause.startswith("Permission denied: /export/saved_model.pb")
 
 
@@ -127,7 +127,7 @@ def test_an_input_of_another_kind_is_named(export: Export, records: list[bytes])
 def test_a_verdict_is_read_as_it_was_written(tmp_path: Path) -> None:
     file = tmp_path / "verdict"
     assert Verdict.read(file) == Verdict(step="starting")
-    verdict = Verdict(step="loading the model", ok=False, cause="“é”\n", storage=True)
+    verdict = Verdict(step="loading the model", ok=False, cause="“é”\n", is_of_storage=True)
     verdict.write(file)
     assert Verdict.read(file) == verdict
     assert list(tmp_path.iterdir()) == [file]
