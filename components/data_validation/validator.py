@@ -5,10 +5,6 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-import tfx.components  # noqa: F401  before tensorflow_data_validation: it puts a module in place that tfx-bsl dropped
-
-# isort: split
-import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 from tfx import types
 from tfx.components.example_validator import component, executor, labels
@@ -19,6 +15,7 @@ from tfx.proto.orchestration import execution_result_pb2
 from tfx.types import artifact_utils, component_spec, standard_component_specs
 from tfx.utils import json_utils, writer_utils
 
+from components.compat.tfdv import tfdv
 from components.data_validation import chance
 from components.data_validation.errors import AnomaliesFound, Anomaly
 

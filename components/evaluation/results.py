@@ -6,12 +6,7 @@ import math
 import re
 from typing import Any
 
-# TFX first: it installs the shims that TFMA's own imports need.
-import tfx  # noqa: F401
-from tensorflow_model_analysis import constants, slicer
-from tensorflow_model_analysis.proto import metrics_for_slice_pb2, validation_result_pb2
-from tensorflow_model_analysis.writers import metrics_plots_and_validations_writer as writer
-
+from components.compat.tfma import constants, metrics_for_slice_pb2, slicer, validation_result_pb2, writer
 from components.evaluation.metrics import perplexity_over, recall_over, rmse_over
 from components.metrics.columns import BANDS
 from components.metrics.parts import Kind, Part
