@@ -119,6 +119,11 @@ def sorted_file(lines: Node, name: str) -> tf.Tensor:
     return as_tensor(file)
 
 
+def empty_file_line() -> tuple[bytes, bytes]:
+    """Return the count and the token of the only line in the file of an empty vocabulary."""
+    return analyzers.get_empy_vocabulary_dummy_value(tf.string)
+
+
 def combined(values: Sequence[tf.Tensor], combiner: Combiner) -> tuple[Node, Node]:
     """Combine values over the analyzed data, by an accumulator that the analyzer cache keeps.
 
