@@ -119,7 +119,7 @@ def sorted_file(lines: Node, name: str) -> tf.Tensor:
     return as_tensor(file)
 
 
-def empty_file_line() -> tuple[bytes, bytes]:
+def empty_file_line() -> tuple[int, bytes]:
     """Return the count and the token of the only line in the file of an empty vocabulary."""
     return analyzers.get_empy_vocabulary_dummy_value(tf.string)
 

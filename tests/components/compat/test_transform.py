@@ -34,6 +34,7 @@ from components.preprocessing import counting
         (analyzer_nodes._make_label, "cls label"),
         (analyzers.get_vocab_newline_characters_regex, "input_dtype file_format"),
         (analyzers.register_vocab, "sanitized_filename"),
+        (analyzers.get_empy_vocabulary_dummy_value, "dtype"),
         (tf_utils.reduce_batch_weighted_counts, "x filter_regex"),
         (common.register_ptransform, "operation_def_subclass"),
     ],
