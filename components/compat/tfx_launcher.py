@@ -45,7 +45,7 @@ def launch(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) -> 
         node: one of its nodes.
 
     Returns:
-        The id of the execution; None where the driver found no inputs.
+        The id of the execution; None where TFX made none.
     """
     deployment, node_id = runner_utils.extract_local_deployment_config(pipeline), node.node_info.id
     info = launcher.Launcher(

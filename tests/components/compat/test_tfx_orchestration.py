@@ -1,6 +1,6 @@
 """What the compat modules of TFX's drivers, launcher and metadata rely on, and why they are needed."""
-
-from __future__ import annotations
+# TFX replaces what the annotations of a node stand for, and reads them at run time.
+# pyright: reportInvalidTypeArguments=false, reportArgumentType=false, reportCallIssue=false
 
 import inspect
 from collections.abc import Callable
@@ -12,7 +12,7 @@ import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx import v1 as tfx
 from tfx.dsl.compiler import compiler
-from tfx.dsl.components.base import base_driver, base_node
+from tfx.dsl.components.base import base_component, base_driver
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import base_driver as portable
@@ -23,8 +23,10 @@ from components.compat import tfx_drivers, tfx_launcher, tfx_metadata
 
 
 @tfx.dsl.components.component
-def Count(rows: tfx.dsl.components.OutputArtifact[tfx.types.standard_artifacts.Examples], to: int = 3) -> None:  # pyright: ignore[reportInvalidTypeForm]
-    """A node of one file."""
+def Count(
+    rows: tfx.dsl.components.OutputArtifact[tfx.types.standard_artifacts.Examples],
+    to: tfx.dsl.components.Parameter[int],
+):
     Path(rows.uri).mkdir(parents=True, exist_ok=True)
     Path(rows.uri, "rows").write_text(str(to))
 
@@ -59,7 +61,7 @@ def pipeline(tmp_path: Path) -> tfx.dsl.Pipeline:
         (execution_lib.set_execution_result, "execution_result execution"),
         (execution_lib.get_execution_result, "execution ignore_parse_errors"),
         (portable.BaseDriver, "mlmd_connection"),
-        (base_driver.BaseDriver, "metadata_handler"),
+        (base_driver.BaseDriver, "metadata_handle"),
     ],
 )
 def test_tfx_has_the_function(function: Callable[..., Any], arguments: str) -> None:
@@ -107,7 +109,7 @@ def test_a_driver_is_of_the_compilers_class_and_of_the_launchers_and_adds_its_pr
 
     assert not issubclass(base_driver.BaseDriver, portable.BaseDriver)
     assert not issubclass(portable.BaseDriver, base_driver.BaseDriver)
-    assert base_node.BaseNode.DRIVER_CLASS is base_driver.BaseDriver
+    assert base_component.BaseComponent.DRIVER_CLASS is base_driver.BaseDriver
     handle: Any = SimpleNamespace()
     told: Any = SimpleNamespace(exec_properties={"path": "a"})
     found = Driver(handle).run(told).exec_properties
