@@ -41,9 +41,9 @@ def test_a_source_of_fewer_columns_decodes_only_these() -> None:
         def with_schema(self, schema):
             return Source("", schema=schema)
 
-    narrow = Source("", schema=SCHEMA).Project(["words"])
-    assert narrow.TensorRepresentations().keys() == {"words"}
-    decoded = schema_pb2.Schema.FromString(narrow.decoded_schema())
+    source = Source("", schema=SCHEMA)
+    assert source.Project(["words"]).TensorRepresentations().keys() == {"words"}
+    decoded = schema_pb2.Schema.FromString(source._ProjectImpl(["words"]).decoded_schema() or b"")
     assert [feature.name for feature in decoded.feature] == ["words"]
     assert Source("", schema=None).decoded_schema() is None
 
