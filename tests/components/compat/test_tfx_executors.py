@@ -64,7 +64,9 @@ def test_what_was_swapped_is_restored_also_after_a_fault(monkeypatch: pytest.Mon
     seen: list[Any] = []
 
     def do(self: Any, *arguments: Any) -> None:
-        seen.append((transform.TransformProcessor, tfxio_utils.get_split_tfxio([examples], "train")))
+        seen.append(
+            (transform.TransformProcessor, tfxio_utils.get_split_tfxio([examples], "train", telemetry_descriptors=[]))
+        )
         raise OSError("full")
 
     class Processor(tfx_executors.TransformProcessor):
@@ -79,7 +81,7 @@ def test_what_was_swapped_is_restored_also_after_a_fault(monkeypatch: pytest.Mon
 
     examples = standard_artifacts.Examples()
     processor, source = transform.TransformProcessor, tfxio_utils.get_split_tfxio
-    monkeypatch.setattr(tfxio_utils, "get_split_tfxio", lambda *_: None)
+    monkeypatch.setattr(tfxio_utils, "get_split_tfxio", lambda *_, **__: None)
     monkeypatch.setattr(transform.Executor, "Do", do)
     with pytest.raises(OSError, match="full"):
         Transform().Do({}, {}, {})
