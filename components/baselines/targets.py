@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 from tensorflow_metadata.proto.v0 import schema_pb2
-from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
 from components.baselines.ngrams import finite
+from components.compat.tfx_bsl import ExamplesDecoder
 from components.ingest.spec import DataSpec
 from components.metrics.parts import label_part, target_parts
 from components.metrics.rows import row_sums
@@ -114,7 +114,7 @@ class TargetBaselines:
         if self._tokens:
             types[self._tokens] = schema_pb2.BYTES
         features = [schema_pb2.Feature(name=name, type=type_) for name, type_ in types.items()]
-        self._decoder = ExamplesToRecordBatchDecoder(schema_pb2.Schema(feature=features).SerializeToString())
+        self._decoder = ExamplesDecoder(schema_pb2.Schema(feature=features).SerializeToString())
         self._rows = {"train": 0, "test": 0}
 
     def count(self, records: list[bytes]) -> None:

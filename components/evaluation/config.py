@@ -6,11 +6,9 @@ import dataclasses
 import json
 import sys
 
-# TFX first: it installs the shims that TFMA's own imports need.
-import tfx  # noqa: F401
 from google.protobuf import wrappers_pb2
-from tensorflow_model_analysis.proto import config_pb2
 
+from components.compat.tfma import config_pb2
 from components.evaluation import metrics
 from components.evaluation.spec import Bound, EvaluationSpec
 from components.ingest.spec import DataSpec

@@ -13,13 +13,9 @@ from typing import Any
 
 import apache_beam as beam
 import numpy as np
-
-# TFX first: it installs the shims that TFMA's own imports need.
-import tfx  # noqa: F401
 from numpy.typing import NDArray
-from tensorflow_model_analysis import constants
-from tensorflow_model_analysis.metrics import metric_types
 
+from components.compat.tfma import constants, metric_types
 from components.metrics.definitions import Metric
 from components.metrics.parts import Part
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-# TFX first: it installs the shims that TFMA's own imports need.
-import tfx  # noqa: F401
-from tensorflow_model_analysis import constants, slicer
-from tensorflow_model_analysis.proto import metrics_for_slice_pb2, validation_result_pb2
-from tensorflow_model_analysis.writers import eval_config_writer
-from tensorflow_model_analysis.writers import metrics_plots_and_validations_writer as writer
-
+from components.compat.tfma import (
+    constants,
+    eval_config_writer,
+    metrics_for_slice_pb2,
+    slicer,
+    validation_result_pb2,
+    writer,
+)
 from components.evaluation.config import read_parts
 from components.evaluation.metrics import compared
 from components.metrics.forms import in_sentence

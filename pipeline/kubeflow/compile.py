@@ -138,13 +138,12 @@ def compile_pipeline(config: Config, output: Path) -> None:
 
 def upstream(config: Config) -> dict[str, list[str]]:
     """The nodes in the DAG's order, each with those it waits for; the report waits for all."""
-    from tfx.dsl.compiler import compiler as tfx_compiler
-
+    from components.compat.tfx_launcher import compiled
     from pipeline import dag
 
     # As in a pod: for a store in a file TFX would make the folder here. A server is named, and not asked.
     config = config.model_copy(update={"metadata": _metadata(config)})
-    ir = tfx_compiler.Compiler().compile(dag.build(config, Paths.of(config.kubeflow.root)))
+    ir = compiled(dag.build(config, Paths.of(config.kubeflow.root)))
     nodes = [entry.pipeline_node for entry in ir.nodes]
     order = {node.node_info.id: list(node.upstream_nodes) for node in nodes}
     last = [name for name in order if not any(name in before for before in order.values())]

@@ -39,7 +39,7 @@ def connection(
     Raises:
         MetadataError: a variable cannot be what it says, or SQLite would lie where it cannot work.
     """
-    from tfx.orchestration import metadata
+    from tfx.v1.orchestration import metadata
 
     given = {
         field: environment[name]

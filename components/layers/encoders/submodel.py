@@ -13,6 +13,7 @@ from typing import Any
 import keras
 
 from components import extensions
+from components.compat.keras import flattened, own_states
 from components.layers.encoders.base import seeded
 from components.spelling import did_you_mean
 
@@ -141,11 +142,11 @@ def _applied(layers: list[keras.layers.Layer], width: int) -> int:
 
 
 def _refuse(submodel: keras.layers.Layer, label: str) -> None:
-    for layer in submodel._flatten_layers():
+    for layer in flattened(submodel):
         name = type(layer).__name__
         inside = label if layer is submodel else f"{label}, {layer.name} ({name})"
-        # Own ones only: a frozen layer's weights are not a state.
-        if layer.trainable and layer._non_trainable_variables:
+        # A frozen layer's weights are no state.
+        if layer.trainable and own_states(layer):
             raise ValueError(
                 f"{inside} changes a state at every step, which replicas cannot do; LayerNormalization keeps none"
             )
