@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, astuple, dataclass, field
 from typing import Any
 
-from components.files import write_whole
+from components.files import read_text, write_whole
 from components.ingest.errors import IngestError, RowError, nearest
 from components.ingest.sources.base import Lines, Range
 from components.ingest.spec import DataSpec
@@ -18,6 +18,11 @@ FILES_FILE = "files.jsonl"
 DEAD_LETTERS_FILE = "dead_letters.jsonl"
 _SURELY = 20
 """Rows that a split should have: if it has none, that is no chance."""
+
+
+def read_counts(uri: str) -> dict[str, Any]:
+    """Return the counts that `Counts.write` left in a folder of examples."""
+    return json.loads(read_text(f"{uri}/{COUNTS_FILE}"))
 
 
 @dataclass

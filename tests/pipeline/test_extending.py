@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import re
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from tests.documents import written
 from tests.pipeline.conftest import Bigvocab
-from tests.pipeline.data_sets import speeches
+from tests.pipeline.data_sets import sessions_configuration, speeches
 from tests.pipeline.whole_runs import check, run
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "extending.md"
+ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.slow
-
-
-def written(folder: Path, *names: str) -> None:
-    """Write the document's blocks of these names: the first line of a block has the name of its file."""
-    found = dict(re.findall(r"^```\w+\n# (\S+)\n(.*?)^```$", DOCUMENT.read_text(encoding="utf-8"), re.M | re.S))
-    for name in names:
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_text(found[name], encoding="utf-8")
 
 
 def test_a_source(bigvocab: Bigvocab, tmp_path: Path) -> None:
@@ -56,3 +50,28 @@ def test_a_source(bigvocab: Bigvocab, tmp_path: Path) -> None:
     ran = bigvocab(*pod, folder=tmp_path)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert list((tmp_path / "pods").glob("artifacts/ExampleGen/examples/*/counts.json"))
+
+
+def test_a_node(bigvocab: Bigvocab, tmp_path: Path) -> None:
+    file = sessions_configuration(tmp_path)
+    # The recipe adds lines to a file of ours: to that of a copy.
+    for package in ("benchmarks", "components", "pipeline", "schemas"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    written(tmp_path, "my_package/longest.py", "my_package/node.py", "my_package/longest.html.j2")
+    nodes = tmp_path / "pipeline" / "nodes.py"
+    first, rest = "    ExampleGenNode(),\n", nodes.read_text(encoding="utf-8")
+    assert first in rest
+    more = "from my_package.node import LongestNode\n"
+    nodes.write_text(rest.replace("\nNODES", f"\n{more}\nNODES").replace(first, f"{first}    LongestNode(),\n"))
+
+    result = run(bigvocab, file)
+    found = check(file, result)
+    rows = [json.loads(line) for line in (tmp_path / "sessions.jsonl").read_text().splitlines()]
+    assert 1 < found["longest"] <= max(len(row["items"]) for row in rows)
+    assert f"the longest row has {found['longest']:,} tokens" in result.stdout
+    assert [node["name"] for node in found["nodes"]].count("Longest") == 1
+    report = (tmp_path / "runs" / file.stem / "report" / "report.html").read_text(encoding="utf-8")
+    assert "<h2>Longest row</h2>" in report
+    again = run(bigvocab, file)
+    cached = {node["name"]: node["cached"] for node in check(file, again)["nodes"]}
+    assert cached["Longest"]

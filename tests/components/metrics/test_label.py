@@ -1,4 +1,4 @@
-"""Sums by row and the metrics of their totals, against a plain loop."""
+"""Sums of a label by row and the metrics of their totals, against a plain loop."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from components.evaluation.spec import BandSpec
-from components.metrics.columns import COLUMNS, metrics_of, row_sums
+from components.metrics.parts import Part
+from components.metrics.rows import row_sums
 
 BANDS = BandSpec(head=2, torso=5)
+LABEL = Part("", "label", ())
+COLUMNS = LABEL.columns
 Label = tuple[int, float, int, int]  # id or -1, nats, rank, row
 
 
@@ -39,14 +42,16 @@ def test_row_sums_equal_a_loop(labels: list[Label]) -> None:
             expected[row, COLUMNS.index(name)] += value
             expected[row, COLUMNS.index(f"{name}_{band_of(label)}")] += value
     ids, nll, rank, rows = (np.array([x[i] for x in labels]) for i in range(4))
-    found = row_sums(ids.astype(np.int64), nll.astype(float), rank.astype(np.int64), rows.astype(np.int64), 4, BANDS)
+    values = {"label": ids.astype(np.int64), "nll": nll.astype(float), "rank": rank.astype(np.int64)}
+    found = row_sums(LABEL.sums, values, rows.astype(np.int64), 4, bands=BANDS)
     assert found == pytest.approx(expected)
 
 
 def test_metrics_count_a_label_outside_the_vocabulary_as_a_miss() -> None:
     ids, nll, rank = np.array([0, 3, -1, 7]), np.array([1.0, 2.0, 99.0, 6.0]), np.array([1, 4, 1, 15])
-    total = row_sums(ids, nll, rank, np.zeros(4, np.int64), 1, BANDS)[0]
-    metrics = metrics_of(total)
+    values = {"label": ids, "nll": nll, "rank": rank}
+    total = row_sums(LABEL.sums, values, np.zeros(4, np.int64), 1, bands=BANDS)[0]
+    metrics = LABEL.measured(total)
     assert metrics == pytest.approx(
         {
             "nll": 3.0,
@@ -60,12 +65,12 @@ def test_metrics_count_a_label_outside_the_vocabulary_as_a_miss() -> None:
             "oov_rate": 1 / 4,
         }
     )
-    tail = metrics_of(total, "tail")
+    tail = LABEL.measured(total, "tail")
     assert (tail["count"], tail["known"], tail["nll"], tail["recall_at_20"]) == (2, 1, 6.0, 0.5)
 
 
 def test_nothing_measured_is_no_number() -> None:
-    metrics = metrics_of(np.zeros(len(COLUMNS)), "head")
+    metrics = LABEL.measured(np.zeros(len(COLUMNS)), "head")
     assert metrics["count"] == 0
     assert all(math.isnan(metrics[name]) for name in ("nll", "perplexity", "recall_at_10", "mrr_at_10", "oov_rate"))
 
