@@ -1,4 +1,4 @@
-"""Where rows come from, and what their columns mean."""
+"""Configuration of the data: the source of rows, and the meaning of their columns."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PROBABILITY = "_probability"
 
 
 class FeatureSpec(Spec):
-    """A column that joins the projected inputs, or a further target."""
+    """Column that joins the projected inputs, or a further target."""
 
     kind: Literal["number", "category"]
     top: int = Field(default=1_000, ge=1)
@@ -80,7 +80,7 @@ class DataSpec(Spec):
     @field_validator("span", mode="before")
     @classmethod
     def _day(cls, value: Any) -> Any:
-        """YAML reads 2026-11-22 as a date."""
+        """Return a day as text: YAML reads 2026-11-22 as a date."""
         return str(value) if isinstance(value, datetime.date) else value
 
     @model_validator(mode="after")
@@ -113,7 +113,7 @@ class DataSpec(Spec):
 
 
 def _targets_refused(data: DataSpec) -> list[str]:
-    """What stands against the further targets: other uses of their columns, and names that an answer has already."""
+    """Return the faults of further targets: other uses of their columns, and names that an answer has already."""
     uses = {
         **dict.fromkeys(data.features, "a feature"),
         **dict.fromkeys(data.inputs, "an input"),

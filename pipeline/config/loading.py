@@ -1,4 +1,4 @@
-"""From a preset or a YAML file to a `Config`, or to one error that names every fault."""
+"""Loading of a configuration: from a preset or a YAML file to a `Config`, or to one error that names every fault."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ def _quoted(words: str) -> list[str]:
 
 
 def _with_absolute_paths(config: Config, file: Path) -> Config:
-    """Paths relative to the file that names them; a schema that lies beside it is found by its name."""
+    """Make paths absolute: they are relative to the file of the configuration. A schema beside it is found by name."""
     data = config.data
     changes: dict[str, Any] = {}
     if data.source.path and "://" not in data.source.path:
