@@ -17,8 +17,7 @@ class ResolverNode(Node):
     name = "Resolver"
 
     def build(self, site: Site) -> BaseNode:
-        from tfx import v1 as tfx
-
+        from components.compat.tfx_v1 import v1 as tfx
         from components.evaluation.last_blessed import LastBlessedModel
 
         return tfx.dsl.Resolver(
@@ -46,9 +45,8 @@ class EvaluatorNode(Node):
     )
 
     def build(self, site: Site) -> BaseNode:
-        from tfx import v1 as tfx
-
         from components.code import fingerprint
+        from components.compat.tfx_v1 import v1 as tfx
         from components.evaluation.config import eval_config
         from components.metrics.own import modules_of
 

@@ -62,8 +62,7 @@ class WindowNode(Node):
         return has_spans(specs.data.source)
 
     def build(self, site: Site) -> BaseNode:
-        from tfx import v1 as tfx
-
+        from components.compat.tfx_v1 import v1 as tfx
         from components.ingest.window import Window
 
         artifacts = tfx.types.standard_artifacts

@@ -26,8 +26,7 @@ class AnalyzerCacheNode(Node):
         return has_spans(specs.data.source)
 
     def build(self, site: Site) -> BaseNode:
-        from tfx import v1 as tfx
-
+        from components.compat.tfx_v1 import v1 as tfx
         from components.preprocessing.counted_before import CountedBefore
 
         return tfx.dsl.Resolver(

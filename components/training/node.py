@@ -21,8 +21,7 @@ class BaseModelNode(Node):
         return specs.trainer.warm_start
 
     def build(self, site: Site) -> BaseNode:
-        from tfx import v1 as tfx
-
+        from components.compat.tfx_v1 import v1 as tfx
         from components.training.warm_start.base_model import LastBlessedOnOtherData
 
         return tfx.dsl.Resolver(
@@ -49,9 +48,8 @@ class TrainerNode(Node):
     sections = (Section(30, "components.training:training.html.j2"),)
 
     def build(self, site: Site) -> BaseNode:
-        from tfx import v1 as tfx
-
         from components.code import fingerprint
+        from components.compat.tfx_v1 import v1 as tfx
         from components.metrics.own import modules_of
 
         specs = site.specs
