@@ -1,1 +1,1 @@
-"""What each node of the pipeline does. Nothing here knows of runners or the command line."""
+"""What each node of the pipeline does, and, in `compat`, the private parts of libraries. No runner, no command line."""

@@ -11,16 +11,16 @@ from pathlib import Path
 
 @functools.cache
 def fingerprint(*modules: str) -> str:
-    """Hashes the source of modules, and of all that each imports from its own top package.
+    """Return a hash of the source of modules, and of all that each imports from its own top package.
 
-    TFX's cache key holds a user function's dotted path, not what stands behind it: a component passes this beside the
+    TFX's cache key holds the dotted path of a user's function, not its code. A component passes this hash beside the
     path.
 
     Args:
-        modules: dotted names: below `components`, or a user's own.
+        modules: Dotted names: below `components`, or a user's own.
 
     Raises:
-        ModuleNotFoundError: there is no such module.
+        ModuleNotFoundError: A module does not exist.
     """
     seen: dict[str, bytes] = {}
     waiting = list(modules)
@@ -29,30 +29,33 @@ def fingerprint(*modules: str) -> str:
         if name in seen:
             continue
         spec = importlib.util.find_spec(name)
-        if spec is None or spec.origin is None:
+        if spec is None:
             raise ModuleNotFoundError(f"no module named {name!r}")
-        seen[name] = Path(spec.origin).read_bytes()
-        waiting += _imports(seen[name], name.partition(".")[0])
+        # A namespace package has no source.
+        seen[name] = Path(spec.origin).read_bytes() if spec.origin else b""
+        waiting += _imports(seen[name], name if spec.submodule_search_locations else name.rpartition(".")[0], name)
     digest = hashlib.sha256()
     for name in sorted(seen):
         digest.update(name.encode() + b"\0" + seen[name] + b"\0")
     return digest.hexdigest()[:16]
 
 
-def _imports(source: bytes, root: str) -> set[str]:
-    """Modules below `root` that a source imports, also inside functions."""
+def _imports(source: bytes, package: str, module: str) -> set[str]:
+    """Return the modules that a module imports from its own top package, also inside functions."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    ours = {name for name in names if name.startswith(f"{root}.")}
+        elif isinstance(node, ast.ImportFrom):
+            origin = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+            names |= {origin, *(f"{origin}.{alias.name}" for alias in node.names)}
+    root = module.partition(".")[0]
+    ours = {name for name in names if name == root or name.startswith(f"{root}.")}
     return {name for name in ours if _is_module(name)}
 
 
 def _is_module(name: str) -> bool:
     try:
         return importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:  # `from module import name`: the parent is no package.
+    except ModuleNotFoundError:  # `from module import name`: the parent is not a package.
         return False

@@ -28,6 +28,16 @@ def open_bytes(path: str, mode: Literal["rb", "wb"] = "rb") -> BinaryIO:
     return cast("BinaryIO", Path(path).open(mode))
 
 
+def read_text(path: str | Path) -> str:
+    """Return the contents of a text file, local or in an object store.
+
+    Raises:
+        OSError: The file cannot be read. In an object store: TensorFlow's `OpError`.
+    """
+    with open_bytes(str(path)) as file:
+        return file.read().decode("utf-8")
+
+
 def write_whole(path: str | Path, text: str) -> None:
     """Writes a text file, its folder too where there is none; a reader sees all of it or no file.
 

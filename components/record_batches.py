@@ -11,10 +11,8 @@ import pyarrow as pa
 import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow_metadata.proto.v0 import schema_pb2
-from tfx_bsl.coders import example_coder
-from tfx_bsl.tfxio import tensor_representation_util
-from tfx_bsl.tfxio.tf_example_record import TFExampleRecord
 
+from components.compat.tfx_bsl import ExamplesDecoder, OpenExampleRecord
 from components.files import matching
 
 _READ = 1024
@@ -22,7 +20,7 @@ _BATCH_BYTES = 4 << 20
 """Of serialized Examples: what a batch costs beside its rows is little then, and what it holds in memory too."""
 
 
-class ShardReader(TFExampleRecord):
+class ShardReader(OpenExampleRecord):
     """Reads gzip TFRecord of tf.Examples.
 
     TFX's own source reads and unpacks records in Python and hands them through Beam one by one, which takes longer than
@@ -47,8 +45,7 @@ class ShardReader(TFExampleRecord):
         Args:
             batch_size: rows a batch; None: about 4 MB of them.
         """
-        schema = self._GetSchemaForDecoding()
-        read = _ReadShard(schema.SerializeToString() if schema else None, batch_size, self._rows_per_file)
+        read = _ReadShard(self.decoded_schema(), batch_size, self._rows_per_file)
 
         def expand(pipeline: beam.Pipeline) -> beam.PCollection[pa.RecordBatch]:
             return (
@@ -61,9 +58,8 @@ class ShardReader(TFExampleRecord):
 
         return beam.ptransform_fn(expand)()
 
-    def _ProjectImpl(self, tensor_names: list[str]) -> ShardReader:
-        projected = tensor_representation_util.ProjectTensorRepresentationsInSchema(self._schema, tensor_names)
-        return ShardReader(self._patterns, projected, self._rows_per_file)
+    def with_schema(self, schema: schema_pb2.Schema) -> ShardReader:
+        return ShardReader(self._patterns, schema, self._rows_per_file)
 
 
 class _ReadShard(beam.DoFn):
@@ -75,7 +71,7 @@ class _ReadShard(beam.DoFn):
         self._rows = rows
 
     def setup(self) -> None:
-        self._decoder = example_coder.ExamplesToRecordBatchDecoder(self._schema)
+        self._decoder = ExamplesDecoder(self._schema)
 
     def process(self, path: str) -> Iterator[pa.RecordBatch]:
         records = tf.data.TFRecordDataset(path, "GZIP")

@@ -1,38 +1,47 @@
-"""The names of a pipeline's nodes, without building it: that would load TensorFlow."""
+"""The nodes of the pipeline, in order. Everything else goes by this list."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from components.baselines.node import BaselinesNode
+from components.data_validation.node import ExampleValidatorNode, ImportSchemaGenNode, StatisticsGenNode
+from components.evaluation.node import EvaluatorNode, ResolverNode
+from components.infra_validation.node import InfraValidatorNode
+from components.ingest.node import ExampleGenNode, WindowNode
+from components.node import Node, Specs
+from components.preprocessing.node import AnalyzerCacheNode, TransformNode
+from components.pushing.node import PusherNode
+from components.training.node import BaseModelNode, TrainerNode
 
-from components.ingest.spans import has_spans
-
-if TYPE_CHECKING:
-    from pipeline.config.spec import Config
-
-NODES = (
-    "ExampleGen",
-    "ImportSchemaGen",
-    "StatisticsGen",
-    "Window",
-    "ExampleValidator",
-    "AnalyzerCache",
-    "Transform",
-    "Baselines",
-    "BaseModel",
-    "Trainer",
-    "InfraValidator",
-    "Resolver",
-    "Evaluator",
-    "Pusher",
+NODES: tuple[Node, ...] = (
+    ExampleGenNode(),
+    StatisticsGenNode(),
+    WindowNode(),
+    ImportSchemaGenNode(),
+    ExampleValidatorNode(),
+    AnalyzerCacheNode(),
+    TransformNode(),
+    BaselinesNode(),
+    BaseModelNode(),
+    TrainerNode(),
+    ResolverNode(),
+    EvaluatorNode(),
+    InfraValidatorNode(),
+    PusherNode(),
 )
-OF_SPANS = ("Window", "AnalyzerCache")
-"""Only where the data comes in spans."""
+"""A node comes after those whose outputs it reads."""
 REPORT = "Report"
 """Not a node of TFX: it reads what the others left in the metadata store, and writes the report."""
 
 
-def node_names(config: Config) -> list[str]:
-    """All nodes of a configuration's pipeline, and `Report`."""
-    absent = set() if config.trainer.warm_start else {"BaseModel"}
-    absent |= set() if has_spans(config.data.source) else set(OF_SPANS)
-    return [name for name in NODES if name not in absent] + [REPORT]
+def named(name: str) -> Node:
+    """Return the node of this name.
+
+    Raises:
+        KeyError: The pipeline has no such node.
+    """
+    return {node.name: node for node in NODES}[name]
+
+
+def node_names(specs: Specs | None = None) -> list[str]:
+    """Return the names of the nodes in the DAG of a configuration, or of all nodes, and `Report`."""
+    return [node.name for node in NODES if specs is None or node.present(specs)] + [REPORT]

@@ -1,6 +1,9 @@
-"""The Baselines node: what counting alone reaches on the same test rows."""
+"""The Baselines node, which measures models that only count on the same test rows."""
 
 from __future__ import annotations
+
+import json
+from collections.abc import Sequence
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
@@ -23,6 +26,7 @@ class BaselinesSpec(component_spec.ComponentSpec):
     PARAMETERS = {
         "data": component_spec.ExecutionParameter(type=str),
         "bands": component_spec.ExecutionParameter(type=str),
+        "metrics": component_spec.ExecutionParameter(type=str),
         "code": component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {
@@ -37,7 +41,7 @@ class BaselinesSpec(component_spec.ComponentSpec):
 
 
 class Baselines(base_component.BaseComponent):
-    """Counts the baselines on the train split and measures them on the test split.
+    """Node that counts the baselines on the train split and measures them on the test split.
 
     Outputs:
         baselines: `baselines.json`.
@@ -56,15 +60,17 @@ class Baselines(base_component.BaseComponent):
         data: DataSpec,
         bands: BandSpec,
         code: str = "",
+        metrics: Sequence[str] = (),
     ) -> None:
-        """Makes the node.
+        """Make the node.
 
         Args:
-            examples: ExampleGen's, with the splits train and test.
-            transform_graph: Transform's, with the vocabularies.
-            data: columns, targets and shape.
-            bands: of labels.
-            code: a fingerprint of the code, so that changed code is not answered from the cache.
+            examples: Artifacts of ExampleGen, with the splits train and test.
+            transform_graph: Artifact of Transform, with the vocabularies.
+            data: The columns, the targets and the shape.
+            bands: The bands of labels.
+            code: A fingerprint of the code, so that the cache does not answer for other code.
+            metrics: The paths of a user's own metrics.
         """
         super().__init__(
             BaselinesSpec(
@@ -72,6 +78,7 @@ class Baselines(base_component.BaseComponent):
                 transform_graph=transform_graph,
                 data=data.model_dump_json(),
                 bands=bands.model_dump_json(),
+                metrics=json.dumps([*metrics]),
                 code=code,
                 baselines=types.Channel(type=BaselineMetrics),
                 test_examples=types.Channel(type=standard_artifacts.Examples),

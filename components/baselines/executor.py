@@ -18,6 +18,7 @@ from tfx.types import artifact_utils
 from components.baselines.ngrams import Baselines
 from components.baselines.outside import Outside
 from components.baselines.reading import Encoder, read_records
+from components.baselines.results import write_baselines
 from components.baselines.targets import TargetBaselines
 from components.files import matching
 from components.ingest.driver import SPAN_NAME
@@ -27,7 +28,6 @@ from components.metrics.bands import BandSpec
 from components.metrics.parts import label_part
 from components.preprocessing.vocabulary import Vocabulary, category_file, read_vocabulary, vocabularies
 
-BASELINES_FILE = "baselines.json"
 TRAIN, TEST = "train", "test"
 
 
@@ -49,21 +49,22 @@ class Executor(base_executor.BaseExecutor):
             input_dict: `examples`, raw rows with the splits train and test; `transform_graph`, with the vocabularies.
             output_dict: `baselines`, for `baselines.json`, of spans with the rates of each; `test_examples`, the test
                 split with a feature for each baseline.
-            exec_properties: `data` and `bands`, specs as JSON.
+            exec_properties: `data` and `bands`, specs as JSON; `metrics`, the paths of a user's own metrics as JSON.
 
         Raises:
             ValueError: a split is missing, or has no label to count or measure.
         """
         data = DataSpec.model_validate_json(exec_properties["data"])
         bands = BandSpec.model_validate_json(exec_properties["bands"])
+        own = json.loads(exec_properties.get("metrics") or "[]")
         examples = input_dict["examples"]
         graph = artifact_utils.get_single_uri(input_dict["transform_graph"])
         transform = tft.TFTransformOutput(graph)
         known = vocabularies(transform)
         encoder = Encoder(data, known["inputs"], known.get("labels"))
-        label = label_part(data)
-        ngrams = Baselines(data.shape, encoder, bands) if label.kind == "label" else None
-        targets = TargetBaselines(data, _target_vocabularies(data, transform))
+        label = label_part(data, own)
+        ngrams = Baselines(data.shape, label, encoder, bands) if label.kind == "label" else None
+        targets = TargetBaselines(data, _target_vocabularies(data, transform), own)
 
         for path in _files(examples, TRAIN):
             for records in read_records(path):
@@ -98,11 +99,7 @@ class Executor(base_executor.BaseExecutor):
         about = {"split": TEST, **found, "out_of_vocabulary_rate": rates}
         if any(artifact.has_custom_property(SPAN_NAME) for artifact in examples):
             about["spans"] = {span_of(artifact): part.rates() for artifact, part in zip(examples, outside, strict=True)}
-        summary = json.dumps(about, indent=2, allow_nan=False)
-        target = artifact_utils.get_single_uri(output_dict["baselines"])
-        tf.io.gfile.makedirs(target)
-        with tf.io.gfile.GFile(f"{target}/{BASELINES_FILE}", "w") as file:
-            file.write(summary + "\n")
+        write_baselines(artifact_utils.get_single_uri(output_dict["baselines"]), about)
 
 
 def _files(examples: list[types.Artifact], split: str) -> list[str]:

@@ -11,29 +11,35 @@ from components.baselines.counting import KeyCounts, packed, sum_by_key
 from components.baselines.kneser_ney import KneserNey
 from components.baselines.reading import Encoder, Labels
 from components.ingest.spec import Shape
-from components.metrics.bands import BandSpec
-from components.metrics.columns import BANDS, COLUMNS, metrics_of, row_sums
-from components.metrics.parts import LABEL_BASELINES, BaselineName
+from components.metrics.bands import BANDS, BandSpec
+from components.metrics.parts import BaselineName, Part
+from components.metrics.rows import row_sums
 
 
 class Baselines:
-    """Counts, then measures.
+    """Counting baselines of a label that is a class.
 
     Usage: `count` every batch of the train split, `estimate` once, `measure` every batch of the test split, `summary`.
+
+    Args:
+        shape: The shape of the data.
+        part: The label's part.
+        encoder: Encoder of rows as labels and contexts.
+        bands: The bands of labels.
     """
 
-    def __init__(self, shape: Shape, encoder: Encoder, bands: BandSpec) -> None:
-        self._names = LABEL_BASELINES[shape]
+    def __init__(self, shape: Shape, part: Part, encoder: Encoder, bands: BandSpec) -> None:
+        self._part, self._names = part, part.baselines
         self._continuation = shape == "sequence"
         self._encoder, self._bands = encoder, bands
         self._counts = KeyCounts()
         self._models: dict[BaselineName, KneserNey] = {}
-        self._totals = {name: np.zeros(len(COLUMNS)) for name in self._names}
+        self._totals = {name: np.zeros(len(part.columns)) for name in self._names}
         self._train = {"rows": 0, "labels": 0, "known": 0}
         self._test_rows = 0
 
     def count(self, labels: Labels) -> None:
-        """Takes in a batch of the train split. Labels outside the vocabulary are no class, but stand as context."""
+        """Count a batch of the train split. A label outside the vocabulary is no class, but stands as context."""
         known = labels.labels >= 0
         self._train["rows"] += labels.n_rows
         self._train["labels"] += len(known)
@@ -42,10 +48,10 @@ class Baselines:
         self._counts.add(packed(labels.contexts[known], labels.labels[known], *sizes))
 
     def estimate(self) -> None:
-        """Makes the models from what was counted.
+        """Make the models from the counts.
 
         Raises:
-            ValueError: the train split has no label that is in the vocabulary.
+            ValueError: The train split has no label that is in the vocabulary.
         """
         keys, counts = self._counts.result()
         for name, order in zip(reversed(self._names), range(self._encoder.order, 0, -1), strict=True):
@@ -62,26 +68,28 @@ class Baselines:
                 keys, counts = sum_by_key(keys % shorter, counts)
 
     def measure(self, labels: Labels) -> dict[BaselineName, NDArray[np.float64]]:
-        """Sums of each row of a test batch: (rows, len(COLUMNS)) for each baseline."""
+        """Return the sums of each row of a test batch: (rows, len(part.columns)) for each baseline."""
         known = np.flatnonzero(labels.labels >= 0)
         result: dict[BaselineName, NDArray[np.float64]] = {}
         for name in self._names:
             nll = np.zeros(len(labels.labels))
             rank = np.zeros(len(labels.labels), np.int64)
             nll[known], rank[known] = self._models[name].score(labels.contexts[known], labels.labels[known])
-            sums = row_sums(labels.labels, nll, rank, labels.rows, labels.n_rows, self._bands)
+            values = {"label": labels.labels, "nll": nll, "rank": rank}
+            sums = row_sums(self._part.sums, values, labels.rows, labels.n_rows, bands=self._bands)
             self._totals[name] += sums.sum(axis=0)
             result[name] = sums
         self._test_rows += labels.n_rows
         return result
 
     def summary(self) -> dict[str, Any]:
-        """What `baselines.json` holds; metrics are over all test rows measured so far.
+        """Return the contents of `baselines.json`, with metrics over all test rows measured so far.
 
         Raises:
-            ValueError: no label was measured: the test split is empty.
+            ValueError: No label was measured, since the test split is empty.
         """
-        test = metrics_of(self._totals["popular"])
+        part = self._part
+        test = part.measured(self._totals["popular"])
         if not test["count"]:
             raise ValueError(
                 "the test split holds no label to measure: give data.splits.test a larger share, or bring more rows"
@@ -91,14 +99,15 @@ class Baselines:
                 "train": self._train,
                 "test": {"rows": self._test_rows, "labels": int(test["count"]), "known": int(test["known"])},
             },
-            "metrics": {name: finite(metrics_of(total)) for name, total in self._totals.items()},
+            "metrics": {name: finite(part.measured(total)) for name, total in self._totals.items()},
             "bands": {
-                name: {band: finite(metrics_of(total, band)) for band in BANDS} for name, total in self._totals.items()
+                name: {band: finite(part.measured(total, band)) for band in BANDS}
+                for name, total in self._totals.items()
             },
             "discounts": {name: model.discounts for name, model in self._models.items()},
         }
 
 
 def finite(metrics: dict[str, float]) -> dict[str, float | None]:
-    """JSON knows no NaN: what has no labels has no metrics."""
+    """Return metrics with None in place of NaN, which JSON does not know."""
     return {name: value if np.isfinite(value) else None for name, value in metrics.items()}

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow_metadata.proto.v0 import schema_pb2
-from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
+from components.compat.tfx_bsl import ExamplesDecoder
 from components.ingest.spec import DataSpec
 from components.preprocessing.vocabulary import Vocabulary
 
@@ -59,7 +59,7 @@ class Encoder:
         """Tokens in an n-gram: the label and its context."""
         columns = [*data.inputs, *([data.label] if data.label and len(labels) else [])]
         schema = schema_pb2.Schema(feature=[schema_pb2.Feature(name=name, type=schema_pb2.BYTES) for name in columns])
-        self._decoder = ExamplesToRecordBatchDecoder(schema.SerializeToString())
+        self._decoder = ExamplesDecoder(schema.SerializeToString())
 
     def __call__(self, records: list[bytes]) -> Labels:
         """Cuts serialized tf.Examples with raw columns.

@@ -1,8 +1,8 @@
-"""What a number, and a further target, is measured against: the train split's mean, and its frequencies."""
+"""Baselines of numbers, the train split's mean, and of further targets, the train split's frequencies."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,43 +10,51 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 from tensorflow_metadata.proto.v0 import schema_pb2
-from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
 from components.baselines.ngrams import finite
+from components.compat.tfx_bsl import ExamplesDecoder
 from components.ingest.spec import DataSpec
-from components.metrics.parts import Part, class_metrics, label_part, number_metrics, target_parts
+from components.metrics.parts import label_part, target_parts
+from components.metrics.rows import row_sums
 from components.preprocessing.vocabulary import Vocabulary
 
 Floats = NDArray[np.float64]
+Values = dict[str, NDArray | float]
 
 
 class Popular:
-    """Answers every row with how often each class stands in the train split.
+    """Baseline that answers every row with the frequencies of the classes in the train split.
 
     Args:
-        vocabulary: of the target.
+        vocabulary: The vocabulary of the target.
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._values = pa.array([token.encode() for token in vocabulary.tokens], pa.large_binary())
         self._counts = np.zeros(len(vocabulary))
+        self._answer: tuple[Floats, NDArray[np.int64]] | None = None
 
     def count(self, column: pa.Array, weights: Floats) -> None:
-        """Takes in a batch of the train split: a list column, and how many labels each row has."""
+        """Count a batch of the train split: a list column, and the number of labels of each row."""
         ids, rows = self._ids(column)
         known = ids >= 0
+        self._answer = None
         self._counts += np.bincount(ids[known], weights[rows[known]], len(self._counts))
 
-    def sums(self, column: pa.Array, weights: Floats) -> Floats:
-        """Of each row of a batch: (rows, len(CLASS_SUMS))."""
+    def answers(self, column: pa.Array) -> tuple[Values, NDArray[np.int64]]:
+        """Return the raw values of the labels of a batch, (n,) each, and the rows (n,) that have one."""
         ids, rows = self._ids(column)
-        known = ids >= 0
+        self._answer = self._answer or self._nats_and_ranks()
+        nats, ranks = self._answer
+        return {"label": ids, "nll": nats[ids], "rank": ranks[ids]}, rows
+
+    def _nats_and_ranks(self) -> tuple[Floats, NDArray[np.int64]]:
+        """Return the answer to every row: of each class its nats and its rank."""
         with np.errstate(divide="ignore"):  # a class without a row that has a label cannot be told from counting
             nats = -np.log(self._counts / self._counts.sum())
-        values = [np.ones(len(ids)), known, np.where(known, nats[ids], 0.0), ids == np.argmax(self._counts)]
-        result = np.zeros((len(column), len(values)))
-        result[rows] = np.stack(values, axis=1) * weights[rows, np.newaxis]
-        return result
+        ranks = np.empty(len(nats), np.int64)
+        ranks[np.argsort(-self._counts, kind="stable")] = np.arange(1, len(nats) + 1)
+        return nats, ranks
 
     def _ids(self, column: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The rows that have a value, and its id: -1 outside the vocabulary."""
@@ -56,47 +64,43 @@ class Popular:
 
 
 class Mean:
-    """Answers every row with the mean of the train split."""
+    """Baseline that answers every row with the mean of the train split."""
 
     def __init__(self) -> None:
         self._total = self._count = 0.0
 
     def count(self, column: pa.Array, weights: Floats) -> None:
-        """Takes in a batch of the train split: a list column, and how many labels each row has."""
+        """Count a batch of the train split: a list column, and the number of labels of each row."""
         weights = weights[_rows_with_a_value(column)]
         self._total += float(_numbers(column) @ weights)
         self._count += float(weights.sum())
 
-    def sums(self, column: pa.Array, weights: Floats) -> Floats:
-        """Of each row of a batch: (rows, len(NUMBER_SUMS)).
+    def answers(self, column: pa.Array) -> tuple[Values, NDArray[np.int64]]:
+        """Return the raw values of the numbers of a batch, (n,) each, and the rows (n,) that have one.
 
         Raises:
-            ValueError: the train split has no number.
+            ValueError: The train split has no number.
         """
         if not self._count:
             raise ValueError("the train split holds no number to take the mean of")
-        rows = _rows_with_a_value(column)
-        deviation = _numbers(column) - self._total / self._count
-        square = deviation**2
-        values = [np.ones(len(rows)), square, np.abs(deviation), deviation, square]
-        result = np.zeros((len(column), len(values)))
-        result[rows] = np.stack(values, axis=1) * weights[rows, np.newaxis]
-        return result
+        numbers, mean = _numbers(column), self._total / self._count
+        return {"answer": np.full(len(numbers), mean), "number": numbers, "mean": mean}, _rows_with_a_value(column)
 
 
 class TargetBaselines:
-    """The baselines of a label that is a number, and of every further target.
+    """Baselines of a label that is a number, and of every further target.
 
     Usage: `count` every batch of the train split, `measure` every batch of the test split, `summary`.
 
     Args:
-        data: what the columns mean.
-        vocabularies: of the targets that are categories, by column.
+        data: The columns.
+        vocabularies: The vocabularies of the targets that are categories, by column.
+        own: The paths of a user's own metrics.
     """
 
-    def __init__(self, data: DataSpec, vocabularies: Mapping[str, Vocabulary]) -> None:
-        label = label_part(data)
-        self._parts = {part.target: part for part in target_parts(data)}
+    def __init__(self, data: DataSpec, vocabularies: Mapping[str, Vocabulary], own: Sequence[str] = ()) -> None:
+        label = label_part(data, own)
+        self._parts = {part.target: part for part in target_parts(data, own)}
         if label.kind == "number":
             self._parts[str(data.label)] = label
         self._models = {
@@ -110,11 +114,11 @@ class TargetBaselines:
         if self._tokens:
             types[self._tokens] = schema_pb2.BYTES
         features = [schema_pb2.Feature(name=name, type=type_) for name, type_ in types.items()]
-        self._decoder = ExamplesToRecordBatchDecoder(schema_pb2.Schema(feature=features).SerializeToString())
+        self._decoder = ExamplesDecoder(schema_pb2.Schema(feature=features).SerializeToString())
         self._rows = {"train": 0, "test": 0}
 
     def count(self, records: list[bytes]) -> None:
-        """Takes in a batch of serialized Examples of the train split."""
+        """Count a batch of serialized Examples of the train split."""
         self._rows["train"] += len(records)
         if not self._parts:
             return
@@ -136,21 +140,22 @@ class TargetBaselines:
         weights = self._weights(batch)
         result: dict[str, Floats] = {}
         for column, part in self._parts.items():
-            sums = self._models[column].sums(batch.column(column), weights)
+            values, rows = self._models[column].answers(batch.column(column))
+            sums = row_sums(part.sums, values, rows, batch.num_rows, weights=weights)
             self._totals[column] += sums.sum(axis=0)
             result[part.feature(part.baselines[0])] = part.stored(sums)
         return result
 
     def summary(self) -> dict[str, Any]:
-        """What `baselines.json` holds of these; metrics are over all test rows measured so far.
+        """Return the part of `baselines.json` on these, with metrics over all test rows measured so far.
 
         Returns:
             `targets`, metrics by column and baseline; and where the label is a number `metrics` and `examples`.
 
         Raises:
-            ValueError: the label is a number, and no row of the test split has one.
+            ValueError: The label is a number, and no row of the test split has one.
         """
-        found = {column: (part, self._measured(column, part)) for column, part in self._parts.items()}
+        found = {column: (part, part.measured(self._totals[column])) for column, part in self._parts.items()}
         targets = {column: {p.baselines[0]: finite(metrics)} for column, (p, metrics) in found.items() if p.target}
         labels = [metrics for part, metrics in found.values() if not part.target]
         if not labels:
@@ -161,9 +166,6 @@ class TargetBaselines:
             )
         examples = {split: dict.fromkeys(("rows", "labels", "known"), rows) for split, rows in self._rows.items()}
         return {"examples": examples, "metrics": {"mean": finite(labels[0])}, "targets": targets}
-
-    def _measured(self, column: str, part: Part) -> dict[str, float]:
-        return (number_metrics if part.kind == "number" else class_metrics)(self._totals[column])
 
     def _is_mean(self, column: str) -> bool:
         return isinstance(self._models[column], Mean)
@@ -176,7 +178,7 @@ class TargetBaselines:
 
 
 def _rows_with_a_value(column: pa.Array) -> NDArray[np.int64]:
-    """Rows of a list column with one value each, or none, that have one."""
+    """Return the rows of a list column that have a value. A row has one or none."""
     return np.flatnonzero(np.asarray(pc.fill_null(pc.list_value_length(column), 0)))
 
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import tfx.components  # noqa: F401  before tensorflow_data_validation: it puts a module in place that tfx-bsl dropped
-
-# isort: split
-import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
+from components.compat.tfdv import tfdv
 from components.data_validation.statistics import split_statistics
 
 L_INFINITY, JENSEN_SHANNON = "l_infinity", "jensen_shannon"

@@ -7,13 +7,10 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import tfx.components  # noqa: F401  before tensorflow_data_validation: it puts a module in place that tfx-bsl dropped
-
-# isort: split
-import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
+from components.compat.tfdv import tfdv
 from components.data_validation import chance
 from components.data_validation.drift import distances, drift
 from components.data_validation.statistics import SPLITS, split_statistics

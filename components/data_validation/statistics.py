@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import tfx.components  # noqa: F401  before tensorflow_data_validation: it puts a module in place that tfx-bsl dropped
-
-# isort: split
-import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import statistics_pb2
 from tfx.dsl.io import fileio
+
+from components.compat.tfdv import tfdv
 
 SPLITS = ("train", "eval", "test")
 TOP_VALUES = 5

@@ -5,20 +5,18 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-import tfx.components  # noqa: F401  before tensorflow_data_validation: it puts a module in place that tfx-bsl dropped
-
-# isort: split
-import tensorflow_data_validation as tfdv
-from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 from tfx import types
-from tfx.components.example_validator import component, executor, labels
+from tfx.components.example_validator import component, executor
 from tfx.components.statistics_gen import stats_artifact_utils
 from tfx.dsl.components.base import executor_spec
 from tfx.dsl.io import fileio
 from tfx.proto.orchestration import execution_result_pb2
 from tfx.types import artifact_utils, component_spec, standard_component_specs
-from tfx.utils import json_utils, writer_utils
+from tfx.utils import json_utils
 
+from components.compat.tfdv import tfdv
+from components.compat.tfx_executors import ValidatorExecutor
 from components.data_validation import chance
 from components.data_validation.errors import AnomaliesFound, Anomaly
 
@@ -27,7 +25,7 @@ SPANS_KEY = "spans"
 _ALL_ROWS = "(all rows)"
 
 
-class Executor(executor.Executor):
+class Executor(ValidatorExecutor):
     """TFX's own check of each split's statistics against the schema, with four things added.
 
     Each split is also compared with the train split by the schema's skew comparators, which the stock executor
@@ -70,18 +68,14 @@ class Executor(executor.Executor):
             raise AnomaliesFound(found, failed)
         return output
 
-    def _Validate(self, inputs: dict[str, Any], outputs: dict[str, Any]) -> anomalies_pb2.Anomalies:
-        statistics = inputs[standard_component_specs.STATISTICS_KEY]
-        schema = inputs[standard_component_specs.SCHEMA_KEY]
-        folder = outputs[labels.SCHEMA_DIFF_PATH]
+    def anomalies(
+        self, statistics: statistics_pb2.DatasetFeatureStatisticsList, schema: schema_pb2.Schema, folder: str
+    ) -> anomalies_pb2.Anomalies:
         before = self._before if folder.rstrip("/").endswith(f"Split-{REFERENCE_SPLIT}") else None
         limits = chance.widened(schema, *map(_columns, (statistics, self._reference, before)))
-        anomalies = tfdv.validate_statistics(
+        return tfdv.validate_statistics(
             statistics, limits, previous_statistics=before, serving_statistics=self._reference
         )
-        path = f"{folder}/{executor.DEFAULT_FILE_NAME}"
-        writer_utils.write_anomalies(path, anomalies)
-        return anomalies
 
 
 class ExampleValidatorSpec(component_spec.ComponentSpec):

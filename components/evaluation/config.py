@@ -1,4 +1,4 @@
-"""The Evaluator's configuration: what is measured, on which slices, and what blesses a model."""
+"""The Evaluator's configuration: the parts that are measured, the slices, and the thresholds for a blessing."""
 
 from __future__ import annotations
 
@@ -6,52 +6,51 @@ import dataclasses
 import json
 import sys
 
-# TFX first: it installs the shims that TFMA's own imports need.
-import tfx  # noqa: F401
 from google.protobuf import wrappers_pb2
-from tensorflow_model_analysis.proto import config_pb2
 
+from components.compat.tfma import config_pb2
 from components.evaluation import metrics
-from components.evaluation.spec import EvaluationSpec
+from components.evaluation.spec import Bound, EvaluationSpec
 from components.ingest.spec import DataSpec
-from components.metrics.parts import label_part, target_parts
+from components.metrics.parts import Part, label_part, target_parts
+from components.metrics.table import objective
 
 SIGNATURE = "eval"
 
 
 def eval_config(data: DataSpec, evaluation: EvaluationSpec, code: str = "") -> config_pb2.EvalConfig:
-    """Makes the configuration; the same one serves with and without a last blessed model.
+    """Return the configuration. The same one serves with and without a last blessed model.
 
     TFX's Evaluator adds the second model where there is one, and drops the threshold on the change where there is none.
     All thresholds are on the whole test split and on the label. There is always one, since an Evaluator without blesses
-    nothing: nll, or the rmse of a number, must be a finite number.
+    nothing: the label's objective must be a finite number.
 
     Args:
-        data: shape, targets and slices.
-        evaluation: the thresholds. "Beating" a baseline is to be no worse in recall@10 and in perplexity, or in rmse.
-        code: a fingerprint of the code, for the cache.
+        data: The shape, the targets and the slices.
+        evaluation: The thresholds, and a user's own metrics. A model beats a baseline if it is no worse in each metric
+            that has a `compare`.
+        code: A fingerprint of the code, for the cache.
 
     Raises:
-        ValueError: `evaluation.beat` names a baseline that this shape of data has not.
+        ValueError: `evaluation.beat` names a baseline that this shape of data does not have.
     """
-    label = label_part(data)
+    label = label_part(data, evaluation.metrics)
     unknown = [name for name in evaluation.beat if name not in label.baselines]
     if unknown:
         what = "a label that is a number" if label.kind == "number" else f"shape '{data.shape}'"
         raise ValueError(
             f"evaluation.beat: {what} has no baseline {', '.join(unknown)}; it has {', '.join(label.baselines)}"
         )
-    bounds = _rmse_bounds(evaluation) if label.kind == "number" else _value_bounds(evaluation)
-    thresholds = {name: config_pb2.MetricThreshold(value_threshold=_bound(*bound)) for name, bound in bounds.items()}
-    objective, change = (
-        ("rmse", {"relative": wrappers_pb2.DoubleValue(value=evaluation.max_rmse_increase)})
-        if label.kind == "number"
-        else ("nll", {"absolute": wrappers_pb2.DoubleValue(value=evaluation.max_nll_increase)})
-    )
-    thresholds[objective].change_threshold.CopyFrom(
+    thresholds = {
+        name: config_pb2.MetricThreshold(value_threshold=_bound(*bound))
+        for name, bound in _bounds(label, evaluation).items()
+    }
+    decides = objective(label.kind)
+    change = {str(decides.objective): wrappers_pb2.DoubleValue(value=evaluation.increase(decides))}
+    thresholds[decides.name].change_threshold.CopyFrom(
         config_pb2.GenericChangeThreshold(**change, direction=config_pb2.MetricDirection.LOWER_IS_BETTER)
     )
-    parts = [dataclasses.asdict(part) for part in (label, *target_parts(data))]
+    parts = [dataclasses.asdict(part) for part in (label, *target_parts(data, evaluation.metrics))]
     overall = config_pb2.SlicingSpec()
     return config_pb2.EvalConfig(
         model_specs=[config_pb2.ModelSpec(signature_name=SIGNATURE, model_type="tf_generic")],
@@ -76,23 +75,24 @@ def eval_config(data: DataSpec, evaluation: EvaluationSpec, code: str = "") -> c
     )
 
 
-def _value_bounds(evaluation: EvaluationSpec) -> dict[str, tuple[float | None, float | None]]:
-    """Lowest and highest value allowed, by metric name. A NaN is within no bounds."""
-    bounds: dict[str, tuple[float | None, float | None]] = {"nll": (0.0, sys.float_info.max)}
+def read_parts(config: config_pb2.EvalConfig) -> list[Part]:
+    """Return what a configuration of `eval_config` measures: the label, then the further targets."""
+    (metric,) = config.metrics_specs[0].metrics
+    return [Part.of(fields) for fields in json.loads(metric.config)["parts"]]
+
+
+def _bounds(label: Part, evaluation: EvaluationSpec) -> dict[str, Bound]:
+    """Return the lowest and the highest value allowed, by the name of a metric or of a comparison with a baseline."""
+    decides = objective(label.kind)
+    # A NaN is within no bounds.
+    bounds: dict[str, Bound] = {decides.name: (0.0, evaluation.bounds(decides)[1] or sys.float_info.max)}
     for baseline in evaluation.beat:
-        bounds[metrics.recall_over(baseline)] = (0.0, None)
-        bounds[metrics.perplexity_over(baseline)] = (None, 1.0)
-    if evaluation.min_recall_at_10 is not None:
-        bounds["recall_at_10"] = (evaluation.min_recall_at_10, None)
-    if evaluation.max_perplexity is not None:
-        bounds["perplexity"] = (None, evaluation.max_perplexity)
+        for metric in metrics.compared(label):
+            bounds[metric.over_baseline(baseline)] = (0.0, None) if metric.better == "higher" else (None, 1.0)
+    for metric in label.metrics:
+        if metric is not decides and any(bound is not None for bound in evaluation.bounds(metric)):
+            bounds[metric.name] = evaluation.bounds(metric)
     return bounds
-
-
-def _rmse_bounds(evaluation: EvaluationSpec) -> dict[str, tuple[float | None, float | None]]:
-    """The same, where the label is a number."""
-    bounds: dict[str, tuple[float | None, float | None]] = {"rmse": (0.0, evaluation.max_rmse or sys.float_info.max)}
-    return bounds | {metrics.rmse_over(baseline): (None, 1.0) for baseline in evaluation.beat}
 
 
 def _bound(lower: float | None, upper: float | None) -> config_pb2.GenericValueThreshold:

@@ -1,53 +1,34 @@
-"""The TFMA metric that turns sums by row into nll, perplexity, recall and MRR, or into rmse, mae and R^2.
+"""The TFMA metric that turns sums by row into the metrics of the table, for every slice.
 
 TFMA's own metrics would need the probabilities of all classes for every label. Here the model's `eval` signature
-answers the `columns` of each part for each row, the Baselines node has stored the same for each baseline, and what is
-left is to add them up within each slice.
+answers the `columns` of each part for each row, and the Baselines node has stored the same for each baseline. This
+metric adds them up within each slice.
 """
 
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
 import numpy as np
-
-# TFX first: it installs the shims that TFMA's own imports need.
-import tfx  # noqa: F401
 from numpy.typing import NDArray
-from tensorflow_model_analysis import constants
-from tensorflow_model_analysis.metrics import metric_types
 
+from components.compat.tfma import constants, metric_types
+from components.metrics.definitions import Metric
 from components.metrics.parts import Part
 
 Sums = tuple[NDArray[np.float64], ...]
-"""Of each part (1 + baselines, columns): the model first."""
-
-
-def recall_over(baseline: str) -> str:
-    """The model's recall@10 less the baseline's: not below 0 when the model is as good."""
-    return f"recall_at_10_over_{baseline}"
-
-
-def perplexity_over(baseline: str) -> str:
-    """The model's perplexity divided by the baseline's: not above 1 when the model is as good."""
-    return f"perplexity_over_{baseline}"
-
-
-def rmse_over(baseline: str) -> str:
-    """The model's rmse divided by the baseline's: not above 1 when the model is as good."""
-    return f"rmse_over_{baseline}"
+"""Sums of each part, (1 + baselines, columns); the model stands first."""
 
 
 def model_metrics(parts: Iterable[Part], sums: Sums) -> dict[str, float]:
-    """Metrics by name from the totals of a slice.
+    """Return metrics by name from the totals of a slice.
 
     Args:
-        parts: what is measured.
-        sums: of each.
+        parts: What is measured.
+        sums: The totals of each part.
     """
     result: dict[str, float] = {}
     for part, rows in zip(parts, sums, strict=True):
@@ -55,38 +36,32 @@ def model_metrics(parts: Iterable[Part], sums: Sums) -> dict[str, float]:
             result |= part.values(row, baseline)
         if part.target:
             continue
-        for baseline in part.baselines:
-            if part.kind == "number":
-                other = result[part.name("rmse", baseline)]
-                result[rmse_over(baseline)] = _ratio(result["rmse"], other)
-                continue
-            result[recall_over(baseline)] = result["recall_at_10"] - result[part.name("recall_at_10", baseline)]
-            # From the difference of nats, which cannot overflow as two perplexities can.
-            result[perplexity_over(baseline)] = float(np.exp(result["nll"] - result[part.name("nll", baseline)]))
+        ours, *theirs = (part.measured(row) for row in rows)
+        for baseline, values in zip(part.baselines, theirs, strict=True):
+            for metric in compared(part):
+                result[metric.over_baseline(baseline)] = metric.compare(ours, values)  # pyright: ignore[reportOptionalCall]
     return result
 
 
-def _ratio(ours: float, theirs: float) -> float:
-    """Return 1 where neither errs, as with a label that is constant."""
-    if theirs:
-        return ours / theirs
-    return 1.0 if ours == 0 else math.nan if math.isnan(ours) else math.inf
+def compared(part: Part) -> tuple[Metric, ...]:
+    """Return the metrics in which a model is compared with the baselines, in the order of the report's columns."""
+    return tuple(sorted((m for m in part.metrics if m.compare), key=lambda metric: metric.places.column))
 
 
 class LabelMetrics(metric_types.Metric):
-    """All metrics of one evaluation, from one pass over the rows.
+    """TFMA metric that computes all metrics of an evaluation in one pass over the rows.
 
-    Reads the columns of the `eval` signature and the features of the baselines. Its values are keyed by model name, so
-    that change thresholds against the last blessed model work.
+    It reads the columns of the `eval` signature and the features of the baselines. Its values are keyed by model name,
+    so that change thresholds against the last blessed model work.
     """
 
     def __init__(self, name: str = "label_metrics", parts: Iterable[dict[str, Any]] = (), code: str = "") -> None:
-        """Makes the metric.
+        """Make the metric.
 
         Args:
-            name: TFMA's name of the metric; its values have names of their own.
-            parts: what is measured, the fields of a `Part` each.
-            code: a fingerprint of this code. Unused here, it makes the Evaluator's cache key change with the code.
+            name: TFMA's name of the metric. Its values have names of their own.
+            parts: The parts that are measured, as the fields of a `Part` each.
+            code: A fingerprint of this code. Unused here, it makes the Evaluator's cache key change with the code.
         """
         super().__init__(_computations, name=name, parts=list(parts), code=code)
 
@@ -94,7 +69,7 @@ class LabelMetrics(metric_types.Metric):
 def _computations(
     name: str = "", parts: Iterable[dict[str, Any]] = (), code: str = "", model_names: list[str] | None = None
 ) -> metric_types.MetricComputations:
-    measured = tuple(Part(part["target"], part["kind"], tuple(part["baselines"])) for part in parts)
+    measured = tuple(Part.of(fields) for fields in parts)
     return [
         metric_types.MetricComputation(
             # Named when they are computed: declared or not, they are the same.
@@ -107,7 +82,7 @@ def _computations(
 
 
 class _RowSums(metric_types.Preprocessor):
-    """The sums of one row: all that the combiner gets to see of it."""
+    """Preprocessor that takes the sums out of a row: the combiner sees nothing else of it."""
 
     def __init__(self, model: str, parts: tuple[Part, ...]) -> None:
         super().__init__(name=f"row_sums/{model}")
@@ -125,17 +100,15 @@ class _RowSums(metric_types.Preprocessor):
         )
 
     def _answered(self, part: Part, predictions: Any) -> NDArray[np.float64]:
-        missing = [column for column in part.columns if column not in predictions]
-        if missing and self._model == constants.BASELINE_KEY:
-            # The last blessed model is of a time when something else was asked for.
-            return np.full(len(part.columns), np.nan)
-        if missing:
-            raise ValueError(f"the model's eval signature does not answer {', '.join(missing)}")
-        return np.concatenate([np.ravel(predictions[column])[:1] for column in part.columns])
+        missing = {column for column in part.columns if column not in predictions}
+        # The last blessed model may be of a time when something else was asked for.
+        if missing and self._model != constants.BASELINE_KEY:
+            raise ValueError(f"the model's eval signature does not answer {', '.join(sorted(missing))}")
+        return np.array([np.nan if column in missing else np.ravel(predictions[column])[0] for column in part.columns])
 
 
 def _stored(part: Part, features: Any) -> Iterator[NDArray[np.float64]]:
-    """The baselines' sums, as the Baselines node has written them."""
+    """Yield the sums of each baseline, as the Baselines node has written them."""
     for baseline in part.baselines:
         feature = part.feature(baseline)
         values = np.ravel(features[feature]) if feature in features else np.zeros(0)
@@ -145,7 +118,7 @@ def _stored(part: Part, features: Any) -> Iterator[NDArray[np.float64]]:
 
 
 class _AddUp(beam.CombineFn):
-    """Adds rows up and makes the metrics of the totals."""
+    """Combiner that adds rows up and makes the metrics of the totals."""
 
     def __init__(self, model: str, parts: tuple[Part, ...]) -> None:
         self._model, self._parts = model, parts

@@ -1,153 +1,78 @@
-"""TFX's InfraValidator with the container of the model server swapped for a child process."""
+"""The executor of the InfraValidator node."""
 
 from __future__ import annotations
 
-import json
+import itertools
 import tempfile
 import textwrap
-import time
 from typing import Any
 
-import grpc
 import tensorflow as tf
 from absl import logging
 from tfx import types
 from tfx.components.evaluator import constants as evaluator_constants
-from tfx.components.infra_validator import error_types, request_builder, serving_bins
 from tfx.components.infra_validator import executor as tfx_executor
-from tfx.components.infra_validator import types as validator_types
-from tfx.components.util import model_utils
+from tfx.components.util import examples_utils
+from tfx.dsl.components.base import base_executor
 from tfx.dsl.io import fileio
-from tfx.proto import infra_validator_pb2
+from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
-from components.infra_validation.answers import CheckingClient, Expected
-from components.infra_validation.column_requests import column_requests
-from components.infra_validation.errors import BrokenExport
-from components.infra_validation.process import ChildProcessRunner
-from components.ingest.spec import DataSpec
-from components.storage import storage_fault
+from components.files import matching
+from components.infra_validation.process import try_in_child
+from components.infra_validation.verdict import Verdict
+from components.storage import free_space, is_full, storage_fault
 
 CAUSE_FILE = "cause.txt"
-METADATA_FILE = "assets.extra/bigvocab.json"
-_POLL_SECONDS = 0.2
+SPLIT, ROWS = "test", 10
+_ROWS_READ = 10_000
 _BASE_MEMORY_MB = 3_072
 _MEMORY_PER_EXPORT_BYTE = 8
 _CAUSE_CHARACTERS = 600
 
 
-class Executor(tfx_executor.Executor):
-    """Loads the model as TensorFlow Serving does, asks it real rows and reads the answers.
+class NotTried(Exception):
+    """Fault that is not the model's, in one sentence: the node fails, and may be run again."""
 
-    Requests with serialized tf.Examples, retries, and the blessing are TFX's own. The model server is
-    `components.infra_validation.server` in a child process. Signatures of the RequestSpec that take named columns are
-    asked too, and every answer is checked (`answers.check_answer`).
 
-    A model that cannot be loaded or answers wrongly is not blessed; why stands in the log and in `cause.txt` beside
-    `INFRA_NOT_BLESSED`. A fault that is not the model's (no examples) fails the node.
+class Executor(base_executor.BaseExecutor):
+    """Executor that blesses a model if a child process can load it and gets right answers.
+
+    TFX's executor starts a model server in a container, and does not read the answers. The blessing has the files and
+    properties that TFX gives it. The cause of a refusal stands in the log, and in `cause.txt` beside
+    `INFRA_NOT_BLESSED`.
     """
 
-    def _Do(
+    def Do(
         self,
-        model: types.Artifact,
-        examples: types.Artifact | None,
-        blessing: types.Artifact,
-        serving_spec: infra_validator_pb2.ServingSpec,
-        validation_spec: infra_validator_pb2.ValidationSpec,
-        request_spec: infra_validator_pb2.RequestSpec | None,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
     ) -> None:
-        if examples is None or request_spec is None:
-            raise ValueError("the infra validator needs examples and a request_spec: loading alone proves little")
-        self._cause, self._log = "", None
-        self._columns: dict[str, Any] = {}
-        try:
-            serialized = self._split_signatures(self._PrepareModelPath(model, serving_spec), request_spec)
-        except BrokenExport as fault:
-            logging.error("%s", fault)
-            self._cause = str(fault)
-            tfx_executor._mark_not_blessed(blessing)
-        else:
-            super()._Do(model, examples, blessing, serving_spec, validation_spec, serialized)
+        """Run the node: `model` and `examples`, raw rows, give `blessing`.
+
+        Raises:
+            NotTried: The model could not be tried, through no fault of its own: no rows, or a full disk.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        model, examples, blessing = (
+            artifact_utils.get_single_instance(artifacts)
+            for artifacts in (input_dict["model"], input_dict["examples"], output_dict["blessing"])
+        )
         blessing.set_string_custom_property(evaluator_constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, model.uri)
-        if not model_utils.is_infra_validated(blessing):
-            cause = textwrap.shorten(
-                self._cause or "no cause is known: see the log", _CAUSE_CHARACTERS, placeholder=" ..."
-            )
-            text = cause + (f"\n\nThe model server's log ends with:\n{self._log}" if self._log else "") + "\n"
-            with fileio.open(f"{blessing.uri}/{CAUSE_FILE}", "w") as file:
-                file.write(text)
-
-    def _PrepareModelPath(self, model: types.Artifact, serving_spec: infra_validator_pb2.ServingSpec) -> str:
-        del serving_spec  # our server wants no copy in a directory named by a version
-        return path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
-
-    def _split_signatures(
-        self, model_path: str, request_spec: infra_validator_pb2.RequestSpec
-    ) -> infra_validator_pb2.RequestSpec:
-        """Keeps the signatures with named columns, and returns the spec with the others, which TFX's builder can do."""
-        spec = request_spec.tensorflow_serving
-        try:
-            signatures = request_builder._parse_saved_model_signatures(model_path, spec.tag_set, spec.signature_names)
-        except (ValueError, OSError, RuntimeError) as error:
-            raise BrokenExport(f"the export in {model_path} cannot be read: {error}") from error
-        result = infra_validator_pb2.RequestSpec()
-        result.CopyFrom(request_spec)
-        del result.tensorflow_serving.signature_names[:]
-        for name, signature in signatures.items():
-            if _takes_examples(signature):
-                result.tensorflow_serving.signature_names.append(name)
-            else:
-                self._columns[name] = signature
-        if not result.tensorflow_serving.signature_names:
-            raise BrokenExport(f"none of the signatures {sorted(signatures)} takes serialized tf.Examples")
-        return result
-
-    def _ValidateOnce(
-        self,
-        model_path: str,
-        serving_binary: serving_bins.ServingBinary,
-        serving_spec: infra_validator_pb2.ServingSpec,
-        validation_spec: infra_validator_pb2.ValidationSpec,
-        requests: list[validator_types.Request],
-    ) -> None:
-        del serving_binary  # an image; ours is a child process
-        deadline = time.time() + validation_spec.max_loading_time_seconds
-        memory_mb = _BASE_MEMORY_MB + (_MEMORY_PER_EXPORT_BYTE * _size(model_path) >> 20)
-        runner = ChildProcessRunner(model_path, memory_mb=memory_mb)
-        client: CheckingClient | None = None
-        try:
-            runner.Start()
-            runner.WaitUntilRunning(deadline)
-            client = CheckingClient(
-                runner.GetEndpoint(),
-                serving_spec.model_name,
-                _expected(model_path),
-                alive=lambda: runner.exit_status() is None,
-            )
-            client.WaitUntilModelLoaded(deadline, _POLL_SECONDS)  # pyright: ignore[reportArgumentType]
-            rows = [tf.train.Example.FromString(_only_record(request)) for request in requests]
-            for name, signature in self._columns.items():
-                requests = [*requests, *column_requests(serving_spec.model_name, name, signature, rows)]
-            client.SendRequests(requests)
-            logging.info("%d requests were answered well.", len(requests))
-        except error_types.GracefulShutdown:
-            raise
-        except Exception as error:
-            self._cause, self._log = _explain(error, client, runner), runner.GetLogs()
-            # The server writes into the folder for temporary files: a fault of that is not the model's.
-            fault = storage_fault(error, tempfile.gettempdir()) or storage_fault(self._log or "", tempfile.gettempdir())
-            if fault:
-                raise error_types.GracefulShutdown(f"the model could not be tried: {fault}") from error
-            logging.error("%s\nThe model server's log ends with:\n%s", self._cause, self._log)
-            raise
-        finally:
-            if client is not None:
-                client.close()
-            runner.Stop()
+        path = path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
+        cause = _refusal(path, _rows(examples))
+        if cause is None:
+            tfx_executor._mark_blessed(blessing)
+            return
+        logging.error("%s", cause)
+        tfx_executor._mark_not_blessed(blessing)
+        with fileio.open(f"{blessing.uri}/{CAUSE_FILE}", "w") as file:
+            file.write(cause)
 
 
 def read_cause(blessing_uri: str) -> str | None:
-    """Why the infra validator refused a model, in a sentence; None when it did not."""
+    """Return the cause of a refusal, in a sentence; None for a blessed model."""
     path = f"{blessing_uri}/{CAUSE_FILE}"
     if not fileio.exists(path):
         return None
@@ -155,40 +80,43 @@ def read_cause(blessing_uri: str) -> str | None:
         return str(file.read()).splitlines()[0]
 
 
-def _explain(error: BaseException, client: CheckingClient | None, runner: ChildProcessRunner) -> str:
-    status = runner.exit_status()
-    if status is not None:
-        return f"the model server died {f'of signal {-status}' if status < 0 else f'with status {status}'}"
-    if client is not None and client.load_error:
-        return f"the model cannot be loaded: {client.load_error}"
-    while error.__cause__ is not None:
-        error = error.__cause__
-    if isinstance(error, grpc.RpcError):
-        return f"the model does not answer: {error.details()}"  # pyright: ignore[reportAttributeAccessIssue]
-    return str(error)
+def _rows(examples: types.Artifact) -> list[bytes]:
+    """Return serialized tf.Examples, at even distances in the first rows of the split."""
+    files = matching(examples_utils.get_split_file_patterns([examples], SPLIT))
+    records: Any = tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator() if files else []
+    found = list(itertools.islice(records, _ROWS_READ))
+    if not found:
+        raise NotTried(f"the examples have no rows in split '{SPLIT}': {examples.uri}")
+    count = min(ROWS, len(found))
+    return [found[number * len(found) // count] for number in range(count)]
 
 
-def _takes_examples(signature: Any) -> bool:
-    """TFX's rule: one input, a vector of strings."""
-    inputs = list(signature.inputs.values())
-    return len(inputs) == 1 and inputs[0].dtype == tf.string.as_datatype_enum and len(inputs[0].tensor_shape.dim) == 1
+def _refusal(model: str, records: list[bytes]) -> str | None:
+    """Return the cause of a refusal and, after a blank line, the end of the child's log; None if the model is good."""
+    files = [f"{folder}/{name}" for folder, _, names in fileio.walk(model) for name in names]
+    export_bytes = sum(tf.io.gfile.stat(file).length for file in files)
+    memory_mb = _BASE_MEMORY_MB + (_MEMORY_PER_EXPORT_BYTE * export_bytes >> 20)
+    verdict, log = _tried(model, records, memory_mb)
+    if verdict.ok is None:
+        logging.error("%s\n%s", verdict.cause, log)
+        verdict, log = _tried(model, records, memory_mb)
+    if verdict.ok:
+        return None
+    cause = textwrap.shorten(verdict.cause, _CAUSE_CHARACTERS, placeholder=" ...")
+    return f"{cause}\n\nThe log of the process that tried the model ends with:\n{log}\n" if log else f"{cause}\n"
 
 
-def _only_record(request: Any) -> bytes:
-    return tf.make_ndarray(next(iter(request.inputs.values())))[0]
+def _tried(model: str, records: list[bytes], memory_mb: int) -> tuple[Verdict, str]:
+    """Return the verdict and the end of the child's log.
 
-
-def _expected(model_path: str) -> Expected:
-    path = f"{model_path}/{METADATA_FILE}"
-    if not fileio.exists(path):
-        return Expected()
-    with fileio.open(path, "r") as file:
-        about = json.loads(file.read())
-    data = about.get("data")
-    return Expected.of(about.get("top_k"), DataSpec.model_validate(data) if data else None)
-
-
-def _size(directory: str) -> int:
-    """Bytes of all files below a directory."""
-    paths = [f"{folder}/{name}" for folder, _, names in fileio.walk(directory) for name in names]
-    return sum(tf.io.gfile.stat(path).length for path in paths)
+    Raises:
+        NotTried: The child met a fault of the file system.
+    """
+    verdict, log = try_in_child(model, records, memory_mb)
+    fault: object = verdict.cause if verdict.is_of_storage else None
+    if verdict.ok is None:
+        place = tempfile.gettempdir()  # The child writes its verdict and its log there.
+        fault = storage_fault(log, place) or (f"{place} is full: {free_space(place)}" if is_full(place) else None)
+    if fault:
+        raise NotTried(f"the model could not be tried: {fault}")
+    return verdict, log

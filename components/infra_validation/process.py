@@ -1,4 +1,4 @@
-"""Starts, watches and ends the model server of `server.py` as a child process."""
+"""The child process of `trial.py`, as its parent starts, watches and ends it."""
 
 from __future__ import annotations
 
@@ -6,110 +6,56 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
-from tfx.components.infra_validator import error_types
-from tfx.components.infra_validator.model_server_runners import base_runner
+import tensorflow as tf
 
 from components.files import is_remote
+from components.infra_validation import trial
+from components.infra_validation.verdict import Verdict
 
+SECONDS = 300.0
+"""The child must start, load the model and get its answers in this time."""
 _ROOT = Path(__file__).resolve().parents[2]
-_POLL_SECONDS = 0.05
-_STOP_SECONDS = 5.0
 _LOG_TAIL_BYTES = 16_384
 
 
-class ChildProcessRunner(base_runner.BaseModelServerRunner):
-    """A model server in a child process of its own, in place of a container.
+def try_in_child(model: str, records: Sequence[bytes], memory_mb: int) -> tuple[Verdict, str]:
+    """Return a child's verdict on a model and the end of its log.
+
+    The verdict is undecided, with a cause, if the child died or took too long.
 
     Args:
-        model_path: directory of the SavedModel, on a file system that the child sees.
-        threads: threads of the child's session.
-        memory_mb: most private memory of the child in MiB; 0: no limit. A model that eats more fails, not the machine.
+        model: Directory of the SavedModel, on a file system that the child sees.
+        records: Serialized tf.Examples to ask; at least one.
+        memory_mb: Most private memory of the child in MiB.
     """
-
-    def __init__(self, model_path: str, threads: int = 1, memory_mb: int = 0) -> None:
-        self._model_path = model_path
-        self._threads = threads
-        self._memory_mb = memory_mb
-        self._directory: tempfile.TemporaryDirectory[str] | None = None
-        self._process: subprocess.Popen[bytes] | None = None
-        self._port: int | None = None
-
-    def __repr__(self) -> str:
-        return f"ChildProcessRunner({self._model_path})"
-
-    def GetEndpoint(self) -> str:
-        """`host:port`. Raises AssertionError before the server runs."""
-        assert self._port is not None, "the model server does not run yet"
-        return f"127.0.0.1:{self._port}"
-
-    def Start(self) -> None:
-        """Starts the child and returns at once."""
-        assert self._process is None, "a runner starts one server"
-        self._directory = tempfile.TemporaryDirectory(prefix="bigvocab-model-server-")
-        command = [sys.executable, "-m", "components.infra_validation.server"]
-        model = self._model_path if is_remote(self._model_path) else str(Path(self._model_path).resolve())
-        command += ["--model", model, "--port-file", str(self._port_file)]
-        command += ["--threads", str(self._threads), "--memory-mb", str(self._memory_mb)]
-        path = os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-        # No GPU for the child: the process that trained may still hold all of its memory.
-        environment = {**os.environ, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "1"}
-        with self._log_file.open("wb") as log:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, env=environment
-            )
-
-    def WaitUntilRunning(self, deadline: float) -> None:
-        """Returns when the server listens; the model may still be loading.
-
-        Args:
-            deadline: seconds since the epoch.
-
-        Raises:
-            JobAborted: the child ended.
-            DeadlineExceeded: the deadline passed.
-        """
-        assert self._process is not None, "Start() first"
-        while time.time() < deadline:
-            if self._port_file.exists():
-                self._port = int(self._port_file.read_text(encoding="utf-8"))
-                return
-            if self._process.poll() is not None:
-                raise error_types.JobAborted(f"the model server ended with {self._process.returncode} at its start")
-            time.sleep(_POLL_SECONDS)
-        raise error_types.DeadlineExceeded("the model server did not start in time")
-
-    def Stop(self) -> None:
-        """Ends the child and waits for its end. Raises nothing, may be called at any time."""
-        if self._process is not None:
-            assert self._process.stdin is not None
-            self._process.stdin.close()
+    with tempfile.TemporaryDirectory(prefix="bigvocab-infra-validation-") as folder:
+        rows, verdict, log = (Path(folder, name) for name in ("rows", "verdict", "log"))
+        with tf.io.TFRecordWriter(str(rows)) as writer:
+            for record in records:
+                writer.write(record)
+        with log.open("wb") as file, start(model, rows, verdict, memory_mb, file) as process:
             try:
-                self._process.wait(_STOP_SECONDS)
+                code = process.wait(SECONDS)
+                end = f"ended by signal {-code}" if code < 0 else f"ended with status {code}"
             except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-        if self._directory is not None:
-            self._directory.cleanup()
+                end = f"took longer than {SECONDS:g} s"
+            finally:
+                process.kill()
+        found = Verdict.read(verdict)
+        if found.ok is None:
+            found = found.model_copy(update={"cause": f"{found.step}: the process that tries the model {end}"})
+        return found, log.read_bytes()[-_LOG_TAIL_BYTES:].decode("utf-8", errors="replace")
 
-    def GetLogs(self) -> str | None:
-        """The end of what the child has printed."""
-        if self._directory is None or not self._log_file.exists():
-            return None
-        return self._log_file.read_bytes()[-_LOG_TAIL_BYTES:].decode("utf-8", errors="replace")
 
-    def exit_status(self) -> int | None:
-        """How the child ended (negative: the signal), or None while it runs."""
-        return None if self._process is None else self._process.poll()
-
-    @property
-    def _port_file(self) -> Path:
-        assert self._directory is not None
-        return Path(self._directory.name, "port")
-
-    @property
-    def _log_file(self) -> Path:
-        assert self._directory is not None
-        return Path(self._directory.name, "log")
+def start(model: str, rows: Path, verdict: Path, memory_mb: int, log: BinaryIO) -> subprocess.Popen[bytes]:
+    """Start a child process that tries a model, for the arguments of `trial.main`; its output goes into `log`."""
+    model = model if is_remote(model) else str(Path(model).resolve())
+    command = [sys.executable, "-m", trial.__name__, model, str(rows), str(verdict), str(memory_mb)]
+    path = os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    # No GPU for the child: the process that trained may still hold all of its memory.
+    environment = {**os.environ, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "1"}
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, env=environment)

@@ -1,42 +1,41 @@
-"""Checks of the files before any row is read: can they be read, and do they have the columns that are needed?"""
+"""Check of the files before any row is read: they can be opened, and have the columns that are needed."""
 
 from __future__ import annotations
 
 from collections import Counter
 
-import pyarrow.parquet as pq
-
 from components.ingest.errors import BrokenFile, IngestError, nearest
-from components.ingest.formats import check_text, open_source
-from components.ingest.readers import SOTU_COLUMNS, csv_header
 from components.ingest.rows import columns_read
+from components.ingest.sources.registry import source_of
 from components.ingest.spec import DataSpec
 
 
 def check_columns(data: DataSpec, files: list[str]) -> None:
     """Compare the configuration with the columns of the files, where these say what columns they have.
 
-    JSON Lines and TFRecord have columns by row; they are checked while they are read.
+    Rows that have columns of their own, as in JSON Lines, are checked while they are read.
 
     Args:
         data: The configuration.
         files: The source's files.
 
     Raises:
-        IngestError: A file is not what the configuration says, or damaged at its start; a column is missing, or a
-            column that is used stands twice. All of it at once, each with its file and the nearest column there is.
+        IngestError: A file is not of the kind that the configuration says, or damaged at its start; a column is
+            missing, or a column that is used stands twice. All faults at once, each with its file and the nearest
+            column.
     """
+    source = source_of(data.source)
     wanted = columns_read(data)
     faults: list[str] = []
     for file in files:
         try:
-            columns = _columns(file, data)
+            columns = source.columns(file, wanted)
         except BrokenFile as error:
             faults.append(str(error))
             continue
         if columns is None:
             continue
-        where = "the default corpus" if data.source.kind == "sotu" else file
+        where = source.label(file)
         named = [column for column in columns if column]
         faults += [f"{where}: no column '{name}'{nearest(name, named)}" for name in wanted if name not in columns]
         counted = Counter(columns)
@@ -49,25 +48,3 @@ def check_columns(data: DataSpec, files: list[str]) -> None:
         faults = list(dict.fromkeys(faults))
         more = f"\n... and {len(faults) - 20} more" if len(faults) > 20 else ""
         raise IngestError("\n".join(faults[:20]) + more)
-
-
-def _columns(file: str, data: DataSpec) -> list[str] | None:
-    """The columns of a file; None if each row has its own, or if the file is empty."""
-    kind = data.source.kind
-    if kind == "sotu":
-        return list(SOTU_COLUMNS)
-    if kind == "parquet":
-        return _parquet_columns(file)
-    if kind == "tfrecord" or not check_text(file):
-        return None
-    if kind == "csv":
-        return csv_header(file, data.source) or None
-    return [data.inputs[0], "file"] if kind == "text" else None
-
-
-def _parquet_columns(file: str) -> list[str]:
-    try:
-        with open_source(file, unpack=False) as stream:
-            return pq.ParquetFile(stream).schema_arrow.names
-    except Exception as error:  # pyarrow's errors share no base below Exception
-        raise BrokenFile(f"{file}: cannot be read as Parquet: {error}") from error

@@ -10,16 +10,16 @@ from tfx.proto import example_gen_pb2, range_config_pb2
 
 from components.ingest.driver import Driver
 from components.ingest.executor import SPLITS, Executor
-from components.ingest.files import base_and_pattern
 from components.ingest.properties import pack
+from components.ingest.sources.registry import source_of
 from components.ingest.spec import DataSpec
 
 
 class IngestExampleGen(FileBasedExampleGen):
-    """Reads text, CSV, JSON Lines, Parquet or TFRecord into tokenised tf.Examples in splits train, eval and test.
+    """Component that reads a source into tokenized tf.Examples, in splits train, eval and test.
 
     Component `outputs` contains:
-     - `examples`: Channel of type `standard_artifacts.Examples`, gzip TFRecord. Beside the splits the artefact's folder
+     - `examples`: Channel of type `standard_artifacts.Examples`, gzip TFRecord. Beside the splits the artifact's folder
        holds `counts.json` and `dead_letters.jsonl`.
     """
 
@@ -28,15 +28,15 @@ class IngestExampleGen(FileBasedExampleGen):
 
 
 def example_gen(data: DataSpec, root_of_config: Path, code: str, span: int | None = None) -> IngestExampleGen:
-    """The ingestion node of a pipeline.
+    """Return the ingestion node of a pipeline.
 
     Args:
-        data: where rows come from and what their columns mean.
-        root_of_config: the folder that a relative `data.source.path` starts from.
-        code: a fingerprint of the code of this package: a part of the cache key.
-        span: which span of the source; None where it has none, or the newest.
+        data: Configuration of the source and of the columns.
+        root_of_config: Folder that a relative `data.source.path` starts from.
+        code: Fingerprint of the code that reads: a part of the cache key.
+        span: Number of a span of the source; None where it has none, or for the newest.
     """
-    base, pattern = base_and_pattern(data.source, root_of_config)
+    base, pattern = source_of(data.source).place(root_of_config)
     shares = data.splits.model_dump()
     return IngestExampleGen(
         input_base=base,

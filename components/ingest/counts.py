@@ -1,4 +1,4 @@
-"""What ingestion counted, and whether it is good enough."""
+"""Counts of an ingestion, and the check that they are good enough."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, astuple, dataclass, field
 from typing import Any
 
-from components.files import write_whole
+from components.files import read_text, write_whole
 from components.ingest.errors import IngestError, RowError, nearest
-from components.ingest.ranges import Range
-from components.ingest.readers import Lines
+from components.ingest.sources.base import Lines, Range
 from components.ingest.spec import DataSpec
 
 COUNTS_FILE = "counts.json"
@@ -19,6 +18,11 @@ FILES_FILE = "files.jsonl"
 DEAD_LETTERS_FILE = "dead_letters.jsonl"
 _SURELY = 20
 """Rows that a split should have: if it has none, that is no chance."""
+
+
+def read_counts(uri: str) -> dict[str, Any]:
+    """Return the counts that `Counts.write` left in a folder of examples."""
+    return json.loads(read_text(f"{uri}/{COUNTS_FILE}"))
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Faults of the user's data, told without a trace."""
+"""Faults of the user's data, shown without a trace."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from components.spelling import did_you_mean
 
 
 class IngestError(ValueError):
-    """The data cannot be ingested: the message names the file, the column and the nearest right spelling."""
+    """Fault of the data: the message names the file, the column and the nearest right spelling."""
 
 
 class BrokenFile(IngestError):
-    """A file of the source that cannot be read to its end: the message names the file, the place and what to do."""
+    """Fault of a file that cannot be read to its end: the message names the file, the place and the way out."""
 
 
 class RowError(ValueError):
-    """One row cannot be used.
+    """Fault of one row, which cannot be used.
 
     Attributes:
-        kind: what is wrong, the same words for all rows with this fault; bad rows are counted by it.
-        reason: what is wrong with this row.
+        kind: Name of the fault, the same for all rows that have it; bad rows are counted by it.
+        reason: Description of the fault in this row.
     """
 
     def __init__(self, kind: str, reason: str) -> None:
@@ -33,11 +33,11 @@ class RowError(ValueError):
 
 
 class ShortRow(ValueError):
-    """A row without enough tokens for one example: no fault of the data, the row is left out."""
+    """Row without enough tokens for one example. It is not a fault of the data: the row is left out."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?` for the nearest known name, then the known names; empty without any."""
+    """Return `; did you mean 'x'?` for the nearest known name, and the known names; nothing if none is known."""
     known = sorted(known)
     if not known:
         return ""

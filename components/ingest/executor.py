@@ -26,15 +26,13 @@ from tfx.types import artifact_utils, standard_component_specs
 from components.ingest.columns import check_columns
 from components.ingest.counts import Counts
 from components.ingest.errors import IngestError
-from components.ingest.files import list_files
-from components.ingest.formats import may_be_packed
 from components.ingest.part import SPLITS, PartReader, Piece, Shard, examples_of
 from components.ingest.properties import unpack
-from components.ingest.ranges import RANGE_BYTES, Range, ranges
+from components.ingest.sources.base import RANGE_BYTES, Range, SourceSpec
+from components.ingest.sources.registry import source_of
 from components.ingest.spec import DataSpec
 
 _SHARD_BYTES = 8 << 20
-_UNPACKED = 4  # a packed file is taken to hold so many times its size
 _MOST = 1000
 """Files of a split, and ranges of a source, about: each range has a piece of each file."""
 _ENOUGH_FOR_PROCESSES = 4 << 20
@@ -42,7 +40,7 @@ _UNFINISHED = "unfinished"
 
 
 class Executor(BaseBeamExecutor):
-    """Reads the source, splits by row hash, and writes gzip TFRecord.
+    """Executor that reads the source, splits by row hash, and writes gzip TFRecord.
 
     Beam sees parts of the source and pieces of files, not single rows: at a few microseconds a row, Beam's own work per
     element would be the larger part. The stock executor's split and writer work on single rows, hence this one beside
@@ -61,14 +59,15 @@ class Executor(BaseBeamExecutor):
         """Write the splits of the examples artifact, and `counts.json`, `files.jsonl` and `dead_letters.jsonl`.
 
         Raises:
-            IngestError: the data is not fit for training: see `check_columns` and `Counts.check`. As TFX removes the
-                outputs of a failed node, the counts and dead letters then lie in `<uri of the artefact>-failed/`.
+            IngestError: The data is not fit for training: see `check_columns` and `Counts.check`. As TFX removes the
+                outputs of a failed node, the counts and dead letters then lie in `<uri of the artifact>-failed/`.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         data = unpack(exec_properties)
         config = json_format.Parse(exec_properties[standard_component_specs.INPUT_CONFIG_KEY], example_gen_pb2.Input())
         base = exec_properties[standard_component_specs.INPUT_BASE_KEY]
-        files = list_files(data.source.kind, base, config.splits[0].pattern)
+        source = source_of(data.source)
+        files = source.files(base, config.splits[0].pattern)
         check_columns(data, files)
 
         artifact = artifact_utils.get_single_instance(output_dict[standard_component_specs.EXAMPLES_KEY])
@@ -76,7 +75,7 @@ class Executor(BaseBeamExecutor):
         examples_utils.set_payload_format(artifact, example_gen_pb2.FORMAT_TF_EXAMPLE)
         examples_utils.set_file_format(artifact, "tfrecords_gzip")
 
-        size = _text_bytes(files)
+        size = source.size(files)
         shards = _shards(data, size)
         unfinished = f"{artifact.uri}/{_UNFINISHED}"
         held, written = f"{unfinished}/counts.pickle", f"{unfinished}/written.pickle"
@@ -87,7 +86,7 @@ class Executor(BaseBeamExecutor):
             ranges_of_files = (
                 pipeline
                 | "Files" >> beam.Create(files)
-                | "Ranges" >> beam.FlatMap(ranges, data.source, max(RANGE_BYTES, size // _MOST))
+                | "Ranges" >> beam.FlatMap(_ranges, data.source, max(RANGE_BYTES, size // _MOST))
             )
             # Beam's local runner works in one process; elsewhere the engine spreads the ranges.
             lists = (
@@ -147,7 +146,7 @@ class _ReadParts(beam.DoFn):
 
 
 class _WriteShard(beam.DoFn):
-    """((split, shard, shards), pieces) -> one file, which is there whole or not at all; (split, number of examples)."""
+    """((split, shard, shards), pieces) -> one whole file or none; (split, number of examples)."""
 
     def __init__(self, uri: str) -> None:
         self._uri = uri
@@ -167,13 +166,12 @@ class _WriteShard(beam.DoFn):
         yield split, len(examples)
 
 
-def _text_bytes(files: list[str]) -> int:
-    """Estimate the bytes of the source's text, unpacked."""
-    return sum(fileio.stat(f).length * (_UNPACKED if may_be_packed(f) else 1) for f in files)
+def _ranges(file: str, source: SourceSpec, size: int) -> Iterator[Range]:
+    return source_of(source).ranges(file, size)
 
 
 def _shards(data: DataSpec, size: int) -> dict[str, int]:
-    """How many files each split gets: about `_SHARD_BYTES` of the source's text to a file, and not too many files."""
+    """Return the number of files of each split: about `_SHARD_BYTES` of text to a file, and not too many files."""
     shares = data.splits.model_dump()
     shard = max(_SHARD_BYTES, size // _MOST) * sum(shares.values())
     return {split: max(1, math.ceil(size * data.share * shares[split] / shard)) for split in SPLITS}

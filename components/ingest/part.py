@@ -1,4 +1,4 @@
-"""Reads a part of the source into sorted pieces of the files that will be written.
+"""Reading of a part of the source into sorted pieces of the files that will be written.
 
 Imports neither TensorFlow, TFX nor Beam: processes that are started to read wait for none of them.
 """
@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from components.files import open_bytes
 from components.ingest.counts import Counts, FileCounts
 from components.ingest.errors import BrokenFile, RowError, ShortRow
-from components.ingest.ranges import Range
-from components.ingest.readers import Lines, read
 from components.ingest.rows import HASH_BYTES, RowReader, columns_read, row_hash
+from components.ingest.sources.base import Lines, Range
+from components.ingest.sources.registry import source_of
 from components.ingest.spec import DataSpec
 from components.ingest.wire import serialize
 
@@ -34,15 +34,15 @@ Piece = tuple[str, int, int]
 
 
 class PartReader:
-    """Reads rows, and puts them where they will be written from.
+    """Reader of rows, which puts them where they will be written from.
 
     A row's split, shard and place in the shard follow from its hash. The records wait in files, sorted by shard and
     hash, so memory use does not grow with the number of rows.
 
     Args:
-        data: what the columns mean.
-        shards: how many files each split gets.
-        folder: of the files in which the records wait; is there.
+        data: Configuration of the source and of the columns.
+        shards: Number of files of each split.
+        folder: An existing folder for the files in which the records wait.
     """
 
     def __init__(self, data: DataSpec, shards: dict[str, int], folder: str) -> None:
@@ -70,13 +70,13 @@ class PartReader:
         return counts, pieces
 
     def _records(self, part: Range, counts: Counts, lines: Lines) -> Iterator[dict[Shard, list[Record]]]:
-        """The records of a part by shard, as many at a time as are held in memory."""
+        """Yield the records of a part by shard, as many at a time as are held in memory."""
         data, keep = self._data, self._data.bad_rows_kept
         columns_of_row = RowReader(data)
         file = counts.files[part.path] = FileCounts()
         held: dict[Shard, list[Record]] = {}
         size = 0
-        for line, row in read(part, data, lines):
+        for line, row in source_of(data.source).rows(part, columns_read(data), lines):
             file.read += 1
             if isinstance(row, RowError):
                 file.bad += 1
@@ -131,7 +131,7 @@ class PartReader:
 
 
 def examples_of(pieces: list[Piece]) -> list[bytes]:
-    """The serialized Examples of a shard, in the order of their hashes."""
+    """Return the serialized Examples of a shard, in the order of their hashes."""
     records: list[Record] = []
     for path, start, size in sorted(pieces):
         with open_bytes(path) as file:

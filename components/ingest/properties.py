@@ -1,4 +1,4 @@
-"""The configuration as an execution property of the node, so that it is part of the cache key."""
+"""Configuration as an execution property of the node: a part of the cache key."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from components.ingest.spec import DataSpec
 
 
 def pack(data: DataSpec, code: str) -> example_gen_pb2.CustomConfig:
-    """The configuration in the form that ExampleGen takes.
+    """Return the configuration in the form that ExampleGen takes.
 
     Args:
-        data: the configuration.
-        code: a fingerprint of the code that reads the data: another one, and the cached output is not used.
+        data: Configuration of the source and of the columns.
+        code: Fingerprint of the code that reads the data. Cached output of other code is not used.
     """
     struct = struct_pb2.Struct()
     struct.update({"data": data.model_dump_json(), "code": code})
@@ -26,7 +26,7 @@ def pack(data: DataSpec, code: str) -> example_gen_pb2.CustomConfig:
 
 
 def unpack(exec_properties: dict[str, Any]) -> DataSpec:
-    """The configuration from a node's execution properties."""
+    """Return the configuration from a node's execution properties."""
     config = example_gen_pb2.CustomConfig()
     json_format.Parse(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY], config)
     struct = struct_pb2.Struct()

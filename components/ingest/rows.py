@@ -1,4 +1,4 @@
-"""From a user's row to the columns of an Example."""
+"""Columns of an Example, from a user's row."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ _FLOAT32_MAX = 3.4028234663852886e38
 
 
 def columns_of(data: DataSpec) -> list[str]:
-    """All columns of an Example, each once: inputs, label, features, targets, slices."""
+    """Return all columns of an Example, each once: inputs, label, features, targets, slices."""
     names = [*data.inputs, *([data.label] if data.label else []), *data.features, *data.targets, *data.slices]
     return list(dict.fromkeys(names))
 
 
 def columns_read(data: DataSpec) -> list[str]:
-    """All columns that are read: those, and the ones that only decide the split."""
+    """Return all columns that are read: those of an Example, and those that only decide the split."""
     return list(dict.fromkeys([*columns_of(data), *data.split_by]))
 
 
 class RowReader:
-    """Turns rows into columns, as the configuration declares them.
+    """Reader of rows, which gives the columns that the configuration declares.
 
     Args:
-        data: what the columns mean.
+        data: Configuration of the columns.
         labelled: False for rows to predict from: no label and no target is asked for, and in shape `sequence` one token
             is enough.
     """
@@ -50,11 +50,11 @@ class RowReader:
         self._categories += [name for name in dict.fromkeys(data.slices) if name not in taken]
 
     def __call__(self, row: Mapping[str, Any]) -> Columns:
-        """The columns of one row.
+        """Return the columns of one row.
 
         Raises:
-            RowError: a value is missing or of a wrong type.
-            ShortRow: the row has too few tokens for an example.
+            RowError: A value is missing or of a wrong type.
+            ShortRow: The row has too few tokens for an example.
         """
         columns: Columns = {}
         total = 0
@@ -106,34 +106,37 @@ class RowReader:
 
 
 def row_to_columns(row: Mapping[str, Any], data: DataSpec) -> Columns:
-    """The columns of a row to predict from; no label is asked for.
+    """Return the columns of a row to predict from; no label is asked for.
 
     Args:
-        row: column name to value, as parsed from JSON: text, a number, or a list of tokens with tokenizer `none`.
+        row: Column name to value, as parsed from JSON: text, a number, or a list of tokens with tokenizer `none`.
             Features may be left out: they count as missing.
-        data: what the columns mean.
+        data: Configuration of the columns.
 
     Raises:
-        RowError: an input column is missing, or a value is of a wrong type.
-        ShortRow: the row holds no token.
+        RowError: An input column is missing, or a value is of a wrong type.
+        ShortRow: The row holds no token.
     """
     return RowReader(data, labelled=False)(row)
 
 
 def row_hash(columns: Columns, data: DataSpec, row: Mapping[str, Any]) -> bytes:
-    """`HASH_BYTES` bytes that depend on what decides the split alone: rows that are equal in it share a split.
+    """Return a hash of the values that decide a row's split: rows that are equal in them share a split.
 
     A paragraph that was read twice, in other years, must not be in two splits: of a sequence the tokens decide. Among
     labelled rows equal pairs of inputs and label are frequent, each an observation of its own: there all columns
     decide, as in TFX's own split by hash.
 
     Args:
-        columns: of the row.
-        data: what the columns mean.
-        row: the row as it was read.
+        columns: Columns of the row.
+        data: Configuration of the columns.
+        row: The row as it was read.
+
+    Returns:
+        `HASH_BYTES` bytes.
 
     Raises:
-        RowError: a column of `data.split_by` is missing, or a text cannot be written as UTF-8.
+        RowError: A column of `data.split_by` is missing, or a text cannot be written as UTF-8.
     """
     parts: list[str] = []
     if data.split_by:

@@ -1,68 +1,87 @@
-"""Spans of a source: parts of its rows that come one after the other, such as days or decades.
-
-A path says where the number of a span stands: `clicks/day-{SPAN:3}/*.csv`. The placeholders are those of TFX's
-ExampleGen.
-"""
+"""Spans of a source: parts of its rows that come one after the other, such as days or decades."""
 
 from __future__ import annotations
 
-import datetime
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
 
+from components.ingest.errors import IngestError
+from components.ingest.sources import placeholders
+from components.ingest.sources.base import SourceSpec
+from components.ingest.sources.registry import source_of
 from components.spelling import did_you_mean
 
-if TYPE_CHECKING:
-    from components.ingest.spec import SourceSpec
-
-DECADES = "speeches/{SPAN:3}*.txt"
-"""The default corpus by decade: a file's name begins with the year."""
-_DATE = ("YYYY", "MM", "DD")
-_NAMES = ("SPAN", "VERSION", *_DATE)
-_PLACEHOLDER = re.compile(rf"\{{({'|'.join(_NAMES)})(?::(\d+))?\}}")
-_EPOCH = datetime.date(1970, 1, 1)
+_SHOWN = 40
 
 
 def has_spans(source: SourceSpec) -> bool:
-    """Whether the rows come in spans."""
-    return source.spans is not None or bool(source.path and _found(source.path) & {"SPAN", *_DATE})
-
-
-def by_date(source: SourceSpec) -> bool:
-    """Whether a span is a day: its number counts days from 1970-01-01, as in TFX."""
-    return bool(source.path and "YYYY" in _found(source.path))
+    """Return whether the rows come in spans."""
+    return source_of(source).has_spans
 
 
 def name_of(source: SourceSpec, span: int) -> str:
-    """What people call a span: `1940s`, `2026-11-22`, or its number."""
-    if source.spans == "decades":
-        return f"{span}0s"
-    return str(_EPOCH + datetime.timedelta(span)) if by_date(source) else str(span)
+    """Return the name of a span for people: `1940s`, `2026-11-22`, or its number."""
+    return source_of(source).span_name(span)
 
 
-def every(path: str) -> str:
-    """The glob pattern of the files of all spans and versions."""
-    return _PLACEHOLDER.sub("*", path)
+def spans_there(source: SourceSpec, root: Path) -> list[int]:
+    """Return the numbers of all spans that have a file, ascending.
+
+    Args:
+        source: A source with spans.
+        root: Folder that a relative path starts from.
+
+    Raises:
+        IngestError: There is none, or a number is written with more zeros than the path says.
+    """
+    # Not above: TFX takes seconds to load, and most of what is asked about spans needs none of it.
+    from tfx.components.example_gen import utils
+    from tfx.dsl.io import fileio
+    from tfx.proto import example_gen_pb2
+
+    base, pattern = source_of(source).place(root)
+    base = source_of(source).folder(base)
+    split = example_gen_pb2.Input.Split(name="all", pattern=pattern)
+    kinds = utils.verify_split_pattern_specs(split)
+    # TFX's own reading of a pattern, which is also what its driver goes by; it shows the latest span alone.
+    glob, regex = utils._create_matching_glob_and_regex(base, split, *kinds, None)
+    found: set[int] = set()
+    for file in sorted(map(str, fileio.glob(glob))):
+        try:
+            tokens, span, *_ = utils._find_matched_span_version_from_path(file, regex, *kinds)
+        except ValueError:  # Another file that stands where a span could: its name holds no number.
+            continue
+        if tokens is None or span is None:
+            continue
+        if kinds[0] and ":" not in re.findall(r"\{SPAN[^}]*\}", pattern)[0] and tokens[0] != str(span):
+            raise IngestError(
+                f"data.source.path: span {span} is written '{tokens[0]}' in {file}: say how wide the number is, as "
+                f"{{SPAN:{len(tokens[0])}}}"
+            )
+        found.add(span)
+    if not found:
+        raise IngestError(f"data.source.path: no span is there: nothing matches {base}/{placeholders.every(pattern)}")
+    return sorted(found)
 
 
-def placeholder_faults(path: str) -> list[str]:
-    """What is wrong with the placeholders of a path, a sentence each."""
-    faults = [
-        f"unknown placeholder {{{word}}}{near}"
-        for word in re.findall(r"\{(\w+)(?::\d*)?\}", path)
-        if word not in _NAMES and (near := did_you_mean(word.upper(), _NAMES))
-    ]
-    names = [match[1] for match in _PLACEHOLDER.finditer(path)]
-    dates = [name for name in names if name in _DATE]
-    faults += [f"{{{name}}} stands more than once" for name in _NAMES if names.count(name) > 1]
-    if dates and set(dates) != set(_DATE):
-        faults.append("a date has all of {YYYY}, {MM} and {DD}")
-    if dates and "SPAN" in names:
-        faults.append("spans are either numbers, {SPAN}, or days, {YYYY}, {MM} and {DD}")
-    if "VERSION" in names and not dates and "SPAN" not in names:
-        faults.append("{VERSION} is of a span: {SPAN}, or {YYYY}, {MM} and {DD}, are missing")
-    return faults
+def spans_up_to(newest: int | str | None, source: SourceSpec, there: list[int]) -> list[int]:
+    """Return the spans up to a span, ascending; that span is the last one.
 
+    Args:
+        newest: Its number or name; None is the newest that is there.
+        source: A source with spans.
+        there: Spans that have files, ascending.
 
-def _found(path: str) -> set[str]:
-    return {match[1] for match in _PLACEHOLDER.finditer(path)}
+    Raises:
+        IngestError: It is not there; the message names those that are, and the nearest.
+    """
+    if newest is None:
+        return there
+    by_name: Mapping[str, int] = {str(s): s for s in there} | {name_of(source, s): s for s in there}
+    if str(newest) not in by_name:
+        names = [name_of(source, span) for span in there]
+        near = did_you_mean(str(newest), by_name)
+        shown = [f"{len(names) - _SHOWN} older ones", *names[-_SHOWN:]] if len(names) > _SHOWN else names
+        raise IngestError(f"data.span: there is no span {newest}{near} (there are: {', '.join(shown)})")
+    return [span for span in there if span <= by_name[str(newest)]]

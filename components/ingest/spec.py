@@ -1,21 +1,20 @@
-"""Where rows come from, and what their columns mean."""
+"""Configuration of the data: the source of rows, and the meaning of their columns."""
 
 from __future__ import annotations
 
 import datetime
-import re
 from collections.abc import Iterable
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from components.ingest.spans import has_spans, placeholder_faults
+from components.ingest.sources.base import SourceSpec as SourceSpec
+from components.ingest.sources.registry import AnySource, source_of
 from components.names import OWN, argument
 from components.spec import Spec
 
 Shape = Literal["sequence", "labelled"]
 LabelKind = Literal["class", "number"]
-SourceKind = Literal["sotu", "text", "csv", "jsonl", "parquet", "tfrecord"]
 Tokenizer = Literal["words", "whitespace", "characters", "none"]
 
 RESERVED_OUTPUTS = ("labels", "probabilities", "value", "values")
@@ -24,41 +23,8 @@ PROBABILITY = "_probability"
 """After the name of a category target: its probability, in an answer."""
 
 
-class SourceSpec(Spec):
-    kind: SourceKind
-    """`sotu` is the default corpus, installed with BigVocab; the other kinds read files."""
-    path: str | None = None
-    """A file, a folder or a glob pattern. Relative paths are relative to the configuration file. `{SPAN}`, or `{YYYY}`,
-    `{MM}` and `{DD}`, stand for the number or the day of a span, as in `clicks/day-{SPAN:3}/*.csv`, where it has three
-    digits; beside them `{VERSION}`, of which the newest is read."""
-    spans: Literal["decades"] | None = None
-    """`sotu` only: the speeches of a decade are a span; its number is 194 for 1940 to 1949."""
-    quote: Literal["double", "none"] | None = None
-    """`csv` only. `double`: a cell may be quoted, and two quotes in it stand for one. `none`: a quote is an ordinary
-    character. Unset: `double`, but in a `.tsv` file a quoted cell must end on its line."""
-    escape: str | None = None
-    r"""`csv` only: a character, such as `\`, that makes a quote behind it a part of the quoted cell, as Spark writes
-    it. With `quote: none`, it makes a delimiter or a line end behind it a part of the cell, as databases write it."""
-
-    @model_validator(mode="after")
-    def _path_where_needed(self) -> Self:
-        if self.kind == "sotu" and self.path is not None:
-            raise ValueError("source.path is not used with kind 'sotu': remove it")
-        if self.kind != "sotu" and not self.path:
-            raise ValueError(f"source.path is needed with kind '{self.kind}'")
-        if self.kind != "sotu" and self.spans is not None:
-            raise ValueError("source.spans is of kind 'sotu': write {SPAN} into source.path")
-        if self.kind != "csv" and (self.quote or self.escape):
-            raise ValueError(f"source.quote and source.escape are of kind 'csv', not '{self.kind}': remove them")
-        if self.escape is not None and (not re.fullmatch(r"[!-/:-@\[-`{-~]", self.escape) or self.escape in '",'):
-            raise ValueError(f"source.escape: {self.escape!r} cannot be one: write a character such as '\\'")
-        if faults := placeholder_faults(self.path or ""):
-            raise ValueError(f"source.path: {'; '.join(faults)}")
-        return self
-
-
 class FeatureSpec(Spec):
-    """A column that joins the projected inputs, or a further target."""
+    """Column that joins the projected inputs, or a further target."""
 
     kind: Literal["number", "category"]
     top: int = Field(default=1_000, ge=1)
@@ -76,7 +42,7 @@ class SplitSpec(Spec):
 class DataSpec(Spec):
     shape: Shape
     """`sequence`: every token after the first is a label. `labelled`: a row has inputs and one label."""
-    source: SourceSpec
+    source: AnySource
     window: int | None = Field(default=None, ge=1)
     """Of a source with spans: how many of the newest train together. None: all."""
     span: int | str | None = None
@@ -114,13 +80,13 @@ class DataSpec(Spec):
     @field_validator("span", mode="before")
     @classmethod
     def _day(cls, value: Any) -> Any:
-        """YAML reads 2026-11-22 as a date."""
+        """Return a day as text: YAML reads 2026-11-22 as a date."""
         return str(value) if isinstance(value, datetime.date) else value
 
     @model_validator(mode="after")
     def _columns_fit_shape(self) -> Self:
         faults = []
-        if not has_spans(self.source):
+        if not source_of(self.source).has_spans:
             faults += [
                 f"data.{key}: the source has no spans: {{SPAN}} in data.source.path, or data.source.spans, makes some"
                 for key in ("window", "span")
@@ -147,7 +113,7 @@ class DataSpec(Spec):
 
 
 def _targets_refused(data: DataSpec) -> list[str]:
-    """What stands against the further targets: other uses of their columns, and names that an answer has already."""
+    """Return the faults of further targets: other uses of their columns, and names that an answer has already."""
     uses = {
         **dict.fromkeys(data.features, "a feature"),
         **dict.fromkeys(data.inputs, "an input"),

@@ -1,4 +1,4 @@
-"""From text to tokens."""
+"""Tokenizers: from text to tokens."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _WORDS = regex.compile(
 
 
 def tokenize(text: str, tokenizer: Tokenizer, lowercase: bool) -> list[str]:
-    """Cuts a text into tokens.
+    """Cut a text into tokens.
 
-    The text is brought to Unicode's composed form (NFC) first, so that the same letter is the same token however it was
-    typed. `none` alters nothing, neither form nor case: its values are often identifiers.
+    Unicode's composed form (NFC) of the text is cut, so that the same letter is the same token in any form. `none`
+    alters neither form nor case: its values are often identifiers.
 
     Args:
-        text: any text.
+        text: Any text.
         tokenizer: `words`: words (apostrophes inside included), runs of digits, single signs of punctuation.
-            `whitespace`: what stands between white space. `characters`: single characters, white space as one space.
+            `whitespace`: the parts between white space. `characters`: single characters, white space as one space.
             `none`: the text is one token.
-        lowercase: lower-case the text first.
+        lowercase: Whether the text is lower-cased first.
 
     Returns:
         The tokens in order; none for an empty text.

@@ -1,4 +1,4 @@
-"""Which spans train together."""
+"""Choice of the spans that train together."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ _Key = TypeVar("_Key")
 
 
 class Window(resolver.ResolverStrategy):
-    """The newest spans up to that of this run, each once: as it was ingested last, with this run's configuration.
+    """Strategy that takes the newest spans up to that of this run.
 
-    TFX's `SpanRangeStrategy` takes every artefact of a span: a span that was ingested again counts twice, and one that
-    was ingested with another tokenizer counts too. It also knows no end but the newest span of all.
+    Each span is taken once: as it was ingested last, with this run's configuration. TFX's `SpanRangeStrategy` takes
+    every artifact of a span: a span that was ingested again counts twice, and one that was ingested with another
+    tokenizer counts too. It also knows no end but the newest span of all.
 
-    Spans are counted as they are there: a decade without speeches is no span.
+    Only spans with files count: a decade without speeches is no span.
 
     Example:
         >>> window = Resolver(
@@ -39,12 +40,12 @@ class Window(resolver.ResolverStrategy):
     """
 
     def __init__(self, size: int = 0, there: Sequence[int] = ()) -> None:
-        """Makes the strategy.
+        """Make the strategy.
 
         Args:
-            size: how many spans; 0 is all.
-            there: the spans that the source has; one that was taken out of it is not trained on. Empty: whatever was
-                ingested.
+            size: Number of spans; 0 is all.
+            there: Spans that the source has; a span that was removed from it is not trained on. Empty: all spans that
+                were ingested.
         """
         self._size = size
         self._there = set(there)
@@ -52,10 +53,10 @@ class Window(resolver.ResolverStrategy):
     def resolve_artifacts(
         self, store: mlmd.MetadataStore, input_dict: dict[str, list[types.Artifact]]
     ) -> dict[str, list[types.Artifact]] | None:
-        """Finds `examples` and `statistics`, one of each for a span, the oldest first; None without `newest`.
+        """Return `examples` and `statistics`, one of each for a span, the oldest first; None without `newest`.
 
         Args:
-            store: knows by which configuration each was made.
+            store: Metadata store, which knows the configuration that made each artifact.
             input_dict: `newest`, the examples of this run; `examples` and `statistics`, all of the pipeline, those of
                 Transform and other nodes too.
         """
@@ -80,14 +81,14 @@ class Window(resolver.ResolverStrategy):
 
 
 def span_of(examples: types.Artifact) -> int:
-    """The span that examples were made of."""
+    """Return the span that examples were made of."""
     return examples.get_int_custom_property(SPAN_PROPERTY_NAME)
 
 
 def makers(
     store: mlmd.MetadataStore, artifacts: Sequence[types.Artifact]
 ) -> Iterator[tuple[metadata_store_pb2.Execution, types.Artifact]]:
-    """Each execution that put out one of these artifacts, or took it from the cache, with the artifact."""
+    """Yield each execution that put out one of these artifacts, or took it from the cache, with the artifact."""
     by_id = {artifact.id: artifact for artifact in artifacts}
     events = [event for event in store.get_events_by_artifact_ids(list(by_id)) if event.type in OUTPUTS]
     executions = {e.id: e for e in store.get_executions_by_id(sorted({event.execution_id for event in events}))}
@@ -100,17 +101,17 @@ def makers(
 def last(
     made: Iterable[tuple[metadata_store_pb2.Execution, types.Artifact]], key: Callable[[types.Artifact], _Key]
 ) -> dict[_Key, tuple[metadata_store_pb2.Execution, types.Artifact]]:
-    """Of each key the last execution: what it took from the cache is older than what was made meanwhile, and counts."""
+    """Return the last execution of each key; its artifact counts, also if it is an older one from the cache."""
     return {key(artifact): (execution, artifact) for execution, artifact in sorted(made, key=lambda pair: pair[0].id)}
 
 
 def _configuration(execution: metadata_store_pb2.Execution) -> str:
-    """Data and code, as `components.ingest.properties.pack` wrote them."""
+    """Return data and code, as `components.ingest.properties.pack` wrote them."""
     return execution.custom_properties[keys.CUSTOM_CONFIG_KEY].string_value
 
 
 def _by_examples(store: mlmd.MetadataStore, statistics: Sequence[types.Artifact]) -> dict[int, types.Artifact]:
-    """The last statistics of examples, by the id of these."""
+    """Return the last statistics of examples, by the id of the examples."""
     made = {execution.id: artifact for execution, artifact in makers(store, statistics)}
     events = store.get_events_by_execution_ids(sorted(made))
     read = sorted((e.execution_id, e.artifact_id) for e in events if e.type in INPUTS)

@@ -36,7 +36,7 @@ def _field(key: bytes, content: bytes) -> bytes:
 
 
 class _Values(dict[str, bytes]):
-    """Text -> the field of a BytesList that holds it."""
+    """Fields of a BytesList, by the text that they hold."""
 
     def __missing__(self, text: str) -> bytes:
         if len(self) >= _KEPT:
@@ -49,13 +49,13 @@ _values = _Values()
 
 
 def serialize(columns: Mapping[str, Sequence[str] | Sequence[float]]) -> bytes:
-    """The columns as a serialized tf.Example; equal columns give equal bytes.
+    """Return columns as a serialized tf.Example; equal columns give equal bytes.
 
     Args:
-        columns: texts or numbers, by name; a column without values is left out.
+        columns: Texts or numbers, by name; a column without values is left out.
 
     Raises:
-        RowError: a text cannot be written as UTF-8.
+        RowError: A text cannot be written as UTF-8.
     """
     entries = []
     try:

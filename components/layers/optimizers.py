@@ -16,16 +16,18 @@ With the gradient g of step t (Kingma and Ba, "Adam", 2015, the form at the end 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from components.compat.keras import OpenAdam
 from components.layers.gradients import clip, sum_duplicates_once
 
 
 @keras.saving.register_keras_serializable("bigvocab")
-class FusedAdam(keras.optimizers.Adam):
+class FusedAdam(OpenAdam):
     """Exact Adam, as `keras.optimizers.Adam`, that updates a variable in one pass by `ResourceApplyAdam`.
 
     It sums rows that a sparse gradient (`tf.IndexedSlices`, as of an embedding) holds several times, and moves every
@@ -49,11 +51,11 @@ class FusedAdam(keras.optimizers.Adam):
         if isinstance(gradient, tf.IndexedSlices):
             gradient = tf.math.unsorted_segment_sum(gradient.values, gradient.indices, variable.shape[0])
         step = tf.cast(self.iterations + 1, dtype)
-        index = self._get_variable_index(variable)
+        momentum, velocity = self.slots(variable)
         tf.raw_ops.ResourceApplyAdam(
             var=_handle(variable),
-            m=_handle(self._momentums[index]),
-            v=_handle(self._velocities[index]),
+            m=_handle(momentum),
+            v=_handle(velocity),
             beta1_power=tf.pow(tf.cast(self.beta_1, dtype), step),
             beta2_power=tf.pow(tf.cast(self.beta_2, dtype), step),
             lr=tf.cast(learning_rate, dtype),
@@ -63,13 +65,8 @@ class FusedAdam(keras.optimizers.Adam):
             grad=tf.cast(gradient, dtype),
         )
 
-    def _clip_gradients(self, grads: Any) -> Any:
-        return grads  # Clipped after the sum over the replicas.
-
-    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
-        gradients, variables = zip(*super()._all_reduce_sum_gradients(grads_and_vars), strict=True)
-        clipped = clip(gradients, self.clipnorm, self.global_clipnorm, self.clipvalue)
-        return list(zip(clipped, variables, strict=True))
+    def summed(self, gradients: Sequence[Any]) -> Sequence[Any]:
+        return clip(gradients, self.clipnorm, self.global_clipnorm, self.clipvalue)
 
 
 @keras.saving.register_keras_serializable("bigvocab")
@@ -85,18 +82,19 @@ class RowAdam(FusedAdam):
     It takes the arguments of `keras.optimizers.Adam`, but for `amsgrad`.
     """
 
+    decays_in_update = True  # Only the update knows the rows.
+
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         dtype = variable.dtype
         rate = tf.cast(learning_rate, dtype)
-        decay = rate * self.weight_decay if self.weight_decay and self._use_weight_decay(variable) else None
+        decay = rate * self.weight_decay if self.decays(variable) else None
         if not isinstance(gradient, tf.IndexedSlices):
             if decay is not None:
                 variable.assign_sub(decay * variable)
             super().update_step(gradient, variable, learning_rate)
             return
         rows, g = gradient.indices, tf.cast(gradient.values, dtype)
-        index = self._get_variable_index(variable)
-        w, m, v = _handle(variable), _handle(self._momentums[index]), _handle(self._velocities[index])
+        w, m, v = map(_handle, (variable, *self.slots(variable)))
         step = tf.cast(self.iterations + 1, dtype)
         b1, b2 = tf.cast(self.beta_1, dtype), tf.cast(self.beta_2, dtype)
         rate *= tf.sqrt(1 - tf.pow(b2, step)) / (1 - tf.pow(b1, step))
@@ -109,12 +107,8 @@ class RowAdam(FusedAdam):
         tf.raw_ops.ResourceScatterUpdate(resource=v, indices=rows, updates=v_rows)
         tf.raw_ops.ResourceScatterSub(resource=w, indices=rows, updates=moved)
 
-    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
-        gradients, variables = zip(*super()._all_reduce_sum_gradients(grads_and_vars), strict=True)
-        return list(zip(sum_duplicates_once(gradients), variables, strict=True))
-
-    def _apply_weight_decay(self, variables: Any) -> None:
-        """Do nothing: `update_step`, which knows the rows, applies the decay."""
+    def summed(self, gradients: Sequence[Any]) -> Sequence[Any]:
+        return sum_duplicates_once(super().summed(gradients))
 
 
 def _handle(variable: Any) -> tf.Tensor:

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -20,14 +18,7 @@ class ClassOutput(keras.layers.Layer):
 
     Args:
         head: the layer with a row for each class.
-
-    Attributes:
-        objective: the measure that is the better the lower it is.
-        summed: how many `sums` there are.
     """
-
-    objective = "nll"
-    summed = 6
 
     def __init__(self, head: SampledSoftmax, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -46,28 +37,15 @@ class ClassOutput(keras.layers.Layer):
         """Of each row: (batch, width), (batch,) classes -> (batch,) float32 nats, 0 where the class is -1."""
         return self.head.sampled_loss(hidden, targets, seed)
 
-    def sums(self, hidden: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-        """(6,) float32: rows, known classes, nll over these (nats), hits at 1 and 10, reciprocal ranks up to 10."""
+    def row_values(self, hidden: tf.Tensor, targets: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Return what metrics are made of, with the full softmax: (batch, width), (batch,) classes -> (batch,) each.
+
+        Returns:
+            `label`, the int32 classes, -1 where unknown; `nll`, in nats; `rank`, 1 for the most probable class.
+        """
         targets = tf.cast(targets, tf.int32)
         nll, rank, *_ = self.head.sweep(hidden, targets)
-        known = tf.cast(targets >= 0, tf.float32)
-        first = known * tf.cast(rank <= 1, tf.float32)
-        # Of few classes every one is among the first ten, also the rank given to what is unknown.
-        among = known * tf.cast(rank <= 10, tf.float32)
-        columns = [tf.ones_like(known), known, nll, first, among, among / tf.cast(rank, tf.float32)]
-        return tf.stack([tf.reduce_sum(column) for column in columns])
-
-    def measured(self, sums: Sequence[float]) -> dict[str, float]:
-        """nll (nats), perplexity over known classes; accuracy, recall@10 and MRR@10 over all, unknown ones missed."""
-        count, known, nll, first, among, reciprocal = sums
-        mean = nll / known if known else math.nan
-        return {
-            "nll": mean,
-            "perplexity": math.exp(min(mean, 700.0)),
-            "accuracy": first / count if count else math.nan,
-            "recall_at_10": among / count if count else math.nan,
-            "mrr_at_10": reciprocal / count if count else math.nan,
-        }
+        return {"label": targets, "nll": nll, "rank": rank}
 
 
 class NumberOutput(keras.layers.Layer):
@@ -82,14 +60,7 @@ class NumberOutput(keras.layers.Layer):
 
     Args:
         seed: of the weights.
-
-    Attributes:
-        objective: the measure that is the better the lower it is.
-        summed: how many `sums` there are.
     """
-
-    objective = "rmse"
-    summed = 3
 
     def __init__(self, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -129,19 +100,13 @@ class NumberOutput(keras.layers.Layer):
         error = self._standardised(hidden) - tf.where(known, wanted, 0.0)
         return tf.where(known, tf.square(error), 0.0)
 
-    def sums(self, hidden: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-        """Return (3,) float64 sums: known numbers, squared and absolute errors in the target's units."""
-        known = tf.logical_not(tf.math.is_nan(targets))
-        error = tf.where(known, _double(self(hidden)) - _double(targets), tf.constant(0.0, tf.float64))
-        columns = [_double(known), tf.square(error), tf.abs(error)]
-        return tf.stack([tf.reduce_sum(column) for column in columns])
+    def row_values(self, hidden: tf.Tensor, targets: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Return what metrics are made of, in the target's units: (batch, width), (batch,) numbers -> (batch,) float32.
 
-    def measured(self, sums: Sequence[float]) -> dict[str, float]:
-        """rmse and mae, in the target's units."""
-        count, squared, absolute = sums
-        if not count:
-            return {"rmse": math.nan, "mae": math.nan}
-        return {"rmse": math.sqrt(squared / count), "mae": absolute / count}
+        Returns:
+            `answer`; `number`, NaN where missing; and the scalar `mean` of the train split.
+        """
+        return {"answer": self(hidden), "number": targets, "mean": self.mean.value}
 
     def _standardised(self, hidden: tf.Tensor) -> tf.Tensor:
         return tf.linalg.matvec(tf.cast(hidden, tf.float32), self.kernel) + self.bias

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
 from components.spec import Spec
+
+BANDS = ("head", "torso", "tail")
 
 
 class BandSpec(Spec):
@@ -22,3 +24,16 @@ class BandSpec(Spec):
         if self.torso <= self.head:
             raise ValueError(f"bands.torso ({self.torso}) must be above bands.head ({self.head})")
         return self
+
+    def masks(self, labels: Any) -> dict[str, Any]:
+        """Return, for each of `BANDS`, the labels that are in it. A label outside the vocabulary is in the tail.
+
+        Args:
+            labels: (n,) ids, -1 outside the vocabulary: an array of NumPy or a tensor.
+
+        Returns:
+            (n,) bool each.
+        """
+        known = labels >= 0
+        head, before_tail = known & (labels < self.head), known & (labels < self.torso)
+        return dict(zip(BANDS, (head, before_tail & ~head, ~before_tail), strict=True))

@@ -1,40 +1,31 @@
-"""What is measured of a model: its label, and each further target.
+"""Parts of a model that are measured: its label, and each further target.
 
-Each part is a row of sums per Example, added up over a split or a slice, as the label's are (`columns`). The model's
-`eval` signature answers the sums, the part's baselines are stored beside each Example in the same order.
+Each part is a row of sums per Example, added up over a split or a slice. The model's `eval` signature answers the sums.
+The sums of the part's baselines are stored beside each Example in the same order.
 """
 
 from __future__ import annotations
 
-import math
+import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from components.ingest.spec import DataSpec
-from components.metrics.columns import BANDS, COLUMNS, METRICS, metrics_of
+from components.metrics.bands import BANDS
+from components.metrics.definitions import Kind, Metric, Sum
+from components.metrics.own import own_metrics
+from components.metrics.table import of_kind
 from components.names import OWN, escaped
 
-Kind = Literal["label", "class", "number"]
 BaselineName = Literal["popular", "bigram", "trigram", "mean"]
-
-CLASS_SUMS = ("count", "known", "nll", "hit_1")
-"""Of a further target: labels whose row has a value, those with a known one, nats over these, hits."""
-CLASS_METRICS = ("accuracy", "nll", "count", "known")
-NUMBER_SUMS = ("count", "squared_error", "absolute_error", "deviation", "squared_deviation")
-"""Labels with a number, the errors' squares and magnitudes; the number's distance from the train split's mean, and its
-square: about the mean, so that the variance is not the difference of two large sums."""
-_SQUARES = [column.startswith("squared_") for column in NUMBER_SUMS]
-NUMBER_METRICS = ("rmse", "mae", "r2", "count")
-
 LABEL_BASELINES: dict[str, tuple[BaselineName, ...]] = {
     "sequence": ("popular", "bigram", "trigram"),
     "labelled": ("popular", "bigram"),
 }
-_COLUMNS = {"label": COLUMNS, "class": CLASS_SUMS, "number": NUMBER_SUMS}
-_METRICS = {"label": METRICS, "class": CLASS_METRICS, "number": NUMBER_METRICS}
 
 
 @dataclass(frozen=True)
@@ -42,27 +33,44 @@ class Part:
     """The label or a further target.
 
     Attributes:
-        target: the column of a further target; empty for the label.
-        kind: `label` for classes of the label vocabulary, with bands; `class` for a further target's; `number`.
-        baselines: what it is measured against; the same sums of each are a feature of every Example.
+        target: The column of a further target; empty for the label.
+        kind: The kind of label or target.
+        baselines: The baselines that the part is measured against. The sums of each are a feature of every Example.
+        own: The paths of a user's own metrics. Paths, since a part goes to Beam workers and into a cache key.
     """
 
     target: str
     kind: Kind
     baselines: tuple[BaselineName, ...]
+    own: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> Part:
+        """Return the part with these fields, which may have been JSON since."""
+        return cls(fields["target"], fields["kind"], tuple(fields["baselines"]), tuple(fields.get("own", ())))
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The metrics of the part: those of the table, then a user's own."""
+        return _metrics(self.kind, self.own)
+
+    @property
+    def sums(self) -> tuple[Sum, ...]:
+        """The sums that the metrics are made of."""
+        return _sums(self.kind, self.own)
+
+    @property
+    def bands(self) -> tuple[str | None, ...]:
+        """All labels (None) and the bands of labels, each of which has all sums."""
+        return (None, *BANDS) if self.kind == "label" else (None,)
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The sums, as the `eval` signature calls them."""
-        return tuple(self.name(column) for column in _COLUMNS[self.kind])
-
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """The metrics that the sums make."""
-        return _METRICS[self.kind]
+        """The sums' names in the `eval` signature: `count`, `known`, ..., then `count_head`, ... of each band."""
+        return tuple(self.name(of.name, band=band) for band in self.bands for of in self.sums)
 
     def feature(self, baseline: str) -> str:
-        """The feature of an Example that holds a baseline's sums: a float list in the order of `columns`."""
+        """Return the feature of an Example that holds a baseline's sums: a float list in the order of `columns`."""
         return OWN + self.name(f"baseline/{baseline}")
 
     def stored(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -71,7 +79,8 @@ class Part:
         Args:
             sums: (..., len(columns)).
         """
-        return np.where(_SQUARES, np.sqrt(np.abs(sums)), sums) if self.kind == "number" else sums
+        squares = self._squares
+        return np.where(squares, np.sqrt(np.abs(sums)), sums) if any(squares) else sums
 
     def restored(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
         """Convert stored values back to sums.
@@ -79,11 +88,11 @@ class Part:
         Args:
             values: (..., len(columns)) of `stored`.
         """
-        values = np.asarray(values, np.float64)
-        return np.where(_SQUARES, np.square(values), values) if self.kind == "number" else values
+        values, squares = np.asarray(values, np.float64), self._squares
+        return np.where(squares, np.square(values), values) if any(squares) else values
 
     def name(self, metric: str, baseline: str | None = None, band: str | None = None) -> str:
-        """The TFMA name of a metric: `nll`, `nll_head`, `baseline/bigram/nll`, `target/party/baseline/popular/nll`.
+        """Return the TFMA name of a metric, such as `nll_head` or `target/party/baseline/popular/nll`.
 
         The target's name is `escaped`, so that its parts can be told.
         """
@@ -91,70 +100,69 @@ class Part:
         name = name if baseline is None else f"baseline/{baseline}/{name}"
         return f"target/{escaped(self.target)}/{name}" if self.target else name
 
+    def measured(self, sums: NDArray[np.float64], band: str | None = None) -> dict[str, float]:
+        """Return the metrics by name, NaN where there is no label.
+
+        Args:
+            sums: (len(columns),) totals.
+            band: One of `BANDS`, or all labels.
+        """
+        start = self.bands.index(band) * len(self.sums)
+        totals = {of.name: float(sums[start + place]) for place, of in enumerate(self.sums)}
+        return {metric.name: metric.formula(totals) for metric in self.metrics}
+
     def values(self, sums: NDArray[np.float64], baseline: str | None = None) -> dict[str, float]:
-        """The metrics by their TFMA names.
+        """Return the metrics of all labels and of each band by their TFMA names.
 
         Args:
             sums: (len(columns),) totals of the model, or of a baseline.
-            baseline: whose they are.
+            baseline: The baseline that they are of.
         """
-        if self.kind == "label":
-            return {
-                self.name(metric, baseline, band): value
-                for band in (None, *BANDS)
-                for metric, value in metrics_of(sums, band).items()
-            }
-        found = class_metrics(sums) if self.kind == "class" else number_metrics(sums)
-        return {self.name(metric, baseline): value for metric, value in found.items()}
+        return {
+            self.name(metric, baseline, band): value
+            for band in self.bands
+            for metric, value in self.measured(sums, band).items()
+        }
+
+    @property
+    def _squares(self) -> list[bool]:
+        return [of.squared for _ in self.bands for of in self.sums]
 
 
-def label_part(data: DataSpec) -> Part:
-    """The label's part. A labelled row has no order of labels, so no trigram; a number has its mean."""
+@functools.cache
+def _metrics(kind: Kind, own: tuple[str, ...]) -> tuple[Metric, ...]:
+    return (*of_kind(kind), *(metric for metric in own_metrics(own) if kind in metric.kinds))
+
+
+@functools.cache
+def _sums(kind: Kind, own: tuple[str, ...]) -> tuple[Sum, ...]:
+    from components.metrics.sums import needed  # TensorFlow takes seconds to load.
+
+    return needed(_metrics(kind, own), kind == "number")
+
+
+def label_part(data: DataSpec, own: Sequence[str] = ()) -> Part:
+    """Return the label's part. A labelled row has no order of labels, so no trigram; a number has its mean.
+
+    Args:
+        data: The columns and the shape.
+        own: The paths of a user's own metrics.
+    """
     if data.label_kind == "number":
-        return Part("", "number", ("mean",))
-    return Part("", "label", LABEL_BASELINES[data.shape])
+        return Part("", "number", ("mean",), tuple(own))
+    return Part("", "label", LABEL_BASELINES[data.shape], tuple(own))
 
 
-def target_parts(data: DataSpec) -> tuple[Part, ...]:
-    """The further targets' parts."""
+def target_parts(data: DataSpec, own: Sequence[str] = ()) -> tuple[Part, ...]:
+    """Return the further targets' parts.
+
+    Args:
+        data: The columns.
+        own: The paths of a user's own metrics.
+    """
     return tuple(
-        Part(name, "number", ("mean",)) if target.kind == "number" else Part(name, "class", ("popular",))
+        Part(name, "number", ("mean",), tuple(own))
+        if target.kind == "number"
+        else Part(name, "class", ("popular",), tuple(own))
         for name, target in data.targets.items()
     )
-
-
-def class_metrics(sums: NDArray[np.float64]) -> dict[str, float]:
-    """Accuracy over all labels whose row has a value, an unknown one being a miss; nll (nats) over the known ones.
-
-    Args:
-        sums: (len(CLASS_SUMS),) totals. NaN where there is no such label.
-    """
-    count, known, nll, hits = (float(x) for x in sums)
-    return {
-        "accuracy": hits / count if count else math.nan,
-        "nll": nll / known if known else math.nan,
-        "count": count,
-        "known": known,
-    }
-
-
-def number_metrics(sums: NDArray[np.float64]) -> dict[str, float]:
-    """Root of the mean squared error and mean absolute error, in the column's units, and R^2.
-
-        R^2 = 1 - sum (y - t)^2 / sum (t - mean t)^2
-
-    Args:
-        sums: (len(NUMBER_SUMS),) totals. NaN where there is no number, and R^2 where all numbers are equal.
-    """
-    count, squared, absolute, deviation, squared_deviation = (float(x) for x in sums)
-    if not count:
-        return {"rmse": math.nan, "mae": math.nan, "r2": math.nan, "count": count}
-    spread = squared_deviation - deviation**2 / count
-    # What rounding leaves of a spread of nothing is no spread.
-    equal = not spread > 1e-6 * squared_deviation
-    return {
-        "rmse": math.sqrt(squared / count),
-        "mae": absolute / count,
-        "r2": math.nan if equal else 1.0 - squared / spread,
-        "count": count,
-    }

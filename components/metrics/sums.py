@@ -1,90 +1,86 @@
-"""The sums that the `eval` signature answers: one number for each row and name, added up over the row's windows."""
+"""The sums that metrics are made of, each in TensorFlow and in NumPy."""
 
-# TensorFlow's and Keras's annotations are narrower than what they take and give.
-# pyright: reportArgumentType=false, reportReturnType=false, reportOperatorIssue=false
+# TensorFlow's annotations are narrower than what it takes and gives.
+# pyright: reportArgumentType=false, reportOperatorIssue=false
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import numpy as np
 import tensorflow as tf
 
-from components.metrics.bands import BandSpec
-from components.metrics.columns import SUMS
-
-Values = dict[str, tf.Tensor]
+from components.metrics.definitions import Metric, Sum
 
 
-def label_values(labels: tf.Tensor, nll: tf.Tensor, rank: tf.Tensor, bands: BandSpec) -> Values:
-    """Of each window, by the names in `components.metrics.columns.COLUMNS`.
-
-    Args:
-        labels: (windows,) int32, -1 outside the vocabulary.
-        nll: (windows,) nats.
-        rank: (windows,) 1 for the most probable class.
-        bands: of labels.
-    """
-    known = labels >= 0
-    head = known & (labels < bands.head)
-    torso = known & ~head & (labels < bands.torso)
-    place = tf.cast(rank, tf.float32)
-    values = {
-        "count": tf.ones_like(place),
-        "known": tf.cast(known, tf.float32),
-        "nll": nll,
-        **{f"hit_{k}": tf.cast(known & (rank <= k), tf.float32) for k in (1, 10, 20)},
-        "rr_10": tf.where(known & (rank <= 10), 1.0 / place, 0.0),
-    }
-    masks = {"": tf.ones_like(known), "_head": head, "_torso": torso, "_tail": ~head & ~torso}
-    return {f"{name}{band}": tf.where(mask, values[name], 0.0) for band, mask in masks.items() for name in SUMS}
+def _hit(at: int) -> Sum:
+    return Sum(
+        f"hit_{at}",
+        ("known", "rank"),
+        tensorflow=lambda known, rank: known & (rank <= at),
+        numpy=lambda known, rank: known & (rank <= at),
+    )
 
 
-def class_values(classes: tf.Tensor, nll: tf.Tensor, rank: tf.Tensor, given: tf.Tensor) -> Values:
-    """Of each window, by the names in `components.metrics.parts.CLASS_SUMS`.
+CLASS_SUMS = (
+    Sum("count", ("label",), tensorflow=tf.ones_like, numpy=np.ones_like),
+    Sum("known", ("known",), tensorflow=lambda known: known, numpy=lambda known: known),
+    Sum(
+        "nll",
+        ("known", "nll"),
+        tensorflow=lambda known, nll: tf.where(known, nll, 0.0),
+        numpy=lambda known, nll: np.where(known, nll, 0.0),
+    ),
+    _hit(1),
+    _hit(10),
+    _hit(20),
+    Sum(
+        "rr_10",
+        ("known", "rank"),
+        tensorflow=lambda known, rank: tf.where(known & (rank <= 10), 1.0 / tf.cast(rank, tf.float32), 0.0),
+        # The rank of what is not known may be 0.
+        numpy=lambda known, rank: np.where(known & (rank <= 10), 1.0 / np.maximum(rank, 1), 0.0),
+    ),
+)
+NUMBER_SUMS = (
+    Sum("count", ("number",), tensorflow=tf.ones_like, numpy=np.ones_like),
+    Sum(
+        "squared_error",
+        ("answer", "number"),
+        tensorflow=lambda answer, number: tf.square(answer - number),
+        numpy=lambda answer, number: np.square(answer - number),
+        squared=True,
+    ),
+    Sum(
+        "absolute_error",
+        ("answer", "number"),
+        tensorflow=lambda answer, number: tf.abs(answer - number),
+        numpy=lambda answer, number: np.abs(answer - number),
+    ),
+    Sum(
+        "deviation",
+        ("number", "mean"),
+        tensorflow=lambda number, mean: number - mean,
+        numpy=lambda number, mean: number - mean,
+    ),
+    Sum(
+        "squared_deviation",
+        ("number", "mean"),
+        tensorflow=lambda number, mean: tf.square(number - mean),
+        numpy=lambda number, mean: np.square(number - mean),
+        squared=True,
+    ),
+)
 
-    Args:
-        classes: (windows,) int32, -1 outside the vocabulary or missing.
-        nll: (windows,) nats.
-        rank: (windows,) 1 for the most probable class.
-        given: (windows,) bool, whether the row has a value, known or not.
-    """
-    known = classes >= 0
-    return {
-        "count": tf.cast(given, tf.float32),
-        "known": tf.cast(known, tf.float32),
-        "nll": nll,
-        "hit_1": tf.cast(known & (rank <= 1), tf.float32),
-    }
 
-
-def number_values(answers: tf.Tensor, numbers: tf.Tensor, mean: tf.Tensor) -> Values:
-    """Of each window, by the names in `components.metrics.parts.NUMBER_SUMS`.
-
-    Args:
-        answers: (windows,) of the model.
-        numbers: (windows,) to be answered, NaN where missing.
-        mean: of the train split.
-
-    Returns:
-        float64: float32 cannot hold the square of 1e21.
-    """
-    known = ~tf.math.is_nan(numbers)
-    answers, numbers, mean = (tf.cast(x, tf.float64) for x in (answers, numbers, mean))
-    zero = tf.zeros_like(numbers)
-    error, deviation = (tf.where(known, x, zero) for x in (answers - numbers, numbers - mean))
-    return {
-        "count": tf.cast(known, tf.float64),
-        "squared_error": tf.square(error),
-        "absolute_error": tf.abs(error),
-        "deviation": deviation,
-        "squared_deviation": tf.square(deviation),
-    }
-
-
-def by_row(values: Values, windows: tf.Tensor, rows: tf.Tensor) -> Values:
-    """Adds up windows by row: (windows,) each -> (rows,) each.
+def needed(metrics: Iterable[Metric], numbers: bool) -> tuple[Sum, ...]:
+    """Return the sums that metrics are made of, each once: those of the table in its order, then a user's own.
 
     Args:
-        values: by name.
-        windows: (windows,) the row of each.
-        rows: how many there are.
+        metrics: Metrics of one kind.
+        numbers: Whether they are of numbers.
     """
-    return {name: tf.math.unsorted_segment_sum(value, windows, rows) for name, value in values.items()}
+    named = {of if isinstance(of, str) else of.name: of for metric in metrics for of in metric.sums}
+    table = NUMBER_SUMS if numbers else CLASS_SUMS
+    own = [of for of in named.values() if isinstance(of, Sum)]
+    return (*(of for of in table if isinstance(named.get(of.name), str)), *own)

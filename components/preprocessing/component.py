@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tfx import v1 as tfx
 from tfx.dsl.components.base import executor_spec
 
+from components.compat.tfx_v1 import v1 as tfx
 from components.preprocessing.executor import Executor
 
 

@@ -13,18 +13,17 @@ from apache_beam.pvalue import PValue
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 from numpy.typing import NDArray
-from tensorflow_transform import analyzer_nodes, analyzers, nodes, tf_utils
-from tensorflow_transform.beam import analyzer_impls, common
 
-_ORDER = analyzers._VocabOrderingType.FREQUENCY
+from components.compat import transform
+
 _HELD = 1 << 20
 
 
 class Counted:
-    """Tokens and how often each stands in the analyzed data.
+    """Counts of the tokens in the analyzed data.
 
-    `tft.vocabulary` counts for each file that it writes; the counts here serve any number of files. They are made of
-    Transform's own analyzers, so its analyzer cache knows them.
+    `tft.vocabulary` counts for each file that it writes. These counts serve any number of files. They are made of
+    Transform's own analyzers, so its analyzer cache keeps them.
 
     Args:
         tokens: (batch, length) strings, escaped: Transform does not count empty ones and those with line breaks.
@@ -33,76 +32,32 @@ class Counted:
 
     def __init__(self, tokens: tf.SparseTensor, name: str) -> None:
         with tf.name_scope(name):
-            no_lines = analyzers.get_vocab_newline_characters_regex(tf.string, "text")
-            values = tf_utils.reduce_batch_weighted_counts(tokens, filter_regex=no_lines).unique_x
-            counted = nodes.apply_operation(
-                analyzer_nodes.VocabularyAccumulate,
-                analyzer_nodes.get_input_tensors_value_nodes([values]),
-                vocab_ordering_type=_ORDER,
-                input_dtype=tf.string.name,
-            )
-            self._counts = nodes.apply_operation(
-                analyzer_nodes.VocabularyMerge,
-                counted,
-                vocab_ordering_type=_ORDER,
-                use_adjusted_mutual_info=False,
-                min_diff_from_avg=None,
-            )
+            self._counts = transform.token_counts(tokens)
 
     def file(self, name: str, size: int, min_count: int = 1) -> tf.Tensor:
-        """A vocabulary: an asset of lines "count token", the most frequent first, of equals the last by its bytes.
+        """Write a vocabulary: lines "count token", the most frequent first, of equals the last by its bytes.
 
         Args:
             name: of the file.
             size: the most lines.
-            min_count: tokens that were counted less often are left out.
+            min_count: tokens with a lower count are left out.
 
         Returns:
             The file's path, for `tft.apply_vocabulary`.
         """
         with tf.name_scope(name):
-            kept = nodes.apply_operation(
-                analyzer_nodes.VocabularyPrune,
-                self._counts,
-                top_k=size,
-                frequency_threshold=min_count,
-                input_dtype=tf.string.name,
-            )
-            return write_sorted(kept, name)
+            return transform.sorted_file(transform.most_frequent(self._counts, size, min_count), name)
 
 
-def write_sorted(lines: nodes.ValueNode, name: str) -> tf.Tensor:
-    """Write pairs of a count and a text to a file, as `tft.vocabulary` does.
+@transform.carries_out(transform.CountTokens)
+class _CountInBatches(beam.PTransform):
+    """Counting of whole batches: handing every token through Beam takes most of the time of a vocabulary."""
 
-    Args:
-        lines: the node of the pairs, sorted.
-        name: of the file.
+    def __init__(self, operation: transform.CountTokens, extra_args: Any) -> None:
+        super().__init__()
 
-    Returns:
-        The file's path, for `tft.apply_vocabulary`.
-    """
-    file = nodes.apply_operation(
-        analyzer_nodes.VocabularyOrderAndWrite,
-        lines,
-        vocab_filename=name,
-        store_frequency=True,
-        fingerprint_shuffle=False,
-        input_dtype=tf.string.name,
-        file_format="text",
-        input_is_sorted=True,
-    )
-    analyzers.register_vocab(name)
-    return analyzer_nodes.wrap_as_tensor(file)
-
-
-@common.register_ptransform(analyzer_nodes.VocabularyAccumulate)
-class _CountInBatches(analyzer_impls._VocabularyAccumulateImpl):
-    """In the place of Transform's own, which hands every token through Beam: most of the time of a vocabulary."""
-
-    def expand(self, inputs: tuple[beam.PCollection, ...]) -> PValue:
-        if self._vocab_ordering_type != _ORDER:
-            return super().expand(inputs)
-        (batches,) = inputs
+    def expand(self, input_or_inputs: tuple[beam.PCollection, ...]) -> PValue:
+        (batches,) = input_or_inputs
         return batches | "CountInBatches" >> beam.ParDo(_CountTokens()) | "SumPerToken" >> beam.CombinePerKey(sum)
 
 

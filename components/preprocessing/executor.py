@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
-from unittest import mock
 
 import apache_beam as beam
 import pyarrow as pa
@@ -16,11 +15,11 @@ from apache_beam.io.filebasedsink import FileBasedSink
 from apache_beam.pvalue import PValue
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx import types
-from tfx.components.transform import executor
 from tfx.types import artifact_utils
 from tfx.types import standard_component_specs as keys
-from tfx_bsl.coders import example_coder
+from tfx_bsl.public.tfxio import RecordBatchToExamplesEncoder
 
+from components.compat.tfx_executors import TransformExecutor, TransformProcessor
 from components.files import matching
 from components.ingest.spec import DataSpec
 from components.preprocessing.learnable import check_learnable
@@ -31,8 +30,20 @@ _BATCHES = 8
 """A file, at most: what trains reads several files at a time, and mixes their rows."""
 
 
-class Executor(executor.Executor):
-    """TFX's own executor, with another way in and out."""
+class _Processor(TransformProcessor):
+    """TFX's processor, with rows read and written in batches."""
+
+    def source(self, pattern: str, schema: schema_pb2.Schema) -> ShardReader:
+        return ShardReader([pattern], schema)
+
+    def sink(self, schema: schema_pb2.Schema, path: str) -> beam.PTransform:
+        return _encode_and_write(schema, path)
+
+
+class Executor(TransformExecutor):
+    """TFX's executor, with a processor of ours."""
+
+    PROCESSOR = _Processor
 
     def Do(
         self,
@@ -40,14 +51,12 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Analyzes and transforms the examples.
+        """Analyze and transform the examples.
 
         Raises:
             NothingToLearn: see `check_learnable`.
         """
-        # The executor makes its processor itself, and takes none from outside.
-        with mock.patch.object(executor, "TransformProcessor", _Processor):
-            super().Do(input_dict, output_dict, exec_properties)
+        super().Do(input_dict, output_dict, exec_properties)
         config = json.loads(exec_properties[keys.CUSTOM_CONFIG_KEY])
         examples = output_dict[keys.TRANSFORMED_EXAMPLES_KEY]
         check_learnable(
@@ -59,20 +68,11 @@ class Executor(executor.Executor):
 
 
 @beam.ptransform_fn
-def _encode_and_write(
-    batches: beam.PCollection, schema: schema_pb2.Schema, file_format: str, output_path: str
-) -> PValue:
+def _encode_and_write(batches: beam.PCollection, schema: schema_pb2.Schema, output_path: str) -> PValue:
     sink = _ShardWriter(
         output_path, coder=beam.coders.BytesCoder(), file_name_suffix=".gz", max_records_per_shard=_BATCHES
     )
     return batches | "Encode" >> beam.ParDo(_Encode(schema)) | "Write" >> beam.io.Write(sink)
-
-
-class _Processor(executor.TransformProcessor):
-    _EncodeAndWrite = staticmethod(_encode_and_write)
-
-    def _CreateTFXIO(self, dataset: Any, schema: schema_pb2.Schema) -> ShardReader:
-        return ShardReader([dataset.file_pattern], schema)
 
 
 class _Encode(beam.DoFn):
@@ -82,7 +82,7 @@ class _Encode(beam.DoFn):
         self._schema = schema.SerializeToString()
 
     def setup(self) -> None:
-        self._coder = example_coder.RecordBatchToExamplesEncoder(schema_pb2.Schema.FromString(self._schema))
+        self._coder = RecordBatchToExamplesEncoder(schema_pb2.Schema.FromString(self._schema))
 
     def process(self, element: tuple[pa.RecordBatch, dict[str, pa.Array]]) -> Iterator[list[bytes]]:
         yield self._coder.encode(element[0])

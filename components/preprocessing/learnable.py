@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 from numpy.typing import NDArray
-from tensorflow_transform import analyzers
 
+from components.compat.transform import empty_file_line
 from components.ingest.spec import DataSpec
 from components.names import key_of
 from components.preprocessing.preprocessing import LABEL_IDS, LABEL_VALUE
@@ -124,7 +124,7 @@ def _no_number(key: str, column: str) -> str:
 def _vocabulary(transform: tft.TFTransformOutput, name: str) -> Vocabulary:
     """A vocabulary as it is on file, without the entry that tf.Transform writes into an empty one."""
     found = read_vocabulary(str(transform.vocabulary_file_by_name(name)))
-    count, token = analyzers.get_empy_vocabulary_dummy_value(tf.string)
+    count, token = empty_file_line()
     empty = found.tokens == [tf.compat.as_str_any(token)] and found.counts.tolist() == [count]
     return Vocabulary([], np.zeros(0, np.int64)) if empty else found
 

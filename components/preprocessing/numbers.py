@@ -3,8 +3,8 @@
 The file `numbers` is an asset beside the vocabularies, with a line "count JSON" for each column: see `read_numbers`.
 """
 
-# Transform has no public way to apply a combiner whose results its analyzer cache keeps.
-# pyright: reportPrivateUsage=false, reportOperatorIssue=false, reportIncompatibleMethodOverride=false
+# Transform's annotations are narrower than what it takes and gives.
+# pyright: reportOperatorIssue=false, reportIncompatibleMethodOverride=false
 
 from __future__ import annotations
 
@@ -19,10 +19,8 @@ import numpy as np
 import tensorflow as tf
 from apache_beam.pvalue import PValue
 from numpy.typing import ArrayLike, NDArray
-from tensorflow_transform import analyzer_nodes, nodes
-from tensorflow_transform.beam import common
 
-from components.preprocessing.counting import write_sorted
+from components.compat import transform
 from components.preprocessing.moments import CONSTANT, Z_BOUND, Moments
 
 if TYPE_CHECKING:
@@ -62,26 +60,13 @@ def analyzed(columns: Mapping[str, tf.SparseTensor], scaled: Collection[str]) ->
         return {}
     with tf.name_scope(_FILE):
         combiner = _Combiner(len(columns))
-        values = analyzer_nodes.get_input_tensors_value_nodes(
-            [tf.cast(column.values, tf.float64) for column in columns.values()]
-        )
-        (parts,) = nodes.apply_multi_output_operation(
-            analyzer_nodes.CacheableCombineAccumulate, values, combiner=combiner
-        )
-        merged = nodes.apply_multi_output_operation(analyzer_nodes.CacheableCombineMerge, parts, combiner=combiner)
-        (moments,) = nodes.apply_multi_output_operation(
-            analyzer_nodes.ExtractCombineMergeOutputs, *merged, output_tensor_info_list=combiner.output_tensor_infos()
-        )
+        values = [tf.cast(column.values, tf.float64) for column in columns.values()]
+        parts, moments = transform.combined(values, combiner)
         # From the parts: Transform packs combiners only if nothing else reads what they merge.
-        lines = nodes.apply_operation(
-            _Lines,
-            parts,
-            names=[(name, name in scaled) for name in columns],
-            combiner=combiner,
-            label=analyzer_nodes._make_label(_Lines),
-        )
-        write_sorted(lines, _FILE)
-        return dict(zip(columns, tf.unstack(analyzer_nodes.wrap_as_tensor(moments)), strict=True))
+        names = [(name, name in scaled) for name in columns]
+        lines = transform.applied(_Lines, parts, names=names, combiner=combiner)
+        transform.sorted_file(lines, _FILE)
+        return dict(zip(columns, tf.unstack(transform.as_tensor(moments)), strict=True))
 
 
 def z_scores(column: tf.SparseTensor, moments: tf.Tensor) -> tf.SparseTensor:
@@ -148,7 +133,7 @@ def _told(name: str, scaled: bool, moments: Moments) -> str:
     return f"extreme: {name} ({found})"
 
 
-class _Combiner(analyzer_nodes.Combiner):
+class _Combiner(transform.Combiner):
     """`Moments` of several columns, as an array of (columns, 5): the analyzer cache writes an accumulator as JSON."""
 
     def __init__(self, columns: int) -> None:
@@ -173,7 +158,7 @@ class _Combiner(analyzer_nodes.Combiner):
         return [np.c_[_packed(moments), [each.deviation for each in moments]]]
 
     def output_tensor_infos(self) -> list[Any]:
-        return [analyzer_nodes.TensorInfo(tf.float64, (self._columns, 6), None)]
+        return [transform.TensorInfo(tf.float64, (self._columns, 6), None)]
 
 
 def _packed(moments: Iterable[Moments]) -> NDArray[np.float64]:
@@ -184,13 +169,13 @@ def _unpacked(packed: ArrayLike) -> list[Moments]:
     return [Moments(*each) for each in np.asarray(packed, np.float64).tolist()]
 
 
-class _Lines(namedtuple("_Lines", ["names", "combiner", "label"]), nodes.OperationDef):
+class _Lines(namedtuple("_Lines", ["names", "combiner", "label"]), transform.Operation):
     """Accumulators of a `_Combiner` -> (count, JSON) of each name, as `VocabularyOrderAndWrite` takes them."""
 
     __slots__ = ()
 
 
-@common.register_ptransform(_Lines)
+@transform.carries_out(_Lines)
 class _WriteLines(beam.PTransform):
     def __init__(self, operation: _Lines, extra_args: Any) -> None:
         super().__init__()

@@ -10,13 +10,13 @@ from typing import Any
 from absl import logging
 from tfx import types
 from tfx.components.evaluator import constants as evaluator_constants
-from tfx.components.pusher import executor as tfx_executor
 from tfx.components.util import model_utils
 from tfx.dsl.io import fileio
 from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
+from components.compat.tfx_executors import PusherExecutor
 from components.files import is_remote
 from components.pushing import versions
 
@@ -27,7 +27,7 @@ _VALIDATORS = {
 }
 
 
-class Executor(tfx_executor.Executor):
+class Executor(PusherExecutor):
     """Pushes a model that the Evaluator and the InfraValidator have both blessed.
 
     TFX's own Pusher pushes when it is given no blessing at all, and writes into the version's directory while a model
@@ -54,12 +54,12 @@ class Executor(tfx_executor.Executor):
         Raises:
             ValueError: the destination is no directory of a file system.
         """
-        self._log_startup(input_dict, output_dict, exec_properties)
+        self.log_start(input_dict, output_dict, exec_properties)
         pushed = artifact_utils.get_single_instance(output_dict[standard_component_specs.PUSHED_MODEL_KEY])
         reason = refusal(input_dict)
         if reason:
             logging.warning("The model is not pushed: %s.", reason)
-            self._MarkNotPushed(pushed)
+            self.mark_not_pushed(pushed)
             pushed.set_string_custom_property(REASON_KEY, reason)
             return
         destination = pusher_pb2.PushDestination()
@@ -74,7 +74,7 @@ class Executor(tfx_executor.Executor):
             target = _push_remote(model, directory)
         else:
             target = str(versions.push(Path(model), Path(directory)))
-        self._MarkPushed(pushed, pushed_destination=target, pushed_version=target.rsplit("/", maxsplit=1)[-1])
+        self.mark_pushed(pushed, target, target.rsplit("/", maxsplit=1)[-1])
         logging.info("The model is pushed to %s.", target)
 
     def CheckBlessing(self, input_dict: dict[str, list[types.Artifact]]) -> bool:

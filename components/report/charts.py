@@ -93,7 +93,7 @@ def minutes_at(epochs: Sequence[float], seconds: Sequence[float]) -> Callable[[f
 
     Args:
         epochs: ascending, above 0.
-        seconds: of each stretch up to that epoch.
+        seconds: seconds of each validation interval up to that epoch.
     """
     times = np.concatenate([[0.0], np.cumsum(seconds)])
     places = np.concatenate([[0.0], epochs])
@@ -102,22 +102,3 @@ def minutes_at(epochs: Sequence[float], seconds: Sequence[float]) -> Callable[[f
         return "" if epoch > places[-1] * 1.001 else f"{np.interp(epoch, places, times) / 60:.1f} min"
 
     return note
-
-
-def in_units(value: float) -> str:
-    """A number in units of the user's own, to four digits: `33.54`, `0.01250`, `1,250`, `1,234,567`, `1.234e+21`."""
-    if abs(value) >= 1e15:
-        return f"{value:.4g}"
-    return f"{value:,.0f}" if abs(value) >= 999.95 else f"{value:#.4g}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
-    if seconds < 10:
-        return f"{seconds:.1f} s" if round(seconds, 1) else "0 s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

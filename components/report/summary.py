@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from components.files import write_whole
+from components.metrics.definitions import Column, Kind, Place
+from components.metrics.table import BY_NAME, shown
 from components.report.measures import LabelMetrics, Metrics, Part, TargetBaselines, Targets
 
 FORMAT = 1
@@ -80,21 +82,21 @@ class Node(Part):
 
 
 class Validation(Part):
-    """One validation during training, over the eval split or the part of it that training looks at."""
+    """One validation during training, over the eval split or the part of it that training looks at.
 
-    left_out = ("rmse", "mae", "targets")
+    It also has the label's metrics of the table that have a place in the history of a training, and a user's own. Those
+    of a class are always there, None where the label is a number.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, float | None]  # pyright: ignore[reportIncompatibleVariableOverride]
+    left_out = ("targets",)
 
     epoch: float
     """Passes over the train split so far."""
     step: int
     train_loss: float | None
     """Nats; the sampled loss, not comparable with nll. With further targets or a number: the sum of what is learnt."""
-    nll: float | None
-    perplexity: float | None
-    recall_at_10: float | None
-    rmse: float | None = None
-    """Of a label that is a number, in its units."""
-    mae: float | None = None
     targets: dict[str, float | None] = {}
     """Of the further targets, as `party_accuracy` and `year_rmse`."""
     seconds: float
@@ -102,6 +104,19 @@ class Validation(Part):
     validation_seconds: float | None = None
     examples_per_second: float | None = None
     learning_rate: float | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_metrics(cls, values: Any) -> Any:
+        return dict.fromkeys(history("label")) | dict(values) if isinstance(values, Mapping) else values
+
+    @model_serializer(mode="wrap")
+    def _without_what_says_nothing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        classes = history("label")
+        measured = {name: v for name, v in (self.model_extra or {}).items() if v is not None or name in classes}
+        rest = {name: value for name, value in handler(self).items() if name not in (self.model_extra or {})}
+        first = {name: rest.pop(name) for name in ("epoch", "step", "train_loss")}
+        return {**first, **measured, **{name: v for name, v in rest.items() if v or name not in self.left_out}}
 
 
 class Tokens(Part):
@@ -145,7 +160,10 @@ class Failure(Part):
 
 
 class Summary(Part):
-    left_out = ("targets", "target_baselines", "previous_targets", "spans")
+    """A whole run. Nodes may add keys of their own, see `components.node.Node.summary`."""
+
+    model_config = ConfigDict(extra="allow")
+    left_out = ("targets", "target_baselines", "previous_targets", "spans", "own_metrics")
 
     format: int = FORMAT
     name: str
@@ -176,6 +194,8 @@ class Summary(Part):
     previous_targets: Targets = {}
     """The last blessed model's."""
     slices: list[Slice] = []
+    own_metrics: list[Column] = []
+    """A user's own metrics, as people see them: a reader needs no module of the user's."""
     blessed: bool | None = None
     """By the Evaluator. None: it did not run."""
     failures: list[str] = []
@@ -244,25 +264,38 @@ def evaluation_parts(evaluation: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def training_part(training: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a summary that the Trainer's `training.json` knows.
+    """Return the part of a summary that the Trainer's `training.json` knows.
 
     Returns:
         The fields of `Training`.
     """
     validations: Sequence[Mapping[str, Any]] = training["validations"]
     best = training.get("best")
-    known = {*Validation.model_fields, "mrr_at_10"} - {"targets"}
+    measured = training.get("measured", [*_placed("label", "validation"), *_placed("number", "validation")])
+    told = {*history("label"), *history("number")}
+    kept = [name for name in measured if name in told or name not in BY_NAME]
+    facts = [name for name in Validation.model_fields if name != "targets"]
     return {
         "history": [
             {
-                **_finite({name: entry.get(name) for name in Validation.model_fields if name != "targets"}),
-                "targets": _finite({name: value for name, value in entry.items() if name not in known}),
+                **_finite({name: entry.get(name) for name in facts}),
+                **_finite({name: entry[name] for name in kept if name in entry}),
+                "targets": _finite({n: value for n, value in entry.items() if n not in facts and n not in measured}),
             }
             for entry in validations
         ],
         "best": next((i for i, entry in enumerate(validations) if best and entry["step"] == best["step"]), None),
         **{name: training.get(name) for name in _TRAINING_FACTS},
     }
+
+
+def history(kind: Kind) -> list[str]:
+    """Return the names of the label's metrics that the history of a training holds."""
+    return _placed(kind, "history")
+
+
+def _placed(kind: Kind, place: Place) -> list[str]:
+    return [column.name for column in shown(kind, place)]
 
 
 def _targets(measured: Mapping[str, Any]) -> dict[str, Any]:

@@ -121,11 +121,10 @@ class VocabularyClassifier(keras.Model):
     def metrics(self) -> list[keras.metrics.Metric]:
         return [self.loss_mean, *self.output_means.values()]
 
-    def validation_sums(self, inputs: Batch, targets: Batch) -> tf.Tensor:
-        """Return the outputs' `sums`, one after the other, in float64."""
+    def row_values(self, inputs: Batch, targets: Batch) -> dict[str, dict[str, tf.Tensor]]:
+        """Return the `row_values` of each output, by the key of its target."""
         hidden = self.encoder(inputs)
-        sums = [output.sums(hidden, targets[name]) for name, output in self.answers.items()]
-        return tf.concat([tf.cast(each, tf.float64) for each in sums], axis=0)
+        return {name: output.row_values(hidden, targets[name]) for name, output in self.answers.items()}
 
     def standardise(self, moments: Mapping[str, Standard]) -> None:
         """Tells each output of a number the mean and standard deviation of its target."""

@@ -13,149 +13,196 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-import tensorflow_transform as tft
 
-from components.files import matching
-from components.ingest.spec import DataSpec
 from components.layers.schedule import WarmupCosine
-from components.metrics.bands import BandSpec
-from components.preprocessing.spec import VocabularySpec
-from components.preprocessing.vocabulary import Vocabulary, category_file, read_vocabulary, vocabularies
 from components.progress import note
 from components.training import windows
 from components.training.devices import workers
 from components.training.devices.strategy import describe, make_strategy
 from components.training.devices.workers import Workers
 from components.training.export.servable import Servable, export
+from components.training.history import write_history
 from components.training.loop.checkpoint import Checkpoints, TrainingState, remove_abandoned, training_key
-from components.training.loop.fitting import fit
-from components.training.loop.plan import Plan, make_plan
+from components.training.loop.loop import Loop
+from components.training.loop.plan import make_plan
 from components.training.loop.update import periodic_update
-from components.training.loop.validation import Validator
+from components.training.loop.validation import Validator, label_metrics
 from components.training.model import VocabularyClassifier, build_model
 from components.training.moments import number_moments
 from components.training.optimizer import make_optimizer
 from components.training.spec import TrainerSpec
+from components.training.transformed import Transformed
 from components.training.warm_start import transfer as warm_start
-from components.training.windows import Layout
 
 
 def run_fn(fn_args: Any) -> None:
-    """Trains, and exports the best weights.
+    """Train, and export the best weights.
 
-    What is read of `custom_config`: `trainer`, `data`, `vocabulary` and `bands`, the specs as JSON;
-    `checkpoints`, a directory that outlives the execution; `code`, a fingerprint of our source. A training that was
-    interrupted goes on from its last checkpoint. With a `base_model`, one starts from what that left beside its export.
-    `training.json` in `model_run_dir` tells how it went.
+    `custom_config` holds the specs `trainer`, `data`, `vocabulary` and `bands` as JSON; `metrics`, the paths of a
+    user's own metrics as JSON; `checkpoints`, a folder that outlives the execution; and `code`, a fingerprint of the
+    source. An interrupted training resumes from its last checkpoint. A training with a `base_model` starts from the
+    weights that the base model left beside its export. Its history is written to `model_run_dir`, see
+    `components.training.history`.
 
     Args:
         fn_args: `tfx.components.FnArgs`.
 
     Raises:
-        ValueError: no files or too few windows to train on, fewer devices than replicas, or a period of
+        ValueError: No files or too few examples to train on, fewer devices than replicas, or a period of
             `trainer.update` that does not fit into the training.
-        WorkerLost: one of several workers did not come, or has ended.
+        WorkerLost: One of several workers did not come, or has ended.
     """
     several = workers.gather(fn_args)
     with workers.losses_told() if several else contextlib.nullcontext():
-        _train(fn_args, several)
+        training = Training(fn_args, several)
+        training.start()
+        training.fit()
+        if training.chief:  # The other workers have the same weights, and are no nodes of the pipeline.
+            training.finish()
 
 
-def _train(fn_args: Any, several: Workers | None) -> None:
-    config = fn_args.custom_config
-    spec = TrainerSpec.model_validate_json(config["trainer"])
-    data = DataSpec.model_validate_json(config["data"])
-    bands = BandSpec.model_validate_json(config["bands"])
-    chief = several is None or several.chief
-    # Before anything else: the first use of TensorFlow would fix who takes part.
-    strategy = make_strategy(spec.replicas, several is not None)
-    transform = tft.TFTransformOutput(fn_args.transform_output)
-    found = vocabularies(transform)
-    counts = found["labels"].counts.tolist() if "labels" in found else []
-    oov_buckets = VocabularySpec.model_validate_json(config["vocabulary"]).oov_buckets
-    layout = Layout.of(data, transform, spec.model.context, len(found["inputs"]) + oov_buckets)
-    train_files, eval_files = _expand(fn_args.train_files), _expand(fn_args.eval_files)
+class Training:
+    """Training of one model: its data, its plan, its weights, and its state.
 
-    size = windows.count_windows(train_files, layout)
-    plan = make_plan(spec, size.windows, strategy.num_replicas_in_sync)
-    with strategy.scope():
-        model = build_model(spec, layout, counts)
-        model.standardise(number_moments(train_files, layout))
-        model.encoder.name_ids(found["inputs"].tokens)
-        schedule = _compile(model, spec, plan)
+    Args:
+        fn_args: `tfx.components.FnArgs`.
+        several: The workers that train together, or None.
 
-    tokens = _tokens(found, transform, data)
-    key = training_key(
-        [
-            config["trainer"],
-            config["data"],
-            config["vocabulary"],
-            config["code"],
-            json.dumps([tokens, counts]),
-            str(plan.batch),
-            fn_args.base_model or "",
-        ],
-        [*train_files, *eval_files],
-    )
-    variables = [*model.optimizer.variables, *(model.update.variables if model.update else [])]
-    checkpoints = Checkpoints(f"{config['checkpoints']}/{key}", model, variables, writes=chief)
-    restored = checkpoints.restore()
-    state = restored or TrainingState()
-    if several:
-        workers.check_step(strategy, state.step)
-    if chief:
-        remove_abandoned(config["checkpoints"], key)
-    if restored is None:
-        model.encoder.adapt(lambda length: windows.latest_ids(train_files, layout, length))
-    tokens |= model.encoder.own_vocabularies
-    if restored is None and fn_args.base_model:
-        state.warm_start = _start_from(fn_args.base_model, model, tokens)
-        state.first_iteration = int(model.optimizer.iterations.numpy())
-    schedule.first = state.first_iteration
-    if not state.finished:
-        validation = windows.validation_batches(eval_files, layout, plan.batch, spec.validation_examples, spec.seed)
+    Attributes:
+        chief: Whether this process is the one that writes.
+        state: Where the training stands; set by `start`.
+    """
 
-        def batches(skip: int) -> tf.data.Dataset:
-            return windows.training_batches(
-                train_files, layout, plan.batch, plan.steps_per_pass, spec.seed, skip, size.block_rows
-            )
+    state: TrainingState
 
-        validator = Validator(model, validation, strategy)
-        fit(model, batches, validator, checkpoints, state, spec, plan, fn_args.model_run_dir, strategy)
+    def __init__(self, fn_args: Any, several: Workers | None) -> None:
+        self._fn_args, self._several = fn_args, several
+        self._config: dict[str, str] = fn_args.custom_config
+        self._spec = TrainerSpec.model_validate_json(self._config["trainer"])
+        self._own_metrics: list[str] = json.loads(self._config.get("metrics", "[]"))
+        self.chief = several is None or several.chief
+        # Before anything else: the first use of TensorFlow would fix who takes part.
+        self._strategy = make_strategy(self._spec.replicas, several is not None)
+        self._data = Transformed.of(fn_args, self._spec.model.context)
+        self._size = windows.count_windows(self._data.train_files, self._data.layout)
+        self._plan = make_plan(self._spec, self._size.windows, self._strategy.num_replicas_in_sync)
+        with self._strategy.scope():
+            self._model = build_model(self._spec, self._data.layout, self._data.label_counts)
+            self._model.standardise(number_moments(self._data.train_files, self._data.layout))
+            self._model.encoder.name_ids(self._data.input_tokens)
+            self._schedule = self._compile()
+        self._tokens = self._data.tokens()
+        key = self._key()
+        self._checkpoints = Checkpoints(
+            f"{self._config['checkpoints']}/{key}", self._model, self._variables(), self.chief
+        )
+        if self.chief:
+            remove_abandoned(self._config["checkpoints"], key)
 
-    if not chief:  # The chief has the same weights, and is a node of the pipeline.
-        return
-    _report(fn_args.model_run_dir, spec, plan, state, model, describe(strategy), resumed=restored is not None)
-    # A copy outside the strategy: mirrored variables do not belong into an export.
-    best = build_model(spec, layout, counts)
-    best.set_weights(checkpoints.best_weights())
-    export(Servable(best, transform, data, layout, bands, spec.top_k), fn_args.serving_model_dir)
-    warm_start.write(warm_start.beside(fn_args.serving_model_dir), model, best.get_weights(), tokens)
-    checkpoints.remove()
+    def start(self) -> None:
+        """Restore the last checkpoint, or prepare the first step.
 
+        Raises:
+            WorkerLost: The workers restored different checkpoints.
+        """
+        restored = self._checkpoints.restore()
+        self.state, self._resumed = restored or TrainingState(), restored is not None
+        if self._several:
+            workers.check_step(self._strategy, self.state.step)
+        if not self._resumed:
+            files, layout = self._data.train_files, self._data.layout
+            self._model.encoder.adapt(lambda length: windows.latest_ids(files, layout, length))
+        self._tokens |= self._model.encoder.own_vocabularies
+        if not self._resumed and self._fn_args.base_model:
+            self.state.warm_start = _start_from(self._fn_args.base_model, self._model, self._tokens)
+            self.state.first_iteration = int(self._model.optimizer.iterations.numpy())
+        self._schedule.first = self.state.first_iteration
 
-def _compile(model: VocabularyClassifier, spec: TrainerSpec, plan: Plan) -> WarmupCosine:
-    """Gives the model its optimizer, and its update if that is not at every step; returns the learning rate."""
-    schedule = WarmupCosine(spec.learning_rate, plan.steps, plan.warmup)
-    if spec.update.kind == "always":
-        model.compile_with(make_optimizer(spec.optimizer, schedule))
-    else:
-        make = functools.partial(make_optimizer, spec.optimizer)
-        model.update = periodic_update(spec.update, plan, model, make, schedule)
-        model.compile_with(model.update.optimizer)
-    return schedule
+    def fit(self) -> None:
+        """Train until the plan is carried out, or until training stops early."""
+        if self.state.finished:
+            return
+        spec, plan, data = self._spec, self._plan, self._data
+        validation = windows.validation_batches(
+            data.eval_files, data.layout, plan.batch, spec.validation_examples, spec.seed
+        )
+        validator = Validator(self._model, validation, self._strategy, self._own_metrics)
+        loop = Loop(self._model, validator, self._checkpoints, self.state, plan)
+        loop.run(self._batches, self._fn_args.model_run_dir, spec)
 
+    def finish(self) -> None:
+        """Write the history, export the best weights, and remove the checkpoints."""
+        spec, data = self._spec, self._data
+        self._write_history()
+        # A copy outside the strategy: mirrored variables do not belong into an export.
+        best = build_model(spec, data.layout, data.label_counts)
+        best.set_weights(self._checkpoints.best_weights())
+        export(
+            Servable(best, data.transform, data.spec, data.layout, data.bands, spec.top_k, self._own_metrics),
+            self._fn_args.serving_model_dir,
+        )
+        beside = warm_start.beside(self._fn_args.serving_model_dir)
+        warm_start.write(beside, self._model, best.get_weights(), self._tokens)
+        self._checkpoints.remove()
 
-def _tokens(found: dict[str, Vocabulary], transform: tft.TFTransformOutput, data: DataSpec) -> dict[str, list[str]]:
-    """The tokens of all vocabularies, by id, those of categories as `category_<column>`."""
-    columns = {**data.features, **data.targets}
-    files = {category_file(name): column for name, column in columns.items() if column.kind == "category"}
-    categories = {name: read_vocabulary(transform.vocabulary_file_by_name(name)) for name in files}
-    return {name: vocabulary.tokens for name, vocabulary in {**found, **categories}.items()}
+    def _batches(self, skip: int) -> tf.data.Dataset:
+        data, plan = self._data, self._plan
+        return windows.training_batches(
+            data.train_files, data.layout, plan.batch, plan.steps_per_pass, self._spec.seed, skip, self._size.block_rows
+        )
+
+    def _compile(self) -> WarmupCosine:
+        """Give the model its optimizer, and its update if that is not at every step; return the learning rate."""
+        spec, plan, model = self._spec, self._plan, self._model
+        schedule = WarmupCosine(spec.learning_rate, plan.steps, plan.warmup)
+        if spec.update.kind == "always":
+            model.compile_with(make_optimizer(spec.optimizer, schedule))
+        else:
+            make = functools.partial(make_optimizer, spec.optimizer)
+            model.update = periodic_update(spec.update, plan, model, make, schedule)
+            model.compile_with(model.update.optimizer)
+        return schedule
+
+    def _variables(self) -> list[Any]:
+        """Return the variables of the training beside the weights."""
+        return [*self._model.optimizer.variables, *(self._model.update.variables if self._model.update else [])]
+
+    def _key(self) -> str:
+        """Return the name of the training, which depends on everything that its checkpoints depend on."""
+        config = self._config
+        return training_key(
+            [
+                config["trainer"],
+                config["data"],
+                config["vocabulary"],
+                json.dumps(self._own_metrics),
+                config["code"],
+                json.dumps([self._tokens, self._data.label_counts]),
+                str(self._plan.batch),
+                self._fn_args.base_model or "",
+            ],
+            [*self._data.train_files, *self._data.eval_files],
+        )
+
+    def _write_history(self) -> None:
+        state = self.state
+        history = {
+            "plan": dataclasses.asdict(self._plan),
+            "parameters": int(self._model.count_params()),
+            "devices": describe(self._strategy),
+            "validation_examples": self._spec.validation_examples,
+            "measured": label_metrics(self._model.label, self._own_metrics),
+            "validations": state.validations,
+            "best": state.validations[state.best] if state.best is not None else None,
+            "stopped_early": len(state.validations) < self._plan.validations,
+            "resumed": self._resumed,
+            "warm_start": state.warm_start,
+        }
+        write_history(self._fn_args.model_run_dir, history)
 
 
 def _start_from(base: str, model: VocabularyClassifier, tokens: dict[str, list[str]]) -> dict[str, Any] | None:
-    """Takes over what fits of an earlier model; for `training.json`."""
+    """Take over the weights of an earlier model that fit, and return an account of it."""
     name = Path(base).parent.name
     try:
         earlier = warm_start.Earlier(warm_start.beside(base))
@@ -166,37 +213,3 @@ def _start_from(base: str, model: VocabularyClassifier, tokens: dict[str, list[s
     for line in warm_start.lines(started):
         note(line)
     return started
-
-
-def _expand(patterns: list[str]) -> list[str]:
-    files = matching(patterns)
-    if not files:
-        raise ValueError(f"no file matches {', '.join(patterns)}")
-    return files
-
-
-def _report(
-    directory: str,
-    spec: TrainerSpec,
-    plan: Plan,
-    state: TrainingState,
-    model: VocabularyClassifier,
-    devices: str,
-    resumed: bool,
-) -> None:
-    """Writes `training.json`."""
-    best = state.validations[state.best] if state.best is not None else None
-    about = {
-        "plan": dataclasses.asdict(plan),
-        "parameters": int(model.count_params()),
-        "devices": devices,
-        "validation_examples": spec.validation_examples,
-        "validations": state.validations,
-        "best": best,
-        "stopped_early": len(state.validations) < plan.stretches,
-        "resumed": resumed,
-        "warm_start": state.warm_start,
-    }
-    tf.io.gfile.makedirs(directory)
-    with tf.io.gfile.GFile(f"{directory}/training.json", "w") as file:
-        file.write(json.dumps(about, indent=1))

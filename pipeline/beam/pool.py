@@ -13,11 +13,7 @@ import threading
 from pathlib import Path
 from typing import TextIO
 
-import grpc
-from apache_beam.portability.api import beam_fn_api_pb2, beam_fn_api_pb2_grpc
-from apache_beam.runners.worker.worker_pool_main import BeamFnExternalWorkerPoolServicer, kill_process_gracefully
-from apache_beam.utils import thread_pool_executor
-
+from components.compat.beam import OpenWorkerPool, pool_server
 from pipeline.beam.worker import SCRIPT
 
 
@@ -35,11 +31,7 @@ def serve(host: str, port: int) -> None:
     if not executable.exists():
         raise OSError(f"{executable} is not there: BigVocab is not installed beside this Python")
     pool = Pool(use_process=True, container_executable=str(executable))
-    # Beam's own start listens at all addresses. Engines that ask often whether it is there are not turned away.
-    patient = [("grpc.http2.max_pings_without_data", 0), ("grpc.http2.max_ping_strikes", 0)]
-    calls = thread_pool_executor.shared_unbounded_instance()
-    server = grpc.server(calls, options=patient)  # pyright: ignore[reportArgumentType]
-    beam_fn_api_pb2_grpc.add_BeamFnExternalWorkerPoolServicer_to_server(pool, server)
+    server = pool_server(pool)
     try:
         bound = server.add_insecure_port(f"{host}:{port}")
     except RuntimeError as error:
@@ -54,25 +46,13 @@ def serve(host: str, port: int) -> None:
         pool.end()
 
 
-class Pool(BeamFnExternalWorkerPoolServicer):
+class Pool(OpenWorkerPool):
     """Beam's pool, which also says when a worker has died: an engine may wait for it for ever, and say nothing."""
 
     out: TextIO = sys.stderr
 
-    def StartWorker(
-        self, start_worker_request: beam_fn_api_pb2.StartWorkerRequest, unused_context: object
-    ) -> beam_fn_api_pb2.StartWorkerResponse:
-        answer = super().StartWorker(start_worker_request, unused_context)
-        name = start_worker_request.worker_id
-        process = self._worker_processes.get(name)
-        if process is not None:
-            threading.Thread(target=self._watch, args=(name, process), daemon=True).start()
-        return answer
-
-    def end(self) -> None:
-        """Ends all workers."""
-        for process in self._worker_processes.values():
-            kill_process_gracefully(process)
+    def started(self, name: str, process: subprocess.Popen[bytes]) -> None:
+        threading.Thread(target=self._watch, args=(name, process), daemon=True).start()
 
     def _watch(self, name: str, process: subprocess.Popen[bytes]) -> None:
         code = process.wait()

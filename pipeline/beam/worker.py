@@ -23,9 +23,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     os.dup2(2, 1)
     logging.basicConfig(level=logging.WARNING)
     import tfx  # noqa: F401  before all that it is made of
-    from apache_beam.runners.worker.sdk_worker import SdkHarness
 
-    SdkHarness(told.control_endpoint, worker_id=told.id, state_cache_size=_CACHE, data_buffer_time_limit_ms=-1).run()
+    from components.compat.beam import work
+
+    work(told.control_endpoint, told.id, _CACHE)
 
 
 # Bytes of side inputs and the like that a worker keeps between two bundles.

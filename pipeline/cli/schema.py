@@ -30,7 +30,7 @@ def write(config: Config, root: Path, output: Path) -> int:
 
         statistics = []
         for span in spans.window(config.data, spans.plan(config.data)) or [None]:
-            pipeline = dag.pipeline_of(config, paths, dag.sources(config, span))
+            pipeline = dag.build(config, paths, [] if span is None else [span], steps=("rows",))
             run = run_id if span is None else f"{run_id}_span-{span}"
             outcomes, failure = walk(pipeline, run, console, interruption)
             if failure:

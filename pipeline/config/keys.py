@@ -1,4 +1,4 @@
-"""Keys of the configuration: what may stand where, as a user writes it."""
+"""Keys of the configuration as a user writes them, and the keys that may stand beside them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
+from components.extensions import Kinds
 from pipeline.config.spec import Config
 
 Key = tuple[str | int, ...]
@@ -16,13 +17,13 @@ Key = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Place:
-    """Where a fault is.
+    """Place of a fault.
 
     Attributes:
-        key: as the user writes it. pydantic puts the kind into it where a part of the configuration has several.
-        fields: the keys that may stand there.
-        kind: the kind at hand.
-        other_kinds: the kinds that have the key, where the one at hand has not.
+        key: The key as the user writes it. pydantic puts the kind into it where a union has several.
+        fields: Keys that may stand there.
+        kind: Kind of the part that the key is in.
+        other_kinds: Kinds that have the key, where the one at hand has not.
     """
 
     key: Key
@@ -31,9 +32,15 @@ class Place:
     other_kinds: tuple[str, ...] = ()
 
 
-def place(location: Key) -> Place:
-    """Finds the place of one of pydantic's locations."""
+def place(location: Key, tree: Mapping[str, Any]) -> Place:
+    """Return the place of one of pydantic's locations.
+
+    Args:
+        location: As pydantic gives it.
+        tree: The configuration as it was written. It has the kinds that `components.extensions.Kinds` went by.
+    """
     here: Any = Config
+    written: Any = tree
     key: list[str | int] = []
     kinds: Mapping[str, type[BaseModel]] = {}
     fields: Mapping[str, Any] = {}
@@ -45,11 +52,19 @@ def place(location: Key) -> Place:
             kinds, kind, here = by_kind, str(part), by_kind[str(part)]
             continue
         model = next(iter(_models(here)), None)
-        fields = model.model_fields if model else {}
+        if model:
+            fields = model.model_fields
+        else:  # Of an unknown kind: the keys of all kinds.
+            fields = {name: field for spec in kinds.values() for name, field in spec.model_fields.items()}
         others = [kind for kind, model in kinds.items() if part in model.model_fields and part not in fields]
         kinds = {}
         key.append(part)
-        here = fields[str(part)].annotation if part in fields else _element(here)
+        written = written.get(part) if isinstance(written, Mapping) else None
+        field = fields.get(str(part))
+        here = field.annotation if field else _element(here)
+        if field and (choice := next((entry for entry in field.metadata if isinstance(entry, Kinds)), None)):
+            kind = choice.kind_of(written)
+            kinds, here = choice.own, choice.spec_of(kind)
     return Place(tuple(key), tuple(fields), kind, tuple(others))
 
 
@@ -62,7 +77,7 @@ def _plain(annotation: Any) -> Any:
 
 
 def _members(annotation: Any) -> list[Any]:
-    """What a union is of; a type that is none, alone."""
+    """Return the members of a union; a type that is none, alone."""
     annotation = _plain(annotation)
     is_union = get_origin(annotation) is Union or isinstance(annotation, types.UnionType)
     return [_plain(member) for member in get_args(annotation)] if is_union else [annotation]
@@ -73,7 +88,7 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
 
 
 def _kinds(annotation: Any) -> dict[str, type[BaseModel]]:
-    """The models of a union by their `kind`; empty where there is nothing to choose."""
+    """Return the models of a union by their `kind`; empty without a choice."""
     models = _models(annotation)
     kinds = [model.model_fields["kind"].annotation for model in models if "kind" in model.model_fields]
     if len(models) < 2 or not all(get_origin(kind) is Literal for kind in kinds):
@@ -82,6 +97,6 @@ def _kinds(annotation: Any) -> dict[str, type[BaseModel]]:
 
 
 def _element(annotation: Any) -> Any:
-    """Of a mapping or a list: what stands under a name or a number."""
+    """Return the type of the elements of a mapping or a list."""
     containers = [m for m in _members(annotation) if get_origin(m) in (dict, list, tuple)]
     return get_args(containers[0])[-1] if containers else None

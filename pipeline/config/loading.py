@@ -1,9 +1,8 @@
-"""From a preset or a YAML file to a `Config`, or to one error that names every fault."""
+"""Loading of a configuration: from a preset or a YAML file to a `Config`, or to one error that names every fault."""
 
 from __future__ import annotations
 
 import copy
-import glob
 import importlib.resources
 import re
 from collections.abc import Iterable, Mapping
@@ -14,7 +13,7 @@ import yaml
 from pydantic import ValidationError
 
 from components.files import is_remote
-from components.ingest.spans import every
+from components.ingest.sources.registry import source_of
 from components.spelling import did_you_mean
 from pipeline.config.beam import option_faults
 from pipeline.config.keys import Key, dotted, place
@@ -83,21 +82,17 @@ def _loaded(path: Path, text: str, settings: Iterable[str], quick: bool) -> Conf
 
 
 def preset_summary(name: str) -> str:
-    return load(name).description
+    """Return the description of a preset, without loading what it configures."""
+    return str(yaml.safe_load((PRESETS / f"{name}.yaml").read_text(encoding="utf-8"))["description"])
 
 
 def check_files(config: Config, schema_needed: bool = True) -> None:
-    """What only the file system, and Beam, can tell.
+    """Check a configuration against the file system, and against Beam's options.
 
     Raises:
-        ConfigurationError: the source or the schema is not there, or Beam has no such option. Names all faults at once.
+        ConfigurationError: The source or the schema is not there, or Beam has no such option. Names all faults at once.
     """
-    faults = []
-    source = config.data.source.path
-    if source and not is_remote(source) and not Path(source).exists() and not glob.glob(every(source), recursive=True):
-        parent = Path(source).parent
-        near = did_you_mean(Path(source).name, [p.name for p in parent.iterdir()] if parent.is_dir() else [])
-        faults.append(f"data.source.path: {source} is not there{near}")
+    faults = source_of(config.data.source).missing()
     if schema_needed:
         faults += schema_faults(config)
     faults += option_faults(config.beam)
@@ -106,11 +101,11 @@ def check_files(config: Config, schema_needed: bool = True) -> None:
 
 
 def schema_faults(config: Config) -> list[str]:
-    """That the schema is not there; the default corpus brings its own."""
+    """Return a message if the schema is not there, and the source brings none."""
     schema = config.data.schema_file
     if schema and not is_remote(schema) and not Path(schema).exists():
         return [f"data.schema_file: {schema} is not there; `bigvocab schema FILE.yaml` writes one from the data"]
-    if not schema and config.data.source.kind != "sotu":
+    if not schema and not source_of(config.data.source).schema_file():
         return ["data.schema_file is missing; `bigvocab schema FILE.yaml` writes FILE.schema.pbtxt from the data"]
     return []
 
@@ -177,15 +172,15 @@ def _put(
 
 
 def _validated(tree: dict[str, Any], origin: Mapping[Key, str], file: Path) -> tuple[Config | None, list[str]]:
-    """The configuration, or what is wrong with it."""
+    """Return the configuration, or its faults."""
     try:
         return Config.model_validate(tree), []
     except ValidationError as error:
-        return None, [_fault(detail, origin, str(file)) for detail in error.errors()]
+        return None, [_fault(detail, tree, origin, str(file)) for detail in error.errors()]
 
 
-def _fault(detail: Mapping[str, Any], origin: Mapping[Key, str], file: str) -> str:
-    at = place(tuple(detail["loc"]))
+def _fault(detail: Mapping[str, Any], tree: Mapping[str, Any], origin: Mapping[Key, str], file: str) -> str:
+    at = place(tuple(detail["loc"]), tree)
     location = at.key
     context = detail.get("ctx", {})
     if detail["type"] == "union_tag_invalid":
@@ -215,7 +210,7 @@ def _quoted(words: str) -> list[str]:
 
 
 def _with_absolute_paths(config: Config, file: Path) -> Config:
-    """Paths relative to the file that names them; a schema that lies beside it is found by its name."""
+    """Make paths absolute: they are relative to the file of the configuration. A schema beside it is found by name."""
     data = config.data
     changes: dict[str, Any] = {}
     if data.source.path and "://" not in data.source.path:

@@ -7,7 +7,7 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from components.data_validation.spec import StatisticsSpec
-from components.evaluation.spec import EvaluationSpec
+from components.evaluation.spec import EvaluationSpec, bound_keys
 from components.ingest.errors import nearest
 from components.ingest.spec import DataSpec
 from components.preprocessing.spec import VocabularySpec
@@ -16,7 +16,7 @@ from components.training.spec import TrainerSpec
 from pipeline.config.beam import BeamSpec, LocalBeam
 from pipeline.config.kubeflow import KubeflowSpec
 from pipeline.config.metadata import MetadataSpec, SqliteSpec
-from pipeline.nodes import NODES, REPORT
+from pipeline.nodes import node_names
 
 
 class Config(Spec):
@@ -60,9 +60,9 @@ class Config(Spec):
                 f"trainer.batch: {self.trainer.batch} cannot be dealt evenly to {self.trainer.replicas} replicas"
             )
         faults += [
-            f"kubeflow.nodes: '{name}' is no node{nearest(name, [*NODES, REPORT])}"
+            f"kubeflow.nodes: '{name}' is no node{nearest(name, node_names())}"
             for name in self.kubeflow.nodes
-            if name not in (*NODES, REPORT)
+            if name not in node_names()
         ]
         if faults:
             raise ValueError("; ".join(faults))
@@ -79,9 +79,9 @@ def _evaluation_faults(data: DataSpec, evaluation: EvaluationSpec) -> list[str]:
         faults.append("evaluation.beat: the mean is a baseline of a label that is a number (data.label_kind)")
     if not number and data.shape == "labelled" and "trigram" in evaluation.beat:
         faults.append("evaluation.beat: the trigram is a baseline of sequences; 'popular' and 'bigram' are left")
-    kind, bounds = ("number", ("min_recall_at_10", "max_perplexity")) if number else ("class", ("max_rmse",))
+    kind, foreign = ("number", "label") if number else ("class", "number")
     return faults + [
         f"evaluation.{bound}: the label is a {kind} (data.label_kind), of which there is no such measure"
-        for bound in bounds
+        for bound in bound_keys(foreign)
         if getattr(evaluation, bound) is not None
     ]

@@ -13,17 +13,14 @@ import grpc
 from ml_metadata import errors as mlmd_errors
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx import types
-from tfx import v1 as tfx
-from tfx.dsl.compiler import compiler
-from tfx.dsl.compiler.constants import PIPELINE_RUN_ID_PARAMETER_NAME
 from tfx.dsl.io import fileio
-from tfx.orchestration import metadata
-from tfx.orchestration.local import runner_utils
-from tfx.orchestration.portable import launcher, runtime_parameter_utils
-from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import pipeline_pb2
 from tfx.types.standard_component_specs import MODEL_RUN_KEY
 
+from components.compat import tfx_metadata
+from components.compat.tfx_launcher import compiled as compiled
+from components.compat.tfx_launcher import connection, launch
+from components.compat.tfx_metadata import Metadata
 from components.storage import free_space, is_full, storage_fault
 from pipeline.metadata import record, store
 from pipeline.metadata.store import StoreUnreachable
@@ -68,28 +65,15 @@ class NodeFailed(Exception):
         self.seconds = seconds
 
 
-def compiled(pipeline: tfx.dsl.Pipeline, run_id: str) -> pipeline_pb2.Pipeline:
-    """The IR of a pipeline for one run."""
-    ir = compiler.Compiler().compile(pipeline)
-    runtime_parameter_utils.substitute_runtime_parameter(ir, {PIPELINE_RUN_ID_PARAMETER_NAME: run_id})
-    return ir
-
-
-def connection(pipeline: pipeline_pb2.Pipeline) -> mlmd.ConnectionConfig:
-    deployment = runner_utils.extract_local_deployment_config(pipeline)
-    chosen = deployment.metadata_connection_config
-    return getattr(chosen, chosen.WhichOneof("connection_config"))
-
-
 @contextmanager
-def opened(pipeline: pipeline_pb2.Pipeline) -> Iterator[metadata.Metadata]:
+def opened(pipeline: pipeline_pb2.Pipeline) -> Iterator[Metadata]:
     """The metadata store, open.
 
     Raises:
         StoreUnreachable: it does not answer, or its file cannot be used. Names it, without its password.
     """
     config = connection(pipeline)
-    handle = metadata.Metadata(config)
+    handle = Metadata(config)
     try:
         handle.__enter__()
     except RuntimeError as error:
@@ -166,36 +150,21 @@ def run_node(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, r
 
 def _launch(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, run_name: str) -> Outcome:
     node_id = node.node_info.id
-    deployment = runner_utils.extract_local_deployment_config(pipeline)
     with opened(pipeline) as handle:
         record.take_up(handle, pipeline, node_id, run_name)
         _clear_unfinished(handle, pipeline, node)
-    info = launcher.Launcher(
-        pipeline_node=node,
-        mlmd_connection=metadata.Metadata(connection(pipeline)),
-        pipeline_info=pipeline.pipeline_info,
-        pipeline_runtime_spec=pipeline.runtime_spec,
-        executor_spec=runner_utils.extract_executor_spec(deployment, node_id),
-        custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
-    ).launch()
+    launched = launch(pipeline, node)
     # The launcher returns normally when a driver failed, and gives fresh, unused locations for a cached node: only the
     # metadata store knows.
     with opened(pipeline) as handle:
-        execution = _execution(handle, info.execution_id if info else None)
+        execution = _execution(handle, launched)
         if execution is None or execution.last_known_state not in record.DONE:
             raise _DriverFailed(record.last_line(execution) if execution else "")
-        outputs = execution_lib.get_output_artifacts(handle, execution.id)
-    return Outcome(
-        node_id,
-        0.0,
-        execution.last_known_state == mlmd.Execution.CACHED,
-        {key: list(artifacts) for key, artifacts in outputs.items()},
-    )
+        outputs = tfx_metadata.outputs(handle, execution.id)
+    return Outcome(node_id, 0.0, execution.last_known_state == mlmd.Execution.CACHED, outputs)
 
 
-def _clear_unfinished(
-    handle: metadata.Metadata, pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode
-) -> None:
+def _clear_unfinished(handle: Metadata, pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) -> None:
     """Deletes what a killed try of this node in this run has written: TFX takes it up in the same folders.
 
     A temporary file of Beam's, or a shard of another number of shards, would be read as data. The Trainer's logs stay.
@@ -208,7 +177,7 @@ def _clear_unfinished(
             fileio.rmtree(folder)
 
 
-def _execution(handle: metadata.Metadata, execution_id: int | None) -> mlmd.Execution | None:
+def _execution(handle: Metadata, execution_id: int | None) -> mlmd.Execution | None:
     found = handle.store.get_executions_by_id([execution_id]) if execution_id is not None else []
     return found[0] if found else None
 

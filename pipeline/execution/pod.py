@@ -16,7 +16,7 @@ from components.spelling import did_you_mean
 from components.storage import storage_fault
 from pipeline.config.spec import Config
 from pipeline.execution.interruption import Interruption, interruptible
-from pipeline.nodes import REPORT, node_names
+from pipeline.nodes import NODES, REPORT, named, node_names
 from pipeline.paths import Paths
 from pipeline.terminal.console import Console
 from pipeline.terminal.exit_codes import FAILED, INTERRUPTED
@@ -94,24 +94,24 @@ def _run(pod: Pod, out: TextIO, interruption: Interruption) -> int:
     config = _with_schema(pod.config, pod.schema, paths)
 
     from components import progress
-    from components.training.devices import strategy
     from pipeline import dag
     from pipeline.execution import spans
     from pipeline.execution.node import compiled, connection
     from pipeline.metadata import store
 
     progress.set_stream(out)
-    if pod.node == "Trainer":
-        strategy.configure_devices(config.trainer.replicas)
-    # These two look which spans there are; all others go by what they have put into the store.
-    planned = spans.plan(config.data) if pod.node in ("ExampleGen", "Window") else []
+    node = None if pod.node == REPORT else named(pod.node)
+    if node:
+        node.prepare(config)
+    # Nodes that do not look up the spans go by what the others put into the store.
+    planned = spans.plan(config.data) if node and node.looks_up_spans else []
     ir = compiled(dag.build(config, paths, planned), pod.run_id)
     out.write(f"BigVocab {config.name}, run {pod.run_id} -> {paths.root}, {store.describe(connection(ir))}\n")
-    if pod.node == REPORT:
+    if node is None:
         return _report(pod, config, paths, ir, out)
-    if pod.node == "Trainer" and pod.workers > 1:
-        return _train_together(pod, config, paths, ir, out)
-    if pod.node == "ExampleGen":
+    if node.accelerated and pod.workers > 1:
+        return _run_together(pod, config, paths, ir, out)
+    if node is NODES[0]:
         failure = spans.ingest_earlier(config, paths, planned, pod.run_id, Console(out), interruption)
         if failure:
             return _failed(failure.node, failure, out)
@@ -138,27 +138,15 @@ def _run_one(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, 
     return 0
 
 
-def _train_together(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, out: TextIO) -> int:
-    """The chief runs the node, and the others take part in its training."""
-    from components.training.devices import workers
-    from components.training.devices.meeting import Meeting
-    from components.training.run import run_fn
-
-    meeting = Meeting(f"{paths.root}/workers/{pod.run_id}", pod.workers, pod.patience, pod.address)
+def _run_together(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, out: TextIO) -> int:
+    """Run the node in the first pod; the others follow it."""
+    workers = named(pod.node).workers(f"{paths.root}/workers/{pod.run_id}", pod.workers, pod.patience, pod.address)
     if pod.worker:
         out.write(f"  worker {pod.worker} of {pod.workers} waits for the chief\n")
         out.flush()
-        workers.attend(meeting, pod.worker, run_fn)
+        workers.follow(pod.worker)
         return 0
-    meeting.clear()
-    workers.hold(meeting)
-    code = FAILED
-    try:
-        code = _run_one(pod, config, paths, ir, out)
-    finally:
-        workers.hold(None)
-        meeting.end(failed=code != 0)
-    return code
+    return workers.lead(lambda: _run_one(pod, config, paths, ir, out))
 
 
 def _report(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, out: TextIO) -> int:

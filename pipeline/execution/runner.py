@@ -18,6 +18,7 @@ from pipeline.config.spec import Config
 from pipeline.execution.interruption import Interruption, interruptible
 from pipeline.execution.walk import walk
 from pipeline.metadata.store import MetadataError, StoreUnreachable
+from pipeline.nodes import NODES
 from pipeline.paths import Paths
 from pipeline.terminal.console import Console, everything_into
 from pipeline.terminal.exit_codes import FAILED, INTERRUPTED
@@ -135,12 +136,12 @@ def session(config: Config, paths: Paths) -> Iterator[tuple[Console, str, Path, 
         with everything_into(log) as terminal, interruptible() as interruption:
             console = Console(terminal)
             console.line(f"BigVocab {config.name} -> {paths.root}")
-            # Fixed by the first use of TensorFlow; Transform uses it before the Trainer does.
+            # All nodes: the first use of TensorFlow fixes the devices, and Transform comes before the Trainer.
             from components import progress
-            from components.training.devices import strategy
 
             try:
-                strategy.configure_devices(config.trainer.replicas)
+                for node in NODES:
+                    node.prepare(config)
             except ValueError as error:
                 raise ConfigurationError(str(error)) from error
             progress.set_stream(terminal)

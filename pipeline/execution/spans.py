@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.ingest.errors import IngestError
-from components.ingest.spans import has_spans, name_of
+from components.ingest.spans import has_spans, name_of, spans_there, spans_up_to
 from components.ingest.spec import DataSpec
 from pipeline.config.loading import ConfigurationError
 from pipeline.config.spec import Config
+from pipeline.nodes import named
 from pipeline.paths import Paths
 from pipeline.terminal.console import Console
 
@@ -27,8 +28,6 @@ def plan(data: DataSpec) -> list[int]:
     """
     if not has_spans(data.source):
         return []
-    from components.ingest.span_files import spans_there, spans_up_to
-
     try:
         return spans_up_to(data.span, data.source, spans_there(data.source, Path()))
     except IngestError as error:
@@ -68,12 +67,15 @@ def ingest_earlier(
         console.started(name)
         unseen = Console(io.StringIO())
         outcomes, failure = walk(
-            dag.one_span(config, paths, spans[: spans.index(span) + 1]), f"{run_id}_span-{span}", unseen, interruption
+            dag.build(config, paths, spans[: spans.index(span) + 1], steps=("rows", "span")),
+            f"{run_id}_span-{span}",
+            unseen,
+            interruption,
         )
         if failure:
             console.failed(name)
             return NodeFailed(failure.node, f"{name}: {failure}", failure.seconds)
-        cached = all(outcome.cached for outcome in outcomes if outcome.node in ("ExampleGen", "StatisticsGen"))
+        cached = all(outcome.cached for outcome in outcomes if named(outcome.node).step == "rows")
         console.finished(
             name, sum(outcome.seconds for outcome in outcomes), cached, outcomes[0].detail.removeprefix(f"{name}, ")
         )

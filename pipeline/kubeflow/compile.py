@@ -19,7 +19,7 @@ from pipeline.config.loading import ConfigurationError, schema_faults
 from pipeline.config.metadata import MySqlSpec
 from pipeline.config.spec import Config
 from pipeline.metadata.store import PASSWORD
-from pipeline.nodes import REPORT
+from pipeline.nodes import NODES, REPORT, named
 from pipeline.paths import Paths
 
 LABELS = {"app.kubernetes.io/part-of": "bigvocab", "app.kubernetes.io/component": "node"}
@@ -59,16 +59,17 @@ def check(config: Config) -> None:
             f"({', '.join(mounts) or 'there are none'}) or into gs://, and write it as it is called there"
         )
     faults += schema_faults(config) + option_faults(config.beam)
+    accelerated = [node.name for node in NODES if node.accelerated]
     for key, everywhere, alone in (
         ("gpu", "every node would hold one", "uses a GPU"),
         ("workers", "one node trains", "several pods can share"),
     ):
         if getattr(at.pod, key):
-            faults.append(f"kubeflow.pod.{key}: {everywhere}; say it in kubeflow.nodes.Trainer.{key}")
+            faults.append(f"kubeflow.pod.{key}: {everywhere}; say it in kubeflow.nodes.{accelerated[0]}.{key}")
         faults += [
-            f"kubeflow.nodes.{node}.{key}: the Trainer is the one node that {alone}"
+            f"kubeflow.nodes.{node}.{key}: the {accelerated[0]} is the one node that {alone}"
             for node in at.nodes
-            if getattr(at.nodes[node], key) and node != "Trainer"
+            if getattr(at.nodes[node], key) and node not in accelerated
         ]
     if not any(PASSWORD in secret.env.values() for secret in at.secrets):
         faults.append(
@@ -76,11 +77,12 @@ def check(config: Config) -> None:
             "'bigvocab-metadata'"
         )
     images = KubeflowSpec()
-    if at.image != images.image and at.pod_of("Trainer").image == images.pod_of("Trainer").image:
-        faults.append(
-            f"kubeflow.nodes.Trainer.image is still {at.pod_of('Trainer').image}, and kubeflow.image is {at.image}: "
-            "say where the image of the Trainer is"
-        )
+    faults += [
+        f"kubeflow.nodes.{node}.image is still {at.pod_of(node).image}, and kubeflow.image is {at.image}: "
+        f"say where the image of the {node} is"
+        for node in accelerated
+        if at.image != images.image and at.pod_of(node).image == images.pod_of(node).image
+    ]
     if faults:
         raise ConfigurationError("\n".join(faults))
 
@@ -104,7 +106,7 @@ def compile_pipeline(config: Config, output: Path) -> None:
     components = {}
     for node in order:
         pod = config.kubeflow.pod_of(node)
-        more = _schema(config) if node == "ImportSchemaGen" else []
+        more = _schema(config) if node != REPORT and named(node).needs_schema else []
         for task, own in _tasks(node, pod).items():
             image = pod.image or config.kubeflow.image
             components[task] = _component(node, task, image, [*arguments, *more, *own])
@@ -136,13 +138,12 @@ def compile_pipeline(config: Config, output: Path) -> None:
 
 def upstream(config: Config) -> dict[str, list[str]]:
     """The nodes in the DAG's order, each with those it waits for; the report waits for all."""
-    from tfx.dsl.compiler import compiler as tfx_compiler
-
+    from components.compat.tfx_launcher import compiled
     from pipeline import dag
 
     # As in a pod: for a store in a file TFX would make the folder here. A server is named, and not asked.
     config = config.model_copy(update={"metadata": _metadata(config)})
-    ir = tfx_compiler.Compiler().compile(dag.build(config, Paths.of(config.kubeflow.root)))
+    ir = compiled(dag.build(config, Paths.of(config.kubeflow.root)))
     nodes = [entry.pipeline_node for entry in ir.nodes]
     order = {node.node_info.id: list(node.upstream_nodes) for node in nodes}
     last = [name for name in order if not any(name in before for before in order.values())]

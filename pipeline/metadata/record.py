@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from ml_metadata import errors
 from ml_metadata.proto import metadata_store_pb2 as mlmd
-from tfx.dsl.compiler.constants import PIPELINE_RUN_CONTEXT_TYPE_NAME
-from tfx.orchestration import metadata
-from tfx.orchestration.portable.mlmd import context_lib, execution_lib
-from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
+from tfx.proto.orchestration import pipeline_pb2
 from tfx.types import Artifact
+
+from components.compat import tfx_metadata
+from components.compat.tfx_metadata import Metadata
 
 RUN_TYPE = "bigvocab.Run"
 """Type of the one execution that stands for a whole run; it is named after the pipeline and the run id."""
@@ -39,9 +39,7 @@ class NodeRecord:
     cause: str
 
 
-def mark_run(
-    handle: metadata.Metadata, pipeline: pipeline_pb2.Pipeline, state: int, cause: str = "", name: str = ""
-) -> None:
+def mark_run(handle: Metadata, pipeline: pipeline_pb2.Pipeline, state: int, cause: str = "", name: str = "") -> None:
     """Writes down what state a run is in.
 
     Args:
@@ -56,11 +54,11 @@ def mark_run(
     execution.last_known_state = state
     if name:
         execution.custom_properties["name"].string_value = name
-    _set_cause(execution, cause)
+    tfx_metadata.set_cause(execution, cause)
     store.put_executions([execution])
 
 
-def take_up(handle: metadata.Metadata, pipeline: pipeline_pb2.Pipeline, node: str, name: str = "") -> None:
+def take_up(handle: Metadata, pipeline: pipeline_pb2.Pipeline, node: str, name: str = "") -> None:
     """Makes the run known to the store, and takes back that it failed at this node, which is tried again.
 
     What failed beside it stays: a run has failed until each of its nodes has been tried again.
@@ -78,9 +76,7 @@ def take_up(handle: metadata.Metadata, pipeline: pipeline_pb2.Pipeline, node: st
             mark_run(handle, pipeline, mlmd.Execution.RUNNING)
 
 
-def mark_failed(
-    handle: metadata.Metadata, pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, cause: str
-) -> None:
+def mark_failed(handle: Metadata, pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, cause: str) -> None:
     """Ends the last try of a node, and with it the run, as failed, and writes the cause beside both.
 
     TFX leaves the execution of a node running when its driver raises, and writes no cause when its executor does.
@@ -88,51 +84,48 @@ def mark_failed(
     tries = _tries(handle, node)
     if tries and tries[-1].last_known_state not in DONE:
         tries[-1].last_known_state = mlmd.Execution.FAILED
-        _set_cause(tries[-1], cause)
+        tfx_metadata.set_cause(tries[-1], cause)
         handle.store.put_executions([tries[-1]])
     mark_run(handle, pipeline, mlmd.Execution.FAILED, f"{node.node_info.id}: {cause}")
 
 
-def unfinished_try(handle: metadata.Metadata, node: pipeline_pb2.PipelineNode) -> int | None:
+def unfinished_try(handle: Metadata, node: pipeline_pb2.PipelineNode) -> int | None:
     """The id of the last try of a node in this run, if it neither ended nor failed: its process was killed."""
     tries = _tries(handle, node)
     ended = (*DONE, mlmd.Execution.FAILED, mlmd.Execution.CANCELED)
     return tries[-1].id if tries and tries[-1].last_known_state not in ended else None
 
 
-def node_records(handle: metadata.Metadata, pipeline: pipeline_pb2.Pipeline) -> list[NodeRecord]:
+def node_records(handle: Metadata, pipeline: pipeline_pb2.Pipeline) -> list[NodeRecord]:
     """The nodes of a run that were tried, in the pipeline's order."""
     found = []
     for node in (entry.pipeline_node for entry in pipeline.nodes):
         tries = _tries(handle, node)
         if tries:
             last = tries[-1]
-            outputs = execution_lib.get_output_artifacts(handle, last.id)
             found.append(
                 NodeRecord(
                     node.node_info.id,
                     State.Name(last.last_known_state).lower(),
                     (last.last_update_time_since_epoch - last.create_time_since_epoch) / 1e3,
-                    {key: list(artifacts) for key, artifacts in outputs.items()},
+                    tfx_metadata.outputs(handle, last.id),
                     cause_of(last),
                 )
             )
     return found
 
 
-def started(handle: metadata.Metadata, pipeline: pipeline_pb2.Pipeline) -> float:
+def started(handle: Metadata, pipeline: pipeline_pb2.Pipeline) -> float:
     """When a run was first marked, in seconds since the epoch."""
     return _run_execution(handle, pipeline).create_time_since_epoch / 1e3
 
 
-def _tries(handle: metadata.Metadata, node: pipeline_pb2.PipelineNode) -> Sequence[mlmd.Execution]:
+def _tries(handle: Metadata, node: pipeline_pb2.PipelineNode) -> Sequence[mlmd.Execution]:
     """The executions of a node in this run, the oldest first."""
-    contexts = context_lib.prepare_contexts(handle, node.contexts)
-    executions = execution_lib.get_executions_associated_with_all_contexts(handle, contexts)
-    return sorted(executions, key=lambda execution: execution.id)
+    return sorted(tfx_metadata.executions(handle, node), key=lambda execution: execution.id)
 
 
-def _run_execution(handle: metadata.Metadata, pipeline: pipeline_pb2.Pipeline) -> mlmd.Execution:
+def _run_execution(handle: Metadata, pipeline: pipeline_pb2.Pipeline) -> mlmd.Execution:
     """Makes it where there is none yet, also when another pod does so at the same moment."""
     store = handle.store
     run_id = pipeline.runtime_spec.pipeline_run_id.field_value.string_value
@@ -142,9 +135,7 @@ def _run_execution(handle: metadata.Metadata, pipeline: pipeline_pb2.Pipeline) -
         return execution
     type_id = store.put_execution_type(mlmd.ExecutionType(name=RUN_TYPE))
     execution = mlmd.Execution(type_id=type_id, name=name, last_known_state=mlmd.Execution.RUNNING)
-    contexts = context_lib.prepare_contexts(handle, pipeline.nodes[0].pipeline_node.contexts)
-    types = {t.id: t.name for t in store.get_context_types()}
-    runs = [context for context in contexts if types[context.type_id] == PIPELINE_RUN_CONTEXT_TYPE_NAME]
+    runs = tfx_metadata.run_contexts(handle, pipeline.nodes[0].pipeline_node)
     with contextlib.suppress(errors.AlreadyExistsError):
         store.put_execution(execution, [], runs)
     return store.get_execution_by_type_and_name(RUN_TYPE, name)
@@ -156,13 +147,6 @@ def last_line(execution: mlmd.Execution) -> str:
     return lines[-1].partition(": ")[2] if lines else ""
 
 
-def _set_cause(execution: mlmd.Execution, cause: str) -> None:
-    code = 2 if cause else 0  # google.rpc.Code: UNKNOWN, OK
-    result = execution_result_pb2.ExecutionResult(code=code, result_message=cause)
-    execution_lib.set_execution_result(result, execution)
-
-
 def cause_of(execution: mlmd.Execution) -> str:
-    """Why an execution failed; empty where it did not."""
-    result = execution_lib.get_execution_result(execution, ignore_parse_errors=True)
-    return result.result_message if result and execution.last_known_state == mlmd.Execution.FAILED else ""
+    """Return why an execution failed; empty where it did not."""
+    return tfx_metadata.cause(execution) if execution.last_known_state == mlmd.Execution.FAILED else ""

@@ -39,7 +39,7 @@ def connection(
     Raises:
         MetadataError: a variable cannot be what it says, or SQLite would lie where it cannot work.
     """
-    from tfx.orchestration import metadata
+    from components.compat.tfx_v1 import v1 as tfx
 
     given = {
         field: environment[name]
@@ -55,10 +55,10 @@ def connection(
     if isinstance(spec, SqliteSpec):
         if is_remote(file):
             raise MetadataError(f"{file}: SQLite wants a local disk; give metadata: {{kind: mysql, host: ...}}")
-        return metadata.sqlite_metadata_connection_config(file)
+        return tfx.orchestration.metadata.sqlite_metadata_connection_config(file)
     # The client takes "localhost" for a socket in the file system, where a server in a container has none.
     host = "127.0.0.1" if spec.host == "localhost" else spec.host
-    return metadata.mysql_metadata_connection_config(
+    return tfx.orchestration.metadata.mysql_metadata_connection_config(
         host, spec.port, spec.database, spec.user, environment.get(PASSWORD, "").rstrip("\n")
     )
 

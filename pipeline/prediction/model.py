@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from components.ingest.spec import DataSpec
 from components.spelling import did_you_mean
 from pipeline.prediction.answers import Answer, as_data, from_outputs
@@ -30,13 +32,13 @@ class PushedModel:
         top_k: Most labels that it answers a row; None if the label is a number.
 
     Raises:
-        PredictError: The folder holds no model of BigVocab.
+        PredictError: The folder holds no model of BigVocab, or a source of the user's own is not installed.
     """
 
     def __init__(self, folder: Path) -> None:
         about = _about(folder)
         self.folder = folder
-        self.data = DataSpec.model_validate(about["data"])
+        self.data = _data(folder, about)
         self.top_k: int | None = about["top_k"]
         self._loaded: Any = None
 
@@ -164,6 +166,16 @@ def _about(folder: Path) -> dict[str, Any]:
         return json.loads((folder / "assets.extra" / "bigvocab.json").read_text(encoding="utf-8"))
     except OSError as error:
         raise PredictError(f"{folder} is no model of BigVocab: {error.strerror}: {error.filename}") from error
+
+
+def _data(folder: Path, about: Mapping[str, Any]) -> DataSpec:
+    """Return the configuration of the data that a model was trained from."""
+    try:
+        return DataSpec.model_validate(about["data"])
+    except ValidationError as error:  # A source of the user's own that is not installed here.
+        fault = error.errors()[0]
+        reason = fault["msg"].removeprefix("Value error, ")
+        raise PredictError(f"{folder}: data.{'.'.join(map(str, fault['loc']))}: {reason}") from error
 
 
 def _load(folder: Path) -> Any:

@@ -13,15 +13,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from components.ingest.columns import check_columns
 from components.ingest.errors import IngestError, RowError, ShortRow
-from components.ingest.formats import kind_of
-from components.ingest.ranges import Range
-from components.ingest.readers import Rows, read
 from components.ingest.rows import RowReader, columns_read
-from components.ingest.spec import DataSpec, SourceKind, SourceSpec
+from components.ingest.sources.base import Lines, Range, Rows, SourceSpec
+from components.ingest.sources.registry import STREAMED, source_of, spec_of_file, spec_of_kind
+from components.ingest.spec import DataSpec
 from components.ingest.wire import serialize
 from components.spelling import did_you_mean
 from pipeline.terminal.exit_codes import FAILED, UserError
@@ -88,8 +86,8 @@ class Questions:
     def of_file(self, file: str) -> Iterator[Question]:
         """Yield a question for each row of a file, in order; blank lines are no rows.
 
-        Name and content decide the kind of the file, see `_kind`. Rows of the kind that the model was trained from are
-        read with the options of its source.
+        Name and content decide the kind of the file, see `spec_of_file`. Rows of the kind that the model was trained
+        from are read with the options of its source.
 
         Args:
             file: A local file, or `-` for standard input. Standard input and named pipes hold JSON Lines.
@@ -105,11 +103,12 @@ class Questions:
             with Path(file).open("rb") as stream:
                 yield from self._of_stream(stream, file)
             return
-        data = self._with_source(_kind(file, head, self._data.source.kind), file)
+        data = self._with_source(spec_of_file(file, head, self._data.source))
         with _reading(file, file):
             # JSON Lines and TFRecord have no header. Only inputs are needed, and only these are checked.
             check_columns(data.model_copy(update={"features": {}}), [file])
-            others = _parquet_columns(file) if data.source.kind == "parquet" else ()
+            source = source_of(data.source)
+            others = tuple(source.columns(file, columns_read(data)) or ()) if source.partial else ()
         for line, row in _rows(file, Range(file), data):
             yield self._question(line, f"{file}:{line}", row, others)
 
@@ -118,7 +117,7 @@ class Questions:
         first = 1
         with tempfile.TemporaryDirectory(prefix="bigvocab-") as folder:
             file = Path(folder) / "rows.jsonl"
-            data = self._with_source("jsonl", str(file))
+            data = self._with_source(spec_of_kind(STREAMED, str(file), self._data.source))
             while lines := list(itertools.islice(stream, _STREAM_LINES)):
                 if first == 1 and lines[0].startswith(b"\x1f\x8b"):
                     raise PredictError(f"{name}: packed with gzip: unpack it, as with `zcat FILE |`", FAILED)
@@ -127,9 +126,7 @@ class Questions:
                     yield self._question(line, f"{name}:{line}", row)
                 first += len(lines)
 
-    def _with_source(self, kind: SourceKind, file: str) -> DataSpec:
-        own = self._data.source
-        source = own.model_copy(update={"path": file}) if kind == own.kind else SourceSpec(kind=kind, path=file)
+    def _with_source(self, source: SourceSpec) -> DataSpec:
         return self._data.model_copy(update={"source": source})
 
     def _question(
@@ -181,30 +178,11 @@ def _files_of(folder: Path) -> list[str]:
         return []
 
 
-def _kind(file: str, head: bytes, own: SourceKind) -> SourceKind:
-    """The kind of a file, from its first bytes and its name.
-
-    Parquet is known by its first bytes. A file that begins like a JSON object is JSON Lines, unless its name says CSV
-    or TFRecord. The name decides of all others. Without a known ending they are of the kind that the model was trained
-    from; JSON Lines if that was the default corpus.
-    """
-    if head.startswith(b"PAR1"):
-        return "parquet"
-    by_name = kind_of(file)
-    if by_name in ("csv", "jsonl", "parquet", "tfrecord"):
-        return by_name
-    if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b""):
-        return "jsonl"
-    if by_name:
-        return "text"
-    return own if own in ("csv", "text", "tfrecord") else "jsonl"
-
-
 def _rows(name: str, part: Range, data: DataSpec) -> Rows:
     """Rows of a part of a file, with faults of the file as `PredictError`."""
     line = 0
     with _reading(name, part.path, lambda: f" after line {line}" if line else ""):
-        for line, row in read(part, data):
+        for line, row in source_of(data.source).rows(part, columns_read(data), Lines()):
             yield line, row
 
 
@@ -226,8 +204,3 @@ def _reading(name: str, path: str, place: Callable[[], str] = lambda: "") -> Ite
         raise PredictError(f"{name}: {reason}", FAILED) from error
     except (OSError, zlib.error, UnicodeDecodeError, pa.ArrowException) as error:
         raise PredictError(f"{name}: cannot be read{place()}: {error}", FAILED) from error
-
-
-def _parquet_columns(file: str) -> tuple[str, ...]:
-    with pq.ParquetFile(file) as parquet:
-        return tuple(parquet.schema_arrow.names)

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from components.report.charts import in_units
-from components.report.measures import NumberMetrics, NumberTarget
+from components.metrics.definitions import Column
+from components.metrics.forms import on_terminal
 from components.report.summary import Summary
-from components.report.tables import UNITS
+from components.report.tables import columns, kind_of_label, target_columns
 from pipeline.paths import Paths
-
-_COLUMNS = {
-    "recall_at_1": ("recall@1", ".3f"),
-    "recall_at_10": ("recall@10", ".3f"),
-    "recall_at_20": ("recall@20", ".3f"),
-    "mrr_at_10": ("MRR@10", ".3f"),
-    "nll": ("nll (nats)", ".3f"),
-    "perplexity": ("perplexity", ".1f"),
-}
-_NUMBER_COLUMNS = {"rmse": ("rmse", UNITS), "mae": ("mean abs. error", UNITS), "r2": ("R2", ".3f")}
-_CLASS_COLUMNS = {"accuracy": ("accuracy", ".3f"), "nll": ("nll (nats)", ".3f")}
 
 
 def closing_lines(summary: Summary, paths: Paths) -> Iterator[str]:
-    """What stands at the end of a run."""
+    """Yield the lines that a run ends with."""
     yield from table(summary)
     yield ""
     if summary.pushed:
@@ -36,10 +25,10 @@ def closing_lines(summary: Summary, paths: Paths) -> Iterator[str]:
 
 
 def summary_lines(file: Path) -> Iterator[str]:
-    """`summary.json` for people.
+    """Yield the lines that show a `summary.json`.
 
     Raises:
-        ValueError: the file is no summary.
+        ValueError: The file is no summary.
     """
     summary = Summary.read(file)
     yield f"{summary.name}, finished {summary.finished} after {minutes(summary.seconds)}"
@@ -50,43 +39,33 @@ def summary_lines(file: Path) -> Iterator[str]:
 
 
 def table(summary: Summary) -> Iterator[str]:
-    """Model and baselines over the test split."""
+    """Yield the table of the model and the baselines over the test split."""
     if summary.metrics is None:
         yield "No model was evaluated."
         return
-    number = isinstance(summary.metrics, NumberMetrics)
     labels = summary.metrics.count
-    how = "in the label's units" if number else "full softmax"
+    how = "in the label's units" if kind_of_label(summary.metrics) == "number" else "full softmax"
     yield f"Test split, {how}{f', {labels:,} labels' if labels else ''}:"
-    columns = _NUMBER_COLUMNS if number else _COLUMNS
-    yield from _figures({"model": summary.metrics, **summary.baselines}, columns)
+    yield from _figures({"model": summary.metrics, **summary.baselines}, columns(summary, "terminal"))
     for name, values in summary.targets.items():
         yield ""
         yield f"{name}{f', {values.count:,} labels' if values.count else ''}:"
-        columns = _NUMBER_COLUMNS if isinstance(values, NumberTarget) else _CLASS_COLUMNS
-        yield from _figures({"model": values, **summary.target_baselines.get(name, {})}, columns)
+        models = {"model": values, **summary.target_baselines.get(name, {})}
+        yield from _figures(models, target_columns(summary, values, "terminal"))
 
 
-def _figures(rows: Mapping[str, object], columns: Mapping[str, tuple[str, str]]) -> Iterator[str]:
-    """A line for each model, under the columns' titles."""
-    width = max(map(len, rows)) + 2
-    widths = {key: max(12, len(title) + 2) for key, (title, _) in columns.items()}
-    yield f"  {'':<{width}}" + "".join(f"{title:>{widths[key]}}" for key, (title, _) in columns.items())
-    for name, metrics in rows.items():
-        values = ((key, getattr(metrics, key), form) for key, (_, form) in columns.items())
-        cells = ((key, figure(value, form)) for key, value, form in values)
-        yield f"  {name:<{width}}" + "".join(f"{cell:>{widths[key]}}" for key, cell in cells)
-
-
-def figure(value: float | None, form: str) -> str:
-    """A number as text, or a dash."""
-    if value is None:
-        return "-"
-    return in_units(value) if form == UNITS else format(value, form)
+def _figures(models: Mapping[str, object], shown: Sequence[Column]) -> Iterator[str]:
+    """Yield a line for each model, under the columns' titles."""
+    width = max(map(len, models)) + 2
+    widths = {column.name: max(12, len(column.text) + 2) for column in shown}
+    yield f"  {'':<{width}}" + "".join(f"{column.text:>{widths[column.name]}}" for column in shown)
+    for name, metrics in models.items():
+        cells = ((c.name, on_terminal(getattr(metrics, c.name, None), c.form)) for c in shown)
+        yield f"  {name:<{width}}" + "".join(f"{cell:>{widths[column]}}" for column, cell in cells)
 
 
 def verdict(summary: Summary) -> list[str]:
-    """Whether the model was pushed, or why not."""
+    """Return a sentence that the model was pushed, or the reasons that it was not."""
     if summary.failure:
         return [f"{summary.failure.node} failed: {summary.failure.message}"]
     if summary.pushed:

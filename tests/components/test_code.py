@@ -61,6 +61,34 @@ def test_a_users_own_module_counts_with_what_it_imports_from_its_package(
     assert fingerprint("components.code", "made_up_package.models") != first
 
 
+def test_relative_imports_and_the_package_itself_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "made_up_relative"
+    (package / "inner").mkdir(parents=True)
+    sources = {
+        "__init__.py": "SIZE = 1\n",
+        "models.py": "from . import layers\n",
+        "layers.py": "from .inner.deep import f\n",
+        "inner/__init__.py": "",
+        "inner/deep.py": "from .. import SIZE\nf = SIZE\n",
+        "unused.py": "g = 1\n",
+    }
+    for name, source in sources.items():
+        (package / name).write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def now() -> str:
+        fingerprint.cache_clear()
+        return fingerprint("made_up_relative.models")
+
+    found = [now()]
+    for name in ("layers.py", "inner/deep.py", "__init__.py"):
+        (package / name).write_text(sources[name] + "# changed\n")
+        found.append(now())
+    assert len(set(found)) == len(found)
+    (package / "unused.py").write_text("g = 2\n")
+    assert now() == found[-1]
+
+
 def test_an_unknown_module_is_an_error() -> None:
     with pytest.raises(ModuleNotFoundError):
         fingerprint("components.nowhere")

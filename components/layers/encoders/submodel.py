@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,8 @@ from typing import Any
 
 import keras
 
+from components import extensions
+from components.compat.keras import flattened, own_states
 from components.layers.encoders.base import seeded
 from components.spelling import did_you_mean
 
@@ -141,11 +142,11 @@ def _applied(layers: list[keras.layers.Layer], width: int) -> int:
 
 
 def _refuse(submodel: keras.layers.Layer, label: str) -> None:
-    for layer in submodel._flatten_layers():
+    for layer in flattened(submodel):
         name = type(layer).__name__
         inside = label if layer is submodel else f"{label}, {layer.name} ({name})"
-        # Own ones only: a frozen layer's weights are not a state.
-        if layer.trainable and layer._non_trainable_variables:
+        # A frozen layer's weights are no state.
+        if layer.trainable and own_states(layer):
             raise ValueError(
                 f"{inside} changes a state at every step, which replicas cannot do; LayerNormalization keeps none"
             )
@@ -155,18 +156,13 @@ def _refuse(submodel: keras.layers.Layer, label: str) -> None:
 
 
 def _function(path: str) -> Callable[[int], Any]:
-    module, colon, name = path.partition(":")
-    if not colon or not module or not name:
+    module, _, name = path.partition(":")
+    if not module or not name:
         raise ValueError(f"{path!r} is not package.module:function, nor a list of layers")
     try:
-        found = importlib.import_module(module)
-    except ImportError as error:
-        raise ValueError(f"{path}: {error}; the module has to be installed, or on PYTHONPATH") from error
-    function = getattr(found, name, None)
-    if not callable(function):
-        near = did_you_mean(name, [key for key, value in vars(found).items() if callable(value)])
-        raise ValueError(f"{path}: {module} has no function {name!r}{near}")
-    return function
+        return extensions.resolve(path, "function", callable)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def _first_line(error: Exception) -> str:

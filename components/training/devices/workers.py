@@ -15,6 +15,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -27,6 +28,7 @@ from components.training.devices.meeting import Meeting, WorkerLost
 TF_CONFIG = "TF_CONFIG"
 # Steps between two agreements on whether it is time to save: each costs the workers a message.
 ASKED_STEPS = 20
+_INVITED = "invited"
 _TOLD = ("train_files", "eval_files", "transform_output", "base_model", "custom_config")
 # What the loss of a worker looks like to the others.
 _LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError)
@@ -76,28 +78,34 @@ def tf_config(hosts: Sequence[str], index: int) -> str:
     return json.dumps({"cluster": {"worker": list(hosts)}, "task": {"type": "worker", "index": index}})
 
 
-_meeting: Meeting | None = None
-_guest = False
+_meeting: ContextVar[Meeting | None] = ContextVar("meeting", default=None)
 
 
-def hold(meeting: Meeting | None) -> None:
-    """Where the chief's `run_fn` meets the others from now on."""
-    global _meeting
-    _meeting = meeting
+@contextlib.contextmanager
+def calling(meeting: Meeting) -> Iterator[None]:
+    """Return a context within which `gather` calls the other workers first: TFX passes nothing of ours to `run_fn`."""
+    token = _meeting.set(meeting)
+    try:
+        yield
+    finally:
+        _meeting.reset(token)
 
 
 def gather(fn_args: Any) -> Workers | None:
-    """The workers of a training; the chief calls the others to it first.
+    """Return the workers of a training, or None if this process trains alone. The chief calls the others first.
+
+    Args:
+        fn_args: `tfx.components.FnArgs`, or the arguments that `attend` makes.
 
     Raises:
-        ValueError: `TF_CONFIG` is wrong, or says that this is another worker than the first, which nobody called.
-        WorkerLost: the others did not come.
+        ValueError: `TF_CONFIG` is wrong, or names a worker other than the chief, and the chief did not call it.
+        WorkerLost: The others did not come.
     """
-    if _meeting is not None:
-        hosts = _meeting.call({name: getattr(fn_args, name) for name in _TOLD})
+    if meeting := _meeting.get():
+        hosts = meeting.call({name: getattr(fn_args, name) for name in _TOLD})
         os.environ[TF_CONFIG] = tf_config(hosts, 0)
     several = Workers.of()
-    if several and not several.chief and not _guest:
+    if several and not several.chief and not getattr(fn_args, _INVITED, False):
         raise ValueError(
             f"{TF_CONFIG} says that this is worker {several.index}: only the first is a node of a pipeline"
         )
@@ -105,25 +113,23 @@ def gather(fn_args: Any) -> Workers | None:
 
 
 def attend(meeting: Meeting, index: int, run_fn: Callable[[Any], None]) -> None:
-    """What the others do: wait for the chief's call, and train with it, if it has anything to train. Nothing is kept.
+    """Wait for the chief's call, and train with it. Return at once if there is nothing to train. Nothing is kept.
 
     Args:
-        meeting: with the chief.
-        index: of this worker, 1 or more.
-        run_fn: of the training.
+        meeting: Where the workers find each other.
+        index: Number of this worker, 1 or more.
+        run_fn: Function that trains.
 
     Raises:
-        WorkerLost: the chief did not call; or a worker has ended.
+        WorkerLost: The chief did not call, or a worker has ended.
     """
     invitation = meeting.answer(index)
     if invitation is None:
         return
-    global _guest
-    _guest = True
     os.environ[TF_CONFIG] = tf_config(invitation.hosts, index)
     with tempfile.TemporaryDirectory() as folder:
         places = {"serving_model_dir": f"{folder}/model", "model_run_dir": f"{folder}/run"}
-        run_fn(SimpleNamespace(**invitation.told, **places))
+        run_fn(SimpleNamespace(**invitation.told, **places, **{_INVITED: True}))
 
 
 def make_strategy(gpus: bool) -> tf.distribute.Strategy:

@@ -16,10 +16,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.core.protobuf import saved_model_pb2
 
-# saved_model.experimental only reads fingerprints.
-from tensorflow.python.saved_model import fingerprinting_utils
+from components.compat.tensorflow import change_saved_model
 
 _GIVEN = "given"
 """The only argument of the function behind a signature."""
@@ -51,24 +49,22 @@ def name_arguments(directory: str, signature: str, columns: Iterable[str]) -> No
     names = _arguments(columns)
     if all(argument == name for argument, name in names.items()):
         return
-    path = f"{directory}/saved_model.pb"
-    with tf.io.gfile.GFile(path, "rb") as file:
-        model = saved_model_pb2.SavedModel.FromString(file.read())
-    for graph in model.meta_graphs:
-        # For model servers.
-        inputs = graph.signature_def[signature].inputs
-        tensors = {name: inputs[argument].SerializeToString() for argument, name in names.items()}
-        inputs.clear()
-        for name, tensor in tensors.items():
-            inputs[name].ParseFromString(tensor)
-        # For `tf.saved_model.load`.
-        for node in graph.object_graph_def.nodes:
-            function = node.bare_concrete_function
-            if set(function.argument_keywords) == set(names):
-                function.argument_keywords[:] = [names[argument] for argument in function.argument_keywords]
-    with tf.io.gfile.GFile(path, "wb") as file:
-        file.write(model.SerializeToString(deterministic=True))
-    fingerprinting_utils.write_fingerprint(directory)
+
+    def rename(model: Any) -> None:
+        for graph in model.meta_graphs:
+            # For model servers.
+            inputs = graph.signature_def[signature].inputs
+            tensors = {name: inputs[argument].SerializeToString() for argument, name in names.items()}
+            inputs.clear()
+            for name, tensor in tensors.items():
+                inputs[name].ParseFromString(tensor)
+            # For `tf.saved_model.load`.
+            for node in graph.object_graph_def.nodes:
+                function = node.bare_concrete_function
+                if set(function.argument_keywords) == set(names):
+                    function.argument_keywords[:] = [names[argument] for argument in function.argument_keywords]
+
+    change_saved_model(directory, rename)
 
 
 def _arguments(columns: Iterable[str]) -> dict[str, str]:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -32,7 +32,7 @@ from components.layers.outputs import ClassOutput
 from components.layers.softmax import in_chunks
 from components.metrics.bands import BandSpec
 from components.metrics.parts import label_part, target_parts
-from components.metrics.sums import by_row, class_values, label_values, number_values
+from components.metrics.rows import by_row, label_values
 from components.names import key_of, name_of
 from components.preprocessing.vocabulary import category_file, unescape_tensor
 from components.training.export.arguments import by_name, name_arguments
@@ -56,6 +56,7 @@ class Servable(tf.Module):
         layout: what a window is made of.
         bands: of labels, for the sums of `eval`.
         top_k: answers a row.
+        own: the paths of a user's own metrics, whose sums `eval` answers too.
     """
 
     def __init__(
@@ -66,9 +67,11 @@ class Servable(tf.Module):
         layout: Layout,
         bands: BandSpec,
         top_k: int,
+        own: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.model, self.data, self.layout, self.bands = model, data, layout, bands
+        self.parts = (label_part(data, own), *target_parts(data, own))
         self.classes = {name: o.head.classes for name, o in model.answers.items() if isinstance(o, ClassOutput)}
         self.top_k = min(top_k, self.classes[LABEL]) if LABEL in self.classes else None
         self.transform = transform.transform_features_layer()
@@ -93,24 +96,22 @@ class Servable(tf.Module):
         targets = model_targets(spans, features, self.layout)
 
         def measured(name: str, hidden: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            if name not in self.classes:
-                return (self.model.answers[name](hidden),)
-            found = self.model.answers[name].head.sweep(hidden, targets[name][start:end])
-            return found.nll, found.rank
+            values = self.model.answers[name].row_values(hidden, targets[name][start:end])
+            return (values["nll"], values["rank"]) if name in self.classes else (values["answer"],)
 
         like = {name: (_NUMBER, _INTEGER) if name in self.classes else (_NUMBER,) for name in targets}
         found = self._outputs(spans, features, measured, like)
         sums: dict[str, tf.Tensor] = {}
-        for part in (label_part(self.data), *target_parts(self.data)):
+        for part in self.parts:
             name = key_of(part.target) if part.target else LABEL
             if part.kind == "number":
-                values = number_values(*found[name], targets[name], self.model.answers[name].mean)
-            elif part.kind == "class":
-                given = tf.gather(_given(columns[part.target], rows), spans.rows)
-                values = class_values(targets[name], *found[name], given)
+                values = {"answer": found[name][0], "number": targets[name], "mean": self.model.answers[name].mean}
             else:
-                values = label_values(targets[name], *found[name], self.bands)
-            sums |= {part.name(column): value for column, value in by_row(values, spans.rows, rows).items()}
+                values = {"label": targets[name], "nll": found[name][0], "rank": found[name][1]}
+            given = tf.gather(_given(columns[part.target], rows), spans.rows) if part.kind == "class" else None
+            bands = self.bands if part.kind == "label" else None
+            added = by_row(label_values(part.sums, values, bands=bands, given=given), spans.rows, rows)
+            sums |= {part.name(name): value for name, value in added.items()}
         return sums
 
     def column_signature(self) -> dict[str, tf.TensorSpec]:

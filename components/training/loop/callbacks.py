@@ -16,6 +16,7 @@ import tensorflow as tf
 from components.progress import Progress
 from components.training.devices.workers import ASKED_STEPS
 from components.training.loop.checkpoint import Checkpoints, TrainingState
+from components.training.loop.plan import Plan
 from components.training.loop.validation import Validator
 
 # Steps between two points of TensorBoard's training curves.
@@ -31,31 +32,31 @@ class Callbacks(keras.callbacks.CallbackList):
 
 
 class Steps(keras.callbacks.Callback):
-    """Counts the steps, and saves between validations.
+    """Callback that counts the steps, and saves between validations.
 
-    To stand before all others, which read the count. A training that goes on in the middle of a stretch gets the means
-    of its first part back.
+    Must come first: the other callbacks read the step count. A training that resumes between two validations gets the
+    running means of its metrics back.
 
     Args:
-        checkpoints: keep.
-        state: of the training; changed in place.
-        stretch_steps: steps between two validations.
-        seconds: between two saves.
-        agree: where there are several workers: whether any of them says yes. All save after the same step.
+        checkpoints: Keep the weights.
+        state: Of the training; changed in place.
+        interval: Steps between two validations.
+        seconds: Seconds between two saves.
+        agree: With several workers, returns whether any of them says yes. All workers save after the same step.
     """
 
     def __init__(
         self,
         checkpoints: Checkpoints,
         state: TrainingState,
-        stretch_steps: int,
+        interval: int,
         seconds: float,
         agree: Callable[[bool], bool] | None = None,
     ) -> None:
         super().__init__()
         self._agree = agree
         self._checkpoints, self._state = checkpoints, state
-        self._stretch_steps, self._seconds = stretch_steps, seconds
+        self._interval, self._seconds = interval, seconds
         self._mark = self._saved = time.monotonic()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -63,7 +64,7 @@ class Steps(keras.callbacks.Callback):
             for variable, value in zip(metric.variables, self._state.running.get(metric.name, []), strict=False):
                 variable.assign(value)
         self._mark = time.monotonic()
-        if self._state.step % self._stretch_steps == 0:  # The validation before has saved.
+        if self._state.step % self._interval == 0:  # The validation before has saved.
             self._saved = self._mark
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -74,8 +75,8 @@ class Steps(keras.callbacks.Callback):
         due = now - self._saved >= self._seconds
         if self._agree:
             due = state.step % ASKED_STEPS == 0 and self._agree(due)
-        # At the end of a stretch the validation saves.
-        if due and state.step % self._stretch_steps:
+        # At the end of an interval the validation saves.
+        if due and state.step % self._interval:
             state.running = {
                 metric.name: [float(keras.ops.convert_to_numpy(variable)) for variable in metric.variables]
                 for metric in self.model.metrics
@@ -85,37 +86,24 @@ class Steps(keras.callbacks.Callback):
 
 
 class Validation(keras.callbacks.Callback):
-    """Validates after every stretch of steps, keeps the best weights, saves, and stops a training that got no better.
+    """Callback that validates, keeps the best weights, saves, and stops a training that no longer improves.
 
-    To stand before the callbacks that show what it measured: it adds `val_...` and `learning_rate` to the logs.
+    Must come before the callbacks that show its metrics: it adds `val_...` and `learning_rate` to the logs.
 
     Args:
-        validator: measures.
-        checkpoints: keep.
-        state: of the training; changed in place.
-        batch: examples a step.
-        steps_per_pass: steps that make one pass over the train split.
-        stretches: how many there are by plan.
-        stretch_steps: steps of each.
-        patience: validations without a better value of the validator's objective after which to stop.
+        validator: Measures the model.
+        checkpoints: Keep the weights.
+        state: Of the training; changed in place.
+        plan: Of the training.
+        patience: Number of validations without a better value of the validator's objective, after which to stop.
     """
 
     def __init__(
-        self,
-        validator: Validator,
-        checkpoints: Checkpoints,
-        state: TrainingState,
-        *,
-        batch: int,
-        steps_per_pass: int,
-        stretches: int,
-        stretch_steps: int,
-        patience: int,
+        self, validator: Validator, checkpoints: Checkpoints, state: TrainingState, plan: Plan, patience: int
     ) -> None:
         super().__init__()
         self._validator, self._checkpoints, self.state = validator, checkpoints, state
-        self._batch, self._steps_per_pass = batch, steps_per_pass
-        self._stretches, self._stretch_steps, self._patience = stretches, stretch_steps, patience
+        self._plan, self._patience = plan, patience
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs = logs if logs is not None else {}
@@ -128,20 +116,20 @@ class Validation(keras.callbacks.Callback):
                 "lower trainer.learning_rate, or look for an eval split without known labels"
             )
         record = {
-            "epoch": state.step / self._steps_per_pass,
+            "epoch": state.step / self._plan.steps_per_pass,
             "step": state.step,
             "train_loss": float(logs["loss"]),
             **measured,
             "learning_rate": float(self.model.optimizer.learning_rate),
             "seconds": state.seconds,
-            "examples_per_second": self._stretch_steps * self._batch / state.seconds,
+            "examples_per_second": self._plan.interval * self._plan.batch / state.seconds,
             "validation_seconds": time.monotonic() - started,
         }
         state.validations.append(record)
         if state.best is None or record[objective] < state.validations[state.best][objective]:
             state.best = len(state.validations) - 1
             self._checkpoints.keep_best()
-        state.finished = len(state.validations) >= self._stretches or state.since_best >= self._patience
+        state.finished = len(state.validations) >= self._plan.validations or state.since_best >= self._patience
         state.seconds, state.running = 0.0, {}
         self._checkpoints.save(state)
         self.model.stop_training = state.finished
@@ -155,19 +143,19 @@ class Scalars(keras.callbacks.Callback):
         directory: of the run; each curve's folder lies in it.
         state: of the training.
         batch: examples a step.
-        stretch_steps: steps between two validations.
+        interval: steps between two validations.
     """
 
-    def __init__(self, directory: str, state: TrainingState, batch: int, stretch_steps: int) -> None:
+    def __init__(self, directory: str, state: TrainingState, batch: int, interval: int) -> None:
         super().__init__()
         self._train = tf.summary.create_file_writer(f"{directory}/train")
         self._validation = tf.summary.create_file_writer(f"{directory}/validation")
-        self._state, self._batch, self._stretch_steps = state, batch, stretch_steps
+        self._state, self._batch, self._interval = state, batch, interval
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._mark = self._now = time.monotonic()
-        # Keras reports the mean since the stretch began: its differences are the means in between.
-        self._first = epoch * self._stretch_steps
+        # Keras reports the mean since the interval began: its differences are the means in between.
+        self._first = epoch * self._interval
         self._seen = self._state.step - self._first
         self._sum = self._seen * float(self.model.get_metrics_result()["loss"]) if self._seen else 0.0
 
@@ -195,7 +183,7 @@ class Scalars(keras.callbacks.Callback):
     def _point(self, mean: float) -> None:
         steps_so_far = self._state.step - self._first
         steps = steps_so_far - self._seen
-        # The time of the last step: at the end of a stretch others have validated since.
+        # The time of the last step: at the end of an interval others have validated since.
         seconds = max(self._now - self._mark, 1e-9)
         with self._train.as_default(self._state.step):
             tf.summary.scalar("training/loss", (mean * steps_so_far - self._sum) / steps)
@@ -220,17 +208,17 @@ class ProgressLine(keras.callbacks.Callback):
         self._state, self._batch = state, batch
         self._progress = Progress("training", steps * batch, "examples", state.step * batch)
         self._validation: dict[str, float | None] = {}
-        self._stretch_ended: float | None = None
+        self._interval_ended: float | None = None
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        if self._stretch_ended is not None:
-            self._progress.pause(time.monotonic() - self._stretch_ended)
-            self._stretch_ended = None
+        if self._interval_ended is not None:
+            self._progress.pause(time.monotonic() - self._interval_ended)
+            self._interval_ended = None
         # Reading a loss waits for the device: only where it is shown.
         loss = None if not logs else lambda: float(logs["loss"])
         self._progress.update(self._state.step * self._batch, loss=loss, **self._validation)
         if batch + 1 == self.params.get("steps"):
-            self._stretch_ended = time.monotonic()
+            self._interval_ended = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs = logs or {}

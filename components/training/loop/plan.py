@@ -12,38 +12,39 @@ class Plan:
     """The steps of a training.
 
     Attributes:
-        windows: of the train split, with a known label.
-        batch: windows a step, over all replicas.
-        steps_per_pass: steps that make one pass over the train split.
-        stretches: validations, one at the end of each stretch of steps.
-        stretch_steps: steps between two validations.
-        warmup: steps of the learning rate's warm-up.
+        windows: Training examples with a known label.
+        batch: Examples of a step, over all replicas.
+        steps_per_pass: Steps of one pass over the train split.
+        validations: Number of validations, one at the end of each interval.
+        interval: Steps between two validations.
+        warmup: Steps of the warm-up of the learning rate.
     """
 
     windows: int
     batch: int
     steps_per_pass: int
-    stretches: int
-    stretch_steps: int
+    validations: int
+    interval: int
     warmup: int
 
     @property
     def steps(self) -> int:
-        return self.stretches * self.stretch_steps
+        return self.validations * self.interval
 
 
 def make_plan(spec: TrainerSpec, windows: int, replicas: int) -> Plan:
-    """Fits a configuration to the data at hand.
+    """Fit the configuration to the size of the data.
 
-    A train split smaller than a batch is one batch. Fewer steps than validations are validated after each.
+    A train split that is smaller than a batch makes one batch. If there are fewer steps than validations, every step
+    is validated.
 
     Args:
-        spec: what is wanted.
-        windows: of the train split, with a known label.
-        replicas: that share each batch evenly.
+        spec: The configuration.
+        windows: Number of training examples with a known label.
+        replicas: Number of replicas that share each batch evenly.
 
     Raises:
-        ValueError: fewer windows than replicas.
+        ValueError: Fewer examples than replicas.
     """
     batch = min(spec.batch, windows)
     batch -= batch % replicas
@@ -53,9 +54,9 @@ def make_plan(spec: TrainerSpec, windows: int, replicas: int) -> Plan:
         )
     steps_per_pass = windows // batch
     steps = max(1, int(spec.epochs * steps_per_pass))
-    stretches = min(steps, max(1, round(spec.epochs * spec.validations)))
-    stretch_steps = steps // stretches
-    # Few steps are validated more often than asked for, rather than that some are left out.
-    stretches = steps // stretch_steps
-    warmup = min(int(spec.warmup * steps), stretches * stretch_steps - 1)
-    return Plan(windows, batch, steps_per_pass, stretches, stretch_steps, warmup)
+    validations = min(steps, max(1, round(spec.epochs * spec.validations)))
+    interval = steps // validations
+    # If there are few steps, validate more often than asked for rather than leave steps out.
+    validations = steps // interval
+    warmup = min(int(spec.warmup * steps), validations * interval - 1)
+    return Plan(windows, batch, steps_per_pass, validations, interval, warmup)

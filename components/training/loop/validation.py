@@ -1,79 +1,123 @@
 """Measuring a model on the eval split, classes with the full softmax."""
 
+# TensorFlow's annotations are narrower than what it takes and gives.
+# pyright: reportArgumentType=false
+
 from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import tensorflow as tf
 
 from components.layers.outputs import ClassOutput, Output
+from components.metrics.definitions import Kind, Metric, Sum
+from components.metrics.own import own_metrics
+from components.metrics.rows import label_values
+from components.metrics.sums import needed
+from components.metrics.table import objective, of_kind, placed
 from components.names import name_of
 from components.training.devices import workers
 from components.training.layout import LABEL
 from components.training.model import VocabularyClassifier
+from components.training.windows import Batch
 
-# What is said of the label, and of a further target, out of what its output measures.
-_LABEL_CLASS = ("nll", "perplexity", "recall_at_10", "mrr_at_10")
-_TARGET_CLASS = ("accuracy", "nll")
-_NUMBER = ("rmse", "mae")
+
+@dataclass(frozen=True)
+class _Measured:
+    """An output, the metrics of it that a validation measures, and the sums that they are made of."""
+
+    key: str
+    prefix: str
+    metrics: tuple[Metric, ...]
+    sums: tuple[Sum, ...]
 
 
 class Validator:
-    """Measures a model on a fixed data set, on all replicas.
+    """Measure of a model on a fixed data set, on all replicas.
 
     Args:
-        model: built.
-        batches: of (model inputs, targets).
-        strategy: what the model was made under.
+        model: Built.
+        batches: Of (model inputs, targets).
+        strategy: The strategy that the model was made under.
+        own: The paths of a user's own metrics.
 
     Attributes:
-        objective: which of the measures is the better the lower it is: `nll`, or of a number `rmse`.
-        shown: measures that a progress line shows, by what it calls them.
+        objective: The name of the metric that decides the training, lower being better: `nll`, or of a number `rmse`.
+        shown: The names of the metrics that a progress line shows, by their titles there.
     """
 
-    def __init__(self, model: VocabularyClassifier, batches: tf.data.Dataset, strategy: tf.distribute.Strategy) -> None:
-        self._answers = model.answers
+    def __init__(
+        self,
+        model: VocabularyClassifier,
+        batches: tf.data.Dataset,
+        strategy: tf.distribute.Strategy,
+        own: Sequence[str] = (),
+    ) -> None:
+        measured = tuple(_measured(key, output, own) for key, output in model.answers.items())
         if workers.are_several(strategy):
             batches = workers.shared_out(batches)
+        self._measured = measured
         self._batches = strategy.experimental_distribute_dataset(batches)
-        self.objective = model.label.objective
-        self.shown = _shown(model.label, model.further)
+        self.objective = objective(_kind(LABEL, model.label)).name
+        self.shown = _shown(measured)
+
+        def replica_sums(inputs: Batch, targets: Batch) -> tf.Tensor:
+            values = model.row_values(inputs, targets)
+            # A batch is added up in the precision of its rows, batches in float64.
+            sums = [label_values(each.sums, values[each.key]).values() for each in measured]
+            return tf.stack([tf.cast(tf.reduce_sum(value), tf.float64) for of in sums for value in of])
 
         @tf.function(reduce_retracing=True)
         def sums(batch: tuple) -> tf.Tensor:
-            each = strategy.run(model.validation_sums, args=batch)
+            each = strategy.run(replica_sums, args=batch)
             return strategy.reduce(tf.distribute.ReduceOp.SUM, each, axis=None)
 
         self._sums = sums
 
     def measure(self) -> dict[str, float]:
-        """The label's measures by their names, and each further target's as `<target>_<name>`.
+        """Return the label's metrics by their names, and each further target's as `<target>_<name>`.
 
-        Classes: nll (nats) and perplexity over known ones; recall@10 and MRR@10, or for a further target accuracy, over
-        all, unknown ones being misses. Numbers: rmse and mae in their own units.
+        A class outside the vocabulary is a miss, and has no nll. Numbers are in their own units.
         """
         total: list[float] = []
         for batch in self._batches:
             sums = self._sums(batch).numpy().tolist()
             total = [a + b for a, b in zip(total, sums, strict=True)] if total else sums
+        if not total:
+            total = [0.0] * sum(len(each.sums) for each in self._measured)
         measured: dict[str, float] = {}
-        for name, output in self._answers.items():
-            found = output.measured(total[: output.summed])
-            total = total[output.summed :]
-            prefix = "" if name == LABEL else f"{name_of(name)}_"
-            measured |= {f"{prefix}{measure}": found[measure] for measure in _measures(output, name == LABEL)}
+        for each in self._measured:
+            totals = dict(zip((of.name for of in each.sums), total, strict=False))
+            total = total[len(each.sums) :]
+            measured |= {f"{each.prefix}{metric.name}": metric.formula(totals) for metric in each.metrics}
         return measured
 
 
-def _measures(output: Output, label: bool) -> tuple[str, ...]:
-    if isinstance(output, ClassOutput):
-        return _LABEL_CLASS if label else _TARGET_CLASS
-    return _NUMBER
+def label_metrics(label: Output, own: Sequence[str] = ()) -> list[str]:
+    """Return the names of the metrics that a validation measures of the label."""
+    return [metric.name for metric in _measured(LABEL, label, own).metrics]
 
 
-def _shown(label: Output, further: dict[str, Output]) -> dict[str, str]:
-    classes = {"validation perplexity": "perplexity", "recall@10": "recall_at_10"}
-    shown = classes if isinstance(label, ClassOutput) else {"validation rmse": "rmse"}
-    for name, output in further.items():
-        measure = _measures(output, label=False)[0]
-        column = name_of(name)
-        shown = {**shown, f"{column} {measure}": f"{column}_{measure}"}
+def _measured(key: str, output: Output, own: Sequence[str]) -> _Measured:
+    kind = _kind(key, output)
+    mine = [metric for metric in own_metrics(own) if kind in metric.kinds]
+    metrics = placed([*of_kind(kind), *mine], "validation")
+    return _Measured(key, "" if key == LABEL else f"{name_of(key)}_", metrics, needed(metrics, kind == "number"))
+
+
+def _kind(key: str, output: Output) -> Kind:
+    if not isinstance(output, ClassOutput):
+        return "number"
+    return "label" if key == LABEL else "class"
+
+
+def _shown(measured: Iterable[_Measured]) -> dict[str, str]:
+    """Return the label's metrics that have a curve, and the first metric of each further target."""
+    label, *further = measured
+    curves = placed(label.metrics, "curve")
+    shown = {f"{'' if place else 'validation '}{metric.label}": metric.name for place, metric in enumerate(curves)}
+    for each in further:
+        metric = each.metrics[0]
+        shown[f"{name_of(each.key)} {metric.label}"] = f"{each.prefix}{metric.name}"
     return shown

@@ -31,13 +31,14 @@ import keras
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from components.compat.keras import moments
 from components.names import name_of
 from components.preprocessing.vocabulary import category_file
 from components.training.warm_start.vocabulary_rows import Rows
 
 FOLDER = "warm_start"
 FORMAT = 1
-_MOMENTS = {"momentum": "_momentums", "velocity": "_velocities"}
+_MOMENTS = ("momentum", "velocity")
 
 
 def tables(model: keras.Model) -> dict[str, str]:
@@ -72,8 +73,8 @@ def write(
     tensors: dict[str, Any] = {f"weight/{v.path}": value for v, value in zip(model.weights, weights, strict=True)}
     updates = dict.fromkeys((v.path for v in model.weights), 0)
     for optimizer in _optimizers(model):
-        for path, moments in _moments(optimizer).items():
-            tensors |= {f"{name}/{path}": moment.value for name, moment in moments.items()}
+        for path, of_weight in moments(optimizer).items():
+            tensors |= {f"{name}/{path}": moment.value for name, moment in of_weight.items()}
             updates[path] = int(optimizer.iterations.numpy())
     tensors |= {f"tokens/{name}": tf.constant(_bytes(tokens), tf.string) for name, tokens in vocabularies.items()}
     tf.io.gfile.makedirs(directory)
@@ -173,13 +174,13 @@ def start_from(earlier: Earlier, model: keras.Model, vocabularies: Mapping[str, 
 
     for variable in taken:
         variable.assign(carried("weight", variable.path))
-    optimizers = [(optimizer, _moments(optimizer)) for optimizer in _optimizers(model)]
+    optimizers = [(optimizer, moments(optimizer)) for optimizer in _optimizers(model)]
     goes_on = all(faults[v.path] is None and earlier.has_moments(v.path) for v in model.trainable_variables)
     # An optimizer has one count of steps: weights that had different ones cannot go on together.
     goes_on = goes_on and all(len({earlier.updates(path) for path in of_all}) == 1 for _, of_all in optimizers)
     for optimizer, of_all in optimizers if goes_on else []:
-        for path, moments in of_all.items():
-            for name, moment in moments.items():
+        for path, of_weight in of_all.items():
+            for name, moment in of_weight.items():
                 moment.assign(carried(name, path))
         optimizer.iterations.assign(earlier.updates(next(iter(of_all))))
     counts = {of[path]: {"stayed": r.stayed, "came": r.came, "went": r.went} for path, r in rows.items()}
@@ -201,16 +202,6 @@ def lines(started: Mapping[str, Any]) -> list[str]:
 
 def _optimizers(model: keras.Model) -> list[keras.optimizers.Optimizer]:
     return [model.optimizer, *([model.update.shared_optimizer] if model.update is not None else [])]
-
-
-def _moments(optimizer: keras.optimizers.Optimizer) -> dict[str, dict[str, keras.Variable]]:
-    """The slots of Adam and its relatives, by the weight's path."""
-    if not all(hasattr(optimizer, slot) for slot in _MOMENTS.values()):
-        return {}
-    return {
-        variable.path: {name: getattr(optimizer, slot)[index] for name, slot in _MOMENTS.items()}
-        for index, variable in enumerate(optimizer._trainable_variables)
-    }
 
 
 def _bytes(tokens: Sequence[str]) -> list[bytes]:

@@ -19,10 +19,11 @@ from components.baselines.executor import Executor
 from components.evaluation.spec import EvaluationSpec
 from components.ingest.spec import DataSpec
 from components.metrics.bands import BandSpec
-from components.metrics.columns import COLUMNS, SUMS
+from components.metrics.parts import label_part
 
 SEQUENCE = DataSpec(shape="sequence", source={"kind": "sotu"}, inputs=["words"])  # type: ignore[arg-type]
 BANDS = BandSpec(head=20, torso=100)
+COLUMNS = label_part(SEQUENCE).columns
 
 
 def run(files: Any, data: DataSpec, target: Path, spans: list[Any] | None = None) -> dict[str, Any]:
@@ -88,7 +89,7 @@ def test_sequences(sequences: Any, tmp_path: Path) -> None:
         assert row["bigvocab/baseline/trigram"][COLUMNS.index("count")] == len(row["words"]) - 1
     for name in ("popular", "trigram"):
         total = np.stack([row[f"bigvocab/baseline/{name}"] for row in rows]).sum(axis=0, dtype=np.float64)
-        nll = total[SUMS.index("nll")] / total[SUMS.index("known")]
+        nll = total[COLUMNS.index("nll")] / total[COLUMNS.index("known")]
         assert nll == pytest.approx(summary["metrics"][name]["nll"], rel=1e-5)
 
 

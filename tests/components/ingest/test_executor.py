@@ -18,8 +18,9 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
-from components.ingest import executor, part, readers
+from components.ingest import executor, part
 from components.ingest.errors import IngestError
+from components.ingest.sources import lines
 from components.ingest.spec import DataSpec, FeatureSpec, SourceSpec
 from tests.components.ingest.conftest import Ingest, Ingested
 
@@ -302,8 +303,8 @@ def test_a_line_that_no_row_has_fails_the_run(
 ) -> None:
     write(tmp_path / "rows.jsonl", [{"words": p, "year": 1946} for p in paragraphs])
 
-    whole = readers._lines
-    monkeypatch.setattr(readers, "_lines", lambda *args: itertools.islice(whole(*args), 3, None))
+    whole = lines.read
+    monkeypatch.setattr(lines, "read", lambda *args: itertools.islice(whole(*args), 3, None))
     with pytest.raises(IngestError, match=rf"rows\.jsonl: \+3 lines of {len(paragraphs)}"):
         ingest(spec())
 
@@ -361,7 +362,7 @@ def test_a_broken_file_of_records_fails_the_run(kind: str, tmp_path: Path, inges
     contents[len(contents) // 2 : len(contents) // 2 + 40] = b"\xff" * 40
     path.write_bytes(contents)
     with pytest.raises(IngestError, match=rf"rows\.{kind}: (cannot be read as Parquet|broken TFRecord)"):
-        ingest(spec(source=SourceSpec(kind=kind, path=path.name), max_bad_share=1.0))  # type: ignore[arg-type]
+        ingest(spec(source=SourceSpec(kind=kind, path=path.name), max_bad_share=1.0))
 
 
 @pytest.mark.parametrize(

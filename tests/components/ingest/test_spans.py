@@ -7,12 +7,17 @@ from pathlib import Path
 import pytest
 
 from components.ingest.errors import IngestError
-from components.ingest.span_files import spans_there, spans_up_to
-from components.ingest.spans import every, has_spans, name_of, placeholder_faults
+from components.ingest.sources import placeholders
+from components.ingest.spans import has_spans, name_of, spans_there, spans_up_to
 from components.ingest.spec import DataSpec, SourceSpec
 from tests.components.ingest.conftest import Ingest
 
-DECADES = SourceSpec(kind="sotu", spans="decades")
+
+def spec(**source: str) -> SourceSpec:
+    return DataSpec.model_validate({"shape": "sequence", "source": source, "inputs": ["words"]}).source
+
+
+DECADES = spec(kind="sotu", spans="decades")
 
 
 def files(folder: Path, *names: str, text: str = "a b\n") -> None:
@@ -22,7 +27,7 @@ def files(folder: Path, *names: str, text: str = "a b\n") -> None:
 
 
 def there(folder: Path, path: str) -> list[int]:
-    return spans_there(SourceSpec(kind="text", path=path), folder)
+    return spans_there(spec(kind="text", path=path), folder)
 
 
 def test_numbers(tmp_path: Path) -> None:
@@ -35,7 +40,7 @@ def test_numbers(tmp_path: Path) -> None:
 
 def test_days(tmp_path: Path) -> None:
     files(tmp_path, "2026/11/21.txt", "2026/11/22.txt")
-    source = SourceSpec(kind="text", path="{YYYY}/{MM}/{DD}.txt")
+    source = spec(kind="text", path="{YYYY}/{MM}/{DD}.txt")
     found = spans_there(source, tmp_path)
     assert [name_of(source, span) for span in found] == ["2026-11-21", "2026-11-22"]
     assert spans_up_to("2026-11-21", source, found) == found[:1]
@@ -67,23 +72,23 @@ def test_a_span_that_is_not_there_is_named_with_the_nearest(tmp_path: Path) -> N
     ],
 )
 def test_faults_of_a_path(path: str, fault: str) -> None:
-    [told] = placeholder_faults(path)
+    [told] = placeholders.faults(path)
     assert told.startswith(fault)
     with pytest.raises(ValueError, match=r"source\.path: "):
-        SourceSpec(kind="csv", path=path)
+        spec(kind="csv", path=path)
 
 
 def test_other_paths_have_no_spans() -> None:
     for path in ("rows.csv", "{a}/*.csv", "{SPANS of time, all}.csv"):
-        assert not has_spans(SourceSpec(kind="csv", path=path))
-        assert every(path) == path
+        assert not has_spans(spec(kind="csv", path=path))
+        assert placeholders.every(path) == path
 
 
 def test_keys_of_spans_want_some() -> None:
     with pytest.raises(ValueError, match=r"data\.window: the source has no spans.*; data\.span: "):
         DataSpec(shape="sequence", source=SourceSpec(kind="sotu"), inputs=["words"], window=2, span=3)
     with pytest.raises(ValueError, match=r"source\.spans is of kind 'sotu'"):
-        SourceSpec(kind="csv", path="x.csv", spans="decades")
+        spec(kind="csv", path="x.csv", spans="decades")
 
 
 @pytest.mark.slow
@@ -91,7 +96,7 @@ def test_a_span_is_read_alone_in_its_newest_version(ingest: Ingest, tmp_path: Pa
     files(tmp_path, "1/v1.txt", text="\n\n".join(paragraphs[:100]))
     files(tmp_path, "2/v1.txt", text="not read")
     files(tmp_path, "2/v2.txt", text="\n\n".join(paragraphs[100:]))
-    source = SourceSpec(kind="text", path="{SPAN}/v{VERSION}.txt")
+    source = spec(kind="text", path="{SPAN}/v{VERSION}.txt")
     data = DataSpec(shape="sequence", source=source, inputs=["words"])
     assert ingest(data, "second", span=2).counts()["read"] == len(paragraphs) - 100
     assert ingest(data, "first", span=1).counts()["read"] == 100

@@ -7,9 +7,18 @@ import pytest
 import tensorflow as tf
 
 from components.layers.head import SampledSoftmax, step_seed
-from components.layers.outputs import ClassOutput, NumberOutput
+from components.layers.outputs import ClassOutput, NumberOutput, Output
+from components.metrics.parts import Part
+from components.metrics.rows import label_values
 
 HIDDEN = tf.constant([[1.0, 2.0], [0.0, -1.0], [3.0, 0.0]])
+
+
+def measured_by(output: Output, targets: list[float] | list[int]) -> dict[str, float]:
+    """Metrics of `HIDDEN`, as a validation takes them."""
+    part = Part("", "number" if isinstance(output, NumberOutput) else "class", ())
+    values = output.row_values(HIDDEN, tf.constant(targets))
+    return part.measured(np.array([tf.reduce_sum(value) for value in label_values(part.sums, values).values()]))
 
 
 def number_output() -> NumberOutput:
@@ -53,16 +62,18 @@ def test_numbers_whose_squares_no_float32_holds_are_learnt_and_measured():
     np.testing.assert_allclose(output(HIDDEN), [3.1e21, 1.85e21, 3.6e21], rtol=1e-6)
     losses = output.row_losses(HIDDEN, tf.constant(LARGE), step_seed(1, 0))
     np.testing.assert_allclose(losses, [2.1**2, 1.15**2, 1.6**2], rtol=1e-5)
-    measured = output.measured(output.sums(HIDDEN, tf.constant(LARGE)).numpy().tolist())
+    measured = measured_by(output, LARGE)
     rmse = 1e21 * math.sqrt((2.1**2 + 1.15**2 + 1.6**2) / 3)
-    assert measured == pytest.approx({"rmse": rmse, "mae": 1e21 * (2.1 + 1.15 + 1.6) / 3}, rel=1e-6)
+    assert measured["rmse"] == pytest.approx(rmse, rel=1e-6)
+    assert measured["mae"] == pytest.approx(1e21 * (2.1 + 1.15 + 1.6) / 3, rel=1e-6)
 
 
 def test_the_difference_of_the_largest_numbers_is_no_infinity():
     output = large_output(-3e38, 3e38)
     losses = output.row_losses(HIDDEN, tf.constant([3e38, -3e38, 0.0]), step_seed(1, 0))
     np.testing.assert_allclose(losses, [(1.1 - 2) ** 2, 0.15**2, (1.6 - 1) ** 2], rtol=1e-5)
-    assert np.isfinite(output.sums(HIDDEN, tf.constant([3e38, -3e38, 0.0]))).all()
+    measured = measured_by(output, [3e38, -3e38, 0.0])
+    assert np.isfinite([measured["rmse"], measured["mae"]]).all()
     output.bias.assign(9.0)
     assert float(output(HIDDEN)[0]) == pytest.approx(np.finfo(np.float32).max)
 
@@ -74,7 +85,7 @@ def test_a_constant_is_answered_as_it_is():
         losses = output.row_losses(hidden, tf.constant([19.99, 25.0, math.nan]), step_seed(1, 0))
     assert np.isfinite(losses).all()
     assert all(np.isfinite(g).all() for g in tape.gradient(losses, [hidden, output.kernel.value]))
-    measured = output.measured(output.sums(HIDDEN, tf.constant([19.99, 25.0, math.nan])).numpy().tolist())
+    measured = measured_by(output, [19.99, 25.0, math.nan])
     assert measured["mae"] == pytest.approx(5.01 / 2, rel=1e-5)
 
 
@@ -84,16 +95,16 @@ def test_mean_and_deviation_are_not_trained():
 
 def test_numbers_are_measured_in_their_own_units_over_those_that_are_there():
     output = number_output()
-    sums = output.sums(HIDDEN, tf.constant([1930.0, math.nan, 1995.0])).numpy().tolist()
-    measured = output.measured(sums)
-    assert measured == pytest.approx({"rmse": math.sqrt((25**2 + 15**2) / 2), "mae": 20.0})
-    assert all(math.isnan(value) for value in output.measured([0.0, 0.0, 0.0]).values())
+    measured = measured_by(output, [1930.0, math.nan, 1995.0])
+    assert (measured["rmse"], measured["mae"]) == pytest.approx((math.sqrt((25**2 + 15**2) / 2), 20.0))
+    missing = measured_by(output, [math.nan] * 3)
+    assert all(math.isnan(missing[name]) for name in ("rmse", "mae"))
 
 
 def test_a_number_that_diverged_is_not_passed_over():
     output = number_output()
     output.bias.assign(math.nan)
-    measured = output.measured(output.sums(HIDDEN, tf.constant([1930.0, math.nan, 1995.0])).numpy().tolist())
+    measured = measured_by(output, [1930.0, math.nan, 1995.0])
     assert math.isnan(measured["rmse"])
 
 
@@ -116,16 +127,20 @@ def test_few_classes_are_trained_on_the_full_softmax():
 def test_classes_are_measured_with_unknown_ones_as_misses():
     output = class_output()
     # Logits (1, 2, -3), (0, -1, 1), (3, 0, -3): the label of the first row comes second, that of the second row first.
-    sums = output.sums(HIDDEN, tf.constant([0, 2, -1])).numpy().tolist()
+    values = output.row_values(HIDDEN, tf.constant([0, 2, -1]))
     nll = [math.log(math.exp(1) + math.exp(2) + math.exp(-3)) - 1, math.log(1 + math.exp(-1) + math.exp(1)) - 1]
-    assert sums == pytest.approx([3, 2, sum(nll), 1, 2, 1.5], rel=1e-5)
-    assert output.measured(sums) == pytest.approx(
-        {
-            "nll": sum(nll) / 2,
-            "perplexity": math.exp(sum(nll) / 2),
-            "accuracy": 1 / 3,
-            "recall_at_10": 2 / 3,
-            "mrr_at_10": 0.5,
-        },
-        rel=1e-5,
+    assert values["rank"].numpy().tolist()[:2] == [2, 1]
+    part = Part("", "label", ())
+    sums = {name: float(tf.reduce_sum(value)) for name, value in label_values(part.sums, values).items()}
+    assert [sums[name] for name in ("count", "known", "nll", "hit_1", "hit_10", "rr_10")] == pytest.approx(
+        [3, 2, sum(nll), 1, 2, 1.5], rel=1e-5
     )
+    measured = part.measured(np.array([*sums.values()] * 4))
+    expected = {
+        "nll": sum(nll) / 2,
+        "perplexity": math.exp(sum(nll) / 2),
+        "recall_at_10": 2 / 3,
+        "mrr_at_10": 0.5,
+    }
+    assert {name: measured[name] for name in expected} == pytest.approx(expected, rel=1e-5)
+    assert measured_by(output, [0, 2, -1])["accuracy"] == pytest.approx(1 / 3)

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from components.evaluation.metrics import model_metrics
 from components.ingest.spec import DataSpec
-from components.metrics.columns import COLUMNS
-from components.metrics.parts import NUMBER_SUMS, Part, class_metrics, label_part, number_metrics, target_parts
+from components.metrics.parts import Part, label_part, target_parts
 
 SOURCE = {"kind": "csv", "path": "rows.csv"}
 REGRESSION = DataSpec.model_validate(
@@ -26,6 +25,7 @@ SEVERAL = DataSpec.model_validate(
         "targets": {"party": {"kind": "category"}, "year": {"kind": "number"}},
     }
 )
+NUMBER, CLASS = Part("", "number", ()), Part("party", "class", ())
 
 
 def number_sums(answers: list[float], numbers: list[float], mean: float) -> np.ndarray:
@@ -35,7 +35,7 @@ def number_sums(answers: list[float], numbers: list[float], mean: float) -> np.n
 
 def test_a_number_by_hand() -> None:
     # Errors 1, -1 and 4; the numbers' own mean is 4, their squared distances from it 4 + 0 + 4.
-    metrics = number_metrics(number_sums([3, 3, 10], [2, 4, 6], mean=1_000))
+    metrics = NUMBER.measured(number_sums([3, 3, 10], [2, 4, 6], mean=1_000))
     assert metrics == pytest.approx({"rmse": math.sqrt(6), "mae": 2, "r2": 1 - 18 / 8, "count": 3})
 
 
@@ -43,30 +43,32 @@ def test_a_number_by_hand() -> None:
 def test_r2_does_not_depend_on_the_mean_that_deviations_are_taken_from(numbers: list[float], mean: float) -> None:
     if np.std(numbers) < 1:
         return
-    about = number_metrics(number_sums([0.0] * len(numbers), numbers, mean))["r2"]
+    about = NUMBER.measured(number_sums([0.0] * len(numbers), numbers, mean))["r2"]
     expected = 1 - np.square(numbers).sum() / np.square(np.subtract(numbers, np.mean(numbers))).sum()
     assert about == pytest.approx(expected, rel=1e-2) or np.std(numbers) < 1e-2 * abs(mean)
 
 
 def test_numbers_that_are_all_equal_have_no_r2() -> None:
-    assert math.isnan(number_metrics(number_sums([1, 2], [5, 5], mean=3))["r2"])
+    assert math.isnan(NUMBER.measured(number_sums([1, 2], [5, 5], mean=3))["r2"])
 
 
 def test_nothing_measured_is_no_number() -> None:
-    for found in (number_metrics(np.zeros(len(NUMBER_SUMS))), class_metrics(np.zeros(4))):
+    for found in (NUMBER.measured(np.zeros(5)), CLASS.measured(np.zeros(4))):
         assert found["count"] == 0
         assert all(math.isnan(value) for name, value in found.items() if name not in ("count", "known"))
 
 
 def test_a_category_by_hand() -> None:
-    found = class_metrics(np.array([4.0, 3.0, 1.5, 2.0]))
+    found = CLASS.measured(np.array([4.0, 3.0, 1.5, 2.0]))
     assert found == pytest.approx({"accuracy": 0.5, "nll": 0.5, "count": 4, "known": 3})
 
 
 def test_what_is_measured_follows_from_the_data() -> None:
     assert label_part(REGRESSION) == Part("", "number", ("mean",))
     assert label_part(SEVERAL) == Part("", "label", ("popular", "bigram", "trigram"))
-    assert label_part(SEVERAL).columns == COLUMNS
+    sums = ["count", "known", "nll", "hit_1", "hit_10", "hit_20", "rr_10"]
+    banded = [f"{name}_{band}" for band in ("head", "torso", "tail") for name in sums]
+    assert [*label_part(SEVERAL).columns] == [*sums, *banded]
     assert target_parts(SEVERAL) == (Part("party", "class", ("popular",)), Part("year", "number", ("mean",)))
 
 

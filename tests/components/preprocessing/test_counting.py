@@ -13,10 +13,10 @@ import tensorflow as tf
 import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
 from apache_beam.options.pipeline_options import PipelineOptions
-from tensorflow_transform import analyzer_nodes
-from tensorflow_transform.beam import analyzer_impls, common
+from tensorflow_transform.beam import common
 from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
+from components.compat.transform import CountTokens
 from components.preprocessing import counting
 from components.preprocessing.counting import Counted
 
@@ -47,19 +47,13 @@ def lines(output: tft.TFTransformOutput, name: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("size", "least"), [(4, 1), (100, 1), (100, 30)])
-def test_the_files_are_those_of_tft_vocabulary(
-    size: int, least: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_files_are_those_of_tft_vocabulary(size: int, least: int, tmp_path: Path) -> None:
     ours = analyzed(lambda words: Counted(words, "counts").file("ours", size, least), tmp_path / "ours")
 
     def by_transform(words: tf.SparseTensor) -> None:
         tft.vocabulary(words, top_k=size, frequency_threshold=least, vocab_filename="its", store_frequency=True)
 
-    stock = common._PtransformWrapper()
-    stock.add_ptransform(analyzer_impls._VocabularyAccumulateImpl, None)
-    with monkeypatch.context() as patch:
-        patch.setitem(common._PTRANSFORM_BY_OPERATION_DEF_SUBCLASS, analyzer_nodes.VocabularyAccumulate, stock)
-        its = analyzed(by_transform, tmp_path / "its")
+    its = analyzed(by_transform, tmp_path / "its")
     assert lines(ours, "ours") == lines(its, "its")
     assert lines(ours, "ours")[0].endswith(" the")
 
@@ -75,13 +69,13 @@ def test_two_files_of_the_same_tokens_are_counted_once(tmp_path: Path, monkeypat
     counted: list[int] = []
 
     class Watched(counting._CountInBatches):
-        def expand(self, inputs: Any) -> Any:
+        def expand(self, input_or_inputs: Any) -> Any:
             counted.append(1)
-            return super().expand(inputs)
+            return super().expand(input_or_inputs)
 
     watched = common._PtransformWrapper()
     watched.add_ptransform(Watched, None)
-    monkeypatch.setitem(common._PTRANSFORM_BY_OPERATION_DEF_SUBCLASS, analyzer_nodes.VocabularyAccumulate, watched)
+    monkeypatch.setitem(common._PTRANSFORM_BY_OPERATION_DEF_SUBCLASS, CountTokens, watched)
 
     def both(words: tf.SparseTensor) -> None:
         counts = Counted(words, "tokens")

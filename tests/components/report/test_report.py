@@ -16,10 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from components.figures import duration
 from components.report import html
-from components.report.charts import duration, line_chart, minutes_at, ticks
+from components.report.charts import line_chart, minutes_at, ticks
 from components.report.summary import Metrics, Summary, evaluation_parts, training_part
 from components.report.versions import installed_versions
+from pipeline.nodes import NODES
+
+SECTIONS = [section for node in NODES for section in node.sections]
 
 GOLDEN = {
     "": "band_limits bands baseline_bands baselines blessed examples failure failures finished format metrics name "
@@ -201,7 +205,7 @@ def test_the_best_validation_is_the_one_whose_weights_were_kept() -> None:
 
 
 def test_the_page_shows_the_figures_with_unit_split_and_count() -> None:
-    page = _Page(html.render(_summary()))
+    page = _Page(html.render(_summary(), SECTIONS))
     assert page.open == []
     for text in (
         "recall@10 0.537 on 115,574 test labels, 0.013 above the trigram",
@@ -224,7 +228,7 @@ def test_the_page_shows_the_figures_with_unit_split_and_count() -> None:
 
 def test_spans_and_their_drift_are_shown() -> None:
     assert "spans" not in json.loads(_summary().model_dump_json())
-    assert "Spans" not in _Page(html.render(_summary())).text
+    assert "Spans" not in _Page(html.render(_summary(), SECTIONS)).text
     rates = {"inputs": 0.0182, "labels": None}
     drift = {
         "words": {"value": 0.0213, "measure": "l_infinity"},
@@ -238,7 +242,7 @@ def test_spans_and_their_drift_are_shown() -> None:
         earlier,
         {**newest, "out_of_vocabulary_rate": {}, "drift": {}},
     ]
-    page = _Page(html.render(summary))
+    page = _Page(html.render(summary, SECTIONS))
     assert page.open == []
     for text in (
         "2 spans of the data trained together; how far the newest lies from each before it",
@@ -251,7 +255,7 @@ def test_spans_and_their_drift_are_shown() -> None:
 
 
 def test_the_page_needs_nothing_but_itself_and_escapes_what_it_shows() -> None:
-    page = html.render(_summary())
+    page = html.render(_summary(), SECTIONS)
     assert "<script" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "<b>&" not in page
@@ -277,23 +281,23 @@ def test_the_page_needs_nothing_but_itself_and_escapes_what_it_shows() -> None:
     ],
 )
 def test_the_page_says_why_nothing_was_pushed(changes: dict[str, Any], texts: list[str]) -> None:
-    page = _Page(html.render(_summary(**changes))).text
+    page = _Page(html.render(_summary(**changes), SECTIONS)).text
     assert all(text in page for text in texts)
     assert "Blessed and pushed" not in page
 
 
 def test_a_run_that_hardly_began_has_a_page(tmp_path: Path) -> None:
-    html.write(Summary(name="mine", finished="now", seconds=0.0), tmp_path / "report.html")
+    html.write(Summary(name="mine", finished="now", seconds=0.0), tmp_path / "report.html", SECTIONS)
     assert "No model was evaluated" in (tmp_path / "report.html").read_text()
 
 
 def test_one_validation_is_a_table_and_no_curve() -> None:
     training = {**training_part(_training()), "best": 0}
-    page = html.render(_summary(training={**training, "history": training["history"][:1]}))
+    page = html.render(_summary(training={**training, "history": training["history"][:1]}), SECTIONS)
     assert "<svg" not in page
     assert "<details open>" in page
     assert "1 validation " in _Page(page).text
-    assert html.render(_summary()).count("<svg") == 2
+    assert html.render(_summary(), SECTIONS).count("<svg") == 2
 
 
 def test_a_warm_start_shows_what_stayed_came_and_went() -> None:
@@ -302,10 +306,10 @@ def test_a_warm_start_shows_what_stayed_came_and_went() -> None:
         "optimizer": False, "vocabularies": {"inputs": {"stayed": 9_800, "came": 200, "went": 199}},
     }  # fmt: skip
     training = training_part({**_training(), "warm_start": started})
-    text = _Page(html.render(_summary(training=training))).text
+    text = _Page(html.render(_summary(training=training), SECTIONS)).text
     assert "Started from model 7: 9 weights taken, the optimizer anew; not taken: head/table" in text
     assert "9,800" in text
-    assert "Started from" not in _Page(html.render(_summary())).text
+    assert "Started from" not in _Page(html.render(_summary(), SECTIONS)).text
 
 
 def test_the_best_of_each_column_is_marked() -> None:

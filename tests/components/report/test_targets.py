@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from components.figures import in_units
 from components.report import html
-from components.report.charts import in_units
 from components.report.measures import ClassTarget, NumberMetrics, NumberTarget
 from components.report.summary import Summary, evaluation_parts, training_part
-from tests.components.report.test_report import _evaluation, _Page, _summary, _training
+from tests.components.report.test_report import SECTIONS, _evaluation, _Page, _summary, _training
 
 CLASS = {"accuracy": 0.5231, "nll": 1.154, "count": 28_630.0, "known": 28_000.0}
 NUMBER = {"rmse": 33.5379, "mae": 26.29, "r2": 0.7018, "count": 327.0}
@@ -85,7 +85,7 @@ def test_of_a_number_all_that_is_said_of_classes_is_null() -> None:
 
 
 def test_the_page_of_a_number() -> None:
-    text = _Page(html.render(number())).text
+    text = _Page(html.render(number(), SECTIONS)).text
     assert "rmse 33.54 on 327 test labels, 45.4% below the mean" in text
     assert "Validation rmse" in text
     assert "Whig 327 33.54 76.35" in text
@@ -94,7 +94,7 @@ def test_the_page_of_a_number() -> None:
 
 
 def test_the_page_of_further_targets() -> None:
-    text = _Page(html.render(several(previous_targets={"party": {**CLASS, "accuracy": 0.499}}))).text
+    text = _Page(html.render(several(previous_targets={"party": {**CLASS, "accuracy": 0.499}}), SECTIONS)).text
     assert "party accuracy share of labels 28,630 0.523 0.400 popular 0.499" in text
     assert "year rmse in its own units 327 33.54 33.54 mean –" in text
     assert "recall@10 0.537 on 115,574 test labels" in text

@@ -57,7 +57,7 @@ class Interrupted(Exception):
 
 
 def interrupt_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
-    """Kills the training in the middle of a later stretch."""
+    """Kills the training between two later validations."""
     original = callbacks.ProgressLine.on_train_batch_end
 
     def on_train_batch_end(self, batch, logs=None):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.metrics.parts import class_metrics, label_part, number_metrics, target_parts
+from components.metrics.parts import label_part, target_parts
 from tests.components.training.conftest import Corpus, serialize
 
 pytestmark = pytest.mark.slow  # two trainings
@@ -35,9 +35,8 @@ class Trained:
         sums = self.ask("eval", examples=self.examples)
         parts = (label_part(self.corpus.data), *target_parts(self.corpus.data))
         assert set(sums) == {column for part in parts for column in part.columns}
-        metrics = {"class": class_metrics, "number": number_metrics}
         totals = {part: np.array([sums[column].sum(dtype=np.float64) for column in part.columns]) for part in parts}
-        return {part.target: metrics[part.kind](total) for part, total in totals.items() if part.kind in metrics}
+        return {part.target: part.measured(total) for part, total in totals.items()}
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from pipeline.config.json_schema import text
 
@@ -26,3 +27,19 @@ def test_the_fields_of_every_kind_are_described() -> None:
         name = choice["$ref"].rpartition("/")[2]
         fields = DEFINITIONS[name]["properties"]
         assert {field for field in fields if "description" not in fields[field]} <= said_by_their_name, name
+
+
+def test_a_source_is_of_a_kind_or_of_a_path() -> None:
+    *own, path = DEFINITIONS["DataSpec"]["properties"]["source"]["oneOf"]
+    by_kind = {}
+    for choice in own:
+        schema = DEFINITIONS[choice["$ref"].rpartition("/")[2]]
+        by_kind[schema["properties"]["kind"]["const"]] = schema
+        assert schema["additionalProperties"] is False
+        assert schema["required"] == ["kind"]
+        assert all("description" in field for name, field in schema["properties"].items() if name != "kind")
+    assert set(by_kind) == {"sotu", "text", "csv", "jsonl", "parquet", "tfrecord"}
+    pattern = path["properties"]["kind"]["pattern"]
+    assert re.search(pattern, "my_package.sources:MySource")
+    # Only one choice may fit.
+    assert not [kind for kind in by_kind if re.search(pattern, kind)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -41,5 +42,5 @@ def work(index: int, number: int, meeting: str, fn_args: dict[str, Any], replica
     configure_devices(replicas)
     if number:
         found.clear()
-        workers.hold(found)
-    run_fn(SimpleNamespace(**fn_args))
+    with workers.calling(found) if number else contextlib.nullcontext():
+        run_fn(SimpleNamespace(**fn_args))

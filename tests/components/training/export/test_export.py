@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.metrics.columns import COLUMNS, row_sums
+from components.metrics.parts import label_part
+from components.metrics.rows import row_sums
 from components.names import key_of
 from components.preprocessing.vocabulary import vocabularies
 from components.training.export.servable import Servable, export
@@ -151,11 +152,13 @@ def test_eval_sums_are_those_of_numpy(shape, request):
         nll.append(-np.log(probabilities[label]) if label >= 0 else 0.0)
         rank.append(1 + list(np.argsort(-probabilities, kind="stable")).index(label) if label >= 0 else 0)
     rows = np.zeros(len(labels), np.int64)
-    expected = row_sums(np.array(labels), np.array(nll), np.array(rank), rows, 1, BANDS)[0]
+    part = label_part(it.corpus.data)
+    values = {"label": np.array(labels), "nll": np.array(nll), "rank": np.array(rank)}
+    expected = row_sums(part.sums, values, rows, 1, bands=BANDS)[0]
     # A second row, so that sums of one row do not leak into another's.
     answer = it.ask("eval", examples=[serialize(row), serialize(it.corpus.rows[1])])
-    assert set(answer) == set(COLUMNS)
-    np.testing.assert_allclose([answer[name][0] for name in COLUMNS], expected, rtol=1e-3, atol=1e-4)
+    assert set(answer) == set(part.columns)
+    np.testing.assert_allclose([answer[name][0] for name in part.columns], expected, rtol=1e-3, atol=1e-4)
 
 
 def test_every_weight_is_written_once(exported):

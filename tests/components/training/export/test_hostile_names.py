@@ -10,7 +10,6 @@ import pytest
 import tensorflow as tf
 
 from components.evaluation.metrics import model_metrics
-from components.evaluation.results import _parts
 from components.ingest.spec import DataSpec
 from components.metrics.parts import label_part, target_parts
 from tests.components.training.conftest import Row, make_corpus, serialize
@@ -79,4 +78,9 @@ def test_columns_may_have_any_name(names: dict[str, list[str]], run: Any, tmp_pa
     assert set(sums) == {column for part in parts for column in part.columns}
     # And the names of metrics say which target they are of.
     measured = model_metrics(parts, tuple(np.ones((1 + len(p.baselines), len(p.columns))) for p in parts))
-    assert {part.target for part in _parts(measured)} == {"", *data.targets}
+    for part in parts:
+        mine = {part.name(metric.name, name, band) for metric in part.metrics for name in (None, *part.baselines)
+                for band in part.bands}  # fmt: skip
+        others = {of for other in parts if other != part for of in other.columns}
+        assert mine <= set(measured)
+        assert not others & set(part.columns)

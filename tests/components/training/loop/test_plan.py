@@ -12,18 +12,18 @@ def spec(**values) -> TrainerSpec:
 
 def test_passes_become_steps_and_validations():
     plan = make_plan(spec(batch=100, epochs=3, validations=2, warmup=0.1), 1_050, 1)
-    assert (plan.steps_per_pass, plan.stretches, plan.stretch_steps, plan.steps) == (10, 6, 5, 30)
+    assert (plan.steps_per_pass, plan.validations, plan.interval, plan.steps) == (10, 6, 5, 30)
     assert plan.warmup == 3
 
 
 def test_part_of_a_pass_is_validated_once():
     plan = make_plan(spec(batch=100, epochs=0.5), 1_000, 1)
-    assert (plan.stretches, plan.stretch_steps) == (1, 5)
+    assert (plan.validations, plan.interval) == (1, 5)
 
 
 def test_no_more_steps_are_left_out_than_there_are_validations():
     plan = make_plan(spec(batch=100, epochs=2, validations=2), 192_700, 1)
-    assert (plan.stretches, plan.stretch_steps) == (4, 963)  # of 3,854 steps
+    assert (plan.validations, plan.interval) == (4, 963)  # of 3,854 steps
     plan = make_plan(spec(batch=10, epochs=1, validations=10), 190, 1)
     assert plan.steps == 19
 
@@ -42,7 +42,7 @@ def test_every_plan_can_be_carried_out(windows, epochs, batch, validations, warm
     plan = make_plan(spec(batch=batch, epochs=epochs, validations=validations, warmup=warmup), windows, 1)
     assert 1 <= plan.batch <= windows
     assert plan.steps_per_pass * plan.batch <= windows
-    assert plan.stretch_steps >= 1
+    assert plan.interval >= 1
     wanted = max(1, int(epochs * plan.steps_per_pass))
-    assert wanted - min(plan.stretches, plan.stretch_steps) < plan.steps <= wanted
+    assert wanted - min(plan.validations, plan.interval) < plan.steps <= wanted
     assert 0 <= plan.warmup < plan.steps

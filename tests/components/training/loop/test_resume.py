@@ -68,7 +68,7 @@ def test_killed_at_any_moment(sequence: Corpus, trainings: Trainings, tmp_path: 
     trainer = {"epochs": 3}
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     trainings.run(sequence, whole, trainer)
-    steps = outcome(whole)[0]["plan"]["stretch_steps"]
+    steps = outcome(whole)[0]["plan"]["interval"]
     trainings.run(sequence, parts, trainer, "training", steps // 2)
     trainings.run(sequence, parts, trainer, "before the index", steps + steps // 3)
     trainings.run(sequence, parts, trainer, "cut data", steps + steps // 2)
@@ -93,7 +93,7 @@ def test_killed_between_updates(sequence: Corpus, trainings: Trainings, tmp_path
     trainer = {"epochs": 2, **trainer}
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     trainings.run(sequence, whole, trainer)
-    steps = outcome(whole)[0]["plan"]["stretch_steps"]
+    steps = outcome(whole)[0]["plan"]["interval"]
     trainings.run(sequence, parts, trainer, "training", steps // 2)
     trainings.run(sequence, parts, trainer)
     assert_same(whole, parts)

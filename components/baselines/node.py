@@ -1,0 +1,60 @@
+"""Baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from components.node import Node, Outputs, Site
+
+if TYPE_CHECKING:
+    from tfx.dsl.components.base.base_node import BaseNode
+
+
+class BaselinesNode(Node):
+    """Node that measures what counting alone reaches on the test split."""
+
+    name = "Baselines"
+
+    def build(self, site: Site) -> BaseNode:
+        from components.baselines.component import Baselines
+        from components.code import fingerprint
+        from components.metrics.own import modules_of
+
+        own = site.specs.evaluation.metrics
+        return Baselines(
+            examples=site.output("examples", "Window", "ExampleGen"),
+            transform_graph=site.output("transform_graph", "Transform"),
+            data=site.columns,
+            bands=site.specs.evaluation.bands,
+            code=fingerprint("components.baselines.component", *modules_of(own)),
+            metrics=own,
+        )
+
+    def line(self, outputs: Outputs) -> str:
+        from components.baselines.results import read_baselines
+        from components.metrics.headline import best_of, headline
+
+        metrics = read_baselines(outputs["baselines"][0].uri)["metrics"]
+        if "mean" in metrics:
+            return f"mean of the train split: {headline(metrics['mean'])}"
+        best = best_of(metrics)
+        return f"best of {', '.join(metrics)}: {best}, {headline(metrics[best])}"
+
+    def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
+        """Return the shares of tokens and labels that are out of vocabulary."""
+        from components.baselines.results import read_baselines
+        from components.ingest.window import span_of
+
+        results = read_baselines(run[self.name]["baselines"][0].uri)
+        rates = results["out_of_vocabulary_rate"].items()
+        # A label that is a number has no vocabulary, and no rate.
+        known = {name: {"out_of_vocabulary_rate": rate} for name, rate in rates if rate is not None}
+        part: dict[str, Any] = {"vocabularies": known}
+        if "Window" in run:
+            spans = results.get("spans", {})
+            part["spans"] = [
+                {"out_of_vocabulary_rate": spans.get(str(span_of(artifact)), {})}
+                for artifact in run["Window"]["examples"]
+            ]
+        return part

@@ -1,0 +1,32 @@
+"""`baselines.json`: the metrics that counting reaches on the test split."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from components.files import read_text, write_whole
+
+_FILE = "baselines.json"
+
+
+def write_baselines(uri: str, results: Mapping[str, Any]) -> None:
+    """Write the results of the Baselines node into the folder of its artifact.
+
+    Args:
+        uri: The folder.
+        results: `split`, the split that was measured. `examples`, rows and labels by split. `metrics` by baseline;
+            for classes also `bands` and `discounts` by baseline. `targets`, metrics by column and baseline.
+            `out_of_vocabulary_rate` of `inputs` and `labels`, shares or None. With spans also `spans`: the same rates
+            by the number of the span.
+
+    Raises:
+        ValueError: A number is not finite.
+    """
+    write_whole(f"{uri}/{_FILE}", json.dumps(results, indent=2, allow_nan=False) + "\n")
+
+
+def read_baselines(uri: str) -> dict[str, Any]:
+    """Return what `write_baselines` wrote. The keys of `spans` are texts."""
+    return json.loads(read_text(f"{uri}/{_FILE}"))

@@ -1,0 +1,153 @@
+"""TFX's executors, with the steps open that BigVocab does in another way."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any, ClassVar
+
+import apache_beam as beam
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
+from tfx import types
+from tfx.components.example_validator import executor as validator
+from tfx.components.example_validator import labels
+from tfx.components.pusher import executor as pusher
+from tfx.components.statistics_gen import executor as statistics_gen
+from tfx.components.transform import executor as transform
+from tfx.components.util import tfxio_utils
+from tfx.types import standard_component_specs
+from tfx.utils import writer_utils
+from tfx_bsl.public.tfxio import TFXIO
+
+Artifacts = dict[str, list[types.Artifact]]
+
+
+@contextlib.contextmanager
+def _swapped(module: ModuleType, name: str, value: Any) -> Iterator[None]:
+    """Swap a name of a module, and restore it at the end."""
+    before = getattr(module, name)
+    setattr(module, name, value)
+    try:
+        yield
+    finally:
+        setattr(module, name, before)
+
+
+class TransformProcessor(transform.TransformProcessor):
+    """TFX's processor, with the reading and the writing of rows open to subclasses.
+
+    Reason: TFX reads and writes rows one by one in Python, and both steps are private methods.
+    Versions: TFX 1.21.
+    Remove when: TFX reads and writes batches, or has public hooks for both steps.
+    """
+
+    def source(self, pattern: str, schema: schema_pb2.Schema) -> TFXIO:
+        """Return the source of the files that match a pattern."""
+        raise NotImplementedError
+
+    def sink(self, schema: schema_pb2.Schema, path: str) -> beam.PTransform:
+        """Return a transform that writes pairs of a record batch and its features that pass through.
+
+        Args:
+            schema: of the batches.
+            path: what the names of the files begin with.
+        """
+        raise NotImplementedError
+
+    def _CreateTFXIO(self, dataset: Any, schema: schema_pb2.Schema) -> TFXIO:
+        return self.source(dataset.file_pattern, schema)
+
+    def _EncodeAndWrite(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, schema: schema_pb2.Schema, file_format: str, output_path: str
+    ) -> beam.PTransform:
+        return self.sink(schema, output_path)
+
+
+class TransformExecutor(transform.Executor):
+    """TFX's executor of Transform, with a processor of another class.
+
+    Reason: the executor makes its processor itself, by a name of its module, and takes none from outside.
+    Versions: TFX 1.21.
+    Remove when: the executor takes a processor, or a public hook makes it.
+
+    Attributes:
+        PROCESSOR: the class of the processor.
+    """
+
+    PROCESSOR: ClassVar[type[TransformProcessor]]
+
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
+        with _swapped(transform, "TransformProcessor", self.PROCESSOR):
+            super().Do(input_dict, output_dict, exec_properties)
+
+
+class StatisticsExecutor(statistics_gen.Executor):
+    """TFX's executor of StatisticsGen, with the source of a split open to subclasses.
+
+    Reason: the executor reads all rows of a split, one by one in Python, by a function of another module.
+    Versions: TFX 1.21.
+    Remove when: the executor has a public hook for the source.
+    """
+
+    def source(self, examples: types.Artifact, split: str) -> TFXIO:
+        """Return the source of the rows of a split."""
+        raise NotImplementedError
+
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
+        def get_split_tfxio(examples: list[types.Artifact], split: str, **_: Any) -> TFXIO:
+            (artifact,) = examples
+            return self.source(artifact, split)
+
+        with _swapped(tfxio_utils, "get_split_tfxio", get_split_tfxio):
+            super().Do(input_dict, output_dict, exec_properties)
+
+
+class ValidatorExecutor(validator.Executor):
+    """TFX's executor of ExampleValidator, with the comparison of a split open to subclasses.
+
+    Reason: the executor compares statistics with the schema alone, never with others, in a private method.
+    Versions: TFX 1.21.
+    Remove when: the executor takes second statistics, or has a public hook for the comparison.
+    """
+
+    def anomalies(
+        self, statistics: statistics_pb2.DatasetFeatureStatisticsList, schema: schema_pb2.Schema, folder: str
+    ) -> anomalies_pb2.Anomalies:
+        """Return the anomalies of a split.
+
+        Args:
+            statistics: of the split.
+            schema: of the data.
+            folder: of the split's anomalies; its name ends with that of the split.
+        """
+        raise NotImplementedError
+
+    def _Validate(self, inputs: dict[str, Any], outputs: dict[str, Any]) -> anomalies_pb2.Anomalies:
+        folder = outputs[labels.SCHEMA_DIFF_PATH]
+        statistics = inputs[standard_component_specs.STATISTICS_KEY]
+        found = self.anomalies(statistics, inputs[standard_component_specs.SCHEMA_KEY], folder)
+        writer_utils.write_anomalies(f"{folder}/{validator.DEFAULT_FILE_NAME}", found)
+        return found
+
+
+class PusherExecutor(pusher.Executor):
+    """TFX's executor of the Pusher, with the marks of a pushed model under public names.
+
+    Reason: TFX's Pusher pushes without a blessing, and writes where a model server looks. What marks a model as pushed,
+        which other components of TFX read, is private.
+    Versions: TFX 1.21.
+    Remove when: the marks are public.
+    """
+
+    def log_start(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
+        """Log the inputs, the outputs and the properties of an execution."""
+        self._log_startup(input_dict, output_dict, exec_properties)
+
+    def mark_pushed(self, model: types.Artifact, destination: str, version: str) -> None:
+        """Mark the artifact of a pushed model."""
+        self._MarkPushed(model, pushed_destination=destination, pushed_version=version)
+
+    def mark_not_pushed(self, model: types.Artifact) -> None:
+        """Mark the artifact of a model that was not pushed."""
+        self._MarkNotPushed(model)

@@ -1,0 +1,50 @@
+"""TFX's view of ML Metadata: which executions belong to a node of a run, their outputs, and why they failed.
+
+Reason: TFX decides how it writes these into the store, and has no public reader or writer of them.
+Versions: TFX 1.21.
+Remove when: TFX has a public reader and writer of executions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ml_metadata.proto import metadata_store_pb2 as mlmd
+from tfx.dsl.compiler.constants import PIPELINE_RUN_CONTEXT_TYPE_NAME
+from tfx.orchestration.metadata import Metadata
+from tfx.orchestration.portable.mlmd import context_lib, execution_lib
+from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
+from tfx.types import Artifact
+
+__all__ = ["Metadata", "cause", "executions", "outputs", "run_contexts", "set_cause"]
+_OK, _UNKNOWN = 0, 2  # google.rpc.Code
+
+
+def executions(handle: Metadata, node: pipeline_pb2.PipelineNode) -> Sequence[mlmd.Execution]:
+    """Return the executions of a node in its run."""
+    contexts = context_lib.prepare_contexts(handle, node.contexts)
+    return execution_lib.get_executions_associated_with_all_contexts(handle, contexts)
+
+
+def run_contexts(handle: Metadata, node: pipeline_pb2.PipelineNode) -> list[mlmd.Context]:
+    """Return the contexts that stand for the run of a node."""
+    contexts = context_lib.prepare_contexts(handle, node.contexts)
+    types = {kind.id: kind.name for kind in handle.store.get_context_types()}
+    return [context for context in contexts if types[context.type_id] == PIPELINE_RUN_CONTEXT_TYPE_NAME]
+
+
+def outputs(handle: Metadata, execution: int) -> dict[str, list[Artifact]]:
+    """Return the output artifacts of an execution by key; of a cached one, those of the execution that made them."""
+    return {key: list(made) for key, made in execution_lib.get_output_artifacts(handle, execution).items()}
+
+
+def set_cause(execution: mlmd.Execution, cause: str) -> None:
+    """Set why an execution failed; empty: it did not."""
+    result = execution_result_pb2.ExecutionResult(code=_UNKNOWN if cause else _OK, result_message=cause)
+    execution_lib.set_execution_result(result, execution)
+
+
+def cause(execution: mlmd.Execution) -> str:
+    """Return the message of an execution's result; empty where it has none."""
+    result = execution_lib.get_execution_result(execution, ignore_parse_errors=True)
+    return result.result_message if result else ""

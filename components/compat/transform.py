@@ -1,0 +1,148 @@
+"""TensorFlow Transform: the graph of analyzers behind `tft.vocabulary` and the like, and how Beam carries it out.
+
+Reason: `tft.vocabulary` counts anew for each file that it writes, and hands every token through Beam. The analyzers of
+    `tft.experimental` give tensors alone: what they have accumulated can be written to no vocabulary file.
+Versions: Transform 1.21.
+Remove when: `tft.vocabulary` counts a batch at a time and takes counts that are there, or those of an analyzer.
+"""
+
+# Transform's annotations are narrower than what it takes and gives.
+# pyright: reportArgumentType=false
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import apache_beam as beam
+import tensorflow as tf
+from tensorflow_transform import analyzer_nodes, analyzers, nodes, tf_utils
+from tensorflow_transform.beam import common
+
+Combiner = analyzer_nodes.Combiner
+Node = nodes.ValueNode
+Operation = nodes.OperationDef
+TensorInfo = analyzer_nodes.TensorInfo
+
+_ORDER = analyzers._VocabOrderingType.FREQUENCY
+
+
+class CountTokens(analyzer_nodes.VocabularyAccumulate):
+    """Operation from batches of tokens to pairs of a token and its count.
+
+    Reason: Transform's own carries out `VocabularyAccumulate` a token at a time. A class of its own can be carried out
+        otherwise, and Transform's `VocabularyAccumulate` stays what it is.
+    Versions: Transform 1.21.
+    Remove when: Transform counts a batch at a time.
+    """
+
+    __slots__ = ()
+
+
+def carries_out(operation: type[Operation]) -> Callable[[type[beam.PTransform]], type[beam.PTransform]]:
+    """Return a decorator for the Beam transform, made of `(operation, extra_args)`, that carries an operation out."""
+    return common.register_ptransform(operation)
+
+
+def applied(operation: type[Operation], *inputs: Node, **fields: Any) -> Node:
+    """Apply an operation that has a field `label`, which names it and its scope in the graph."""
+    return nodes.apply_operation(operation, *inputs, label=analyzer_nodes._make_label(operation), **fields)
+
+
+def token_counts(tokens: tf.SparseTensor) -> Node:
+    """Count tokens over the analyzed data.
+
+    Args:
+        tokens: (batch, length) strings. Empty ones and those with line breaks are not counted.
+
+    Returns:
+        The pairs of a count and a token.
+    """
+    no_lines = analyzers.get_vocab_newline_characters_regex(tf.string, "text")
+    values = tf_utils.reduce_batch_weighted_counts(tokens, filter_regex=no_lines).unique_x
+    counted = nodes.apply_operation(
+        CountTokens,
+        analyzer_nodes.get_input_tensors_value_nodes([values]),
+        vocab_ordering_type=_ORDER,
+        input_dtype=tf.string.name,
+    )
+    return nodes.apply_operation(
+        analyzer_nodes.VocabularyMerge,
+        counted,
+        vocab_ordering_type=_ORDER,
+        use_adjusted_mutual_info=False,
+        min_diff_from_avg=None,
+    )
+
+
+def most_frequent(counts: Node, size: int, min_count: int) -> Node:
+    """Keep the tokens with the highest counts.
+
+    Args:
+        counts: of `token_counts`.
+        size: the most tokens.
+        min_count: tokens with a lower count are left out.
+
+    Returns:
+        The pairs of a count and a token: the highest count first, of equal ones the last token by its bytes.
+    """
+    return nodes.apply_operation(
+        analyzer_nodes.VocabularyPrune,
+        counts,
+        top_k=size,
+        frequency_threshold=min_count,
+        input_dtype=tf.string.name,
+    )
+
+
+def sorted_file(lines: Node, name: str) -> tf.Tensor:
+    """Write pairs of a count and a text to a file, as `tft.vocabulary` does.
+
+    Args:
+        lines: the pairs, sorted.
+        name: of the file.
+
+    Returns:
+        The file's path, for `tft.apply_vocabulary`.
+    """
+    file = nodes.apply_operation(
+        analyzer_nodes.VocabularyOrderAndWrite,
+        lines,
+        vocab_filename=name,
+        store_frequency=True,
+        fingerprint_shuffle=False,
+        input_dtype=tf.string.name,
+        file_format="text",
+        input_is_sorted=True,
+    )
+    analyzers.register_vocab(name)
+    return as_tensor(file)
+
+
+def empty_file_line() -> tuple[int, bytes]:
+    """Return the count and the token of the only line in the file of an empty vocabulary."""
+    return analyzers.get_empy_vocabulary_dummy_value(tf.string)
+
+
+def combined(values: Sequence[tf.Tensor], combiner: Combiner) -> tuple[Node, Node]:
+    """Combine values over the analyzed data, by an accumulator that the analyzer cache keeps.
+
+    Args:
+        values: (n,) each.
+        combiner: of them, with one output.
+
+    Returns:
+        The accumulators, and the combiner's output.
+    """
+    inputs = analyzer_nodes.get_input_tensors_value_nodes(values)
+    (parts,) = nodes.apply_multi_output_operation(analyzer_nodes.CacheableCombineAccumulate, inputs, combiner=combiner)
+    merged = nodes.apply_multi_output_operation(analyzer_nodes.CacheableCombineMerge, parts, combiner=combiner)
+    (output,) = nodes.apply_multi_output_operation(
+        analyzer_nodes.ExtractCombineMergeOutputs, *merged, output_tensor_info_list=combiner.output_tensor_infos()
+    )
+    return parts, output
+
+
+def as_tensor(node: Node) -> tf.Tensor:
+    """Return the tensor that stands for the result of an analyzer in the graph."""
+    return analyzer_nodes.wrap_as_tensor(node)

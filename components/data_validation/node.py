@@ -1,0 +1,89 @@
+"""StatisticsGen, ImportSchemaGen and ExampleValidator."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from components.node import Node, Outputs, Site
+
+if TYPE_CHECKING:
+    from tfx.dsl.components.base.base_node import BaseNode
+    from tfx.types import Artifact
+
+
+class StatisticsGenNode(Node):
+    """Node that computes the statistics of each split."""
+
+    name = "StatisticsGen"
+    step = "rows"
+
+    def build(self, site: Site) -> BaseNode:
+        from components.code import fingerprint
+        from components.data_validation.statistics_gen import StatisticsGen
+
+        code = fingerprint("components.data_validation.statistics_gen")
+        return StatisticsGen(site.output("examples", "ExampleGen"), site.specs.statistics, code=code)
+
+    def line(self, outputs: Outputs) -> str:
+        artifact = outputs["statistics"][0]
+        rates = json.loads(str(artifact.get_json_value_custom_property("sample_rate_by_split")))
+        samples = [f"{split} by a sample, {rate:.1%} of its rows" for split, rate in rates.items() if rate < 1]
+        return "; ".join([f"statistics of {', '.join(_splits(artifact))}", *samples])
+
+    def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
+        """Return the drift of the newest span from each earlier one that trains with it."""
+        window = run.get("Window")
+        if not window or len(window["statistics"]) != len(window["examples"]):
+            return {}
+        import dataclasses
+
+        from components.data_validation.drift import drift
+
+        *earlier, newest = (artifact.uri for artifact in window["statistics"])
+        drifts = [drift(newest, uri) for uri in earlier]
+        found = [{column: dataclasses.asdict(value) for column, value in columns.items()} for columns in drifts]
+        return {"spans": [{"drift": drift} for drift in [*found, {}]]}
+
+
+class ImportSchemaGenNode(Node):
+    """Node that brings the curated schema into the run."""
+
+    name = "ImportSchemaGen"
+    step = "span"
+    needs_schema = True
+
+    def build(self, site: Site) -> BaseNode:
+        from components.data_validation.schema_import import SchemaImporter
+
+        return SchemaImporter(schema_file=site.schema_file).with_id(self.name)
+
+    def line(self, outputs: Outputs) -> str:
+        del outputs
+        return "the curated schema"
+
+
+class ExampleValidatorNode(Node):
+    """Node that stops the run if the statistics do not fit the schema."""
+
+    name = "ExampleValidator"
+    step = "span"
+
+    def build(self, site: Site) -> BaseNode:
+        from components.code import fingerprint
+        from components.data_validation.validator import example_validator
+
+        return example_validator(
+            statistics=site.output("statistics", "StatisticsGen"),
+            schema=site.output("schema", "ImportSchemaGen"),
+            code=fingerprint("components.data_validation.validator"),
+            spans=site.output("statistics", "Window") if "Window" in site.built else None,
+        )
+
+    def line(self, outputs: Outputs) -> str:
+        return f"no anomalies in {', '.join(_splits(outputs['anomalies'][0]))}"
+
+
+def _splits(artifact: Artifact) -> list[str]:
+    return json.loads(artifact.split_names)

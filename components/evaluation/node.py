@@ -1,0 +1,76 @@
+"""Resolver and Evaluator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from components.node import Node, Outputs, Section, Site
+
+if TYPE_CHECKING:
+    from tfx.dsl.components.base.base_node import BaseNode
+
+
+class ResolverNode(Node):
+    """Node that finds the last blessed model."""
+
+    name = "Resolver"
+
+    def build(self, site: Site) -> BaseNode:
+        from components.compat.tfx_v1 import v1 as tfx
+        from components.evaluation.last_blessed import LastBlessedModel
+
+        return tfx.dsl.Resolver(
+            strategy_class=LastBlessedModel,
+            model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
+            model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+            candidate=site.output("model", "Trainer"),
+        ).with_id(self.name)
+
+    def line(self, outputs: Outputs) -> str:
+        from pathlib import Path
+
+        found = outputs.get("model")
+        return f"last blessed model: {Path(found[0].uri).name}" if found else "no model was blessed before"
+
+
+class EvaluatorNode(Node):
+    """Node that measures the model on the test split, and blesses it if it is good enough."""
+
+    name = "Evaluator"
+    sections = (
+        Section(10, "components.evaluation:comparison.html.j2"),
+        Section(20, "components.evaluation:targets.html.j2"),
+        Section(40, "components.evaluation:slices.html.j2"),
+    )
+
+    def build(self, site: Site) -> BaseNode:
+        from components.code import fingerprint
+        from components.compat.tfx_v1 import v1 as tfx
+        from components.evaluation.config import eval_config
+        from components.metrics.own import modules_of
+
+        specs = site.specs
+        code = fingerprint("components.evaluation.metrics", *modules_of(specs.evaluation.metrics))
+        return tfx.components.Evaluator(
+            examples=site.output("test_examples", "Baselines"),
+            model=site.output("model", "Trainer"),
+            baseline_model=site.output("model", "Resolver"),
+            eval_config=eval_config(specs.data, specs.evaluation, code),
+            example_splits=["test"],
+        )
+
+    def line(self, outputs: Outputs) -> str:
+        from components.evaluation.results import read_results
+        from components.metrics.headline import headline, target
+
+        result = read_results(outputs["evaluation"][0].uri)
+        first = headline(result["metrics"], own=result["own_metrics"])
+        line = ", ".join([first, *(target(*item) for item in result["targets"].items())])
+        return f"blessed: {line}" if result["blessed"] else f"NOT blessed: {'; '.join(result['failures'])}"
+
+    def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
+        from components.evaluation.results import read_results
+        from components.report.summary import evaluation_parts
+
+        return evaluation_parts(read_results(run[self.name]["evaluation"][0].uri))

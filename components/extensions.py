@@ -1,0 +1,195 @@
+"""Classes and functions of a user's own, which a configuration names by a dotted path: `my_package.sources:MySource`.
+
+A part of the configuration that has several kinds, and takes a user's own kind too, is declared once:
+
+    SourceSpec = Annotated[BaseSpec, Kinds(BaseSpec, {"csv": CsvSpec, ...}, spec_at)]
+
+where `spec_at("my_package.sources:MySource")` returns the user's specification. A process that reads the configuration
+imports the user's module, also a Beam worker and a pod: it must be installed there, or on PYTHONPATH.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, cast
+
+from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import InitErrorDetails, core_schema
+
+from components.spelling import did_you_mean
+
+_Base = TypeVar("_Base")
+_NEAR = 0.7
+"""Least similarity of a module to a wrong name: a machine has hundreds of modules."""
+
+
+def is_path(kind: Any) -> bool:
+    """Return whether a kind is meant as a path to a user's own class; no kind of BigVocab has a dot or a colon."""
+    return isinstance(kind, str) and (":" in kind or "." in kind)
+
+
+def source_modules(kind: str) -> tuple[str, ...]:
+    """Return the user's own modules that a kind is made by; `components.code.fingerprint` follows their imports."""
+    return (kind.partition(":")[0],) if is_path(kind) else ()
+
+
+def resolve(path: str, noun: str, fits: Callable[[Any], bool] = inspect.isclass) -> Any:
+    """Return the object at a path.
+
+    Args:
+        path: `package.module:Name`.
+        noun: Word for such an object, for messages.
+        fits: Returns whether an object is one.
+
+    Raises:
+        ValueError: The path has another form, no module can be imported, or it has no such object. The message does not
+            repeat the path.
+    """
+    module, _, name = path.partition(":")
+    if not module or not name:
+        raise ValueError(f"not of the form package.module:{noun}")
+    try:
+        found = importlib.import_module(module)
+    except ImportError as error:
+        near = _near_module(module) if error.name and f"{module}.".startswith(f"{error.name}.") else ""
+        raise ValueError(f"{error}; the module has to be installed, or on PYTHONPATH{near}") from error
+    except Exception as error:  # A user's module may do anything while it is imported.
+        raise ValueError(f"{module} cannot be imported: {type(error).__name__}: {error}") from error
+    value = getattr(found, name, None)
+    if not fits(value):
+        near = did_you_mean(name, [key for key, value in vars(found).items() if fits(value)])
+        raise ValueError(f"{module} has no {noun} {name!r}{near}")
+    return value
+
+
+def resolve_class(path: str, base: type[_Base]) -> type[_Base]:
+    """Return the class at a path.
+
+    Args:
+        path: `package.module:Name`.
+        base: Class that it must be derived from.
+
+    Raises:
+        ValueError: See `resolve`; or the class is not derived from `base`, or lacks some of its methods.
+    """
+    found = resolve(path, "class")
+    name = path.partition(":")[2]
+    if not issubclass(found, base):
+        raise ValueError(f"{name} is not derived from {base.__module__}.{base.__name__}")
+    if missing := sorted(getattr(found, "__abstractmethods__", ())):
+        raise ValueError(f"{name} has no {' and no '.join(f'{method}()' for method in missing)}")
+    return cast("type[_Base]", found)
+
+
+def _near_module(module: str) -> str:
+    """Return the nearest spelling of the first part of a module's name that cannot be found."""
+    found, path = "", None
+    for part in module.split("."):
+        names = [info.name for info in pkgutil.iter_modules(path)]
+        if part not in names:
+            near = did_you_mean(part, names, _NEAR)
+            return near.replace("did you mean '", f"did you mean '{found}") if found else near
+        found += f"{part}."
+        spec = importlib.util.find_spec(found[:-1])
+        path = list(spec.submodule_search_locations or ()) if spec else []
+    return ""
+
+
+class Kinds:
+    """Annotation of a part of the configuration that has several kinds, chosen by its key `kind`.
+
+    A value becomes the specification of its kind. Its faults have the places that the user wrote them at, as
+    `data.source.path`; see `pipeline.config.keys`.
+
+    Args:
+        base: Class of all specifications. It has the keys that every kind has.
+        own: Specification of each kind of BigVocab.
+        at: Returns the specification of a user's own kind, by its path. A fault is a `ValueError`.
+        default: Kind of a value that names none; None if the kind must be named.
+    """
+
+    def __init__(
+        self,
+        base: type[BaseModel],
+        own: Mapping[str, type[BaseModel]],
+        at: Callable[[str], type[BaseModel]],
+        default: str | None = None,
+    ) -> None:
+        self.base = base
+        self.own = own
+        self.default = default
+        self._at = at
+
+    def kind_of(self, value: Any) -> Any:
+        """Return the kind that a value names, or the default."""
+        return value.get("kind", self.default) if isinstance(value, Mapping) else None
+
+    def spec_of(self, kind: Any) -> type[BaseModel] | None:
+        """Return the specification of a kind, or None if it has a fault."""
+        try:
+            return self._at(kind) if is_path(kind) else self.own.get(kind)
+        except (TypeError, ValueError):
+            return None
+
+    def keys(self) -> list[str]:
+        """Return the keys of all kinds of BigVocab."""
+        return list(dict.fromkeys(key for spec in self.own.values() for key in spec.model_fields))
+
+    def validate(self, value: Any) -> BaseModel:
+        """Return a value as the specification of its kind.
+
+        Raises:
+            ValidationError: The kind is unknown, or something else is wrong.
+        """
+        if isinstance(value, self.base):
+            if type(value) is not self.base:
+                return value
+            value = value.model_dump(exclude_unset=True)
+        kind = self.kind_of(value)
+        if not isinstance(value, Mapping) or (kind is None and "kind" not in value):
+            return self._refused(value, {"type": "missing", "loc": ("kind",), "input": value})
+        if isinstance(kind, str) and is_path(kind):
+            try:
+                spec = self._at(kind)
+            except ValueError as error:
+                details = InitErrorDetails(type="value_error", loc=("kind",), input=kind, ctx={"error": error})
+                return self._refused(value, details)
+            return spec.model_validate(value)
+        if not isinstance(kind, str) or kind not in self.own:
+            *others, last = map(repr, self.own)
+            expected = {"expected": f"{', '.join(others)} or {last}"}
+            return self._refused(value, {"type": "literal_error", "loc": ("kind",), "input": kind, "ctx": expected})
+        return self.own[kind].model_validate({"kind": kind, **value})
+
+    def _refused(self, value: Any, details: InitErrorDetails) -> BaseModel:
+        if not isinstance(value, Mapping):
+            return self.base.model_validate(value)  # Fails, with pydantic's words for it.
+        known = self.keys()
+        more = [
+            InitErrorDetails(type="extra_forbidden", loc=(str(key),), input=value[key])
+            for key in value
+            if key not in known and not is_path(self.kind_of(value))
+        ]
+        raise ValidationError.from_exception_data(self.base.__name__, [details, *more])
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        own = {kind: handler.generate_schema(spec) for kind, spec in self.own.items()}
+        # The union is for the JSON schema alone. "any" writes each value with the fields of its own class, not with
+        # those of the base.
+        return core_schema.no_info_wrap_validator_function(
+            lambda value, _: self.validate(value),
+            core_schema.tagged_union_schema(own, "kind"),
+            serialization=core_schema.simple_ser_schema("any"),
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        kind = {"type": "string", "pattern": r"^[\w.]+:\w+$", "description": "Path of a class: `package.module:Name`."}
+        path = {"type": "object", "properties": {"kind": kind}, "required": ["kind"]}
+        return {"oneOf": [*handler(schema)["oneOf"], path]}

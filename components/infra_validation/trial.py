@@ -1,0 +1,119 @@
+"""The child process that tries a model: `python -m components.infra_validation.trial MODEL ROWS VERDICT MEMORY_MB`.
+
+It ends when its standard input is closed. The operating system closes it when the parent dies, from whatever cause.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import resource
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from components.infra_validation.answers import BrokenExport, Expected, check_answer
+from components.infra_validation.requests import Request, requests_of
+from components.infra_validation.verdict import Verdict
+from components.ingest.spec import DataSpec
+from components.storage import storage_fault
+
+METADATA_FILE = "assets.extra/bigvocab.json"
+
+
+class Served:
+    """SavedModel in a graph session, as TensorFlow Serving runs it; some exports load in eager mode alone.
+
+    Args:
+        path: Directory of the SavedModel.
+    """
+
+    def __init__(self, path: str) -> None:
+        config = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
+        self._session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
+        with self._session.graph.as_default():
+            meta_graph = tf.compat.v1.saved_model.load(self._session, [tf.saved_model.SERVING], path)
+        self.signatures = dict(meta_graph.signature_def)  # pyright: ignore[reportAttributeAccessIssue]
+
+    def answer(self, request: Request) -> dict[str, np.ndarray]:
+        """Return the outputs by name."""
+        signature = self.signatures[request[0]]
+        feed = {signature.inputs[name].name: value for name, value in request[1].items()}
+        found = self._session.run({name: output.name for name, output in signature.outputs.items()}, feed)
+        return {name: np.asarray(value) for name, value in found.items()}
+
+
+def try_model(model: str, records: Sequence[bytes], tell: Callable[[Verdict], None]) -> Verdict:
+    """Load a model, ask it rows, check the answers and return the verdict.
+
+    Args:
+        model: Directory of the SavedModel.
+        records: Serialized tf.Examples; at least one.
+        tell: Called with an undecided verdict before each step.
+    """
+    step = "loading the model"
+    try:
+        tell(Verdict(step=step))
+        served, (expected, columns) = Served(model), _about(model)
+        requests = requests_of(served.signatures, records, columns)
+        for number, request in enumerate(requests, start=1):
+            step = f"request {number} of {len(requests)}, signature '{request[0]}'"
+            tell(Verdict(step=step))
+            outputs = served.answer(request)
+            check_answer(outputs, len(next(iter(request[1].values()))), expected)
+            if not expected.number:
+                expected = dataclasses.replace(expected, k=outputs["labels"].shape[1])
+    except BrokenExport as broken:
+        return Verdict(ok=False, cause=f"{step}: {broken}")
+    except Exception as error:
+        traceback.print_exc()
+        fault = storage_fault(error, model)
+        text = str(getattr(error, "message", error)).removeprefix("Graph execution error:")
+        cause = str(fault or f"{step}: {type(error).__name__}: {text.strip()}")
+        return Verdict(ok=False, cause=cause, is_of_storage=fault is not None)
+    return Verdict(ok=True)
+
+
+def main(model: str, rows: str, verdict: str, memory_mb: str) -> None:
+    """Write the verdict on a model into a file.
+
+    Args:
+        model: Directory of the SavedModel.
+        rows: TFRecord file of serialized tf.Examples.
+        verdict: The file.
+        memory_mb: Most private memory in MiB.
+    """
+    # RLIMIT_DATA and not RLIMIT_AS: libraries and files that are mapped into memory do not count.
+    resource.setrlimit(resource.RLIMIT_DATA, (int(memory_mb) << 20, int(memory_mb) << 20))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    records: Any = list(tf.data.TFRecordDataset(rows).as_numpy_iterator())
+    try_model(model, records, lambda step: step.write(verdict)).write(verdict)
+    sys.stderr.flush()
+    os._exit(0)  # A fault while TensorFlow shuts down is of no interest.
+
+
+def _about(model: str) -> tuple[Expected, set[str] | None]:
+    """Return the outputs of a model and the columns it takes, as far as the export names them."""
+    path = f"{model}/{METADATA_FILE}"
+    if not tf.io.gfile.exists(path):
+        return Expected(), None
+    with tf.io.gfile.GFile(path) as file:
+        about = json.loads(file.read())
+    data = DataSpec.model_validate(about["data"]) if about.get("data") else None
+    return Expected.of(about.get("top_k"), data), {*data.inputs, *data.features} if data else None
+
+
+def _end_with_parent() -> None:
+    while sys.stdin.buffer.read(65536):
+        pass
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,118 @@
+"""ExampleGen and the rolling range of spans."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from components.ingest.spans import has_spans
+from components.node import Node, Outputs, Section, Site, Specs
+
+if TYPE_CHECKING:
+    from tfx.dsl.components.base.base_node import BaseNode
+    from tfx.types import Artifact
+
+
+class ExampleGenNode(Node):
+    """Node that reads rows, splits them and writes tf.Examples."""
+
+    name = "ExampleGen"
+    step = "rows"
+    looks_up_spans = True
+    sections = (Section(50, "components.ingest:examples.html.j2"),)
+
+    def build(self, site: Site) -> BaseNode:
+        from pathlib import Path
+
+        from components.code import fingerprint
+        from components.ingest.component import example_gen
+
+        code = fingerprint("components.ingest.component", *site.specs.data.source.source_modules)
+        span = site.spans[-1] if site.spans else None
+        return example_gen(site.columns, Path(), code=code, span=span).with_id(self.name)
+
+    def line(self, outputs: Outputs) -> str:
+        from components.ingest.counts import read_counts
+
+        counts = read_counts(outputs["examples"][0].uri)
+        parts = [_rows(counts["rows"])]
+        if name := span_name(outputs["examples"][0]):
+            parts[0] = f"span {name}, {parts[0]}"
+        if bad := sum(counts["bad"].values()):
+            parts.append(f"{bad:,} bad rows left out (dead_letters.jsonl)")
+        if doubtful := counts.get("doubtful"):
+            parts.append(f"{doubtful:,} rows span lines that look like rows: is a quote unclosed? (dead_letters.jsonl)")
+        if counts["short"]:
+            parts.append(f"{counts['short']:,} too short")
+        return "; ".join(parts)
+
+    def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
+        return {} if "Window" in run else _examples(run[self.name]["examples"])
+
+
+class WindowNode(Node):
+    """Node that finds the spans that train together."""
+
+    name = "Window"
+    step = "span"
+    looks_up_spans = True
+    sections = (Section(70, "components.ingest:spans.html.j2"),)
+
+    def present(self, specs: Specs) -> bool:
+        return has_spans(specs.data.source)
+
+    def build(self, site: Site) -> BaseNode:
+        from components.compat.tfx_v1 import v1 as tfx
+        from components.ingest.window import Window
+
+        artifacts = tfx.types.standard_artifacts
+        window = tfx.dsl.Resolver(
+            strategy_class=Window,
+            config={"size": site.specs.data.window or 0, "there": [*site.spans]},
+            newest=site.output("examples", "ExampleGen"),
+            examples=tfx.dsl.Channel(type=artifacts.Examples),
+            statistics=tfx.dsl.Channel(type=artifacts.ExampleStatistics),
+        ).with_id(self.name)
+        window.add_upstream_node(site.built["StatisticsGen"])  # It finds the statistics by their type alone.
+        return window
+
+    def line(self, outputs: Outputs) -> str:
+        names = [span_name(examples) for examples in outputs["examples"]]
+        span = f"{names[0]} to {names[-1]}, {len(names)} spans" if len(names) > 1 else f"{names[0]} alone"
+        return f"{span}, {_rows(summed(outputs['examples'], 'rows'))}"
+
+    def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
+        from components.ingest.window import span_of
+
+        examples = run[self.name]["examples"]
+        return {
+            **_examples(examples),
+            "spans": [
+                {"span": span_of(artifact), "name": span_name(artifact), "rows": summed([artifact], "rows")}
+                for artifact in examples
+            ],
+        }
+
+
+def span_name(examples: Artifact) -> str:
+    """Return the name that people give the span of these examples; empty if the data has no spans."""
+    from components.ingest.driver import SPAN_NAME
+
+    return examples.get_string_custom_property(SPAN_NAME) or ""
+
+
+def summed(examples: Sequence[Artifact], count: str) -> dict[str, int]:
+    """Return the sum over several `Examples` of a count by split: `rows` or `examples`."""
+    from components.ingest.counts import read_counts
+
+    counts = [read_counts(artifact.uri)[count] for artifact in examples]
+    return {split: sum(count[split] for count in counts) for split in counts[0]}
+
+
+def _examples(artifacts: Sequence[Artifact]) -> dict[str, Any]:
+    rows, examples = summed(artifacts, "rows"), summed(artifacts, "examples")
+    return {"examples": {split: {"rows": n, "examples": examples[split]} for split, n in rows.items()}}
+
+
+def _rows(rows: Mapping[str, int]) -> str:
+    return f"{sum(rows.values()):,} rows: {', '.join(f'{split} {n:,}' for split, n in rows.items())}"

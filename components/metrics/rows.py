@@ -1,0 +1,94 @@
+"""Adding up the sums of labels by row: in TensorFlow for the model, in NumPy for the baselines."""
+
+# TensorFlow's annotations are narrower than what it takes and gives.
+# pyright: reportArgumentType=false, reportReturnType=false, reportOperatorIssue=false
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from components.metrics.bands import BandSpec
+from components.metrics.definitions import Sum
+
+Tensors = dict[str, tf.Tensor]
+
+
+def label_values(
+    sums: Sequence[Sum],
+    values: Mapping[str, tf.Tensor],
+    *,
+    bands: BandSpec | None = None,
+    given: tf.Tensor | None = None,
+) -> Tensors:
+    """Return what each label adds to each sum.
+
+    Args:
+        sums: Sums of classes, or sums of numbers.
+        values: The raw values of the labels, (n,) each: `label` (-1 outside the vocabulary), `nll` (nats) and `rank`;
+            or `answer`, `number` (NaN where missing) and the scalar `mean`, in the column's units.
+        bands: Also return the sums of each band, named as `nll_head`.
+        given: (n,) bool, whether the row of a class has a value, known or not. All rows have one by default.
+
+    Returns:
+        (n,) by name, in the order of the columns of a `Part`. Classes: float32. Numbers: float64, since float32 cannot
+        hold the square of 1e21.
+    """
+    if "number" in values:
+        dtype, mask = tf.float64, ~tf.math.is_nan(values["number"])
+        values = {name: tf.cast(value, dtype) for name, value in values.items()}
+    else:
+        dtype, mask = tf.float32, tf.ones_like(values["label"], tf.bool) if given is None else given
+        values = {**values, "known": values["label"] >= 0}
+    zero = tf.zeros([], dtype)
+    found = {of.name: tf.cast(of.tensorflow(*(values[need] for need in of.needs)), dtype) for of in sums}
+    masks = {"": mask, **({f"_{band}": m for band, m in bands.masks(values["label"]).items()} if bands else {})}
+    return {f"{name}{band}": tf.where(m, value, zero) for band, m in masks.items() for name, value in found.items()}
+
+
+def by_row(values: Tensors, labels: tf.Tensor, rows: tf.Tensor) -> Tensors:
+    """Add labels up by row: (n,) each -> (rows,) each.
+
+    Args:
+        values: What each label adds, by name.
+        labels: (n,) the row of each label.
+        rows: The number of rows.
+    """
+    return {name: tf.math.unsorted_segment_sum(value, labels, rows) for name, value in values.items()}
+
+
+def row_sums(
+    sums: Sequence[Sum],
+    values: Mapping[str, NDArray | float],
+    rows: NDArray[np.int64],
+    n_rows: int,
+    *,
+    bands: BandSpec | None = None,
+    weights: NDArray[np.float64] | None = None,
+) -> NDArray[np.float64]:
+    """Add labels up by row, as `label_values` and `by_row` do in TensorFlow.
+
+    Args:
+        sums: Sums of classes, or sums of numbers.
+        values: The raw values of the labels that are given, as in `label_values`; numbers without NaN.
+        rows: (n,) the row of each label, in [0, n_rows).
+        n_rows: The number of rows.
+        bands: Also add up the sums of each band.
+        weights: (n_rows,) how many labels each row stands for; 1 by default.
+
+    Returns:
+        (n_rows, columns), in the order of the columns of a `Part`.
+    """
+    masks: list[NDArray[np.bool_]] = [np.ones(len(rows), bool)]
+    if "number" not in values:
+        labels = np.asarray(values["label"])
+        values = {**values, "known": labels >= 0}
+        masks += bands.masks(labels).values() if bands else []
+    found = [np.asarray(of.numpy(*(values[need] for need in of.needs)), np.float64) for of in sums]
+    if weights is not None:
+        found = [value * weights[rows] for value in found]
+    columns = [np.bincount(rows[mask], value[mask], n_rows) for mask in masks for value in found]
+    return np.stack(columns, axis=1).astype(np.float64)

@@ -1,0 +1,222 @@
+"""The table of metrics: each name, its formula, its unit and the places where it is shown, in one row."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from components.metrics.definitions import Column, Kind, Metric, Place, Places, Totals, Values
+
+_Any = TypeVar("_Any", bound=Column)
+
+
+def _total(name: str) -> Callable[[Totals], float]:
+    return lambda totals: totals[name]
+
+
+def _mean(name: str, over: str) -> Callable[[Totals], float]:
+    return lambda totals: totals[name] / totals[over] if totals[over] else math.nan
+
+
+def _share(name: str) -> Callable[[Totals], float]:
+    # Times the reciprocal: a quotient would differ from earlier runs' figures in the last digit.
+    return lambda totals: totals[name] * (1.0 / totals["count"]) if totals["count"] else math.nan
+
+
+def _perplexity(totals: Totals) -> float:
+    mean = totals["nll"] / totals["known"] if totals["known"] else math.nan
+    # exp overflows beyond 709 nats, where a perplexity says nothing any more.
+    return math.exp(mean) if not mean > 700 else math.inf
+
+
+def _r2(totals: Totals) -> float:
+    """R^2 = 1 - sum (y - t)^2 / sum (t - mean t)^2; NaN where all numbers are equal."""
+    if not totals["count"]:
+        return math.nan
+    # From deviations about the train split's mean, so that the variance is not the difference of two large sums.
+    spread = totals["squared_deviation"] - totals["deviation"] ** 2 / totals["count"]
+    # What rounding leaves of a spread of nothing is no spread.
+    return 1.0 - totals["squared_error"] / spread if spread > 1e-6 * totals["squared_deviation"] else math.nan
+
+
+def _ratio_of_errors(ours: Values, theirs: Values) -> float:
+    """Return 1 where neither errs, as with a label that is constant."""
+    if theirs["rmse"]:
+        return ours["rmse"] / theirs["rmse"]
+    return 1.0 if ours["rmse"] == 0 else math.nan if math.isnan(ours["rmse"]) else math.inf
+
+
+def _recall(at: int, **places: int) -> Metric:
+    return Metric(
+        name=f"recall_at_{at}",
+        label=f"recall@{at}",
+        sums=(f"hit_{at}", "count"),
+        formula=_share(f"hit_{at}"),
+        about="Share of all labels; one outside the vocabulary is a miss.",
+        compare=(lambda ours, theirs: ours["recall_at_10"] - theirs["recall_at_10"]) if at == 10 else None,
+        places=Places(**places),
+    )
+
+
+METRICS = (
+    Metric(
+        name="accuracy",
+        label="accuracy",
+        kinds=("class",),
+        sums=("hit_1", "count"),
+        formula=_mean("hit_1", "count"),
+        about="Share of the labels whose row has a value; one outside the vocabulary is a miss.",
+        places=Places(column=1, brief=1, terminal=1, validation=1),
+    ),
+    Metric(
+        name="nll",
+        label="nll",
+        plain="nll (nats)",
+        kinds=("label", "class"),
+        sums=("nll", "known"),
+        formula=_mean("nll", "known"),
+        unit="nats",
+        per="nats a label",
+        better="lower",
+        over="known",
+        about="Nats per label in the vocabulary.",
+        objective="absolute",
+        places=Places(column=6, terminal=5, validation=2, history=1),
+    ),
+    Metric(
+        name="perplexity",
+        label="perplexity",
+        sums=("nll", "known"),
+        formula=_perplexity,
+        unit="classes",
+        per="classes",
+        better="lower",
+        over="known",
+        form="large",
+        about="exp(nll), over labels in the vocabulary.",
+        # From the difference of nats, which cannot overflow as two perplexities can.
+        compare=lambda ours, theirs: float(np.exp(ours["nll"] - theirs["nll"])),
+        places=Places(tile=2, column=5, brief=2, terminal=6, validation=3, history=2, curve=1, trainer=1),
+    ),
+    _recall(1, column=1, terminal=1),
+    _recall(10, tile=1, column=2, brief=1, terminal=2, validation=4, history=3, curve=2),
+    _recall(20, column=3, terminal=3),
+    Metric(
+        name="mrr_at_10",
+        label="MRR@10",
+        sums=("rr_10", "count"),
+        formula=_share("rr_10"),
+        per="mean of 1/rank",
+        about="Mean over all labels of 1 / rank, 0 for ranks beyond 10.",
+        places=Places(tile=3, column=4, terminal=4, validation=5),
+    ),
+    Metric(
+        name="rmse",
+        label="rmse",
+        kinds=("number",),
+        sums=("squared_error", "count"),
+        formula=lambda totals: math.sqrt(totals["squared_error"] / totals["count"]) if totals["count"] else math.nan,
+        unit="units",
+        per="in {whose} units",
+        better="lower",
+        form="units",
+        about="Root of the mean squared error, in the column's units.",
+        objective="relative",
+        compare=_ratio_of_errors,
+        places=Places(tile=1, column=1, brief=1, terminal=1, validation=1, history=1, curve=1, trainer=1),
+    ),
+    Metric(
+        name="mae",
+        label="mean absolute error",
+        plain="mean abs. error",
+        kinds=("number",),
+        sums=("absolute_error", "count"),
+        formula=_mean("absolute_error", "count"),
+        unit="units",
+        per="in {whose} units",
+        better="lower",
+        form="units",
+        about="Mean absolute error, in the column's units.",
+        places=Places(tile=2, column=2, brief=2, terminal=2, validation=2, history=2, trainer=2),
+    ),
+    Metric(
+        name="r2",
+        label="R²",
+        plain="R2",
+        kinds=("number",),
+        sums=("squared_error", "deviation", "squared_deviation", "count"),
+        formula=_r2,
+        per="share of the variance",
+        about="1 less the squared error as a share of the numbers' variance.",
+        places=Places(tile=3, column=3, terminal=3),
+    ),
+    Metric(
+        name="count",
+        label="labels",
+        kinds=("label", "class", "number"),
+        sums=("count",),
+        formula=_total("count"),
+        unit="count",
+        per="",
+        better=None,
+        form="count",
+        about="Labels; of a further target, those whose row has a value.",
+        places=Places(),
+    ),
+    Metric(
+        name="known",
+        label="labels in the vocabulary",
+        kinds=("label", "class"),
+        sums=("known",),
+        formula=_total("known"),
+        unit="count",
+        per="",
+        better=None,
+        form="count",
+        about="Labels in the vocabulary.",
+        places=Places(),
+    ),
+    Metric(
+        name="oov_rate",
+        label="out-of-vocabulary rate",
+        sums=("count", "known"),
+        formula=lambda of: (of["count"] - of["known"]) * (1.0 / of["count"]) if of["count"] else math.nan,
+        better=None,
+        about="Share of the labels outside the vocabulary.",
+        places=Places(),
+    ),
+)
+"""All metrics, in the order in which files hold them."""
+BY_NAME = {metric.name: metric for metric in METRICS}
+
+
+@functools.cache
+def of_kind(kind: Kind) -> tuple[Metric, ...]:
+    """Return the metrics of a kind of label or target, in the order of the table."""
+    return tuple(metric for metric in METRICS if kind in metric.kinds)
+
+
+@functools.cache
+def objective(kind: Kind) -> Metric:
+    """Return the metric that decides a training and a blessing: the lower, the better."""
+    return next(metric for metric in of_kind(kind) if metric.objective)
+
+
+def placed(columns: Iterable[_Any], place: Place) -> tuple[_Any, ...]:
+    """Return the metrics that are shown in a place, in their order there."""
+    shown = [column for column in columns if getattr(column.places, place)]
+    return tuple(sorted(shown, key=lambda column: getattr(column.places, place)))
+
+
+def shown(kind: Kind, place: Place, own: Sequence[Column] = ()) -> tuple[Column, ...]:
+    """Return the metrics of a kind that are shown in a place, with a user's own."""
+    return placed([*of_kind(kind), *(column for column in own if kind in column.kinds)], place)
+
+
+def kind_of(values: Iterable[str], otherwise: Kind = "label") -> Kind:
+    """Return `number` if the names of metrics are a number's, and else the kind of class that is expected."""
+    return "number" if objective("number").name in values else otherwise

@@ -1,0 +1,116 @@
+"""AnalyzerCache and Transform."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from components.ingest.spans import has_spans
+from components.node import Node, Outputs, Section, Site, Specs
+
+if TYPE_CHECKING:
+    import tensorflow_transform as tft
+    from tfx.dsl.components.base.base_node import BaseNode
+
+_TOP = 20
+"""Entries of each vocabulary that the report shows."""
+
+
+class AnalyzerCacheNode(Node):
+    """Node that finds the counts of earlier spans, so that Transform counts only the new ones."""
+
+    name = "AnalyzerCache"
+
+    def present(self, specs: Specs) -> bool:
+        return has_spans(specs.data.source)
+
+    def build(self, site: Site) -> BaseNode:
+        from components.compat.tfx_v1 import v1 as tfx
+        from components.preprocessing.counted_before import CountedBefore
+
+        return tfx.dsl.Resolver(
+            strategy_class=CountedBefore,
+            config={"custom_config": json.dumps(_custom_config(site))},
+            examples=site.output("examples", "Window"),
+            cache=tfx.dsl.Channel(type=tfx.types.standard_artifacts.TransformCache),
+        ).with_id(self.name)
+
+    def line(self, outputs: Outputs) -> str:
+        if not outputs.get("cache"):
+            return "no span was counted before"
+        from pathlib import Path
+
+        from tfx.dsl.io import fileio
+
+        counted = " ".join(map(str, fileio.listdir(outputs["cache"][0].uri)))
+        known = sum(f"-{Path(e.uri).name}-Split-train" in counted for e in outputs["examples"])
+        return f"{known} of {len(outputs['examples'])} spans were counted before"
+
+
+class TransformNode(Node):
+    """Node that counts the vocabularies, scales numbers and writes ids."""
+
+    name = "Transform"
+    sections = (Section(60, "components.preprocessing:vocabularies.html.j2"),)
+
+    def build(self, site: Site) -> BaseNode:
+        from tfx.proto import transform_pb2
+
+        from components.preprocessing.component import Transform
+
+        cache = site.output("cache", "AnalyzerCache") if "AnalyzerCache" in site.built else None
+        transform = Transform(
+            examples=site.output("examples", "Window", "ExampleGen"),
+            schema=site.output("schema", "ImportSchemaGen"),
+            preprocessing_fn="components.preprocessing.preprocessing.preprocessing_fn",
+            splits_config=transform_pb2.SplitsConfig(analyze=["train"], transform=["train", "eval"]),
+            custom_config=_custom_config(site),
+            disable_statistics=True,
+            analyzer_cache=cache,
+            disable_analyzer_cache=cache is None,  # Nothing reads it as long as there is one span of data.
+        )
+        transform.add_upstream_node(site.built["ExampleValidator"])  # Learn only from data that the schema allows.
+        return transform
+
+    def line(self, outputs: Outputs) -> str:
+        from components.preprocessing.numbers import read_numbers, told
+        from components.preprocessing.vocabulary import vocabularies
+
+        output = _output(outputs)
+        sizes = {name: len(vocabulary) for name, vocabulary in vocabularies(output).items()}
+        line = f"vocabularies: {', '.join(f'{size:,} {name}' for name, size in sizes.items())}"
+        return "; ".join([line, *told(read_numbers(output))])
+
+    def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
+        from components.preprocessing.vocabulary import vocabularies
+
+        return {
+            "vocabularies": {
+                name: {
+                    "size": len(vocabulary),
+                    "top": [
+                        {"token": token, "count": int(count)}
+                        for token, count in zip(vocabulary.tokens[:_TOP], vocabulary.counts[:_TOP], strict=True)
+                    ],
+                }
+                for name, vocabulary in vocabularies(_output(run[self.name])).items()
+            }
+        }
+
+
+def _custom_config(site: Site) -> dict[str, str]:
+    """Return Transform's configuration. The resolver of its cache compares the whole of it."""
+    from components.code import fingerprint
+
+    return {
+        "data": site.columns.model_dump_json(),
+        "vocabulary": site.specs.vocabulary.model_dump_json(),
+        "code": fingerprint("components.preprocessing.preprocessing", "components.preprocessing.component"),
+    }
+
+
+def _output(outputs: Outputs) -> tft.TFTransformOutput:
+    import tensorflow_transform as tft
+
+    return tft.TFTransformOutput(outputs["transform_graph"][0].uri)

@@ -1,0 +1,46 @@
+"""Pusher."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from components.node import Node, Outputs, Site
+
+if TYPE_CHECKING:
+    from tfx.dsl.components.base.base_node import BaseNode
+
+
+class PusherNode(Node):
+    """Node that hands a blessed and servable model to the model server."""
+
+    name = "Pusher"
+
+    def build(self, site: Site) -> BaseNode:
+        from components.code import fingerprint
+        from components.pushing.component import pusher
+
+        return pusher(
+            model=site.output("model", "Trainer"),
+            model_blessing=site.output("blessing", "Evaluator"),
+            infra_blessing=site.output("blessing", "InfraValidator"),
+            directory=site.serving,
+            code=fingerprint("components.pushing.component"),
+        )
+
+    def line(self, outputs: Outputs) -> str:
+        if place := _place(outputs):
+            return f"pushed to {place}"
+        return f"not pushed: {outputs['pushed_model'][0].get_string_custom_property('reason') or 'not blessed'}"
+
+    def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
+        place = _place(run[self.name])
+        return {"pushed": place is not None, "pushed_to": place}
+
+
+def _place(outputs: Outputs) -> str | None:
+    """Return the folder that the model was pushed to, or None if it was not pushed."""
+    artifact = outputs["pushed_model"][0]
+    if not artifact.get_int_custom_property("pushed"):
+        return None
+    return artifact.get_string_custom_property("pushed_destination")

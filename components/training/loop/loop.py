@@ -1,0 +1,91 @@
+"""The steps of a training, from wherever it stands to its end."""
+
+# TensorFlow's and Keras's annotations are narrower than what they take and give.
+# pyright: reportArgumentType=false
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+import tensorflow as tf
+
+from components.training.devices import workers
+from components.training.loop.callbacks import Callbacks, ProgressLine, Scalars, Steps, Validation
+from components.training.loop.checkpoint import Checkpoints, TrainingState
+from components.training.loop.plan import Plan
+from components.training.loop.update import Updates
+from components.training.loop.validation import Validator
+from components.training.model import VocabularyClassifier
+from components.training.spec import TrainerSpec
+
+
+@dataclass
+class Loop:
+    """Training loop.
+
+    Attributes:
+        model: Compiled model.
+        validator: Measures the model on the eval split.
+        checkpoints: Keep the weights.
+        state: Where the training stands; changed in place.
+        plan: Steps and validations of the training.
+    """
+
+    model: VocabularyClassifier
+    validator: Validator
+    checkpoints: Checkpoints
+    state: TrainingState
+    plan: Plan
+
+    def run(self, batches: Callable[[int], tf.data.Dataset], directory: str, spec: TrainerSpec) -> None:
+        """Train until the plan is carried out, or until training stops early.
+
+        Args:
+            batches: Returns the endless training data without so many of its first batches.
+            directory: Folder for TensorBoard.
+            spec: Seconds between checkpoints, and the patience.
+        """
+        scalars = Scalars(directory, self.state, self.plan.batch, self.plan.interval)
+        callbacks = self._callbacks(scalars, spec)
+        while not self.state.finished:
+            self._fit(batches(self.state.step), callbacks)
+        scalars.close()
+
+    def _fit(self, batches: tf.data.Dataset, callbacks: list[keras.callbacks.Callback]) -> None:
+        """Train to the end of the plan; or, if the state lies between two validations, to the next one."""
+        plan = self.plan
+        epoch, done = divmod(self.state.step, plan.interval)
+        # Keras's epochs are our validation intervals, and all epochs of one `fit` have the same number of steps.
+        steps, end = plan.interval - done, epoch + 1 if done else plan.validations
+        around = Callbacks(callbacks, add_history=True, model=self.model, epochs=end, steps=steps, verbose=0)
+        if self._several:
+            workers.fit(self.model, batches, self.model.distribute_strategy, around, epoch, end, steps)
+            return
+        self.model.fit(
+            batches,
+            initial_epoch=epoch,
+            epochs=end,
+            steps_per_epoch=steps,
+            verbose=0,
+            shuffle=False,  # The data set has its own order.
+            callbacks=around,
+        )
+
+    def _callbacks(self, scalars: Scalars, spec: TrainerSpec) -> list[keras.callbacks.Callback]:
+        """Return the callbacks in the order that they need: each reads what those before it changed."""
+        agree = functools.partial(workers.any_says, self.model.distribute_strategy) if self._several else None
+        state, plan = self.state, self.plan
+        callbacks: list[keras.callbacks.Callback] = [
+            Steps(self.checkpoints, state, plan.interval, spec.checkpoint_seconds, agree),
+            Validation(self.validator, self.checkpoints, state, plan, spec.patience),
+            scalars,
+            ProgressLine(state, plan.batch, plan.steps, self.validator.shown),
+        ]
+        return [*callbacks, Updates(self.model.update, state)] if self.model.update is not None else callbacks
+
+    @property
+    def _several(self) -> bool:
+        return workers.are_several(self.model.distribute_strategy)

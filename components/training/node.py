@@ -1,0 +1,100 @@
+"""BaseModel and Trainer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from components.node import Node, Outputs, Section, Site, Specs, Workers
+
+if TYPE_CHECKING:
+    from tfx.dsl.components.base.base_node import BaseNode
+
+
+class BaseModelNode(Node):
+    """Node that finds the model which a warm start starts from."""
+
+    name = "BaseModel"
+
+    def present(self, specs: Specs) -> bool:
+        return specs.trainer.warm_start
+
+    def build(self, site: Site) -> BaseNode:
+        from components.compat.tfx_v1 import v1 as tfx
+        from components.training.warm_start.base_model import LastBlessedOnOtherData
+
+        return tfx.dsl.Resolver(
+            strategy_class=LastBlessedOnOtherData,
+            model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
+            model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+            transform_graph=site.output("transform_graph", "Transform"),
+        ).with_id(self.name)
+
+    def line(self, outputs: Outputs) -> str:
+        from pathlib import Path
+
+        found = outputs.get("model")
+        return (
+            f"starts from model {Path(found[0].uri).name}" if found else "no blessed model of other data: starts cold"
+        )
+
+
+class TrainerNode(Node):
+    """Node that trains and exports the best weights."""
+
+    name = "Trainer"
+    accelerated = True
+    sections = (Section(30, "components.training:training.html.j2"),)
+
+    def build(self, site: Site) -> BaseNode:
+        from components.code import fingerprint
+        from components.compat.tfx_v1 import v1 as tfx
+        from components.metrics.own import modules_of
+
+        specs = site.specs
+        sources = (*specs.trainer.model.source_modules, *modules_of(specs.evaluation.metrics))
+        return tfx.components.Trainer(
+            run_fn="components.training.run.run_fn",
+            base_model=site.output("model", "BaseModel") if "BaseModel" in site.built else None,
+            examples=site.output("transformed_examples", "Transform"),
+            transform_graph=site.output("transform_graph", "Transform"),
+            schema=site.output("schema", "ImportSchemaGen"),
+            train_args=tfx.proto.TrainArgs(splits=["train"]),
+            eval_args=tfx.proto.EvalArgs(splits=["eval"]),
+            custom_config={
+                "trainer": specs.trainer.model_dump_json(),
+                "data": site.columns.model_dump_json(),
+                "vocabulary": specs.vocabulary.model_dump_json(),
+                "bands": specs.evaluation.bands.model_dump_json(),
+                "metrics": json.dumps(specs.evaluation.metrics),
+                "checkpoints": site.checkpoints,
+                "code": fingerprint("components.training.run", *sources),
+            },
+        )
+
+    def prepare(self, specs: Specs) -> None:
+        from components.training.devices import strategy
+
+        strategy.configure_devices(specs.trainer.replicas)
+
+    def workers(self, folder: str, count: int, patience: float, address: str | None) -> Workers:
+        from components.training.devices.meeting import Meeting
+        from components.training.pods import TrainerPods
+
+        return TrainerPods(Meeting(folder, count, patience, address))
+
+    def line(self, outputs: Outputs) -> str:
+        from components.metrics.headline import headline
+        from components.training.history import read_history
+
+        training = read_history(outputs["model_run"][0].uri)
+        best, last = training["best"], training["validations"][-1]
+        speed = f"{best['examples_per_second']:,.0f} examples/s on {training['devices']}"
+        return f"{last['epoch']:.1f} epochs, {speed}; validation {headline(best, 'trainer')}"
+
+    def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
+        from components.report.summary import training_part
+        from components.training.history import read_history
+
+        return {"training": training_part(read_history(run[self.name]["model_run"][0].uri))}

@@ -1,0 +1,40 @@
+"""Several pods that train together: the first is the node of the pipeline, the others follow it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from components.training.devices import workers
+from components.training.devices.meeting import Meeting
+from components.training.run import run_fn
+
+
+@dataclass(frozen=True)
+class TrainerPods:
+    """Pods of one training.
+
+    Attributes:
+        meeting: Where they find each other.
+    """
+
+    meeting: Meeting
+
+    def lead(self, run: Callable[[], int]) -> int:
+        """Run the node in the first pod, with the others, and return the exit code of `run`."""
+        self.meeting.clear()
+        code = 1
+        try:
+            with workers.calling(self.meeting):
+                code = run()
+        finally:
+            self.meeting.end(failed=code != 0)
+        return code
+
+    def follow(self, worker: int) -> None:
+        """Train with the first pod, as worker number 1 or higher.
+
+        Raises:
+            WorkerLost: The first pod did not call, or a worker has ended.
+        """
+        workers.attend(self.meeting, worker, run_fn)

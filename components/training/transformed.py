@@ -1,0 +1,91 @@
+"""Transform's output, as a training reads it."""
+
+# TensorFlow's annotations are narrower than what it takes and gives.
+# pyright: reportArgumentType=false
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow_transform as tft
+
+from components.files import matching
+from components.ingest.spec import DataSpec
+from components.metrics.bands import BandSpec
+from components.preprocessing.spec import VocabularySpec
+from components.preprocessing.vocabulary import Vocabulary, category_file, read_vocabulary, vocabularies
+from components.training.layout import Layout
+
+
+@dataclass(frozen=True)
+class Transformed:
+    """Transformed examples and their vocabularies.
+
+    Attributes:
+        spec: Columns, targets and shape.
+        bands: Bands of labels.
+        transform: Transform's graph, with the vocabularies.
+        vocabularies: `inputs`, and for a label that is a class `labels`.
+        layout: Parts of a training example.
+        train_files: TFRecords (gzip) of the train split.
+        eval_files: The same of the eval split.
+    """
+
+    spec: DataSpec
+    bands: BandSpec
+    transform: tft.TFTransformOutput
+    vocabularies: dict[str, Vocabulary]
+    layout: Layout
+    train_files: list[str]
+    eval_files: list[str]
+
+    @classmethod
+    def of(cls, fn_args: Any, context: int) -> Transformed:
+        """Find the data of a training.
+
+        Args:
+            fn_args: `tfx.components.FnArgs`, with the specs `data`, `vocabulary` and `bands` in its `custom_config`.
+            context: Number of input ids before the label.
+
+        Raises:
+            ValueError: A split has no files.
+        """
+        config = fn_args.custom_config
+        spec = DataSpec.model_validate_json(config["data"])
+        transform = tft.TFTransformOutput(fn_args.transform_output)
+        found = vocabularies(transform)
+        buckets = VocabularySpec.model_validate_json(config["vocabulary"]).oov_buckets
+        return cls(
+            spec,
+            BandSpec.model_validate_json(config["bands"]),
+            transform,
+            found,
+            Layout.of(spec, transform, context, len(found["inputs"]) + buckets),
+            _expand(fn_args.train_files),
+            _expand(fn_args.eval_files),
+        )
+
+    @property
+    def input_tokens(self) -> list[str]:
+        """Input tokens by id."""
+        return self.vocabularies["inputs"].tokens
+
+    @property
+    def label_counts(self) -> list[int]:
+        """Occurrences of each label in the train split, by id; empty if the label is a number."""
+        return self.vocabularies["labels"].counts.tolist() if "labels" in self.vocabularies else []
+
+    def tokens(self) -> dict[str, list[str]]:
+        """Return the tokens of all vocabularies by id; the vocabulary of a category is `category_<column>`."""
+        columns = {**self.spec.features, **self.spec.targets}
+        files = [category_file(name) for name, column in columns.items() if column.kind == "category"]
+        categories = {name: read_vocabulary(self.transform.vocabulary_file_by_name(name)) for name in files}
+        return {name: vocabulary.tokens for name, vocabulary in {**self.vocabularies, **categories}.items()}
+
+
+def _expand(patterns: list[str]) -> list[str]:
+    files = matching(patterns)
+    if not files:
+        raise ValueError(f"no file matches {', '.join(patterns)}")
+    return files

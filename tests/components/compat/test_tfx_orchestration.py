@@ -1,0 +1,129 @@
+"""What the compat modules of TFX's drivers, launcher and metadata rely on, and why they are needed."""
+# TFX replaces what the annotations of a node stand for, and reads them at run time.
+# pyright: reportInvalidTypeArguments=false, reportArgumentType=false, reportCallIssue=false
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ml_metadata.proto import metadata_store_pb2 as mlmd
+from tfx import v1 as tfx
+from tfx.dsl.compiler import compiler
+from tfx.dsl.components.base import base_component, base_driver
+from tfx.orchestration import metadata
+from tfx.orchestration.local import runner_utils
+from tfx.orchestration.portable import base_driver as portable
+from tfx.orchestration.portable import launcher, runtime_parameter_utils
+from tfx.orchestration.portable.mlmd import context_lib, execution_lib
+
+from components.compat import tfx_drivers, tfx_launcher, tfx_metadata
+
+
+@tfx.dsl.components.component
+def Count(
+    rows: tfx.dsl.components.OutputArtifact[tfx.types.standard_artifacts.Examples],
+    to: tfx.dsl.components.Parameter[int],
+):
+    Path(rows.uri).mkdir(parents=True, exist_ok=True)
+    Path(rows.uri, "rows").write_text(str(to))
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> tfx.dsl.Pipeline:
+    return tfx.dsl.Pipeline(
+        pipeline_name="counting",
+        pipeline_root=str(tmp_path / "artifacts"),
+        components=[Count(to=3)],
+        metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
+            str(tmp_path / "metadata.sqlite")
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments"),
+    [
+        (compiler.Compiler.compile, "tfx_pipeline"),
+        (runtime_parameter_utils.substitute_runtime_parameter, "msg parameter_bindings"),
+        (runner_utils.extract_local_deployment_config, "pipeline"),
+        (runner_utils.extract_executor_spec, "deployment_config node_id"),
+        (runner_utils.extract_custom_driver_spec, "deployment_config node_id"),
+        (
+            launcher.Launcher,
+            "pipeline_node mlmd_connection pipeline_info pipeline_runtime_spec executor_spec custom_driver_spec",
+        ),
+        (context_lib.prepare_contexts, "metadata_handle node_contexts"),
+        (execution_lib.get_executions_associated_with_all_contexts, "metadata_handle contexts"),
+        (execution_lib.get_output_artifacts, "metadata_handle execution_id"),
+        (execution_lib.set_execution_result, "execution_result execution"),
+        (execution_lib.get_execution_result, "execution ignore_parse_errors"),
+        (portable.BaseDriver, "mlmd_connection"),
+        (base_driver.BaseDriver, "metadata_handle"),
+    ],
+)
+def test_tfx_has_the_function(function: Callable[..., Any], arguments: str) -> None:
+    assert set(arguments.split()) <= set(inspect.signature(function).parameters)
+
+
+def test_tfx_publishes_no_way_to_run_a_node_and_no_driver() -> None:
+    assert set(tfx.orchestration.__all__) == {"LocalDagRunner", "experimental", "metadata"}
+    assert not [name for name in dir(tfx.orchestration.metadata) if "execution" in name.lower()]
+    assert not [name for name in (*tfx.dsl.__all__, *tfx.dsl.experimental.__all__) if "driver" in name.lower()]
+
+
+def test_a_node_runs_by_itself_and_the_store_knows_its_execution_and_outputs(pipeline: tfx.dsl.Pipeline) -> None:
+    ir = tfx_launcher.compiled(pipeline, "one")
+    (node,) = [entry.pipeline_node for entry in ir.nodes]
+    identity = tfx_launcher.launch(ir, node)
+    with tfx_metadata.Metadata(tfx_launcher.connection(ir)) as handle:
+        (execution,) = tfx_metadata.executions(handle, node)
+        (made,) = tfx_metadata.outputs(handle, execution.id)["rows"]
+        (run,) = tfx_metadata.run_contexts(handle, node)
+    assert (execution.id, execution.last_known_state) == (identity, mlmd.Execution.COMPLETE)
+    assert Path(made.uri, "rows").read_text() == "3"
+    assert run.name == "one"
+
+
+def test_a_pipeline_without_a_run_keeps_its_run_id_open(pipeline: tfx.dsl.Pipeline) -> None:
+    assert not tfx_launcher.compiled(pipeline).runtime_spec.pipeline_run_id.HasField("field_value")
+    given = tfx_launcher.compiled(pipeline, "one").runtime_spec.pipeline_run_id
+    assert given.field_value.string_value == "one"
+
+
+def test_a_cause_is_read_again_and_an_execution_without_one_has_none() -> None:
+    execution = mlmd.Execution()
+    assert tfx_metadata.cause(execution) == ""
+    tfx_metadata.set_cause(execution, "the disk is full")
+    assert tfx_metadata.cause(execution) == "the disk is full"
+    tfx_metadata.set_cause(execution, "")
+    assert tfx_metadata.cause(execution) == ""
+
+
+def test_a_driver_is_of_the_compilers_class_and_of_the_launchers_and_adds_its_properties() -> None:
+    class Driver(tfx_drivers.CacheKeyDriver):
+        def added(self, properties: dict[str, Any]) -> dict[str, int | str]:
+            return {"lost": 2, "hash": properties["path"]}
+
+    assert not issubclass(base_driver.BaseDriver, portable.BaseDriver)
+    assert not issubclass(portable.BaseDriver, base_driver.BaseDriver)
+    assert base_component.BaseComponent.DRIVER_CLASS is base_driver.BaseDriver
+    handle: Any = SimpleNamespace()
+    told: Any = SimpleNamespace(exec_properties={"path": "a"})
+    found = Driver(handle).run(told).exec_properties
+    assert (found["lost"].int_value, found["hash"].string_value) == (2, "a")
+
+
+def test_a_driver_knows_the_artifacts_of_the_store(tmp_path: Path) -> None:
+    class Driver(tfx_drivers.CacheKeyDriver):
+        pass
+
+    connection = metadata.sqlite_metadata_connection_config(str(tmp_path / "metadata.sqlite"))
+    handle = metadata.Metadata(connection)
+    with handle:
+        kind = handle.store.put_artifact_type(mlmd.ArtifactType(name="PushedModel"))
+        handle.store.put_artifacts([mlmd.Artifact(type_id=kind, uri="serving/1")])
+    found = Driver(handle).known(tfx.types.standard_artifacts.PushedModel)
+    assert [artifact.uri for artifact in found] == ["serving/1"]

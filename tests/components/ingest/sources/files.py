@@ -1,0 +1,19 @@
+"""Files of a source, as ExampleGen finds them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from components.ingest.sources.base import Source
+from components.ingest.sources.registry import KINDS, source_of
+
+
+def source(kind: str, **keys: str) -> Source:
+    """Return the source of a configuration."""
+    return source_of(KINDS.own[kind].model_validate({"kind": kind, **keys}))  # type: ignore[arg-type]
+
+
+def files_of(kind: str, path: str, root: Path) -> list[str]:
+    """Return the files of a path, which is relative to a folder."""
+    of = source(kind, path=path)
+    return of.files(*of.place(root))

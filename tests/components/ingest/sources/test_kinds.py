@@ -1,0 +1,128 @@
+"""Each kind of source, from the same real paragraphs."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import tensorflow as tf
+
+from components.ingest.spec import DataSpec, FeatureSpec
+from components.ingest.tokenize import tokenize
+from tests.components.ingest.conftest import Ingest
+
+YEAR = 1946
+
+
+def spec(kind: str, path: str, **changes: Any) -> DataSpec:
+    return DataSpec.model_validate(
+        {
+            "shape": "sequence",
+            "source": {"kind": kind, "path": path},
+            "inputs": ["words"],
+            "features": {"year": FeatureSpec(kind="number")},
+            "slices": ["part"],
+            "splits": {"train": 2, "eval": 1, "test": 1},
+            **changes,
+        }
+    )
+
+
+def write_csv(path: Path, paragraphs: list[str]) -> None:
+    with gzip.open(path, "wt", newline="") if path.suffix == ".gz" else path.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["part", "words", "year"])
+        # Line breaks inside a cell are part of the format.
+        writer.writerows(["first", text.replace(", ", ",\n"), YEAR] for text in paragraphs)
+
+
+def write_jsonl(path: Path, paragraphs: list[str]) -> None:
+    rows = [{"words": text, "year": YEAR, "part": "first"} for text in paragraphs]
+    with gzip.open(path, "wt") if path.suffix == ".gz" else path.open("w") as stream:
+        stream.write("\n".join(json.dumps(row) for row in rows))
+
+
+def write_parquet(path: Path, paragraphs: list[str]) -> None:
+    rows = len(paragraphs)
+    pq.write_table(
+        pa.table({"words": paragraphs, "year": [YEAR] * rows, "part": ["first"] * rows}), path, row_group_size=50
+    )
+
+
+def write_tfrecord(path: Path, paragraphs: list[str]) -> None:
+    options = tf.io.TFRecordOptions("GZIP" if path.suffix == ".gz" else "")
+    with tf.io.TFRecordWriter(str(path), options) as writer:
+        for text in paragraphs:
+            example = tf.train.Example()
+            example.features.feature["words"].bytes_list.value.append(text.encode())
+            example.features.feature["year"].int64_list.value.append(YEAR)
+            example.features.feature["part"].bytes_list.value.append(b"first")
+            writer.write(example.SerializeToString())
+
+
+WRITERS = {
+    ("csv", "rows.csv"): write_csv,
+    ("csv", "rows.csv.gz"): write_csv,
+    ("jsonl", "rows.jsonl"): write_jsonl,
+    ("jsonl", "rows.jsonl.gz"): write_jsonl,
+    ("parquet", "rows.parquet"): write_parquet,
+    ("tfrecord", "rows.tfrecord"): write_tfrecord,
+    ("tfrecord", "rows.tfrecord.gz"): write_tfrecord,
+}
+
+
+@pytest.mark.parametrize(("kind", "name"), list(WRITERS))
+def test_rows_arrive_whole(kind: str, name: str, tmp_path: Path, ingest: Ingest, paragraphs: list[str]) -> None:
+    WRITERS[kind, name](tmp_path / name, paragraphs)
+    found = ingest(spec(kind, name))
+    tokens = [tokenize(text, "words", lowercase=True) for text in paragraphs]
+    wanted = Counter(" ".join(t) for t in tokens if len(t) >= 2)
+    rows = found.all_rows()
+    assert Counter(" ".join(row["words"]) for row in rows) == wanted
+    assert all(row["year"] == [YEAR] and row["part"] == ["first"] for row in rows)
+    counts = found.counts()
+    assert counts["read"] == len(paragraphs)
+    assert counts["short"] == len(paragraphs) - wanted.total()
+    assert counts["bad"] == {}
+    assert counts["rows"] == {split: len(found.rows(split)) for split in ("train", "eval", "test")}
+
+
+@pytest.mark.parametrize("name", ["speech.txt", "speech.txt.gz"])
+def test_paragraphs_of_text(name: str, tmp_path: Path, ingest: Ingest, paragraphs: list[str]) -> None:
+    text = " \n\r\n\n".join(p.replace(", ", ",\r\n") for p in paragraphs)
+    (tmp_path / name).write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+    found = ingest(spec("text", ".", features={}, slices=["file"], inputs=["words"]))
+    wanted = Counter(" ".join(tokenize(p, "words", lowercase=True)) for p in paragraphs)
+    rows = found.all_rows()
+    assert Counter(" ".join(row["words"]) for row in rows) == Counter({k: n for k, n in wanted.items() if " " in k})
+    assert all(row["file"] == [name] for row in rows)
+
+
+def test_lists_stay_lists(tmp_path: Path, ingest: Ingest, paragraphs: list[str]) -> None:
+    lists = [text.split() for text in paragraphs if len(text.split()) > 1]
+    (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps({"words": words}) for words in lists))
+    pq.write_table(pa.table({"words": lists}), tmp_path / "rows.parquet")
+    changes = {"tokenizer": "none", "features": {}, "slices": []}
+    for kind in ("jsonl", "parquet"):
+        rows = ingest(spec(kind, f"rows.{kind}", **changes), name=kind).all_rows()
+        assert Counter(tuple(row["words"]) for row in rows) == Counter(map(tuple, lists))
+
+
+def test_labelled_rows(tmp_path: Path, ingest: Ingest, paragraphs: list[str]) -> None:
+    words = [w for text in paragraphs for w in text.split()][:3000]
+    rows = [(a, b, c) for a, b, c in zip(words, words[1:], words[2:], strict=False)]
+    with (tmp_path / "rows.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows([("first", "second", "next"), *rows])
+    data = spec(
+        "csv", "rows.csv", shape="labelled", inputs=["first", "second"], label="next",
+        tokenizer="none", features={}, slices=[],
+    )  # fmt: skip
+    found = Counter((*r["first"], *r["second"], *r["next"]) for r in ingest(data).all_rows())
+    assert found == Counter(rows)

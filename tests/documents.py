@@ -1,0 +1,20 @@
+"""Code that the documentation shows, for tests to run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+EXTENDING = Path(__file__).parents[1] / "docs" / "extending.md"
+
+
+def written(folder: Path, *names: str, document: Path = EXTENDING) -> None:
+    """Write the document's blocks of these names: the first line of a block has the name of its file.
+
+    Raises:
+        KeyError: The document has no such block.
+    """
+    found = dict(re.findall(r"^```\w+\n# (\S+)\n(.*?)^```$", document.read_text(encoding="utf-8"), re.M | re.S))
+    for name in names:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(found[name], encoding="utf-8")

@@ -1,0 +1,77 @@
+"""The recipes of `docs/extending.md`, as a reader follows them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.documents import written
+from tests.pipeline.conftest import Bigvocab
+from tests.pipeline.data_sets import sessions_configuration, speeches
+from tests.pipeline.whole_runs import check, run
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_source(bigvocab: Bigvocab, tmp_path: Path) -> None:
+    written(tmp_path, "my_package/sources.py", "cells.yaml")
+    (tmp_path / "speeches").mkdir()
+    for number, (year, paragraphs) in enumerate(speeches(4)):
+        rows = [f"{year}|{' '.join(p.split())}\n" for p in paragraphs if "|" not in p]
+        (tmp_path / "speeches" / f"{number}.cells").write_text("".join(rows), encoding="utf-8")
+    file = tmp_path / "cells.yaml"
+
+    def ingested() -> int:
+        return len(list((tmp_path / "runs" / "cells" / "artifacts" / "ExampleGen" / "examples").iterdir()))
+
+    check(file, run(bigvocab, file))
+    # `schema` has read the rows, and `run` took them from there.
+    assert ingested() == 1
+
+    (tmp_path / "new.cells").write_text("2020|fellow citizens of the united\n2020\n", encoding="utf-8")
+    asked = bigvocab("predict", "--input", "new.cells", folder=tmp_path)
+    assert asked.returncode == 0, asked.stderr
+    assert '"states"' in asked.stdout.splitlines()[0]
+    assert "new.cells:2: wrong number of cells: 1 cells, not 2" in asked.stderr
+
+    module = tmp_path / "my_package" / "sources.py"
+    module.write_text(module.read_text(encoding="utf-8") + "# changed\n", encoding="utf-8")
+    for _ in range(2):
+        assert bigvocab("schema", "cells.yaml", "--force", folder=tmp_path).returncode == 0
+        assert ingested() == 2
+
+    (tmp_path / "pods").mkdir()
+    pod = ["run-node", "ExampleGen", "cells.yaml", "--root", "pods", "--run-id", "one"]
+    ran = bigvocab(*pod, folder=tmp_path)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert list((tmp_path / "pods").glob("artifacts/ExampleGen/examples/*/counts.json"))
+
+
+def test_a_node(bigvocab: Bigvocab, tmp_path: Path) -> None:
+    file = sessions_configuration(tmp_path)
+    # The recipe adds lines to a file of ours: to that of a copy.
+    for package in ("benchmarks", "components", "pipeline", "schemas"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    written(tmp_path, "my_package/longest.py", "my_package/node.py", "my_package/longest.html.j2")
+    nodes = tmp_path / "pipeline" / "nodes.py"
+    first, rest = "    ExampleGenNode(),\n", nodes.read_text(encoding="utf-8")
+    assert first in rest
+    more = "from my_package.node import LongestNode\n"
+    nodes.write_text(rest.replace("\nNODES", f"\n{more}\nNODES").replace(first, f"{first}    LongestNode(),\n"))
+
+    result = run(bigvocab, file)
+    found = check(file, result)
+    rows = [json.loads(line) for line in (tmp_path / "sessions.jsonl").read_text().splitlines()]
+    assert 1 < found["longest"] <= max(len(row["items"]) for row in rows)
+    assert f"the longest row has {found['longest']:,} tokens" in result.stdout
+    assert [node["name"] for node in found["nodes"]].count("Longest") == 1
+    report = (tmp_path / "runs" / file.stem / "report" / "report.html").read_text(encoding="utf-8")
+    assert "<h2>Longest row</h2>" in report
+    again = run(bigvocab, file)
+    cached = {node["name"]: node["cached"] for node in check(file, again)["nodes"]}
+    assert cached["Longest"]
