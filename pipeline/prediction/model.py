@@ -65,7 +65,7 @@ class PushedModel:
             if question.example is None:
                 raise PredictError(f"{question.where}: {question.reason}")
         batches = self.answers(questions, top)
-        return [as_data(answer, self.data) for batch in batches for _, answer in batch]
+        return [as_data(answer, self.data) for batch in batches for _, answer in batch if answer is not None]
 
     def labels(self, top: int | None, option: str = "top=") -> int:
         """Return how many labels an answer has.
