@@ -8,9 +8,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.cli.arguments import Parser, UserError, add_root, names, root_of
+from pipeline.cli.arguments import Parser, add_root, names, root_of
 from pipeline.config.loading import load
-from pipeline.terminal.exit_codes import INTERRUPTED
+from pipeline.terminal.exit_codes import INTERRUPTED, UserError
 
 _LOCAL = "{kind: local}"
 

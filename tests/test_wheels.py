@@ -10,10 +10,10 @@ from pipeline.cli import doctor
 from tests.wheels import PURE_PYTHON, locked, named, tags, without_wheel
 
 SETS = {
-    "default": ["--no-dev"],
-    "dev": [],
-    "kubeflow": ["--no-dev", "--extra", "kubeflow"],
-    "gpu": ["--no-dev", "--extra", "gpu"],
+    "default": ["--no-dev", "--extra", "pipeline"],
+    "dev": ["--extra", "pipeline"],
+    "kubeflow": ["--no-dev", "--extra", "pipeline", "--extra", "kubeflow"],
+    "gpu": ["--no-dev", "--extra", "pipeline", "--extra", "gpu"],
 }
 GLIBC = {python: minor for python, (_, minor) in doctor.GLIBC.items()}
 
@@ -24,6 +24,13 @@ def test_a_package_without_a_wheel_is_pure_python(options: list[str], python: tu
     packages = named(options, python)
     assert {"tfx", "tensorflow", "ml-metadata"} <= packages.keys()
     assert without_wheel(packages.items(), locked(), tags(python, GLIBC[python])) <= PURE_PYTHON
+
+
+@pytest.mark.parametrize("python", GLIBC, ids="{0[0]}.{0[1]}".format)
+def test_without_extras_there_is_keras_and_nothing_of_the_pipeline(python: tuple[int, int]) -> None:
+    packages = named(["--no-dev"], python)
+    assert {"tensorflow", "keras", "numpy"} <= packages.keys()
+    assert not {"tfx", "apache-beam", "pydantic", "pyarrow"} & packages.keys()
 
 
 def test_nothing_is_called_pure_python_in_vain() -> None:

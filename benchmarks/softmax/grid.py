@@ -173,7 +173,7 @@ def _fitting(grid: Grid, cell: Cell) -> list[str]:
         variant = VARIANTS[name]
         reason = too_large(variant, cell.problem)
         if variant.torch and importlib.util.find_spec("torch") is None:
-            reason = "PyTorch is not installed: uv sync --group bench"
+            reason = "PyTorch is not installed: uv sync --extra pipeline --group bench"
         wanted = PROCESS_BYTES + variant.memory(cell.problem)
         if not reason and wanted > free:
             reason = f"it takes about {wanted / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are left"

@@ -18,7 +18,9 @@ import tensorflow as tf
 
 from benchmarks.softmax.problem import BATCHES, Problem
 from benchmarks.timing import Spent, Stopwatch, timed
+from components.layers.crossentropy import SampledCrossentropy
 from components.layers.head import Form, SampledSoftmax
+from components.layers.optimizers import RowAdam
 from components.training.optimizer import make_optimizer
 from components.training.spec import OptimizerSpec
 
@@ -156,11 +158,15 @@ class Naive:
         problem = Problem(classes, batch)
         keras.utils.set_random_seed(problem.seed)
         self._batches = list(zip(problem.hidden, problem.labels, strict=True))
-        self._model = keras.Sequential(
-            [keras.Input((problem.width,)), Gains(problem.width), keras.layers.Dense(classes, activation="softmax")]
-        )
-        self._model.compile(keras.optimizers.Adam(LEARNING_RATE), "sparse_categorical_crossentropy")
+        self._model = self.model(problem)
         self.turn(WARM_UP)
+
+    def model(self, problem: Problem) -> keras.Model:
+        """Return the compiled model."""
+        output = keras.layers.Dense(problem.classes, activation="softmax")
+        model = keras.Sequential([keras.Input((problem.width,)), Gains(problem.width), output])
+        model.compile(keras.optimizers.Adam(LEARNING_RATE), "sparse_categorical_crossentropy")
+        return model
 
     def turn(self, steps: int) -> Spent:
         # What `fit` does once a call is not a step's cost.
@@ -168,6 +174,16 @@ class Naive:
         batches = _endless(self._batches)
         self._model.fit(batches, steps_per_epoch=steps + 1, verbose=0, shuffle=False, callbacks=[clock])
         return clock.spent
+
+
+class KerasSampled(Naive):
+    """`SampledSoftmax` as the last layer of a plain Keras model, in `fit`."""
+
+    def model(self, problem: Problem) -> keras.Model:
+        output = SampledSoftmax(problem.counts, problem.negatives, problem.alpha, problem.seed, training_logits=False)
+        model = keras.Sequential([keras.Input((problem.width,)), Gains(problem.width), output])
+        model.compile(RowAdam(LEARNING_RATE), SampledCrossentropy())
+        return model
 
 
 class Clock(keras.callbacks.Callback):

@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks.softmax.problem import Problem
 
 NAIVE = "naive"
+KERAS_SAMPLED = "keras-sampled"
 TEXTBOOK = "textbook"
 DENSE = "dense"
 ROWWISE = "rowwise"
@@ -54,6 +55,7 @@ def _ours(about: str, tables: int, logits: int = 0, **options: Any) -> Variant:
 
 VARIANTS: dict[str, Variant] = {
     NAIVE: Variant('Keras: Dense(classes, "softmax"), sparse cross entropy, Adam, in fit', f"{_KERAS}:Naive", 7, 4),
+    KERAS_SAMPLED: Variant("Keras: SampledSoftmax, S=1,024, RowAdam, in fit", f"{_KERAS}:KerasSampled", 5),
     TEXTBOOK: Variant("TensorFlow: tf.nn.sampled_softmax_loss, S=1,024, Keras Adam", f"{_KERAS}:Textbook", 7),
     "full": _ours("ours: full softmax, exact Adam in one pass", 5, 2, optimizer="adam", form="full"),
     DENSE: _ours("ours: sampled, S=1,024, exact Adam in one pass over all rows", 5, optimizer="adam"),

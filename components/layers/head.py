@@ -1,4 +1,4 @@
-"""The output layer over many classes, with a sampled softmax for training."""
+"""Output layer over many classes that trains on a sample of them."""
 
 # TensorFlow's and Keras's annotations are narrower than what they take and give.
 # pyright: reportArgumentType=false, reportReturnType=false
@@ -12,41 +12,66 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from components.layers.candidates import Candidates, fixed_own, fixed_shared, unique_own, unique_shared
+from components.layers.forward import Forward, as_rows, like, mark
 from components.layers.gradients import gather_rows
 from components.layers.losses import candidates_loss, full_loss
 from components.layers.proposal import Proposal
 from components.layers.sweep import Sweep, sweep
+from components.spelling import did_you_mean
 
 Form = Literal["auto", "shared", "own", "full"]
+_DRAWS = "draws"
 
 
 def step_seed(seed: int, step: tf.Tensor) -> tf.Tensor:
-    """(2,) int32 for stateless draws: others at every step and on every replica, the same when a step is repeated."""
-    replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-    # Spread, so that the replicas of one seed are not those of the next.
-    first = (seed * 2_654_435) % (2**31 - 2**16)
+    """Return the (2,) int32 seed of stateless draws: it differs by step and replica, and repeats with the step.
+
+    Args:
+        seed: Seed of the training.
+        step: Scalar integer, number of the step.
+    """
+    return _replica_seed(_spread(seed), step)
+
+
+def _spread(seed: int) -> int:
+    """Return the first number of a seed, so far from that of the next seed that replicas do not meet."""
+    return (seed * 2_654_435) % (2**31 - 2**16)
+
+
+def _replica_seed(first: Any, step: tf.Tensor) -> tf.Tensor:
+    context = tf.distribute.get_replica_context()
+    replica = context.replica_id_in_sync_group if context else 0
     return tf.stack([first + tf.cast(replica, tf.int32), tf.cast(step, tf.int32)])
 
 
 @keras.saving.register_keras_serializable("bigvocab")
 class SampledSoftmax(keras.layers.Layer):
-    """A dense layer to many classes that trains on a sample of them.
+    """Dense layer to many classes that trains on a sample of them.
 
-    Called, it gives the logits of all classes. `sampled_loss` is the cross entropy over a few of them, the candidates,
-    drawn from q proportional to counts ** alpha, S times with replacement, in one of these forms:
+    Use it as the last layer of a Keras model, with `SampledCrossentropy` as the loss. `fit` then trains on the sample;
+    `evaluate`, and validation in `fit`, measure the exact cross entropy over all classes.
+
+    The layer returns the logits of all classes. In training the loss does not read them, so that TensorFlow leaves
+    their matrix product out of the step's graph. A metric over the logits, such as `SparseTopKCategoricalAccuracy`,
+    puts it back, and with `run_eagerly` it is always computed. `TopClasses` behind the layer gives the most probable
+    classes.
+
+    `sampled_loss`, for a training step of your own, is the cross entropy over the candidates. They are drawn from q,
+    proportional to counts ** alpha, S times with replacement, in one of these forms:
 
         own     each row's own label, and the draws, which all rows share
         shared  the labels of the whole batch, and the draws: more candidates, at more cost
         full    all classes
-        auto    `full` with as many draws as classes or more, else `own`, which is the fastest from there on
+        auto    `full` if S is at least the number of classes, else `own`, the fastest from there on
 
-    Each class is a candidate once, and a row's own label is never a negative of it. Given the labels, a class that is
-    there by its draw alone is there with probability pi = 1 - (1 - q)^S: log(pi) is subtracted from its logit, and
-    nothing from a label's, which is there for certain. So the sum over candidates estimates the one over all classes
-    without bias.
+    Each class is a candidate once, and a row's own label is never a negative of it. Given the labels, a class that
+    only its draw brings in is a candidate with probability pi = 1 - (1 - q)^S: log(pi) is subtracted from its logit.
+    Nothing is subtracted from a label's logit, which is certain to be there. So the sum over candidates estimates the
+    sum over all classes without bias.
 
-    That was measured on two cores of an AMD EPYC virtual machine, busy with other work: milliseconds of CPU time a step
-    of head and `RowAdam`, width 128, S = 1,024, frequencies by Zipf's law:
+    CPU milliseconds a step of layer and `RowAdam` on two busy cores of an AMD EPYC virtual machine, width 128,
+    S = 1,024, frequencies by Zipf's law:
 
         classes      batch 64                  batch 1,024               batch 4,096
                      own   shared  full        own   shared  full        own   shared  full
@@ -55,28 +80,35 @@ class SampledSoftmax(keras.layers.Layer):
         4,000        2.7   2.7     5.7         10.8  13.5    40.8        33    69      165
 
     Args:
-        counts: how often each class was seen in training, in the order of the ids. A class never seen is drawn as if it
-            had been seen half a time.
-        negatives: S. No fewer than there are classes: the full softmax.
-        alpha: exponent of the proposal.
-        seed: of the weights, and for the caller to seed the draws with.
-        logits_dtype: "float32" or "bfloat16", the type of the wide matrix products in the loss only.
-        form: what the loss is computed over.
-        fixed_shape: keep repeated draws, masked, in place of shapes that depend on the draws: XLA needs it, and a GPU
-            has not to wait for the host to learn the shapes. None: where there is a GPU.
+        counts: (classes,), occurrences of each class in the training data, in the order of the ids. A class without
+            any is drawn as if it occurred half a time.
+        negatives: S, draws a step. With as many as classes or more, the loss is the full softmax.
+        alpha: Exponent of the proposal: 0 draws all classes alike, 1 as often as they occur.
+        seed: Seed of the weights and of the draws.
+        logits_dtype: "float32" or "bfloat16", type of the wide matrix products in the loss alone.
+        form: "auto", "own", "shared" or "full", see above.
+        fixed_shape: Keep repeated draws, masked, so that no shape depends on the draws: a GPU then does not wait for
+            the host. True also lets Keras compile the model by XLA, which it does not otherwise, whatever
+            `jit_compile` says. None: if TensorFlow sees a GPU.
+        activation: None for logits as output, "softmax" for probabilities.
+        training_logits: False puts NaN in the place of the output in training. Set it if no metric reads the output
+            in training: the step then does not copy the table, which takes 35 ms for a million classes of width 128.
 
     Raises:
-        ValueError: counts of fewer than two classes, negative or all 0; an unknown form.
+        ValueError: `counts` of fewer than two classes, negative or all 0; no draws; an unknown form or activation.
 
     Example:
 
         >>> head = SampledSoftmax(counts=[50, 30, 10, 5, 5], negatives=3)
-        >>> head.build((None, 8))
+        >>> inputs = keras.Input((8,))
+        >>> model = keras.Model(inputs, head(inputs))
+        >>> model.compile("adam", loss=SampledCrossentropy())
         >>> hidden, labels = tf.random.normal([4, 8]), tf.constant([0, 1, 4, -1])
+        >>> _ = model.fit(hidden, labels, verbose=0)
+        >>> model(hidden).shape
+        TensorShape([4, 5])
         >>> head.sampled_loss(hidden, labels, seed=step_seed(head.seed, 0)).shape
         TensorShape([4])
-        >>> head(hidden).shape
-        TensorShape([4, 5])
     """
 
     def __init__(
@@ -88,115 +120,164 @@ class SampledSoftmax(keras.layers.Layer):
         logits_dtype: str = "float32",
         form: Form = "auto",
         fixed_shape: bool | None = None,
+        activation: Literal["softmax"] | None = None,
+        training_logits: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.counts = np.asarray(counts, np.int64)
         if len(self.counts) < 2 or self.counts.min() < 0 or not self.counts.any():
             raise ValueError("SampledSoftmax needs the counts of at least two classes, none negative and not all 0")
-        if form not in get_args(Form):
-            raise ValueError(f"form is {form!r}: it must be one of {', '.join(get_args(Form))}")
+        if negatives < 1:
+            raise ValueError(f"negatives is {negatives}: a step draws at least 1 class")
+        if form not in (forms := get_args(Form)):
+            near = did_you_mean(form, forms)
+            raise ValueError(f"form is {form!r}: it must be one of {', '.join(forms)}{near}")
+        if activation not in (None, "softmax"):
+            raise ValueError(f"activation is {activation!r}: it must be None or 'softmax'")
         self.negatives, self.alpha, self.seed = negatives, alpha, seed
         self.logits_dtype, self.form = logits_dtype, form
         self.fixed_shape = bool(tf.config.list_physical_devices("GPU")) if fixed_shape is None else fixed_shape
+        self.activation, self.training_logits = activation, training_logits
+        self.supports_masking = True
+        # XLA takes no shapes that depend on the draws. By itself Keras would choose it on every machine.
+        self.supports_jit, self._asked_shape = fixed_shape is True, fixed_shape
+        # Its state is [first number of the seed, training calls], and is saved with the model.
+        self.seed_generator = keras.random.SeedGenerator(_spread(seed))
 
     @property
     def classes(self) -> int:
+        """Number of classes."""
         return len(self.counts)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Make the table, (classes, width), the bias, (classes,), and the proposal.
+
+        Args:
+            input_shape: Shape of the hidden vectors, (..., width).
+        """
         # autocast=False: mixed precision must not read the table as bfloat16.
         self.table = self.add_weight(
             shape=(self.classes, input_shape[-1]),
             initializer=keras.initializers.RandomNormal(stddev=0.02, seed=self.seed),
+            dtype="float32",
             autocast=False,
             name="table",
         )
-        # A model that knows nothing yet answers with the labels' frequencies.
+        # An untrained model answers with the frequencies of the labels.
         frequencies = np.maximum(self.counts, 0.5)
         log_frequencies = np.log(frequencies / frequencies.sum())
         self.bias = self.add_weight(
             shape=(self.classes,),
             initializer=lambda shape, dtype=None: tf.constant(log_frequencies, dtype=dtype, shape=shape),
+            dtype="float32",
             autocast=False,
             name="bias",
         )
         self.proposal = Proposal(self.counts, self.alpha, self.negatives)
         self.built = True
 
-    def call(self, hidden: tf.Tensor) -> tf.Tensor:
-        """Logits of all classes: (batch, width) -> (batch, classes). They are large: see `sweep`."""
-        return tf.matmul(tf.cast(hidden, tf.float32), self.table, transpose_b=True) + self.bias
+    def call(self, hidden: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Return the logits of all classes, or their probabilities with `activation="softmax"`.
+
+        They are large. `SampledCrossentropy` and `TopClasses` do not read them.
+
+        Args:
+            hidden: (..., width) float.
+            training: Draw the candidates of a step for `SampledCrossentropy`.
+
+        Returns:
+            (..., classes) float32.
+        """
+        rows = as_rows(hidden)
+        if training and not self.training_logits:
+            outputs = tf.fill([tf.shape(rows)[0], self.classes], float("nan"))
+        else:
+            outputs = tf.matmul(tf.cast(rows, tf.float32), self.table, transpose_b=True) + self.bias
+            if self.activation == "softmax":
+                outputs = keras.ops.softmax(outputs)
+        return mark(like(hidden, outputs, self.classes), Forward(self, hidden, self._draw_seed() if training else None))
+
+    def _draw_seed(self) -> tf.Tensor:
+        """Return the seed of the next step: after n training calls, that of `step_seed(self.seed, n)`."""
+        state = self.seed_generator.next()
+        return _replica_seed(tf.cast(state[0], tf.int32), state[1])
 
     def sweep(self, hidden: tf.Tensor, labels: tf.Tensor | None = None, k: int = 0) -> Sweep:
-        """Labels' nll and rank and the k most probable classes, with few logits held at a time: see `sweep.sweep`."""
+        """Measure labels and find the k most probable classes, with few logits held at a time: see `sweep.sweep`.
+
+        Args:
+            hidden: (batch, width) float.
+            labels: (batch,) integers, -1 outside the vocabulary; None: neither nll nor rank is wanted.
+            k: Number of the most probable classes to find.
+        """
         return sweep(hidden, self.table.value, self.bias.value, labels, k)
 
     def sampled_loss(self, hidden: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Training loss of each row: (batch, width), (batch,) -> (batch,) float32 nats; 0 where the label is -1."""
-        hidden, labels = tf.cast(hidden, tf.float32), tf.cast(labels, tf.int32)
-        known, labels = labels >= 0, tf.maximum(labels, 0)
+        """Return the training loss of each row, (batch,) float32 nats; 0 where the label is -1.
+
+        Args:
+            hidden: (batch, width) float.
+            labels: (batch,) integers, -1 outside the vocabulary.
+            seed: (2,) int32 seed of the draws, as from `step_seed`.
+        """
+        hidden, labels, known = _floats_and_classes(hidden, labels)
         form = self.training_form
         if form == "full":
             loss = full_loss(hidden, self.table.value, self.bias.value, labels, self.logits_dtype)
         else:
             classes, log_pi, own = self.candidates(labels, seed, form)
-            # Neither the step nor its gradient has anything of the table's size.
+            # Neither the step nor its gradient holds anything of the table's size.
             rows, bias = gather_rows(self.table, classes), gather_rows(self.bias, classes)
             loss = candidates_loss(hidden, rows, bias, log_pi, own, self.logits_dtype)
         return tf.where(known, loss, 0.0)
 
+    def exact_loss(self, hidden: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """Return the cross entropy of each row over all classes, (batch,) float32 nats; 0 where the label is -1.
+
+        Args:
+            hidden: (batch, width) float.
+            labels: (batch,) integers, -1 outside the vocabulary.
+        """
+        hidden, labels, known = _floats_and_classes(hidden, labels)
+        return tf.where(known, full_loss(hidden, self.table.value, self.bias.value, labels), 0.0)
+
     @property
     def training_form(self) -> Form:
-        """The form of the loss, with "auto" decided."""
+        """Form of the loss, with "auto" decided."""
         if self.negatives >= self.classes:
             return "full"
         return "own" if self.form == "auto" else self.form
 
-    def candidates(self, labels: tf.Tensor, seed: tf.Tensor, form: Form) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Draws the classes that a step is trained on.
+    def candidates(self, labels: tf.Tensor, seed: tf.Tensor, form: Form) -> Candidates:
+        """Draw the classes that a step trains on.
 
         Args:
             labels: (batch,) int32, each a valid class.
-            seed: (2,) int32, as from `step_seed`; the draws follow from it.
+            seed: (2,) int32 seed of the draws, as from `step_seed`.
             form: "shared" or "own".
 
         Returns:
-            (n,) int32 classes, the candidates and after them labels that are none; (candidates,) float32 log(pi), inf
-            for a repetition; (batch,) int32, where each label stands among the classes.
+            (n,) int32 classes, the candidates and after them the labels that are no candidates; (candidates,) float32
+            log(pi), inf for a repetition; (batch,) int32 positions of the labels among the classes.
         """
-        draws = self.proposal.draw(seed)
-        of = self._fixed_candidates if self.fixed_shape else self._unique_candidates
-        return of(labels, draws, form)
+        if self.fixed_shape:
+            of = fixed_shared if form == "shared" else fixed_own
+        else:
+            of = unique_shared if form == "shared" else unique_own
+        return of(self.proposal, self.proposal.draw(seed), labels)
 
-    def _unique_candidates(
-        self, labels: tf.Tensor, draws: tf.Tensor, form: Form
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        # unique() keeps the order, so what is first called stands first.
-        if form == "shared":
-            classes, where = tf.unique(tf.concat([labels, draws], axis=0))
-            own = where[: tf.shape(labels)[0]]
-            of_batch = tf.range(tf.shape(classes)[0]) <= tf.reduce_max(own)
-            return classes, tf.where(of_batch, 0.0, self.proposal.log_inclusion(classes)), own
-        classes, where = tf.unique(tf.concat([draws, labels], axis=0))
-        candidates = tf.reduce_max(where[: self.negatives]) + 1
-        return classes, self.proposal.log_inclusion(classes[:candidates]), where[self.negatives :]
+    def save_own_variables(self, store: Any) -> None:
+        """Write the weights, and the state of the draws, which Keras leaves out, to a file of Keras's."""
+        super().save_own_variables(store)
+        store[_DRAWS] = self.seed_generator.state
 
-    def _fixed_candidates(
-        self, labels: tf.Tensor, draws: tf.Tensor, form: Form
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        if form == "shared":
-            classes = tf.sort(tf.concat([labels, draws], axis=0))
-            own = tf.searchsorted(classes, labels)
-            of_batch = tf.scatter_nd(own[:, tf.newaxis], tf.ones_like(labels, tf.float32), tf.shape(classes)) > 0
-            log_pi = tf.where(of_batch, 0.0, self.proposal.log_inclusion(classes))
-            return classes, tf.where(_repeated(classes), float("inf"), log_pi), own
-        drawn = tf.sort(draws)
-        log_pi = tf.where(_repeated(drawn), float("inf"), self.proposal.log_inclusion(drawn))
-        place = tf.minimum(tf.searchsorted(drawn, labels), self.negatives - 1)
-        after = self.negatives + tf.range(tf.shape(labels)[0])
-        own = tf.where(tf.gather(drawn, place) == labels, place, after)
-        return tf.concat([drawn, labels], axis=0), log_pi, own
+    def load_own_variables(self, store: Any) -> None:
+        """Read what `save_own_variables` wrote."""
+        if _DRAWS in store.keys():  # noqa: SIM118 - Keras's stores are no mappings.
+            self.seed_generator.state.assign(store[_DRAWS])
+            store = {name: store[name] for name in store.keys() if name != _DRAWS}  # noqa: SIM118
+        super().load_own_variables(store)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -207,10 +288,13 @@ class SampledSoftmax(keras.layers.Layer):
             "seed": self.seed,
             "logits_dtype": self.logits_dtype,
             "form": self.form,
-            "fixed_shape": self.fixed_shape,
+            "fixed_shape": self._asked_shape,
+            "activation": self.activation,
+            "training_logits": self.training_logits,
         }
 
 
-def _repeated(classes: tf.Tensor) -> tf.Tensor:
-    """Of ascending classes, which are as the one before."""
-    return tf.concat([[False], classes[1:] == classes[:-1]], axis=0)
+def _floats_and_classes(hidden: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Return float32 vectors, valid int32 classes in the place of -1, and which labels are inside the vocabulary."""
+    hidden, labels = tf.cast(hidden, tf.float32), tf.cast(labels, tf.int32)
+    return hidden, tf.maximum(labels, 0), labels >= 0

@@ -97,48 +97,50 @@ def full_loss(
     Returns:
         (batch,) float32 losses in nats.
     """
-    classes = table.shape[0]
+    classes, width = table.shape
     if classes <= CLASSES:
         return candidates_loss(hidden, table, bias, tf.zeros([classes]), labels, dtype)
 
     @tf.custom_gradient
     def loss_of(hidden, table, bias):
-        def wide_at(start: Any) -> _Wide:
-            return _Wide(hidden, table[start : start + CLASSES], bias[start : start + CLASSES], dtype)
+        def wide_at(start: Any, count: int) -> _Wide:
+            return _Wide(hidden, tf.slice(table, [start, 0], [count, width]), tf.slice(bias, [start], [count]), dtype)
 
-        def add(start, total):
-            return start + CLASSES, log_add(total, wide_at(start).log_normaliser)
+        def add(start, count, total):
+            return (log_add(total, wide_at(start, count).log_normaliser),)
 
         log_all = _over_chunks(classes, add, tf.fill(tf.shape(labels), float("-inf")))[0]
         own_row = tf.gather(table, labels)
-        # Rounded as in the wide product, or a sure label's loss would be the difference between the two.
+        # Rounded as in the wide product: else the loss of a sure label would be the difference between the two.
         as_read = [tf.cast(tf.cast(x, dtype), tf.float32) for x in (hidden, own_row)]
         own_product = tf.cast(tf.reduce_sum(as_read[0] * as_read[1], axis=1), dtype)
         loss = log_all - tf.cast(own_product, tf.float32) - tf.gather(bias, labels)
 
         def gradient(upstream):
-            def push(start, d_hidden, d_table, d_bias):
-                wide = wide_at(start)
-                parts = wide.gradients(upstream * tf.exp(wide.log_normaliser - log_all))
-                number = start // CLASSES
-                return (
-                    start + CLASSES,
-                    d_hidden + parts[0],
-                    d_table.write(number, parts[1]),
-                    d_bias.write(number, parts[2]),
-                )
+            def gradients_at(start: Any, count: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+                wide = wide_at(start, count)
+                return wide.gradients(upstream * tf.exp(wide.log_normaliser - log_all))
 
-            count = -(-classes // CLASSES)
+            def push(start, count, d_hidden, d_table, d_bias):
+                to_hidden, to_table, to_bias = gradients_at(start, count)
+                number = start // CLASSES
+                return d_hidden + to_hidden, d_table.write(number, to_table), d_bias.write(number, to_bias)
+
             arrays = [
-                tf.TensorArray(tf.float32, count, infer_shape=False, element_shape=[None, *weights.shape[1:]])
-                for weights in (table, bias)
+                tf.TensorArray(tf.float32, classes // CLASSES, element_shape=shape)
+                for shape in ([CLASSES, width], [CLASSES])
             ]
-            d_hidden, d_table, d_bias = _over_chunks(classes, push, tf.zeros_like(hidden), *arrays)
+            d_hidden, *arrays = _over_whole_chunks(classes, push, tf.zeros_like(hidden), *arrays)
+            d_table, d_bias = tf.reshape(arrays[0].stack(), [-1, width]), tf.reshape(arrays[1].stack(), [-1])
+            if rest := classes % CLASSES:
+                to_hidden, to_table, to_bias = gradients_at(classes - rest, rest)
+                d_hidden += to_hidden
+                d_table, d_bias = tf.concat([d_table, to_table], axis=0), tf.concat([d_bias, to_bias], axis=0)
             into, weights = labels[:, tf.newaxis], upstream[:, tf.newaxis]
             return (
                 d_hidden - weights * own_row,
-                tf.tensor_scatter_nd_sub(d_table.concat(), into, weights * hidden),
-                tf.tensor_scatter_nd_sub(d_bias.concat(), into, upstream),
+                tf.tensor_scatter_nd_sub(d_table, into, weights * hidden),
+                tf.tensor_scatter_nd_sub(d_bias, into, upstream),
             )
 
         return loss, gradient
@@ -147,8 +149,21 @@ def full_loss(
 
 
 def _over_chunks(classes: int, body: Any, *state: Any) -> Any:
-    # One chunk after the other: side by side they would hold their logits side by side.
-    return tf.while_loop(lambda start, *_: start < classes, body, (tf.constant(0), *state), parallel_iterations=1)[1:]
+    """Carry a state over all chunks: `body` takes a chunk's start, its number of classes and the state."""
+    state = _over_whole_chunks(classes, body, *state)
+    rest = classes % CLASSES
+    return body(classes - rest, rest, *state) if rest else state
+
+
+def _over_whole_chunks(classes: int, body: Any, *state: Any) -> Any:
+    """Carry a state over the chunks of `CLASSES` classes, which XLA needs in one static shape."""
+    # In turn: chunks in parallel would hold their logits at the same time.
+    return tf.while_loop(
+        lambda start, *_: start <= classes - CLASSES,
+        lambda start, *state: (start + CLASSES, *body(start, CLASSES, *state)),
+        (tf.constant(0), *state),
+        parallel_iterations=1,
+    )[1:]
 
 
 class _Wide:

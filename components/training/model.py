@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.layers.encoders import build_encoder
+from components.layers.encoders.build import build_encoder
 from components.layers.head import SampledSoftmax, step_seed
 from components.layers.outputs import ClassOutput, NumberOutput, Output
 from components.names import name_of, short

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from components.storage import storage_fault
 from pipeline.cli import cluster as cluster_commands
-from pipeline.cli.arguments import Parser, UserError, add_root, add_settings, root_of
+from pipeline.cli.arguments import Parser, add_root, add_settings, root_of
 from pipeline.config.loading import ConfigurationError, check_files, load, preset_names, preset_summary
 from pipeline.terminal.console import drop_output, native_messages_hidden
-from pipeline.terminal.exit_codes import FAILED, INTERRUPTED, WRONG
+from pipeline.terminal.exit_codes import FAILED, INTERRUPTED, WRONG, UserError
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -36,14 +36,6 @@ class Parser(argparse.ArgumentParser):
         return known
 
 
-class UserError(Exception):
-    """Something that the user can put right, said in one sentence."""
-
-    def __init__(self, message: str, code: int = WRONG) -> None:
-        super().__init__(message)
-        self.code = code
-
-
 def add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="as in --set trainer.epochs=2; may be repeated"

@@ -10,11 +10,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.cli.arguments import Parser, UserError, add_preset, add_root, add_settings, root_of
+from pipeline.cli.arguments import Parser, add_preset, add_root, add_settings, root_of
 from pipeline.config.loading import check_files, load, loads
 from pipeline.nodes import node_names
 from pipeline.terminal.console import native_messages_hidden
-from pipeline.terminal.exit_codes import FAILED, INTERRUPTED
+from pipeline.terminal.exit_codes import FAILED, INTERRUPTED, UserError
 
 
 def add(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -139,7 +139,7 @@ def _kubeflow() -> Iterator[None]:
             raise
         raise UserError(
             "the Kubeflow Pipelines SDK is not installed: BIGVOCAB_EXTRAS=kubeflow ./with-env bigvocab ..., or "
-            "pip install 'bigvocab[kubeflow]'"
+            "pip install 'bigvocab[pipeline,kubeflow]'"
         ) from error
 
 

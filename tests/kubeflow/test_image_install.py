@@ -18,7 +18,7 @@ from tests.kubeflow.uv import UV
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = Dockerfile.read(ROOT / "kubeflow" / "Dockerfile")
-PACKAGES = ("benchmarks", "components", "pipeline", "schemas")
+PACKAGES = ("benchmarks", "bigvocab", "components", "pipeline", "schemas")
 # The one thing that is other than in the image: wheels are linked, not copied, out of uv's cache.
 FASTER = {"UV_LINK_MODE": "hardlink"}
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from pipeline.cli.prediction.questions import PredictError
+from pipeline.prediction.questions import PredictError
 from pipeline.terminal.console import drop_output
 from pipeline.terminal.exit_codes import FAILED
 

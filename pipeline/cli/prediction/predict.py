@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, TextIO
-
-from pydantic import ValidationError
+from typing import TextIO
 
 from components.ingest.spec import DataSpec
 from pipeline.cli.prediction.answer_files import AnswerFile, AnswerStream, answers_to
-from pipeline.cli.prediction.answers import Answer, as_json, as_table, from_outputs
-from pipeline.cli.prediction.questions import STANDARD_INPUT, PredictError, Question, Questions
+from pipeline.prediction.answers import as_json, as_table
+from pipeline.prediction.model import PushedModel, newest_version, pushed_last
+from pipeline.prediction.questions import STANDARD_INPUT, PredictError, Question, Questions
 from pipeline.terminal.exit_codes import FAILED
 
-# One request's rows: enough to keep the cores busy, few enough for rows x labels to stay small.
-ROWS = 256
-_TOP = 10
 _REASONS_SHOWN = 20
 
 
@@ -56,10 +51,9 @@ def predict(
         PredictError: No model, an unknown feature, `top` beyond what the model answers, or a file that cannot be read
             or written. With exit code `FAILED`: the file of rows is damaged, or no row of it can be used.
     """
-    folder = _newest_version(model) if model else _latest(Path("runs"))
-    about = _about(folder)
-    data = _data(folder, about)
-    top = _top(top, about, data)
+    pushed = PushedModel(newest_version(model) if model else pushed_last(Path("runs")))
+    data = pushed.data
+    top = pushed.labels(top, "--top ")
     common = _features(features, data)
     if texts and len(data.inputs) > 1:
         raise PredictError(f"this model's inputs are the columns {', '.join(data.inputs)}: give rows with --input")
@@ -75,7 +69,7 @@ def predict(
         name, questions, kind = "the command", reader.of_texts(list(texts), common), "texts"
     with answers_to(output, out) as place:
         asked, unusable = 0, _Unusable(place)
-        for batch in _ask(folder, questions, data, top):
+        for batch in pushed.answers(questions, top):
             found = []
             for question, answer in batch:
                 if answer is None:
@@ -124,48 +118,6 @@ def _warn(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _top(top: int | None, about: Mapping[str, Any], data: DataSpec) -> int:
-    """How many labels are shown."""
-    if data.label_kind == "number":
-        if top is not None:
-            raise PredictError(f"--top {top}: this model answers a number, {data.label}, and no labels")
-        return 0
-    top = min(_TOP, about["top_k"]) if top is None else top
-    if not 1 <= top <= about["top_k"]:
-        raise PredictError(f"--top {top}: this model answers 1 to {about['top_k']} labels (trainer.top_k)")
-    return top
-
-
-def _latest(runs: Path) -> Path:
-    versions = [path for path in runs.glob("*/serving/*") if path.name.isdigit()]
-    if not versions:
-        raise PredictError(f"no model was pushed yet under {runs}/: `bigvocab run` makes one, or name one by --model")
-    return max(versions, key=lambda path: path.stat().st_mtime)
-
-
-def _newest_version(folder: Path) -> Path:
-    """The folder itself or, of the folder of all versions that model servers are given, the newest."""
-    versions = [path for path in folder.glob("*") if path.name.isdigit() and path.is_dir()]
-    return max(versions, key=lambda path: int(path.name)) if versions else folder
-
-
-def _about(folder: Path) -> dict[str, Any]:
-    try:
-        return json.loads((folder / "assets.extra" / "bigvocab.json").read_text(encoding="utf-8"))
-    except OSError as error:
-        raise PredictError(f"{folder} is no model of BigVocab: {error.strerror}: {error.filename}") from error
-
-
-def _data(folder: Path, about: Mapping[str, Any]) -> DataSpec:
-    """Return the configuration of the data that a model was trained from."""
-    try:
-        return DataSpec.model_validate(about["data"])
-    except ValidationError as error:  # A source of the user's own that is not installed here.
-        fault = error.errors()[0]
-        reason = fault["msg"].removeprefix("Value error, ")
-        raise PredictError(f"{folder}: data.{'.'.join(map(str, fault['loc']))}: {reason}") from error
-
-
 def _features(settings: Iterable[str], data: DataSpec) -> dict[str, str]:
     values = {}
     for setting in settings:
@@ -174,49 +126,3 @@ def _features(settings: Iterable[str], data: DataSpec) -> dict[str, str]:
             raise PredictError(f"--feature {setting}: expected NAME=VALUE with NAME one of {', '.join(data.features)}")
         values[name] = value
     return values
-
-
-def _ask(
-    folder: Path, questions: Iterable[Question], data: DataSpec, top: int
-) -> Iterator[list[tuple[Question, Answer | None]]]:
-    """Yield batches of questions with their answers; of an unusable row None."""
-    model = None
-    for batch in _batches(questions, ROWS):
-        usable = [question.example for question in batch if question.example is not None]
-        answers: Iterator[Answer] = iter(())
-        if usable:
-            # Not before some row is known to be right: loading takes seconds.
-            model = model or _load(folder)
-            import tensorflow as tf
-
-            outputs = model.signatures["serving_default"](examples=tf.constant(usable))
-            columns = {name: tensor.numpy().tolist() for name, tensor in outputs.items()}
-            answers = (from_outputs(columns, row, data, top) for row in range(len(usable)))
-        yield [(question, None if question.example is None else next(answers)) for question in batch]
-
-
-def _load(folder: Path) -> Any:
-    """The model, to be held as long as its signatures are used: they do not hold its variables."""
-    import tensorflow as tf
-
-    try:
-        return tf.saved_model.load(str(folder))
-    except OSError as error:
-        raise PredictError(f"{folder}: the model cannot be loaded: {error}") from error
-
-
-def _batches(questions: Iterable[Question], size: int) -> Iterator[list[Question]]:
-    batch: list[Question] = []
-    try:
-        for question in questions:
-            batch.append(question)
-            if len(batch) == size:
-                yield batch
-                batch = []
-    except PredictError:
-        # The file breaks off. The rows before that place are answered, however they fall into batches.
-        if batch:
-            yield batch
-        raise
-    if batch:
-        yield batch

@@ -67,7 +67,7 @@ def test_memory_is_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda _: None)
     (cell,) = measure(Grid(["torch-full"], [200], [4], rounds=1, threads=1), lambda _: None)
-    assert cell.results["torch-full"].skipped == "PyTorch is not installed: uv sync --group bench"
+    assert cell.results["torch-full"].skipped == "PyTorch is not installed: uv sync --extra pipeline --group bench"
 
 
 def test_more_takes_longer() -> None:

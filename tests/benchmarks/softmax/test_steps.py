@@ -44,8 +44,9 @@ def test_keras_steps_train(workload: type[keras_steps.Step], options: dict[str, 
 
 
 @pytest.mark.usefixtures("running")
-def test_naive_trains_in_fit() -> None:
-    work = keras_steps.Naive(2)
+@pytest.mark.parametrize("variant", [keras_steps.Naive, keras_steps.KerasSampled])
+def test_plain_keras_models_train_in_fit(variant: type[keras_steps.Naive]) -> None:
+    work = variant(2)
     work.prepare(**SIZE)
     hidden, labels = np.concatenate([h for h, _ in work._batches]), np.concatenate([y for _, y in work._batches])
 

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from components.layers import head as module
+from components.layers.crossentropy import SampledCrossentropy
 from components.layers.head import SampledSoftmax, step_seed
 
 COUNTS = [400, 200, 100, 50, 25, 12, 6, 3, 2, 2]
@@ -182,7 +183,7 @@ def test_an_exported_head_answers_as_before(tmp_path):
 
 
 def test_the_example_runs():
-    assert doctest.testmod(module, extraglobs={"tf": tf}) == (0, 5)
+    assert doctest.testmod(module, extraglobs={"tf": tf, "SampledCrossentropy": SampledCrossentropy}) == (0, 8)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 from pydantic import TypeAdapter
 
-from components.layers.encoders import build_encoder
 from components.layers.encoders.base import Encoder
+from components.layers.encoders.build import build_encoder
 from components.layers.encoders.spec import ModelSpec
 
 PADDING = 30

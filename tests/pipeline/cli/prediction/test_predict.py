@@ -12,7 +12,8 @@ import pytest
 import tensorflow as tf
 
 from pipeline.cli.prediction import predict
-from pipeline.cli.prediction.predict import PredictError
+from pipeline.prediction import model
+from pipeline.prediction.questions import PredictError
 
 SEQUENCE: dict[str, Any] = {"shape": "sequence", "source": {"kind": "sotu"}, "inputs": ["words"]}
 TARGETS = {"targets": {"party": {"kind": "category"}, "year": {"kind": "number"}}}
@@ -29,7 +30,7 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         def serve(examples: tf.Tensor) -> dict[str, tf.Tensor]:
             return {name: tf.repeat(tf.constant(value), len(examples), axis=0) for name, value in answer.items()}
 
-        monkeypatch.setattr(predict, "_load", lambda folder: SimpleNamespace(signatures={"serving_default": serve}))
+        monkeypatch.setattr(model, "_load", lambda folder: SimpleNamespace(signatures={"serving_default": serve}))
         (tmp_path / "assets.extra").mkdir(exist_ok=True)
         about = {"data": data, "top_k": 2 if "labels" in answer else None}
         (tmp_path / "assets.extra" / "bigvocab.json").write_text(json.dumps(about))

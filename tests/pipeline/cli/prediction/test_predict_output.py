@@ -15,7 +15,7 @@ import pytest
 import tensorflow as tf
 
 from pipeline.cli import main
-from pipeline.cli.prediction import predict
+from pipeline.prediction import model
 from tests.pipeline.cli.prediction import tiny_model
 from tests.pipeline.cli.prediction.tiny_model import GOOD, JSONL, ROWS, same
 from tests.pipeline.conftest import Ask
@@ -67,7 +67,7 @@ class Failing:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_leaves_no_output_file(ask_rows: Ask, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     failing = Failing(lambda: os.kill(os.getpid(), number))
-    monkeypatch.setattr(predict, "_load", lambda folder: failing)
+    monkeypatch.setattr(model, "_load", lambda folder: failing)
     before = signal.getsignal(signal.SIGTERM)
     # A shell lets its background jobs ignore Ctrl-C; the test may be one.
     ctrl_c = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -85,7 +85,7 @@ def test_an_unexpected_error_of_the_model_is_not_hidden(ask_rows: Ask, monkeypat
     def fail() -> None:
         raise tf.errors.InternalError(None, None, "unexpected")
 
-    monkeypatch.setattr(predict, "_load", lambda folder: Failing(fail))
+    monkeypatch.setattr(model, "_load", lambda folder: Failing(fail))
     with pytest.raises(tf.errors.InternalError, match="unexpected"):
         ask_rows("rows.jsonl", JSONL * 100, "--output", "out.jsonl")
     assert files() == ["rows.jsonl"]

@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 
 from components.ingest.spec import DataSpec
 from pipeline.cli import main
-from pipeline.cli.prediction import predict
-from pipeline.cli.prediction.questions import Questions
+from pipeline.prediction import model
+from pipeline.prediction.questions import Questions
 from tests.pipeline.cli.prediction import tiny_model
 from tests.pipeline.cli.prediction.tiny_model import DICTS, GOOD, JSONL, ROWS, same
 from tests.pipeline.conftest import Ask
@@ -94,7 +94,7 @@ def test_paragraphs_of_a_text_file_are_asked(
 
     (tmp_path / "assets.extra").mkdir()
     (tmp_path / "assets.extra" / "bigvocab.json").write_text(json.dumps({"data": data, "top_k": 1}))
-    monkeypatch.setattr(predict, "_load", lambda folder: SimpleNamespace(signatures={"serving_default": serve}))
+    monkeypatch.setattr(model, "_load", lambda folder: SimpleNamespace(signatures={"serving_default": serve}))
     (tmp_path / "ask.txt").write_text("the state\nof the Union\n\nfellow citizens\n")
     assert main(["predict", "--model", str(tmp_path), "--input", str(tmp_path / "ask.txt")]) == 0
     assert [json.loads(line)[0]["label"] for line in capsys.readouterr().out.splitlines()] == ["union", "citizens"]
@@ -133,7 +133,7 @@ def test_characters_that_python_takes_for_line_ends_cut_no_row_and_no_answer(
         viewed: Any = tf.io.parse_example(examples, {"viewed": tf.io.FixedLenFeature([1], tf.string)})["viewed"]
         return {"labels": viewed, "probabilities": tf.ones([len(examples), 1])}
 
-    monkeypatch.setattr(predict, "_load", lambda folder: SimpleNamespace(signatures={"serving_default": serve}))
+    monkeypatch.setattr(model, "_load", lambda folder: SimpleNamespace(signatures={"serving_default": serve}))
     values = ["a\u2028b", "a\u2029b", "a\x85b", "a\x0b\x0c\x1cb"]
     rows = [json.dumps({"before": "x", "viewed": v}, ensure_ascii=False) for v in values]
     code, found, error = ask_rows("rows.jsonl", "\n".join(rows))
@@ -283,6 +283,6 @@ def test_rows_are_read_a_batch_at_a_time(monkeypatch: pytest.MonkeyPatch) -> Non
             yield GOOD[0] + b"\n"
 
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=stream()))
-    batches = predict._batches(Questions(DataSpec.model_validate(tiny_model.DATA), print).of_file("-"), 256)
+    batches = model._batches(Questions(DataSpec.model_validate(tiny_model.DATA), print).of_file("-"), 256)
     assert [len(next(batches)) for _ in range(3)] == [256] * 3
     assert read == 3 * 256

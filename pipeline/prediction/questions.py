@@ -7,7 +7,7 @@ import itertools
 import sys
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,8 +22,7 @@ from components.ingest.sources.registry import STREAMED, source_of, spec_of_file
 from components.ingest.spec import DataSpec
 from components.ingest.wire import serialize
 from components.spelling import did_you_mean
-from pipeline.cli.arguments import UserError
-from pipeline.terminal.exit_codes import FAILED
+from pipeline.terminal.exit_codes import FAILED, UserError
 
 STANDARD_INPUT = "-"
 _STREAM_LINES = 256
@@ -75,6 +74,14 @@ class Questions:
         """Yield a question for each text of a model with one input, in order."""
         for number, text in enumerate(texts, 1):
             yield self._question(number, f"text {number}", {self._data.inputs[0]: text, **features})
+
+    def of_rows(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[Question]:
+        """Yield a question for each row, a mapping from column to value as JSON has it, in order."""
+        for number, row in enumerate(rows):
+            where = f"rows[{number}]"
+            if not isinstance(row, Mapping):
+                row = RowError("not a row", f"a {type(row).__name__} where a dict from column to value belongs")
+            yield self._question(number + 1, where, row)
 
     def of_file(self, file: str) -> Iterator[Question]:
         """Yield a question for each row of a file, in order; blank lines are no rows.

@@ -51,16 +51,19 @@ def as_json(answer: Answer | None, data: DataSpec) -> str:
     """Return an answer for machines, in one line; null for a row that cannot be used."""
     if answer is None:
         return NO_ANSWER
+    return json.dumps(as_data(answer, data), ensure_ascii=False).translate(_LINE_BREAKS) + "\n"
+
+
+def as_data(answer: Answer, data: DataSpec) -> Any:
+    """Return an answer as plain data: the labels, or a dict if the label is a number or the model has more targets."""
     labels = [_labelled(*found) for found in answer["labels"]]
-    line: Any = labels
-    if data.targets or data.label_kind == "number":
-        label = {"value": _rounded(answer["value"])} if data.label_kind == "number" else {"labels": labels}
-        targets = {
-            n: _labelled(*found) if isinstance(found, tuple) else _rounded(found)
-            for n, found in answer["targets"].items()
-        }
-        line = {**label, **targets}
-    return json.dumps(line, ensure_ascii=False).translate(_LINE_BREAKS) + "\n"
+    if not data.targets and data.label_kind != "number":
+        return labels
+    label = {"value": _rounded(answer["value"])} if data.label_kind == "number" else {"labels": labels}
+    targets = {
+        n: _labelled(*found) if isinstance(found, tuple) else _rounded(found) for n, found in answer["targets"].items()
+    }
+    return {**label, **targets}
 
 
 def _lines(answer: Answer, data: DataSpec) -> Iterator[str]:

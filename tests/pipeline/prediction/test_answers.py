@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 from components.ingest.spec import DataSpec
-from pipeline.cli.prediction.answers import as_json, as_table
+from pipeline.prediction.answers import as_json, as_table
 
 DATA = DataSpec.model_validate(
     {

@@ -1,0 +1,59 @@
+"""Keras layers, losses, optimizers and a schedule for models with many classes. They need TensorFlow and Keras alone.
+
+SampledSoftmax        last layer of a model: trains on a sample of the classes, answers over all of them
+SampledCrossentropy   its loss in `compile`
+RowAdam, FusedAdam    Adam on the rows that a step has a gradient for, and exact Adam in one pass
+WarmupCosine          learning rate over the steps
+FrequentNgrams        one vector for each of the most frequent n-grams
+step_seed             seed of `SampledSoftmax.sampled_loss`, for a training step of your own
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bigvocab import _names
+
+if TYPE_CHECKING:
+    from components.layers.crossentropy import SampledCrossentropy as SampledCrossentropy
+    from components.layers.encoders.ngrams import FrequentNgrams as FrequentNgrams
+    from components.layers.head import SampledSoftmax as SampledSoftmax
+    from components.layers.head import step_seed as step_seed
+    from components.layers.optimizers import FusedAdam as FusedAdam
+    from components.layers.optimizers import RowAdam as RowAdam
+    from components.layers.schedule import WarmupCosine as WarmupCosine
+    from components.layers.top import TopClasses as TopClasses
+
+__all__ = [
+    "FrequentNgrams",
+    "FusedAdam",
+    "RowAdam",
+    "SampledCrossentropy",
+    "SampledSoftmax",
+    "TopClasses",
+    "WarmupCosine",
+    "step_seed",
+]
+
+_PLACES = {
+    "FrequentNgrams": "components.layers.encoders.ngrams:FrequentNgrams",
+    "FusedAdam": "components.layers.optimizers:FusedAdam",
+    "RowAdam": "components.layers.optimizers:RowAdam",
+    "SampledCrossentropy": "components.layers.crossentropy:SampledCrossentropy",
+    "SampledSoftmax": "components.layers.head:SampledSoftmax",
+    "TopClasses": "components.layers.top:TopClasses",
+    "WarmupCosine": "components.layers.schedule:WarmupCosine",
+    "step_seed": "components.layers.head:step_seed",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PLACES:
+        _names.check_backend()
+    value = _names.find(__name__, name, _PLACES)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,57 @@
+"""The most probable classes as the output of a model."""
+
+# TensorFlow's and Keras's annotations are narrower than what they take and give.
+# pyright: reportArgumentType=false, reportReturnType=false
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from components.layers.forward import forward_of, like
+
+
+@keras.saving.register_keras_serializable("bigvocab")
+class TopClasses(keras.layers.Layer):
+    """The k most probable classes of a model whose last layer is a `SampledSoftmax`.
+
+    It holds few logits at a time, however many classes there are: see `sweep.sweep`. It has no weights of its own, so
+    put it behind a trained model: `keras.Model(model.inputs, TopClasses(10)(model.output))`.
+
+    Args:
+        k: Number of classes to return.
+
+    Raises:
+        ValueError: `k` is below 1. On a call: `k` is larger than the number of classes, or the input is not the output
+            of a `SampledSoftmax` itself.
+    """
+
+    def __init__(self, k: int = 10, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if k < 1:
+            raise ValueError(f"k is {k}: TopClasses returns at least 1 class")
+        self.k = k
+        # XLA has no kernel for parts of the sweep.
+        self.supports_jit = False
+
+    def call(self, outputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return ids and probabilities.
+
+        Args:
+            outputs: (..., classes) output of the layer.
+
+        Returns:
+            (..., k) int32 ids, the most probable first and of equal ones the smaller id; (..., k) float32 probabilities
+            over all classes.
+        """
+        forward = forward_of(outputs, "TopClasses")
+        if forward is None:
+            probabilities, ids = tf.math.top_k(tf.nn.softmax(outputs), self.k)
+            return ids, probabilities
+        found = forward.head.sweep(forward.rows, k=self.k)
+        return tuple(like(forward.hidden, x, self.k) for x in (found.ids, found.probabilities))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "k": self.k}

@@ -1,0 +1,1 @@
+"""Pushed models and the rows that they answer."""

@@ -1,0 +1,205 @@
+"""Pushed models: where they lie, and the answers that they give."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from components.ingest.spec import DataSpec
+from components.spelling import did_you_mean
+from pipeline.prediction.answers import Answer, as_data, from_outputs
+from pipeline.prediction.questions import PredictError, Question, Questions
+
+# One request's rows: enough to keep the cores busy, few enough for rows x labels to stay small.
+ROWS = 256
+_TOP = 10
+
+
+class PushedModel:
+    """Pushed model that answers rows.
+
+    Args:
+        folder: Folder of one version. TensorFlow loads it with the first answer.
+
+    Attributes:
+        folder: The same.
+        data: Columns that the model was trained with.
+        top_k: Most labels that it answers a row; None if the label is a number.
+
+    Raises:
+        PredictError: The folder holds no model of BigVocab, or its source is of a kind that is not installed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        about = _about(folder)
+        self.folder = folder
+        self.data = _data(folder, about)
+        self.top_k: int | None = about["top_k"]
+        self._loaded: Any = None
+
+    def predict(self, rows: Sequence[Mapping[str, Any]], top: int | None = None) -> list[Any]:
+        """Return the answer to each row, in order.
+
+        Args:
+            rows: Values by column, as a line of `bigvocab predict --input FILE.jsonl` holds them. Each row needs the
+                input columns; features may be missing, and other columns are ignored.
+            top: Labels of each answer; None: 10, or all that the model answers.
+
+        Returns:
+            For each row the list of its labels, the most probable first, each `{"label": str, "probability": float}`.
+            If the label is a number or the model has further targets, a dict: `labels` or `value`, and each further
+            target by its name.
+
+        Raises:
+            PredictError: A row cannot be used, or the model does not answer so many labels.
+        """
+        top = self.labels(top)
+        reader = Questions(self.data, lambda text: warnings.warn(text, stacklevel=4))
+        questions = list(reader.of_rows(rows))
+        for question in questions:
+            if question.example is None:
+                raise PredictError(f"{question.where}: {question.reason}")
+        batches = self.answers(questions, top)
+        return [as_data(answer, self.data) for batch in batches for _, answer in batch if answer is not None]
+
+    def labels(self, top: int | None, option: str = "top=") -> int:
+        """Return how many labels an answer has.
+
+        Args:
+            top: Number that was asked for; None: 10, or all that the model answers.
+            option: Name of the argument in messages.
+
+        Raises:
+            PredictError: The model does not answer so many.
+        """
+        if self.top_k is None or self.data.label_kind == "number":
+            if top is not None:
+                raise PredictError(f"{option}{top}: this model answers a number, {self.data.label}, and no labels")
+            return 0
+        top = min(_TOP, self.top_k) if top is None else top
+        if not 1 <= top <= self.top_k:
+            raise PredictError(f"{option}{top}: this model answers 1 to {self.top_k} labels (trainer.top_k)")
+        return top
+
+    def load(self) -> None:
+        """Load the model now.
+
+        Raises:
+            PredictError: The files of the model are damaged.
+        """
+        self._loaded = self._loaded or _load(self.folder)
+
+    def answers(self, questions: Iterable[Question], top: int) -> Iterator[list[tuple[Question, Answer | None]]]:
+        """Yield batches of questions with their answers; None for an unusable row.
+
+        Args:
+            questions: Rows, of which a batch at a time is held.
+            top: Labels of each answer.
+        """
+        for batch in _batches(questions, ROWS):
+            usable = [question.example for question in batch if question.example is not None]
+            answers: Iterator[Answer] = iter(())
+            if usable:
+                # Not before a row is known to be right: loading takes seconds.
+                self.load()
+                import tensorflow as tf
+
+                outputs = self._loaded.signatures["serving_default"](examples=tf.constant(usable))
+                columns = {name: tensor.numpy().tolist() for name, tensor in outputs.items()}
+                answers = (from_outputs(columns, row, self.data, top) for row in range(len(usable)))
+            yield [(question, None if question.example is None else next(answers)) for question in batch]
+
+
+def load(folder: str | Path) -> PushedModel:
+    """Load a pushed model.
+
+    Args:
+        folder: Folder of one version, of all versions (`runs/NAME/serving`), of a run (`runs/NAME`), or of several
+            runs (`runs`). The newest version of a run is taken, and of several runs the model pushed last.
+
+    Raises:
+        PredictError: The folder holds no model.
+    """
+    place = Path(folder).expanduser()
+    if not place.is_dir():
+        near = did_you_mean(place.name, [p.name for p in place.parent.iterdir()] if place.parent.is_dir() else [])
+        raise PredictError(f"{place}: no such folder{near}")
+    if (place / "serving").is_dir():
+        found = newest_version(place / "serving")
+    elif any(place.glob("*/serving/*")):
+        found = pushed_last(place)
+    else:
+        found = newest_version(place)
+    model = PushedModel(found)
+    model.load()
+    return model
+
+
+def pushed_last(runs: Path) -> Path:
+    """Return the folder of the version that was pushed last.
+
+    Args:
+        runs: Folder of the runs' roots.
+
+    Raises:
+        PredictError: No run has pushed a model.
+    """
+    versions = [path for path in runs.glob("*/serving/*") if path.name.isdigit()]
+    if not versions:
+        raise PredictError(f"no model was pushed yet under {runs}/: `bigvocab run` makes one, or name one by --model")
+    return max(versions, key=lambda path: path.stat().st_mtime)
+
+
+def newest_version(folder: Path) -> Path:
+    """Return the newest version in a folder of versions, as model servers read it, or else the folder itself."""
+    versions = [path for path in folder.glob("*") if path.name.isdigit() and path.is_dir()]
+    return max(versions, key=lambda path: int(path.name)) if versions else folder
+
+
+def _about(folder: Path) -> dict[str, Any]:
+    try:
+        return json.loads((folder / "assets.extra" / "bigvocab.json").read_text(encoding="utf-8"))
+    except OSError as error:
+        raise PredictError(f"{folder} is no model of BigVocab: {error.strerror}: {error.filename}") from error
+
+
+def _data(folder: Path, about: Mapping[str, Any]) -> DataSpec:
+    """Return the configuration of the data that a model was trained from."""
+    try:
+        return DataSpec.model_validate(about["data"])
+    except ValidationError as error:  # A source of the user's own that is not installed here.
+        fault = error.errors()[0]
+        reason = fault["msg"].removeprefix("Value error, ")
+        raise PredictError(f"{folder}: data.{'.'.join(map(str, fault['loc']))}: {reason}") from error
+
+
+def _load(folder: Path) -> Any:
+    """Return the model, to be held as long as its signatures are used: they do not hold its variables."""
+    import tensorflow as tf
+
+    try:
+        return tf.saved_model.load(str(folder))
+    except OSError as error:
+        raise PredictError(f"{folder}: the model cannot be loaded: {error}") from error
+
+
+def _batches(questions: Iterable[Question], size: int) -> Iterator[list[Question]]:
+    batch: list[Question] = []
+    try:
+        for question in questions:
+            batch.append(question)
+            if len(batch) == size:
+                yield batch
+                batch = []
+    except PredictError:
+        # The file breaks off. The rows before that place are answered, however they fall into batches.
+        if batch:
+            yield batch
+        raise
+    if batch:
+        yield batch

@@ -1,0 +1,14 @@
+"""The example of docs/layers.md."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def example() -> str:
+    """Return the code of the document's Python block."""
+    (code,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs" / "layers.md").read_text(), re.DOTALL | re.MULTILINE)
+    return code

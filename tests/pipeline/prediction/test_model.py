@@ -1,0 +1,74 @@
+"""`bigvocab.load(DIR).predict(rows)`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import bigvocab
+from pipeline.prediction.questions import PredictError
+from tests.pipeline.cli.prediction import tiny_model
+from tests.pipeline.cli.prediction.tiny_model import DICTS, ROWS, TOP, same
+from tests.pipeline.conftest import Ask
+
+
+@pytest.fixture(scope="module")
+def runs(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of runs, of which one has pushed two versions."""
+    folder = tmp_path_factory.mktemp("runs")
+    for version in ("7", "12"):
+        shutil.copytree(tiny, folder / "shop" / "serving" / version)
+    return folder
+
+
+def test_rows_are_answered_as_the_command_answers_them(tiny: Path, ask_rows: Ask) -> None:
+    found = bigvocab.load(tiny).predict(DICTS)
+    assert same(found, tiny_model.answers(tiny, ROWS))
+    _, printed, _ = ask_rows("rows.jsonl", tiny_model.JSONL)
+    assert found == printed
+
+
+@pytest.mark.parametrize("place", ["", "shop", "shop/serving", "shop/serving/12"])
+def test_a_model_is_found_in_each_folder_that_holds_it(runs: Path, place: str) -> None:
+    model = bigvocab.load(runs / place)
+    assert model.folder.parent == runs / "shop" / "serving"
+    assert place == "" or model.folder.name == "12"
+    (answer,) = model.predict(DICTS[:1], top=2)
+    assert [*answer[0]] == ["label", "probability"]
+    assert len(answer) == 2
+
+
+def test_no_rows_have_no_answers(tiny: Path) -> None:
+    assert bigvocab.load(tiny).predict([]) == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([DICTS[0], {"viewed": ["i1"]}], r"rows\[1\]: no column 'before'"),
+        ([["i1"]], r"rows\[0\]: a list where a dict"),
+    ],
+)
+def test_a_row_that_cannot_be_used_is_named(tiny: Path, rows: list[Any], message: str) -> None:
+    with pytest.raises(PredictError, match=message):
+        bigvocab.load(tiny).predict(rows)
+
+
+def test_more_labels_than_the_model_answers_are_refused(tiny: Path) -> None:
+    with pytest.raises(PredictError, match=f"top={TOP + 1}: this model answers 1 to {TOP} labels"):
+        bigvocab.load(tiny).predict(DICTS, top=TOP + 1)
+
+
+def test_a_folder_without_a_model_is_told(tmp_path: Path, runs: Path) -> None:
+    with pytest.raises(PredictError, match="is no model of BigVocab"):
+        bigvocab.load(tmp_path)
+    with pytest.raises(PredictError, match="no such folder; did you mean 'shop'"):
+        bigvocab.load(runs / "shpo")
+    (tmp_path / "assets.extra").mkdir()
+    (tmp_path / "assets.extra" / "bigvocab.json").write_text(json.dumps({"data": tiny_model.DATA, "top_k": 3}))
+    with pytest.raises(PredictError, match="the model cannot be loaded"):
+        bigvocab.load(tmp_path)
