@@ -1,4 +1,4 @@
-"""Rows of tables: how they are read, and their gradients, which may hold a row several times."""
+"""Rows of tables: reading them, and gradients that may hold a row several times."""
 
 # TensorFlow's annotations are narrower than what it takes and gives.
 # pyright: reportArgumentType=false, reportOptionalMemberAccess=false, reportOptionalOperand=false
@@ -14,11 +14,17 @@ Gradient = tf.Tensor | tf.IndexedSlices
 
 
 def gather_rows(variable: keras.Variable, ids: tf.Tensor) -> tf.Tensor:
-    """Rows of a table by id, and nothing else of it: what is read of a table whose rows are updated one by one is
-    copied first.
+    """Return rows of a table by id, without reading the rest of the table.
 
-    TensorFlow reads the rows alone of its own variables, but the whole of a mirrored one; of that, the copy of the
-    replica that asks is its own variable.
+    TensorFlow copies a table before it reads all of it, if rows of it are updated one by one. It reads single rows of
+    a plain variable, but all of a mirrored one. The copy of a mirrored variable on the calling replica is plain.
+
+    Args:
+        variable: (rows, ...) table.
+        ids: Integers of any shape.
+
+    Returns:
+        The shape of `ids`, followed by the shape of a row.
     """
     value = variable.value
     if isinstance(value, tf.distribute.DistributedValues) and not tf.distribute.in_cross_replica_context():
@@ -28,14 +34,17 @@ def gather_rows(variable: keras.Variable, ids: tf.Tensor) -> tf.Tensor:
 
 
 def sum_duplicates(gradient: tf.IndexedSlices) -> tf.IndexedSlices:
-    """The same gradient with each row once, as the sum of its parts.
+    """Return the same gradient with each row once, as the sum of its parts.
 
-    A row comes several times where a batch holds an id several times, where replicas are joined, and where a table is
-    used in several places. The square of the gradient is that of the sum.
+    A row comes several times if a batch holds an id several times, if replicas are joined, or if a table is used in
+    several places. Adam and clipping square the gradient, so they need the sum.
+
+    Args:
+        gradient: Slices, (n, ...), whose indices may repeat.
     """
     rows, where = tf.unique(gradient.indices)
     count = tf.shape(rows)[0]
-    # unique() keeps the order: where nothing repeats, there is nothing to be done.
+    # unique() keeps the order: without repetitions the values stay as they are.
     values = tf.cond(
         tf.equal(count, tf.shape(where)[0]),
         lambda: gradient.values,
@@ -45,14 +54,16 @@ def sum_duplicates(gradient: tf.IndexedSlices) -> tf.IndexedSlices:
 
 
 def sum_duplicates_once(gradients: Sequence[Gradient | None]) -> list[Gradient | None]:
-    """`sum_duplicates` of gradients that all replicas have alike, worked out on one of them for all.
+    """Apply `sum_duplicates` on one replica to gradients that all replicas have alike, and hand the result to all.
+
+    Call it in replica context.
 
     Args:
-        gradients: joined over the replicas; dense ones and None stay what they are.
+        gradients: Gradients joined over the replicas. Dense ones and None are returned as they are.
     """
 
     def for_all(strategy: tf.distribute.Strategy, gradients: Sequence[Gradient | None]) -> list[Gradient | None]:
-        # Those of the first replica: nobody asks for the others' any more, and they are not even copied there.
+        # The other replicas' gradients are not read any more, so they are not even copied there.
         firsts = [strategy.experimental_local_results(gradient)[0] for gradient in gradients]
         return [
             strategy.extended.broadcast_to(sum_duplicates(first), g) if isinstance(first, tf.IndexedSlices) else g
@@ -71,13 +82,13 @@ def clip(
     global_clipnorm: float | None = None,
     clipvalue: float | None = None,
 ) -> list[Gradient | None]:
-    """Clips by the first of the three limits that is set, as Keras does, with duplicate rows summed first.
+    """Clip by the first of the three limits that is set, as Keras does, with duplicate rows summed first.
 
     Args:
-        gradients: over all replicas; None where a variable has none.
-        clipnorm: upper bound of each gradient's own L2 norm.
-        global_clipnorm: upper bound of the L2 norm of all gradients together.
-        clipvalue: bound of each component's absolute value.
+        gradients: Sums over all replicas; None for a variable without a gradient.
+        clipnorm: Upper bound of the L2 norm of each gradient.
+        global_clipnorm: Upper bound of the L2 norm of all gradients together.
+        clipvalue: Upper bound of the absolute value of each component.
     """
     if not (clipnorm or global_clipnorm or clipvalue):
         return list(gradients)
@@ -101,11 +112,11 @@ def _with(gradient: Gradient, values: tf.Tensor) -> Gradient:
 
 
 def _square(gradient: Gradient) -> tf.Tensor:
-    """Of the L2 norm."""
+    """Return the square of the L2 norm, a float32 scalar."""
     return tf.reduce_sum(tf.square(tf.cast(_values(gradient), tf.float32)))
 
 
 def _scaled(gradient: Gradient, bound: float, square: tf.Tensor) -> Gradient:
-    # max() keeps what is within the bound as it is, and a zero norm from dividing.
+    # max() leaves gradients within the bound alone, and avoids a division by a zero norm.
     factor = bound / tf.maximum(tf.sqrt(square), bound)
     return _with(gradient, _values(gradient) * tf.cast(factor, _values(gradient).dtype))

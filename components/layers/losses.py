@@ -1,4 +1,4 @@
-"""Cross entropy over candidates, its gradient written out so that one wide matrix is all that is held and read.
+"""Cross entropy over candidates, with its gradient written out so that it holds and reads one wide matrix alone.
 
 Sources: Jean et al., "On Using Very Large Target Vocabulary for Neural Machine Translation" (2015), and Bengio and
 Senecal, "Adaptive Importance Sampling to Accelerate Training of a Neural Probabilistic Language Model" (2008).
@@ -15,33 +15,33 @@ import tensorflow as tf
 
 from components.layers.softmax import log_add, log_normaliser
 
-# Classes of the full softmax whose logits are held at a time, of all rows: 32 MiB a thousand rows.
+# Classes of the full softmax whose logits are held at a time: 32 MiB a thousand rows.
 CLASSES = 8_192
 
 
 def candidates_loss(
     hidden: tf.Tensor, rows: tf.Tensor, bias: tf.Tensor, log_pi: tf.Tensor, own: tf.Tensor, dtype: str = "float32"
 ) -> tf.Tensor:
-    """Cross entropy of each row of the batch over its own label and candidates that all rows share.
+    """Return the cross entropy of each row over its own label and candidates that all rows share.
 
         z_ij = hidden_i . rows_j + bias_j
         loss_i = log(exp z_i,own(i) + sum_(j < candidates, j != own(i)) exp(z_ij - log_pi_j)) - z_i,own(i)
 
-    The sum is an unbiased estimate of the one over all classes if candidate j is there with probability pi_j (Horvitz
-    and Thompson, 1952). A row's own label is always there: no correction for it, be it a candidate or not.
+    The sum is an unbiased estimate of the sum over all classes if class j is a candidate with probability pi_j
+    (Horvitz and Thompson, 1952). A row's own label is always part of the sum, so nothing corrects its logit, whether
+    it is a candidate or not.
 
-    With p = softmax over the candidates, as the wide matrix has it, and the normaliser L of that, what the own label
-    does not own is log r = L + log(1 - p_own), so loss = log(1 + exp(log r - z_own)), and of all the gradient only the
-    products p rows and p^T hidden are wide. The own label's share enters through one row each.
+    Let p be the softmax over the candidates in the wide matrix, and L its log normalizer. The share of all classes but
+    the own label is log r = L + log(1 - p_own), so loss = log(1 + exp(log r - z_own)). Of the gradient, only the
+    products p rows and p^T hidden are wide. The share of the own label enters through one row each.
 
     Args:
         hidden: (batch, width) float32.
-        rows: (n, width) float32, of the candidates and, after them, of labels that are none.
+        rows: (n, width) float32 rows of the candidates and, after them, of the labels that are no candidates.
         bias: (n,) float32.
-        log_pi: (candidates,) float32, with 0 < candidates <= n; inf takes a candidate out. That of the first must be
-            finite.
-        own: (batch,) int32, which of the n rows is the label of each example.
-        dtype: "float32" or "bfloat16", the type that the wide matrix products read.
+        log_pi: (candidates,) float32, with 0 < candidates <= n. inf takes a candidate out. The first must be finite.
+        own: (batch,) int32 position of each row's label among the n rows.
+        dtype: "float32" or "bfloat16", type that the wide matrix products read.
 
     Returns:
         (batch,) float32 losses in nats.
@@ -60,11 +60,11 @@ def candidates_loss(
         loss = tf.nn.softplus(log_rest - own_logit)
 
         def gradient(upstream):
-            # From the candidates' softmax to that over own label and rest.
+            # From the softmax over the candidates to the softmax over the own label and the rest.
             weights = upstream * tf.exp(wide.log_normaliser - own_logit - loss)
             residual = upstream * (tf.sigmoid(own_logit - log_rest) - 1.0)
             d_hidden, d_rows, d_bias = wide.gradients(weights)
-            # The own label's part of the softmax is taken back as it was read, rounding and all.
+            # The part of the own label is subtracted as the product read it, rounding included.
             change = (residual - weights * wide.as_read(own_wide))[:, tf.newaxis]
             bias_change = residual - weights * own_wide
             into, after = own[:, tf.newaxis], tf.shape(rows)[0] - count
@@ -82,17 +82,17 @@ def candidates_loss(
 def full_loss(
     hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels: tf.Tensor, dtype: str = "float32"
 ) -> tf.Tensor:
-    """Cross entropy of each row over all classes, exact.
+    """Return the exact cross entropy of each row over all classes.
 
-    The logits of `CLASSES` classes are held at a time. With more classes than that, log-sum-exp is carried from chunk
-    to chunk, and the gradient computes each chunk's logits a second time.
+    It holds the logits of `CLASSES` classes at a time. With more classes it carries log-sum-exp from chunk to chunk,
+    and the gradient computes the logits of each chunk a second time.
 
     Args:
         hidden: (batch, width) float32.
         table: (classes, width) float32.
         bias: (classes,) float32.
         labels: (batch,) int32, each a valid class.
-        dtype: "float32" or "bfloat16", the type that the wide matrix products read.
+        dtype: "float32" or "bfloat16", type that the wide matrix products read.
 
     Returns:
         (batch,) float32 losses in nats.
@@ -167,11 +167,11 @@ def _over_whole_chunks(classes: int, body: Any, *state: Any) -> Any:
 
 
 class _Wide:
-    """softmax(hidden rows^T + bias), and what it sends back.
+    """Softmax of hidden rows^T + bias, with its gradients.
 
     Attributes:
         probabilities: (batch, rows) float32.
-        log_normaliser: (batch,) float32.
+        log_normaliser: (batch,) float32 log of the sum of the exponentials.
     """
 
     def __init__(self, hidden: tf.Tensor, rows: tf.Tensor, bias: tf.Tensor, dtype: str) -> None:
@@ -182,11 +182,15 @@ class _Wide:
         self.log_normaliser = log_normaliser(logits, self.probabilities)
 
     def as_read(self, probabilities: tf.Tensor) -> tf.Tensor:
-        """Rounded to the type of the matrix products."""
+        """Return probabilities rounded to the type of the matrix products."""
         return tf.cast(tf.cast(probabilities, self._dtype), tf.float32)
 
     def gradients(self, weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """w p rows, p^T (w hidden) and p^T w: the weights w (batch,) scale the narrow matrices, never the wide one."""
+        """Return w p rows, p^T (w hidden) and p^T w, the gradients for the hidden vectors, the rows and the bias.
+
+        Args:
+            weights: (batch,) float32, w. They scale the narrow matrices, never the wide one.
+        """
         read = tf.cast(self.probabilities, self._dtype)
         weighted = tf.cast(weights[:, tf.newaxis] * self._hidden, self._dtype)
         return (

@@ -1,8 +1,8 @@
-"""Adam for models whose weights are mostly tables: exact in one pass, or only on the rows of a step.
+"""Adam for models whose weights are mostly tables: exact in one pass, or on the rows of a step alone.
 
-Keras writes an Adam step as some ten operations, each of which reads and writes tensors of the variable's size, and
-turns sparse gradients dense on the way. Both optimizers here have the slots of `keras.optimizers.Adam`, so that
-checkpoints, learning-rate schedules and each other's weights fit.
+Keras writes an Adam step as about ten operations that each read and write tensors of the variable's size, and turns
+sparse gradients dense on the way. Both optimizers have the slots of `keras.optimizers.Adam`, so checkpoints and
+learning-rate schedules of the one fit the others.
 
 With the gradient g of step t (Kingma and Ba, "Adam", 2015, the form at the end of section 2):
 
@@ -28,15 +28,17 @@ from components.layers.gradients import clip, sum_duplicates_once
 
 @keras.saving.register_keras_serializable("bigvocab")
 class FusedAdam(OpenAdam):
-    """`keras.optimizers.Adam` with the update done in one pass, by `ResourceApplyAdam`.
+    """Exact Adam, as `keras.optimizers.Adam`, that updates a variable in one pass by `ResourceApplyAdam`.
 
-    Gradients that are `tf.IndexedSlices`, as of an embedding, may hold a row several times; such rows are summed, and
-    every row of the table moves, as exact Adam demands. Weight decay is decoupled (Loshchilov and Hutter, "Decoupled
-    Weight Decay Regularization", 2019) and shrinks every row. Clipping sees the gradient as it is applied: summed over
-    replicas and over duplicate rows, where Keras clips each replica's share and each duplicate by itself.
+    It sums rows that a sparse gradient (`tf.IndexedSlices`, as of an embedding) holds several times, and moves every
+    row of the table, as exact Adam demands. Weight decay is decoupled (Loshchilov and Hutter, "Decoupled Weight Decay
+    Regularization", 2019) and shrinks every row. Clipping sees the gradient after the sum over replicas and duplicate
+    rows; Keras clips the share of each replica, and each duplicate, by itself.
+
+    It takes the arguments of `keras.optimizers.Adam`.
 
     Raises:
-        ValueError: with `amsgrad`, which the kernel does not know.
+        ValueError: `amsgrad` is set, which the kernel does not have.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -71,11 +73,13 @@ class FusedAdam(OpenAdam):
 class RowAdam(FusedAdam):
     """Adam that touches only the rows of a table that a step has a gradient for.
 
-    A gradient that is `tf.IndexedSlices` moves its rows, with duplicates summed, and leaves all else of w, m and v as
-    it is: the cost of a step does not depend on the table's size. The bias corrections count all steps, not those of
-    a row. It is what TensorFlow Addons calls `LazyAdam` and PyTorch `SparseAdam`, and differs from exact Adam in that a
-    row without a gradient neither drifts on its momentum nor forgets. Dense gradients get the exact step. Weight decay
-    shrinks the rows that are touched, and only these.
+    A sparse gradient (`tf.IndexedSlices`) moves its rows, with duplicates summed, and leaves the rest of w, m and v
+    alone, so the cost of a step does not depend on the size of the table. The bias corrections count all steps, not
+    the steps of a row. TensorFlow Addons calls it `LazyAdam`, PyTorch `SparseAdam`. Unlike in exact Adam, a row without
+    a gradient neither drifts on its momentum nor forgets it. Dense gradients get the exact step. Weight decay shrinks
+    the touched rows alone.
+
+    It takes the arguments of `keras.optimizers.Adam`, but for `amsgrad`.
     """
 
     decays_in_update = True  # Only the update knows the rows.
@@ -108,5 +112,5 @@ class RowAdam(FusedAdam):
 
 
 def _handle(variable: Any) -> tf.Tensor:
-    """The resource of a Keras variable, a TensorFlow variable, or the local copy of a mirrored one."""
+    """Return the resource of a Keras variable, a TensorFlow variable, or the local copy of a mirrored variable."""
     return (variable.value if isinstance(variable, keras.Variable) else variable).handle

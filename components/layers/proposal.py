@@ -10,24 +10,24 @@ import tensorflow as tf
 
 
 def alias_table(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Splits a distribution over n classes into n columns of weight 1/n that hold two classes each.
+    """Split a distribution over n classes into n columns of weight 1/n that hold two classes each.
 
-    Column i holds class i with the share `keep[i]` and class `other[i]` with the rest, so that one uniform number
-    draws a class: its column, and the side within it.
+    Column i holds class i with the share `keep[i]` and class `other[i]` with the rest. One uniform number then draws a
+    class: its integer part the column, its fraction the class within the column.
 
     Source: Walker, "An Efficient Method for Generating Discrete Random Variables" (1977), built with prefix sums as in
-    Huebschle-Schneider and Sanders, "Parallel Weighted Random Sampling" (2022): the light columns, one after the other,
-    are filled up from the heavy ones.
+    Huebschle-Schneider and Sanders, "Parallel Weighted Random Sampling" (2022): the heavy columns fill up the light
+    ones in turn.
 
     Args:
-        probabilities: (n,), none negative, with the sum 1.
+        probabilities: (n,) floats, none negative, that sum to 1.
 
     Returns:
         (n,) float32 `keep` and (n,) int32 `other`.
     """
     weights = np.asarray(probabilities, np.float64) * len(probabilities)
     keep, other = np.ones_like(weights), np.arange(len(weights))
-    full = min(1.0, weights.max())  # Rounding may leave all of equal weights just below 1.
+    full = min(1.0, weights.max())  # Rounding may put all of several equal weights just below 1.
     light, heavy = np.flatnonzero(weights < full), np.flatnonzero(weights >= full)
     lacking, spare = np.cumsum(1 - weights[light]), np.cumsum(weights[heavy] - 1)
     # A light column takes what it lacks from the first heavy one that has anything left by then.
@@ -42,12 +42,12 @@ def alias_table(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 class Proposal:
-    """S draws with replacement from q, proportional to count ** alpha.
+    """Distribution q, proportional to count ** alpha, from which a step draws S classes with replacement.
 
     Args:
-        counts: (classes,), how often each class was seen. A class that never was counts as seen half a time: it must
-            be possible to draw it.
-        alpha: 0 draws all classes alike, 1 as often as they were seen.
+        counts: (classes,) occurrences of each class. A class without any counts as half an occurrence, so that it can
+            be drawn.
+        alpha: Exponent: 0 draws all classes alike, 1 in proportion to their occurrences.
         draws: S.
 
     Attributes:
@@ -66,7 +66,11 @@ class Proposal:
             self._log_inclusion = tf.constant(np.log(inclusion), tf.float32)
 
     def draw(self, seed: tf.Tensor) -> tf.Tensor:
-        """(S,) int32 classes; the same for the same (2,) seed on every device, and with and without XLA."""
+        """Return (S,) int32 classes, the same for the same seed on every device, with XLA and without.
+
+        Args:
+            seed: (2,) int32.
+        """
         classes = len(self.probabilities)
         # Integers: XLA makes other floats of the same bits. float64 holds the column and the place within it.
         bits = tf.random.stateless_uniform([2, self.draws], seed, None, None, tf.uint32, alg="philox")
@@ -77,5 +81,9 @@ class Proposal:
         return tf.where(within < tf.gather(self._keep, column), column, tf.gather(self._other, column))
 
     def log_inclusion(self, classes: tf.Tensor) -> tf.Tensor:
-        """float32 log(1 - (1 - q)^S) of each class: the log probability that it is among the draws of a step."""
+        """Return log(1 - (1 - q)^S), the log probability that a class is among the draws of a step, as float32.
+
+        Args:
+            classes: Integers of any shape.
+        """
         return tf.gather(self._log_inclusion, classes)

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("bigvocab")
 class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
-    """Up linearly to the peak, then down to zero along half a cosine.
+    """Learning rate that rises linearly to the peak, then falls to zero along half a cosine.
 
         rate(t) = peak (t + 1) / w                            for t < w
         rate(t) = peak / 2 (1 + cos(pi (t - w) / (T - w)))    from there on, 0 for t >= T
@@ -19,13 +19,13 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
     Source: Loshchilov and Hutter, "SGDR" (2017), one cycle; warm-up as in Goyal et al. (2017).
 
     Args:
-        peak: the highest rate.
+        peak: Highest rate.
         steps: T, all steps of the training.
-        warmup: w, steps of the warm-up; fewer than all.
-        first: the optimizer's count of steps at t = 0: above 0 where it goes on from an earlier training.
+        warmup: w, steps of the warm-up, fewer than all.
+        first: Count of steps of the optimizer at t = 0; above 0 if the optimizer continues an earlier training.
 
     Raises:
-        ValueError: not 0 <= warmup < steps.
+        ValueError: `warmup` is negative, or not below `steps`.
     """
 
     def __init__(self, peak: float, steps: int, warmup: int = 0, first: int = 0) -> None:

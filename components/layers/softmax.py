@@ -1,4 +1,4 @@
-"""What the losses and the sweep over all classes have in common."""
+"""Parts of a softmax that the losses and the sweep over all classes share."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ _TINY = 1e-30
 
 
 def log_normaliser(logits: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
-    """log(sum(exp(logits))) of each row, (batch,): from their softmax, whose CPU kernel is far faster than exp and sum.
+    """Return log(sum(exp(logits))) of each row, (batch,) float32.
 
-    Any column tells it, if its probability has not vanished in float32. The largest never does, but to find that takes
-    two passes.
+    It follows from the softmax, whose CPU kernel is far faster than exp and sum. Any column gives it whose probability
+    has not vanished in float32. The largest never vanishes, but to find it takes two passes.
+
+    Args:
+        logits: (batch, n) float32.
+        probabilities: (batch, n) float32, the softmax of the logits.
     """
     return tf.cond(
         tf.reduce_any(probabilities[:, 0] < _TINY),
@@ -27,13 +31,13 @@ def log_normaliser(logits: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
 
 
 def log_add(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
-    """log(exp a + exp b), where a may be -inf."""
+    """Return log(exp a + exp b) of two tensors of one shape; a may be -inf."""
     larger = tf.maximum(a, b)
     return larger + tf.math.log(tf.exp(a - larger) + tf.exp(b - larger))
 
 
 def count_true(mask: tf.Tensor) -> tf.Tensor:
-    """(batch, n) booleans -> (batch,) int32: how many are true."""
+    """Return the count of true values in each row of a (batch, n) mask, (batch,) int32."""
     # Summed as floats, which are vectorised; exact below 2^24 classes.
     return tf.cast(tf.reduce_sum(tf.cast(mask, tf.float32), axis=1), tf.int32)
 
@@ -44,15 +48,15 @@ def in_chunks(
     of: Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, ...]],
     like: tuple[tf.TensorSpec, ...],
 ) -> tuple[tf.Tensor, ...]:
-    """Computes something for all rows, at most `chunk` rows at a time, and joins the results.
+    """Call a function for at most `chunk` rows at a time, and join its results along the rows.
 
     Args:
-        rows: scalar int32, number of rows; may be 0.
-        chunk: rows at a time.
-        of: (start, end) -> tensors whose first dimension is end - start.
-        like: of each of these tensors, the type and the shape without the first dimension.
+        rows: Scalar int32, number of rows; may be 0.
+        chunk: Rows a call.
+        of: Function of start and end that returns tensors whose first dimension is end - start.
+        like: Type and shape, without the first dimension, of each of these tensors.
     """
-    # At least one, so that there is something to join.
+    # At least one call, so that the results are not empty.
     count = tf.maximum(1, (rows + chunk - 1) // chunk)
     arrays = tuple(tf.TensorArray(t.dtype, count, infer_shape=False, element_shape=[None, *t.shape]) for t in like)
 
@@ -60,6 +64,6 @@ def in_chunks(
         results = of(i * chunk, tf.minimum((i + 1) * chunk, rows))
         return i + 1, tuple(array.write(i, result) for array, result in zip(arrays, results, strict=True))
 
-    # One chunk after the other: chunks side by side would hold their logits side by side.
+    # In turn: chunks in parallel would hold their logits at the same time.
     _, arrays = tf.while_loop(lambda i, _: i < count, body, (tf.constant(0), arrays), parallel_iterations=1)
     return tuple(array.concat() for array in arrays)

@@ -1,4 +1,4 @@
-"""The full softmax over many classes in one sweep, a part of the logits at a time."""
+"""Full softmax over many classes in one sweep that holds a part of the logits at a time."""
 
 # TensorFlow's annotations are narrower than what it takes and gives.
 # pyright: reportArgumentType=false, reportCallIssue=false, reportOptionalOperand=false
@@ -11,21 +11,21 @@ import tensorflow as tf
 
 from components.layers.softmax import LOGITS, count_true, in_chunks, log_add, log_normaliser
 
-# The most classes whose logits are held at a time, of as many rows as `LOGITS` allows.
+# Most classes whose logits are held at a time, of as many rows as `LOGITS` allows.
 CLASSES = 32_768
 
-# Relative to a logit and absolute: how far two ways to add up its products may lie apart.
+# Distance, absolute and relative to a logit, of two ways to add up its products.
 _ROUNDING = 1e-6
 
 
 class Sweep(NamedTuple):
-    """What is known of each row after a sweep.
+    """Result of a sweep.
 
     Attributes:
-        nll: (batch,) float32 nats of the label, 0 where it is -1.
-        rank: (batch,) int32 of the label, from 1; classes + 1 where it is -1.
-        ids: (batch, k) int32, the most probable classes, the most probable first.
-        probabilities: (batch, k) float32 of these, over all classes.
+        nll: (batch,) float32 nats, negative log-likelihood of the label; 0 for the label -1.
+        rank: (batch,) int32 rank of the label, from 1; classes + 1 for the label -1.
+        ids: (batch, k) int32 most probable classes, the most probable first.
+        probabilities: (batch, k) float32 probabilities of these, over all classes.
     """
 
     nll: tf.Tensor
@@ -35,24 +35,24 @@ class Sweep(NamedTuple):
 
 
 def sweep(hidden: tf.Tensor, table: Any, bias: Any, labels: tf.Tensor | None = None, k: int = 0) -> Sweep:
-    """Measures labels and finds the most probable classes under softmax(hidden table^T + bias).
+    """Measure labels and find the most probable classes under softmax(hidden table^T + bias).
 
-    Each logit is computed once, and at most `LOGITS` of them are held: of `CLASSES` classes at a time, with the
-    normaliser, the counts for the rank and the best k carried on from one chunk to the next. Rank 1 is the largest
-    logit; of equal logits the smaller id comes first. With more than `CLASSES` classes, logits within rounding (1e-6)
-    of the label's count as equal to it.
+    Each logit is computed once. At most `LOGITS` of them are held, of `CLASSES` classes at a time: the normalizer, the
+    counts for the rank and the best k go on from one chunk to the next. The largest logit has rank 1. Of equal logits
+    the smaller id comes first. With more than `CLASSES` classes, logits within rounding (1e-6) of the label's logit
+    count as equal to it.
 
     Args:
         hidden: (batch, width) float32; batch may be 0.
         table: (classes, width) float32.
         bias: (classes,) float32.
-        labels: (batch,) integers, -1 outside the vocabulary; None if nll and rank are not wanted.
-        k: how many of the most probable classes are wanted.
+        labels: (batch,) integers, -1 outside the vocabulary; None: neither nll nor rank is wanted.
+        k: Number of the most probable classes to find.
 
     Raises:
-        ValueError: k is larger than the number of classes.
+        ValueError: `k` is larger than the number of classes.
     """
-    # Read once: a slice of a variable may copy all of it first.
+    # Read once: each slice of a variable may copy all of it.
     table, bias = tf.convert_to_tensor(table), tf.convert_to_tensor(bias)
     classes = table.shape[0]
     if k > classes:
@@ -84,14 +84,14 @@ def _sweep(hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels: tf.Tens
         own, margin = own[:, tf.newaxis], margin[:, tf.newaxis]
         above, not_below = count_true(logits > own + margin), count_true(logits >= own - margin)
         before = tf.where(label >= end, not_below, above)
-        # Among ties within the label's own chunk the ids decide. They are rare, and the label ties with itself.
+        # Ids decide ties within the label's own chunk. Ties are rare, and the label always ties with itself.
         tied = tf.where((label >= start) & (label < end) & (not_below - above > 1))
         difference = tf.abs(tf.gather_nd(logits, tied) - tf.gather_nd(own, tied)) <= tf.gather_nd(margin, tied)
         smaller = tf.range(start, end) < tf.gather_nd(label, tied)[:, tf.newaxis]
         return tf.tensor_scatter_nd_add(before, tied, count_true(difference & smaller))
 
     def swept(start: Any, end: Any, logits: tf.Tensor, own: tf.Tensor, margin: Any) -> tuple[tf.Tensor, ...]:
-        """Of one chunk: normaliser, classes before the label, the best values and their ids."""
+        """Return normalizer, classes before the label, best values and their ids, of one chunk."""
         before = tf.zeros_like(label) if labels is None else before_label(start, end, logits, own, margin)
         values, ids = tf.math.top_k(logits, tf.minimum(k, end - start))
         return log_normaliser(logits, tf.nn.softmax(logits)), before, values, ids + start
@@ -107,14 +107,14 @@ def _sweep(hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels: tf.Tens
         def body(start, normaliser, before, values, ids):
             end = tf.minimum(start + CLASSES, classes)
             found = swept(start, end, logits_of(start, end), own, margin)
-            # Those found before have smaller ids, and top_k takes the first of equal ones.
+            # Earlier chunks have smaller ids, and top_k takes the first of equal values.
             values, order = tf.math.top_k(tf.concat([values, found[2]], axis=1), k)
             ids = tf.gather(tf.concat([ids, found[3]], axis=1), order, batch_dims=1)
             return end, log_add(normaliser, found[0]), before + found[1], values, ids
 
         lowest = tf.fill([tf.shape(hidden)[0], max(k, 1)], float("-inf"))
         state = (0, lowest[:, 0], tf.zeros_like(label), lowest[:, :k], tf.zeros_like(lowest[:, :k], tf.int32))
-        # One chunk after the other: side by side they would hold their logits side by side.
+        # In turn: chunks in parallel would hold their logits at the same time.
         _, normaliser, before, values, ids = tf.while_loop(
             lambda start, *_: start < classes, body, state, parallel_iterations=1
         )
