@@ -8,13 +8,16 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import keras
 import tensorflow as tf
 
 from components.layers.gradients import gather_rows
 from components.names import name_of, short
+
+if TYPE_CHECKING:  # The layers do without pydantic.
+    from components.layers.encoders.spec import EncoderSpec
 
 
 def uniform(seed: int) -> keras.initializers.Initializer:
@@ -106,6 +109,9 @@ class Encoder(keras.layers.Layer):
         seed: of the weights.
     """
 
+    Spec: ClassVar[type[EncoderSpec] | None] = None
+    """Keys of an encoder of a user's own under `trainer.model`."""
+
     def __init__(
         self,
         *,
@@ -134,9 +140,14 @@ class Encoder(keras.layers.Layer):
         return self._config["hidden"] or self._joined_width
 
     @property
+    def padding(self) -> int:
+        """Id in the places before the first token; the last of all ids."""
+        return self._config["ids"] - 1
+
+    @property
     def shared_variables(self) -> list[keras.Variable]:
-        """The trained weights that all inputs share; not the embedding, where each id has a row of its own."""
-        raise NotImplementedError
+        """Trained weights that all inputs share. The embedding is none of them: each id has its own row."""
+        return []
 
     @property
     def id_tables(self) -> list[keras.Variable]:
