@@ -30,10 +30,8 @@ class Executor(StatisticsExecutor):
     sample is random, and the same each time. The rows outside the sample are not read.
     """
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self._most = 0
-        self._rates: dict[str, float] = {}
+    _most: int
+    _rates: dict[str, float]
 
     def Do(
         self,
