@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import tensorflow as tf
+from keras.src.backend.common import symbolic_scope as scope
 
 _SLOTS = {"momentum": "_momentums", "velocity": "_velocities"}
 
@@ -89,3 +91,28 @@ def own_states(layer: keras.layers.Layer) -> list[keras.Variable]:
     Remove when: every layer tells its own variables apart from those of layers inside it.
     """
     return layer._non_trainable_variables
+
+
+def in_symbolic_scope() -> bool:
+    """Return True while Keras builds a model or a loss on tensors that no layer returned.
+
+    Reason: Keras calls a loss on such tensors, and has no public way to tell that it does.
+    Versions: Keras 3.15.
+    Remove when: Keras tells it in public.
+    """
+    return scope.in_symbolic_scope()
+
+
+def masked(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """Return the values with a mask, which Keras leaves out of the mean of a loss.
+
+    Reason: Keras reads the mask of a loss from an attribute of the tensor that the loss returns.
+    Versions: Keras 3.15.
+    Remove when: A loss can return a mask in public.
+
+    Args:
+        values: (...) losses.
+        mask: (...) booleans, False for a row to leave out.
+    """
+    values._keras_mask = mask
+    return values

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from components.compat.keras import masked
 from components.layers.forward import forward_of
 
 # Keras hands labels to losses as float32, which holds every integer up to here.
@@ -81,8 +82,7 @@ class SampledCrossentropy(keras.losses.Loss):
         before_width = tf.shape(forward.hidden)[:-1]
         losses = tf.reshape(losses, before_width)
         # Keras leaves masked rows out of the mean.
-        losses._keras_mask = tf.reshape(labels >= 0, before_width)
-        return losses
+        return masked(losses, tf.reshape(labels >= 0, before_width))
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name, "reduction": self.reduction}

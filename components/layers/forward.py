@@ -13,17 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import tensorflow as tf
 
+from components.compat.keras import in_symbolic_scope
+
 if TYPE_CHECKING:
     from components.layers.head import SampledSoftmax
-
-try:
-    # Keras builds models on tensors that no layer gave, and has no public way to tell that it does.
-    from keras.src.backend.common.symbolic_scope import in_symbolic_scope
-except ImportError:
-
-    def in_symbolic_scope() -> bool:
-        return True
-
 
 _ATTRIBUTE = "_bigvocab_forward"
 

@@ -1,4 +1,4 @@
-"""What a model answers from its hidden vector: one of many classes, or a number."""
+"""Outputs of a model: one of many classes, or a number, from a hidden vector."""
 
 # TensorFlow's and Keras's annotations are narrower than what they take and give.
 # pyright: reportArgumentType=false, reportReturnType=false, reportCallIssue=false
@@ -14,10 +14,10 @@ from components.layers.head import SampledSoftmax
 
 
 class ClassOutput(keras.layers.Layer):
-    """One of the classes of a head: trained on its sampled softmax, measured with the full one.
+    """Output of one of many classes, trained with a sampled softmax and measured with the full softmax.
 
     Args:
-        head: the layer with a row for each class.
+        head: Layer with a row for each class.
     """
 
     def __init__(self, head: SampledSoftmax, **kwargs: Any) -> None:
@@ -30,18 +30,28 @@ class ClassOutput(keras.layers.Layer):
         self.built = True
 
     def call(self, hidden: tf.Tensor) -> tf.Tensor:
-        """Logits: (batch, width) -> (batch, classes)."""
+        """Return the (batch, classes) float32 logits of (batch, width) hidden vectors."""
         return self.head(hidden)
 
     def row_losses(self, hidden: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Of each row: (batch, width), (batch,) classes -> (batch,) float32 nats, 0 where the class is -1."""
+        """Return the training loss of each row, (batch,) float32 nats; 0 for the class -1.
+
+        Args:
+            hidden: (batch, width) float.
+            targets: (batch,) integer classes.
+            seed: (2,) int32 seed of the draws.
+        """
         return self.head.sampled_loss(hidden, targets, seed)
 
     def row_values(self, hidden: tf.Tensor, targets: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Return what metrics are made of, with the full softmax: (batch, width), (batch,) classes -> (batch,) each.
+        """Return the values of each row that metrics need, by the full softmax.
+
+        Args:
+            hidden: (batch, width) float.
+            targets: (batch,) integer classes, -1 outside the vocabulary.
 
         Returns:
-            `label`, the int32 classes, -1 where unknown; `nll`, in nats; `rank`, 1 for the most probable class.
+            (batch,) each: `label`, the int32 classes; `nll`, in nats; `rank`, 1 for the most probable class.
         """
         targets = tf.cast(targets, tf.int32)
         nll, rank, *_ = self.head.sweep(hidden, targets)
@@ -49,17 +59,17 @@ class ClassOutput(keras.layers.Layer):
 
 
 class NumberOutput(keras.layers.Layer):
-    """One number, learnt by the mean squared error of its standardised value.
+    """Output of one number, trained with the mean squared error of its standardized value.
 
         y = m + s (h w + b),   loss = ((y - target) / s)^2
 
-    m and s, the mean and standard deviation of the target, are weights that are not trained: so that an untrained model
-    answers near the mean, the rate of learning does not depend on the column's units, and the answer is in them. With
-    s = 0, of a constant, the answer is m. Differences and squares are taken in float64: float32 cannot hold the square
-    of 1e21, nor the difference of two large numbers of opposite sign.
+    m and s, the mean and standard deviation of the target, are weights without training. An untrained model so answers
+    near the mean, in the units of the target, and the learning rate does not depend on them. For a constant, s = 0 and
+    the answer is m. Differences and squares are float64: float32 holds neither the square of 1e21 nor the difference of
+    two large numbers of opposite sign.
 
     Args:
-        seed: of the weights.
+        seed: Seed of the weights.
     """
 
     def __init__(self, seed: int = 0, **kwargs: Any) -> None:
@@ -81,30 +91,49 @@ class NumberOutput(keras.layers.Layer):
         self.built = True
 
     def standardise(self, mean: float, deviation: float) -> None:
-        """Set m and s, in the target's units."""
+        """Set m and s.
+
+        Args:
+            mean: m, in the units of the target.
+            deviation: s, in the units of the target.
+        """
         self.mean.assign(mean)
         self.deviation.assign(deviation)
 
     def call(self, hidden: tf.Tensor) -> tf.Tensor:
-        """Return the number in the target's units, a finite float32 if the weights are: (batch, width) -> (batch,)."""
+        """Return (batch,) numbers in the units of the target, finite float32 if the weights are finite.
+
+        Args:
+            hidden: (batch, width) float.
+        """
         numbers = _double(self.mean) + _double(self.deviation) * _double(self._standardised(hidden))
         return tf.cast(tf.clip_by_value(numbers, tf.float32.min, tf.float32.max), tf.float32)
 
     def row_losses(self, hidden: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Of each row: (batch, width), (batch,) numbers -> (batch,) squared errors, 0 where the number is NaN."""
-        del seed  # nothing is drawn
+        """Return the squared error of each row in variances, (batch,) float32; 0 for the target NaN.
+
+        Args:
+            hidden: (batch, width) float.
+            targets: (batch,) float32 numbers.
+            seed: Not used: nothing is drawn.
+        """
+        del seed
         distance = _double(targets) - _double(self.mean)
         wanted = tf.cast(tf.math.divide_no_nan(distance, _double(self.deviation)), tf.float32)
         known = tf.logical_not(tf.math.is_nan(targets))
-        # Not only the loss: a NaN that a `where` leaves out would still stand in the gradient.
+        # Also here, not in the loss alone: a NaN that `where` leaves out of the loss stays in the gradient.
         error = self._standardised(hidden) - tf.where(known, wanted, 0.0)
         return tf.where(known, tf.square(error), 0.0)
 
     def row_values(self, hidden: tf.Tensor, targets: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Return what metrics are made of, in the target's units: (batch, width), (batch,) numbers -> (batch,) float32.
+        """Return the values of each row that metrics need, in the units of the target.
+
+        Args:
+            hidden: (batch, width) float.
+            targets: (batch,) float32 numbers, NaN where missing.
 
         Returns:
-            `answer`; `number`, NaN where missing; and the scalar `mean` of the train split.
+            (batch,) float32 `answer` and `number`, and the scalar `mean` of the train split.
         """
         return {"answer": self(hidden), "number": targets, "mean": self.mean.value}
 

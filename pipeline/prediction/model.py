@@ -32,7 +32,7 @@ class PushedModel:
         top_k: Most labels that it answers a row; None if the label is a number.
 
     Raises:
-        PredictError: The folder holds no model of BigVocab, or its source is of a kind that is not installed.
+        PredictError: The folder holds no model of BigVocab, or a source of the user's own is not installed.
     """
 
     def __init__(self, folder: Path) -> None:

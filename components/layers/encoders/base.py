@@ -1,4 +1,4 @@
-"""What the encoders have in common: features that join the inputs, a hidden layer after them, and how they draw."""
+"""Base of the encoders: features that join the inputs, a hidden layer after them, and draws without a state."""
 
 # TensorFlow's and Keras's annotations are narrower than what they take and give.
 # pyright: reportArgumentType=false, reportOptionalMemberAccess=false
@@ -21,18 +21,18 @@ if TYPE_CHECKING:  # The layers do without pydantic.
 
 
 def uniform(seed: int) -> keras.initializers.Initializer:
-    """Of embeddings."""
+    """Return the initializer of embeddings."""
     return keras.initializers.RandomUniform(-0.05, 0.05, seed=seed)
 
 
 def glorot(seed: int) -> keras.initializers.Initializer:
-    """Of matrices."""
+    """Return the initializer of matrices."""
     return keras.initializers.GlorotUniform(seed=seed)
 
 
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Inside, Keras layers that were given no seed get theirs from this one: Keras draws them from `random`."""
+    """Give Keras layers without a seed one that follows from this seed: Keras draws them from `random`."""
     state = random.getstate()
     random.seed(seed)
     try:
@@ -42,13 +42,13 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def dropped(values: tf.Tensor, rate: float, seed: tf.Tensor | None, number: int) -> tf.Tensor:
-    """Dropout that keeps no state.
+    """Apply dropout that keeps no state.
 
     Args:
-        values: what is dropped, any shape.
-        rate: share of them.
-        seed: (2,) int32; none where nothing is to be dropped.
-        number: of this draw, each under one seed having its own.
+        values: Tensor of any shape.
+        rate: Share of the values to drop.
+        seed: (2,) int32; None: nothing is dropped.
+        number: Number of the draw, different for each draw under one seed.
     """
     if seed is None or rate == 0.0:
         return values
@@ -56,20 +56,25 @@ def dropped(values: tf.Tensor, rate: float, seed: tf.Tensor | None, number: int)
 
 
 def lookup(layer: keras.layers.Embedding, ids: tf.Tensor) -> tf.Tensor:
-    """What the layer gives for ids; called, it would read its whole table first."""
+    """Return the rows of an embedding for ids, without reading its whole table as a call of the layer does.
+
+    Args:
+        layer: Built embedding.
+        ids: Integers of any shape.
+    """
     return gather_rows(layer.embeddings, ids)
 
 
 def stateless(layer: keras.layers.Layer, inputs: Any, seed: tf.Tensor | None) -> Any:
-    """Calls a layer of Keras's own whose random draws, as of a dropout, follow from `seed` alone.
+    """Call a layer of Keras whose random draws, as of a dropout, follow from `seed` alone.
 
     Keras keeps the state of its generators in variables, which a replica cannot change; here each generator is given a
     state for this one call.
 
     Args:
-        layer: built.
-        inputs: what it takes.
-        seed: (2,) int32, in training.
+        layer: Built layer.
+        inputs: Its inputs.
+        seed: (2,) int32 in training; None otherwise.
     """
     if seed is None:
         return layer(inputs, training=False)
@@ -81,7 +86,7 @@ def stateless(layer: keras.layers.Layer, inputs: Any, seed: tf.Tensor | None) ->
 
 
 class Encoder(keras.layers.Layer):
-    """From K input ids and the features of the row to one vector.
+    """Layer from K input ids and the features of a row to one vector.
 
     A subclass makes a vector of the ids. The features join it, and unless `hidden` is 0 a layer follows:
 
@@ -91,22 +96,24 @@ class Encoder(keras.layers.Layer):
     The gate is Dauphin et al., "Language Modeling with Gated Convolutional Networks" (2017); norm is layer
     normalisation (Ba et al., 2016).
 
-    It is called as `encoder(inputs, dropout_seed=None)` with `input_ids` (batch, K) and the features (batch,) each, and
-    gives (batch, width) float32. `dropout_seed`, (2,) int32, is given in training: Keras's own dropout keeps a state,
-    which cannot be updated on several replicas at once. All variables are made in `build`. `embedding` is the layer
-    that holds the ids' table, `categories` those of the category features' by name.
+    Call it as `encoder(inputs, dropout_seed=None)` with `input_ids`, (batch, K), and the features, (batch,) each. It
+    returns (batch, width) float32. In training `dropout_seed` is a (2,) int32 seed. `build` makes all variables.
 
     Args:
-        ids: number of input ids, the padding id, their last, among them.
-        embedding: width of the ids' table.
-        numbers: names of the number features.
-        categories: names of the category features, each with its number of ids.
-        feature_embedding: width of each category's embedding.
-        hidden: width of h; 0: the vector is x.
-        activation: the name of a Keras activation, or "glu" for the gate.
-        normalize: whether there is a norm.
-        dropout: share of the hidden values dropped in training.
-        seed: of the weights.
+        ids: Number of input ids, with the padding id, which is the last.
+        embedding: Width of the table of the ids.
+        numbers: Names of the number features.
+        categories: Names of the category features, each with its number of ids.
+        feature_embedding: Width of the embedding of each category feature.
+        hidden: Width of h; 0: the vector is x.
+        activation: Name of a Keras activation, or "glu" for the gate.
+        normalize: Apply the norm.
+        dropout: Share of the hidden values to drop in training.
+        seed: Seed of the weights.
+
+    Attributes:
+        embedding: Layer with the table of the ids.
+        categories: Layers with the tables of the category features, by name.
     """
 
     Spec: ClassVar[type[EncoderSpec] | None] = None
@@ -136,7 +143,7 @@ class Encoder(keras.layers.Layer):
 
     @property
     def width(self) -> int:
-        """Of the vectors, once built: what `join` gives, where a subclass does not say otherwise."""
+        """Width of the vectors, known after `build`."""
         return self._config["hidden"] or self._joined_width
 
     @property
@@ -146,41 +153,45 @@ class Encoder(keras.layers.Layer):
 
     @property
     def shared_variables(self) -> list[keras.Variable]:
-        """Trained weights that all inputs share. The embedding is none of them: each id has its own row."""
+        """Trained weights that all inputs share, without the embedding, in which each id has its own row."""
         return []
 
     @property
     def id_tables(self) -> list[keras.Variable]:
-        """The trained weights with a row for each id."""
+        """Trained weights with a row for each id."""
         return [self.embedding.embeddings]
 
     @property
     def lookup_weights(self) -> list[keras.Variable]:
-        """The weights that `name_ids` and `adapt` set, and training leaves alone."""
+        """Weights that `name_ids` and `adapt` set and training leaves alone."""
         return []
 
     @property
     def own_tables(self) -> dict[str, keras.Variable]:
-        """The trained weights with a row for each entry of a vocabulary of the encoder's own, by its name."""
+        """Trained weights with a row for each entry of a vocabulary of the encoder's own, by its name."""
         return {}
 
     @property
     def own_vocabularies(self) -> dict[str, list[str]]:
-        """The entries of these, by row."""
+        """Entries of these vocabularies, by row."""
         return {}
 
     def name_ids(self, tokens: Sequence[str]) -> None:
-        """Tells which tokens the first ids stand for; out-of-vocabulary buckets and padding come after them."""
-
-    def adapt(self, windows: Callable[[int], Iterable[tf.Tensor]]) -> None:
-        """Has the encoder look at what it is going to be trained on, once, after `name_ids`.
+        """Take the tokens of the first ids; the ids of out-of-vocabulary buckets and of padding follow them.
 
         Args:
-            windows: gives the last so many ids of each window of the train split, (any, that many) at a time.
+            tokens: Tokens in the order of their ids.
+        """
+
+    def adapt(self, windows: Callable[[int], Iterable[tf.Tensor]]) -> None:
+        """Let the encoder read the train split once, after `name_ids`.
+
+        Args:
+            windows: Function of a length n that yields (any, n) batches of the last n ids of each window.
         """
 
     def add_layers(self) -> None:
-        """Makes the layers of ids, features and hidden layer, without their variables."""
+        """Make the layers of ids, features and hidden layer, without their variables."""
         config, seed = self._config, self._config["seed"]
         self.embedding = keras.layers.Embedding(config["ids"], config["embedding"], uniform(seed + 1), name="embedding")
         self.categories = {
@@ -203,10 +214,10 @@ class Encoder(keras.layers.Layer):
                 self.norm = keras.layers.LayerNormalization(epsilon=1e-3, name="norm")
 
     def build_join(self, width: int) -> None:
-        """Makes the variables of features and hidden layer.
+        """Make the variables of features and hidden layer.
 
         Args:
-            width: of the ids' vector.
+            width: Width of the vector of the ids.
         """
         for layer in self.categories.values():
             layer.build((None,))
@@ -224,13 +235,13 @@ class Encoder(keras.layers.Layer):
         dropout_seed: tf.Tensor | None,
         added: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """(batch, width), of the ids' vectors and the features; `dropped` is called with number 1.
+        """Return (batch, width) float32 from the vectors of the ids and the features; it calls `dropped` as number 1.
 
         Args:
-            values: (batch, any) the ids' vectors.
-            inputs: with the features.
-            dropout_seed: (2,) int32, in training.
-            added: (batch, width) to the hidden layer, before its norm.
+            values: (batch, n) vectors of the ids.
+            inputs: Batch with the features.
+            dropout_seed: (2,) int32 in training; None otherwise.
+            added: (batch, width) vectors to add to the hidden layer before its norm.
         """
         dropout = self._config["dropout"]
         parts = [values]

@@ -1,4 +1,4 @@
-"""What the last few ids say as a whole, remembered for those that are frequent."""
+"""Vectors of the most frequent n-grams of the last ids."""
 
 # TensorFlow's and Keras's annotations are narrower than what they take and give.
 # pyright: reportArgumentType=false
@@ -18,38 +18,41 @@ from components.layers.gradients import gather_rows
 
 # 2^64 / golden ratio, odd: Knuth, "The Art of Computer Programming", 6.4 (multiplicative hashing). As signed 64 bits.
 _MIX = 0x9E3779B97F4A7C15 - (1 << 64)
-# Something large for ids to begin from, so that n-grams of small numbers do not have the keys of others.
+# A large start, so that n-grams of small numbers do not get the keys of others.
 _START = 0x2545F4914F6CDD1D
-# Behind every key there is.
+# Larger than every key.
 _NONE = (1 << 63) - 1
-# Keys counted at a time, and different ones kept on: some 100 bytes each while they are joined.
+# Keys counted at a time, and different keys kept: about 100 bytes each while they are joined.
 COUNTED = 1 << 24
 
 
 @keras.saving.register_keras_serializable("bigvocab")
 class FrequentNgrams(keras.layers.Layer):
-    """The sum of one vector for the last two ids, one for the last three, and so on.
+    """Layer that sums one vector for the last two ids, one for the last three, and so on.
 
         y = rate * sum_{n=2..longest} T[row(id_{K-n+1} ... id_K)]
 
-    A network that joins embeddings has to learn what a frequent pair of words means out of its parts; a table
-    remembers it. Beside a neural model the idea is Mikolov et al., "Strategies for Training Large Scale Neural Network
-    Language Models" (2011), there by hashing. Here the most frequent n-grams of the training data have a row each, and
-    all others share the last one: what was met once is remembered too well, and is trusted too much when it is met
-    again in a later epoch. Count-based models leave it out for the same reason (Katz, "Estimation of Probabilities from
-    Sparse Data", 1987). Against that, too, whole n-grams are dropped in training, and `rate` lets a row need several
-    steps to say much: Adam moves an entry by about the learning rate whatever its gradient.
+    A network that joins embeddings must compose the meaning of a frequent pair of words from its parts; a table
+    remembers it. Mikolov et al., "Strategies for Training Large Scale Neural Network Language Models" (2011), put such
+    a table, by hashing, beside a neural model. Here each of the most frequent n-grams of the training data has a row,
+    and all others share the last row: a model overfits to an n-gram that it meets once an epoch. Count-based models
+    omit such n-grams for the same reason (Katz, "Estimation of Probabilities from Sparse Data", 1987). Two more
+    measures limit overfitting: training drops whole n-grams, and a `rate` below 1 makes a row need several steps to
+    grow, because Adam moves an entry by about the learning rate whatever its gradient.
 
-    An n-gram is told by a key of 64 bits, made of its ids' fingerprints. Given the tokens (`name_ids`), these are the
-    tokens' own, so that an n-gram keeps its key when a later vocabulary numbers the tokens otherwise.
+    A key of 64 bits, made of the fingerprints of its ids, identifies an n-gram. After `name_ids` these are fingerprints
+    of the tokens, so an n-gram keeps its key if a later vocabulary numbers the tokens in another order.
 
     Args:
-        ids: number of ids.
-        longest: ids in the longest n-gram, 2 or more.
-        frequent: how many n-grams have a row of their own, of all lengths together. T has one row more.
-        width: of T.
-        dropout: share of the n-grams that are dropped in training.
-        rate: of learning, relative to the other weights'.
+        ids: Number of ids.
+        longest: Ids in the longest n-gram, 2 or more.
+        frequent: Number of n-grams with a row of their own, of all lengths together. T has one row more.
+        width: Width of T.
+        dropout: Share of the n-grams to drop in training.
+        rate: Learning rate relative to the other weights.
+
+    Raises:
+        ValueError: `longest` is below 2.
     """
 
     def __init__(
@@ -60,7 +63,7 @@ class FrequentNgrams(keras.layers.Layer):
             raise ValueError(f"longest is {longest}: an n-gram has 2 ids or more")
         self.ids, self.longest, self.frequent, self.width = ids, longest, frequent, width
         self.dropout, self.rate = dropout, rate
-        # Zero: an n-gram says nothing until something was learnt of it.
+        # Zero: an n-gram has no effect before it is trained.
         self.table = keras.layers.Embedding(frequent + 1, width, "zeros", name="table")
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -77,13 +80,17 @@ class FrequentNgrams(keras.layers.Layer):
 
     @property
     def lookup_weights(self) -> list[keras.Variable]:
-        """The weights that `name_ids` and `count` set, and training leaves alone."""
+        """Weights that `name_ids` and `count` set and training leaves alone."""
         return [self.fingerprints, self.keys, self.places]
 
     def name_ids(self, tokens: Sequence[str]) -> None:
-        """Takes the fingerprints of the first ids' tokens; out-of-vocabulary buckets are told by their place."""
+        """Take the fingerprints of the tokens of the first ids; out-of-vocabulary buckets get theirs by position.
+
+        Args:
+            tokens: Tokens in the order of their ids.
+        """
         mark = "\0"
-        while any(token.startswith(mark) for token in tokens):  # A token may be anything.
+        while any(token.startswith(mark) for token in tokens):  # A token may begin like the names below.
             mark += "\0"
         others = [*(f"{mark}{place}" for place in range(self.ids - len(tokens) - 1)), f"{mark}padding"]
         names = tf.constant([*tokens, *others], tf.string)
@@ -91,10 +98,10 @@ class FrequentNgrams(keras.layers.Layer):
         self.fingerprints.assign(tf.strings.to_hash_bucket_fast(names, _NONE))
 
     def count(self, windows: Iterable[tf.Tensor]) -> None:
-        """Gives a row to each of the most frequent n-grams, the first to the most frequent.
+        """Give a row to each of the most frequent n-grams, the first row to the most frequent. Call `name_ids` before.
 
         Args:
-            windows: (any, K) ids, K at least `longest`. `name_ids` comes before.
+            windows: (any, K) batches of ids, K at least `longest`.
         """
         keys_of = tf.function(self.keys_of, reduce_retracing=True)
         keys, _ = most_frequent((keys_of(ids).numpy().ravel() for ids in windows), self.frequent)
@@ -105,17 +112,17 @@ class FrequentNgrams(keras.layers.Layer):
         self.places.assign(places)
 
     def counted(self) -> list[str]:
-        """The keys that have a row, by row: a vocabulary that another model's rows can be told by."""
+        """Return the keys with a row, by row: the vocabulary that aligns the rows of another model."""
         keys, places = (np.asarray(keras.ops.convert_to_numpy(v)) for v in (self.keys, self.places))
         known = keys != _NONE
         return keys[known][np.argsort(places[known])].astype(str).tolist()
 
     def call(self, ids: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
-        """(batch, K) int32 ids, K at least `longest` -> (batch, width).
+        """Return the (batch, width) vectors of ids.
 
         Args:
-            ids: the latest last; padding is an id like others.
-            dropout_seed: (2,) int32, in training.
+            ids: (batch, K) int32, K at least `longest`, the latest last; padding is an id like others.
+            dropout_seed: (2,) int32 in training; None otherwise.
         """
         vectors = lookup(self.table, self.rows(ids))
         if dropout_seed is not None and self.dropout:
@@ -125,7 +132,11 @@ class FrequentNgrams(keras.layers.Layer):
         return self.rate * tf.reduce_sum(vectors, axis=1)
 
     def rows(self, ids: tf.Tensor) -> tf.Tensor:
-        """(batch, K) ids -> (batch, longest - 1) int64: the row of the last two ids, of the last three, and so on."""
+        """Return the rows of the last two ids, the last three, and so on, (batch, longest - 1) int64.
+
+        Args:
+            ids: (batch, K) integers, K at least `longest`.
+        """
         keys = self.keys_of(ids)
         flat = tf.reshape(keys, [-1])
         at = tf.minimum(tf.searchsorted(self.keys.value, flat), self.frequent - 1)
@@ -133,7 +144,11 @@ class FrequentNgrams(keras.layers.Layer):
         return tf.reshape(tf.where(known, gather_rows(self.places, at), self.frequent), tf.shape(keys))
 
     def keys_of(self, ids: tf.Tensor) -> tf.Tensor:
-        """(batch, K) ids -> (batch, longest - 1) int64, of the last two ids, of the last three, and so on."""
+        """Return the keys of the last two ids, the last three, and so on, (batch, longest - 1) int64.
+
+        Args:
+            ids: (batch, K) integers, K at least `longest`.
+        """
         ids = gather_rows(self.fingerprints, tf.cast(ids, tf.int32))
         key = ids[:, -1] + _START
         found = []
@@ -158,14 +173,14 @@ class FrequentNgrams(keras.layers.Layer):
 
 
 def most_frequent(parts: Iterable[NDArray[np.int64]], size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The keys that come most often, the most frequent first, and how often; of equal ones the smaller key first.
+    """Return the most frequent keys, the most frequent first and of equal ones the smaller first, and their counts.
 
-    Where there are more than `COUNTED` different keys, all but the most frequent `COUNTED` / 2 are forgotten, as in
-    Manku and Motwani, "Approximate Frequency Counts over Data Streams" (2002).
+    Above `COUNTED` different keys it forgets all but the most frequent `COUNTED` / 2, as in Manku and Motwani,
+    "Approximate Frequency Counts over Data Streams" (2002).
 
     Args:
-        parts: (any,) keys.
-        size: how many are wanted.
+        parts: (any,) int64 keys each.
+        size: Number of keys to return, at most.
     """
     keys, counts = np.zeros(0, np.int64), np.zeros(0, np.int64)
     waiting: list[NDArray[np.int64]] = []

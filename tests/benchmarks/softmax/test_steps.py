@@ -55,7 +55,7 @@ def test_plain_keras_models_train_in_fit(variant: type[keras_steps.Naive]) -> No
 
     before = loss()
     gains = work._model.layers[0].gains.numpy()
-    assert work.turn(60).steps == 60
+    assert work.turn(120).steps == 120
     assert loss() < before - 0.3
     assert np.abs(work._model.layers[0].gains.numpy() - gains).min() > 0
 

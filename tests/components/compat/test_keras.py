@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.compat.keras import OpenAdam, flattened, moments, own_states
+from components.compat.keras import OpenAdam, flattened, in_symbolic_scope, masked, moments, own_states
 
 HOOKS = {
     "_all_reduce_sum_gradients": ["self", "grads_and_vars"],
@@ -100,3 +100,22 @@ def test_keras_does_not_tell_a_layers_own_states_apart() -> None:
     assert {variable.name for variable in around.non_trainable_variables} > {"kernel", "seed_generator_state"}
     assert own_states(around) == []
     assert [variable.name for variable in own_states(state)] == ["moving_mean", "moving_variance"]
+
+
+def test_keras_builds_on_tensors_that_no_layer_returned() -> None:
+    seen: list[bool] = []
+
+    def note(x):
+        seen.append(in_symbolic_scope())
+        return x
+
+    keras.Model(inputs := keras.Input((2,)), keras.layers.Lambda(note)(inputs))(np.ones((1, 2)))
+    assert seen == [True, False]
+
+
+def test_keras_leaves_masked_rows_out_of_the_mean_of_a_loss() -> None:
+    class Masking(keras.losses.Loss):
+        def call(self, y_true, y_pred):
+            return masked(y_pred, y_true > 0)
+
+    assert float(Masking()(tf.constant([1.0, 0.0, 1.0]), tf.constant([2.0, 50.0, 4.0]))) == 3.0

@@ -92,3 +92,22 @@ def test_bfloat16_keeps_what_is_left_of_a_sure_label():
     rest = 1 / (1 + np.exp(6.0))
     np.testing.assert_allclose(loss, [-np.log1p(-rest)], rtol=0.02)
     np.testing.assert_allclose(tape.gradient(loss, hidden), [[-rest]], rtol=0.02)
+
+
+@pytest.mark.parametrize("classes", [32, 37])
+def test_the_full_loss_is_the_same_under_xla_also_where_the_last_chunk_is_shorter(monkeypatch, classes):
+    monkeypatch.setattr(losses, "CLASSES", 16)
+    rng = np.random.default_rng(2)
+    hidden, table, bias = (
+        tf.constant(rng.normal(size=shape), tf.float32) for shape in ((6, 4), (classes, 4), (classes,))
+    )
+    labels = tf.constant([0, 15, 16, 31, classes - 1, 3])
+
+    def step():
+        with tf.GradientTape() as tape:
+            tape.watch([hidden, table, bias])
+            loss = full_loss(hidden, table, bias, labels)
+        return loss, *tape.gradient(loss, [hidden, table, bias])
+
+    for plain_one, compiled in zip(tf.function(step)(), tf.function(step, jit_compile=True)(), strict=True):
+        np.testing.assert_allclose(plain_one, compiled, rtol=1e-4, atol=1e-6)
