@@ -81,8 +81,8 @@ def _output(outputs: Outputs, name: str, *shape: int) -> np.ndarray:
 
 
 def _check_labels(outputs: Outputs, rows: int, k: int | None) -> None:
-    k = k or max(1, *np.shape(outputs.get("labels", ()))[1:])
-    probabilities, labels = (_output(outputs, name, rows, k) for name in ("probabilities", "labels"))
+    places = k or max([1, *outputs.get("labels", np.zeros(0)).shape[1:]])
+    probabilities, labels = (_output(outputs, name, rows, places) for name in ("probabilities", "labels"))
     if (probabilities < 0).any() or (probabilities.sum(axis=1) > 1 + _SUM_TOLERANCE).any():
         raise BrokenExport("output 'probabilities' is no distribution: below 0, or a row sums to more than 1")
     if (np.diff(probabilities, axis=1) > 0).any():

@@ -7,11 +7,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.documents import written
 from tests.pipeline.conftest import Bigvocab
 from tests.pipeline.data_sets import sessions_configuration, speeches
-from tests.pipeline.whole_runs import check, run
+from tests.pipeline.whole_runs import answers, cached, check, run, summary
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,6 +51,31 @@ def test_a_source(bigvocab: Bigvocab, tmp_path: Path) -> None:
     ran = bigvocab(*pod, folder=tmp_path)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert list((tmp_path / "pods").glob("artifacts/ExampleGen/examples/*/counts.json"))
+
+
+def test_an_encoder(bigvocab: Bigvocab, tmp_path: Path) -> None:
+    file = sessions_configuration(tmp_path)
+    written(tmp_path, "my_package/encoders.py", "mean.yaml")
+    tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+    own = yaml.safe_load((tmp_path / "mean.yaml").read_text(encoding="utf-8"))
+    tree["trainer"] |= own["trainer"]
+    file.write_text(yaml.safe_dump(tree), encoding="utf-8")
+    check(file, run(bigvocab, file))
+    asked = answers(bigvocab, file, [{"items": ["the", "united"], "shop": "shop 202"}])
+    assert len(asked[0]) == 10
+    assert cached(file) is False
+    check(file, run(bigvocab, file))
+    assert cached(file)
+
+    module = tmp_path / "my_package" / "encoders.py"
+    module.write_text(module.read_text(encoding="utf-8") + "# changed\n", encoding="utf-8")
+    check(file, run(bigvocab, file))
+    trained = {node["name"]: node["cached"] for node in summary(file)["nodes"]}
+    assert (trained["Transform"], trained["Trainer"]) == (True, False)
+
+    wrong = run(bigvocab, file, "--set", "trainer.model.scael=1")
+    assert wrong.returncode == 2
+    assert "unknown key trainer.model.scael; did you mean 'scale'?" in wrong.stderr
 
 
 def test_a_node(bigvocab: Bigvocab, tmp_path: Path) -> None:

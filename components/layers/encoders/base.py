@@ -8,13 +8,16 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import keras
 import tensorflow as tf
 
 from components.layers.gradients import gather_rows
 from components.names import name_of, short
+
+if TYPE_CHECKING:  # The layers do without pydantic.
+    from components.layers.encoders.spec import EncoderSpec
 
 
 def uniform(seed: int) -> keras.initializers.Initializer:
@@ -113,6 +116,9 @@ class Encoder(keras.layers.Layer):
         categories: Layers with the tables of the category features, by name.
     """
 
+    Spec: ClassVar[type[EncoderSpec] | None] = None
+    """Keys of an encoder of a user's own under `trainer.model`."""
+
     def __init__(
         self,
         *,
@@ -141,9 +147,14 @@ class Encoder(keras.layers.Layer):
         return self._config["hidden"] or self._joined_width
 
     @property
+    def padding(self) -> int:
+        """Id in the places before the first token; the last of all ids."""
+        return self._config["ids"] - 1
+
+    @property
     def shared_variables(self) -> list[keras.Variable]:
         """Trained weights that all inputs share, without the embedding, in which each id has its own row."""
-        raise NotImplementedError
+        return []
 
     @property
     def id_tables(self) -> list[keras.Variable]:

@@ -1,19 +1,31 @@
-"""The encoders that can be chosen, each with the fields it has."""
+"""Encoders that a configuration can choose, each with its keys, and the path of its layer.
+
+The layers lie in files of their own: importing Keras takes seconds, and reading a configuration must not.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import Field, field_validator
 
+from components.extensions import Kinds, is_path, resolve_class, source_modules
 from components.spec import Spec
 
 Activation = Literal["glu", "relu", "gelu", "silu", "tanh"]
 
 
 class EncoderSpec(Spec):
-    """What all encoders have."""
+    """Keys of every kind of encoder.
 
+    The key `context` goes to the data; all others are arguments of the layer. An encoder of a user's own derives its
+    specification from this class, and its layer from `components.layers.encoders.base.Encoder`.
+    """
+
+    layer: ClassVar[str] = ""
+    """Path of the layer, as `package.module:Name`; empty for an encoder of a user's own, whose kind is the path."""
+
+    kind: str
     context: int = Field(default=10, ge=1)
     """K: how many input ids stand before the label, the latest last."""
     embedding: int = Field(default=50, ge=1)
@@ -23,20 +35,24 @@ class EncoderSpec(Spec):
     activation: Activation = "glu"
     """Of the hidden layer; `glu` multiplies it with a sigmoid gate that has weights of its own."""
     normalize: bool = True
-    """Layer normalisation of the hidden layer."""
+    """Layer normalization of the hidden layer."""
     dropout: float = Field(default=0.2, ge=0, lt=1)
     """Share of the hidden layer that is dropped in training."""
+    hidden: int = Field(default=128, ge=0)
+    """Width of the hidden layer, and of a row of the output table. 0: none, the vector of the inputs is the vector."""
 
     @property
     def source_modules(self) -> tuple[str, ...]:
         """The user's own modules that the encoder is made by."""
-        return ()
+        return source_modules(self.kind)
 
 
 class SharedProjectionSpec(EncoderSpec):
     """Every position through one matrix, the latest kept in order, all of them pooled: the default."""
 
-    kind: Literal["shared_projection"] = "shared_projection"
+    layer = "components.layers.encoders.shared_projection:SharedProjection"
+
+    kind: Literal["shared_projection"] = "shared_projection"  # pyright: ignore[reportIncompatibleVariableOverride]
     context: int = Field(default=64, ge=1)
     """K: how many input ids stand before the label, the latest last."""
     ordered: int = Field(default=10, ge=1)
@@ -62,7 +78,9 @@ class SharedProjectionSpec(EncoderSpec):
 class TenInputsSpec(EncoderSpec):
     """A functional Keras model with `context` named inputs, `input_1` the latest, through one dense layer."""
 
-    kind: Literal["ten_inputs"]
+    layer = "components.layers.encoders.ten_inputs:TenInputs"
+
+    kind: Literal["ten_inputs"]  # pyright: ignore[reportIncompatibleVariableOverride]
     shared: int = Field(default=64, ge=1)
     """Units of the dense layer that every input is sent through."""
     shared_activation: Literal["linear", "relu", "gelu", "silu", "tanh"] = "relu"
@@ -74,7 +92,9 @@ class TenInputsSpec(EncoderSpec):
 class SharedSubmodelSpec(EncoderSpec):
     """A model of your own, made once and applied to every input."""
 
-    kind: Literal["shared_submodel"]
+    layer = "components.layers.encoders.shared_submodel:SharedSubmodel"
+
+    kind: Literal["shared_submodel"]  # pyright: ignore[reportIncompatibleVariableOverride]
     submodel: str | list[dict[str, dict[str, Any]]] = [
         {"Dense": {"units": 64, "activation": "relu"}},
         {"LayerNormalization": {}},
@@ -96,13 +116,15 @@ class SharedSubmodelSpec(EncoderSpec):
 
     @property
     def source_modules(self) -> tuple[str, ...]:
-        return (self.submodel.partition(":")[0],) if isinstance(self.submodel, str) else ()
+        return source_modules(self.submodel) if isinstance(self.submodel, str) else ()
 
 
 class RecurrentSpec(EncoderSpec):
     """Every position through one dense layer, then a recurrent cell over the sequence."""
 
-    kind: Literal["recurrent"]
+    layer = "components.layers.encoders.recurrent:Recurrent"
+
+    kind: Literal["recurrent"]  # pyright: ignore[reportIncompatibleVariableOverride]
     context: int = Field(default=80, ge=1)
     """K: how many input ids stand before the label, the latest last."""
     embedding: int = Field(default=100, ge=1)
@@ -116,13 +138,24 @@ class RecurrentSpec(EncoderSpec):
     """Width of a hidden layer after the recurrence. 0: none, the last state and the features are the vector."""
 
 
-def _with_kind(value: Any) -> Any:
-    return {"kind": "shared_projection", **value} if isinstance(value, dict) else value
+def layer_of(spec: EncoderSpec) -> str:
+    """Return the path of the layer of an encoder."""
+    return spec.kind if is_path(spec.kind) else spec.layer
 
 
-# `kind` has a default in one class alone: so a JSON schema, too, takes a model without a kind for that one.
-ModelSpec = Annotated[
-    SharedProjectionSpec | TenInputsSpec | SharedSubmodelSpec | RecurrentSpec,
-    Field(discriminator="kind"),
-    BeforeValidator(_with_kind),
-]
+def _spec_at(path: str) -> type[EncoderSpec]:
+    """Return the specification of an encoder of a user's own."""
+    from components.layers.encoders.base import Encoder
+
+    spec = resolve_class(path, Encoder).Spec
+    if spec is None or not issubclass(spec, EncoderSpec):
+        raise ValueError(f"{path.partition(':')[2]}.Spec is not derived from {EncoderSpec.__module__}.EncoderSpec")
+    return spec
+
+
+_OWN: dict[str, type[EncoderSpec]] = {
+    get_args(spec.model_fields["kind"].annotation)[0]: spec
+    for spec in (SharedProjectionSpec, TenInputsSpec, SharedSubmodelSpec, RecurrentSpec)
+}
+ModelSpec = Annotated[EncoderSpec, Kinds(EncoderSpec, _OWN, _spec_at, default="shared_projection")]
+"""The encoder of a configuration: a kind of BigVocab's, or a user's own by its path."""

@@ -188,13 +188,18 @@ def periodic_update(
         schedule: of the learning rate over the steps.
 
     Raises:
-        ValueError: the shared weights would never train.
+        ValueError: the shared weights would never train, or the encoder has none.
     """
     optimizer = make(schedule)
-    embedding = model.encoder.embedding.trainable_variables if spec.embedding else []
+    shared = [*model.encoder.shared_variables, *(model.encoder.embedding.trainable_variables if spec.embedding else [])]
+    if not shared:
+        raise ValueError(
+            f"trainer.update: the encoder {type(model.encoder).__name__} has no weights that all inputs share: let it "
+            "name them in `shared_variables`, or set trainer.update.embedding"
+        )
     return PeriodicUpdate(
         model,
-        [*model.encoder.shared_variables, *embedding],
+        shared,
         optimizer,
         make(lambda: schedule(optimizer.iterations)),
         Period.of(spec, plan),

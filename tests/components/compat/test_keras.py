@@ -118,4 +118,4 @@ def test_keras_leaves_masked_rows_out_of_the_mean_of_a_loss() -> None:
         def call(self, y_true, y_pred):
             return masked(y_pred, y_true > 0)
 
-    assert float(Masking()(tf.constant([1.0, 0.0, 1.0]), tf.constant([2.0, 50.0, 4.0]))) == 3.0
+    assert float(Masking()(tf.constant([1.0, 0.0, 1.0]), tf.constant([2.0, 50.0, 4.0]))) == 3.0  # pyright: ignore[reportArgumentType]

@@ -21,7 +21,7 @@ def statistics_gen(rows: Rows, folder: Path, max_rows: int = 100) -> standard_ar
     statistics.uri = str(folder / "statistics")
     args: list[Any] = ["--runner=FnApiRunner", "--sdk_container_image=none"]
     context = BaseBeamExecutor.Context(beam_pipeline_args=args, tmp_dir=str(folder / "beam"), unique_id="1")
-    Executor(context).Do({"examples": [examples]}, {"statistics": [statistics]}, {"max_rows": max_rows})
+    Executor(context=context).Do({"examples": [examples]}, {"statistics": [statistics]}, {"max_rows": max_rows})
     return statistics
 
 

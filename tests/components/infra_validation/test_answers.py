@@ -95,6 +95,16 @@ def test_a_wrong_target_is_named(changes: dict[str, np.ndarray | None], message:
         check_answer(outputs, 2, ALL)
 
 
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [(None, "no output 'labels'"), (np.array([b"a", b"b"], object), r"output 'labels' has shape \(2,\)")],
+)
+def test_wrong_labels_are_named_where_their_number_is_unknown(labels: np.ndarray | None, message: str) -> None:
+    outputs = {**_good(2, 1), "labels": labels}
+    with pytest.raises(BrokenExport, match=message):
+        check_answer({name: value for name, value in outputs.items() if value is not None}, 2, Expected())
+
+
 def test_a_number_without_values_is_named() -> None:
     with pytest.raises(BrokenExport, match="no output 'values'"):
         check_answer(_good(2, 3), 2, Expected(number=True))

@@ -113,7 +113,7 @@ def test_quick_may_say_what_only_another_kind_has_when_it_sets_the_kind(tmp_path
 @pytest.mark.parametrize(
     ("settings", "fault"),
     [
-        (["trainer.model.kind=recurent"], "trainer.model.kind: Input should be one of 'shared_projection', "),
+        (["trainer.model.kind=recurent"], "trainer.model.kind: Input should be 'shared_projection', "),
         (["trainer.model.kind=recurent"], "(found 'recurent'); did you mean 'recurrent'?"),
         (["trainer.model.hiden=3"], "unknown key trainer.model.hiden; did you mean 'hidden'?"),
         (["trainer.model.kind=recurrent", "trainer.model.unit=3"], "trainer.model.unit; did you mean 'units'?"),
