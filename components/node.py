@@ -64,7 +64,7 @@ class Site:
 
     @property
     def columns(self) -> DataSpec:
-        """The data spec without the fields that must not invalidate the cache."""
+        """Data spec without the fields that must not invalidate the cache."""
         return self.specs.data.model_copy(update={"schema_file": None, "window": None, "span": None})
 
     def output(self, key: str, *nodes: str) -> Any:

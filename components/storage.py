@@ -35,7 +35,7 @@ _ELSEWHERE = "now: if that is enough, the disk of another machine is full"
 
 @dataclass(frozen=True)
 class StorageFault:
-    """A file that could not be written or opened.
+    """Failure to write or open a file.
 
     Attributes:
         number: Fault, as an `errno`: ENOSPC, EDQUOT, EROFS or EACCES.
