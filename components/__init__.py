@@ -1,1 +1,1 @@
-"""What each node of the pipeline does, and, in `compat`, the private parts of libraries. No runner, no command line."""
+"""Implementation of each node of the pipeline. `compat` wraps private APIs of libraries. No runner, no command line."""

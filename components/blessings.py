@@ -1,4 +1,4 @@
-"""Models that were blessed."""
+"""Blessings of models."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tfx.components.evaluator import constants
 
 
 def blessings_by_model(blessings: Iterable[types.Artifact]) -> dict[int, types.Artifact]:
-    """The blessings that bless, by the id of their model."""
+    """Return the blessings of blessed models, by model id."""
     return {
         blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY): blessing
         for blessing in blessings

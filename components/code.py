@@ -1,4 +1,4 @@
-"""A fingerprint of source code, so that a cached result of older code is never served."""
+"""Fingerprint of source code, so that the cache never returns results of older code."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pathlib import Path
 
 @functools.cache
 def fingerprint(*modules: str) -> str:
-    """Return a hash of the source of modules, and of all that each imports from its own top package.
+    """Return a hash of the source of modules, and of all modules that each imports from its own top package.
 
-    TFX's cache key holds the dotted path of a user's function, not its code. A component passes this hash beside the
+    TFX's cache key has the dotted path of a user's function, but not its code. A component passes this hash beside the
     path.
 
     Args:
-        modules: Dotted names: below `components`, or a user's own.
+        modules: Dotted names of modules, in `components` or a user's own.
 
     Raises:
         ModuleNotFoundError: A module does not exist.
@@ -41,7 +41,7 @@ def fingerprint(*modules: str) -> str:
 
 
 def _imports(source: bytes, package: str, module: str) -> set[str]:
-    """Return the modules that a module imports from its own top package, also inside functions."""
+    """Return the modules that a module imports from its own top package, including imports inside functions."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):

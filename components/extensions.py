@@ -1,11 +1,12 @@
 """Classes and functions of a user's own, which a configuration names by a dotted path: `my_package.sources:MySource`.
 
-A part of the configuration that has several kinds, and takes a user's own kind too, is declared once:
+A section of the configuration with several kinds, including a user's own, is declared once:
 
     SourceSpec = Annotated[BaseSpec, Kinds(BaseSpec, {"csv": CsvSpec, ...}, spec_at)]
 
-where `spec_at("my_package.sources:MySource")` returns the user's specification. A process that reads the configuration
-imports the user's module, also a Beam worker and a pod: it must be installed there, or on PYTHONPATH.
+Here `spec_at("my_package.sources:MySource")` returns the user's specification. Every process that reads the
+configuration imports the user's module, including Beam workers and pods. The module must be installed there, or on
+PYTHONPATH.
 """
 
 from __future__ import annotations
@@ -25,16 +26,16 @@ from components.spelling import did_you_mean
 
 _Base = TypeVar("_Base")
 _NEAR = 0.7
-"""Least similarity of a module to a wrong name: a machine has hundreds of modules."""
+"""Least similarity of a module to a wrong name. The threshold is high, because a machine has hundreds of modules."""
 
 
 def is_path(kind: Any) -> bool:
-    """Return whether a kind is meant as a path to a user's own class; no kind of BigVocab has a dot or a colon."""
+    """Return True if a kind is a path to a user's own class. No kind of BigVocab has a dot or a colon."""
     return isinstance(kind, str) and (":" in kind or "." in kind)
 
 
 def source_modules(kind: str) -> tuple[str, ...]:
-    """Return the user's own modules that a kind is made by; `components.code.fingerprint` follows their imports."""
+    """Return the user's own modules that define a kind. `components.code.fingerprint` follows their imports."""
     return (kind.partition(":")[0],) if is_path(kind) else ()
 
 
@@ -42,13 +43,13 @@ def resolve(path: str, noun: str, fits: Callable[[Any], bool] = inspect.isclass)
     """Return the object at a path.
 
     Args:
-        path: `package.module:Name`.
-        noun: Word for such an object, for messages.
-        fits: Returns whether an object is one.
+        path: Path of the form `package.module:Name`.
+        noun: Word for the object, for messages.
+        fits: Function that returns True for an acceptable object.
 
     Raises:
-        ValueError: The path has another form, no module can be imported, or it has no such object. The message does not
-            repeat the path.
+        ValueError: The path has another form, the module cannot be imported, or the module has no such object. The
+            message does not repeat the path.
     """
     module, _, name = path.partition(":")
     if not module or not name:
@@ -58,7 +59,7 @@ def resolve(path: str, noun: str, fits: Callable[[Any], bool] = inspect.isclass)
     except ImportError as error:
         near = _near_module(module) if error.name and f"{module}.".startswith(f"{error.name}.") else ""
         raise ValueError(f"{error}; the module has to be installed, or on PYTHONPATH{near}") from error
-    except Exception as error:  # A user's module may do anything while it is imported.
+    except Exception as error:  # A user's module may raise any exception during its import.
         raise ValueError(f"{module} cannot be imported: {type(error).__name__}: {error}") from error
     value = getattr(found, name, None)
     if not fits(value):
@@ -71,11 +72,11 @@ def resolve_class(path: str, base: type[_Base]) -> type[_Base]:
     """Return the class at a path.
 
     Args:
-        path: `package.module:Name`.
-        base: Class that it must be derived from.
+        path: Path of the form `package.module:Name`.
+        base: Required base class.
 
     Raises:
-        ValueError: See `resolve`; or the class is not derived from `base`, or lacks some of its methods.
+        ValueError: See `resolve`. Also if the class is not derived from `base`, or lacks some of its methods.
     """
     found = resolve(path, "class")
     name = path.partition(":")[2]
@@ -87,7 +88,7 @@ def resolve_class(path: str, base: type[_Base]) -> type[_Base]:
 
 
 def _near_module(module: str) -> str:
-    """Return the nearest spelling of the first part of a module's name that cannot be found."""
+    """Suggest a spelling for the first component of a dotted module name that cannot be found."""
     found, path = "", None
     for part in module.split("."):
         names = [info.name for info in pkgutil.iter_modules(path)]
@@ -101,16 +102,16 @@ def _near_module(module: str) -> str:
 
 
 class Kinds:
-    """Annotation of a part of the configuration that has several kinds, chosen by its key `kind`.
+    """Annotation of a configuration section with several kinds. The key `kind` selects the kind.
 
-    A value becomes the specification of its kind. Its faults have the places that the user wrote them at, as
-    `data.source.path`; see `pipeline.config.keys`.
+    Validation converts a value to the specification of its kind. Faults are located as the user wrote the keys, for
+    example at `data.source.path`; see `pipeline.config.keys`.
 
     Args:
-        base: Class of all specifications. It has the keys that every kind has.
+        base: Base class of all specifications. It has the keys that all kinds share.
         own: Specification of each kind of BigVocab.
-        at: Returns the specification of a user's own kind, by its path. A fault is a `ValueError`.
-        default: Kind of a value that names none; None if the kind must be named.
+        at: Function that returns the specification of a user's own kind by its path. It raises `ValueError` on a fault.
+        default: Kind of a value without the key `kind`; None if the key is required.
     """
 
     def __init__(
@@ -130,7 +131,7 @@ class Kinds:
         return value.get("kind", self.default) if isinstance(value, Mapping) else None
 
     def spec_of(self, kind: Any) -> type[BaseModel] | None:
-        """Return the specification of a kind, or None if it has a fault."""
+        """Return the specification of a kind, or None if the kind is unknown or faulty."""
         try:
             return self._at(kind) if is_path(kind) else self.own.get(kind)
         except (TypeError, ValueError):
@@ -141,10 +142,10 @@ class Kinds:
         return list(dict.fromkeys(key for spec in self.own.values() for key in spec.model_fields))
 
     def validate(self, value: Any) -> BaseModel:
-        """Return a value as the specification of its kind.
+        """Convert a value to the specification of its kind.
 
         Raises:
-            ValidationError: The kind is unknown, or something else is wrong.
+            ValidationError: The kind is unknown, or the value has other faults.
         """
         if isinstance(value, self.base):
             if type(value) is not self.base:
@@ -168,7 +169,7 @@ class Kinds:
 
     def _refused(self, value: Any, details: InitErrorDetails) -> BaseModel:
         if not isinstance(value, Mapping):
-            return self.base.model_validate(value)  # Fails, with pydantic's words for it.
+            return self.base.model_validate(value)  # Raises, with pydantic's own message.
         known = self.keys()
         more = [
             InitErrorDetails(type="extra_forbidden", loc=(str(key),), input=value[key])
@@ -179,8 +180,8 @@ class Kinds:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         own = {kind: handler.generate_schema(spec) for kind, spec in self.own.items()}
-        # The union is for the JSON schema alone. "any" writes each value with the fields of its own class, not with
-        # those of the base.
+        # Only the JSON schema uses the union. "any" serializes each value with the fields of its own class, instead of
+        # those of the base class.
         return core_schema.no_info_wrap_validator_function(
             lambda value, _: self.validate(value),
             core_schema.tagged_union_schema(own, "kind"),

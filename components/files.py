@@ -1,4 +1,4 @@
-"""Files, on this machine or in an object store."""
+"""Files on this machine or in an object store."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import BinaryIO, Literal, cast
 
 
 def is_remote(path: str | Path) -> bool:
-    """Whether a path names a place in an object store, as `gs://bucket/folder` does."""
+    """Return True if a path is in an object store, as `gs://bucket/folder` is."""
     return "://" in str(path)
 
 
 def open_bytes(path: str, mode: Literal["rb", "wb"] = "rb") -> BinaryIO:
-    """Open a file, as its bytes are.
+    """Open a binary file.
 
     Args:
-        path: Local, or in an object store.
-        mode: To read or to write.
+        path: Local path, or path in an object store.
+        mode: `rb` to read, `wb` to write.
     """
     if is_remote(path):
         import tensorflow as tf
 
         return cast("BinaryIO", tf.io.gfile.GFile(path, mode))
-    # Python's own is several times faster line by line than TensorFlow's.
+    # Python reads lines several times faster than TensorFlow.
     return cast("BinaryIO", Path(path).open(mode))
 
 
@@ -32,21 +32,21 @@ def read_text(path: str | Path) -> str:
     """Return the contents of a text file, local or in an object store.
 
     Raises:
-        OSError: The file cannot be read. In an object store: TensorFlow's `OpError`.
+        OSError: The file cannot be read. For a file in an object store, TensorFlow's `OpError`.
     """
     with open_bytes(str(path)) as file:
         return file.read().decode("utf-8")
 
 
 def write_whole(path: str | Path, text: str) -> None:
-    """Writes a text file, its folder too where there is none; a reader sees all of it or no file.
+    """Write a text file atomically: no reader sees a partial file. Missing folders are created.
 
     Args:
-        path: local, or in an object store, where an object appears only once it is written.
-        text: all of it.
+        path: Local path, or path in an object store, where an object appears only once it is complete.
+        text: Contents of the file.
 
     Raises:
-        OSError: it could not be written; names the file, and leaves no part of it.
+        OSError: The file cannot be written. The error names the file, and no partial file remains.
     """
     if is_remote(path):
         import tensorflow as tf
@@ -62,11 +62,11 @@ def write_whole(path: str | Path, text: str) -> None:
         part.rename(path)
     except OSError as error:
         part.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror, str(path)) from error  # A failed write alone names no file.
+        raise OSError(error.errno, error.strerror, str(path)) from error  # The error of a failed write names no file.
 
 
 def matching(patterns: Sequence[str]) -> list[str]:
-    """The files that patterns find, in order; not the folders that Beam leaves beside them when it is killed."""
+    """Return the files that match patterns, sorted, without the folders that Beam leaves there when it is killed."""
     import tensorflow as tf
 
     found = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))

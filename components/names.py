@@ -1,12 +1,12 @@
-"""Names that the pipeline makes of a user's column names.
+"""Names that the pipeline derives from a user's column names.
 
-A column may have any name. Inside, each name is written in one of these ways, so that no column meets the pipeline's
-own names, or another column's:
+A column may have any name. The pipeline writes each name in one of these forms, so that no column collides with the
+pipeline's own names or with another column:
 
     key_of("party")     column/party              transformed columns, and the keys of a batch
-    escaped("a/b")      a.2Fb                     names of metrics; letters, digits, "_", "-" and "." alone
+    escaped("a/b")      a.2Fb                     names of metrics; only letters, digits, "_", "-" and "."
     short("a/b")        a.2Fb                     files, Keras layers and graph nodes: as `escaped`, of bounded length
-    OWN + "baseline/x"  bigvocab/baseline/x       what is stored beside a row; the configuration refuses such columns
+    OWN + "baseline/x"  bigvocab/baseline/x       data stored beside a row; the configuration refuses such columns
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ import hashlib
 import re
 
 OWN = "bigvocab/"
-"""Begins the names of features that the pipeline adds to a user's rows."""
+"""Prefix of features that the pipeline adds to a user's rows."""
 _COLUMN = "column/"
 _SHORT = 120
 
 
 def key_of(name: str) -> str:
-    """Return the key of a transformed column: none of the pipeline's own, such as `input_ids`, begins like it."""
+    """Return the key of a transformed column. No key of the pipeline's own, such as `input_ids`, has this prefix."""
     return f"{_COLUMN}{name}"
 
 
 def name_of(key: str) -> str:
-    """Return the column's name of a key that `key_of` made."""
+    """Return the column name of a key from `key_of`."""
     return key.removeprefix(_COLUMN)
 
 
 def escaped(name: str) -> str:
-    """Write each byte but letters, digits, "_" and "-" as "." and two hexadecimal digits.
+    """Escape a name: each byte except letters, digits, "_" and "-" becomes "." and two hexadecimal digits.
 
     Example:
         >>> escaped("user.os"), escaped("user-os")
@@ -41,24 +41,27 @@ def escaped(name: str) -> str:
 
 
 def unescaped(text: str) -> str:
-    """Return the name that `escaped` was given."""
+    """Return the original name of an escaped name."""
     parts = re.sub(rb"\.([0-9A-F]{2})", lambda found: bytes.fromhex(found[1].decode()), text.encode())
     return parts.decode()
 
 
 def short(name: str) -> str:
-    """Return `escaped`, of a long name its beginning and a fingerprint: file systems take 255 bytes."""
+    """Return the escaped name, shortened to its beginning and a fingerprint if it is long.
+
+    File systems allow 255 bytes.
+    """
     text = escaped(name)
     if len(text) <= _SHORT:
         return text
-    # No escaped name holds two dots in a row.
+    # No collision: an escaped name never has two dots in a row.
     return f"{text[: _SHORT // 2]}..{hashlib.sha256(name.encode()).hexdigest()[:32]}"
 
 
 def argument(name: str) -> str:
-    """Return what TensorFlow makes of an argument's name, as in `tf.saved_model.load(...).signatures["predict"]`.
+    """Return an argument's name as TensorFlow rewrites it in `tf.saved_model.load(...).signatures["predict"]`.
 
-    Names that become equal cannot be given in one call. See `sanitize_arg_name` in
+    A single call cannot have two names that become equal. See `sanitize_arg_name` in
     `tensorflow/core/function/polymorphism/function_type.py`.
     """
     swapped = "".join(character if character.isalnum() else "_" for character in name)

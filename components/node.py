@@ -1,8 +1,8 @@
-"""A node as it describes itself: each component folder has a `node.py` with the nodes that lie there.
+"""Base class of nodes. Each component folder defines its nodes in a `node.py`.
 
-`pipeline/nodes.py` lists them in order. The DAG, the runners, the terminal, the summary and the report go by that list
-and know no node by its name. A `node.py` imports TFX and TensorFlow only inside functions, so that the list of nodes
-is there at once.
+`pipeline/nodes.py` lists the nodes in order. The DAG, the runners, the terminal, the summary and the report use that
+list, and refer to no node by name. A `node.py` imports TFX and TensorFlow only inside functions, so that the list of
+nodes loads fast.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Step = Literal["rows", "span", "run"]
 
 
 class Specs(Protocol):
-    """The parts of a configuration that nodes are built from."""
+    """Sections of a configuration from which nodes are built."""
 
     @property
     def data(self) -> DataSpec: ...
@@ -43,16 +43,16 @@ class Specs(Protocol):
 
 @dataclass(frozen=True)
 class Site:
-    """Everything a node is built from.
+    """Inputs from which a node is built.
 
     Attributes:
         specs: The configuration.
-        schema_file: The curated schema of the data.
-        checkpoints: Folder for checkpoints, which outlives an execution.
+        schema_file: Path of the curated schema of the data.
+        checkpoints: Folder for checkpoints. It outlives an execution.
         serving: Folder that a model server watches.
         spans: Spans of the source up to the newest to ingest, oldest first. Empty if the source has no spans, or if
             neither `ExampleGen` nor `Window` is going to run.
-        built: Nodes that were built before, by name.
+        built: Nodes built so far, by name.
     """
 
     specs: Specs
@@ -64,7 +64,7 @@ class Site:
 
     @property
     def columns(self) -> DataSpec:
-        """The data spec without the fields that must not invalidate the cache."""
+        """Data spec without the fields that must not invalidate the cache."""
         return self.specs.data.model_copy(update={"schema_file": None, "window": None, "span": None})
 
     def output(self, key: str, *nodes: str) -> Any:
@@ -74,12 +74,12 @@ class Site:
 
 @dataclass(frozen=True)
 class Section:
-    """Part of the report.
+    """Section of the report.
 
     Attributes:
         place: Position on the page: sections with a smaller number come first.
-        template: Jinja template, as `package:file.html.j2`. It is rendered with the whole summary as `s`, and renders
-            nothing if the summary lacks what it shows. See `components.report.html.render`.
+        template: Jinja template, as `package:file.html.j2`. The whole summary is available as `s`. The template renders
+            nothing if the summary lacks its data. See `components.report.html.render`.
     """
 
     place: int
@@ -87,28 +87,28 @@ class Section:
 
 
 class Workers(Protocol):
-    """Several pods that run one node together."""
+    """Pods that run one node together."""
 
     def lead(self, run: Callable[[], int]) -> int:
-        """Run the node in the first pod, with the others, and return the exit code of `run`."""
+        """Run the node in the first pod, together with the other pods, and return the exit code of `run`."""
         ...
 
     def follow(self, worker: int) -> None:
-        """Take part in the execution of the first pod, as worker number 1 or higher."""
+        """Join the execution of the first pod, as worker number 1 or higher."""
         ...
 
 
 class Node:
-    """Part of the pipeline.
+    """Node of the pipeline.
 
     Attributes:
         name: Id of the node in the DAG, on the terminal and in `summary.json`.
-        step: `rows` if it reads one span's rows, `span` if it checks one span, `run` if it needs all spans. The nodes
+        step: `rows` if the node reads one span's rows, `span` if it checks one span, `run` if it needs all spans. Nodes
             of the first two steps run for each span of a rolling range.
-        looks_up_spans: Whether building it needs the spans of the source.
-        needs_schema: Whether a pod of it needs the text of the schema file.
-        accelerated: Whether it uses GPUs, and several pods can run it together.
-        sections: Parts of the report.
+        looks_up_spans: True if `build` needs the spans of the source.
+        needs_schema: True if a pod of the node needs the text of the schema file.
+        accelerated: True if the node uses GPUs, and several pods can run it together.
+        sections: Sections of the report.
     """
 
     name: ClassVar[str]
@@ -119,7 +119,7 @@ class Node:
     sections: ClassVar[tuple[Section, ...]] = ()
 
     def present(self, specs: Specs) -> bool:
-        """Return whether the node is in the DAG of this configuration."""
+        """Return True if the node is in the DAG of this configuration."""
         del specs
         return True
 
@@ -127,48 +127,48 @@ class Node:
         """Build the node.
 
         Args:
-            site: The configuration, places, and the nodes that were built before this one.
+            site: Configuration, folders, and the nodes built so far.
         """
         raise NotImplementedError
 
     def prepare(self, specs: Specs) -> None:
-        """Set up the process that is going to run the node, before anything uses TensorFlow.
+        """Set up the process that will run the node, before any use of TensorFlow.
 
         Raises:
             ValueError: This machine cannot run the node as configured.
         """
 
     def workers(self, folder: str, count: int, patience: float, address: str | None) -> Workers:
-        """Return the pods that run this node together. Only nodes that are `accelerated` have any.
+        """Return the pods that run this node together. Only `accelerated` nodes implement this method.
 
         Args:
-            folder: Shared by all pods.
+            folder: Folder that all pods share.
             count: Number of pods.
-            patience: Seconds to wait for each other.
+            patience: Seconds that the pods wait for each other.
             address: Address of this machine; None to look it up.
         """
         raise NotImplementedError
 
     def line(self, outputs: Outputs) -> str:
-        """Return one line for the terminal about the artifacts of an execution; empty for none."""
+        """Return a line for the terminal about the artifacts of an execution, or an empty string."""
         del outputs
         return ""
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
-        """Return the part of `summary.json` that this node knows.
+        """Return the entries of `summary.json` that this node contributes.
 
         Args:
-            run: Outputs by node, of all nodes that completed; this node is one of them.
+            run: Outputs of all completed nodes, by node. This node is among them.
         """
         del run
         return {}
 
 
 def merged(first: Any, second: Any) -> Any:
-    """Merge two parts of a summary: mappings by key, lists of the same length by position.
+    """Merge two summaries: mappings by key, lists of the same length by position.
 
     Raises:
-        ValueError: Both say something else about the same thing.
+        ValueError: The summaries have different values in the same place.
     """
     if isinstance(first, Mapping) and isinstance(second, Mapping):
         both = {key: merged(first[key], second[key]) for key in first if key in second}

@@ -1,4 +1,4 @@
-"""A progress line for long work."""
+"""Progress line for long work."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-# In place on a terminal, where a person watches; elsewhere a line now and then, so that a log stays short.
+# A terminal line is updated in place. A log gets a line at longer intervals, so that it stays short.
 _TERMINAL_SECONDS = 0.25
 _LOG_SECONDS = 15.0
 _CLEARED = "\r\x1b[K"
@@ -16,20 +16,20 @@ Value = float | None | Callable[[], float]
 
 
 def set_stream(stream: TextIO | None) -> None:
-    """Where all progress is written from now on; None stands for standard error."""
+    """Set the stream for all progress. None means standard error."""
     global _stream
     _stream = stream
 
 
 def note(line: str) -> None:
-    """Writes a line that stays, where all progress is written."""
+    """Write a permanent line to the progress stream."""
     stream = _stream or sys.stderr
     stream.write(f"{_CLEARED if stream.isatty() else ''}  {line}\n")
     stream.flush()
 
 
 class Progress:
-    """Shows how far work is, how fast it goes, and how long it still takes.
+    """Progress line that shows the share of work done, the rate, and the time left.
 
     Example:
         progress = Progress("training", total=1_000_000, unit="examples")
@@ -37,10 +37,10 @@ class Progress:
         progress.close()
 
     Args:
-        name: of the work.
-        total: units of the whole work.
-        unit: what is counted.
-        done: units that an earlier, interrupted run had already done; the rate does not count them.
+        name: Name of the work.
+        total: Number of units in the whole work.
+        unit: Plural name of a unit.
+        done: Number of units that an earlier, interrupted run did. The rate does not count them.
     """
 
     def __init__(self, name: str, total: int, unit: str, done: int = 0) -> None:
@@ -53,14 +53,14 @@ class Progress:
         self._in_place = self._stream.isatty()
 
     def update(self, done: int, **values: Value) -> None:
-        """Sets the units done so far, and shows them with the values if the last line is old enough.
+        """Set the number of units done so far, and write a line with the values if the last line is old enough.
 
-        A value that has to be fetched from a device is given as a function, which is called only when it is shown.
+        Pass a value that must be fetched from a device as a function. It is called only for a line that is written.
         """
         self._done = done
         now = time.monotonic()
         if self._written is None:
-            # The first step also traces and builds: a rate that counts it tells nothing.
+            # The first step also traces and builds, so it would distort the rate.
             self._started = self._written = now
             self._done_before = done
         elif now - self._written >= (_TERMINAL_SECONDS if self._in_place else _LOG_SECONDS):
@@ -69,11 +69,11 @@ class Progress:
             self._write(self.line(now - self._started - self._paused, shown))
 
     def pause(self, seconds: float) -> None:
-        """Takes time that went into something else, as validation, out of the rate."""
+        """Exclude time for other work, such as validation, from the rate."""
         self._paused += seconds
 
     def line(self, seconds: float, values: dict[str, float | None]) -> str:
-        """The text shown after so many seconds of work."""
+        """Return the text of the line after the given seconds of work."""
         rate = (self._done - self._done_before) / seconds if seconds > 0 else 0.0
         parts = [f"{self.name} {100 * self._done / max(self.total, 1):3.0f}%", f"{rate:,.0f} {self.unit}/s"]
         if rate > 0:
@@ -82,7 +82,7 @@ class Progress:
         return ", ".join(parts)
 
     def close(self) -> None:
-        """Clears the line on a terminal, so that the next output starts on a clean one."""
+        """Clear the line on a terminal, so that the next output starts on an empty line."""
         if self._in_place:
             self._stream.write(_CLEARED)
             self._stream.flush()

@@ -1,4 +1,4 @@
-"""tf.Examples as record batches of Arrow: how Beam's work is fed."""
+"""Reading of tf.Examples into Beam as Arrow record batches."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from components.files import matching
 
 _READ = 1024
 _BATCH_BYTES = 4 << 20
-"""Of serialized Examples: what a batch costs beside its rows is little then, and what it holds in memory too."""
+"""Size of a batch, in bytes of serialized Examples: large enough for a low cost per row, small enough for memory."""
 
 
 class ShardReader(OpenExampleRecord):
-    """Reads gzip TFRecord of tf.Examples.
+    """Source that reads gzip TFRecords of tf.Examples.
 
-    TFX's own source reads and unpacks records in Python and hands them through Beam one by one, which takes longer than
-    all that is then computed. Here an element of Beam's is a file, and TensorFlow reads it.
+    TFX's own source reads and decompresses records in Python, and passes them through Beam one by one. That takes
+    longer than the computation on them. Here each Beam element is a file, which TensorFlow reads.
 
     Args:
-        patterns: of the files.
-        schema: of the columns; None: what the examples hold.
-        rows_per_file: of each file only its first rows, so many; None: all.
+        patterns: Patterns of the files.
+        schema: Schema of the columns; None to infer the columns from the examples.
+        rows_per_file: Number of rows to read from the start of each file; None for all.
     """
 
     def __init__(
@@ -40,10 +40,10 @@ class ShardReader(OpenExampleRecord):
         self._rows_per_file = rows_per_file
 
     def BeamSource(self, batch_size: int | None = None) -> beam.PTransform:
-        """Pipeline -> PCollection of `pyarrow.RecordBatch`.
+        """Return a transform that reads the files into a PCollection of `pyarrow.RecordBatch`.
 
         Args:
-            batch_size: rows a batch; None: about 4 MB of them.
+            batch_size: Rows per batch; None for batches of about 4 MB.
         """
         read = _ReadShard(self.decoded_schema(), batch_size, self._rows_per_file)
 
@@ -63,7 +63,7 @@ class ShardReader(OpenExampleRecord):
 
 
 class _ReadShard(beam.DoFn):
-    """File -> its record batches."""
+    """DoFn from a file to its record batches."""
 
     def __init__(self, schema: bytes | None, batch_size: int | None, rows: int | None) -> None:
         self._schema = schema
@@ -77,7 +77,7 @@ class _ReadShard(beam.DoFn):
         records = tf.data.TFRecordDataset(path, "GZIP")
         if self._rows is not None:
             records = records.take(self._rows)
-        # The next batch is decoded while the one before it is worked on: the decoder lets go of Python's lock.
+        # A thread decodes the next batch while Beam processes this batch: the decoder releases Python's global lock.
         with ThreadPoolExecutor(1) as beside:
             ahead = None
             for batch in self._batches(records):
@@ -93,7 +93,7 @@ class _ReadShard(beam.DoFn):
             return
         held: list[NDArray[np.object_]] = []
         size = 0
-        # The next records are unpacked, by a thread of TensorFlow's, while those before them are worked on.
+        # A TensorFlow thread decompresses the next records during the processing of these.
         for some in records.batch(_READ).prefetch(4).as_numpy_iterator():
             held.append(some)
             size += sum(map(len, some))

@@ -1,4 +1,4 @@
-"""Faults of a file system, recognized in the many forms in which libraries pass them on."""
+"""Detection of file system faults in the various errors that libraries raise for them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _WHAT = {
     errno.EACCES: "Permission denied",
 }
 _SAME = {errno.EPERM: errno.EACCES}
-# In texts: of TensorFlow's and Arrow's errors, of SQLite's, and of the traces that Beam makes of any error.
+# Patterns for error texts of TensorFlow, Arrow and SQLite, and for the traces that Beam makes of any error.
 _TEXTS = {
     errno.ENOSPC: r"No space left on device|database or disk is full|\[errno 28\]",
     errno.EDQUOT: r"Disk quota exceeded|\[errno 122\]",
     errno.EROFS: r"Read-only file system|\[errno 30\]",
     errno.EACCES: r"Permission denied|\[errno 13\]",
 }
-# SQLite says these of more than one fault: the file system itself tells which.
+# SQLite uses these texts for several faults, so the file system itself is probed for the fault.
 _UNCLEAR = re.compile("unable to open database file|disk I/O error|attempt to write a readonly database", re.IGNORECASE)
 _OURS = ("components.", "pipeline.")
 _NEARLY_NOTHING = 64 << 10
@@ -35,12 +35,12 @@ _ELSEWHERE = "now: if that is enough, the disk of another machine is full"
 
 @dataclass(frozen=True)
 class StorageFault:
-    """A file that could not be written or opened.
+    """Failure to write or open a file.
 
     Attributes:
-        number: the fault, as an `errno`: ENOSPC, EDQUOT, EROFS or EACCES.
-        path: the file or its folder.
-        named: whether the error names the path; otherwise it is the one that was most likely written to.
+        number: Fault, as an `errno`: ENOSPC, EDQUOT, EROFS or EACCES.
+        path: File or its folder.
+        named: True if the error names the path. Otherwise the path is the most likely one.
     """
 
     number: int
@@ -49,7 +49,7 @@ class StorageFault:
 
     @property
     def what(self) -> str:
-        """The fault, its path and, of a full file system, the bytes that are free now: one line."""
+        """One line with the fault, its path and, for a full file system, the space that is free now."""
         line = f"{_WHAT[self.number]}: {self.path}"
         usage = _usage(self.path)
         if self.number != errno.ENOSPC or usage is None:
@@ -62,7 +62,7 @@ class StorageFault:
 
     @property
     def advice(self) -> str:
-        """The remedy, as a sentence."""
+        """Remedy, as a sentence."""
         if self.number == errno.EROFS:
             return "Mount it writable, or choose another --root."
         if self.number == errno.EACCES:
@@ -74,39 +74,43 @@ class StorageFault:
 
 
 def storage_fault(error: BaseException | str, place: str) -> StorageFault | None:
-    """Find the fault of a file system in an error, or in the errors that led to it.
+    """Find a file system fault in an error, or in the errors that led to it.
 
-    Texts of BigVocab's own errors do not count: they may quote a user's data. An error that was being handled when
-    another one came up counts only if the file system was full: a missing permission may have been dealt with.
+    Texts of BigVocab's own errors are ignored, because they may quote a user's data. An error during whose handling
+    another error was raised counts only if the file system or quota was full: the program may have handled a missing
+    permission.
 
     Args:
-        error: any exception, or the text of one.
-        place: a path on the file system that is written to, for errors that name none.
+        error: Exception, or its text.
+        place: Path on the file system that is written to, for errors that name no path.
 
     Returns:
-        The fault, or None if the error is something else.
+        Fault, or None if the error has another cause.
     """
     found: list[StorageFault] = []
     for link, led_to_it in [(error, True)] if isinstance(error, str) else _chain(error):
         number, path = _of(link, place)
         if number is None or not (led_to_it or number in (errno.ENOSPC, errno.EDQUOT)):
             continue
-        if number == errno.EACCES and not path:  # Of a socket or a server, for all that is known.
+        if number == errno.EACCES and not path:  # Without a path, the error may be from a socket or a server.
             continue
         found.append(StorageFault(number, path or _fullest(place), named=bool(path)))
-    # A full disk fails one write after the other: the first is the cause.
+    # On a full disk one write after another fails. The first failure is the cause.
     named = [fault for fault in found if fault.named and fault.number == found[0].number]
     return (named or found or [None])[-1]
 
 
 def is_full(place: str) -> bool:
-    """Return whether the file system is full: less than 64 KiB or no inode is free."""
+    """Return True if the file system is full: less than 64 KiB is free, or no inode."""
     usage = _usage(place)
     return usage is not None and (usage.f_bavail * usage.f_frsize < _NEARLY_NOTHING or _no_inode(usage))
 
 
 def free_space(place: str) -> str:
-    """`0 bytes free of 12.6 MB` on the file system of a path; a path that is not there stands for its folder."""
+    """Return the free space of a path's file system, as `0 bytes free of 12.6 MB`.
+
+    A path that does not exist stands for its nearest existing folder.
+    """
     usage = _usage(place)
     if usage is None:
         return "free space unknown"
@@ -116,7 +120,7 @@ def free_space(place: str) -> str:
 
 
 def in_bytes(number: int) -> str:
-    """A size in decimal units: `0 bytes`, `4.1 kB`, `12.6 MB`."""
+    """Format a size in decimal units: `0 bytes`, `4.1 kB`, `12.6 MB`."""
     if number < 1000:
         return f"{number} bytes"
     size, unit = number / 1000, "kB"
@@ -127,7 +131,10 @@ def in_bytes(number: int) -> str:
 
 
 def _chain(error: BaseException) -> Iterator[tuple[BaseException, bool]]:
-    """An error and those before it, the latest first, each with whether it led to the error or was only handled."""
+    """Yield an error and the errors before it, latest first.
+
+    The flag is True if the error led to the last error, and False if it was only being handled.
+    """
     seen: set[int] = set()
     waiting: list[tuple[BaseException, bool]] = [(error, True)]
     while waiting:
@@ -145,7 +152,7 @@ def _chain(error: BaseException) -> Iterator[tuple[BaseException, bool]]:
 
 
 def _of(error: BaseException | str, place: str) -> tuple[int | None, str]:
-    """The fault's number, if it is one, and the path that the error names, if it names one."""
+    """Return the `errno` of the fault or None, and the path that the error names or an empty string."""
     if isinstance(error, OSError):
         number = _SAME.get(error.errno or 0, error.errno or 0)
         if number in _WHAT:
@@ -163,7 +170,7 @@ def _of(error: BaseException | str, place: str) -> tuple[int | None, str]:
 def _path_in(text: str, pattern: str) -> str:
     """Find the path in a message of Python, `No space left on device: '/path'`, or TensorFlow, `/path; No space ...`.
 
-    Other paths in the text may be those of a trace.
+    Other paths in the text may be from a trace.
     """
     after = re.search(rf"(?:{pattern})[^\n:]*: b?(['\"])(/.*?)\1(?: -> b?(['\"])(/.*?)\3)?", text, re.IGNORECASE)
     if after:
@@ -173,7 +180,7 @@ def _path_in(text: str, pattern: str) -> str:
 
 
 def _probed(place: str) -> int | None:
-    """The fault that a file system has now, if it has one."""
+    """Return the current fault of a path's file system, or None."""
     usage = _usage(place)
     if usage is None:
         return None
@@ -186,7 +193,7 @@ def _probed(place: str) -> int | None:
 
 
 def _fullest(place: str) -> str:
-    """The path, unless it has room and the folder for temporary files has not."""
+    """Return the folder for temporary files if it is full and the path's file system is not; otherwise the path."""
     temporary = tempfile.gettempdir()
     return temporary if is_full(temporary) and not is_full(place) else place
 
@@ -201,7 +208,7 @@ def _usage(place: str) -> os.statvfs_result | None:
 
 
 def _nearest(place: str) -> Path:
-    """The path, or the folder above it that is there."""
+    """Return the path, or its nearest existing parent."""
     path = Path(place).absolute()
     return next((p for p in (path, *path.parents) if os.path.lexists(p)), Path("/"))
 
@@ -213,5 +220,5 @@ def _no_inode(usage: os.statvfs_result) -> bool:
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # A number without a name, as containers have them.
+    except (KeyError, OSError):  # In a container, a user id may have no name.
         return str(os.getuid())

@@ -1,4 +1,4 @@
-"""Bounds on the distance that chance puts between splits of the same data."""
+"""Bounds on the distance between splits of the same data that chance explains."""
 
 from __future__ import annotations
 
@@ -8,38 +8,38 @@ from collections.abc import Iterator, Mapping
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 BY_ROWS = "by_rows"
-"""The tag of a feature whose limits are widened by what chance explains."""
+"""Tag of a feature whose limits widen as far as chance explains."""
 FALSE_ALARM = 1e-3
-"""The probability, at most, that two splits of the same data are told apart in a column."""
+"""Maximum probability that a column of two splits of the same data raises a false alarm."""
 Columns = Mapping[str, statistics_pb2.FeatureNameStatistics]
 
 
 def columns_of(statistics: statistics_pb2.DatasetFeatureStatistics) -> Columns:
-    """Return the statistics of each column by its name."""
+    """Return the statistics of each column by name."""
     return {feature.path.step[0]: feature for feature in statistics.features}
 
 
 def distance_by_chance(one: statistics_pb2.FeatureNameStatistics, other: statistics_pb2.FeatureNameStatistics) -> float:
-    """Bound the L-infinity distance of two samples of the same distribution of values.
+    """Bound the L-infinity distance between two samples of the same distribution of values.
 
-    For a value of share p in both, Hoeffding's inequality for independent rows gives, with n and m rows,
+    Take a value that has share p in both samples, of n and m rows. Hoeffding's inequality for independent rows gives
 
         P(|share_n - share_m| >= t) <= 2 exp(-2 t^2 / (1 / n + 1 / m)).
 
-    The union bound over k values, solved for t at a false alarm of `FALSE_ALARM`, is
+    The union bound over k values, solved for t at a false-alarm probability of `FALSE_ALARM`, is
 
         t = sqrt((1 / n + 1 / m) ln(2 k / FALSE_ALARM) / 2).
 
-    It also holds for rows drawn without replacement, as by a hash. The values of one row depend on each other: rows
-    with several values count as `independent_rows`. Source: Hoeffding, "Probability Inequalities for Sums of Bounded
+    The bound also holds for rows drawn without replacement, for example by a hash. The values of one row depend on each
+    other, so n and m are the `independent_rows`. Source: Hoeffding, "Probability Inequalities for Sums of Bounded
     Random Variables" (1963), theorem 2 and section 6.
 
     Args:
-        one: the statistics of a column of texts.
-        other: of the same column elsewhere.
+        one: Statistics of a text column.
+        other: Statistics of the same column in the other sample.
 
     Returns:
-        The distance, at most 1; 1 where a side has no value.
+        Distance, at most 1; 1 if a sample has no value.
     """
     rows = independent_rows(one), independent_rows(other)
     if not min(rows):
@@ -50,14 +50,14 @@ def distance_by_chance(one: statistics_pb2.FeatureNameStatistics, other: statist
 
 
 def independent_rows(column: statistics_pb2.FeatureNameStatistics) -> float:
-    """Return how many rows of one value each have the same spread as these rows.
+    """Return the number of single-value rows that have the same spread as the rows of a column.
 
-    With l_i values in row i that is (sum l_i)^2 / sum l_i^2: a row's share of all values is at most l_i / sum l_i.
-    The sum of squares is bounded from above by the histogram of l_i. Source: Kish, "Survey Sampling" (1965), on unequal
-    weights.
+    With l_i values in row i, this number is (sum l_i)^2 / sum l_i^2, because a row's share of all values is at most
+    l_i / sum l_i. The histogram of l_i gives an upper bound of the sum of squares. Source: Kish, "Survey Sampling"
+    (1965), on unequal weights.
 
     Args:
-        column: its statistics.
+        column: Statistics of the column.
     """
     stats = (column.string_stats if column.HasField("string_stats") else column.num_stats).common_stats
     total = float(stats.tot_num_values or stats.num_non_missing * stats.avg_num_values)
@@ -69,14 +69,17 @@ def independent_rows(column: statistics_pb2.FeatureNameStatistics) -> float:
 
 
 def most_by_chance(rows: float, share: float) -> float:
-    """Bound the share of rows with a property that holds for a given share of all rows.
+    """Bound the share of sampled rows that have a property, given its share in all rows.
 
-    Returns the q > share with rows KL(q || share) = ln(1 / FALSE_ALARM), or 1 if no q is as far: P(share of the rows
-    >= q) <= exp(-rows KL(q || share)). Source: Hoeffding (1963), theorem 1.
+    The bound follows from P(share of the sampled rows >= q) <= exp(-rows KL(q || share)). Source: Hoeffding (1963),
+    theorem 1.
 
     Args:
-        rows: independent ones.
-        share: of all rows, above 0 and below 1.
+        rows: Number of independent rows in the sample.
+        share: Share of all rows that have the property, above 0 and below 1.
+
+    Returns:
+        The q > share with rows KL(q || share) = ln(1 / FALSE_ALARM), or 1 if no such q exists.
     """
     low, high = share, 1.0
     for _ in range(60):
@@ -86,16 +89,17 @@ def most_by_chance(rows: float, share: float) -> float:
 
 
 def widened(schema: schema_pb2.Schema, now: Columns, reference: Columns, before: Columns) -> schema_pb2.Schema:
-    """Copy a schema with the limits of features tagged `BY_ROWS` widened by what chance explains.
+    """Copy a schema, and widen the limits of features tagged `BY_ROWS` as far as chance explains.
 
-    A comparator's threshold is at least `distance_by_chance`. The share of unknown values of a category is at most
-    `most_by_chance`. A column that part of the rows lack may be absent from a split so small that chance explains it.
+    Comparator thresholds become at least `distance_by_chance`. The allowed share of unknown values of a category
+    becomes `most_by_chance`. If some train rows lack a column, the column may be absent from a split so small that
+    chance explains its absence.
 
     Args:
-        schema: to keep to.
-        now: the columns of the split that is validated.
-        reference: those of the train split; empty where there is none.
-        before: those of the span before; empty where there is none.
+        schema: Schema to copy.
+        now: Columns of the split to validate.
+        reference: Columns of the train split; empty without one.
+        before: Columns of the previous span; empty without one.
     """
     result = schema_pb2.Schema()
     result.CopyFrom(schema)
@@ -134,5 +138,5 @@ def _all_rows(columns: Columns) -> Iterator[int]:
 
 
 def _divergence(q: float, p: float) -> float:
-    """KL(q || p) of two probabilities, nats."""
+    """Return KL(q || p) of two probabilities, in nats."""
     return (q * math.log(q / p) if q else 0.0) + ((1 - q) * math.log((1 - q) / (1 - p)) if q < 1 else 0.0)

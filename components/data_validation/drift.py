@@ -1,4 +1,4 @@
-"""How far a later span of the data lies from an earlier one, as TFDV measures it."""
+"""Drift between two spans of the data, as TFDV measures it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _MEASURES = {
 
 @dataclass(frozen=True)
 class Drift:
-    """Of one column.
+    """Drift of one column.
 
     Attributes:
-        value: from 0, the same, to 1.
-        measure: `l_infinity`, of tokens and categories: the greatest difference of a value's share;
-            `jensen_shannon`, of numbers: the divergence of the two distributions, base 2.
+        value: Distance from 0, no drift, to 1.
+        measure: `l_infinity` for tokens and categories: the greatest difference in the share of a value.
+            `jensen_shannon` for numbers: the divergence of the two distributions, in base 2.
     """
 
     value: float
@@ -31,15 +31,15 @@ class Drift:
 
 
 def drift(later_uri: str, earlier_uri: str, split: str = "train") -> dict[str, Drift]:
-    """The drift of each column that both spans have.
+    """Measure the drift of each column that both spans have.
 
     Args:
-        later_uri: of the statistics artefact of a span.
-        earlier_uri: of that of an earlier one.
-        split: name of the split.
+        later_uri: URI of the statistics artifact of the later span.
+        earlier_uri: URI of the statistics artifact of the earlier span.
+        split: Name of the split.
 
     Raises:
-        FileNotFoundError: there are no statistics of this split.
+        FileNotFoundError: An artifact has no statistics of this split.
     """
     return distances(split_statistics(later_uri, split), split_statistics(earlier_uri, split))
 
@@ -47,16 +47,16 @@ def drift(later_uri: str, earlier_uri: str, split: str = "train") -> dict[str, D
 def distances(
     one: statistics_pb2.DatasetFeatureStatistics, other: statistics_pb2.DatasetFeatureStatistics
 ) -> dict[str, Drift]:
-    """Measure how far each column that both have lies from the other's.
+    """Measure the distance between two sets of statistics for each column that both have.
 
     Args:
-        one: the statistics of a split.
-        other: of another split, or of the same split of another span.
+        one: Statistics of a split.
+        other: Statistics of another split, or of the same split of another span.
     """
     later, earlier = _alone(one), _alone(other)
     schema = tfdv.infer_schema(later, infer_feature_shape=False)
     for feature in schema.feature:
-        # A threshold makes TFDV measure; nothing exceeds this one.
+        # TFDV measures only features with a threshold. No distance exceeds 1.
         if feature.type == schema_pb2.BYTES:
             feature.drift_comparator.infinity_norm.threshold = 1.0
         else:

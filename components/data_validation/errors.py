@@ -1,4 +1,4 @@
-"""What the data of a run does not keep to."""
+"""Error that a run raises if its data violates the schema."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Anomaly:
-    """One way in which a split departs from the schema.
+    """Violation of the schema by a split.
 
     Attributes:
-        split: name of the split.
-        column: name of the column, or `(all rows)`.
-        what: in short.
-        detail: what was found and what the schema expects.
+        split: Name of the split.
+        column: Name of the column, or `(all rows)`.
+        what: Short description.
+        detail: Found and expected values.
     """
 
     split: str
@@ -23,10 +23,11 @@ class Anomaly:
 
 
 class AnomaliesFound(ValueError):
-    """The data does not keep to its schema. The message is a table of all anomalies.
+    """Error for data that violates its schema. The message has a table of all anomalies.
 
     Attributes:
-        anomalies: all of them, by split and column.
+        anomalies: All anomalies, by split and column.
+        where: Folder with the full anomalies.
     """
 
     def __init__(self, anomalies: list[Anomaly], where: str) -> None:

@@ -1,4 +1,4 @@
-"""A first schema for a user's own data, from its statistics and its configuration."""
+"""Inference of a first schema for a user's own data, from its statistics and its configuration."""
 
 from __future__ import annotations
 
@@ -36,27 +36,31 @@ _KNOWN_SHARE = 0.95
 
 
 class NoValues(ValueError):
-    """A column is empty in all rows, so that nothing can be inferred about it."""
+    """Error for a column that is empty in all rows, so that nothing can be inferred about it."""
 
 
 def infer_schema(statistics_uri: str, data: DataSpec, earlier: Sequence[str] = ()) -> schema_pb2.Schema:
-    """TFDV's inference over the train split, cleaned by what the configuration says of the columns.
+    """Infer a schema from the train split with TFDV, and adapt it to the configuration.
 
-    Tokens and labels get no list of known values: the vocabularies are counted afresh at each run, and what is new is
-    the reason to train again. They must be there, and get skew and drift comparators. A category with few values keeps
-    the list of them, of which a twentieth of the rows may depart. Splits may lie as far apart as chance explains, or
-    twice as far as they do now: equal rows, and rows that `data.split_by` keeps together, are fewer observations than
-    rows. Of spans, the schema allows what any of them has, and twice the greatest drift from one to the next. Each
-    feature has the tag `chance.BY_ROWS`, by which ExampleValidator allows for other numbers of rows.
+    Tokens and labels get no list of known values. Each run counts the vocabularies afresh, and new values are the
+    reason to train again. Labels and the tokens of sequences are required, and get skew and drift comparators.
+
+    A category with few values keeps the list of its values. A twentieth of the rows may have other values.
+
+    The distance between splits may be as large as chance explains, or twice the present distance. Chance alone is too
+    strict for equal rows, and for rows that `data.split_by` keeps together: they are fewer observations than rows.
+
+    With spans, the schema allows all values of any span, and twice the greatest drift between neighbors. Each feature
+    has the tag `chance.BY_ROWS`, so that ExampleValidator allows for other numbers of rows.
 
     Args:
-        statistics_uri: of the statistics artefact, of spans that of the newest.
-        data: what the columns mean.
-        earlier: of the spans before it, the oldest first.
+        statistics_uri: URI of the statistics artifact. With spans, that of the newest span.
+        data: Meaning of the columns.
+        earlier: URIs of the statistics artifacts of earlier spans, oldest first.
 
     Raises:
-        FileNotFoundError: there are no statistics of a split.
-        NoValues: a column that the configuration names has no value in the train split.
+        FileNotFoundError: A split has no statistics.
+        NoValues: A column that the configuration names has no value in the train split.
     """
     splits = {split: split_statistics(statistics_uri, split) for split in SPLITS}
     inferred = tfdv.infer_schema(
@@ -82,7 +86,7 @@ def infer_schema(statistics_uri: str, data: DataSpec, earlier: Sequence[str] = (
         if name in data.inputs or name == data.label:
             _tokens(feature, data, thresholds.get(name, 1.0), drifts.get(name, 0.0))
         elif feature.HasField("domain"):
-            # TFDV gives a shared domain, named apart from the column; here each column has its own.
+            # TFDV may share a domain between columns, under a name of its own. This schema gives each column its own.
             [domain] = [d for d in inferred.string_domain if d.name == feature.domain]
             feature.string_domain.CopyFrom(domain)
             feature.distribution_constraints.min_domain_mass = _KNOWN_SHARE
@@ -92,18 +96,18 @@ def infer_schema(statistics_uri: str, data: DataSpec, earlier: Sequence[str] = (
 
 
 def write_schema(schema: schema_pb2.Schema, path: Path) -> None:
-    """Writes a schema as text, with a header that explains its fields.
+    """Write a schema as text, with a header that explains its fields.
 
     Args:
-        schema: the schema.
-        path: of the file; its folder is made.
+        schema: Schema to write.
+        path: Path of the file. Missing folders are created.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(_HEADER + text_format.MessageToString(schema), encoding="utf-8")
 
 
 def _greatest_drifts(spans: Sequence[str]) -> dict[str, float]:
-    """Between neighbours, by column."""
+    """Return the greatest drift between neighboring spans, by column."""
     found: dict[str, float] = {}
     for earlier, later in itertools.pairwise(spans):
         for name, measured in drift(later, earlier).items():
@@ -112,7 +116,7 @@ def _greatest_drifts(spans: Sequence[str]) -> dict[str, float]:
 
 
 def _tokens(feature: schema_pb2.Feature, data: DataSpec, threshold: float, drifted: float) -> None:
-    """An input or label column."""
+    """Adapt the feature of an input or label column."""
     for field in ("domain", "string_domain", "distribution_constraints"):
         feature.ClearField(field)
     is_label = feature.name == data.label
@@ -129,7 +133,7 @@ def _tokens(feature: schema_pb2.Feature, data: DataSpec, threshold: float, drift
 
 
 def _thresholds(splits: Mapping[str, statistics_pb2.DatasetFeatureStatistics]) -> dict[str, float]:
-    """The distance from the train split that every other split may have, by column."""
+    """Return the allowed distance of the other splits from the train split, by column."""
     train = chance.columns_of(splits["train"])
     found: dict[str, float] = {}
     for split in splits.values():
@@ -145,5 +149,5 @@ def _thresholds(splits: Mapping[str, statistics_pb2.DatasetFeatureStatistics]) -
 
 
 def _rounded(distance: float) -> float:
-    """Up to hundredths."""
+    """Round up to hundredths."""
     return math.ceil(100 * distance) / 100

@@ -1,4 +1,4 @@
-"""The node that brings the schema file into the run, and notices when it was edited."""
+"""Component that imports the schema file, and runs again after the file was edited."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ FINGERPRINT = "schema_fingerprint"
 
 
 class Driver(CacheKeyDriver):
-    """Driver that adds the contents of the schema file to the cache key; TFX's own key holds its path alone."""
+    """Driver that adds the contents of the schema file to the cache key. TFX's own key has only the path."""
 
     def added(self, properties: dict[str, Any]) -> dict[str, int | str]:
         """Return the hash of the schema file.
 
         Raises:
-            FileNotFoundError: the schema file does not exist.
+            FileNotFoundError: The schema file does not exist.
         """
         path = properties[standard_component_specs.SCHEMA_FILE_KEY]
         if not fileio.exists(path):

@@ -1,4 +1,4 @@
-"""Reads the statistics that StatisticsGen wrote."""
+"""Reading of the statistics that StatisticsGen wrote."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ TOP_VALUES = 5
 
 
 def split_statistics(uri: str, split: str) -> statistics_pb2.DatasetFeatureStatistics:
-    """The statistics of one split, all rows together.
+    """Read the statistics of one split, over all its rows.
 
     Args:
-        uri: of the statistics artefact.
-        split: name of the split.
+        uri: URI of the statistics artifact.
+        split: Name of the split.
 
     Raises:
-        FileNotFoundError: there are no statistics of this split.
+        FileNotFoundError: The artifact has no statistics of this split.
     """
     path = f"{uri}/Split-{split}/FeatureStats.pb"
     if not fileio.exists(path):
@@ -30,19 +30,20 @@ def split_statistics(uri: str, split: str) -> statistics_pb2.DatasetFeatureStati
 
 
 def statistics_summary(uri: str, splits: tuple[str, ...] = SPLITS) -> list[dict[str, Any]]:
-    """What a reader wants to know of each column, for the report.
+    """Summarize the statistics of each column for the report.
 
     Args:
-        uri: of the statistics artefact.
-        splits: the splits, in the order wanted.
+        uri: URI of the statistics artifact.
+        splits: Names of the splits, in the order of the result.
 
     Returns:
-        One dict a split and column, with `split`, `column`, `rows` (that have a value), `missing` (rows without),
-        `values` (all values of the column). Texts add `unique` (how many different values) and `top` (list of
-        [value, count], the most frequent first), numbers `mean`, `std`, `min` and `max`.
+        A dict per split and column, with `split`, `column`, `rows` (number of rows with a value), `missing` (number of
+        rows without a value) and `values` (number of values in all rows). Text columns add `unique` (number of
+        different values) and `top` (list of [value, count], most frequent first). Number columns add `mean`, `std`,
+        `min` and `max`.
 
     Raises:
-        FileNotFoundError: there are no statistics of a split.
+        FileNotFoundError: A split has no statistics.
     """
     return [
         {"split": split, "column": feature.path.step[0], **_column(feature)}

@@ -1,4 +1,4 @@
-"""The StatisticsGen of BigVocab."""
+"""StatisticsGen component of BigVocab."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ MAX_ROWS = "max_rows"
 
 
 class Executor(StatisticsExecutor):
-    """TFX's executor, with a faster source, and samples of large splits.
+    """TFX's executor with a faster source, and with samples of large splits.
 
-    A sample is the first rows of each file of the split. ExampleGen orders the rows of a file by their hashes: the
-    sample is random, and the same each time. The rows outside the sample are not read.
+    A sample consists of the first rows of each file of the split. ExampleGen orders the rows of a file by hash, so the
+    sample is random, and the same each time. The executor does not read the rows outside the sample.
     """
 
     _most: int
@@ -37,9 +37,9 @@ class Executor(StatisticsExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Count the statistics of each split.
+        """Compute the statistics of each split.
 
-        The artifact's property `sample_rate_by_split`, which TFX knows, holds the share of each split that was read.
+        The artifact's property `sample_rate_by_split`, which TFX defines, holds the share of each split that was read.
         """
         self._most, self._rates = exec_properties[MAX_ROWS], {}
         super().Do(input_dict, output_dict, exec_properties)
@@ -59,7 +59,7 @@ class Executor(StatisticsExecutor):
 
 
 class StatisticsGenSpec(component_spec.ComponentSpec):
-    """TFX's spec with the size of a sample, and with the code's fingerprint, which makes it a part of the cache key."""
+    """TFX's spec with a sample size and a fingerprint of the code, which both belong to the cache key."""
 
     PARAMETERS = {
         **standard_component_specs.StatisticsGenSpec.PARAMETERS,
@@ -81,12 +81,12 @@ class StatisticsGen(component.StatisticsGen):
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
 
     def __init__(self, examples: types.BaseChannel, statistics: StatisticsSpec, code: str) -> None:
-        """Makes the node.
+        """Initialize the component.
 
         Args:
-            examples: ExampleGen's.
-            statistics: when they are of a sample.
-            code: a fingerprint of the code of this package.
+            examples: Examples of ExampleGen.
+            statistics: Settings that define the size of a sample.
+            code: Fingerprint of the code of this package.
         """
         spec = StatisticsGenSpec(
             examples=examples,

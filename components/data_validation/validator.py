@@ -1,4 +1,4 @@
-"""The ExampleValidator of BigVocab: stops the run on anomalies, and compares the splits with each other."""
+"""ExampleValidator component of BigVocab: it stops the run on anomalies, and compares splits with each other."""
 
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ _ALL_ROWS = "(all rows)"
 
 
 class Executor(ValidatorExecutor):
-    """TFX's own check of each split's statistics against the schema, with four things added.
+    """TFX's executor, which checks the statistics of each split against the schema, with four additions.
 
-    Each split is also compared with the train split by the schema's skew comparators, which the stock executor
-    never looks at: it passes no second statistics. The train split of a span is compared with that of the span before
-    it by the drift comparators. And an anomaly fails the node, where the stock executor only writes it down. The
-    limits of features with the tag `chance.BY_ROWS` allow for the numbers of rows.
+    - The skew comparators of the schema compare each split with the train split. TFX's executor ignores them, because
+      it passes no second statistics.
+    - The drift comparators compare the train split of a span with the train split of the previous span.
+    - An anomaly fails the node. TFX's executor only records it.
+    - The limits of features with the tag `chance.BY_ROWS` allow for the number of rows.
     """
 
     _reference: statistics_pb2.DatasetFeatureStatisticsList | None = None
@@ -43,11 +44,14 @@ class Executor(ValidatorExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> execution_result_pb2.ExecutorOutput:
-        """Validates the statistics.
+        """Validate the statistics.
+
+        TFX removes the outputs of a failed node. The executor therefore copies the anomalies to
+        `<uri of the artifact>-failed/`.
 
         Raises:
-            AnomaliesFound: a split departs from the schema or from the train split, or a span from the one before. As
-                TFX removes the outputs of a failed node, the anomalies then lie in `<uri of the artefact>-failed/`.
+            AnomaliesFound: A split departs from the schema or from the train split, or a span departs from the previous
+                span.
         """
         statistics = artifact_utils.get_single_instance(input_dict[standard_component_specs.STATISTICS_KEY])
         if REFERENCE_SPLIT in artifact_utils.decode_split_names(statistics.split_names):
@@ -79,7 +83,7 @@ class Executor(ValidatorExecutor):
 
 
 class ExampleValidatorSpec(component_spec.ComponentSpec):
-    """TFX's spec with the statistics of all spans, and the code's fingerprint as a part of the cache key."""
+    """TFX's spec with the statistics of all spans, and with a fingerprint of the code for the cache key."""
 
     PARAMETERS = {
         **standard_component_specs.ExampleValidatorSpec.PARAMETERS,
@@ -123,23 +127,23 @@ class ExampleValidator(component.ExampleValidator):
 def example_validator(
     statistics: types.BaseChannel, schema: types.BaseChannel, code: str, spans: types.BaseChannel | None = None
 ) -> ExampleValidator:
-    """The validation node of a pipeline.
+    """Build the validation node of a pipeline.
 
     Args:
-        statistics: of StatisticsGen, with a split `train`.
-        schema: the schema to keep to.
-        code: a fingerprint of the code of this package: a part of the cache key.
-        spans: the statistics of all spans, the oldest first, those to validate among them.
+        statistics: Statistics of StatisticsGen, with a split `train`.
+        schema: Schema to validate against.
+        code: Fingerprint of the code of this package, for the cache key.
+        spans: Statistics of all spans, oldest first, including those to validate.
     """
     return ExampleValidator(statistics, schema, code, spans)
 
 
 def read_anomalies(uri: str, split: str) -> list[Anomaly]:
-    """The anomalies of one split, by column.
+    """Read the anomalies of one split, sorted by column.
 
     Args:
-        uri: of the anomalies artefact.
-        split: name of the split.
+        uri: URI of the anomalies artifact.
+        split: Name of the split.
     """
     with fileio.open(f"{uri}/Split-{split}/{executor.DEFAULT_FILE_NAME}", "rb") as stream:
         anomalies = anomalies_pb2.Anomalies.FromString(stream.read())
@@ -158,7 +162,7 @@ def read_anomalies(uri: str, split: str) -> list[Anomaly]:
 
 
 def _plain(text: str, split: str) -> str:
-    # The library's words for the two sides of a comparison, whatever they are.
+    # TFDV uses the same words for all comparisons. This replaces them with the compared splits or spans.
     text = text.replace("between training and serving", f"between {split} and {REFERENCE_SPLIT}")
     return text.replace("between current and previous", "between this span and the one before")
 
@@ -168,7 +172,7 @@ def _columns(statistics: statistics_pb2.DatasetFeatureStatisticsList | None) -> 
 
 
 def _before(statistics: types.Artifact, spans: list[types.Artifact]) -> types.Artifact | None:
-    """The statistics of the span before."""
+    """Return the statistics of the previous span, or None."""
     found = [before for before, span in itertools.pairwise(spans) if span.id == statistics.id]
     return found[0] if found else None
 

@@ -1,4 +1,4 @@
-"""The Transform of BigVocab."""
+"""Transform component of BigVocab."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from components.preprocessing.executor import Executor
 
 
 class Transform(tfx.components.Transform):
-    """TFX's Transform, with data read, counted and written in batches."""
+    """TFX's Transform with an executor that reads, counts and writes data in batches."""
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)

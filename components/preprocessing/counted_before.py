@@ -1,4 +1,4 @@
-"""Which earlier counts Transform may take up: TFX's analyzer cache."""
+"""Choice of the earlier analyzer cache that Transform starts from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from components.ingest.window import INPUTS, makers
 
 @dataclass(frozen=True)
 class _Run:
-    """An execution of Transform that left a cache."""
+    """Execution of Transform that left a cache."""
 
     number: int
     examples: frozenset[int]
@@ -25,14 +25,14 @@ class _Run:
 
 
 class CountedBefore(resolver.ResolverStrategy):
-    """The cache that holds most of the window's spans, made by the same code.
+    """Resolver of the cache that holds the most spans of the window and was made by the same code.
 
-    The latest one would not do: it is this run's own, once it is there. A second run with nothing changed would have
-    another input than the first, and would transform and train once more. What a run finds is what the first run of
-    the same window and configuration found.
+    The latest cache must not be chosen, because it may come from a previous run of the same window. An unchanged second
+    run would then have another input than the first run, and would transform and train again. So every run gets the
+    cache that the first run with the same window and configuration got.
 
-    tf.Transform's keys in a cache are over the data set and the graph that leads to an analyzer: other columns or
-    constants are counted anew. That the code is the same goes beyond it.
+    tf.Transform keys the entries of a cache by the data set and by the graph that leads to an analyzer. Other columns
+    or constants are therefore counted anew. This strategy also requires the same code.
 
     Example:
         >>> counted = Resolver(
@@ -45,21 +45,21 @@ class CountedBefore(resolver.ResolverStrategy):
     """
 
     def __init__(self, custom_config: str) -> None:
-        """Makes the strategy.
+        """Initialize the strategy.
 
         Args:
-            custom_config: Transform's, as JSON, with the fingerprint `code`.
+            custom_config: Custom configuration of Transform, as JSON, with the fingerprint `code`.
         """
         self._config = json.loads(custom_config)
 
     def resolve_artifacts(
         self, store: mlmd.MetadataStore, input_dict: dict[str, list[types.Artifact]]
     ) -> dict[str, list[types.Artifact]]:
-        """Finds `cache`: a list of one, or an empty one where no span was counted before.
+        """Return the inputs with only the chosen artifact as `cache`, or with none if no span was counted before.
 
         Args:
-            store: knows what each cache was made of.
-            input_dict: all `cache`s of the pipeline, and the `examples` of this run.
+            store: Metadata store that has the inputs of each cache's execution.
+            input_dict: All `cache` artifacts of the pipeline, and the `examples` of this run.
         """
         examples = frozenset(artifact.id for artifact in input_dict["examples"])
         runs = list(_runs(store, input_dict["cache"]))

@@ -1,4 +1,4 @@
-"""Vocabularies, as `tft.vocabulary` makes them, but counted a batch at a time, and once for several files."""
+"""Vocabularies like those of `tft.vocabulary`, but counted a batch at a time, and once for several files."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ _HELD = 1 << 20
 class Counted:
     """Counts of the tokens in the analyzed data.
 
-    `tft.vocabulary` counts for each file that it writes. These counts serve any number of files. They are made of
-    Transform's own analyzers, so its analyzer cache keeps them.
+    `tft.vocabulary` counts anew for each file that it writes. These counts serve any number of files. They use
+    Transform's own analyzers, so Transform's analyzer cache keeps them.
 
     Args:
-        tokens: (batch, length) strings, escaped: Transform does not count empty ones and those with line breaks.
-        name: of the counts, unlike any other's.
+        tokens: Escaped strings, shape (batch, length). Transform does not count empty strings or those with line
+            breaks.
+        name: Unique name of the counts.
     """
 
     def __init__(self, tokens: tf.SparseTensor, name: str) -> None:
@@ -35,15 +36,15 @@ class Counted:
             self._counts = transform.token_counts(tokens)
 
     def file(self, name: str, size: int, min_count: int = 1) -> tf.Tensor:
-        """Write a vocabulary: lines "count token", the most frequent first, of equals the last by its bytes.
+        """Write a vocabulary with lines "count token", most frequent first, equal counts in descending byte order.
 
         Args:
-            name: of the file.
-            size: the most lines.
-            min_count: tokens with a lower count are left out.
+            name: Name of the file.
+            size: Maximum number of lines.
+            min_count: Minimum count. Rarer tokens are left out.
 
         Returns:
-            The file's path, for `tft.apply_vocabulary`.
+            Path of the file, for `tft.apply_vocabulary`.
         """
         with tf.name_scope(name):
             return transform.sorted_file(transform.most_frequent(self._counts, size, min_count), name)
@@ -51,7 +52,7 @@ class Counted:
 
 @transform.carries_out(transform.CountTokens)
 class _CountInBatches(beam.PTransform):
-    """Counting of whole batches: handing every token through Beam takes most of the time of a vocabulary."""
+    """Transform that counts whole batches. Most of a vocabulary's time goes into passing single tokens through Beam."""
 
     def __init__(self, operation: transform.CountTokens, extra_args: Any) -> None:
         super().__init__()
@@ -62,7 +63,7 @@ class _CountInBatches(beam.PTransform):
 
 
 class _CountTokens(beam.DoFn):
-    """(tokens,) of a batch -> (token, count), a token once for many batches."""
+    """DoFn from the `(tokens,)` of a batch to pairs (token, count), each summed over many batches."""
 
     def start_bundle(self) -> None:
         self._counts: Counter[Any] = Counter()

@@ -1,4 +1,4 @@
-"""TFX's Transform, with data read, counted and written in batches."""
+"""Executor of Transform that reads, counts and writes data in batches."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from components.preprocessing.spec import VocabularySpec
 from components.record_batches import ShardReader
 
 _BATCHES = 8
-"""A file, at most: what trains reads several files at a time, and mixes their rows."""
+"""Maximum number of batches in a file. Training reads several files at a time, and mixes their rows."""
 
 
 class _Processor(TransformProcessor):
-    """TFX's processor, with rows read and written in batches."""
+    """TFX's processor, but it reads and writes rows in batches."""
 
     def source(self, pattern: str, schema: schema_pb2.Schema) -> ShardReader:
         return ShardReader([pattern], schema)
@@ -41,7 +41,7 @@ class _Processor(TransformProcessor):
 
 
 class Executor(TransformExecutor):
-    """TFX's executor, with a processor of ours."""
+    """TFX's executor with the processor above."""
 
     PROCESSOR = _Processor
 
@@ -54,7 +54,7 @@ class Executor(TransformExecutor):
         """Analyze and transform the examples.
 
         Raises:
-            NothingToLearn: see `check_learnable`.
+            NothingToLearn: No model can learn from the train split; see `check_learnable`.
         """
         super().Do(input_dict, output_dict, exec_properties)
         config = json.loads(exec_properties[keys.CUSTOM_CONFIG_KEY])
@@ -76,7 +76,7 @@ def _encode_and_write(batches: beam.PCollection, schema: schema_pb2.Schema, outp
 
 
 class _Encode(beam.DoFn):
-    """(record batch, features that pass through) -> its serialized Examples, as one list."""
+    """DoFn from (record batch, features that pass through) to one list of the batch's serialized Examples."""
 
     def __init__(self, schema: schema_pb2.Schema) -> None:
         self._schema = schema.SerializeToString()
@@ -89,7 +89,7 @@ class _Encode(beam.DoFn):
 
 
 class _ShardWriter(FileBasedSink):
-    """Gzip TFRecord, a list of records at a time."""
+    """Sink that writes gzip TFRecords, a list of records at a time."""
 
     def open(self, temp_path: str) -> _Shard:  # pyright: ignore[reportIncompatibleMethodOverride]
         return _Shard(temp_path)
@@ -99,7 +99,7 @@ class _ShardWriter(FileBasedSink):
 
 
 class _Shard:
-    """A file that is packed and written beside what else is done: TensorFlow lets go of Python's lock for it."""
+    """File that a thread compresses and writes in the background. TensorFlow releases Python's global lock for it."""
 
     def __init__(self, path: str) -> None:
         self._file = tf.io.TFRecordWriter(path, tf.io.TFRecordOptions("GZIP", compression_level=1))
@@ -107,12 +107,12 @@ class _Shard:
         self._writing: Future[None] | None = None
 
     def write(self, records: list[bytes]) -> None:
-        """Waits for the records before these: not more than two lists are held."""
+        """Write records in the background, after the previous list. At most two lists are in memory."""
         self._wait()
         self._writing = self._beside.submit(self._write, records)
 
     def close(self) -> None:
-        """Waits for all of them."""
+        """Wait for all records, and close the file."""
         try:
             self._wait()
         finally:

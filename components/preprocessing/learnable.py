@@ -1,4 +1,4 @@
-"""The check that a train split holds something to learn, made right after Transform and before anything trains."""
+"""Check, right after Transform and before training, that a model can learn from the train split."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SHOWN = 60
 
 
 class NothingToLearn(ValueError):
-    """The train split has too few classes or no numbers. The message names each column, a line each."""
+    """Error for a train split with too few classes or no numbers. The message has a line for each such column."""
 
 
 def check_learnable(
@@ -35,20 +35,19 @@ def check_learnable(
 ) -> None:
     """Refuse a train split from which no model can learn.
 
-    Vocabularies are read; rows only where these do not tell, and then only up to the first two classes or the first
-    number.
+    The check reads the vocabularies. It reads rows only if the vocabularies do not decide, and stops at the first two
+    classes or at the first number.
 
     Args:
-        data: what the columns mean.
-        spec: how tokens and labels were counted.
-        transform: the output of Transform.
-        files: the transformed train split, TFRecord (gzip) of tf.Examples.
-        eval_files: the eval split, which training is validated on.
+        data: Meaning of the columns.
+        spec: Settings with which tokens and labels were counted.
+        transform: Output of Transform.
+        files: Transformed train split, gzip TFRecords of tf.Examples.
+        eval_files: Transformed eval split, on which training is validated.
 
     Raises:
-        NothingToLearn: no input token has an id; the label or a target that is a category has fewer than two classes;
-            a label or target that is a number has no value; the eval split has no label that training could be
-            validated on.
+        NothingToLearn: No input token has an id. Or a categorical label or target has fewer than two classes. Or a
+            numeric label or target has no value. Or the eval split has no label to validate on.
     """
     faults = []
     if not _vocabulary(transform, "inputs"):
@@ -87,7 +86,7 @@ def _label_faults(
 ) -> list[str]:
     vocabulary = _vocabulary(transform, "labels")
     counts = _counts(vocabulary)
-    # Entries counted on inputs, or on the first tokens of sequences, are not known to be labels.
+    # The counts include inputs, or first tokens of sequences, so not every entry has to be a label.
     if data.shape == "sequence" or spec.shared:
         counts = _labels_seen(files, vocabulary, data) if len(counts) > 1 else counts
     advice = ["bring rows with other labels, or choose another column"]
@@ -122,7 +121,7 @@ def _no_number(key: str, column: str) -> str:
 
 
 def _vocabulary(transform: tft.TFTransformOutput, name: str) -> Vocabulary:
-    """A vocabulary as it is on file, without the entry that tf.Transform writes into an empty one."""
+    """Read a vocabulary, without the entry that tf.Transform writes into an empty file."""
     found = read_vocabulary(str(transform.vocabulary_file_by_name(name)))
     count, token = empty_file_line()
     empty = found.tokens == [tf.compat.as_str_any(token)] and found.counts.tolist() == [count]
@@ -134,7 +133,7 @@ def _counts(vocabulary: Vocabulary) -> dict[str, int]:
 
 
 def _labels_seen(files: Sequence[str], vocabulary: Vocabulary, data: DataSpec) -> dict[str, int]:
-    """Count how often each class is a label, up to the batch in which the second class is found."""
+    """Count how often each class is a label, up to the batch that contains the second class."""
     seen = np.zeros(len(vocabulary), np.int64)
     for ids in _batches(files, LABEL_IDS, _IDS):
         labels = ids[:, 1:] if data.shape == "sequence" else ids
@@ -160,6 +159,6 @@ def _has_number(files: Sequence[str], column: str) -> bool:
 
 
 def _batches(files: Sequence[str], column: str, feature: Any) -> Iterator[Any]:
-    """The values of a column, a tensor for each batch of rows."""
+    """Yield the values of a column, a tensor for each batch of rows."""
     for records in tf.data.TFRecordDataset([*files], "GZIP").batch(_ROWS):
         yield tf.io.parse_example(records, {column: feature})[column]

@@ -1,4 +1,4 @@
-"""Mean and deviation of numbers in float64."""
+"""Mean and standard deviation of numbers, in float64."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 Z_BOUND = 10.0
-"""The greatest |z|. By Chebyshev's inequality at most 1 / Z_BOUND^2 = 1% of the rows of any column lie beyond it."""
+"""Bound of |z|. By Chebyshev's inequality, at most 1 / Z_BOUND^2 = 1% of the rows of any column exceed it."""
 CONSTANT = 1e-6
-"""A deviation below this share of the mean's magnitude is none: float32 itself rounds by 6e-8 of a value."""
+"""Share of |mean| below which a deviation counts as 0. float32 itself rounds by 6e-8 of a value."""
 _TINY = float(np.finfo(np.float32).tiny)
 _SQUARED = math.sqrt(float(np.finfo(np.float32).max))
 
@@ -21,11 +21,11 @@ class Moments:
     """Moments of the finite values of a column, in the column's units.
 
     Attributes:
-        count: how many values.
-        mean: 0 without values.
-        variance: mean squared distance from the mean.
-        least: infinity without values.
-        greatest: minus infinity without values.
+        count: Number of values.
+        mean: Mean; 0 without values.
+        variance: Mean squared distance from the mean.
+        least: Least value; infinity without values.
+        greatest: Greatest value; minus infinity without values.
     """
 
     count: float = 0.0
@@ -36,10 +36,10 @@ class Moments:
 
     @classmethod
     def of(cls, values: ArrayLike) -> Moments:
-        """Compute the moments of some values in two passes; NaN and infinite ones are left out.
+        """Compute the moments of the finite values in two passes. NaN and infinity are left out.
 
         Args:
-            values: numbers of any shape.
+            values: Numbers, of any shape.
         """
         numbers = np.asarray(values, np.float64)
         numbers = numbers[np.isfinite(numbers)]
@@ -56,8 +56,8 @@ class Moments:
 
             mean = mean_a + f d,   variance = variance_a + f (variance_b - variance_a) + f (1 - f) d^2
 
-        No large squares are subtracted from each other. Source: Chan, Golub and LeVeque, "Updating Formulae and a
-        Pairwise Algorithm for Computing Sample Variances" (1979).
+        The formula does not subtract large squares from each other. Source: Chan, Golub and LeVeque, "Updating
+        Formulae and a Pairwise Algorithm for Computing Sample Variances" (1979).
         """
         count = self.count + other.count
         if not count:
@@ -74,18 +74,18 @@ class Moments:
 
     @property
     def deviation(self) -> float:
-        """The standard deviation; 0 where rounding alone may explain it: see `CONSTANT`."""
+        """Standard deviation; 0 if rounding alone may explain it. See `CONSTANT`."""
         deviation = math.sqrt(self.variance)
         return deviation if deviation > max(CONSTANT * abs(self.mean), _TINY) else 0.0
 
     @property
     def constant(self) -> bool:
-        """True if the column has values and no deviation."""
+        """True if the column has values, and a deviation of 0."""
         return self.count > 0 and not self.deviation
 
     @property
     def farthest(self) -> float:
-        """The greatest distance of a value from the mean, in deviations; 0 for a constant."""
+        """Greatest distance of a value from the mean, in standard deviations; 0 for a constant."""
         if not self.deviation:
             return 0.0
         return max(self.mean - self.least, self.greatest - self.mean) / self.deviation

@@ -1,9 +1,9 @@
-"""Number columns: Transform's analyzer of their moments, their z-scores, and a file of the moments for people.
+"""Number columns: Transform's analyzer of their moments, their z-scores, and a readable file of the moments.
 
-The file `numbers` is an asset beside the vocabularies, with a line "count JSON" for each column: see `read_numbers`.
+The file `numbers` is an asset beside the vocabularies. It has a line "count JSON" for each column; see `read_numbers`.
 """
 
-# Transform's annotations are narrower than what it takes and gives.
+# Transform's annotations are narrower than the types that it takes and returns.
 # pyright: reportOperatorIssue=false, reportIncompatibleMethodOverride=false
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _FILE = "numbers"
 
 @dataclass(frozen=True)
 class Number:
-    """A number column.
+    """Number column and its moments.
 
     Attributes:
-        name: of the column.
-        scaled: whether it becomes z-scores; targets and labels stay as they are.
-        moments: over the train split.
+        name: Name of the column.
+        scaled: True if the column becomes z-scores. Targets and labels are not scaled.
+        moments: Moments over the train split.
     """
 
     name: str
@@ -45,16 +45,17 @@ class Number:
 
 
 def analyzed(columns: Mapping[str, tf.SparseTensor], scaled: Collection[str]) -> dict[str, tf.Tensor]:
-    """Compute the moments of columns over the analyzed data, and write them to the file.
+    """Compute the moments of columns over the analyzed data, and write them to the file `numbers`.
 
-    All columns share one analyzer, whose results Transform's analyzer cache keeps.
+    All columns share one analyzer. Transform's analyzer cache keeps its results.
 
     Args:
-        columns: numbers by name.
-        scaled: names of those that become z-scores.
+        columns: Number columns by name.
+        scaled: Names of the columns that become z-scores.
 
     Returns:
-        For each name (6,) float64: count, mean, variance, least and greatest as in `Moments`, and last the deviation.
+        Moments by name, each (6,) float64: count, mean, variance, least and greatest as in `Moments`, and the
+        deviation.
     """
     if not columns:
         return {}
@@ -62,7 +63,7 @@ def analyzed(columns: Mapping[str, tf.SparseTensor], scaled: Collection[str]) ->
         combiner = _Combiner(len(columns))
         values = [tf.cast(column.values, tf.float64) for column in columns.values()]
         parts, moments = transform.combined(values, combiner)
-        # From the parts: Transform packs combiners only if nothing else reads what they merge.
+        # Reads the accumulators before the merge: Transform packs combiners only if nothing else reads their result.
         names = [(name, name in scaled) for name in columns]
         lines = transform.applied(_Lines, parts, names=names, combiner=combiner)
         transform.sorted_file(lines, _FILE)
@@ -72,30 +73,30 @@ def analyzed(columns: Mapping[str, tf.SparseTensor], scaled: Collection[str]) ->
 def z_scores(column: tf.SparseTensor, moments: tf.Tensor) -> tf.SparseTensor:
     """Standardize a column.
 
-        z = min(Z_BOUND, max(-Z_BOUND, (x - mean) / deviation)),   and 0 where the deviation is 0
+        z = min(Z_BOUND, max(-Z_BOUND, (x - mean) / deviation)),   and 0 if the deviation is 0
 
-    A constant has z = 0 for every value, also for those that it never had. NaN is a missing value.
+    In a constant column every value has z = 0, even a value that was not in the train split. NaN is a missing value.
 
     Args:
-        column: numbers.
-        moments: (6,) of `analyzed`.
+        column: Numbers.
+        moments: Moments from `analyzed`, shape (6,).
 
     Returns:
-        A column of float32.
+        Column of float32.
     """
     mean, deviation = moments[1], moments[-1]
     present = tf.sparse.retain(column, ~tf.math.is_nan(tf.cast(column.values, tf.float64)))
     distance = tf.cast(present.values, tf.float64) - mean
-    # `divide_no_nan` gives 0 for a deviation of 0, also of infinity.
+    # `divide_no_nan` returns 0 if the deviation is 0, even for an infinite distance.
     z = tf.clip_by_value(tf.math.divide_no_nan(distance, deviation), -Z_BOUND, Z_BOUND)
     return tf.SparseTensor(present.indices, tf.cast(z, tf.float32), present.dense_shape)
 
 
 def read_numbers(transform_output: tft.TFTransformOutput) -> list[Number]:
-    """Read the moments of every number that Transform saw, in the order of their names.
+    """Read the moments of all number columns that Transform analyzed, sorted by name.
 
     Args:
-        transform_output: Transform's.
+        transform_output: Output of Transform.
     """
     file = transform_output.vocabulary_file_by_name(_FILE)
     if file is None:
@@ -107,13 +108,13 @@ def read_numbers(transform_output: tft.TFTransformOutput) -> list[Number]:
 
 
 def told(numbers: Iterable[Number]) -> list[str]:
-    """Name the columns that carry nothing, and those with extreme values.
+    """Describe the columns that are constant or have extreme values.
 
     Args:
-        numbers: of `read_numbers`.
+        numbers: Columns from `read_numbers`.
 
     Returns:
-        A sentence for each such column, in the order given.
+        One sentence per such column, in the order of `numbers`.
     """
     return [sentence for number in numbers if (sentence := _told(number.name, number.scaled, number.moments))]
 
@@ -134,7 +135,7 @@ def _told(name: str, scaled: bool, moments: Moments) -> str:
 
 
 class _Combiner(transform.Combiner):
-    """`Moments` of several columns, as an array of (columns, 5): the analyzer cache writes an accumulator as JSON."""
+    """Combiner of `Moments`. Accumulators are arrays (columns, 5), which the analyzer cache can write as JSON."""
 
     def __init__(self, columns: int) -> None:
         self._columns = columns
@@ -170,7 +171,7 @@ def _unpacked(packed: ArrayLike) -> list[Moments]:
 
 
 class _Lines(namedtuple("_Lines", ["names", "combiner", "label"]), transform.Operation):
-    """Accumulators of a `_Combiner` -> (count, JSON) of each name, as `VocabularyOrderAndWrite` takes them."""
+    """Operation from accumulators to pairs (count, JSON), one per name, as `VocabularyOrderAndWrite` takes them."""
 
     __slots__ = ()
 

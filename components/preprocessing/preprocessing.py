@@ -1,19 +1,20 @@
-"""What Transform computes: the two vocabularies, and ids and numbers from them.
+"""Preprocessing function of Transform: it makes the vocabularies, and computes ids and numbers.
 
-    input_ids    VarLen int64   0..V_in-1 by falling frequency, then the out-of-vocabulary buckets
-    label_ids    VarLen int64   0..V_out-1 by falling frequency, -1 outside; one per token (sequence) or one (labelled)
-    label_value  float32        in the place of label_ids, where the label is a number: as it is, NaN where missing
+    input_ids    VarLen int64   0..V_in-1 by descending frequency, then the out-of-vocabulary buckets
+    label_ids    VarLen int64   0..V_out-1 by descending frequency, -1 if out of vocabulary; one per token (sequence) or
+                                one (labelled)
+    label_value  float32        replaces label_ids if the label is a number: unscaled, NaN if missing
 
-and for each feature and further target `column/<name>`, see `components.names`:
+The key of each feature and further target is `column/<name>`; see `components.names`:
 
-    number       float32        z-score over the train split, at most `moments.Z_BOUND` from 0; missing values become 0,
-                                the mean, and so does every value of a column that is constant
-    category     int64          0..n-1 by falling frequency, n where missing or outside
-    target       float32        a number as it is, NaN where missing;
-                 int64          a category 0..n-1 by falling frequency, -1 where missing or outside
+    number       float32        z-score over the train split, at most `moments.Z_BOUND` from 0; 0, the mean, if missing
+                                or if the column is constant
+    category     int64          0..n-1 by descending frequency, n if missing or out of vocabulary
+    target       float32        number: unscaled, NaN if missing
+                 int64          category: 0..n-1 by descending frequency, -1 if missing or out of vocabulary
 
-The files `inputs`, `labels` and `category_<name>`, of features and of targets, are those of
-`components.preprocessing.vocabulary`. The file `numbers` holds the moments of each number.
+`components.preprocessing.vocabulary` describes the files `inputs`, `labels` and `category_<name>` (features and
+targets). The file `numbers` holds the moments of each number column.
 """
 
 from __future__ import annotations
@@ -39,11 +40,11 @@ Column = tf.Tensor | tf.SparseTensor
 
 
 def preprocessing_fn(inputs: dict[str, Column], custom_config: dict[str, Any]) -> dict[str, Column]:
-    """Transform's entry point.
+    """Transform raw columns. This is the entry point that Transform calls.
 
     Args:
-        inputs: raw columns by name; token columns are (batch, length) strings.
-        custom_config: `data`, a `DataSpec`, and `vocabulary`, a `VocabularySpec`, each as JSON.
+        inputs: Raw columns by name. Token columns are strings of shape (batch, length).
+        custom_config: A `DataSpec` as `data` and a `VocabularySpec` as `vocabulary`, each as JSON.
     """
     data = DataSpec.model_validate_json(custom_config["data"])
     vocabulary = VocabularySpec.model_validate_json(custom_config["vocabulary"])
@@ -71,7 +72,7 @@ def _token_ids(inputs: dict[str, Column], data: DataSpec, spec: VocabularySpec) 
         file = Counted(tokens, "inputs").file("inputs", spec.inputs, spec.min_count)
         return {INPUT_IDS: _ids(tokens, file, spec.oov_buckets), LABEL_VALUE: _number(_sparse(inputs[str(data.label)]))}
     if data.shape == "sequence":
-        labels = tokens  # Every token but the first is a label too.
+        labels = tokens  # Every token except the first is also a label.
         of_inputs = of_labels = Counted(tokens, "tokens")
     else:
         labels = _escaped(_sparse(inputs[str(data.label)]))
@@ -89,7 +90,10 @@ def _ids(tokens: tf.SparseTensor, file: Any, oov_buckets: int) -> tf.SparseTenso
 
 
 def _lookup(oov_buckets: int) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
-    """Ids from a file of "count token" lines, which `tft.apply_vocabulary` does not read by itself."""
+    """Return a function that looks up ids in a file of "count token" lines.
+
+    `tft.apply_vocabulary` cannot read such lines by itself.
+    """
 
     def lookup(tokens: tf.Tensor, file: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         lines = tf.lookup.TextFileInitializer(
@@ -107,7 +111,7 @@ def _lookup(oov_buckets: int) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tenso
 
 
 def _joined(columns: list[tf.SparseTensor]) -> tf.SparseTensor:
-    """The columns' values one after the other in each row, without the gaps that shorter values would leave."""
+    """Concatenate the values of the columns in each row, without gaps after shorter rows."""
     if len(columns) == 1:
         return columns[0]
     wide = tf.sparse.concat(axis=1, sp_inputs=columns)
@@ -123,7 +127,10 @@ def _feature(name: str, column: tf.SparseTensor, feature: FeatureSpec, moments: 
 
 
 def _category(name: str, column: tf.SparseTensor, feature: FeatureSpec) -> tf.Tensor:
-    """(batch,) ids, -1 where missing or outside the vocabulary. `name` is short: see `vocabulary.category_file`."""
+    """Return ids of shape (batch,), -1 if missing or out of vocabulary.
+
+    `name` is a short name; see `vocabulary.category_file`.
+    """
     file = f"category_{name}"
     ids = tft.compute_and_apply_vocabulary(
         _escaped(column), default_value=-1, top_k=feature.top, vocab_filename=file, store_frequency=True, name=file
@@ -132,24 +139,24 @@ def _category(name: str, column: tf.SparseTensor, feature: FeatureSpec) -> tf.Te
 
 
 def _number(column: tf.SparseTensor) -> tf.Tensor:
-    """(batch,) float32 as it is, NaN where missing."""
+    """Return the unscaled numbers as float32 of shape (batch,), NaN if missing."""
     return _dense(tf.cast(column, tf.float32), math.nan)
 
 
 def _sparse(column: Column) -> tf.SparseTensor:
-    """(batch, length), whether the schema said that the column is always there or not."""
+    """Return a column as a sparse tensor (batch, length). Required columns of the schema arrive dense."""
     if isinstance(column, tf.SparseTensor):
         return column
     if column.shape.rank == 1:
         column = column[:, tf.newaxis]
-    # Not `from_dense`, which takes a 0 for a missing value.
+    # `tf.sparse.from_dense` would treat a 0 as a missing value.
     shape = tf.shape(column, out_type=tf.int64)
     places = tf.where(tf.ones_like(column, tf.bool))
     return tf.SparseTensor(places, tf.gather_nd(column, places), shape)
 
 
 def _dense(column: tf.SparseTensor, default: float | int) -> tf.Tensor:
-    """(batch,): the row's first value, or the default."""
+    """Return the first value of each row, or the default, with shape (batch,)."""
     shape = [column.dense_shape[0], tf.maximum(column.dense_shape[1], 1)]
     whole = tf.SparseTensor(column.indices, column.values, shape)
     return tf.sparse.to_dense(whole, default_value=default)[:, 0]

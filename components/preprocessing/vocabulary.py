@@ -1,14 +1,14 @@
-"""Vocabulary files: lines of "count token" whose number, from 0, is the id.
+"""Vocabulary files: lines "count token". The line number, from 0, is the id.
 
-A token is written so that any text, of one character or more, is one word of one line:
+Tokens are escaped, so that any text of at least one character is a single word on a single line:
 
     \\b   a backslash
     \\s   a space, which ends the count
     \\n   a line feed, which ends the line
-    \\r   a carriage return, which TensorFlow drops where it reads lines
+    \\r   a carriage return, which TensorFlow drops when it reads lines
 
-All other characters stand for themselves. So no backslash follows another, and each way needs only replacements, one
-after the other, in the graph as in Python.
+All other characters are unchanged. So an escaped token never has two adjacent backslashes. Escaping and unescaping are
+successive replacements, both in the graph and in Python.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
     import tensorflow_transform as tft
 
 _ESCAPES = (("\\", r"\b"), (" ", r"\s"), ("\n", r"\n"), ("\r", r"\r"))
-"""The backslash first: it begins the others."""
+"""The backslash must come first, because the other escapes begin with a backslash."""
 _DAMAGED = re.compile(r"\\(?![bsnr])|[ \r]")
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Tokens by id, the most frequent first.
+    """Tokens by id, most frequent first.
 
     Attributes:
-        tokens: the token of each id, as in the data.
-        counts: (size,) int64; occurrences in the train split.
+        tokens: Token of each id, unescaped as in the data.
+        counts: Occurrences in the train split, (size,) int64.
     """
 
     tokens: list[str]
@@ -49,24 +49,24 @@ class Vocabulary:
 
 
 def escape(token: str) -> str:
-    """Write a token as in a vocabulary file."""
+    """Escape a token as in a vocabulary file."""
     for text, escaped in _ESCAPES:
         token = token.replace(text, escaped)
     return token
 
 
 def unescape(token: str) -> str:
-    """Return the token that `escape` was given."""
+    """Return the original token of an escaped token."""
     for text, escaped in reversed(_ESCAPES):
         token = token.replace(escaped, text)
     return token
 
 
 def escape_tensor(tokens: tf.Tensor) -> tf.Tensor:
-    """Apply `escape` in a graph: strings of any shape.
+    """Apply `escape` in a graph, to strings of any shape.
 
-    Rewriting strings takes several times as long as searching them. So a batch that holds none of the four characters
-    is searched once, and one that holds spaces alone, the usual case of the others, is rewritten once.
+    Rewriting strings takes several times as long as searching them. So a batch without any of the four characters is
+    only searched, once. Most other batches have spaces as the only such characters, and are rewritten once.
     """
     import tensorflow as tf
 
@@ -88,7 +88,7 @@ def escape_tensor(tokens: tf.Tensor) -> tf.Tensor:
 
 
 def unescape_tensor(tokens: tf.Tensor) -> tf.Tensor:
-    """Apply `unescape` in a graph: strings of any shape."""
+    """Apply `unescape` in a graph, to strings of any shape."""
     for text, escaped in reversed(_ESCAPES):
         tokens = _replace(tokens, escaped, text)
     return tokens
@@ -97,23 +97,23 @@ def unescape_tensor(tokens: tf.Tensor) -> tf.Tensor:
 def _replace(tokens: tf.Tensor, old: str, new: str) -> tf.Tensor:
     import tensorflow as tf
 
-    # In what is inserted a backslash begins the number of a group.
+    # In the replacement text, a backslash would begin a group reference.
     return tf.strings.regex_replace(tokens, re.escape(old), new.replace("\\", r"\\"))
 
 
 def category_file(column: str) -> str:
-    """Return the name of the vocabulary of a category, a feature or a further target."""
+    """Return the name of the vocabulary of a categorical feature or further target."""
     return f"category_{names.short(column)}"
 
 
 def read_vocabulary(path: str | Path) -> Vocabulary:
-    """Read a file of "count token" lines; the line number, from 0, is the id.
+    """Read a file of "count token" lines. The line number, from 0, is the id.
 
     Raises:
-        ValueError: a line is not of that form. Names file and line.
-        OSError: the file cannot be read.
+        ValueError: A line has another form. The message names the file and the line.
+        OSError: The file cannot be read.
     """
-    # Imported here: every command reads this module, and only those that read a vocabulary should pay for TensorFlow.
+    # Every command imports this module, but only commands that read a vocabulary should load TensorFlow.
     import tensorflow as tf
 
     tokens: list[str] = []
@@ -130,10 +130,10 @@ def read_vocabulary(path: str | Path) -> Vocabulary:
 
 
 def vocabularies(transform_output: tft.TFTransformOutput) -> dict[str, Vocabulary]:
-    """The vocabularies `inputs` and `labels` of a Transform output; without `labels` where the label is a number.
+    """Read the vocabularies `inputs` and `labels` of a Transform output; no `labels` if the label is a number.
 
     Raises:
-        ValueError: the output has no vocabulary of inputs, or a file is damaged.
+        ValueError: The output has no vocabulary of inputs, or a file is damaged.
     """
     files = {name: transform_output.vocabulary_file_by_name(name) for name in ("inputs", "labels")}
     if files["inputs"] is None:

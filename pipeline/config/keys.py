@@ -1,4 +1,4 @@
-"""Keys of the configuration as a user writes them, and the keys that may stand beside them."""
+"""Keys of the configuration as a user writes them, and the keys allowed beside them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Key = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Place:
-    """Place of a fault.
+    """Location of a fault in the configuration.
 
     Attributes:
-        key: The key as the user writes it. pydantic puts the kind into it where a union has several.
-        fields: Keys that may stand there.
-        kind: Kind of the part that the key is in.
-        other_kinds: Kinds that have the key, where the one at hand has not.
+        key: Key as the user writes it. pydantic's location also contains the kind if a union has several kinds.
+        fields: Keys allowed in the same section.
+        kind: Kind of the section that contains the key.
+        other_kinds: Kinds that have the key, if `kind` does not.
     """
 
     key: Key
@@ -33,11 +33,11 @@ class Place:
 
 
 def place(location: Key, tree: Mapping[str, Any]) -> Place:
-    """Return the place of one of pydantic's locations.
+    """Convert one of pydantic's locations to a place.
 
     Args:
-        location: As pydantic gives it.
-        tree: The configuration as it was written. It has the kinds that `components.extensions.Kinds` went by.
+        location: Location from a pydantic error.
+        tree: Configuration as written. It has the kinds by which `components.extensions.Kinds` chose specifications.
     """
     here: Any = Config
     written: Any = tree
@@ -54,7 +54,7 @@ def place(location: Key, tree: Mapping[str, Any]) -> Place:
         model = next(iter(_models(here)), None)
         if model:
             fields = model.model_fields
-        else:  # Of an unknown kind: the keys of all kinds.
+        else:  # The kind is unknown, so the keys of all kinds are allowed.
             fields = {name: field for spec in kinds.values() for name, field in spec.model_fields.items()}
         others = [kind for kind, model in kinds.items() if part in model.model_fields and part not in fields]
         kinds = {}
@@ -77,7 +77,7 @@ def _plain(annotation: Any) -> Any:
 
 
 def _members(annotation: Any) -> list[Any]:
-    """Return the members of a union; a type that is none, alone."""
+    """Return the members of a union, or the type itself if it is no union."""
     annotation = _plain(annotation)
     is_union = get_origin(annotation) is Union or isinstance(annotation, types.UnionType)
     return [_plain(member) for member in get_args(annotation)] if is_union else [annotation]
@@ -88,7 +88,7 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
 
 
 def _kinds(annotation: Any) -> dict[str, type[BaseModel]]:
-    """Return the models of a union by their `kind`; empty without a choice."""
+    """Return the models of a union by their `kind`, or an empty dict if there is no choice."""
     models = _models(annotation)
     kinds = [model.model_fields["kind"].annotation for model in models if "kind" in model.model_fields]
     if len(models) < 2 or not all(get_origin(kind) is Literal for kind in kinds):

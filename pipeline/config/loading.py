@@ -1,4 +1,4 @@
-"""Loading of a configuration: from a preset or a YAML file to a `Config`, or to one error that names every fault."""
+"""Loading of a `Config` from a preset or a YAML file. A single error names all faults."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DEFAULT_PRESET = "shared_projection"
 
 
 class ConfigurationError(Exception):
-    """What is wrong with a configuration, a line a fault: file, line, key and what would be right."""
+    """Error for a faulty configuration. The message has a line per fault: file, line, key and expected value."""
 
 
 def preset_names() -> list[str]:
@@ -32,22 +32,22 @@ def preset_names() -> list[str]:
 
 
 def load(name: str | None = None, settings: Iterable[str] = (), quick: bool = False) -> Config:
-    """Reads a configuration.
+    """Load a configuration.
 
     Args:
-        name: a preset's name or a YAML file; `None` is the default preset.
-        settings: `a.b=c` each, applied last; the value is YAML.
-        quick: apply what the configuration's `quick` sets.
+        name: Name of a preset, or path of a YAML file. `None` selects the default preset.
+        settings: Overrides of the form `a.b=c`, applied last. The value is YAML.
+        quick: True to apply the settings in the configuration's `quick`.
 
     Raises:
-        ConfigurationError: names all faults at once.
+        ConfigurationError: The configuration has faults. The error names all of them.
     """
     path, text = _read(name or DEFAULT_PRESET)
     return _with_absolute_paths(_loaded(path, text, settings, quick), path)
 
 
 def loads(text: str, settings: Iterable[str] = ()) -> Config:
-    """Reads a configuration from its text, in which all paths are absolute; see `load`."""
+    """Load a configuration from its text, in which all paths must be absolute. See `load`."""
     return _loaded(Path("configuration"), text, settings, quick=False)
 
 
@@ -61,7 +61,7 @@ def _loaded(path: Path, text: str, settings: Iterable[str], quick: bool) -> Conf
             _put(quick_tree, str(key), value, in_quick, quick_origin, faults)
     if quick:
         tree, origin = quick_tree, quick_origin
-    else:  # What is wrong there is wrong, asked for or not.
+    else:  # Report faults in `quick` even if it is not applied.
         faults += [fault for fault in _validated(quick_tree, quick_origin, path)[1] if fault.startswith(in_quick)]
     for setting in settings:
         key, equals, value = setting.partition("=")
@@ -82,15 +82,15 @@ def _loaded(path: Path, text: str, settings: Iterable[str], quick: bool) -> Conf
 
 
 def preset_summary(name: str) -> str:
-    """Return the description of a preset, without loading what it configures."""
+    """Return the description of a preset, without loading the preset."""
     return str(yaml.safe_load((PRESETS / f"{name}.yaml").read_text(encoding="utf-8"))["description"])
 
 
 def check_files(config: Config, schema_needed: bool = True) -> None:
-    """Check a configuration against the file system, and against Beam's options.
+    """Check a configuration against the file system and Beam's options.
 
     Raises:
-        ConfigurationError: The source or the schema is not there, or Beam has no such option. Names all faults at once.
+        ConfigurationError: The source or schema is missing, or Beam has no such option. The error names all faults.
     """
     faults = source_of(config.data.source).missing()
     if schema_needed:
@@ -101,7 +101,7 @@ def check_files(config: Config, schema_needed: bool = True) -> None:
 
 
 def schema_faults(config: Config) -> list[str]:
-    """Return a message if the schema is not there, and the source brings none."""
+    """Return a message if the schema file does not exist, or if neither configuration nor source has a schema."""
     schema = config.data.schema_file
     if schema and not is_remote(schema) and not Path(schema).exists():
         return [f"data.schema_file: {schema} is not there; `bigvocab schema FILE.yaml` writes one from the data"]
@@ -126,7 +126,7 @@ def _read(name: str) -> tuple[Path, str]:
 
 
 def _parse(path: Path, text: str) -> tuple[dict[str, Any], dict[Key, int]]:
-    """The tree, and the line of each key."""
+    """Return the parsed tree, and the line of each key."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         tree = yaml.safe_load(text)
@@ -148,7 +148,7 @@ def _lines(node: yaml.MappingNode, above: Key, lines: dict[Key, int], doubles: l
     for key_node, value_node in node.value:
         key = (*above, str(key_node.value))
         line = key_node.start_mark.line + 1
-        if key in lines:  # YAML would silently take the last one.
+        if key in lines:  # PyYAML would silently take the last value.
             doubles.append(f"{path}:{line}: {dotted(key)} stands twice, first in line {lines[key]}")
         lines[key] = line
         if isinstance(value_node, yaml.MappingNode):
@@ -205,12 +205,12 @@ def _fault(detail: Mapping[str, Any], tree: Mapping[str, Any], origin: Mapping[K
 
 
 def _quoted(words: str) -> list[str]:
-    """The words of pydantic's `'a', 'b' or 'c'`."""
+    """Return the quoted words of a pydantic text such as `'a', 'b' or 'c'`."""
     return re.findall(r"'([^']*)'", words)
 
 
 def _with_absolute_paths(config: Config, file: Path) -> Config:
-    """Make paths absolute: they are relative to the file of the configuration. A schema beside it is found by name."""
+    """Resolve paths relative to the configuration file, and find a schema file beside it by name."""
     data = config.data
     changes: dict[str, Any] = {}
     if data.source.path and "://" not in data.source.path:
