@@ -91,7 +91,7 @@ class Checkpoints:
     def restore(self) -> TrainingState | None:
         """Restore the last complete checkpoint, and return its state, or None without a complete checkpoint.
 
-        Delete all other files in the folder, except the complete or damaged checkpoint before it.
+        Keep the restored checkpoint and the one before it. If `writes` is set, delete everything else in the folder.
         """
         found = None
         for name in unfinished(self._directory):

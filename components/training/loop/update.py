@@ -3,7 +3,8 @@
 A period consists of P steps. Let g_1 ... g_P be the gradients of these steps with respect to a shared weight w:
 
     accumulate   w is frozen, then takes one step of the optimizer with (g_1 + ... + g_P) / P
-    alternate    w is frozen, then trains at each of the last steps of the period, for one pass over the data
+    alternate    w is frozen, then trains at each of the last steps of the period, for one pass over the data; or only
+                 at the last step, if the period is configured in steps
 
 With `accumulate`, a training may end within a period. Its last step then applies the mean of the gradients since the
 last update. A training that stops early drops these gradients.
