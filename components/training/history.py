@@ -1,4 +1,4 @@
-"""`training.json`: how a training went."""
+"""History of a training, stored in `training.json`."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ def write_history(directory: str, history: Mapping[str, Any]) -> None:
 
     Args:
         directory: The folder.
-        history: `plan`, the fields of a `Plan`. `parameters`, number of weights. `devices` in words.
-            `validation_examples`, the most labels of a validation. `measured`, the names of the label's metrics in
-            each. `validations`, oldest first, each with `epoch`,
-            `step`, `train_loss`, `seconds` and its metrics; `best`, the one whose weights were kept. `stopped_early`,
-            `resumed`. `warm_start`, see `components.training.warm_start.transfer`, or None.
+        history: Dictionary with these keys. `plan`: fields of a `Plan`. `parameters`: number of weights. `devices`:
+            description of the devices. `validation_examples`: maximum number of labels in a validation. `measured`:
+            names of the metrics of the label in each validation. `validations`: records of the validations, oldest
+            first, each with `epoch`, `step`, `train_loss`, `seconds` and its metrics. `best`: record of the validation
+            whose weights were kept. `stopped_early` and `resumed`: flags. `warm_start`: see
+            `components.training.warm_start.transfer`, or None.
     """
     write_whole(f"{directory}/{_FILE}", json.dumps(history, indent=1))
 
 
 def read_history(directory: str) -> dict[str, Any]:
-    """Return what `write_history` wrote."""
+    """Return the history that `write_history` wrote."""
     return json.loads(read_text(f"{directory}/{_FILE}"))

@@ -1,4 +1,4 @@
-"""What a window is made of, and how a transformed row is parsed."""
+"""Layout of a window, and parsing of transformed rows."""
 
 # TensorFlow's and Keras's annotations are narrower than what they take and give.
 # pyright: reportArgumentType=false
@@ -17,25 +17,26 @@ from components.preprocessing.vocabulary import category_file, read_vocabulary
 
 Batch = dict[str, tf.Tensor]
 LABEL = "label"
-"""The main target's key among the targets of a batch; a further target's is that of its column."""
+"""Key of the main target among the targets of a batch. The key of a further target is the key of its column."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What a window is made of.
+    """Layout of a window.
 
-    Columns go by the keys of `components.names.key_of`.
+    Columns are named by their keys, see `components.names.key_of`.
 
     Attributes:
-        shape: of the data.
-        context: K.
-        padding: the id in places before the first token; one above all ids.
-        numbers: columns that hold one number a row.
-        categories: columns that hold one category a row, with their number of ids (the last one: unknown or missing).
-        label_kind: whether the label is a class or a number.
-        target_numbers: further targets that are a number.
-        target_counts: further targets that are a category; of each class, in the order of the ids, how many rows of the
-            train split have it.
+        shape: Shape of the data.
+        context: K, number of input ids of a window.
+        padding: Id at positions before the first token; one above all other ids.
+        numbers: Columns that hold one number per row.
+        categories: Columns that hold one category per row, with their number of ids. The last id means unknown or
+            missing.
+        label_kind: Kind of the label: class or number.
+        target_numbers: Further targets that are numbers.
+        target_counts: Further targets that are categories, each with the number of rows of the train split that have
+            each class, in the order of the ids.
     """
 
     shape: Shape
@@ -49,13 +50,13 @@ class Layout:
 
     @classmethod
     def of(cls, data: DataSpec, transform: tft.TFTransformOutput, context: int, input_ids: int) -> Layout:
-        """The layout of a Transform output.
+        """Return the layout of an output of Transform.
 
         Args:
-            data: what the columns mean.
-            transform: its output.
-            context: K.
-            input_ids: size of the input vocabulary, and the out-of-vocabulary buckets after it.
+            data: Meaning of the columns.
+            transform: Output of Transform.
+            context: K, number of input ids of a window.
+            input_ids: Size of the input vocabulary, including the out-of-vocabulary buckets after it.
         """
         numbers, categories = _by_kind(data.features)
         target_numbers, target_categories = _by_kind(data.targets)
@@ -78,11 +79,11 @@ class Layout:
 
     @property
     def label_column(self) -> str:
-        """The transformed column that the label is read from."""
+        """Transformed column that holds the label."""
         return "label_value" if self.label_kind == "number" else "label_ids"
 
     def feature_spec(self) -> dict[str, tf.io.FixedLenFeature | tf.io.RaggedFeature]:
-        """How a transformed row is parsed."""
+        """Return the feature specification that parses a transformed row."""
         ids = tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)
         number = tf.io.FixedLenFeature([], tf.float32)
         category = tf.io.FixedLenFeature([], tf.int64)
@@ -95,7 +96,7 @@ class Layout:
 
 
 def _by_kind(columns: Mapping[str, FeatureSpec]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The keys of the numbers, and those of the categories."""
+    """Return the keys of the numbers, and the keys of the categories."""
     kinds = ("number", "category")
     numbers, categories = (
         tuple(names.key_of(name) for name, column in columns.items() if column.kind == kind) for kind in kinds

@@ -1,4 +1,4 @@
-"""The model: an encoder, an output for the label, and outputs for the further targets."""
+"""Model that consists of an encoder, an output for the label, and outputs for the further targets."""
 
 # TensorFlow's and Keras's annotations are narrower than what they take and give.
 # pyright: reportReturnType=false, reportArgumentType=false
@@ -23,21 +23,22 @@ from components.training.windows import Batch, Layout
 
 
 class VocabularyClassifier(keras.Model):
-    """One encoder with an output for the label and one for each further target.
+    """Model with one encoder, an output for the label, and an output for each further target.
 
-    The loss of an example is the label's, and each further target's times its weight: a target that is missing has a
-    loss of 0. `fit` reports the mean of it and, where there are further targets, of each output's own loss.
+    The loss of an example is the loss of the label plus the weighted losses of the further targets. A missing target
+    has a loss of 0. `fit` reports the mean of the total loss. If the model has further targets, `fit` also reports the
+    mean loss of each output.
 
     Args:
-        encoder: a layer from a batch's inputs to hidden vectors.
-        label: the output that answers the label.
-        further: the outputs of the further targets, by key.
-        weights: of the further targets' losses, by column; 1 where nothing is said.
-        seed: of what is drawn in training.
+        encoder: Layer that maps the inputs of a batch to hidden vectors.
+        label: Output that predicts the label.
+        further: Outputs of the further targets, by key.
+        weights: Weights of the losses of the further targets, by column. The default weight is 1.
+        seed: Seed of the random draws in training.
 
     Attributes:
-        update: None, or what takes the gradients in the optimizer's place: an object with `apply(gradients)`, in the
-            order of `trainable_variables`.
+        update: Object that applies the gradients instead of the optimizer, or None. Its method `apply(gradients)` takes
+            the gradients in the order of `trainable_variables`.
     """
 
     def __init__(
@@ -60,17 +61,24 @@ class VocabularyClassifier(keras.Model):
 
     @property
     def answers(self) -> dict[str, Output]:
-        """All outputs by the key of their target; the label's, `label`, is the first."""
+        """All outputs, by the key of their target. The first is the output of the label, with the key `label`."""
         return {LABEL: self.label, **self.further}
 
     def compile_with(self, optimizer: keras.optimizers.Optimizer) -> None:
-        """`compile`, without XLA: that has no kernel for the head's unique(). A new optimizer's slots are made too."""
+        """Compile the model without XLA, which has no kernel for `unique()` in the head.
+
+        Args:
+            optimizer: Optimizer; built here unless it is built already.
+        """
         if not optimizer.built:
             optimizer.build(self.trainable_variables)
         self.compile(optimizer=optimizer, jit_compile=False)
 
     def make_train_function(self, force: bool = False) -> Any:
-        """Keras's, but with several workers one that does not average what it must not."""
+        """Return Keras's training function, or `workers.train_function` for several workers.
+
+        With several workers, Keras's own function averages values that must not be averaged.
+        """
         if not workers.are_several(self.distribute_strategy):
             return super().make_train_function(force)
         if force or self.train_function is None:
@@ -78,7 +86,7 @@ class VocabularyClassifier(keras.Model):
         return self.train_function
 
     def call(self, inputs: Batch) -> tf.Tensor:
-        """What the label's output says: logits (batch, classes), or numbers (batch,)."""
+        """Return the prediction of the label: logits (batch, classes), or numbers (batch,)."""
         return self.label(self.encoder(inputs))
 
     def train_step(self, data: tuple[Batch, Batch]) -> dict[str, tf.Tensor]:
@@ -91,7 +99,7 @@ class VocabularyClassifier(keras.Model):
             total = losses[LABEL]
             for name, weight in self.loss_weights.items():
                 total += weight * losses[name]
-            # Keras sums the gradients over the replicas: each brings its share of the mean.
+            # Keras sums the gradients over the replicas, so each replica contributes its share of the mean.
             loss = tf.reduce_mean(total) / replicas
         gradients = tape.gradient(loss, [v.value for v in variables])
         if self.update is None:
@@ -104,12 +112,12 @@ class VocabularyClassifier(keras.Model):
         return {mean.name: mean.result() for mean in self.metrics}
 
     def row_losses(self, hidden: tf.Tensor, targets: Batch, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Each output's training losses: (batch,) float32, 0 where the target is missing.
+        """Return the training losses of each output: (batch,) float32, 0 for a missing target.
 
         Args:
-            hidden: (batch, width).
-            targets: by name: classes or numbers (batch,).
-            seed: (2,) int32, of what the outputs draw; each draws from a seed of its own.
+            hidden: Hidden vectors (batch, width).
+            targets: Classes or numbers (batch,), by name.
+            seed: Seed (2,) int32 of the random draws. The seed of each output is derived from it.
         """
         fold = tf.random.experimental.stateless_fold_in
         return {
@@ -127,23 +135,23 @@ class VocabularyClassifier(keras.Model):
         return {name: output.row_values(hidden, targets[name]) for name, output in self.answers.items()}
 
     def standardise(self, moments: Mapping[str, Standard]) -> None:
-        """Tells each output of a number the mean and standard deviation of its target."""
+        """Set the mean and standard deviation of the target in each output of a number."""
         for name, output in self.answers.items():
             if isinstance(output, NumberOutput):
                 output.standardise(moments[name].mean, moments[name].deviation)
 
 
-# Numbers below this are folded into a step's seed by the encoder.
+# The encoder folds smaller numbers into the seed of a step.
 _FURTHER = 1_000
 
 
 def build_model(spec: TrainerSpec, layout: Layout, counts: Sequence[int]) -> VocabularyClassifier:
-    """The model of a configuration, with all its variables made.
+    """Build the model of a configuration, with all its variables.
 
     Args:
-        spec: what is to be built.
-        layout: what a window is made of.
-        counts: occurrences of each label, in the order of the ids; not read where the label is a number.
+        spec: Configuration of the model.
+        layout: Layout of a window.
+        counts: Occurrences of each label, in the order of the ids. Not read if the label is a number.
     """
     encoder = build_encoder(
         spec.model,

@@ -1,4 +1,4 @@
-"""Mean and standard deviation of the numbers that a model is to answer."""
+"""Mean and standard deviation of the targets that are numbers."""
 
 # TensorFlow's and Keras's annotations are narrower than what they take and give.
 # pyright: reportOptionalMemberAccess=false, reportArgumentType=false
@@ -16,11 +16,11 @@ from components.training.windows import target_columns
 
 @dataclass(frozen=True)
 class Standard:
-    """Mean and deviation that a number is standardized by, in its own units.
+    """Mean and standard deviation by which a target is standardized, in the units of the target.
 
     Attributes:
-        mean: over the training windows that have it.
-        deviation: its standard deviation; 0 for a constant, which is answered by its mean.
+        mean: Mean over the training windows that have the target.
+        deviation: Standard deviation; 0 for a constant target, which is predicted by its mean.
     """
 
     mean: float
@@ -28,14 +28,14 @@ class Standard:
 
 
 def number_moments(files: Sequence[str], layout: Layout) -> dict[str, Standard]:
-    """Compute mean and deviation of each target that is a number, `label` among them, in one pass over the files.
+    """Compute the mean and deviation of each target that is a number, including `label`, in one pass over the files.
 
     Args:
-        files: TFRecords (gzip) of Transform, the train split; not read where no target is a number.
-        layout: what a window is made of.
+        files: TFRecords (gzip) of Transform, train split. Not read if no target is a number.
+        layout: Layout of a window.
 
     Raises:
-        ValueError: a target has no value in any window with a known label.
+        ValueError: A target has no value in any window with a known label.
     """
     names = (*([LABEL] if layout.label_kind == "number" else []), *layout.target_numbers)
     if not names:

@@ -1,4 +1,4 @@
-"""The optimizer of a configuration."""
+"""Construction of the optimizer."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from components.training.spec import OptimizerSpec
 
 
 def make_optimizer(spec: OptimizerSpec, learning_rate: Any) -> FusedAdam:
-    """The optimizer of a configuration.
+    """Return the optimizer of a configuration.
 
     Args:
-        spec: which one, and its decay and clipping.
-        learning_rate: a number, or a `keras.optimizers.schedules.LearningRateSchedule`.
+        spec: Kind of the optimizer, its decay and its clipping.
+        learning_rate: Number, or `keras.optimizers.schedules.LearningRateSchedule`.
     """
     kind = {"adam": FusedAdam, "row_adam": RowAdam}[spec.kind]
     return kind(

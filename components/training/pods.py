@@ -1,4 +1,4 @@
-"""Several pods that train together: the first is the node of the pipeline, the others follow it."""
+"""Pods that train one model together. The first pod runs the node of the pipeline, and the others follow it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class TrainerPods:
     """Pods of one training.
 
     Attributes:
-        meeting: Where they find each other.
+        meeting: Rendezvous of the pods.
     """
 
     meeting: Meeting
 
     def lead(self, run: Callable[[], int]) -> int:
-        """Run the node in the first pod, with the others, and return the exit code of `run`."""
+        """Run the node in the first pod, training with the other pods, and return the exit code of `run`."""
         self.meeting.clear()
         code = 1
         try:
@@ -32,7 +32,10 @@ class TrainerPods:
         return code
 
     def follow(self, worker: int) -> None:
-        """Train with the first pod, as worker number 1 or higher.
+        """Train with the first pod.
+
+        Args:
+            worker: Number of this worker, 1 or higher.
 
         Raises:
             WorkerLost: The first pod did not call, or a worker has ended.

@@ -1,8 +1,8 @@
-"""From Transform's rows to windows of K input ids with one label each, and with their row's further targets.
+"""Conversion of Transform's rows to windows of K input ids, each with one label and the further targets of its row.
 
-A row of shape `sequence` gives a window before each of its tokens but the first; a row of shape `labelled` gives one
-window, at the end of its inputs. Either way a window is a slice of the flat list of a batch's ids, so that all of them
-are cut at once by one gather, and none can cross a row.
+A row of shape `sequence` gives a window before each of its tokens except the first. A row of shape `labelled` gives one
+window, at the end of its inputs. In both shapes, a window is a slice of the flat list of the ids of a batch. One gather
+cuts all windows of a batch, and no window crosses a row.
 """
 
 # TensorFlow's and Keras's annotations are narrower than what they take and give.
@@ -18,28 +18,28 @@ import tensorflow as tf
 from components.ingest.spec import Shape
 from components.training.layout import LABEL, Batch, Layout
 
-# Rows mixed by their order.
+# Size of the buffer that shuffles rows.
 SHUFFLED_ROWS = 8_192
-# Windows that are then mixed with one another, those of whole rows: as many as memory allows (some 40 bytes each),
-# since a row's windows resemble one another and should not be met close together.
+# Windows of whole rows that are then shuffled together as a block. The block is as large as memory allows (some 40
+# bytes per window), because windows of one row resemble each other and should not be close together in training.
 BLOCK_WINDOWS = 1 << 22
 BLOCK_ROWS = 1 << 16
-# Rows read at a time where their order does not matter.
+# Rows that are read at a time if their order does not matter.
 COUNTED_ROWS = 2_048
-# Windows cut at a time out of such a block: bounds the memory however long the rows are.
+# Windows that are cut out of a block at a time. Bounds the memory for rows of any length.
 CUT_WINDOWS = 65_536
 
 
 @dataclass(frozen=True)
 class Spans:
-    """Where the windows of a batch of rows lie.
+    """Positions of the windows in a batch of rows.
 
     Attributes:
-        values: (tokens,) int32, the ids of all rows.
-        starts: (windows,) where the window's row starts.
-        ends: (windows,) just after the window's last token.
-        labels: (windows,) int32, -1 outside the vocabulary; or float32, where labels are numbers, NaN for none.
-        rows: (windows,) the window's row.
+        values: Ids of all rows, (tokens,) int32.
+        starts: Start of each window's row, (windows,).
+        ends: Position after the last token of each window, (windows,).
+        labels: Classes (windows,) int32, -1 outside the vocabulary; or numbers (windows,) float32, NaN if missing.
+        rows: Index of each window's row, (windows,).
     """
 
     values: tf.Tensor
@@ -49,26 +49,26 @@ class Spans:
     rows: tf.Tensor
 
     def take(self, which: tf.Tensor) -> Spans:
-        """Some of the windows, in the order asked for."""
+        """Select windows by index, in the order of `which`."""
         picked = (tf.gather(t, which) for t in (self.starts, self.ends, self.labels, self.rows))
         return Spans(self.values, *picked)
 
     @property
     def known(self) -> tf.Tensor:
-        """(windows,) bool: whether the label is one to learn from."""
+        """Mask of the windows with a known label: (windows,) bool."""
         return tf.logical_not(tf.math.is_nan(self.labels)) if self.labels.dtype.is_floating else self.labels >= 0
 
     def cut(self, context: int, padding: int) -> tf.Tensor:
-        """(windows, context) int32: the ids of each window, the latest last, padded on the left."""
+        """Return the ids of each window, the latest last, padded on the left: (windows, context) int32."""
         places = self.ends[:, tf.newaxis] + tf.range(-context, 0, dtype=self.ends.dtype)
-        # A place before its row is sent to a padding id after the last one.
+        # Positions before the start of the row point to a padding id that is appended to the values.
         outside = tf.shape(self.values, out_type=places.dtype)[0]
         places = tf.where(places >= self.starts[:, tf.newaxis], places, outside)
         return tf.gather(tf.concat([self.values, [tf.cast(padding, self.values.dtype)]], axis=0), places)
 
 
 def labelled_spans(input_ids: tf.RaggedTensor, label_ids: tf.RaggedTensor, shape: Shape) -> Spans:
-    """All windows that have a label, known or not, in the order of the rows."""
+    """Return all windows that have a label, known or unknown, in the order of the rows."""
     values = tf.cast(input_ids.values, tf.int32)
     labels = tf.cast(label_ids.values, tf.int32)
     if shape == "labelled":
@@ -83,19 +83,24 @@ def labelled_spans(input_ids: tf.RaggedTensor, label_ids: tf.RaggedTensor, shape
 
 
 def number_spans(input_ids: tf.RaggedTensor, labels: tf.Tensor) -> Spans:
-    """One window a row, at its end, with the row's number: (rows,) float32, NaN for none."""
+    """Return one window for each row, at its end, with the number of the row as its label.
+
+    Args:
+        input_ids: Input ids of the rows.
+        labels: Numbers (rows,) float32, NaN if missing.
+    """
     values = tf.cast(input_ids.values, tf.int32)
     return Spans(values, input_ids.row_starts(), input_ids.row_limits(), labels, tf.range(input_ids.nrows()))
 
 
 def spans_of(features: Batch, layout: Layout) -> Spans:
-    """All windows of parsed rows, with their labels."""
+    """Return all windows of parsed rows, with their labels."""
     ids, labels = features["input_ids"], features[layout.label_column]
     return number_spans(ids, labels) if layout.label_kind == "number" else labelled_spans(ids, labels, layout.shape)
 
 
 def last_spans(input_ids: tf.RaggedTensor) -> Spans:
-    """One window a row, at its end: what is asked for when a model answers. The labels are -1."""
+    """Return one window for each row, at its end, as a served model needs for a prediction. The labels are -1."""
     count = input_ids.nrows()
     labels = tf.fill([count], tf.constant(-1, tf.int32))
     values = tf.cast(input_ids.values, tf.int32)
@@ -103,16 +108,16 @@ def last_spans(input_ids: tf.RaggedTensor) -> Spans:
 
 
 def model_inputs(spans: Spans, features: Batch, layout: Layout) -> Batch:
-    """What the model takes: `input_ids` (windows, K) and the features of each window's row (windows,)."""
+    """Return the inputs of the model: `input_ids` (windows, K) and the features of each window's row (windows,)."""
     chosen = {name: tf.gather(features[name], spans.rows) for name in (*layout.numbers, *layout.categories)}
     return {"input_ids": spans.cut(layout.context, layout.padding), **chosen}
 
 
 def model_targets(spans: Spans, features: Batch, layout: Layout) -> Batch:
-    """What the model is to answer: `label`, and the further targets of each window's row.
+    """Return the targets of the model: `label`, and the further targets of each window's row.
 
-    Classes are (windows,) int32, -1 where unknown or missing; numbers (windows,) float32 in the column's units, NaN
-    where missing.
+    Classes are (windows,) int32, -1 if unknown or missing. Numbers are (windows,) float32 in the units of the column,
+    NaN if missing.
     """
     numbers = {name: tf.gather(features[name], spans.rows) for name in layout.target_numbers}
     classes = {name: tf.cast(tf.gather(features[name], spans.rows), tf.int32) for name in layout.target_counts}
@@ -121,19 +126,25 @@ def model_targets(spans: Spans, features: Batch, layout: Layout) -> Batch:
 
 @dataclass(frozen=True)
 class Size:
-    """How many rows some files hold, and how many windows these give."""
+    """Number of rows in a set of files, and number of windows in these rows."""
 
     rows: int
     windows: int
 
     @property
     def block_rows(self) -> int:
-        """How many rows have their windows mixed at a time."""
+        """Number of rows in a block, whose windows are shuffled together."""
         return max(1, min(BLOCK_ROWS, BLOCK_WINDOWS * self.rows // max(self.windows, 1)))
 
 
 def count_windows(files: Sequence[str], layout: Layout, known_only: bool = True) -> Size:
-    """What a pass over the files gives."""
+    """Count the rows and windows in the files.
+
+    Args:
+        files: TFRecords (gzip) of Transform.
+        layout: Layout of a window.
+        known_only: Count only windows with a known label.
+    """
 
     def count(total: tf.Tensor, serialized: tf.Tensor) -> tf.Tensor:
         labels = _spans(serialized, layout, known_only)[0].labels
@@ -144,7 +155,7 @@ def count_windows(files: Sequence[str], layout: Layout, known_only: bool = True)
 
 
 def target_columns(files: Sequence[str], layout: Layout) -> tf.data.Dataset:
-    """The targets of all windows with a known label, by name, in the order of the files."""
+    """Return the targets of all windows with a known label, by name, in the order of the files."""
 
     def targets(serialized: tf.Tensor) -> Batch:
         spans, features = _spans(serialized, layout, known_only=True)
@@ -154,7 +165,7 @@ def target_columns(files: Sequence[str], layout: Layout) -> tf.data.Dataset:
 
 
 def latest_ids(files: Sequence[str], layout: Layout, length: int) -> tf.data.Dataset:
-    """The last ids of all windows with a known label, (any, length) int32, in the order of the files."""
+    """Return the last ids of all windows with a known label, (any, length) int32, in the order of the files."""
 
     def pieces(serialized: tf.Tensor) -> tf.data.Dataset:
         spans, _ = _spans(serialized, layout, known_only=True)
@@ -178,22 +189,22 @@ def training_batches(
     skip: int = 0,
     block_rows: int = BLOCK_ROWS,
 ) -> tf.data.Dataset:
-    """Endless shuffled batches of exactly `batch` windows with a known label, the same for the same seed.
+    """Return endless shuffled batches of exactly `batch` windows with a known label.
 
-    Every pass over the rows has an order of its own, which follows from seed and pass, so that a training that was
-    interrupted can go on at any step.
+    The batches depend only on the data and the seed. Each pass over the rows has a different order, which depends only
+    on the seed and the number of the pass. Therefore an interrupted training can resume at any step.
 
     Args:
         files: TFRecords (gzip) of Transform.
-        layout: what a window is made of.
-        batch: windows a batch.
-        batches: batches a pass; the few windows beyond them are left out of that pass.
-        seed: of the order.
-        skip: batches to leave out at the beginning.
-        block_rows: rows whose windows are mixed with one another, as `Size.block_rows`.
+        layout: Layout of a window.
+        batch: Windows per batch.
+        batches: Batches per pass. The few remaining windows are left out of the pass.
+        seed: Seed of the order.
+        skip: Number of batches to skip at the beginning.
+        block_rows: Rows whose windows are shuffled together, as in `Size.block_rows`.
 
     Returns:
-        A data set of (model inputs, targets): see `model_inputs` and `model_targets`.
+        Data set of (model inputs, targets); see `model_inputs` and `model_targets`.
     """
 
     def one_pass(number: tf.Tensor) -> tf.data.Dataset:
@@ -208,7 +219,18 @@ def training_batches(
 
 
 def validation_batches(files: Sequence[str], layout: Layout, batch: int, windows: int, seed: int) -> tf.data.Dataset:
-    """A fixed random sample of so many windows (or all there are), known label or not, in memory."""
+    """Return a fixed random sample of the windows with known or unknown labels, cached in memory.
+
+    Args:
+        files: TFRecords (gzip) of Transform.
+        layout: Layout of a window.
+        batch: Windows per batch.
+        windows: Size of the sample, rounded up to whole batches. Smaller if the files hold fewer windows.
+        seed: Seed of the sample.
+
+    Returns:
+        Data set of (model inputs, targets); see `model_inputs` and `model_targets`.
+    """
     blocks = _rows(files, seed).shuffle(SHUFFLED_ROWS, seed=seed).batch(COUNTED_ROWS)
     parts = blocks.enumerate().flat_map(
         lambda i, rows: _block_windows(rows, layout, tf.stack([tf.constant(seed, tf.int64), i]), known_only=False)
@@ -237,7 +259,7 @@ def _spans(serialized: tf.Tensor, layout: Layout, known_only: bool) -> tuple[Spa
 
 
 def _block_windows(serialized: tf.Tensor, layout: Layout, seed: tf.Tensor, known_only: bool = True) -> tf.data.Dataset:
-    """The windows of a block of rows in random order, in pieces."""
+    """Return the windows of a block of rows in random order, `CUT_WINDOWS` at a time."""
     spans, features = _spans(serialized, layout, known_only)
     count = tf.shape(spans.labels)[0]
     order = tf.argsort(tf.random.stateless_uniform([count], seed))

@@ -1,1 +1,1 @@
-"""Replicas in one process, and workers in several."""
+"""Replicas in one process, and workers in several processes."""

@@ -1,14 +1,14 @@
-"""How the workers of a training find each other: by files in a folder that they share.
+"""Rendezvous of the workers of a training, through files in a shared folder.
 
-Nobody knows another's address before: pods get theirs when they start, and another one when they are started again. So
-the chief calls, each of the others answers that call with its address, and when all have answered the chief says that
-it starts, and with whom:
+No worker knows the addresses of the others in advance: a pod gets an address when it starts, and a new one when it
+restarts. Therefore the chief calls, and each of the other workers answers the call with its address. When all workers
+have answered, the chief publishes the addresses of all workers, and the training starts:
 
-    call.json           the chief: a new number for each call, and what is trained; or that it is over
-    NUMBER/1.json       worker 1: its address
-    NUMBER/start.json   the chief: all addresses, its own first
+    call.json           by the chief: a new number for each call, and the arguments of the training; or its end
+    NUMBER/1.json       by worker 1: its address
+    NUMBER/start.json   by the chief: all addresses, its own first
 
-A worker that was started again is not among those of a start that it missed, and waits for the next call.
+A worker that restarts is not part of a start that it missed, and waits for the next call.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ _CALL = "call.json"
 
 
 class WorkerLost(RuntimeError):
-    """Another worker has ended, or cannot be reached."""
+    """Error that another worker has ended, or cannot be reached."""
 
 
 @dataclass(frozen=True)
 class Invitation:
-    """To one training.
+    """Invitation to a training.
 
     Attributes:
-        told: by the chief, of what is trained.
-        hosts: `host:port` of all workers, the chief's first.
+        told: Arguments of the training, from the chief.
+        hosts: `host:port` of all workers, the chief first.
     """
 
     told: dict[str, Any]
@@ -49,15 +49,15 @@ class Invitation:
 
 @dataclass(frozen=True)
 class Meeting:
-    """Where the workers of a training meet.
+    """Rendezvous of the workers of a training.
 
     Attributes:
-        folder: shared by all, and by no other training.
-        workers: how many there are, the chief among them.
-        patience: seconds that anyone waits for the others.
-        address: of this process's machine; None: what its name stands for.
-        wait: passes the time between two looks.
-        clock: seconds.
+        folder: Folder that all workers of this training share, and no other training uses.
+        workers: Number of workers, including the chief.
+        patience: Seconds that a worker waits for the others.
+        address: Address of the machine of this process, or None to resolve its host name.
+        wait: Function that waits for a number of seconds between two polls.
+        clock: Function that returns the time in seconds.
     """
 
     folder: str
@@ -68,18 +68,21 @@ class Meeting:
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
 
     def clear(self) -> None:
-        """The chief's, before all else: what an earlier try has said does not hold any more."""
+        """Delete the files of earlier attempts, which are no longer valid. Called by the chief before all else."""
         if tf.io.gfile.exists(self.folder):
             tf.io.gfile.rmtree(self.folder)
 
     def call(self, told: dict[str, Any]) -> tuple[str, ...]:
-        """The chief's: calls the others and waits for them.
+        """Call the other workers, and wait for them. Called by the chief.
+
+        Args:
+            told: Arguments of the training.
 
         Returns:
-            `host:port` of all workers, its own first.
+            `host:port` of all workers, the chief first.
 
         Raises:
-            WorkerLost: they did not all come.
+            WorkerLost: Not all workers answered in time.
         """
         number, own = uuid.uuid4().hex, free_host(self.address)
         write_whole(f"{self.folder}/{_CALL}", json.dumps({"number": number, "told": told}))
@@ -106,13 +109,16 @@ class Meeting:
         return everyone
 
     def answer(self, index: int) -> Invitation | None:
-        """What the others do: waits for the chief's call, answers it, and waits for the start.
+        """Wait for the chief's call, answer it, and wait for the start. Called by the other workers.
+
+        Args:
+            index: Number of this worker, 1 or higher.
 
         Returns:
-            None where there is nothing to train, or no more.
+            Invitation, or None if nothing remains to train.
 
         Raises:
-            WorkerLost: the chief did not call, or failed and was not started again.
+            WorkerLost: The chief did not call, or failed and was not restarted.
         """
         answered, own = "", ""
         deadline = self.clock() + self.patience
@@ -126,7 +132,7 @@ class Meeting:
                 answered, own = number, free_host(self.address)
                 write_whole(f"{self.folder}/{number}/{index}.json", json.dumps({"host": own}))
                 deadline = self.clock() + self.patience
-            # Another of this index may have answered too: the one that was taken starts.
+            # Another process of this index may have answered too. Only the process whose address was taken starts.
             if start and number == answered and own in start["hosts"]:
                 return Invitation(call["told"], tuple(start["hosts"]))
             if self.clock() >= deadline:
@@ -135,25 +141,30 @@ class Meeting:
             self.wait(_POLL_SECONDS)
 
     def end(self, failed: bool) -> None:
-        """The chief's: there is nothing to train, or no more; or it failed, and may be started again."""
+        """Announce the end of the training. Called by the chief.
+
+        Args:
+            failed: True if the chief failed, and may be restarted; False if nothing remains to train.
+        """
         write_whole(f"{self.folder}/{_CALL}", json.dumps({"over": "failed" if failed else "done"}))
 
     def _read(self, name: str) -> dict[str, Any] | None:
         try:
             with tf.io.gfile.GFile(f"{self.folder}/{name}") as file:
                 return json.loads(file.read())
-        except (tf.errors.NotFoundError, ValueError):  # Not there yet, or not whole.
+        except (tf.errors.NotFoundError, ValueError):  # The file does not exist yet, or is incomplete.
             return None
 
 
 def free_host(address: str | None = None) -> str:
-    """`host:port` of this machine, as others reach it, with a port that nobody uses.
+    """Return `host:port` at which other machines can reach this machine, with a free port.
 
     Args:
-        address: name or number of the machine; None: what its name stands for, in a pod the pod's address.
+        address: Host name or IP address of the machine, or None to resolve its host name. In a pod, the host name
+            resolves to the address of the pod.
 
     Raises:
-        OSError: the machine's name stands for nothing.
+        OSError: The host name of the machine does not resolve.
     """
     host = address or socket.getaddrinfo(socket.gethostname(), None)[0][4][0]
     with socket.socket() as free:

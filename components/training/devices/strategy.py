@@ -1,4 +1,4 @@
-"""Which devices train, and how they share the work."""
+"""Devices of a training, and the strategy by which they share the work."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ Replicas = int | Literal["auto"]
 
 
 def configure_devices(replicas: Replicas) -> None:
-    """Sets the devices up. To be called at the start of the process: the first use of TensorFlow fixes them.
+    """Configure the devices.
 
-    GPUs get their memory as they need it, so that several nodes of a pipeline can live in one process. Without GPUs a
-    number of replicas above 1 is that number of logical CPU devices. A second call with the same number does nothing.
+    Must be called at the start of the process, because the first use of TensorFlow fixes the devices. GPU memory grows
+    as needed, so that several nodes of a pipeline can run in one process. Without GPUs, each replica gets a logical CPU
+    device. A second call with the same number does nothing.
+
+    Args:
+        replicas: Number of replicas, or `auto`.
 
     Raises:
-        ValueError: fewer GPUs than replicas.
+        ValueError: The machine has fewer GPUs than replicas.
         RuntimeError: TensorFlow is already in use with other devices.
     """
     gpus = tf.config.list_physical_devices("GPU")
@@ -31,7 +35,7 @@ def configure_devices(replicas: Replicas) -> None:
         return
     count = 1 if replicas == "auto" else replicas
     cpu = tf.config.list_physical_devices("CPU")[0]
-    # None until it was set: one logical device.
+    # An unconfigured CPU has no logical device configuration, and counts as one logical device.
     configured = len(tf.config.get_logical_device_configuration(cpu) or [None])
     if configured < count:
         devices = [tf.config.LogicalDeviceConfiguration() for _ in range(count)]
@@ -39,15 +43,18 @@ def configure_devices(replicas: Replicas) -> None:
 
 
 def make_strategy(replicas: Replicas, several_workers: bool = False) -> tf.distribute.Strategy:
-    """The strategy over the devices that `configure_devices` has set up.
+    """Return the strategy for the devices that `configure_devices` has configured.
 
-    With several workers, over all their GPUs, or a CPU of each: that waits for all of them.
+    One replica uses TensorFlow's default strategy. Several GPUs are mirrored with NCCL. Several logical CPU devices are
+    mirrored too, but one of them sums the gradients, because NCCL has no CPU kernel. With several workers, the strategy
+    covers all their GPUs, or one CPU of each worker, and the call waits for all workers.
 
-    One replica needs none (TensorFlow's default strategy); several GPUs are mirrored with NCCL; several logical CPU
-    devices are mirrored with their gradients summed on one of them, since NCCL has no CPU kernel.
+    Args:
+        replicas: Number of replicas, or `auto`.
+        several_workers: True if several workers train together.
 
     Raises:
-        ValueError: fewer devices than replicas.
+        ValueError: The machine has fewer devices than replicas.
     """
     if several_workers:
         return workers.make_strategy(bool(tf.config.list_physical_devices("GPU")))
@@ -67,7 +74,7 @@ def make_strategy(replicas: Replicas, several_workers: bool = False) -> tf.distr
 
 
 def describe(strategy: tf.distribute.Strategy) -> str:
-    """The devices in words, as "2 logical CPU devices" or "1 GPU (NVIDIA H100)"."""
+    """Return a description of the devices, such as "2 logical CPU devices" or "1 GPU (NVIDIA H100)"."""
     count = strategy.num_replicas_in_sync
     if workers.are_several(strategy):
         hosts = len(strategy.cluster_resolver.cluster_spec().as_dict()["worker"])

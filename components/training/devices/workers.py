@@ -1,8 +1,9 @@
-"""Several processes, on one machine or many, that train one model together.
+"""Workers: processes, on one machine or several, that train one model together.
 
-Each is told of the others by `TF_CONFIG`, as TensorFlow has it: `{"cluster": {"worker": ["host:port", ...]}, "task":
-{"type": "worker", "index": 0}}`. The first is the chief: it alone is a node of the pipeline, and writes. The others are
-called by it to the same training, see `components.training.devices.meeting`, and hold the same weights all the time.
+Each worker reads the addresses of all workers from `TF_CONFIG`, in TensorFlow's format: `{"cluster": {"worker":
+["host:port", ...]}, "task": {"type": "worker", "index": 0}}`. The first worker is the chief: only the chief is a node
+of the pipeline, and writes files. The chief calls the other workers to the training, see
+`components.training.devices.meeting`. All workers hold the same weights at all times.
 """
 
 # TensorFlow's and Keras's annotations are narrower than what they take and give.
@@ -26,27 +27,35 @@ import tensorflow as tf
 from components.training.devices.meeting import Meeting, WorkerLost
 
 TF_CONFIG = "TF_CONFIG"
-# Steps between two agreements on whether it is time to save: each costs the workers a message.
+# Steps between two votes of the workers on saving a checkpoint. Each vote costs the workers a message.
 ASKED_STEPS = 20
 _INVITED = "invited"
 _TOLD = ("train_files", "eval_files", "transform_output", "base_model", "custom_config")
-# What the loss of a worker looks like to the others.
+# Errors that TensorFlow raises in the other workers when a worker ends or cannot be reached.
 _LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError)
 
 
 @dataclass(frozen=True)
 class Workers:
-    """The processes of a training, and which of them this one is."""
+    """Workers of a training.
+
+    Attributes:
+        hosts: `host:port` of all workers, the chief first.
+        index: Number of this worker; 0 for the chief.
+    """
 
     hosts: tuple[str, ...]
     index: int
 
     @classmethod
     def of(cls, environment: Mapping[str, str] = os.environ) -> Workers | None:
-        """Those that `TF_CONFIG` names; None where this process trains alone.
+        """Return the workers named in `TF_CONFIG`, or None if this process trains alone.
+
+        Args:
+            environment: Environment variables.
 
         Raises:
-            ValueError: `TF_CONFIG` is not what TensorFlow reads, or names other tasks than workers.
+            ValueError: `TF_CONFIG` is malformed, or names tasks other than workers.
         """
         text = environment.get(TF_CONFIG)
         if not text:
@@ -68,10 +77,14 @@ class Workers:
 
 
 def tf_config(hosts: Sequence[str], index: int) -> str:
-    """What `TF_CONFIG` is for one of so many workers.
+    """Return the value of `TF_CONFIG` for a worker.
+
+    Args:
+        hosts: `host:port` of all workers, the chief first.
+        index: Number of the worker.
 
     Raises:
-        ValueError: there is no such worker.
+        ValueError: `index` is not the number of a worker.
     """
     if not 0 <= index < len(hosts):
         raise ValueError(f"worker {index} is none of {len(hosts)}")
@@ -83,7 +96,13 @@ _meeting: ContextVar[Meeting | None] = ContextVar("meeting", default=None)
 
 @contextlib.contextmanager
 def calling(meeting: Meeting) -> Iterator[None]:
-    """Return a context within which `gather` calls the other workers first: TFX passes nothing of ours to `run_fn`."""
+    """Return a context within which `gather` first calls the other workers.
+
+    The context replaces an argument of `run_fn`, to which TFX passes only its own arguments.
+
+    Args:
+        meeting: Rendezvous of the workers.
+    """
     token = _meeting.set(meeting)
     try:
         yield
@@ -92,14 +111,16 @@ def calling(meeting: Meeting) -> Iterator[None]:
 
 
 def gather(fn_args: Any) -> Workers | None:
-    """Return the workers of a training, or None if this process trains alone. The chief calls the others first.
+    """Return the workers of a training, or None if this process trains alone.
+
+    Within `calling`, the chief first calls the other workers.
 
     Args:
         fn_args: `tfx.components.FnArgs`, or the arguments that `attend` makes.
 
     Raises:
-        ValueError: `TF_CONFIG` is wrong, or names a worker other than the chief, and the chief did not call it.
-        WorkerLost: The others did not come.
+        ValueError: `TF_CONFIG` is malformed, or this process is a worker that the chief did not call.
+        WorkerLost: The other workers did not answer.
     """
     if meeting := _meeting.get():
         hosts = meeting.call({name: getattr(fn_args, name) for name in _TOLD})
@@ -113,11 +134,13 @@ def gather(fn_args: Any) -> Workers | None:
 
 
 def attend(meeting: Meeting, index: int, run_fn: Callable[[Any], None]) -> None:
-    """Wait for the chief's call, and train with it. Return at once if there is nothing to train. Nothing is kept.
+    """Wait for the chief's call, and train with the chief.
+
+    Return without training if the chief has nothing to train. Discard the outputs of this worker.
 
     Args:
-        meeting: Where the workers find each other.
-        index: Number of this worker, 1 or more.
+        meeting: Rendezvous of the workers.
+        index: Number of this worker, 1 or higher.
         run_fn: Function that trains.
 
     Raises:
@@ -133,9 +156,12 @@ def attend(meeting: Meeting, index: int, run_fn: Callable[[Any], None]) -> None:
 
 
 def make_strategy(gpus: bool) -> tf.distribute.Strategy:
-    """The strategy of this process and those that `TF_CONFIG` names; waits until all are there.
+    """Return the strategy of all workers named in `TF_CONFIG`, after waiting for all workers.
 
-    To be called before anything uses TensorFlow's devices.
+    Must be called before anything uses TensorFlow's devices.
+
+    Args:
+        gpus: True if the workers have GPUs.
     """
     kinds = tf.distribute.experimental.CommunicationImplementation
     options = tf.distribute.experimental.CommunicationOptions(implementation=kinds.NCCL if gpus else kinds.RING)
@@ -147,17 +173,23 @@ def are_several(strategy: tf.distribute.Strategy) -> bool:
 
 
 def shared_out(batches: tf.data.Dataset) -> tf.data.Dataset:
-    """A data set of whole batches, of each of which a worker takes its part."""
+    """Return a data set of whole batches that TensorFlow shards by data: each worker takes its share of each batch."""
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     return batches.with_options(options)
 
 
 def check_step(strategy: tf.distribute.Strategy, step: int) -> None:
-    """To be asked by all once they have restored what there was.
+    """Check that all workers resume at the same step.
+
+    All workers must call this function, after they have restored their checkpoints.
+
+    Args:
+        strategy: Strategy of the workers.
+        step: Step at which this worker resumes.
 
     Raises:
-        WorkerLost: they stand at different steps.
+        WorkerLost: The workers resume at different steps.
     """
     if _total(strategy, step) != step * strategy.num_replicas_in_sync:
         raise WorkerLost(
@@ -167,12 +199,12 @@ def check_step(strategy: tf.distribute.Strategy, step: int) -> None:
 
 
 def any_says(strategy: tf.distribute.Strategy, said: bool) -> bool:
-    """Whether any worker says yes; to be asked by all at the same step."""
+    """Return True if any worker passes True. All workers must call it at the same step."""
     return _total(strategy, said) > 0
 
 
 def _total(strategy: tf.distribute.Strategy, number: float) -> float:
-    """The sum over all replicas of what each worker says."""
+    """Return the sum, over all replicas, of the number that each worker passes."""
     votes = strategy.run(lambda: tf.constant(float(number), tf.float64))
     return float(strategy.reduce(tf.distribute.ReduceOp.SUM, votes, axis=None))
 
@@ -186,7 +218,10 @@ def fit(
     epochs: int,
     steps_per_epoch: int,
 ) -> None:
-    """What Keras's `fit` does, which averages what it must not where there are several workers."""
+    """Train a model as Keras's `fit` does, but for several workers.
+
+    With several workers, Keras's own `fit` averages values that must not be averaged.
+    """
     iterator = iter(strategy.experimental_distribute_dataset(shared_out(batches)))
     model.stop_training = False
     callbacks.on_train_begin()
@@ -195,7 +230,7 @@ def fit(
             metric.reset_state()
         callbacks.on_epoch_begin(epoch)
         for step in range(steps_per_epoch):
-            callbacks.on_train_batch_begin(step)  # May choose another function.
+            callbacks.on_train_batch_begin(step)  # A callback may select another training function.
             callbacks.on_train_batch_end(step, model.make_train_function()(iterator))
         callbacks.on_epoch_end(epoch, model.get_metrics_result())
         if model.stop_training:
@@ -205,10 +240,10 @@ def fit(
 
 @contextlib.contextmanager
 def losses_told() -> Iterator[None]:
-    """Within it, what the loss of a worker looks like to TensorFlow is said in words.
+    """Return a context that turns TensorFlow's errors about an unreachable worker into `WorkerLost`.
 
     Raises:
-        WorkerLost: that is what it was.
+        WorkerLost: Another worker has ended, or cannot be reached.
     """
     try:
         yield
@@ -221,7 +256,10 @@ def losses_told() -> Iterator[None]:
 
 
 def train_function(model: keras.Model, strategy: tf.distribute.Strategy) -> Callable[[Any], Any]:
-    """A step from an iterator, as Keras makes it; its logs are those of this process's first replica."""
+    """Return a function that makes a training step from an iterator, as Keras's training function does.
+
+    The logs of a step are those of the first replica of this process.
+    """
 
     @tf.function(reduce_retracing=True)
     def step(iterator: Any) -> Any:

@@ -1,1 +1,1 @@
-"""The model as it is served."""
+"""Export of the model for serving."""

@@ -1,8 +1,8 @@
-"""Arguments of an exported signature that have the names of the user's columns.
+"""Arguments of an exported signature, named as the user's columns.
 
-TensorFlow makes arguments of Python's, and nodes of a graph, of the names: a column called `class`, `Viewed Item` or
-`columns`, or two that differ in case alone, cannot be exported. In what was exported, an argument's name is a text. So
-such a column is exported as `column_<number>`, and gets its name there.
+TensorFlow turns the names of the arguments into Python arguments and graph nodes. Therefore it cannot export a column
+called `class`, `Viewed Item` or `columns`, nor two columns that differ only in case. In an exported SavedModel, the
+name of an argument is free text. Such a column is exported as `column_<number>`, and renamed in the SavedModel.
 """
 
 # TensorFlow's and Keras's annotations are narrower than what they take and give.
@@ -20,7 +20,7 @@ import tensorflow as tf
 from components.compat.tensorflow import change_saved_model
 
 _GIVEN = "given"
-"""The only argument of the function behind a signature."""
+"""Name of the only argument of the function behind a signature."""
 _NUMBERED = "column_"
 
 
@@ -28,8 +28,8 @@ def by_name(answer: Callable[[dict[str, tf.Tensor]], Any], columns: Mapping[str,
     """Return a traced `tf.function` for `ExportArchive.add_endpoint`, whose arguments `name_arguments` completes.
 
     Args:
-        answer: called with the columns by their names.
-        columns: shape and type of each.
+        answer: Function that takes the columns, by name.
+        columns: Shape and type of each column.
     """
     names = _arguments(columns)
     specs = {argument: tf.TensorSpec(columns[n].shape, columns[n].dtype, argument) for argument, n in names.items()}
@@ -39,12 +39,12 @@ def by_name(answer: Callable[[dict[str, tf.Tensor]], Any], columns: Mapping[str,
 
 
 def name_arguments(directory: str, signature: str, columns: Iterable[str]) -> None:
-    """Give the arguments of a signature the columns' names, where they have not.
+    """Rename the arguments of a signature whose names differ from the names of their columns.
 
     Args:
-        directory: of the SavedModel.
-        signature: exported from `by_name`.
-        columns: their names, in the order that `by_name` had.
+        directory: Folder of the SavedModel.
+        signature: Signature whose function `by_name` made.
+        columns: Names of the columns, in the same order as in the call of `by_name`.
     """
     names = _arguments(columns)
     if all(argument == name for argument, name in names.items()):
@@ -52,13 +52,13 @@ def name_arguments(directory: str, signature: str, columns: Iterable[str]) -> No
 
     def rename(model: Any) -> None:
         for graph in model.meta_graphs:
-            # For model servers.
+            # Model servers read these names.
             inputs = graph.signature_def[signature].inputs
             tensors = {name: inputs[argument].SerializeToString() for argument, name in names.items()}
             inputs.clear()
             for name, tensor in tensors.items():
                 inputs[name].ParseFromString(tensor)
-            # For `tf.saved_model.load`.
+            # `tf.saved_model.load` reads these names.
             for node in graph.object_graph_def.nodes:
                 function = node.bare_concrete_function
                 if set(function.argument_keywords) == set(names):
@@ -68,12 +68,12 @@ def name_arguments(directory: str, signature: str, columns: Iterable[str]) -> No
 
 
 def _arguments(columns: Iterable[str]) -> dict[str, str]:
-    """Return each column's name by the name it is exported with."""
+    """Return the name of each column, keyed by the name under which the column is exported."""
     names: dict[str, str] = {}
     taken = {_GIVEN}
     for number, name in enumerate(columns):
         plain = re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name) and not keyword.iskeyword(name)
-        # TensorFlow's graphs do not tell "Os" from "os".
+        # Names in TensorFlow's graphs are case-insensitive: "Os" and "os" collide.
         if not plain or name.lower() in taken or name.lower().startswith(_NUMBERED):
             names[f"{_NUMBERED}{number}"] = name
         else:

@@ -1,16 +1,17 @@
-"""The model as it is served: raw columns in; label strings and probabilities, or numbers, out.
+"""Servable model, which maps raw columns to label strings and probabilities, or to numbers.
 
 Signatures:
 
-    serving_default   examples (batch,) serialized tf.Examples -> labels (batch, k), probabilities (batch, k); where the
-                      label is a number, values (batch,). For each further target <name> (batch,): of a category the
-                      most probable value, and <name>_probability; of a number its value
-    predict           the columns by name: tokens (batch, length) padded with "", categories (batch,) with "" where
-                      missing, numbers (batch,) with NaN where missing -> the same
+    serving_default   examples (batch,) serialized tf.Examples -> labels (batch, k), probabilities (batch, k); if the
+                      label is a number, values (batch,). For each further target, <name> (batch,): the most probable
+                      value of a category, with <name>_probability (batch,); or the value of a number
+    predict           columns by name: tokens (batch, length) padded with "", categories (batch,) with "" if missing,
+                      numbers (batch,) with NaN if missing -> the same outputs as serving_default
     eval              examples (batch,) with their labels and targets -> (batch,) sums, one output for each name in the
-                      `columns` of `components.metrics.parts`; float32, of numbers float64
+                      `columns` of `components.metrics.parts`; float32, or float64 for numbers
 
-In shape `sequence` the first two answer which token follows all those given. Numbers are in their columns' units.
+In shape `sequence`, the first two signatures predict the token that follows the given tokens. Numbers are in the units
+of their columns.
 """
 
 # TensorFlow's and Keras's annotations are narrower than what they take and give.
@@ -41,22 +42,22 @@ from components.training.model import VocabularyClassifier
 from components.training.windows import Batch, Layout, Spans, last_spans, model_inputs, model_targets, spans_of
 
 Columns = dict[str, tf.SparseTensor]
-# Windows encoded at a time.
+# Windows that are encoded at a time.
 WINDOWS = 1_024
 _NUMBER, _INTEGER = tf.TensorSpec([], tf.float32), tf.TensorSpec([], tf.int32)
 
 
 class Servable(tf.Module):
-    """Everything from raw columns to answers, with the tables inside.
+    """Module that maps raw columns to predictions, and contains the vocabulary tables.
 
     Args:
-        model: trained, and made outside any distribution strategy.
-        transform: Transform's output, whose graph becomes part of this one.
-        data: what the columns mean.
-        layout: what a window is made of.
-        bands: of labels, for the sums of `eval`.
-        top_k: answers a row.
-        own: the paths of a user's own metrics, whose sums `eval` answers too.
+        model: Trained model, created outside any distribution strategy.
+        transform: Output of Transform, whose graph is included in this module.
+        data: Meaning of the columns.
+        layout: Layout of a window.
+        bands: Bands of labels, for the sums of `eval`.
+        top_k: Predicted labels per row.
+        own: Paths of the user's own metrics, whose sums `eval` also returns.
     """
 
     def __init__(
@@ -80,15 +81,15 @@ class Servable(tf.Module):
         self.tables = {name: _strings(transform.vocabulary_file_by_name(file)) for name, file in files.items()}
 
     def examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """`serving_default`."""
+        """Return the outputs of the signature `serving_default`."""
         return self._answer(self._parse(examples, (*self.data.inputs, *self.data.features)))
 
     def columns(self, columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """`predict`."""
+        """Return the outputs of the signature `predict`."""
         return self._answer({name: _present(column) for name, column in columns.items()})
 
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """`eval`."""
+        """Return the outputs of the signature `eval`."""
         label = [self.data.label] if self.data.label else []
         columns = self._parse(examples, (*self.data.inputs, *label, *self.data.features, *self.data.targets))
         features, rows = self._transformed(columns), tf.shape(examples)[0]
@@ -115,13 +116,13 @@ class Servable(tf.Module):
         return sums
 
     def column_signature(self) -> dict[str, tf.TensorSpec]:
-        """The inputs of `predict`."""
+        """Return the shapes and types of the inputs of `predict`, by column."""
         kinds = {"number": tf.float32, "category": tf.string}
         features = {name: tf.TensorSpec([None], kinds[of.kind]) for name, of in self.data.features.items()}
         return {**dict.fromkeys(self.data.inputs, tf.TensorSpec([None, None], tf.string)), **features}
 
     def _parse(self, examples: tf.Tensor, names: tuple[str, ...]) -> Columns:
-        # Parsed as variable-length whatever the schema says: a row that is asked about may lack a feature.
+        # Parsed as variable-length even if the schema has a fixed shape: a row of a request may lack a feature.
         spec = {name: tf.io.VarLenFeature(self._raw[name].dtype) for name in names}
         return tf.io.parse_example(examples, spec)
 
@@ -134,7 +135,7 @@ class Servable(tf.Module):
         for name in ("input_ids", "label_ids"):
             if name in out:
                 sparse = out[name]
-                # Rows may have gaps, where columns were joined: only the order counts.
+                # Rows may have gaps if columns were joined. Only the order of the values matters.
                 out[name] = tf.RaggedTensor.from_value_rowids(
                     sparse.values, sparse.indices[:, 0], nrows=sparse.dense_shape[0]
                 )
@@ -176,13 +177,17 @@ class Servable(tf.Module):
         of: Callable[[str, tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, ...]],
         like: dict[str, tuple[tf.TensorSpec, ...]],
     ) -> dict[str, tuple[tf.Tensor, ...]]:
-        """What is made of each output, over all windows, a chunk of them at a time.
+        """Apply a function to the hidden vectors of all windows, one chunk of windows at a time, for each output.
 
         Args:
-            spans: the windows.
-            features: of their rows.
-            of: the name of a target, hidden vectors of some windows, and the first and the last of these but one.
-            like: by name, what `of` gives for a window.
+            spans: Windows.
+            features: Features of the rows of the windows.
+            of: Function of the name of a target, the hidden vectors of a chunk, the index of the first window of the
+                chunk, and the index after the last window.
+            like: Shapes and types of the results of `of` for one window, by name.
+
+        Returns:
+            Results of `of` for all windows, by name.
         """
 
         def chunk(start: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -196,19 +201,23 @@ class Servable(tf.Module):
         return {name: tuple(itertools.islice(parts, len(specs))) for name, specs in like.items()}
 
     def _asked(self, name: str) -> int:
-        """How many classes an answer names."""
+        """Return the number of classes in a prediction of an output."""
         return self.top_k if name == LABEL else 1
 
 
 def export(servable: Servable, directory: str) -> None:
-    """Writes a SavedModel that also loads in graph sessions, as TensorFlow Serving and BulkInferrer open it.
+    """Write a SavedModel that also loads in graph sessions, as in TensorFlow Serving and BulkInferrer.
 
-    `assets.extra/bigvocab.json` says how a caller makes tokens of text, and how many answers there are: `top_k` and
-    `labels` are null where the label is a number.
+    `assets.extra/bigvocab.json` describes how a caller splits text into tokens. It also holds the number of predicted
+    labels, `top_k`, and the number of classes, `labels`. Both are null if the label is a number.
+
+    Args:
+        servable: Model to export.
+        directory: Folder of the SavedModel.
     """
     archive = keras.export.ExportArchive()
-    # For the tables of strings. The variables are found in the signatures: tracking the Keras model as well would write
-    # each of them a second time.
+    # The module is tracked for its tables of strings. The signatures already contain the variables: tracking the Keras
+    # model too would write each variable twice.
     archive.track(servable)
     examples = [tf.TensorSpec([None], tf.string, name="examples")]
     columns = servable.column_signature()
@@ -230,7 +239,7 @@ def export(servable: Servable, directory: str) -> None:
 
 
 def _present(column: tf.Tensor) -> tf.SparseTensor:
-    """The values that are there: not "" and not NaN."""
+    """Return the values of a column that are present: not "" and not NaN."""
     if column.shape.rank == 1:
         column = column[:, tf.newaxis]
     present = column != "" if column.dtype == tf.string else ~tf.math.is_nan(column)
@@ -239,7 +248,7 @@ def _present(column: tf.Tensor) -> tf.SparseTensor:
 
 
 def _strings(file: str) -> tf.lookup.StaticHashTable:
-    """From ids to the entries of a vocabulary file."""
+    """Return a table from ids to the entries of a vocabulary file."""
     lines = tf.lookup.TextFileInitializer(
         file,
         key_dtype=tf.int64, key_index=tf.lookup.TextFileIndex.LINE_NUMBER,
@@ -249,12 +258,12 @@ def _strings(file: str) -> tf.lookup.StaticHashTable:
 
 
 def _given(column: tf.SparseTensor, rows: tf.Tensor) -> tf.Tensor:
-    """(rows,) bool: whether a row has a value."""
+    """Return a mask of the rows that have a value: (rows,) bool."""
     return tf.math.unsorted_segment_sum(tf.ones_like(column.indices[:, 0]), column.indices[:, 0], rows) > 0
 
 
 def _dense(column: tf.SparseTensor, shape: list[int]) -> tf.Tensor:
-    """As a schema with a fixed shape has it; missing is NaN or ""."""
+    """Return a column as a dense tensor of the fixed shape in the schema, with NaN or "" for missing values."""
     default = "" if column.dtype == tf.string else float("nan")
     whole = tf.SparseTensor(column.indices, column.values, [column.dense_shape[0], max([1, *shape])])
     return tf.reshape(tf.sparse.to_dense(whole, default_value=default), [-1, *shape])

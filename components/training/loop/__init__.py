@@ -1,1 +1,1 @@
-"""The steps of a training, its validations and its checkpoints."""
+"""Training loop, with its validations and checkpoints."""

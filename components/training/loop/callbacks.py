@@ -1,4 +1,4 @@
-"""What happens around the steps of a training: what is shown, what is kept, and when it ends."""
+"""Callbacks that validate, save, stop and display a training."""
 
 # TensorFlow's and Keras's annotations are narrower than what they take and give.
 # pyright: reportOptionalMemberAccess=false, reportArgumentType=false
@@ -24,7 +24,10 @@ SCALAR_STEPS = 100
 
 
 class Callbacks(keras.callbacks.CallbackList):
-    """Hands the logs of a step on as they are: Keras would wait for the device after every step to read them."""
+    """Callback list that passes the logs of a step on unread.
+
+    Keras would read the logs after every step, which waits for the device.
+    """
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         for callback in self.callbacks:
@@ -32,17 +35,18 @@ class Callbacks(keras.callbacks.CallbackList):
 
 
 class Steps(keras.callbacks.Callback):
-    """Callback that counts the steps, and saves between validations.
+    """Callback that counts the steps, and saves checkpoints between validations.
 
-    Must come first: the other callbacks read the step count. A training that resumes between two validations gets the
-    running means of its metrics back.
+    Must come first: the other callbacks read the step count. If a training resumes between two validations, the
+    callback restores the running means of its metrics.
 
     Args:
-        checkpoints: Keep the weights.
-        state: Of the training; changed in place.
+        checkpoints: Checkpoints of the training.
+        state: State of the training; changed in place.
         interval: Steps between two validations.
-        seconds: Seconds between two saves.
-        agree: With several workers, returns whether any of them says yes. All workers save after the same step.
+        seconds: Seconds between two checkpoints.
+        agree: With several workers, function that returns True if any worker passes True. It makes all workers save
+            after the same step.
     """
 
     def __init__(
@@ -64,7 +68,7 @@ class Steps(keras.callbacks.Callback):
             for variable, value in zip(metric.variables, self._state.running.get(metric.name, []), strict=False):
                 variable.assign(value)
         self._mark = time.monotonic()
-        if self._state.step % self._interval == 0:  # The validation before has saved.
+        if self._state.step % self._interval == 0:  # The last validation has saved a checkpoint.
             self._saved = self._mark
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -75,7 +79,7 @@ class Steps(keras.callbacks.Callback):
         due = now - self._saved >= self._seconds
         if self._agree:
             due = state.step % ASKED_STEPS == 0 and self._agree(due)
-        # At the end of an interval the validation saves.
+        # At the end of an interval, the callback `Validation` saves.
         if due and state.step % self._interval:
             state.running = {
                 metric.name: [float(keras.ops.convert_to_numpy(variable)) for variable in metric.variables]
@@ -91,10 +95,10 @@ class Validation(keras.callbacks.Callback):
     Must come before the callbacks that show its metrics: it adds `val_...` and `learning_rate` to the logs.
 
     Args:
-        validator: Measures the model.
-        checkpoints: Keep the weights.
-        state: Of the training; changed in place.
-        plan: Of the training.
+        validator: Validator that measures the model.
+        checkpoints: Checkpoints of the training.
+        state: State of the training; changed in place.
+        plan: Plan of the training.
         patience: Number of validations without a better value of the validator's objective, after which to stop.
     """
 
@@ -137,13 +141,15 @@ class Validation(keras.callbacks.Callback):
 
 
 class Scalars(keras.callbacks.Callback):
-    """Writes TensorBoard's curves: `train/` per step, `validation/` per validation.
+    """Callback that writes the curves of TensorBoard.
+
+    It writes a point to `train/` every `SCALAR_STEPS` steps, and a point to `validation/` at each validation.
 
     Args:
-        directory: of the run; each curve's folder lies in it.
-        state: of the training.
-        batch: examples a step.
-        interval: steps between two validations.
+        directory: Folder of the run, in which the folders of the curves are created.
+        state: State of the training.
+        batch: Examples per step.
+        interval: Steps between two validations.
     """
 
     def __init__(self, directory: str, state: TrainingState, batch: int, interval: int) -> None:
@@ -154,7 +160,7 @@ class Scalars(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._mark = self._now = time.monotonic()
-        # Keras reports the mean since the interval began: its differences are the means in between.
+        # Keras reports the mean since the interval began. The mean between two points follows from differences of sums.
         self._first = epoch * self._interval
         self._seen = self._state.step - self._first
         self._sum = self._seen * float(self.model.get_metrics_result()["loss"]) if self._seen else 0.0
@@ -166,7 +172,7 @@ class Scalars(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs = logs or {}
-        if self._state.step - self._first > self._seen:  # So that a short training has a point too.
+        if self._state.step - self._first > self._seen:  # A short training gets a point too.
             self._point(float(logs["loss"]))
         with self._validation.as_default(self._state.step):
             for name, value in logs.items():
@@ -176,14 +182,14 @@ class Scalars(keras.callbacks.Callback):
         self._validation.flush()
 
     def close(self) -> None:
-        """After the last `fit`."""
+        """Close the files. Call it after the last `fit`."""
         self._train.close()
         self._validation.close()
 
     def _point(self, mean: float) -> None:
         steps_so_far = self._state.step - self._first
         steps = steps_so_far - self._seen
-        # The time of the last step: at the end of an interval others have validated since.
+        # Measured at the last step, not now: at the end of an interval, a validation has run since.
         seconds = max(self._now - self._mark, 1e-9)
         with self._train.as_default(self._state.step):
             tf.summary.scalar("training/loss", (mean * steps_so_far - self._sum) / steps)
@@ -193,13 +199,13 @@ class Scalars(keras.callbacks.Callback):
 
 
 class ProgressLine(keras.callbacks.Callback):
-    """Shows rate, time left and losses.
+    """Callback that shows the rate, the time left and the losses.
 
     Args:
-        state: of the training.
-        batch: examples a step.
-        steps: of the whole training.
-        shown: what a validation measures, by what the line calls it.
+        state: State of the training.
+        batch: Examples per step.
+        steps: Steps of the whole training.
+        shown: Names of the metrics of a validation, by their titles in the progress line.
     """
 
     def __init__(self, state: TrainingState, batch: int, steps: int, shown: dict[str, str]) -> None:
@@ -214,7 +220,7 @@ class ProgressLine(keras.callbacks.Callback):
         if self._interval_ended is not None:
             self._progress.pause(time.monotonic() - self._interval_ended)
             self._interval_ended = None
-        # Reading a loss waits for the device: only where it is shown.
+        # Reading a loss waits for the device, so the loss is read only when it is shown.
         loss = None if not logs else lambda: float(logs["loss"])
         self._progress.update(self._state.step * self._batch, loss=loss, **self._validation)
         if batch + 1 == self.params.get("steps"):

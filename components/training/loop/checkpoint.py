@@ -1,4 +1,4 @@
-"""What a training needs to go on where it stopped."""
+"""Checkpoints from which a training resumes."""
 
 # TensorFlow's and Keras's annotations are narrower than what they take and give.
 # pyright: reportArgumentType=false
@@ -18,28 +18,28 @@ import tensorflow as tf
 
 from components.progress import note
 
-# Complete saves of a training that are kept: should the last one be damaged, the one before serves.
+# Complete checkpoints that are kept. If the last checkpoint is damaged, the previous one is restored.
 KEPT_SAVES = 2
-# Trainings that were left unfinished and are kept beside the present one, the latest first.
+# Other, unfinished trainings whose checkpoints are kept, the latest first.
 KEPT_TRAININGS = 2
-# A training that has saved within this time may still be at work.
+# A training that has saved a checkpoint within this time may still be running.
 LIVE_SECONDS = 24 * 3_600
 _INDEX = ".index"
 
 
 @dataclasses.dataclass
 class TrainingState:
-    """Where a training stands, beside its weights.
+    """State of a training, apart from its weights.
 
     Attributes:
-        step: steps done.
-        first_iteration: the optimizer's count of steps when this training began; above 0 after a warm start.
-        validations: one record each, in order: see `callbacks.Validation`.
-        best: index of the best validation so far.
-        finished: no more steps are wanted, by plan or by early stopping.
-        seconds: time that the steps since the last validation took.
-        warm_start: what was taken from an earlier model: see `warm_start.start_from`.
-        running: of the metrics since the last validation, their variables' values by the metric's name.
+        step: Number of completed steps.
+        first_iteration: Step count of the optimizer when this training began; above 0 after a warm start.
+        validations: Records of the validations, in order; see `callbacks.Validation`.
+        best: Index of the best validation so far.
+        finished: True if the training has ended, by plan or by early stopping.
+        seconds: Duration of the steps since the last validation.
+        warm_start: Summary of the weights taken from an earlier model; see `warm_start.transfer.start_from`.
+        running: Values of the variables of the metrics since the last validation, by the name of the metric.
     """
 
     step: int = 0
@@ -53,21 +53,21 @@ class TrainingState:
 
     @property
     def since_best(self) -> int:
-        """Validations after the best one."""
+        """Number of validations since the best one."""
         return 0 if self.best is None else len(self.validations) - 1 - self.best
 
 
 class Checkpoints:
-    """Keeps the variables, the best weights and the state of a training.
+    """Checkpoints of the variables, the best weights and the state of a training.
 
-    A save is one file of data and one index, written last; each tensor in it has a checksum. What a kill or a full disk
-    left of a save is told by these, and the save before it is taken.
+    A checkpoint consists of a data file and an index. The index is written last, and each tensor has a checksum. These
+    reveal a checkpoint that a kill or a full disk left incomplete; then the previous checkpoint is restored.
 
     Args:
-        directory: of this training alone.
-        model: built.
-        variables: what else a training consists of: the optimizer's variables above all.
-        writes: False for those of several workers that only read.
+        directory: Folder that belongs to this training only.
+        model: Built model.
+        variables: Further variables of the training, above all those of the optimizer.
+        writes: False for workers that only read the checkpoints.
     """
 
     def __init__(
@@ -89,7 +89,10 @@ class Checkpoints:
         )
 
     def restore(self) -> TrainingState | None:
-        """Takes up the last complete save, if there is one, and deletes whatever else lies there."""
+        """Restore the last complete checkpoint, and return its state, or None without a complete checkpoint.
+
+        Keep the restored checkpoint and the one before it. If `writes` is set, delete everything else in the folder.
+        """
         found = None
         for name in unfinished(self._directory):
             note(f"{name}: this checkpoint was never finished, the last whole one is taken")
@@ -105,7 +108,7 @@ class Checkpoints:
         return TrainingState(**json.loads(self._state.numpy().decode()))
 
     def save(self, state: TrainingState) -> None:
-        """Writes a save, then deletes those that it makes superfluous."""
+        """Write a checkpoint, then delete all but the last `KEPT_SAVES` checkpoints."""
         if not self._writes:
             return
         self._state.assign(json.dumps(dataclasses.asdict(state)))
@@ -114,7 +117,7 @@ class Checkpoints:
         self._delete_but(saves(self._directory)[-KEPT_SAVES:])
 
     def keep_best(self) -> None:
-        """Remembers the model's weights as the best so far."""
+        """Keep a copy of the model's weights as the best so far."""
         for kept, value in zip(self._best, self._model.get_weights(), strict=True):
             kept.assign(value)
 
@@ -122,7 +125,7 @@ class Checkpoints:
         return [kept.numpy() for kept in self._best]
 
     def remove(self) -> None:
-        """Deletes the directory."""
+        """Delete the folder of the checkpoints."""
         if tf.io.gfile.exists(self._directory):
             tf.io.gfile.rmtree(self._directory)
 
@@ -134,28 +137,33 @@ class Checkpoints:
             path = f"{self._directory}/{entry}"
             if entry.split(".")[0] in names:
                 continue
-            if tf.io.gfile.isdir(path):  # What TensorFlow was still writing.
+            if tf.io.gfile.isdir(path):  # Temporary folder that TensorFlow was still writing.
                 tf.io.gfile.rmtree(path)
             else:
                 tf.io.gfile.remove(path)
 
 
 def saves(directory: str, up_to: str | None = None) -> list[str]:
-    """The saves in a training's directory, whole or damaged, the oldest first; `up_to` is the last one wanted."""
+    """Return the indexed checkpoints in a training's folder, intact or damaged, oldest first.
+
+    Args:
+        directory: Folder of the training.
+        up_to: Last checkpoint to return, or None to return all.
+    """
     names = sorted(name.removesuffix(_INDEX) for name in _entries(directory) if name.endswith(_INDEX))
     prefixes = [f"{directory}/{name}" for name in names]
     return prefixes if up_to is None else prefixes[: prefixes.index(up_to) + 1]
 
 
 def unfinished(directory: str) -> list[str]:
-    """The saves that have no index: they were being written when the training ended."""
+    """Return the names of the checkpoints without an index: the training ended while it was writing them."""
     entries = _entries(directory)
     indexed = {name.removesuffix(_INDEX) for name in entries if name.endswith(_INDEX)}
     return sorted({name.split(".")[0].removesuffix("_temp") for name in entries if name.startswith("step-")} - indexed)
 
 
 def damage(prefix: str) -> str | None:
-    """What is wrong with a save; None if every tensor in it can be read and matches its checksum."""
+    """Return the fault of a checkpoint, or None if every tensor can be read and matches its checksum."""
     try:
         reader = tf.compat.v1.train.NewCheckpointReader(prefix)
         for name in reader.get_variable_to_shape_map():
@@ -166,16 +174,16 @@ def damage(prefix: str) -> str | None:
 
 
 def remove_abandoned(root: str, current: str) -> list[str]:
-    """Deletes the checkpoints of trainings that nobody took up again.
+    """Delete the checkpoints of trainings that were never resumed.
 
-    The latest few stay, and so do those of a training that may be at work at this moment.
+    Keep the checkpoints of the latest `KEPT_TRAININGS` other trainings, and of all trainings that may still be running.
 
     Args:
-        root: holds a directory for each training.
-        current: the directory that is in use here.
+        root: Folder that holds a folder for each training.
+        current: Folder of this training.
 
     Returns:
-        The deleted directories.
+        Deleted folders.
     """
     others = [f"{root}/{entry}" for entry in _entries(root) if entry != Path(current).name]
     written = {path: _last_written(path) for path in others if tf.io.gfile.isdir(path)}
@@ -187,11 +195,11 @@ def remove_abandoned(root: str, current: str) -> list[str]:
 
 
 def training_key(parts: Sequence[str], files: Sequence[str]) -> str:
-    """Names a training by what it depends on, so that only the same training takes its checkpoints up.
+    """Return a name for a training, computed from its inputs, so that only the same training resumes its checkpoints.
 
     Args:
-        parts: configuration, code, vocabularies and the model it starts from, as text.
-        files: the data; their names without folders and their sizes count, since folders change from run to run.
+        parts: Configuration, code, vocabularies and base model, as text.
+        files: Data files. Only their names without folders and their sizes count, since folders change between runs.
     """
     digest = hashlib.sha256()
     for part in [*parts, *sorted(f"{Path(file).name} {tf.io.gfile.stat(file).length}" for file in files)]:
@@ -205,9 +213,9 @@ def _entries(directory: str) -> list[str]:
 
 
 def _last_written(directory: str) -> float:
-    """Seconds since 1970."""
+    """Return the time of the last write to a folder, in seconds since 1970."""
     paths = [directory, *(f"{directory}/{entry}" for entry in _entries(directory))]
     try:
         return max(tf.io.gfile.stat(path).mtime_nsec for path in paths) / 1e9
-    except tf.errors.NotFoundError:  # Whoever took it away between is at work there.
+    except tf.errors.NotFoundError:  # A file was deleted since the folder was listed: the training is running.
         return time.time()

@@ -1,4 +1,4 @@
-"""How many steps a training has, and when it is validated."""
+"""Number of steps in a training, and times of its validations."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from components.training.spec import TrainerSpec
 
 @dataclass(frozen=True)
 class Plan:
-    """The steps of a training.
+    """Steps and validations of a training.
 
     Attributes:
         windows: Training examples with a known label.
-        batch: Examples of a step, over all replicas.
+        batch: Examples per step, over all replicas.
         steps_per_pass: Steps of one pass over the train split.
         validations: Number of validations, one at the end of each interval.
         interval: Steps between two validations.
@@ -35,8 +35,8 @@ class Plan:
 def make_plan(spec: TrainerSpec, windows: int, replicas: int) -> Plan:
     """Fit the configuration to the size of the data.
 
-    A train split that is smaller than a batch makes one batch. If there are fewer steps than validations, every step
-    is validated.
+    A train split that is smaller than a batch makes one batch. If the training has fewer steps than validations, it is
+    validated after every step.
 
     Args:
         spec: The configuration.
@@ -44,7 +44,7 @@ def make_plan(spec: TrainerSpec, windows: int, replicas: int) -> Plan:
         replicas: Number of replicas that share each batch evenly.
 
     Raises:
-        ValueError: Fewer examples than replicas.
+        ValueError: The train split has fewer examples than replicas.
     """
     batch = min(spec.batch, windows)
     batch -= batch % replicas
@@ -56,7 +56,7 @@ def make_plan(spec: TrainerSpec, windows: int, replicas: int) -> Plan:
     steps = max(1, int(spec.epochs * steps_per_pass))
     validations = min(steps, max(1, round(spec.epochs * spec.validations)))
     interval = steps // validations
-    # If there are few steps, validate more often than asked for rather than leave steps out.
+    # A training of few steps is validated more often than configured, so that no steps are left out.
     validations = steps // interval
     warmup = min(int(spec.warmup * steps), validations * interval - 1)
     return Plan(windows, batch, steps_per_pass, validations, interval, warmup)

@@ -1,16 +1,17 @@
-"""Updating the weights that all inputs share only now and then, while all others train at every step.
+"""Periodic updates of the weights that all inputs share, while all other weights train at every step.
 
-A period is a number of steps, P. With the gradients g_1 ... g_P of its steps, w being a shared weight:
+A period consists of P steps. Let g_1 ... g_P be the gradients of these steps with respect to a shared weight w:
 
-    accumulate   w stands still, then takes one step of the optimizer with (g_1 + ... + g_P) / P
-    alternate    w stands still, then trains at each of the period's last steps, one pass over the data
+    accumulate   w is frozen, then takes one step of the optimizer with (g_1 + ... + g_P) / P
+    alternate    w is frozen, then trains at each of the last steps of the period, for one pass over the data; or only
+                 at the last step, if the period is configured in steps
 
-What is left over when the steps of a training end within a period is applied at its last step, as the mean over the
-steps there were. A training that is stopped early drops it.
+With `accumulate`, a training may end within a period. Its last step then applies the mean of the gradients since the
+last update. A training that stops early drops these gradients.
 
-The shared weights have an optimizer of their own, of the same kind. It is asked for nothing between their updates: no
-weight decay, no decay of moments, and its bias correction counts updates, not steps. The learning rate is that of the
-step at which the update happens. Clipping by a global norm takes either group of weights by itself.
+The shared weights have their own optimizer, of the same kind. This optimizer does nothing between updates: it applies
+no weight decay and no decay of moments, and its bias correction counts updates, not steps. Its learning rate is the
+rate at the step of the update. Clipping by a global norm treats the two groups of weights separately.
 """
 
 # TensorFlow's and Keras's annotations are narrower than what they take and give.
@@ -33,13 +34,13 @@ from components.training.spec import UpdateSpec
 
 @dataclass(frozen=True)
 class Period:
-    """When the shared weights are updated.
+    """Schedule of the updates of the shared weights.
 
     Attributes:
-        steps: of a period.
-        window: `alternate` only: so many of its last steps update.
-        total: steps of the training.
-        accumulate: which of the two kinds.
+        steps: Steps of a period.
+        window: Number of steps at the end of a period that update the shared weights; only for `alternate`.
+        total: Steps of the training.
+        accumulate: True for `accumulate`, False for `alternate`.
     """
 
     steps: int
@@ -49,10 +50,14 @@ class Period:
 
     @classmethod
     def of(cls, spec: UpdateSpec, plan: Plan) -> Period:
-        """The periods of a training.
+        """Return the period of a training.
+
+        Args:
+            spec: Configuration of the updates.
+            plan: Plan of the training.
 
         Raises:
-            ValueError: the training ends before the shared weights would train once.
+            ValueError: The training ends before the first update of the shared weights.
         """
         accumulate = spec.kind == "accumulate"
         steps = spec.every_steps or max(1, round(spec.every * plan.steps_per_pass))
@@ -65,26 +70,27 @@ class Period:
         return cls(steps, window, plan.steps, accumulate)
 
     def updates(self, step: int) -> bool:
-        """Whether the shared weights move in a step; steps count from 0."""
+        """Return True if a step updates the shared weights. Steps count from 0."""
         if self.accumulate:
             return (step + 1) % self.steps == 0 or step + 1 == self.total
         return step % self.steps >= self.steps - self.window
 
 
 class PeriodicUpdate:
-    """Applies the gradients of a model, those of some weights only now and then.
+    """Update that applies the gradients of a model, but updates its shared weights only periodically.
 
-    Whether a step updates them is known before it starts, and is no part of its graph: `Updates` sets it.
+    The callback `Updates` sets `updating` before each step. The graph of a step has no branch for it: steps that update
+    the shared weights and steps that do not are traced separately.
 
     Args:
-        model: built.
-        shared: some of its trainable weights.
-        optimizer: of all others; built here.
-        shared_optimizer: of these; built here.
-        period: when they are updated.
+        model: Built model.
+        shared: Shared weights, a subset of the model's trainable weights.
+        optimizer: Optimizer of all other trainable weights; built here.
+        shared_optimizer: Optimizer of the shared weights; built here.
+        period: Schedule of the updates of the shared weights.
 
     Attributes:
-        updating: whether the next step that is traced updates the shared weights.
+        updating: True if the next traced step updates the shared weights.
     """
 
     def __init__(
@@ -101,7 +107,7 @@ class PeriodicUpdate:
         self._shared = {id(variable) for variable in shared}
         optimizer.build([v for v in self._variables if id(v) not in self._shared])
         shared_optimizer.build([v for v in self._variables if id(v) in self._shared])
-        # Written in replica context, where the same is written on all: that of the first serves.
+        # All replicas write the same values, in replica context, so the value of the first replica is kept.
         self._sums, self._count = [], None
         if period.accumulate:
             self._sums = [_same_on_all(tf.zeros(v.shape)) for v in self._variables if id(v) in self._shared]
@@ -109,15 +115,15 @@ class PeriodicUpdate:
 
     @property
     def variables(self) -> list[Any]:
-        """What a checkpoint has to hold beside the optimizer's variables."""
+        """Variables that a checkpoint must hold in addition to those of the optimizer."""
         sums = [*self._sums, self._count] if self.period.accumulate else []
         return [*self.shared_optimizer.variables, *sums]
 
     def apply(self, gradients: Sequence[Gradient | None]) -> None:
-        """Makes a step, in replica context.
+        """Apply the gradients of one step, in replica context.
 
         Args:
-            gradients: of this replica, in the order of the model's trainable weights.
+            gradients: Gradients of this replica, in the order of the model's trainable weights.
         """
         pairs = list(zip(gradients, self._variables, strict=True))
         shared = [(g, v) for g, v in pairs if id(v) in self._shared]
@@ -125,7 +131,7 @@ class PeriodicUpdate:
             shared = self._accumulated(shared)
         if self.updating:
             self.shared_optimizer.apply_gradients(shared)
-        # Last: both read the learning rate from this one's count of steps.
+        # Must come last: both optimizers read the learning rate from the step count of this optimizer.
         self.optimizer.apply_gradients([(g, v) for g, v in pairs if id(v) not in self._shared])
 
     def _accumulated(
@@ -138,7 +144,7 @@ class PeriodicUpdate:
         self._count.assign_add(1.0)
         if not self.updating:
             return []
-        # The optimizer sums over the replicas, and each has the whole sum.
+        # The optimizer sums over the replicas, and each replica holds the whole sum.
         share = 1.0 / (self._count * context.num_replicas_in_sync)
         means = [total * share for total in self._sums]
         for total in [*self._sums, self._count]:
@@ -147,11 +153,11 @@ class PeriodicUpdate:
 
 
 class Updates(keras.callbacks.Callback):
-    """Chooses before each step the training function that updates the shared weights, or the one that does not.
+    """Callback that selects the training function of each step, with or without an update of the shared weights.
 
     Args:
-        update: of the model.
-        state: of the training.
+        update: Update of the model.
+        state: State of the training.
     """
 
     def __init__(self, update: PeriodicUpdate, state: TrainingState) -> None:
@@ -161,7 +167,7 @@ class Updates(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         updating = self._update.period.updates(self._state.step)
-        # Set before the first call of either, which traces it.
+        # Must be set before the first call of each function, which traces the function.
         self._update.updating = updating
         if updating not in self._functions:
             self.model.make_train_function(force=True)
@@ -176,19 +182,19 @@ def periodic_update(
     make: Callable[[Any], keras.optimizers.Optimizer],
     schedule: keras.optimizers.schedules.LearningRateSchedule,
 ) -> PeriodicUpdate:
-    """The update of a model with an encoder whose weights all inputs share.
+    """Return the periodic update of a model whose encoder has weights that all inputs share.
 
-    To be called in the strategy's scope.
+    Must be called in the scope of the strategy.
 
     Args:
-        spec: of a kind other than `always`.
-        plan: of the training.
-        model: has `encoder.shared_variables` and `encoder.embedding`.
-        make: an optimizer from a learning rate: a schedule, or a function without arguments.
-        schedule: of the learning rate over the steps.
+        spec: Configuration of the update, of a kind other than `always`.
+        plan: Plan of the training.
+        model: Model with `encoder.shared_variables` and `encoder.embedding`.
+        make: Function that returns an optimizer for a learning rate: a schedule, or a function without arguments.
+        schedule: Learning rate over the steps.
 
     Raises:
-        ValueError: the shared weights would never train, or the encoder has none.
+        ValueError: The shared weights would never train, or the encoder has no shared weights.
     """
     optimizer = make(schedule)
     shared = [*model.encoder.shared_variables, *(model.encoder.embedding.trainable_variables if spec.embedding else [])]

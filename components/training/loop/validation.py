@@ -1,4 +1,4 @@
-"""Measuring a model on the eval split, classes with the full softmax."""
+"""Measurement of a model on the eval split, with the full softmax for classes."""
 
 # TensorFlow's annotations are narrower than what it takes and gives.
 # pyright: reportArgumentType=false
@@ -25,7 +25,7 @@ from components.training.windows import Batch
 
 @dataclass(frozen=True)
 class _Measured:
-    """An output, the metrics of it that a validation measures, and the sums that they are made of."""
+    """Output, with the metrics that a validation measures, and the sums from which these metrics are computed."""
 
     key: str
     prefix: str
@@ -34,17 +34,17 @@ class _Measured:
 
 
 class Validator:
-    """Measure of a model on a fixed data set, on all replicas.
+    """Validator that measures a model on a fixed data set, on all replicas.
 
     Args:
-        model: Built.
-        batches: Of (model inputs, targets).
-        strategy: The strategy that the model was made under.
-        own: The paths of a user's own metrics.
+        model: Built model.
+        batches: Data set of (model inputs, targets).
+        strategy: Strategy under which the model was created.
+        own: Paths of the user's own metrics.
 
     Attributes:
-        objective: The name of the metric that decides the training, lower being better: `nll`, or of a number `rmse`.
-        shown: The names of the metrics that a progress line shows, by their titles there.
+        objective: Name of the metric that selects the best weights, lower being better: `nll`, or `rmse` for a number.
+        shown: Names of the metrics in the progress line, by their titles there.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Validator:
 
         def replica_sums(inputs: Batch, targets: Batch) -> tf.Tensor:
             values = model.row_values(inputs, targets)
-            # A batch is added up in the precision of its rows, batches in float64.
+            # Rows are summed within a batch in their own precision, and the sums of batches are added in float64.
             sums = [label_values(each.sums, values[each.key]).values() for each in measured]
             return tf.stack([tf.cast(tf.reduce_sum(value), tf.float64) for of in sums for value in of])
 
@@ -76,9 +76,9 @@ class Validator:
         self._sums = sums
 
     def measure(self) -> dict[str, float]:
-        """Return the label's metrics by their names, and each further target's as `<target>_<name>`.
+        """Return the metrics of the label by name, and the metrics of each further target as `<target>_<name>`.
 
-        A class outside the vocabulary is a miss, and has no nll. Numbers are in their own units.
+        A class outside the vocabulary counts as a miss, and has no nll. Numbers are in their own units.
         """
         total: list[float] = []
         for batch in self._batches:
@@ -95,7 +95,7 @@ class Validator:
 
 
 def label_metrics(label: Output, own: Sequence[str] = ()) -> list[str]:
-    """Return the names of the metrics that a validation measures of the label."""
+    """Return the names of the metrics of the label that a validation measures."""
     return [metric.name for metric in _measured(LABEL, label, own).metrics]
 
 
@@ -113,7 +113,10 @@ def _kind(key: str, output: Output) -> Kind:
 
 
 def _shown(measured: Iterable[_Measured]) -> dict[str, str]:
-    """Return the label's metrics that have a curve, and the first metric of each further target."""
+    """Return the names of the label's metrics that have a curve, and of the first metric of each further target.
+
+    The keys are their titles in the progress line.
+    """
     label, *further = measured
     curves = placed(label.metrics, "curve")
     shown = {f"{'' if place else 'validation '}{metric.label}": metric.name for place, metric in enumerate(curves)}

@@ -1,1 +1,1 @@
-"""Starting a training from an earlier model."""
+"""Warm start of a training from an earlier model."""

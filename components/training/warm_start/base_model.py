@@ -1,4 +1,4 @@
-"""Which model a training starts from."""
+"""Choice of the base model from which a training starts."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _OUTPUTS = (metadata_store_pb2.Event.OUTPUT, metadata_store_pb2.Event.DECLARED_O
 
 
 class LastBlessedOnOtherData(resolver.ResolverStrategy):
-    """The newest blessed model that was trained on other data: on another output of Transform.
+    """Resolver strategy that finds the newest blessed model trained on other data, i.e. on another output of Transform.
 
-    A model that starts from an earlier one is blessed in its turn. Were it what a second run with nothing changed
-    starts from, that run would train once more, and so would every one after it.
+    A model that starts from a base model can be blessed too. If a second, unchanged run started from the new model, its
+    input would differ and it would train again, and so would every later run.
 
     Example:
         >>> base = Resolver(
@@ -34,11 +34,16 @@ class LastBlessedOnOtherData(resolver.ResolverStrategy):
     def resolve_artifacts(
         self, store: mlmd.MetadataStore, input_dict: dict[str, list[types.Artifact]]
     ) -> dict[str, list[types.Artifact]]:
-        """Finds `model`: a list of one, or an empty one before there is such a model.
+        """Find the base model and its blessing.
 
         Args:
-            store: knows what each model was trained on.
-            input_dict: all `model`s and `model_blessing`s of the pipeline, and the `transform_graph` of this run.
+            store: Metadata store that records the inputs of each training.
+            input_dict: All artifacts `model` and `model_blessing` of the pipeline, and the `transform_graph` of this
+                run.
+
+        Returns:
+            Copy of `input_dict` whose `model` and `model_blessing` hold one artifact each. Both are empty if the store
+            has no such model.
         """
         blessings = blessings_by_model(input_dict["model_blessing"])
         graphs = {artifact.id for artifact in input_dict["transform_graph"]}
@@ -48,7 +53,7 @@ class LastBlessedOnOtherData(resolver.ResolverStrategy):
 
 
 def _trained_on(store: mlmd.MetadataStore, model: int) -> Iterable[int]:
-    """The outputs of Transform, by id, that the executions which made a model read."""
+    """Yield the ids of the `transform_graph` artifacts that the executions of a model read."""
     makers = {e.execution_id for e in store.get_events_by_artifact_ids([model]) if e.type in _OUTPUTS}
     for event in store.get_events_by_execution_ids(sorted(makers)):
         if event.type not in _OUTPUTS and any(s.key == keys.TRANSFORM_GRAPH_KEY for s in event.path.steps):

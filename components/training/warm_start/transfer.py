@@ -1,21 +1,23 @@
-"""Starting a training from an earlier model, whose vocabularies were others.
+"""Warm start of a training from an earlier model with other vocabularies.
 
-Beside its export a training leaves what a later one needs, in the folder `warm_start`:
+Beside its export, a training writes the data that a later training needs, into the folder `warm_start`:
 
-    state.index, state.data-00000-of-00001   a TensorFlow checkpoint of named tensors:
-        weight/<path>                        the best weights
-        momentum/<path>, velocity/<path>     the optimizer's moments at the end of the training
+    state.index, state.data-00000-of-00001   TensorFlow checkpoint of named tensors:
+        weight/<path>                        best weights
+        momentum/<path>, velocity/<path>     moments of the optimizer at the end of the training
         tokens/<vocabulary>                  strings, by id
     about.json                               "format": 1, and "weights": for each path its "vocabulary", or null, and
-                                             "updates", how many steps of the optimizer it had
+                                             "updates", its number of optimizer steps
 
-A row that stands for a token, or for an n-gram, goes where that went. A token that is new starts from the mean of the
-rarest tenth of the old ones, in the moments too; an n-gram from the row that all those without one of their own share.
-Rows behind the tokens (out-of-vocabulary buckets, padding, unknown) stay; when there
-are more or fewer buckets, each is the mean of the old ones. A weight without a vocabulary is taken if its shape is the
-same. If every trained weight was taken, moments and counts of steps are too, so that the optimizer goes on as if it had
-never stopped, with a learning rate that begins anew; else it starts from nothing, since moments need the correction
-that belongs to their count of steps, and an optimizer has one such count.
+The row of a token or an n-gram moves to the new id of that token or n-gram. A new token starts from the mean of the
+rows of the rarest tenth of the old tokens, in the moments too. A new n-gram starts from the row that all n-grams
+without their own row share. Rows after the tokens (out-of-vocabulary buckets, padding, unknown) stay. If the number of
+buckets changes, each bucket is the mean of the old buckets. A weight without a vocabulary is taken if its shape is the
+same.
+
+If every trained weight is taken, the moments and the step counts are taken too. The optimizer then continues without a
+break, but the learning rate begins anew. Otherwise the optimizer starts from scratch: moments need the correction for
+their own step count, and an optimizer has only one step count.
 """
 
 # TensorFlow's and Keras's annotations are narrower than what they take and give.
@@ -42,10 +44,10 @@ _MOMENTS = ("momentum", "velocity")
 
 
 def tables(model: keras.Model) -> dict[str, str]:
-    """Which weights have a row for each token, by path, with the vocabulary they follow.
+    """Return the paths of the weights that have a row for each token, with the name of their vocabulary.
 
     Args:
-        model: a `VocabularyClassifier`.
+        model: `VocabularyClassifier`.
     """
     found = {table.path: "inputs" for table in model.encoder.id_tables}
     found |= {table.path: name for name, table in model.encoder.own_tables.items()}
@@ -61,13 +63,13 @@ def tables(model: keras.Model) -> dict[str, str]:
 def write(
     directory: str, model: keras.Model, weights: Sequence[NDArray[Any]], vocabularies: Mapping[str, Sequence[str]]
 ) -> None:
-    """Leaves what a later training starts from.
+    """Write the data from which a later training can start.
 
     Args:
-        directory: the folder `warm_start`.
-        model: trained, with its optimizer.
-        weights: the best ones, in the order of the model's.
-        vocabularies: tokens by id.
+        directory: Folder `warm_start`.
+        model: Trained model, with its optimizer.
+        weights: Best weights, in the order of the model's weights.
+        vocabularies: Tokens of each vocabulary, by id.
     """
     of = tables(model)
     tensors: dict[str, Any] = {f"weight/{v.path}": value for v, value in zip(model.weights, weights, strict=True)}
@@ -90,19 +92,19 @@ def write(
 
 
 def beside(serving_model: str) -> str:
-    """Where the folder of an exported model lies."""
+    """Return the path of the folder `warm_start` beside an exported model."""
     return f"{serving_model.rstrip('/').rpartition('/')[0]}/{FOLDER}"
 
 
 class Earlier:
-    """What an earlier training left.
+    """Weights, moments and vocabularies that an earlier training wrote.
 
     Args:
-        directory: its folder `warm_start`.
+        directory: Folder `warm_start` of the earlier training.
 
     Raises:
-        FileNotFoundError: there is none.
-        ValueError: it is of another format.
+        FileNotFoundError: The folder does not exist or holds no `about.json`.
+        ValueError: The folder has another format.
     """
 
     def __init__(self, directory: str) -> None:
@@ -117,7 +119,7 @@ class Earlier:
         self._shapes = self._reader.get_variable_to_shape_map()
 
     def fault(self, variable: keras.Variable, vocabulary: str | None) -> str | None:
-        """Why a weight cannot be taken; None if it can."""
+        """Return the reason why a weight cannot be taken, or None if it can."""
         path, shape = variable.path, list(variable.shape)
         if path not in self._about:
             return f"{path}: not in the earlier model"
@@ -129,42 +131,50 @@ class Earlier:
         return None
 
     def rows(self, variable: keras.Variable, vocabulary: str, tokens: Sequence[str], own: Collection[str]) -> Rows:
-        """How the rows of a weight follow from the earlier ones; `own`: the encoder's own vocabularies."""
+        """Return the mapping from the earlier rows of a weight to its rows.
+
+        Args:
+            variable: Weight.
+            vocabulary: Name of its vocabulary.
+            tokens: Tokens of the vocabulary, by id.
+            own: Names of the encoder's own vocabularies.
+        """
         old = [bytes(token) for token in self._reader.get_tensor(f"tokens/{vocabulary}")]
         rows = self._shapes[f"weight/{variable.path}"][0]
         return Rows.between(old, rows, _bytes(tokens), variable.shape[0], new_from_last=vocabulary in own)
 
     def value(self, kind: str, path: str) -> NDArray[Any]:
-        """A `weight`, its `momentum` or its `velocity`."""
+        """Return a `weight`, its `momentum` or its `velocity`."""
         return self._reader.get_tensor(f"{kind}/{path}")
 
     def has_moments(self, path: str) -> bool:
         return all(f"{name}/{path}" in self._shapes for name in _MOMENTS)
 
     def updates(self, path: str) -> int:
-        """Steps of the optimizer that the weight had."""
+        """Return the number of optimizer steps of a weight."""
         return self._about[path]["updates"]
 
 
 def start_from(earlier: Earlier, model: keras.Model, vocabularies: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Gives a model the weights of an earlier one, and its optimizer the moments, as far as they fit.
+    """Assign the weights of an earlier model to a model, and the moments to its optimizer, as far as they fit.
 
     Args:
-        earlier: what that one left.
-        model: built and compiled.
-        vocabularies: tokens by id.
+        earlier: Data of the earlier training.
+        model: Built and compiled model.
+        vocabularies: Tokens of each vocabulary, by id.
 
     Returns:
-        For `training.json`: `vocabularies`, how many tokens of each `stayed`, `came` and `went`; `taken`, the number of
-        weights that were; `fresh`, a sentence for each that was not; `optimizer`, whether it goes on.
+        Summary for `training.json`. `vocabularies`: numbers of tokens that `stayed`, `came` and `went`, for each
+        vocabulary. `taken`: number of weights that were taken. `fresh`: a sentence for each weight that was not taken.
+        `optimizer`: True if the optimizer continues.
     """
     of = tables(model)
-    # What vocabularies and data decide is right already.
+    # The encoder has already set the weights that follow from the vocabularies and the data.
     decided = {v.path for v in model.encoder.lookup_weights}
     weights = [v for v in model.weights if v.path not in decided]
     faults = {v.path: earlier.fault(v, of.get(v.path)) for v in weights}
     taken = [v for v in weights if faults[v.path] is None]
-    # Tables of one vocabulary may differ in the rows behind its tokens.
+    # Computed for each table: tables of one vocabulary may differ in the rows after its tokens.
     own = model.encoder.own_tables
     rows = {v.path: earlier.rows(v, of[v.path], vocabularies[of[v.path]], own) for v in taken if v.path in of}
 
@@ -176,7 +186,7 @@ def start_from(earlier: Earlier, model: keras.Model, vocabularies: Mapping[str, 
         variable.assign(carried("weight", variable.path))
     optimizers = [(optimizer, moments(optimizer)) for optimizer in _optimizers(model)]
     goes_on = all(faults[v.path] is None and earlier.has_moments(v.path) for v in model.trainable_variables)
-    # An optimizer has one count of steps: weights that had different ones cannot go on together.
+    # An optimizer has only one step count, so it cannot continue with weights of different step counts.
     goes_on = goes_on and all(len({earlier.updates(path) for path in of_all}) == 1 for _, of_all in optimizers)
     for optimizer, of_all in optimizers if goes_on else []:
         for path, of_weight in of_all.items():
@@ -189,7 +199,11 @@ def start_from(earlier: Earlier, model: keras.Model, vocabularies: Mapping[str, 
 
 
 def lines(started: Mapping[str, Any]) -> list[str]:
-    """What `start_from` returned, for people."""
+    """Return lines of text that describe the result of `start_from`.
+
+    Args:
+        started: Result of `start_from`, with the name of the earlier model as `model`.
+    """
     optimizer = "the optimizer goes on" if started["optimizer"] else "the optimizer starts anew"
     said = [f"warm start from model {started['model']}: {started['taken']} weights taken, {optimizer}"]
     width = max(map(len, started["vocabularies"]), default=0) + 2

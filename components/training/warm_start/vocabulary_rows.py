@@ -1,4 +1,4 @@
-"""From the rows of a table that stand for the tokens of one vocabulary to those of another."""
+"""Mapping of the rows of a table from one vocabulary to another."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Rows:
-    """How the rows of a table follow from those of an earlier one.
+    """Mapping from the rows of an earlier table to the rows of a new table.
 
     Attributes:
-        sources: (rows,) the earlier row each is taken from; one behind the last: the mean of the rare tokens' rows; two
-            behind it: the mean of the buckets' rows.
-        tokens: how many of the earlier rows stand for tokens.
-        stayed: tokens in both.
-        came: tokens that are new.
-        went: tokens that are no more.
+        sources: Index of the earlier row for each new row, (rows,). With n earlier rows, index n is the mean of the
+            rows of rare tokens, and index n + 1 is the mean of the rows of the buckets.
+        tokens: Number of earlier rows that belong to tokens.
+        stayed: Number of tokens in both vocabularies.
+        came: Number of new tokens.
+        went: Number of removed tokens.
     """
 
     sources: NDArray[np.int64]
@@ -33,14 +33,14 @@ class Rows:
     def between(
         cls, old: Sequence[bytes], old_rows: int, new: Sequence[bytes], new_rows: int, new_from_last: bool = False
     ) -> Rows:
-        """From the tokens before and after, by falling frequency, and the numbers of rows, which may be larger.
+        """Return the mapping between the tables of two vocabularies.
 
         Args:
-            old: tokens before.
-            old_rows: rows before.
-            new: tokens after.
-            new_rows: rows after.
-            new_from_last: whether new tokens start from the last row instead of the mean of rare ones.
+            old: Tokens of the earlier vocabulary, by falling frequency.
+            old_rows: Rows of the earlier table, at least one per token.
+            new: Tokens of the new vocabulary, by falling frequency.
+            new_rows: Rows of the new table, at least one per token.
+            new_from_last: If True, new tokens start from the last row instead of the mean of the rows of rare tokens.
         """
         places = {token: place for place, token in enumerate(old)}
         start = old_rows - 1 if new_from_last else old_rows
@@ -55,8 +55,8 @@ class Rows:
         return cls(sources, len(old), stayed, len(new) - stayed, len(old) - stayed)
 
     def of(self, table: NDArray[Any]) -> NDArray[Any]:
-        """The new table, or vector: (earlier rows, ...) -> (rows, ...)."""
-        # Of no tokens, what stands behind them.
+        """Return the new table or vector: (earlier rows, ...) -> (rows, ...)."""
+        # A table without tokens has no rare tokens, so its last row replaces their mean.
         rare = table[self.tokens - max(1, self.tokens // 10) : self.tokens] if self.tokens else table[-1:]
         buckets = table[self.tokens : -1] if len(table) - self.tokens > 1 else table[-1:]
         means = [rows.mean(axis=0, keepdims=True, dtype=np.float64).astype(table.dtype) for rows in (rare, buckets)]
