@@ -135,7 +135,7 @@ class KneserNey:
         Args:
             order: 0 for the unigram.
             at: Lookup of n labels.
-            bound: (n,) Classes above this probability are before the label. Read where not `exact`.
+            bound: (n,) Classes above this probability are before the label. Ignored where `exact` is True.
             exact: (n,) The label has no mass of its own above this order, so its own place counts, ties included.
                 Elsewhere the bound comes from a seen label, and an unseen class is equal to it only by coincidence.
         """

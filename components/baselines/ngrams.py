@@ -19,7 +19,7 @@ from components.metrics.rows import row_sums
 class Baselines:
     """Counting baselines of a label that is a class.
 
-    Usage: call `count` for every batch of the train split, `estimate` once, `measure` for every batch of the test
+    Usage: Call `count` for every batch of the train split, `estimate` once, `measure` for every batch of the test
     split, then `summary`.
 
     Args:

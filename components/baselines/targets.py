@@ -91,7 +91,7 @@ class Mean:
 class TargetBaselines:
     """Baselines of a label that is a number, and of every further target.
 
-    Usage: call `count` for every batch of the train split, `measure` for every batch of the test split, then `summary`.
+    Usage: Call `count` for every batch of the train split, `measure` for every batch of the test split, then `summary`.
 
     Args:
         data: The columns.
