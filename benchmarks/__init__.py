@@ -1,1 +1,1 @@
-"""What is measured, and against whom: see README.md."""
+"""Benchmarks of the pipeline and of alternatives, described in README.md."""

@@ -1,4 +1,4 @@
-"""What must hold of a benchmark's results."""
+"""Bounds on the results of a benchmark."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ Results = TypeVar("Results")
 
 @dataclass(frozen=True)
 class Bound(Generic[Results]):
-    """Something that must hold.
+    """Bound on a measured figure.
 
     Attributes:
-        what: is bounded.
-        sense: on which side it must lie.
-        limit: of it.
-        measured: finds it in the results; None where it was not measured.
-        unit: after the figures.
+        what: Name of the bounded figure.
+        sense: The direction of the bound.
+        limit: The bound.
+        measured: Returns the figure from the results, or None if it was not measured.
+        unit: Unit to write after the figure.
     """
 
     what: str
@@ -28,7 +28,7 @@ class Bound(Generic[Results]):
     unit: str = "x"
 
     def missed(self, results: Results) -> bool:
-        """Whether it was measured and does not hold."""
+        """Return True if the figure was measured and violates the bound."""
         value = self.measured(results)
         if value is None:
             return False

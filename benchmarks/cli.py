@@ -1,4 +1,4 @@
-"""`bigvocab bench ...`"""
+"""Command line of `bigvocab bench`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LOCAL = "{kind: local}"
 
 
 def add(commands: argparse._SubParsersAction[Parser]) -> None:
-    """Adds the commands."""
+    """Add the commands."""
     bench = commands.add_parser("bench", help="measure on this machine, against what else there is")
     _add_benchmarks(bench.add_subparsers(required=True, metavar="WHAT", parser_class=Parser))
 
@@ -67,7 +67,7 @@ def _add_trainings(parser: Parser, only: str) -> None:
 
 
 def _sizes(text: str) -> list[int]:
-    """As in 512,25K,1M."""
+    """Parse sizes such as `512,25K,1M`."""
     found = [re.fullmatch(r"\s*(\d+)([KkMm]?)\s*", part) for part in text.split(",")]
     if not all(found):
         raise argparse.ArgumentTypeError(f"expected numbers as in 512,25K,1M, not '{text}'")

@@ -1,4 +1,4 @@
-"""`bigvocab bench`: measures on this machine, and prints tables."""
+"""Commands of `bigvocab bench`, which measure on this machine and print tables."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ TRAINING = "training"
 
 
 class BenchError(ValueError):
-    """A wrong option, said in a sentence."""
+    """Invalid option, described in a sentence."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What is asked for; None where nothing was said.
+    """Options of `bigvocab bench softmax`. None selects the default.
 
     Attributes:
-        only: variants, or `training`, by name.
-        batches: examples a step.
-        classes: numbers of classes.
-        rounds: turns of each variant.
-        threads: of each process.
-        quick: the size that matters most, for a minute.
-        check: what must hold.
+        only: Names of variants, or `training`.
+        batches: Batch sizes: examples per step.
+        classes: Numbers of classes.
+        rounds: Number of turns of each variant.
+        threads: Threads of each process.
+        quick: Measure only the most important size, in about a minute.
+        check: Check the bounds.
     """
 
     only: Sequence[str] | None = None
@@ -63,10 +63,10 @@ class Options:
     check: bool = False
 
     def names(self) -> list[str]:
-        """What is measured, in the order of the tables.
+        """Return the names of the variants to measure, and `training`, in the order of the tables.
 
         Raises:
-            BenchError: a name that there is not.
+            BenchError: A name is unknown.
         """
         known = [*VARIANTS, TRAINING]
         if self.only is None:
@@ -74,10 +74,10 @@ class Options:
         return _chosen(self.only, known)
 
     def grid(self, cores: int) -> Grid:
-        """The variants' part.
+        """Return the grid of variants and sizes to measure.
 
         Raises:
-            BenchError: a number that cannot be.
+            BenchError: A number is too small.
         """
         classes, batches, rounds = (10_000, 25_000, 100_000, 1_000_000), (512, 1_024, 4_096), 7
         if self.quick:
@@ -103,18 +103,18 @@ class Options:
 
 
 def softmax(options: Options, out: TextIO, file: Path | None = None) -> int:
-    """Measures and prints; progress goes to standard error.
+    """Measure training steps of the output layer, and print tables. Progress goes to standard error.
 
     Args:
-        options: what is to be measured.
-        out: takes the tables.
-        file: takes all figures as JSON.
+        options: The variants and sizes to measure.
+        out: Receives the tables.
+        file: Receives all figures as JSON.
 
     Returns:
-        0, or 1 when a variant failed, or when what must hold was asked for and does not.
+        0, or 1 if a variant failed or a checked bound does not hold.
 
     Raises:
-        BenchError: a wrong option.
+        BenchError: An option is invalid.
     """
     machine = this_machine()
     grid, whole = options.grid(machine.cores), TRAINING in options.names()
@@ -148,18 +148,18 @@ def softmax(options: Options, out: TextIO, file: Path | None = None) -> int:
 def encoders(
     config: Config, root: Path, only: Sequence[str] | None, seeds: int, cpu_minutes: float, out: TextIO
 ) -> int:
-    """Trains encoders for equal CPU time on what a run has transformed, and prints what they reach.
+    """Train encoders for equal CPU time on the transformed data of a run, and print their results.
 
     Args:
-        config: of the run: what its columns mean.
-        root: of the run.
-        only: encoders, by name; None: all.
-        seeds: trainings of each.
-        cpu_minutes: of each training.
-        out: takes the table.
+        config: Configuration of the run, which describes the columns.
+        root: Root folder of the run.
+        only: Names of encoders. None selects all.
+        seeds: Number of trainings of each encoder.
+        cpu_minutes: CPU minutes of each training.
+        out: Receives the table.
 
     Raises:
-        BenchError: a wrong option, or a root without a run.
+        BenchError: An option is invalid, or the root has no run.
     """
     names = _chosen(only, encoder_arms.ARMS)
     if seeds < 1 or cpu_minutes <= 0:
@@ -173,18 +173,18 @@ def encoders(
 
 
 def sampling(config: Config, root: Path, only: Sequence[str] | None, seeds: int, steps: int, out: TextIO) -> int:
-    """Trains with the full and the sampled softmax on what a run has transformed, and prints what they reach.
+    """Train with the full and the sampled softmax on the transformed data of a run, and print the results.
 
     Args:
-        config: of the run: what its columns mean.
-        root: of the run.
-        only: forms of the loss, by name; None: all. The full one is always there.
-        seeds: trainings of each.
-        steps: of each training at equal examples.
-        out: takes the tables.
+        config: Configuration of the run, which describes the columns.
+        root: Root folder of the run.
+        only: Names of the forms of the loss. None selects all; the full softmax is always added.
+        seeds: Number of trainings of each form.
+        steps: Steps of each training at equal examples.
+        out: Receives the tables.
 
     Raises:
-        BenchError: a wrong option, or a root without a run.
+        BenchError: An option is invalid, or the root has no run.
     """
     forms = _chosen(only, sampling_forms.FORMS)
     if seeds < 1 or steps < 2:
@@ -205,21 +205,21 @@ def ingest(
     file: Path | None = None,
     beam: str = "{kind: local}",
 ) -> int:
-    """Measures the nodes from the source to what the Trainer reads, and prints tables; progress to standard error.
+    """Measure the nodes between the source and the Trainer, and print tables. Progress goes to standard error.
 
     Args:
-        only: data, by name; None: all.
-        sizes: examples: windows of sequences, labelled rows. The default corpus has its own.
-        check: what must hold.
-        out: takes the tables.
-        file: takes all figures as JSON.
-        beam: the engine, as YAML: what a configuration has under `beam`.
+        only: Names of data. None selects all.
+        sizes: Numbers of examples: windows of sequences, or labeled rows. The default corpus has a fixed size.
+        check: Check the bounds.
+        out: Receives the tables.
+        file: Receives all figures as JSON.
+        beam: Beam's engine, as the YAML below `beam` in a configuration.
 
     Returns:
-        0, or 1 when a node failed, or when what must hold was asked for and does not.
+        0, or 1 if a node failed or a checked bound does not hold.
 
     Raises:
-        BenchError: a wrong option.
+        BenchError: An option is invalid.
     """
     names = _chosen(only, WRITERS)
     if not sizes or min(sizes) < 1_000:
@@ -229,7 +229,7 @@ def ingest(
     results = ingest_measure.Results(machine, [], [], _engine(beam))
     wanted = [(name, size) for name in names for size in ([0] if name == CORPUS else sorted(set(sizes)))]
     for _ in ingest_measure.measure(STAGE, wanted, machine.cores, say, results):
-        if file:  # As it goes: large sizes take long.
+        if file:  # Written after each size, since large sizes take long.
             file.write_text(json.dumps(results.as_json(), indent=1) + "\n", encoding="utf-8")
     _print(out, [f"{machine}.", "", *ingest_report.engine_lines(results), *ingest_report.stage_lines(results)])
     _print(out, ["", *ingest_report.growth_lines(results)])
@@ -241,7 +241,11 @@ def ingest(
 
 
 def _engine(text: str) -> dict[str, Any]:
-    """What a configuration has under `beam`, from YAML; what is wrong with it is a `BenchError`."""
+    """Parse and validate the YAML below `beam` in a configuration.
+
+    Raises:
+        BenchError: The YAML or an option in it is invalid.
+    """
     try:
         found = TypeAdapter(BeamSpec).validate_python(yaml.safe_load(text))
     except yaml.YAMLError as error:
@@ -255,20 +259,20 @@ def _engine(text: str) -> dict[str, Any]:
 
 
 def spans(only: Sequence[str] | None, older: int, sizes: Sequence[int], out: TextIO, file: Path | None = None) -> int:
-    """Measures what a new span costs Transform, with what it counted of the older ones and without.
+    """Measure the cost of a new span in Transform, with and without the cached counts of the older spans.
 
     Args:
-        only: names of `benchmarks.ingest.spans.DATA`; None: all.
-        older: how many spans are there before the new one.
-        sizes: examples of all spans together; each size has a table.
-        out: takes the tables.
-        file: takes all figures as JSON.
+        only: Names from `benchmarks.ingest.spans.DATA`. None selects all.
+        older: Number of spans before the new one.
+        sizes: Total numbers of examples over all spans. Each size has a table.
+        out: Receives the tables.
+        file: Receives all figures as JSON.
 
     Returns:
-        0, or 1 when a node failed.
+        0, or 1 if a node failed.
 
     Raises:
-        BenchError: a wrong option.
+        BenchError: An option is invalid.
     """
     if older < 1 or not sizes or min(sizes) < 20_000 * (older + 1):
         raise BenchError(
@@ -294,13 +298,21 @@ def spans(only: Sequence[str] | None, older: int, sizes: Sequence[int], out: Tex
 
 
 def _check_folder(file: Path | None) -> None:
-    """Before hours are measured: raises BenchError when the figures could not be written."""
+    """Check that the figures can be written, before hours of measurement.
+
+    Raises:
+        BenchError: The folder of `file` does not exist.
+    """
     if file and not file.parent.is_dir():
         raise BenchError(f"--json: {file.parent} is not a folder")
 
 
 def _chosen(only: Sequence[str] | None, known: Iterable[str]) -> list[str]:
-    """The names of `only`, in the order of the known ones; None: all. Raises BenchError for a name there is not."""
+    """Return the names in `only`, or all known names if `only` is None, in the order of `known`.
+
+    Raises:
+        BenchError: A name is unknown.
+    """
     names = list(known)
     for name in only or []:
         if name not in names:
@@ -309,14 +321,14 @@ def _chosen(only: Sequence[str] | None, known: Iterable[str]) -> list[str]:
 
 
 def transformed(config: Config, root: Path) -> Data:
-    """What a run has left for trainings.
+    """Return the transformed data of a run.
 
     Args:
-        config: of the run.
-        root: of the run.
+        config: Configuration of the run.
+        root: Root folder of the run.
 
     Raises:
-        BenchError: the root is without a run, or its label is no class.
+        BenchError: The root has no run, or the label is not a class.
     """
     if config.data.label_kind != "class":
         raise BenchError(f"the label of {config.name} is a number: there is no softmax to learn with")
@@ -333,7 +345,7 @@ def _heading(machine: Machine, seeds: int, about: str) -> str:
 
 
 def _progress() -> Callable[[str], None]:
-    """Says to standard error what is being done, and when."""
+    """Return a function that writes a message to standard error, with the seconds since this call."""
     started = time.monotonic()
 
     def say(text: str) -> None:

@@ -1,4 +1,4 @@
-"""Compares encoders at equal CPU time: what each reaches on the eval split, the head and all else being the same."""
+"""Comparison of encoders on the eval split, at equal CPU time and with the same head."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ ARMS: dict[str, dict[str, Any]] = {
     "pooling + n-grams": {"model": {}},
     "gru": {"model": {**GRU, "hidden": 128, "dropout": 0.2}, "learning_rate": 3e-3},
 }
-"""What differs from the default, by name. A GRU diverges at the others' learning rate."""
+"""Fields that differ from the default `TrainerSpec`, by name. A GRU diverges at the learning rate of the others."""
 
 
 def compare(
     data: Data, names: Sequence[str], seeds: int, cpu_seconds: float, at_once: int, say: Callable[[str], None]
 ) -> dict[str, list[Reached]]:
-    """Trains each encoder once with each seed.
+    """Train each encoder once with each seed.
 
     Args:
-        data: what is learnt from.
-        names: of `ARMS`.
-        seeds: how many.
-        cpu_seconds: of training, for each.
-        at_once: trainings side by side.
-        say: told how far it is.
+        data: Data to train on.
+        names: Names from `ARMS`.
+        seeds: Number of seeds.
+        cpu_seconds: CPU time of each training.
+        at_once: Number of concurrent trainings.
+        say: Receives progress messages.
 
     Raises:
-        RuntimeError: a training failed.
+        RuntimeError: A training failed.
     """
     trainings = [
         Training(name, ARMS[name], seed, cpu_seconds=cpu_seconds) for seed in range(1, seeds + 1) for name in names
@@ -47,7 +47,7 @@ def compare(
 
 
 def lines(reached: Mapping[str, Sequence[Reached]]) -> Iterator[str]:
-    """A table of means over the seeds, with the range from the least to the most."""
+    """Return the lines of a table of means over the seeds, with their ranges."""
     header = ["encoder", "epochs", "CPU s", "nll", "recall@10"]
     rows = [
         [

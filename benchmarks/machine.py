@@ -1,4 +1,4 @@
-"""The machine and the software that figures belong to."""
+"""Description of the machine and the software of a measurement."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ PACKAGES = ("bigvocab", "tensorflow", "keras", "torch", "numpy")
 
 @dataclass(frozen=True)
 class Machine:
-    """Where something was measured.
+    """Machine and software of a measurement.
 
     Attributes:
-        cpu: the model's name.
-        virtual: whether it is a virtual machine.
-        cores: that this process may use.
-        memory: bytes.
-        load: running processes, mean of the minute before.
-        versions: of the packages that are installed.
-        date: of the measurement.
+        cpu: Model name of the CPU.
+        virtual: True for a virtual machine.
+        cores: Number of cores that this process may use.
+        memory: Bytes of memory.
+        load: Mean number of running processes over the last minute.
+        versions: Versions of Python and of the installed packages in `PACKAGES`.
+        date: Date of the measurement.
     """
 
     cpu: str
@@ -47,7 +47,7 @@ class Machine:
 
 
 def this_machine() -> Machine:
-    """What can be found out about this one."""
+    """Return a description of this machine."""
     about = _read("/proc/cpuinfo")
     name = re.search(r"^model name\s*:\s*(.*)$", about, re.MULTILINE)
     flags = re.search(r"^flags\s*:\s*(.*)$", about, re.MULTILINE)
@@ -63,26 +63,26 @@ def this_machine() -> Machine:
 
 
 def available_memory() -> int:
-    """Bytes that can still be had without swapping."""
+    """Return the bytes of memory that are available without swapping."""
     found = re.search(r"^MemAvailable:\s*(\d+) kB", _read("/proc/meminfo"), re.MULTILINE)
     return 1024 * int(found[1]) if found else os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def peak_memory() -> int:
-    """Bytes: the most that was resident in this process at a time, since its start or `forget_peak`."""
+    """Return the peak resident memory of this process in bytes, since its start or the last `forget_peak`."""
     return _status("VmHWM")
 
 
 def resident_memory() -> int:
-    """Bytes resident in this process now."""
+    """Return the bytes that are resident in this process now."""
     return _status("VmRSS")
 
 
 class ChildrenWatch:
-    """Looks every tenth of a second at what is resident in the child processes of this one, as long as it is entered.
+    """Context manager that samples the resident memory of this process's children every tenth of a second.
 
     Attributes:
-        peak: bytes: the most in all of them together.
+        peak: Greatest sum over all children, in bytes.
     """
 
     def __init__(self) -> None:
@@ -103,13 +103,13 @@ class ChildrenWatch:
             self.look()
 
     def look(self) -> None:
-        """Looks now."""
+        """Take a sample now."""
         pids = " ".join(_read(str(file)) for file in Path("/proc/self/task").glob("*/children")).split()
         self.peak = max(self.peak, sum(_status("VmRSS", pid) for pid in pids))
 
 
 def forget_peak() -> None:
-    """Lets `peak_memory` start anew, where the kernel allows it."""
+    """Reset `peak_memory`, if the kernel allows it."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:

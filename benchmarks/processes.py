@@ -1,4 +1,4 @@
-"""Workers, as the process that measures sees them."""
+"""Workers as child processes, seen from the process that measures."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ ROOT = Path(__file__).parents[1]
 
 
 class WorkerError(RuntimeError):
-    """What a worker could not do, in a line.
+    """Failure of a worker, described in one line.
 
     Attributes:
-        trace: where it failed, in many lines; empty where the process died.
+        trace: Traceback of the failure; empty if the process died.
     """
 
     def __init__(self, message: str, trace: str = "") -> None:
@@ -30,11 +30,11 @@ class WorkerError(RuntimeError):
 
 
 class Worker:
-    """A child process that runs a `Workload`: see `benchmarks.worker`.
+    """Child process that runs a `Workload`, see `benchmarks.worker`.
 
     Args:
         target: `module:class` of the workload.
-        arguments: its keyword arguments; `threads` among them also bounds the libraries' own thread pools.
+        arguments: Keyword arguments of the workload. `threads` also limits the libraries' own thread pools.
     """
 
     def __init__(self, target: str, arguments: Mapping[str, Any]) -> None:
@@ -51,10 +51,10 @@ class Worker:
         )
 
     def send(self, **request: Any) -> None:
-        """Asks for something: `receive` waits for it.
+        """Send a request. `receive` waits for the answer.
 
         Raises:
-            WorkerError: the process is gone.
+            WorkerError: The process has ended.
         """
         assert self._process.stdin
         try:
@@ -64,10 +64,10 @@ class Worker:
             raise self._gone() from error
 
     def receive(self) -> dict[str, Any]:
-        """The answer to what was asked for first.
+        """Return the answer to the oldest unanswered request.
 
         Raises:
-            WorkerError: the worker failed, or is gone.
+            WorkerError: The worker failed, or its process has ended.
         """
         assert self._process.stdout
         line = self._process.stdout.readline()
@@ -79,18 +79,18 @@ class Worker:
         return answer
 
     def ask(self, **request: Any) -> dict[str, Any]:
-        """`send` and `receive`."""
+        """Send a request and return the answer."""
         self.send(**request)
         return self.receive()
 
     def turn(self, steps: int) -> Spent:
-        """So many steps; the most memory of all turns is kept in `peak`."""
+        """Run a number of steps. `peak` keeps the peak memory over all turns."""
         answer = self.ask(do="turn", steps=steps)
         self.peak = max(self.peak, answer["peak"])
         return Spent(steps, answer["cpu"], answer["wall"])
 
     def end(self) -> None:
-        """Ends the process, whatever it is doing."""
+        """Kill the process, even in the middle of a request."""
         self._process.kill()
         self._process.communicate()
 
@@ -104,7 +104,7 @@ class Worker:
 
 @contextmanager
 def workers() -> Iterator[dict[str, Worker]]:
-    """A dictionary to put workers into: all of them are ended at the end."""
+    """Yield a dictionary for workers, and end all workers in it on exit."""
     started: dict[str, Worker] = {}
     try:
         yield started
@@ -114,16 +114,16 @@ def workers() -> Iterator[dict[str, Worker]]:
 
 
 def environment(threads: int) -> dict[str, str]:
-    """Of a process that measures."""
+    """Return the environment variables of a worker process."""
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     return {
         **os.environ,
         "PYTHONPATH": path,
-        # The processor is what is measured.
+        # Hides GPUs, since the benchmarks measure the CPU.
         "CUDA_VISIBLE_DEVICES": "",
         "KERAS_BACKEND": "tensorflow",
         "TF_CPP_MIN_LOG_LEVEL": "2",
         "OMP_NUM_THREADS": str(threads),
-        # PyTorch's idle threads would otherwise spin, and their spinning count as its CPU time.
+        # Otherwise PyTorch's idle threads would spin, which would count as CPU time.
         "OMP_WAIT_POLICY": "PASSIVE",
     }

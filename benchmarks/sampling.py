@@ -1,4 +1,4 @@
-"""Compares the sampled softmax with the full one by what the model learns, at equal examples and at equal CPU time."""
+"""Comparison of the sampled and the full softmax by model quality, at equal examples and at equal CPU time."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from benchmarks.trainings import Data, Reached, Training, spread, train_all
 
 FULL = "full"
 FORMS = (FULL, "own", "shared")
-# The best of these may lie at an end: then the next beyond is tried too.
+# If the best rate is the lowest or the highest, `compare` also tries the next rate beyond it.
 RATES = (3e-3, 6e-3, 1.2e-2)
 
 
 @dataclass(frozen=True)
 class Learned:
-    """What the trainings with one form of the loss reached.
+    """Results of the trainings with one form of the loss.
 
     Attributes:
         rates: nll with the first seed, by learning rate.
-        equal_examples: one for each seed, at the best learning rate.
-        equal_time: the same, each with the CPU time of the full softmax; none of the full softmax itself.
+        equal_examples: One result for each seed, at the best learning rate.
+        equal_time: The same with the CPU time of the full softmax. Empty for the full softmax itself.
     """
 
     rates: Mapping[float, float]
@@ -35,20 +35,21 @@ class Learned:
 def compare(
     data: Data, forms: Sequence[str], seeds: int, steps: int, at_once: int, say: Callable[[str], None]
 ) -> dict[str, Learned]:
-    """Finds each form's best learning rate, and trains with it from each seed.
+    """Find the best learning rate of each form, then train with that rate from each seed.
 
-    The encoder is the plain concatenation of the last ten inputs: the head is what differs, and it is most of a step.
+    The encoder is the plain concatenation of the last ten inputs. The forms differ in the head, and with this encoder
+    the head takes most of a step.
 
     Args:
-        data: what is learnt from.
-        forms: of `FORMS`; the full one is always among them.
-        seeds: how many.
-        steps: of each training at equal examples.
-        at_once: trainings side by side.
-        say: told how far it is.
+        data: Data to train on.
+        forms: Names from `FORMS`. The full softmax is always added.
+        seeds: Number of seeds.
+        steps: Steps of each training at equal examples.
+        at_once: Number of concurrent trainings.
+        say: Receives progress messages.
 
     Raises:
-        RuntimeError: a training failed.
+        RuntimeError: A training failed.
     """
     forms = [form for form in FORMS if form in {FULL, *forms}]
 
@@ -59,7 +60,7 @@ def compare(
     tried: dict[str, dict[float, Reached]] = {form: {} for form in forms}
     wanted = [(form, rate) for form in forms for rate in RATES]
     while wanted:
-        # The longest first, so that the last to end is not one that has just begun.
+        # `forms` starts with the full softmax, which takes longest: no long training then starts last.
         results = train_all(data, [training(form, rate, 1, steps=steps) for form, rate in wanted], at_once, say)
         for (form, rate), result in zip(wanted, results, strict=True):
             tried[form][rate] = result
@@ -84,10 +85,10 @@ def compare(
 
 
 def beyond(nll: Mapping[float, float]) -> float | None:
-    """The learning rate to try next: the best of those tried lies at an end. None: it does not.
+    """Return the learning rate to try next if the best is the lowest or the highest, or None otherwise.
 
     Args:
-        nll: of each learning rate; inf where it diverged.
+        nll: nll by learning rate; inf for a training that diverged.
     """
     best = min(nll, key=lambda rate: nll[rate])
     if best == min(nll):
@@ -96,7 +97,7 @@ def beyond(nll: Mapping[float, float]) -> float | None:
 
 
 def lines(learned: Mapping[str, Learned]) -> Iterator[str]:
-    """Tables of the learning rates, and of means over the seeds with the range from the least to the most."""
+    """Yield the lines of two tables: the learning rates, and the means over the seeds with their ranges."""
     rates = sorted({rate for of in learned.values() for rate in of.rates})
     cells = {
         form: [f"{of.rates[rate]:.3f}" if rate in of.rates else "-" for rate in rates] for form, of in learned.items()

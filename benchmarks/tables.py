@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], figures: bool = True) -> Iterator[str]:
-    """The lines of a table: the first column to the left, the others, where they are figures, to the right.
+    """Yield the lines of a table. The first column is left-aligned; the others are right-aligned if they hold figures.
 
     Raises:
-        ValueError: a row of another length than the header.
+        ValueError: A row and the header differ in length.
     """
     for row in rows:
         if len(row) != len(header):
@@ -27,13 +27,13 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], figures: bool = 
 
 
 def milliseconds(value: float) -> str:
-    """Three digits that count: 0.231, 1.73, 17.3, 1,706."""
+    """Format a value with about three significant digits: 0.231, 1.73, 17.3, 1,706."""
     digits = 3 if value < 1 else 2 if value < 10 else 1 if value < 100 else 0
     return f"{value:,.{digits}f}"
 
 
 def times(ratio: float) -> str:
-    """As `23.1x`."""
+    """Format a ratio, such as `23.1x`."""
     return f"{ratio:.1f}x" if ratio >= 1 else f"{ratio:.2f}x"
 
 

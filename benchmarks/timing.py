@@ -1,4 +1,4 @@
-"""CPU and wall time of some work, several times over."""
+"""Repeated measurement of CPU and wall time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-# A turn is as long as this, so that a clock's grain and a call's overhead do not count.
+# Length of a turn. Long enough that clock resolution and call overhead are negligible.
 TURN_SECONDS = 0.2
 MOST_STEPS = 64
 
@@ -17,9 +17,9 @@ class Spent:
     """Time spent on a number of steps.
 
     Attributes:
-        steps: how many.
-        cpu: seconds of CPU time, all threads of the process.
-        wall: seconds by the clock.
+        steps: Number of steps.
+        cpu: Seconds of CPU time, over all threads of the process.
+        wall: Seconds of wall time.
     """
 
     steps: int
@@ -29,11 +29,11 @@ class Spent:
 
 @dataclass(frozen=True)
 class Timing:
-    """Milliseconds a step, a figure a round. On a machine that does other things too, the least is the one to compare.
+    """Milliseconds per step, with one figure for each round. On a machine with other load, compare the least figures.
 
     Attributes:
-        cpu: CPU time, all threads.
-        wall: by the clock.
+        cpu: CPU time, over all threads.
+        wall: Wall time.
     """
 
     cpu: tuple[float, ...]
@@ -41,10 +41,10 @@ class Timing:
 
     @classmethod
     def of(cls, turns: Sequence[Spent]) -> Timing:
-        """From the turns of several rounds.
+        """Create a timing from the turns of several rounds.
 
         Raises:
-            ValueError: there are none.
+            ValueError: `turns` is empty.
         """
         if not turns:
             raise ValueError("a timing needs at least one turn")
@@ -70,18 +70,18 @@ class Timing:
 
 
 class Stopwatch:
-    """Measures from its making to `spent`."""
+    """Stopwatch that measures from its creation to the call of `spent`."""
 
     def __init__(self) -> None:
         self._cpu, self._wall = time.process_time(), time.perf_counter()
 
     def spent(self, steps: int) -> Spent:
-        """What went by, for so many steps."""
+        """Return the time since creation, for a number of steps."""
         return Spent(steps, time.process_time() - self._cpu, time.perf_counter() - self._wall)
 
 
 def timed(step: Callable[[int], object], steps: int) -> Spent:
-    """Calls `step(0)` to `step(steps - 1)`, each of which returns when its work is done."""
+    """Measure the calls `step(0)` to `step(steps - 1)`. Each call must return only when its work is done."""
     watch = Stopwatch()
     for number in range(steps):
         step(number)
@@ -89,5 +89,5 @@ def timed(step: Callable[[int], object], steps: int) -> Spent:
 
 
 def steps_a_turn(one: Spent) -> int:
-    """How many steps make a turn, by what one step took."""
+    """Return the number of steps in a turn, from the time that one step took."""
     return max(1, min(MOST_STEPS, round(TURN_SECONDS * one.steps / max(one.wall, 1e-9))))

@@ -1,9 +1,10 @@
-"""Whole trainings on what a run has transformed, side by side: each is a process of its own with one thread.
+"""Concurrent trainings on the transformed data of a run, each in its own process with one thread.
 
-`python -m benchmarks.trainings ARGUMENTS` does one of them, told in JSON, and prints what it reached as JSON.
+`python -m benchmarks.trainings ARGUMENTS` runs the training that ARGUMENTS describe in JSON, and prints its results as
+JSON.
 """
 
-# TensorFlow's and Keras's annotations are narrower than what they take and give.
+# The annotations of TensorFlow and Keras are narrower than the types that they accept and return.
 # pyright: reportArgumentType=false, reportOptionalMemberAccess=false
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ _WARM_UP, _CALIBRATION = 20, 40
 
 @dataclass(frozen=True)
 class Data:
-    """A Transform output.
+    """Output of Transform.
 
     Attributes:
-        graph: its folder.
-        examples: the folder with `Split-train` and `Split-eval`.
-        data: the `DataSpec`, as JSON.
-        oov_buckets: of the input vocabulary.
+        graph: Folder of the Transform graph.
+        examples: Folder with `Split-train` and `Split-eval`.
+        data: The `DataSpec`, as JSON.
+        oov_buckets: Number of out-of-vocabulary buckets of the input vocabulary.
     """
 
     graph: str
@@ -44,14 +45,14 @@ class Data:
 
 @dataclass(frozen=True)
 class Training:
-    """One training.
+    """Configuration of one training.
 
     Attributes:
-        name: shown, with the seed.
-        trainer: what differs from the default `TrainerSpec`.
-        seed: of weights, order and draws.
-        steps: how long it is; or None,
-        cpu_seconds: so that it takes about as much CPU time.
+        name: Name in messages, next to the seed.
+        trainer: Fields that differ from the default `TrainerSpec`.
+        seed: Seed of the weights, the order of examples and the draws.
+        steps: Number of steps, or None to derive it from `cpu_seconds`.
+        cpu_seconds: Approximate CPU time of the training, used if `steps` is None.
     """
 
     name: str
@@ -63,14 +64,14 @@ class Training:
 
 @dataclass(frozen=True)
 class Reached:
-    """What one training reached.
+    """Results of one training.
 
     Attributes:
-        steps: that it took.
-        epochs: passes over the train split.
-        cpu: seconds of CPU time for the steps, input included.
-        nll: nats, over the known labels of the eval split; inf where it diverged.
-        recall: at 10, over all labels of the eval split.
+        steps: Number of steps.
+        epochs: Passes over the train split.
+        cpu: Seconds of CPU time for the steps, including the input pipeline.
+        nll: Nats over the known labels of the eval split; inf if the training diverged.
+        recall: Recall at 10 over all labels of the eval split.
     """
 
     steps: int
@@ -84,7 +85,7 @@ class Reached:
 
 
 def newest(artifacts: Path) -> tuple[str, str] | None:
-    """The newest Transform output of a run: its graph and its examples."""
+    """Return the folders of the graph and the examples of a run's newest Transform output, or None without one."""
     graphs = [p for p in (artifacts / "Transform" / "transform_graph").glob("*") if p.name.isdigit()]
     if not graphs:
         return None
@@ -93,16 +94,16 @@ def newest(artifacts: Path) -> tuple[str, str] | None:
 
 
 def train_all(data: Data, trainings: Sequence[Training], at_once: int, say: Callable[[str], None]) -> list[Reached]:
-    """Does the trainings, so many at a time.
+    """Run the trainings, at most `at_once` at a time.
 
     Args:
-        data: what is learnt from.
-        trainings: what is to be trained.
-        at_once: processes.
-        say: told how far it is.
+        data: Data to train on.
+        trainings: Trainings to run.
+        at_once: Number of concurrent processes.
+        say: Receives progress messages.
 
     Raises:
-        RuntimeError: a training failed.
+        RuntimeError: A training failed.
     """
 
     def one(training: Training) -> Reached:
@@ -119,13 +120,13 @@ def train_all(data: Data, trainings: Sequence[Training], at_once: int, say: Call
     with ThreadPoolExecutor(at_once) as pool:
         waiting = [pool.submit(one, training) for training in trainings]
         wait(waiting, return_when=FIRST_EXCEPTION)
-        # After a failure those that have not begun never do.
+        # A failure cancels the trainings that have not started.
         pool.shutdown(cancel_futures=True)
         return [future.result() for future in waiting if not future.cancelled()]
 
 
 def train(data: Data, training: Training) -> Reached:
-    """One training, in this process."""
+    """Run one training in this process."""
     import time
 
     import tensorflow as tf
@@ -148,7 +149,7 @@ def train(data: Data, training: Training) -> Reached:
     transform = tft.TFTransformOutput(data.graph)
     found = vocabularies(transform)
     inputs = len(found["inputs"]) + data.oov_buckets
-    # The label alone: further targets would want their weights and units.
+    # The label alone, since further targets would need weights and units.
     columns = DataSpec.model_validate_json(data.data).model_copy(update={"targets": {}})
     layout = Layout.of(columns, transform, spec.model.context, inputs)
     files, held_out = (sorted(tf.io.gfile.glob(f"{data.examples}/Split-{s}/*")) for s in ("train", "eval"))
@@ -156,7 +157,7 @@ def train(data: Data, training: Training) -> Reached:
     pass_ = make_plan(spec, size.windows, replicas=1)
 
     def fit(steps: int) -> tuple[VocabularyClassifier, float, float]:
-        """A new model, trained for so many steps; CPU seconds a step once it runs, and of all."""
+        """Train a new model. Return the model, the CPU seconds per step after warm-up, and those of all steps."""
         model = build_model(spec, layout, found["labels"].counts.tolist())
         model.encoder.name_ids(found["inputs"].tokens)
         model.encoder.adapt(lambda length: windows.latest_ids(files, layout, length))
@@ -185,7 +186,7 @@ def train(data: Data, training: Training) -> Reached:
 
 
 def spread(values: Sequence[float], digits: int) -> str:
-    """The mean, and the range from the least to the most."""
+    """Format the mean, and the range from the least to the greatest value."""
     return f"{statistics.mean(values):.{digits}f} ({min(values):.{digits}f}-{max(values):.{digits}f})"
 
 

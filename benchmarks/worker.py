@@ -1,12 +1,12 @@
-"""A process that does one thing again and again, when it is told to.
+"""Worker process that runs one workload on request.
 
-`python -m benchmarks.worker MODULE:CLASS ARGUMENTS` makes one object and then answers requests, JSON a line:
+`python -m benchmarks.worker MODULE:CLASS ARGUMENTS` creates one object and then answers requests, each a line of JSON:
 
-    {"do": "start"}                   ->  {"resident": bytes}, when the object is made
+    {"do": "start"}                   ->  {"resident": bytes}, when the object is created
     {"do": "prepare", "size": {...}}  ->  {}, when prepare(**size) is done
     {"do": "turn", "steps": n}        ->  {"cpu": s, "wall": s, "peak": bytes}
 
-and {"error": "...", "trace": "..."} for what went wrong. What libraries print goes to standard error.
+A request that fails is answered with {"error": "...", "trace": "..."}. The output of libraries goes to standard error.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from benchmarks.timing import Spent
 
 
 class Workload(Protocol):
-    """What a worker does."""
+    """Workload of a worker."""
 
     def prepare(self, **size: Any) -> None:
-        """Makes ready for a size, compiles and warms up; may be called again for another size."""
+        """Prepare for a size: compile and warm up. May be called again for another size."""
         ...
 
     def turn(self, steps: int) -> Spent:
-        """Does so many steps."""
+        """Run a number of steps."""
         ...
 
 
 def main(target: str, arguments: str) -> None:
-    """Serves requests until standard input ends.
+    """Serve requests until standard input ends.
 
     Args:
         target: `module:class` of the workload.
-        arguments: its keyword arguments, as JSON.
+        arguments: Keyword arguments of the workload, as JSON.
     """
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)

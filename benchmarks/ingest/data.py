@@ -1,4 +1,4 @@
-"""Data to measure the way into the pipeline with: of any size, or the default corpus."""
+"""Data for the ingestion benchmark: synthetic data of any size, or the default corpus."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CORPUS = "corpus"
 WORDS = 40_000
 LABELS = 25_000
 SEQUENCE = 88
-"""Words a sequence, as the paragraphs of the default corpus have: one less windows."""
+"""Words per sequence, as in the paragraphs of the default corpus. A sequence has one window fewer than words."""
 ITEMS = 10
 _CHUNK = 20_000
 
@@ -41,12 +41,12 @@ _FEATURE = 'feature {{ name: "{name}" type: {kind} presence {{ min_fraction: 1.0
 
 
 def write_sequences(folder: Path, windows: int, seed: int = 0) -> str:
-    """Plain text, a paragraph a sequence; returns the configuration that reads it.
+    """Write plain text with one sequence per paragraph, and return the configuration that reads it.
 
     Args:
-        folder: is there.
-        windows: about so many: each word of a paragraph but the first is the label of one.
-        seed: of the draws.
+        folder: Existing folder to write to.
+        windows: Approximate number of windows. Each word of a paragraph after the first is the label of a window.
+        seed: Seed of the draws.
     """
     (folder / "text").mkdir()
     words = np.array([f"word{_letters(number)}" for number in range(WORDS)], dtype=object)
@@ -60,12 +60,14 @@ def write_sequences(folder: Path, windows: int, seed: int = 0) -> str:
 
 
 def write_rows(folder: Path, rows: int, seed: int = 0) -> str:
-    """A CSV file of labelled rows: ten items, a number, a category and the label; returns its configuration.
+    """Write a CSV file of labeled rows, and return the configuration that reads it.
+
+    A row has ten items, a number, a category and the label.
 
     Args:
-        folder: is there.
-        rows: how many.
-        seed: of the draws.
+        folder: Existing folder to write to.
+        rows: Number of rows.
+        seed: Seed of the draws.
     """
     items = np.array([f"item-{number}" for number in range(WORDS)], dtype=object)
     rng = np.random.default_rng(seed)
@@ -84,7 +86,7 @@ def write_rows(folder: Path, rows: int, seed: int = 0) -> str:
 
 
 def corpus(folder: Path, size: int) -> str:
-    """The default corpus, whatever the size: it is what it is."""
+    """Return the configuration of the default corpus. The corpus has a fixed size, so `size` is ignored."""
     return _CORPUS
 
 
@@ -93,7 +95,7 @@ WRITERS: dict[str, Callable[[Path, int], str]] = {
     "rows": write_rows,
     CORPUS: corpus,
 }
-"""What writes data of a size into a folder and returns the configuration, by name."""
+"""Functions that write data of a given size into a folder and return the configuration, by name."""
 
 
 def _chunks(rows: int) -> Iterator[int]:
@@ -106,7 +108,7 @@ def _zipf(rng: np.random.Generator, of: int, count: int) -> NDArray[np.int64]:
 
 
 def _letters(number: int) -> str:
-    """A number in letters: a tokenizer may part digits from words."""
+    """Return a number as letters, since a tokenizer may split digits from words."""
     found = ""
     while True:
         number, digit = divmod(number, 26)

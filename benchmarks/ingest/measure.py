@@ -1,4 +1,4 @@
-"""Measures the nodes from the source to what the Trainer reads, each in a process of its own."""
+"""Measurement of the nodes between the source and the Trainer, each in its own process."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ STAGES = ("ExampleGen", "StatisticsGen", "Transform")
 
 @dataclass(frozen=True)
 class Stage:
-    """What a node took.
+    """Time and memory of a node.
 
     Attributes:
-        data: which data: a name of `benchmarks.ingest.data.WRITERS`.
-        examples: labels in them: windows of sequences, or labelled rows.
-        node: its id.
-        cpu: seconds, of all threads and of child processes.
-        wall: seconds by the clock.
-        peak: bytes: the most that was resident at a time.
+        data: Name of the data in `benchmarks.ingest.data.WRITERS`.
+        examples: Number of labels in the data: windows of sequences, or labeled rows.
+        node: Id of the node.
+        cpu: Seconds of CPU time, over all threads and child processes.
+        wall: Seconds of wall time.
+        peak: Peak resident memory in bytes.
     """
 
     data: str
@@ -40,18 +40,19 @@ class Stage:
 
     @property
     def rate(self) -> float:
-        """Examples a second, by the clock."""
+        """Examples per second of wall time."""
         return self.examples / self.wall
 
 
 @dataclass
 class Results:
-    """Of a benchmark.
+    """Results of the benchmark.
 
     Attributes:
-        stages: in the order in which they were measured.
-        failures: what data could not be measured, and why.
-        beam: Beam's engine, as a configuration names it.
+        machine: Machine of the measurement.
+        stages: Measured nodes, in the order of measurement.
+        failures: Data that could not be measured, each with the reason.
+        beam: Beam's engine, as in a configuration.
     """
 
     machine: Machine
@@ -60,14 +61,14 @@ class Results:
     beam: Mapping[str, Any] = field(default_factory=lambda: {"kind": "local"})
 
     def by_data(self) -> dict[tuple[str, int], list[Stage]]:
-        """The nodes of each data and size, by both."""
+        """Return the nodes by data and size."""
         found: dict[tuple[str, int], list[Stage]] = {}
         for stage in self.stages:
             found.setdefault((stage.data, stage.examples), []).append(stage)
         return found
 
     def together(self) -> list[Stage]:
-        """Of each data and size all nodes, one after the other."""
+        """Return the totals of all nodes for each data and size: summed times, and the greatest peak."""
         return [
             Stage(data, examples, "all three", sum(s.cpu for s in of), sum(s.wall for s in of), max(s.peak for s in of))
             for (data, examples), of in self.by_data().items()
@@ -86,15 +87,15 @@ class Results:
 def measure(
     target: str, wanted: Iterable[tuple[str, int]], threads: int, say: Callable[[str], None], found: Results
 ) -> Iterator[list[Stage]]:
-    """The nodes of one data and size after the other; each is put into the results too.
+    """Measure all nodes for each data and size, and yield the nodes of each as soon as they are measured.
 
     Args:
-        target: `module:class` of a workload: made with `configuration`, a file, and `root`, a folder; `prepare(node)`
-            makes a node ready, and a turn runs it.
-        wanted: names of data, and sizes.
-        threads: of the libraries' own thread pools.
-        say: told how far it is.
-        found: names the engine, and takes what is measured.
+        target: `module:class` of a workload. Its arguments are `configuration`, a file, and `root`, a folder.
+            `prepare(node)` prepares a node, and a turn runs the node.
+        wanted: Names and sizes of the data.
+        threads: Size of the libraries' own thread pools.
+        say: Receives progress messages.
+        found: Names the engine, and receives the measurements.
     """
     for data, size in wanted:
         with tempfile.TemporaryDirectory(prefix="bigvocab-ingest-") as name:
@@ -116,7 +117,7 @@ def measure(
 
 
 def run_node(target: str, file: Path, node: str, threads: int, root: Path) -> tuple[float, float, int]:
-    """CPU and wall seconds of a node, and the peak of its process."""
+    """Run a node in a worker. Return the CPU and wall seconds, and the peak memory of the process."""
     with workers() as running:
         worker = running[node] = Worker(target, {"threads": threads, "configuration": str(file), "root": str(root)})
         worker.ask(do="start")
@@ -126,16 +127,16 @@ def run_node(target: str, file: Path, node: str, threads: int, root: Path) -> tu
 
 
 def examples_of(root: Path) -> int:
-    """As ExampleGen has counted them, of all spans."""
+    """Return the number of examples over all spans, as counted by ExampleGen."""
     files = root.glob("artifacts/ExampleGen/examples/*/counts.json")
     return sum(sum(json.loads(file.read_text())["examples"].values()) for file in files)
 
 
 def growth(small: Stage, large: Stage) -> float:
-    """The exponent p with which CPU time grows: as examples^p."""
+    """Return the exponent p of the growth of CPU time, examples^p."""
     return math.log(large.cpu / small.cpu) / math.log(large.examples / small.examples)
 
 
 def of_node(stages: Sequence[Stage], data: str, node: str) -> list[Stage]:
-    """By size, the smallest first."""
+    """Return the results of one node on the named data, the smallest size first."""
     return sorted((s for s in stages if s.data == data and s.node == node), key=lambda s: s.examples)

@@ -1,4 +1,4 @@
-"""The tables of `bigvocab bench ingest`."""
+"""Tables of `bigvocab bench ingest`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HEADER = ("data", "examples", "node", "wall s", "examples/s", "CPU s", "CPU µs
 
 
 def stage_lines(results: Results) -> Iterator[str]:
-    """A row for each node, and one for all nodes of each data and size."""
+    """Yield the lines of a table with a row for each node, and a row of totals for each data and size."""
     together = {(s.data, s.examples): s for s in results.together()}
     rows = []
     for key, stages in results.by_data().items():
@@ -23,7 +23,7 @@ def stage_lines(results: Results) -> Iterator[str]:
 
 
 def engine_lines(results: Results) -> Iterator[str]:
-    """What did Beam's work, where it was not the process that is measured."""
+    """Yield a note on Beam's engine, unless Beam ran in the measured process itself."""
     if results.beam["kind"] != "local":
         kind = results.beam["kind"]
         yield f"Beam's engine: {kind}. What its own processes take of CPU time and memory is not in the table."
@@ -44,7 +44,7 @@ def _row(stage: Stage) -> tuple[str, ...]:
 
 
 def growth_lines(results: Results) -> Iterator[str]:
-    """How CPU time and memory grow from each size to the next."""
+    """Yield the lines of a table with the growth of CPU time and memory from each size to the next."""
     everything = [*results.stages, *results.together()]
     rows = []
     for data in dict.fromkeys(stage.data for stage in everything):
@@ -82,7 +82,7 @@ def _row_memory(results: Results) -> float | None:
 
 
 def _rows(results: Results, least: int) -> list[Stage]:
-    """All nodes together, for so many labelled rows and more, the fewest first."""
+    """Return the totals of all nodes for at least `least` labeled rows, the smallest size first."""
     return [stage for stage in of_node(results.together(), "rows", "all three") if stage.examples >= least]
 
 
@@ -95,7 +95,7 @@ BOUNDS = (
 
 
 def bound_lines(results: Results) -> Iterator[str]:
-    """What must hold, and whether it does."""
+    """Yield the lines of a table of the bounds, each with its figure and verdict."""
     rows = []
     for bound in BOUNDS:
         value = bound.measured(results)
@@ -106,7 +106,7 @@ def bound_lines(results: Results) -> Iterator[str]:
 
 
 def _number(bound: Bound[Results], value: float) -> str:
-    """Ratios to the hundredth, all else whole."""
+    """Format ratios with two decimals, and other figures without decimals."""
     return f"{value:,.{2 if bound.unit == 'x' else 0}f}{bound.unit}"
 
 

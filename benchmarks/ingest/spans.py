@@ -1,4 +1,4 @@
-"""Measures what a new span of data costs Transform: with what it counted of the older ones, and without."""
+"""Measurement of the cost of a new span in Transform, with and without the cached counts of the older spans."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from benchmarks.machine import Machine
 from benchmarks.tables import mebibytes, table
 
 DATA = {"sequences": (write_sequences, "text"), "rows": (write_rows, "rows.csv")}
-"""What writes a span, and where its configuration says that it lies, by name."""
+"""Writer of a span, and the path that it writes to, by name of the data."""
 _WAYS = {
     "older": "the older spans, counted for the first time",
     "cache": "and one new span: only this one is counted",
@@ -29,16 +29,16 @@ _WAYS = {
 
 @dataclass(frozen=True)
 class Way:
-    """What Transform took.
+    """Time and memory of one execution of Transform.
 
     Attributes:
-        data: a key of `DATA`.
-        name: which spans it counted: a key of `_WAYS`.
-        spans: that it transformed.
-        examples: labels in them.
-        cpu: seconds, of all threads and of child processes.
-        wall: seconds by the clock.
-        peak: bytes: the most that was resident at a time.
+        data: Key of `DATA`.
+        name: Key of `_WAYS`, which names the spans that Transform counted.
+        spans: Number of spans that Transform transformed.
+        examples: Number of labels in the spans.
+        cpu: Seconds of CPU time, over all threads and child processes.
+        wall: Seconds of wall time.
+        peak: Peak resident memory in bytes.
     """
 
     data: str
@@ -52,7 +52,7 @@ class Way:
 
 @dataclass
 class Results:
-    """Of the benchmark, in the order in which they were measured."""
+    """Results of the benchmark, in the order of measurement."""
 
     machine: Machine
     ways: list[Way]
@@ -67,19 +67,19 @@ class Results:
 def measure(
     target: str, data: str, spans: int, size: int, threads: int, say: Callable[[str], None], found: Results
 ) -> None:
-    """Transform over `spans` older spans, and over these and a new one.
+    """Measure Transform over `spans` older spans, then over these and a new one.
 
     Args:
         target: `module:class` of a workload; see `benchmarks.ingest.measure.measure`.
-        data: a key of `DATA`.
-        spans: older ones; at least one.
-        size: of all spans together: about so many examples.
-        threads: of the libraries' own thread pools.
-        say: told how far it is.
-        found: takes what is measured.
+        data: Key of `DATA`.
+        spans: Number of older spans, at least one.
+        size: Approximate number of examples in all spans together.
+        threads: Size of the libraries' own thread pools.
+        say: Receives progress messages.
+        found: Receives the measurements.
 
     Raises:
-        WorkerError: a node failed.
+        WorkerError: A node failed.
     """
     with tempfile.TemporaryDirectory(prefix="bigvocab-spans-") as name:
         folder = Path(name)
@@ -101,10 +101,11 @@ def measure(
 
 
 def write(folder: Path, data: str, spans: int, size: int) -> Callable[[int | None], str]:
-    """Writes the files of each span.
+    """Write the files of each span.
 
     Returns:
-        What gives the configuration that reads the spans up to one; of None: that reads all of them as one source.
+        A function that takes the number of the newest span to read and returns the configuration. For None, the
+        configuration reads all spans as one source.
     """
     writer, where = DATA[data]
     configuration = ""
@@ -131,7 +132,7 @@ def write(folder: Path, data: str, spans: int, size: int) -> Callable[[int | Non
 
 
 def lines(results: Results) -> Iterator[str]:
-    """A row for each way."""
+    """Yield the lines of a table with a row for each `Way`."""
     rows = [
         (_WAYS[way.name], way.data, str(way.spans), f"{way.examples:,}", f"{way.wall:.1f}", f"{way.cpu:.1f}",
          mebibytes(way.peak))

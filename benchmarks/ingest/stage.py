@@ -1,4 +1,4 @@
-"""One node of a pipeline, as a workload of `bigvocab bench ingest`."""
+"""Workload of `bigvocab bench ingest`: one node of a pipeline."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _BEFORE = {"Transform": ("Window", "ImportSchemaGen", "ExampleValidator", "Analy
 
 
 class Stage:
-    """Runs a node as `bigvocab run` does.
+    """Workload that runs a node like `bigvocab run`.
 
     Args:
-        configuration: a file.
-        root: of the run.
-        threads: of the libraries' own thread pools, which the environment has set.
+        configuration: Path of the configuration file.
+        root: Root folder of the run.
+        threads: Size of the libraries' own thread pools. Unused here, since the environment variables set the size.
     """
 
     def __init__(self, configuration: str, root: str, threads: int) -> None:
@@ -36,7 +36,10 @@ class Stage:
         self._node = ""
 
     def prepare(self, node: str) -> None:
-        """Runs what comes between it and the node measured before; of data in spans, ingests all but the newest."""
+        """Run the nodes between the previously measured node and this one.
+
+        For ExampleGen on data in spans, ingest all spans but the newest.
+        """
         from pipeline.execution import spans
         from pipeline.execution.interruption import interruptible
 
@@ -51,7 +54,7 @@ class Stage:
         self._node = node
 
     def turn(self, steps: int) -> Spent:
-        """Runs the node; child processes' CPU time counts."""
+        """Run the node. CPU time includes that of child processes."""
         watch, before = Stopwatch(), _children()
         self._run(self._node)
         spent = watch.spent(steps)

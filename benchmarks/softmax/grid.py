@@ -1,4 +1,4 @@
-"""Measures the variants over batches and numbers of classes."""
+"""Measurement of the variants over batch sizes and numbers of classes."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from benchmarks.softmax.problem import Problem
 from benchmarks.softmax.variants import NAIVE, VARIANTS, Variant
 from benchmarks.timing import TURN_SECONDS, Spent, Timing, steps_a_turn
 
-# A step over all classes is left out where its logits alone take more.
+# A step over all classes is skipped if its logits alone take more memory.
 LOGITS_BYTES = 1 << 30
-# A process with nothing in it but its libraries.
+# Memory of a process that has only loaded its libraries.
 PROCESS_BYTES = 1 << 29
-# Of the memory that is available, this share is used.
+# Share of the available memory that the benchmark may use.
 MEMORY_SHARE = 0.8
 
 
 @dataclass(frozen=True)
 class Grid:
-    """What is to be measured.
+    """Variants and sizes to measure.
 
     Attributes:
-        variants: by name.
-        classes: numbers of classes.
-        batches: examples a step.
-        rounds: turns of each variant.
-        threads: of each process.
+        variants: Names of the variants.
+        classes: Numbers of classes.
+        batches: Batch sizes: examples per step.
+        rounds: Number of turns of each variant.
+        threads: Threads of each process.
     """
 
     variants: Sequence[str]
@@ -42,7 +42,7 @@ class Grid:
     threads: int
 
     def estimate(self) -> float:
-        """Seconds that it will take, roughly: on two cores of a processor of 2024."""
+        """Estimate the seconds of the measurement on two cores of a processor of 2024."""
         seconds = 0.0
         for classes in self.classes:
             for batch in self.batches:
@@ -57,13 +57,13 @@ class Grid:
 
 @dataclass
 class Result:
-    """How a variant did.
+    """Result of a variant.
 
     Attributes:
-        timing: of a step; None where it was not measured.
-        memory: bytes beyond those of the libraries, at the peak of the turns.
-        skipped: why it was not measured.
-        failed: whether it was tried.
+        timing: Timing of a step; None if the variant was not measured.
+        memory: Peak memory of the turns in bytes, without that of the libraries.
+        skipped: Reason why the variant was not measured.
+        failed: True if the variant was started and failed.
     """
 
     timing: Timing | None = None
@@ -74,24 +74,24 @@ class Result:
 
 @dataclass
 class Cell:
-    """All variants at one size."""
+    """Results of all variants at one size."""
 
     problem: Problem
     results: dict[str, Result] = field(default_factory=dict)
 
     def cpu(self, name: str) -> float | None:
-        """Least CPU time of a step in ms."""
+        """Return the least CPU time of a step, in milliseconds."""
         timing = self.results[name].timing if name in self.results else None
         return timing.least_cpu if timing else None
 
     def speed(self, name: str, against: str = NAIVE) -> float | None:
-        """How many times as fast as another variant, by CPU time."""
+        """Return the speedup over another variant, by CPU time."""
         own, other = self.cpu(name), self.cpu(against)
         return other / own if own and other else None
 
 
 def too_large(variant: Variant, problem: Problem) -> str:
-    """Why a variant is left out at a size; empty where it is not."""
+    """Return the reason to skip a variant at a size, or an empty string."""
     logits = 4 * problem.batch * problem.classes
     if variant.logits and logits > LOGITS_BYTES:
         return f"its logits alone take {logits / 2**30:.1f} GiB, the bound is {LOGITS_BYTES / 2**30:.0f} GiB"
@@ -99,14 +99,14 @@ def too_large(variant: Variant, problem: Problem) -> str:
 
 
 def measure(grid: Grid, say: Callable[[str], None]) -> Iterator[Cell]:
-    """The cells, one after the other, each as soon as it is measured.
+    """Yield each cell as soon as it is measured.
 
-    A cell has its own processes, one a variant, which take turns: memory is told apart and given back in the end, and a
-    variant that fails does not take others with it.
+    Each variant of a cell has its own process, and the processes take turns. Separate processes keep the memory figures
+    apart, free all memory after a cell, and isolate a variant that fails from the others.
 
     Args:
-        grid: what is to be measured.
-        say: told how far it is.
+        grid: Variants and sizes to measure.
+        say: Receives progress messages.
     """
     order = random.Random(0)
     for classes, batch in itertools.product(grid.classes, grid.batches):
@@ -132,11 +132,11 @@ def measure(grid: Grid, say: Callable[[str], None]) -> Iterator[Cell]:
 def _take_turns(
     cell: Cell, running: Mapping[str, Worker], rounds: int, order: random.Random, say: Callable[[str], None]
 ) -> None:
-    """Fills the results of a cell."""
+    """Measure the variants of a cell in turns, and write the results to the cell."""
     steps: dict[str, int] = {}
     turns: dict[str, list[Spent]] = {}
     for round_ in range(rounds + 1):
-        # What failed, or was left out, has its result already.
+        # Variants that failed or were skipped already have a result.
         names = [name for name in running if name not in cell.results]
         if round_ < 2:
             say(f"{rounds} rounds" if round_ else f"building {len(names)} variants")
@@ -157,7 +157,7 @@ def _take_turns(
 
 @contextlib.contextmanager
 def _failures(cell: Cell, name: str, say: Callable[[str], None]) -> Iterator[None]:
-    """A variant that fails is left out from there on."""
+    """Record the failure of a variant as its result, which excludes the variant from further turns."""
     try:
         yield
     except WorkerError as error:
@@ -166,7 +166,7 @@ def _failures(cell: Cell, name: str, say: Callable[[str], None]) -> Iterator[Non
 
 
 def _fitting(grid: Grid, cell: Cell) -> list[str]:
-    """The variants that run at this size; of the others the cell is told why not."""
+    """Return the variants that run at this size. Record the reason for each other variant in the cell."""
     free = MEMORY_SHARE * available_memory()
     chosen = []
     for name in grid.variants:

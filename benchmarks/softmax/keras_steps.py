@@ -1,10 +1,10 @@
-"""Training steps in TensorFlow and Keras: ours, and what a user would otherwise write.
+"""Training steps in TensorFlow and Keras: BigVocab's own, and the alternatives that a user would write.
 
-Each step is the output layer and its optimizer on hidden vectors that are multiplied by trainable gains, so that the
-gradient for the hidden vectors is computed too.
+Each step runs the output layer and its optimizer on hidden vectors. Trainable gains multiply the hidden vectors, so
+that the gradient of the hidden vectors is computed too.
 """
 
-# TensorFlow's and Keras's annotations are narrower than what they take and give.
+# The annotations of TensorFlow and Keras are narrower than the types that they accept and return.
 # pyright: reportArgumentType=false, reportOptionalMemberAccess=false
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ WARM_UP = 3
 
 
 def use_threads(threads: int) -> None:
-    """To be called before anything else."""
+    """Set the size of TensorFlow's thread pools. Must be called before any TensorFlow operation."""
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
 
 
 class Step:
-    """A compiled step on batches that lie ready."""
+    """Base class of workloads that run a compiled step on batches in memory."""
 
     def __init__(self, threads: int) -> None:
         use_threads(threads)
@@ -58,17 +58,17 @@ class Step:
         return timed(step, steps)
 
     def build(self, problem: Problem) -> Any:
-        """The function of hidden vectors, labels and the step's number that is measured, and returns a number."""
+        """Return the function to measure, which maps hidden vectors, labels and the step number to a scalar."""
         raise NotImplementedError
 
 
 def training_step(losses: Any, variables: list[Any], optimizer: keras.optimizers.Optimizer) -> Any:
-    """The function that `Step.build` gives.
+    """Return a training step for `Step.build`.
 
     Args:
-        losses: of hidden vectors, labels and the step's number: (batch,).
-        variables: that are trained.
-        optimizer: not built yet.
+        losses: Maps hidden vectors, labels and the step number to losses, (batch,).
+        variables: Variables to train.
+        optimizer: Optimizer that is not built yet.
     """
     optimizer.build(variables)
 
@@ -82,7 +82,7 @@ def training_step(losses: Any, variables: list[Any], optimizer: keras.optimizers
 
 
 class Ours(Step):
-    """`SampledSoftmax` with one of our optimizers."""
+    """Step with `SampledSoftmax` and one of BigVocab's optimizers."""
 
     def __init__(
         self, threads: int, optimizer: OptimizerKind, logits_dtype: str = "float32", form: Form = "auto"
@@ -98,7 +98,7 @@ class Ours(Step):
         gains = Gains(problem.width)
         variables = [*gains.trainable_variables, *head.trainable_variables]
         optimizer = make_optimizer(OptimizerSpec(kind=self._optimizer), LEARNING_RATE)
-        seed = problem.seed  # The step keeps no problem, whose arrays would count as its memory.
+        seed = problem.seed  # The closure must not hold the problem: its arrays would count as memory of the step.
 
         def losses(hidden: tf.Tensor, labels: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
             return head.sampled_loss(gains(hidden), labels, tf.stack([seed, number]))
@@ -107,20 +107,20 @@ class Ours(Step):
 
 
 class Textbook(Step):
-    """`tf.nn.sampled_softmax_loss` as TensorFlow's documentation shows it, with Keras's Adam."""
+    """Step with `tf.nn.sampled_softmax_loss` as in TensorFlow's documentation, and Keras's Adam."""
 
     def build(self, problem: Problem) -> Any:
         output = keras.layers.Dense(problem.classes, name="output")
         output.build((None, problem.width))
-        # The function wants a class a row.
+        # `sampled_softmax_loss` expects one row per class.
         table = keras.Variable(np.ascontiguousarray(output.kernel.numpy().T), name="table")
-        # It draws distinct classes.
+        # Limited to half the classes, since `sampled_softmax_loss` draws distinct classes.
         sampled, classes = min(problem.negatives, problem.classes // 2), problem.classes
         gains = Gains(problem.width)
         variables = [*gains.trainable_variables, table, output.bias]
 
         def losses(hidden: tf.Tensor, labels: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
-            del number  # It draws from a state of its own.
+            del number  # `sampled_softmax_loss` draws from its own random state.
             return tf.nn.sampled_softmax_loss(
                 table.value, output.bias.value, labels[:, tf.newaxis], gains(hidden), sampled, classes
             )
@@ -129,7 +129,7 @@ class Textbook(Step):
 
 
 class Products(Step):
-    """The three matrix products of a sampled step and nothing else: no step over as many candidates can be faster."""
+    """Step with only the three matrix products of a sampled step: a lower bound on the time over as many candidates."""
 
     def build(self, problem: Problem) -> Any:
         generator = np.random.default_rng(problem.seed)
@@ -142,14 +142,14 @@ class Products(Step):
                 tf.matmul(residual, table),
                 tf.matmul(residual, hidden, transpose_a=True),
             )
-            # An element of each keeps the products from being left out.
+            # Using one element of each product keeps TensorFlow from pruning the products.
             return tf.add_n([product[0, 0] for product in products])
 
         return step
 
 
 class Naive:
-    """`Dense(classes, activation="softmax")`, sparse cross entropy and Adam, in `fit`."""
+    """Workload with `Dense(classes, activation="softmax")`, sparse cross entropy and Adam, in `fit`."""
 
     def __init__(self, threads: int) -> None:
         use_threads(threads)
@@ -169,7 +169,7 @@ class Naive:
         return model
 
     def turn(self, steps: int) -> Spent:
-        # What `fit` does once a call is not a step's cost.
+        # The clock starts after the first step, to exclude the work that `fit` does once per call.
         clock = Clock(0, steps)
         batches = _endless(self._batches)
         self._model.fit(batches, steps_per_epoch=steps + 1, verbose=0, shuffle=False, callbacks=[clock])
@@ -177,7 +177,7 @@ class Naive:
 
 
 class KerasSampled(Naive):
-    """`SampledSoftmax` as the last layer of a plain Keras model, in `fit`."""
+    """Workload with `SampledSoftmax` as the last layer of a plain Keras model, in `fit`."""
 
     def model(self, problem: Problem) -> keras.Model:
         output = SampledSoftmax(problem.counts, problem.negatives, problem.alpha, problem.seed, training_logits=False)
@@ -187,7 +187,7 @@ class KerasSampled(Naive):
 
 
 class Clock(keras.callbacks.Callback):
-    """Measures from the end of one batch of a `fit` to the end of a later one."""
+    """Callback that measures the time between the ends of two batches of a `fit`."""
 
     def __init__(self, first: int, last: int) -> None:
         super().__init__()
@@ -196,7 +196,7 @@ class Clock(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if batch == self._first:
-            float(logs["loss"])  # Waits for the step.
+            float(logs["loss"])  # Waits until the step has finished.
             self._watch = Stopwatch()
         elif batch == self._last:
             float(logs["loss"])
@@ -209,7 +209,7 @@ def _endless(batches: list[Any]) -> Iterator[Any]:
 
 
 class Gains(keras.layers.Layer):
-    """Multiplies by a trainable vector of ones."""
+    """Layer that multiplies its input by a trainable vector, initially ones."""
 
     def __init__(self, width: int) -> None:
         super().__init__(name="gains")

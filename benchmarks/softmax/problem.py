@@ -1,4 +1,4 @@
-"""What every variant is given: the same hidden vectors and labels, seeded."""
+"""Input of every variant: the same seeded hidden vectors and labels."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 
 from benchmarks import zipf
 
-# Different batches that the steps take in turn: a step must not find its own rows in the cache.
+# Number of batches that the steps cycle through, so that a step does not find its own rows in the cache.
 BATCHES = 8
-# Labels that the counts are made of.
+# Total number of labels in the counts.
 OCCURRENCES = 10_000_000
 
 
@@ -20,12 +20,12 @@ class Problem:
     """Classes whose frequencies follow Zipf's law, p proportional to 1 / rank, and batches of hidden vectors.
 
     Attributes:
-        classes: how many.
-        batch: examples a step.
-        width: of a hidden vector.
-        negatives: S, draws from the proposal a step.
-        alpha: the proposal is proportional to count ** alpha.
-        seed: of all draws.
+        classes: Number of classes.
+        batch: Examples per step.
+        width: Width of a hidden vector.
+        negatives: Number of draws from the proposal per step, S.
+        alpha: The proposal is proportional to count ** alpha.
+        seed: Seed of all draws.
     """
 
     classes: int
@@ -37,37 +37,37 @@ class Problem:
 
     @functools.cached_property
     def frequencies(self) -> np.ndarray:
-        """(classes,) float64, the most frequent first; sums to 1."""
+        """Frequencies of the classes, (classes,) float64, the most frequent first; they sum to 1."""
         return zipf.frequencies(self.classes)
 
     @functools.cached_property
     def counts(self) -> np.ndarray:
-        """(classes,) int64, at least 1."""
+        """Counts of the classes, (classes,) int64, at least 1."""
         return np.maximum(1, np.round(self.frequencies * OCCURRENCES)).astype(np.int64)
 
     @functools.cached_property
     def proposal(self) -> np.ndarray:
-        """(classes,) float64, what negatives are drawn from; sums to 1."""
+        """Proposal distribution of the negative samples, (classes,) float64; sums to 1."""
         weights = self.counts**self.alpha
         return weights / weights.sum()
 
     @functools.cached_property
     def hidden(self) -> np.ndarray:
-        """(BATCHES, batch, width) float32, standard normal."""
+        """Hidden vectors, (BATCHES, batch, width) float32, standard normal."""
         generator = np.random.default_rng(self.seed)
         return generator.standard_normal((BATCHES, self.batch, self.width), dtype=np.float32)
 
     @functools.cached_property
     def labels(self) -> np.ndarray:
-        """(BATCHES, batch) int32."""
+        """Labels, (BATCHES, batch) int32."""
         uniform = np.random.default_rng(self.seed + 1).random((BATCHES, self.batch))
         return zipf.drawn(self.frequencies, uniform).astype(np.int32)
 
     @property
     def candidates(self) -> int:
-        """Distinct classes among the labels of a batch and the draws, on average over the batches' labels.
+        """Expected number of distinct classes among the labels of a batch and the draws, averaged over the batches.
 
-        A class that is no label of the batch is drawn with probability 1 - (1 - q)^S.
+        A class that is not a label of the batch is drawn with probability 1 - (1 - q)^S.
         """
         drawn = -np.expm1(self.negatives * np.log1p(-self.proposal))
         found = []

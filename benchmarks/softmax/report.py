@@ -1,4 +1,4 @@
-"""The results as Markdown."""
+"""Results of the softmax benchmark as Markdown."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from benchmarks.tables import mebibytes, milliseconds, table, times
 
 
 def legend(names: list[str]) -> Iterator[str]:
-    """What the variants are."""
+    """Yield the lines of a table that describes the variants."""
     yield from table(["variant", "what it is"], [[name, VARIANTS[name].about] for name in names], figures=False)
 
 
 def cell_lines(cell: Cell) -> Iterator[str]:
-    """All variants at one size."""
+    """Yield the lines of a table of all variants at one size."""
     p = cell.problem
     yield (
         f"{p.classes:,} classes, B={p.batch:,}: {p.candidates:,} candidates a step. Milliseconds a step, "
@@ -33,7 +33,10 @@ def cell_lines(cell: Cell) -> Iterator[str]:
 
 
 def overview(cells: dict[tuple[int, int], Cell]) -> Iterator[str]:
-    """How many times as fast as naive, by CPU time; in brackets CPU ms a step where naive was not measured."""
+    """Yield the lines of a table of speedups over `naive`, by CPU time.
+
+    If `naive` was not measured, the table shows CPU milliseconds per step in brackets.
+    """
     yield "Times as fast as naive, by CPU time; where naive was left out, CPU milliseconds a step in brackets."
     yield ""
     names = list(dict.fromkeys(name for cell in cells.values() for name in VARIANTS if name in cell.results))
@@ -42,7 +45,7 @@ def overview(cells: dict[tuple[int, int], Cell]) -> Iterator[str]:
 
 
 def training_lines(training: TrainingRates) -> Iterator[str]:
-    """The whole training."""
+    """Yield the lines of a table of the whole training."""
     yield (
         f"The whole training, {training.classes:,} classes, B={training.batch:,}: synthetic rows, read and cut into "
         "windows while it trains. The best round by the clock."
@@ -59,7 +62,7 @@ def training_lines(training: TrainingRates) -> Iterator[str]:
 
 
 def bound_lines(results: Results) -> Iterator[str]:
-    """What must hold, and whether it does."""
+    """Yield the lines of a table of the bounds, each with its figure and verdict."""
     rows = []
     for bound in BOUNDS:
         value = bound.measured(results)

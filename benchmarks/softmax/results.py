@@ -1,4 +1,4 @@
-"""All that a run of the benchmark has found, and what must hold of it."""
+"""Results of the softmax benchmark, and the bounds on them."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from benchmarks.softmax.grid import Cell, Result
 from benchmarks.softmax.training import BARE, FIT, INPUT, REPLICAS, TrainingRates
 from benchmarks.timing import Timing
 
-# Where the bounds hold.
+# Sizes that the bounds apply to.
 BATCH, CLASSES, MANY_CLASSES = 1_024, 25_000, 1_000_000
-# Three matrices of (width + 1) float32 a class: the table and Adam's two moments of it.
+# Three matrices with (width + 1) float32 per class: the table and Adam's two moments of the table.
 _TABLES = 3
 
 
 @dataclass
 class Results:
-    """What was measured.
+    """Results of the benchmark.
 
     Attributes:
-        machine: that it was measured on.
-        threads: of each process.
-        cells: by number of classes and batch.
-        training: the whole training; None where it was left out.
+        machine: Machine of the measurement.
+        threads: Threads of each process.
+        cells: Cells by number of classes and batch size.
+        training: Rates of the whole training; None if it was not measured.
     """
 
     machine: Machine
@@ -37,7 +37,7 @@ class Results:
 
     @property
     def failures(self) -> list[str]:
-        """What was tried and did not work."""
+        """Sorted messages of the variants and arms that were started and failed."""
         found = {
             f"{name} at {classes:,} classes and B={batch:,} {result.skipped}"
             for (classes, batch), cell in self.cells.items()
@@ -49,17 +49,17 @@ class Results:
         return sorted(found)
 
     def speed(self, name: str, against: str) -> float | None:
-        """How many times as fast as another variant where the bounds hold, by CPU time."""
+        """Return the speedup over another variant by CPU time, at the size of the bounds."""
         cell = self.cells.get((CLASSES, BATCH))
         return cell.speed(name, against) if cell else None
 
     def growth(self) -> float | None:
-        """How many times as long the row-wise step takes with a million classes."""
+        """Return the CPU time of the row-wise step with `MANY_CLASSES` classes, relative to `CLASSES` classes."""
         few, many = (self._cpu(classes) for classes in (CLASSES, MANY_CLASSES))
         return many / few if few and many else None
 
     def memory_growth(self) -> float | None:
-        """By how many times the tables' own growth the row-wise step's memory grows, up to a million classes."""
+        """Return the memory growth of the row-wise step up to `MANY_CLASSES`, relative to the growth of its tables."""
         few, many = (self._rowwise(classes) for classes in (CLASSES, MANY_CLASSES))
         if few is None or many is None or not (few.memory and many.memory):
             return None
@@ -67,7 +67,7 @@ class Results:
         return (many.memory - few.memory) / (4 * _TABLES * (width + 1) * (MANY_CLASSES - CLASSES))
 
     def as_json(self) -> dict[str, Any]:
-        """All figures: times in ms a step, memory in bytes."""
+        """Return all figures: times in milliseconds per step, memory in bytes."""
         cells = [
             {
                 "classes": classes,

@@ -1,4 +1,4 @@
-"""The same training steps in PyTorch, with the fastest optimizers it has for them."""
+"""The same training steps in PyTorch, with its fastest optimizers for them."""
 
 # PyTorch is installed for benchmarks only.
 # pyright: reportMissingImports=false
@@ -20,7 +20,7 @@ WARM_UP = 3
 
 
 class Step:
-    """A step on batches that lie ready."""
+    """Base class of workloads that run a step on batches in memory."""
 
     def __init__(self, threads: int) -> None:
         torch.set_num_threads(threads)
@@ -50,16 +50,16 @@ class Step:
         return timed(step, steps)
 
     def build(self, problem: Problem) -> tuple[Callable[[Any, Any], Any], list[Any]]:
-        """The loss of hidden vectors and labels, and the optimizers."""
+        """Return the loss as a function of hidden vectors and labels, and the optimizers."""
         raise NotImplementedError
 
     def adam(self, parameters: Any) -> Any:
-        """Adam in one pass over each parameter, the gains among them."""
+        """Return fused Adam for the parameters and the gains, which takes one pass over each."""
         return torch.optim.Adam([self._gains, *parameters], LEARNING_RATE, fused=True)
 
 
 class Full(Step):
-    """A linear layer, cross entropy over all classes, fused Adam."""
+    """Step with a linear layer, cross entropy over all classes and fused Adam."""
 
     def build(self, problem: Problem) -> tuple[Callable[[Any, Any], Any], list[Any]]:
         output = torch.nn.Linear(problem.width, problem.classes)
@@ -67,7 +67,7 @@ class Full(Step):
 
 
 class Adaptive(Step):
-    """`AdaptiveLogSoftmaxWithLoss`, which splits the classes by frequency and narrows the rare ones."""
+    """Step with `AdaptiveLogSoftmaxWithLoss`, which splits the classes by frequency and narrows the rare ones."""
 
     def build(self, problem: Problem) -> tuple[Callable[[Any, Any], Any], list[Any]]:
         cutoffs = [problem.classes // 12, problem.classes // 3]
@@ -76,10 +76,11 @@ class Adaptive(Step):
 
 
 class Sampled(Step):
-    """Each row's own class against S classes that the batch shares, accidental hits left out, `SparseAdam`.
+    """Step that contrasts each row's own class with S classes shared by the batch, with `SparseAdam`.
 
-    One lookup serves labels and draws, so that the sparse gradient is summed once. Candidates shared by the batch
-    (slower from 4,096 examples on) and a row-wise Adam by hand (as fast) were tried in its place.
+    Accidental hits are excluded. One lookup serves labels and draws, so the sparse gradient is summed only once. Two
+    alternatives were tried: candidates shared by the batch (slower from 4,096 examples on) and a handwritten row-wise
+    Adam (equally fast).
     """
 
     def build(self, problem: Problem) -> tuple[Callable[[Any, Any], Any], list[Any]]:

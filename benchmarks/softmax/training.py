@@ -1,4 +1,4 @@
-"""Measures the whole training: `fit` against the bare step, the input alone, two replicas against one."""
+"""Measurement of the whole training: `fit` against the bare step, the input alone, and two replicas against one."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ ARMS = {
     INPUT: (f"{_STEPS}:Input", {}),
     REPLICAS: (f"{_STEPS}:Fit", {"replicas": 2}),
 }
-# A pass over the synthetic data, so that each turn holds all that happens in a pass.
+# Steps of a pass over the synthetic data, and of a turn. Each turn thus includes all work of a pass.
 STEPS = 64
 
 
 @dataclass(frozen=True)
 class TrainingRates:
-    """How fast the whole training is.
+    """Rates of the whole training.
 
     Attributes:
-        classes: of the output.
-        batch: examples a step.
-        arms: milliseconds a step, by name.
-        failed: what an arm died of, by name.
+        classes: Number of classes.
+        batch: Examples per step.
+        arms: Milliseconds per step, by name of the arm.
+        failed: Error messages of the arms that failed, by name.
     """
 
     classes: int
@@ -38,32 +38,32 @@ class TrainingRates:
     failed: dict[str, str]
 
     def rate(self, name: str) -> float | None:
-        """Examples a second by the clock, in the best round."""
+        """Return the examples per second of wall time, in the best round."""
         return 1e3 * self.batch / self.arms[name].least_wall if name in self.arms else None
 
     def share(self, name: str, of: str) -> float | None:
-        """The rate of one arm as a share of another's."""
+        """Return the rate of one arm as a share of another's."""
         own, other = self.rate(name), self.rate(of)
         return own / other if own and other else None
 
 
 def estimate_training(rounds: int) -> float:
-    """Seconds that it will take, roughly: see `Grid.estimate`."""
+    """Estimate the seconds of the measurement, see `Grid.estimate`."""
     return 25 + 16 * rounds
 
 
 def measure_training(
     classes: int, batch: int, rounds: int, threads: int, say: Callable[[str], None], steps: int = STEPS
 ) -> TrainingRates:
-    """One process an arm; the arms take turns.
+    """Measure all arms in turns, each in its own process.
 
     Args:
-        classes: of the output.
-        batch: examples a step, over all replicas.
-        rounds: turns of each arm.
-        threads: of each process.
-        say: told how far it is.
-        steps: of a pass over the data, and of a turn.
+        classes: Number of classes.
+        batch: Examples per step, over all replicas.
+        rounds: Number of turns of each arm.
+        threads: Threads of each process.
+        say: Receives progress messages.
+        steps: Steps of a pass over the data, and of a turn.
     """
     turns: dict[str, list[Spent]] = {name: [] for name in ARMS}
     failed: dict[str, str] = {}

@@ -1,9 +1,9 @@
-"""Training steps of the whole model, as the Trainer makes them: bare, through `fit`, and its input alone.
+"""Training steps of the whole model, as in the Trainer: the bare step, `fit`, and the input pipeline alone.
 
-The data are synthetic TFRecords as Transform writes them: rows of tokens whose frequencies follow Zipf's law.
+The data are synthetic TFRecords in the format of Transform: rows of tokens whose frequencies follow Zipf's law.
 """
 
-# TensorFlow's and Keras's annotations are narrower than what they take and give.
+# The annotations of TensorFlow and Keras are narrower than the types that they accept and return.
 # pyright: reportArgumentType=false, reportOptionalMemberAccess=false
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ WARM_UP = 3
 
 
 class TrainingSteps:
-    """Data, and what is needed to train on them.
+    """Base class of workloads, which prepares the data and the model.
 
     Args:
-        threads: of each of TensorFlow's pools.
-        folder: where the data are written.
-        replicas: devices that share a step.
+        threads: Size of each of TensorFlow's thread pools.
+        folder: Folder to write the data to.
+        replicas: Number of devices that share a step.
     """
 
     def __init__(self, threads: int, folder: str, replicas: int = 1) -> None:
@@ -51,7 +51,7 @@ class TrainingSteps:
         self._folder = Path(folder)
 
     def prepare(self, classes: int, batch: int, steps: int) -> None:
-        """Makes data of so many steps a pass, and the model."""
+        """Create data of `steps` steps per pass, and the model."""
         problem = Problem(classes, batch)
         layout = Layout("sequence", CONTEXT, INPUTS, (), {})
         file = str(self._folder / f"{os.getpid()}.gz")
@@ -74,7 +74,7 @@ class TrainingSteps:
 
 
 class Bare(TrainingSteps):
-    """The compiled step on batches that lie ready."""
+    """Workload that runs the compiled step on batches in memory."""
 
     def prepare(self, classes: int, batch: int, steps: int) -> None:
         self._ready: list[Any] = []
@@ -88,10 +88,10 @@ class Bare(TrainingSteps):
 
 
 class Input(TrainingSteps):
-    """The batches, with nobody to train on them."""
+    """Workload that reads the batches without training."""
 
     def turn(self, steps: int) -> Spent:
-        # Half a pass ahead, so that the time holds what happens between two passes.
+        # Starts half a pass ahead, so that the time includes the change from one pass to the next.
         batches = iter(self._batches)
         for _ in itertools.islice(batches, steps // 2 + 1):
             pass
@@ -99,7 +99,7 @@ class Input(TrainingSteps):
 
 
 class Fit(TrainingSteps):
-    """`fit`, as the Trainer calls it."""
+    """Workload that calls `fit` like the Trainer."""
 
     def turn(self, steps: int) -> Spent:
         first = steps // 2

@@ -1,4 +1,4 @@
-"""What is compared."""
+"""Variants of the training step that the benchmark compares."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _TORCH = "benchmarks.softmax.torch_steps"
 
 @dataclass(frozen=True)
 class Variant:
-    """A training step of the output layer.
+    """Variant of the training step of the output layer.
 
     Attributes:
-        about: what it is, in a line.
-        target: `module:class` of its workload.
-        options: of the workload.
-        tables: matrices of the output table's size that it holds at a time, for the most part.
-        logits: matrices of batch x classes that it holds at a time; 0 where it has a sample of the classes only.
+        about: Description in one line.
+        target: `module:class` of the workload.
+        options: Keyword arguments of the workload.
+        tables: Approximate number of matrices of the output table's size in memory at a time.
+        logits: Number of (batch, classes) matrices in memory at a time; 0 if the step only uses a sample of classes.
     """
 
     about: str
@@ -41,11 +41,11 @@ class Variant:
 
     @property
     def torch(self) -> bool:
-        """Whether it needs PyTorch."""
+        """True if the variant needs PyTorch."""
         return self.target.startswith(_TORCH)
 
     def memory(self, problem: Problem) -> int:
-        """Bytes that it will take, roughly."""
+        """Estimate the memory of the variant, in bytes."""
         return 4 * problem.classes * (self.tables * (problem.width + 1) + self.logits * problem.batch)
 
 

@@ -1,1 +1,1 @@
-"""The Baselines node: metrics that counting alone reaches on the same test rows."""
+"""The Baselines node: metrics of counting models on the rows that the model is tested on."""

@@ -1,4 +1,4 @@
-"""The Baselines node, which measures models that only count on the same test rows."""
+"""TFX component of the Baselines node, which measures counting models on the test split."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from components.metrics.bands import BandSpec
 
 
 class BaselineMetrics(types.Artifact):
-    """A folder with `baselines.json`: metrics of the counting baselines over the test split."""
+    """Folder with `baselines.json`: metrics of the counting baselines over the test split."""
 
     TYPE_NAME = "BaselineMetrics"
 
 
 class BaselinesSpec(component_spec.ComponentSpec):
-    """The node's interface."""
+    """Interface of the node."""
 
     PARAMETERS = {
         "data": component_spec.ExecutionParameter(type=str),
@@ -35,7 +35,7 @@ class BaselinesSpec(component_spec.ComponentSpec):
     }
     OUTPUTS = {
         "baselines": component_spec.ChannelParameter(type=BaselineMetrics),
-        # Not `examples`: TFX wants names that differ between inputs and outputs.
+        # Not `examples`: TFX requires different names for inputs and outputs.
         "test_examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
     }
 
@@ -45,9 +45,10 @@ class Baselines(base_component.BaseComponent):
 
     Outputs:
         baselines: `baselines.json`.
-        test_examples: the test split, each row with a float feature for each baseline of the label and of each further
-            target, named by `Part.feature`: the baseline's sums over the row's labels, in the order of `Part.columns`,
-            squares as their roots. The Evaluator reads these, so that it slices the baselines like the model.
+        test_examples: The test split. Each row gets a float feature for each baseline of the label and of each further
+            target, named by `Part.feature`. The feature holds the baseline's sums over the row's labels, in the order
+            of `Part.columns`; squares are stored as their roots. The Evaluator reads these features, and so slices the
+            baselines like the model.
     """
 
     SPEC_CLASS = BaselinesSpec
@@ -62,14 +63,14 @@ class Baselines(base_component.BaseComponent):
         code: str = "",
         metrics: Sequence[str] = (),
     ) -> None:
-        """Make the node.
+        """Create the node.
 
         Args:
             examples: Artifacts of ExampleGen, with the splits train and test.
             transform_graph: Artifact of Transform, with the vocabularies.
             data: The columns, the targets and the shape.
             bands: The bands of labels.
-            code: A fingerprint of the code, so that the cache does not answer for other code.
+            code: Fingerprint of the code. Changed code misses the cache.
             metrics: The paths of a user's own metrics.
         """
         super().__init__(

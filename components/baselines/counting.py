@@ -1,4 +1,4 @@
-"""Counting n-grams in a stream of batches."""
+"""Counting of n-grams in a stream of batches."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ _MAX_KEY = 2**63 - 1
 def packed(
     contexts: NDArray[np.int64], labels: NDArray[np.int64], n_contexts: int, n_classes: int
 ) -> NDArray[np.int64]:
-    """One integer for each n-gram: ((u * C) + v) * V + w, so that sorted keys are sorted by context, then by label.
+    """Pack each n-gram into one integer: ((u * C) + v) * V + w.
+
+    Sorted keys are sorted by context, then by label.
 
     Args:
         contexts: (n, k) ids in [0, n_contexts), k >= 0.
         labels: (n,) ids in [0, n_classes).
-        n_contexts: C.
-        n_classes: V.
+        n_contexts: Number of context ids, C.
+        n_classes: Number of label ids, V.
 
     Raises:
-        ValueError: the vocabularies are so large that a key does not fit 63 bits.
+        ValueError: The vocabularies are so large that a key does not fit into 63 bits.
     """
     if n_contexts ** contexts.shape[1] * n_classes > _MAX_KEY:
         raise ValueError(
@@ -34,10 +36,14 @@ def packed(
 
 
 class KeyCounts:
-    """How often each key was added, holding only distinct keys and a bounded share of unmerged ones."""
+    """Counter of integer keys that holds the distinct keys and a bounded number of unmerged ones."""
 
     def __init__(self, pending: int = 1 << 20) -> None:
-        """`pending`: keys at least to be gathered before a merge."""
+        """Create an empty counter.
+
+        Args:
+            pending: Least number of keys to gather before a merge.
+        """
         self._least = pending
         self._keys = np.zeros(0, np.int64)
         self._counts = np.zeros(0, np.int64)
@@ -45,15 +51,15 @@ class KeyCounts:
         self._waiting = 0
 
     def add(self, keys: NDArray[np.int64]) -> None:
-        """Counts each of `keys` (n,) once more."""
+        """Add 1 to the count of each of `keys`, (n,)."""
         self._new.append(keys)
         self._waiting += len(keys)
-        # A merge costs as much as what is held: waiting for as much again keeps the total linear.
+        # A merge costs time in proportion to the keys held. Waiting for as many new keys keeps the total linear.
         if self._waiting >= max(self._least, len(self._keys)):
             self._merge()
 
     def result(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Distinct keys, ascending, and their counts; both (n,)."""
+        """Return the distinct keys, ascending, and their counts; both (n,)."""
         self._merge()
         return self._keys, self._counts
 
@@ -68,7 +74,7 @@ class KeyCounts:
 
 
 def sum_by_key(keys: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Distinct keys, ascending, and the sum of their counts; arguments and results are (n,)."""
+    """Return the distinct keys, ascending, and the sum of the counts of each; arguments and results are (n,)."""
     order = np.argsort(keys, kind="stable")
     keys, counts = keys[order], counts[order]
     first = np.flatnonzero(np.diff(keys, prepend=keys[:1] - 1))

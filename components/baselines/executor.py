@@ -1,4 +1,4 @@
-"""The executor of the Baselines node."""
+"""Executor of the Baselines node."""
 
 from __future__ import annotations
 
@@ -32,9 +32,10 @@ TRAIN, TEST = "train", "test"
 
 
 class Executor(base_executor.BaseExecutor):
-    """Counts n-grams on the train split, measures them on the test split and writes the sums beside each test row.
+    """Executor that counts on the train split and measures on the test split.
 
-    The same for the frequencies of each further target, and for the mean of what is a number.
+    It counts n-grams of the label, frequencies of each further target that is a category, and the mean of each number.
+    It writes the sums of each baseline into a copy of the test rows.
     """
 
     def Do(
@@ -43,16 +44,16 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Runs the node.
+        """Run the node.
 
         Args:
             input_dict: `examples`, raw rows with the splits train and test; `transform_graph`, with the vocabularies.
-            output_dict: `baselines`, for `baselines.json`, of spans with the rates of each; `test_examples`, the test
-                split with a feature for each baseline.
+            output_dict: `baselines`, which gets `baselines.json`, for data in spans with the out-of-vocabulary rates of
+                each span; `test_examples`, which gets the test split with a feature for each baseline.
             exec_properties: `data` and `bands`, specs as JSON; `metrics`, the paths of a user's own metrics as JSON.
 
         Raises:
-            ValueError: a split is missing, or has no label to count or measure.
+            ValueError: A split is missing, or has no label to count or measure.
         """
         data = DataSpec.model_validate_json(exec_properties["data"])
         bands = BandSpec.model_validate_json(exec_properties["bands"])
@@ -111,7 +112,7 @@ def _files(examples: list[types.Artifact], split: str) -> list[str]:
 
 
 def _describe(output: types.Artifact, source: types.Artifact) -> None:
-    """What the Evaluator needs to know to read the new Examples, and Resolvers to tell spans apart."""
+    """Set the properties of the new Examples that the Evaluator reads them by, and their span for Resolvers."""
     output.split_names = artifact_utils.encode_split_names([TEST])
     output.span, output.version = source.span, source.version
     examples_utils.set_payload_format(output, examples_utils.get_payload_format(source))
@@ -127,10 +128,10 @@ def _target_vocabularies(data: DataSpec, transform: tft.TFTransformOutput) -> di
 
 
 def _with_sums(records: list[bytes], sums: dict[str, NDArray[np.float64]]) -> Iterator[bytes]:
-    """Each serialized Example with one more feature for each baseline."""
+    """Yield each serialized Example with one more feature for each baseline."""
     for number, record in enumerate(records):
         more = tf.train.Example()
         for name, values in sums.items():
             more.features.feature[name].float_list.value.extend(values[number])
-        # Serialized messages that are joined are merged: the features of both.
+        # Concatenated protobuf messages parse as one merged message, here with the features of both.
         yield record + more.SerializeToString()

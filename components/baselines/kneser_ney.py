@@ -1,13 +1,14 @@
-"""Interpolated Kneser-Ney n-grams over a label vocabulary: the best that counting alone does.
+"""Interpolated Kneser-Ney n-grams over a label vocabulary: the best counting baseline.
 
 R. Kneser, H. Ney: Improved backing-off for m-gram language modeling, ICASSP 1995; in the interpolated form of
 S. Chen, J. Goodman: An empirical study of smoothing techniques for language modeling, 1999, equations 20 to 22:
 
     P(w | u v) = max(c(u v w) - D, 0) / c(u v .)  +  D N1+(u v .) / c(u v .)  P(w | v)
 
-The highest order counts occurrences; a lower order counts the distinct words seen before (continuations), N1+(. v w).
-Each order has its own D = n1 / (n1 + 2 n2), with n1 and n2 the n-grams counted once and twice. Below the unigram stands
-the uniform distribution over the V classes, so that every class has a probability above zero and they sum to 1.
+The highest order counts occurrences. A lower order counts the distinct words seen before v w (continuations),
+N1+(. v w). Each order has its own D = n1 / (n1 + 2 n2), where n1 and n2 are the numbers of n-grams counted once and
+twice. The unigram is interpolated with the uniform distribution over the V classes. Every class therefore has a
+probability above zero, and the probabilities sum to 1.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ Bools = NDArray[np.bool_]
 
 
 class KneserNey:
-    """P(label | the one or two tokens before it), from n-gram counts.
+    """Interpolated Kneser-Ney model of P(label | the one or two tokens before it), from n-gram counts.
 
     Example:
         >>> keys = packed(contexts, labels, n_contexts=4, n_classes=2)  # contexts (n, 1): bigrams
@@ -37,19 +38,20 @@ class KneserNey:
     def __init__(
         self, keys: Ints, counts: Ints, *, order: int, n_contexts: int, n_classes: int, continuation: bool = True
     ) -> None:
-        """Estimates the model.
+        """Estimate the model.
 
         Args:
-            keys: (n,) distinct n-grams, ascending, as `counting.packed` makes them.
-            counts: (n,) how often each was seen, > 0.
+            keys: (n,) distinct n-grams, ascending, packed by `counting.packed`.
+            counts: (n,) occurrences of each n-gram, > 0.
             order: 1 (popularity alone), 2 (bigrams) or 3 (trigrams).
-            n_contexts: context ids are in [0, n_contexts).
-            n_classes: label ids are in [0, n_classes).
-            continuation: lower orders count continuations. If not they count occurrences, which is absolute discounting
-                (Ney, Essen, Kneser 1994): right where contexts are no labels, so that a label continues nothing.
+            n_contexts: Context ids are in [0, n_contexts).
+            n_classes: Label ids are in [0, n_classes).
+            continuation: Lower orders count continuations. If False, they count occurrences, which is absolute
+                discounting (Ney, Essen, Kneser 1994). Use False where contexts are not labels: a label then continues
+                nothing.
 
         Raises:
-            ValueError: no n-gram was counted, or `order` is not 1, 2 or 3.
+            ValueError: No n-gram was counted, or `order` is not 1, 2 or 3.
         """
         if order not in (1, 2, 3):
             raise ValueError(f"order must be 1, 2 or 3, not {order}")
@@ -78,7 +80,7 @@ class KneserNey:
             self._orders.append(_Order(table, scores, self._before(at), n_classes))
 
     def probabilities(self, context: Ints) -> Floats:
-        """P of every class after one context (k,), the latest last; k >= order - 1. Returns (n_classes,)."""
+        """Return P of every class, (n_classes,), after one context (k,), the latest token last; k >= order - 1."""
         result = self._unigram.copy()
         for length, order in enumerate(self._orders, start=1):
             seen = order.seen
@@ -90,14 +92,14 @@ class KneserNey:
         return result
 
     def score(self, contexts: Ints, labels: Ints) -> tuple[Floats, Ints]:
-        """Negative log-probability and rank among all classes of each label.
+        """Return the negative log-probability of each label, and its rank among all classes.
 
         Args:
             contexts: (n, k) context ids, the latest last; k >= order - 1.
             labels: (n,) ids in [0, n_classes).
 
         Returns:
-            nll (n,) in nats; rank (n,), 1 for the most probable class, the smaller id first among equals.
+            nll (n,) in nats; rank (n,), 1 for the most probable class. Among equals, the smaller id ranks first.
         """
         at = self._lookup(self._packed(contexts, len(self._orders)), labels)
         return -np.log(at.probability[-1]), 1 + self._before(at)
@@ -109,7 +111,7 @@ class KneserNey:
         return key
 
     def _lookup(self, context: Ints, labels: Ints) -> _Lookup:
-        """Follows labels and packed contexts (n,) through all orders made so far."""
+        """Look labels and packed contexts (n,) up in all orders made so far."""
         result = _Lookup(labels, [], [], [self._unigram[labels]])
         for length, order in enumerate(self._orders, start=1):
             rows, mass = order.seen.find(context % self._n_contexts**length, labels, self._n_classes)
@@ -119,22 +121,23 @@ class KneserNey:
         return result
 
     def _before(self, at: _Lookup) -> Ints:
-        """(n,) how many classes stand before each label in the highest order made so far."""
+        """Return the number of classes ranked before each label, (n,), in the highest order made so far."""
         exact = np.ones(len(at.labels), bool)
         return self._before_in(len(self._orders), at, at.probability[-1], exact)
 
     def _before_in(self, order: int, at: _Lookup, bound: Floats, exact: Bools) -> Ints:
-        """Classes before each label in an order's ranking, without going through them all.
+        """Count the classes before each label in the ranking of an order, without visiting every class.
 
-        The ranking of an order is that of the order below, but for the classes seen after its context. So: those before
-        the label in the order below, less those of them that were seen, plus the seen ones before it here.
+        An order ranks classes like the order below, except those seen after its context. The count is therefore: the
+        classes before the label in the order below, minus those of them that were seen, plus the seen classes before
+        the label in this order.
 
         Args:
             order: 0 for the unigram.
-            at: (n,) labels.
-            bound: (n,) classes above this probability are before. Read where not `exact`.
-            exact: (n,) the label has no mass of its own above this order, so that its own place counts, ties included.
-                Elsewhere the bound comes from a seen label, and being equal to an unseen class would be a coincidence.
+            at: Lookup of n labels.
+            bound: (n,) Classes above this probability are before the label. Ignored where `exact` is True.
+            exact: (n,) The label has no mass of its own above this order, so its own place counts, ties included.
+                Elsewhere the bound comes from a seen label, and an unseen class is equal to it only by coincidence.
         """
         if order == 0:
             return np.where(exact, self._place[at.labels], np.searchsorted(-self._falling, -bound))
@@ -148,7 +151,10 @@ class KneserNey:
 
 @dataclass(frozen=True)
 class _Lookup:
-    """Labels (n,) and what each order knows of them, the lowest first; `probability` starts with the unigram's."""
+    """Labels (n,), with the rows, masses and probabilities of each order, the lowest first.
+
+    `probability` starts with that of the unigram.
+    """
 
     labels: Ints
     rows: list[Ints]
@@ -158,12 +164,12 @@ class _Lookup:
 
 @dataclass(frozen=True)
 class _Seen:
-    """The n-grams of one order, rows of successors by context.
+    """N-grams of one order, as rows of successors by context.
 
     Attributes:
         keys: (n,) packed n-grams, ascending.
         contexts: (m,) packed contexts, ascending.
-        starts: (m + 1,) where the n-grams of each context start.
+        starts: (m + 1,) index of the first n-gram of each context.
         mass: (n,) max(c - D, 0) / c(context).
         backoff: (m,) D N1+(context .) / c(context): the share left to the order below.
     """
@@ -176,36 +182,43 @@ class _Seen:
 
     @property
     def sizes(self) -> Ints:
-        """(m,) successors of each context: N1+(context .)."""
+        """Number of successors of each context, (m,): N1+(context .)."""
         return np.diff(self.starts)
 
     def rows(self, contexts: Ints) -> Ints:
-        """The row of each packed context, -1 where it was never seen."""
+        """Return the row of each packed context, -1 for a context that was never seen."""
         return _find(self.contexts, contexts)
 
     def find(self, contexts: Ints, labels: Ints, n_classes: int) -> tuple[Ints, Floats]:
-        """Row, -1 where never seen, and mass of each label."""
+        """Return the row of each context, -1 for one that was never seen, and the mass of each label."""
         entry = _find(self.keys, contexts * n_classes + labels)
         return self.rows(contexts), np.where(entry >= 0, self.mass[entry], 0.0)
 
 
 class _Order:
-    """An order with its n-grams ranked within each context."""
+    """Order of the model, with its n-grams ranked within each context."""
 
     def __init__(self, seen: _Seen, scores: Floats, places: Ints, n_classes: int) -> None:
-        """`scores` (n,): P of each n-gram. `places` (n,): its place, from 0, in the order below."""
+        """Rank the n-grams.
+
+        Args:
+            seen: The n-grams.
+            scores: (n,) P of each n-gram.
+            places: (n,) Place of each n-gram in the order below, from 0.
+            n_classes: Label ids are in [0, n_classes).
+        """
         self.seen = seen
         rows = np.repeat(np.arange(len(seen.contexts)), seen.sizes)
-        ranked = np.lexsort((-scores, rows))  # stable: among equals the smaller label first
+        ranked = np.lexsort((-scores, rows))  # Stable: among equals, the smaller label comes first.
         self._scores, self._words = scores[ranked], (seen.keys % n_classes)[ranked]
         self._places = places[np.lexsort((places, rows))]
 
     def backoff(self, rows: Ints) -> Floats:
-        """(n,) the share left to the order below: all of it where the context was never seen."""
+        """Return the share left to the order below, (n,): all of it for a context that was never seen."""
         return np.where(rows >= 0, self.seen.backoff[rows], 1.0)
 
     def scores_before(self, rows: Ints, bound: Floats, labels: Ints) -> Ints:
-        """(n,) successors with a probability above the bound, or equal to it and with a smaller label."""
+        """Count the successors, (n,), whose probability is above the bound, or equal to it with a smaller label."""
 
         def before(at: Ints, of: Ints) -> Bools:
             return (self._scores[at] > bound[of]) | ((self._scores[at] == bound[of]) & (self._words[at] < labels[of]))
@@ -213,11 +226,11 @@ class _Order:
         return self._search(rows, before)
 
     def places_before(self, rows: Ints, places: Ints) -> Ints:
-        """(n,) successors whose place in the order below is before the given one."""
+        """Count the successors, (n,), whose place in the order below is before the given place."""
         return self._search(rows, lambda at, of: self._places[at] < places[of])
 
     def _search(self, rows: Ints, before: Callable[[Ints, Ints], Bools]) -> Ints:
-        """Binary search in the row of each query, all queries at once: how many at its start are `before`."""
+        """Count the leading entries that are `before` in each query's row, by binary search of all queries at once."""
         start = np.where(rows >= 0, self.seen.starts[rows], 0)
         low, high = start.copy(), np.where(rows >= 0, self.seen.starts[rows + 1], 0)
         open_ = np.flatnonzero(low < high)
@@ -240,9 +253,9 @@ def _estimate(keys: Ints, counts: Ints, discount: float, n_classes: int) -> _See
 
 
 def _discount(counts: Ints) -> float:
-    """D = n1 / (n1 + 2 n2), at most 1."""
+    """Return D = n1 / (n1 + 2 n2), at most 1."""
     once, twice = int((counts == 1).sum()), int((counts == 2).sum())
-    # With nothing seen once the estimate is 0, and an unseen class would be impossible.
+    # If no n-gram was seen once, the estimate is 0, and an unseen class would have probability 0.
     return once / (once + 2 * twice) if once else 0.5
 
 

@@ -1,4 +1,4 @@
-"""The counting baselines: counted on the train split, measured on the test split."""
+"""Counting baselines of a class label: counted on the train split, measured on the test split."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from components.metrics.rows import row_sums
 class Baselines:
     """Counting baselines of a label that is a class.
 
-    Usage: `count` every batch of the train split, `estimate` once, `measure` every batch of the test split, `summary`.
+    Usage: Call `count` for every batch of the train split, `estimate` once, `measure` for every batch of the test
+    split, then `summary`.
 
     Args:
         shape: The shape of the data.
-        part: The label's part.
+        part: The label's `Part`.
         encoder: Encoder of rows as labels and contexts.
         bands: The bands of labels.
     """
@@ -39,7 +40,7 @@ class Baselines:
         self._test_rows = 0
 
     def count(self, labels: Labels) -> None:
-        """Count a batch of the train split. A label outside the vocabulary is no class, but stands as context."""
+        """Count a batch of the train split. A label outside the vocabulary counts as context, not as a class."""
         known = labels.labels >= 0
         self._train["rows"] += labels.n_rows
         self._train["labels"] += len(known)
@@ -48,10 +49,10 @@ class Baselines:
         self._counts.add(packed(labels.contexts[known], labels.labels[known], *sizes))
 
     def estimate(self) -> None:
-        """Make the models from the counts.
+        """Estimate the models from the counts.
 
         Raises:
-            ValueError: The train split has no label that is in the vocabulary.
+            ValueError: No label of the train split is in the vocabulary.
         """
         keys, counts = self._counts.result()
         for name, order in zip(reversed(self._names), range(self._encoder.order, 0, -1), strict=True):
@@ -109,5 +110,5 @@ class Baselines:
 
 
 def finite(metrics: dict[str, float]) -> dict[str, float | None]:
-    """Return metrics with None in place of NaN, which JSON does not know."""
+    """Return metrics with None in place of a value that is not finite, which JSON does not have."""
     return {name: value if np.isfinite(value) else None for name, value in metrics.items()}

@@ -1,4 +1,4 @@
-"""Counts what stands outside the vocabularies."""
+"""Counts of out-of-vocabulary tokens and labels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 @dataclass
 class Outside:
-    """Tokens of the input columns, and labels: all of them, and those outside the vocabulary."""
+    """Numbers of input tokens and of labels: all of them, and those outside the vocabulary."""
 
     tokens: int = 0
     unknown_tokens: int = 0
@@ -30,12 +30,12 @@ class Outside:
         self.unknown_tokens += unknown
 
     def add_labels(self, labels: NDArray[np.int64]) -> None:
-        """Takes ids, (n,), -1 outside."""
+        """Count label ids, (n,), -1 outside the vocabulary."""
         self.labels += len(labels)
         self.unknown_labels += int(np.count_nonzero(labels < 0))
 
     def rates(self) -> dict[str, float | None]:
-        """Shares outside the vocabulary, of `inputs` and `labels`; None where there were none."""
+        """Return the out-of-vocabulary rates of `inputs` and `labels`; None if nothing was counted."""
         return {
             "inputs": self.unknown_tokens / self.tokens if self.tokens else None,
             "labels": self.unknown_labels / self.labels if self.labels else None,

@@ -1,4 +1,4 @@
-"""From TFRecords of tf.Example to arrays of contexts and labels, a batch of rows at a time."""
+"""Reading of TFRecords of tf.Example as arrays of contexts and labels, one batch of rows at a time."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from components.compat.tfx_bsl import ExamplesDecoder
 from components.ingest.spec import DataSpec
 from components.preprocessing.vocabulary import Vocabulary
 
-_ROWS = 1_000  # rows a batch
+_ROWS = 1_000  # Rows of a batch.
 
 
 @dataclass(frozen=True)
 class Labels:
-    """The labels of a batch of rows, each with the tokens before it.
+    """Labels of a batch of rows, each with the tokens before it.
 
     Attributes:
         contexts: (n, k) context ids, the latest last; see `Encoder.contexts` for their range.
         labels: (n,) label ids, -1 outside the vocabulary.
-        rows: (n,) the row that each label comes from.
-        n_rows: rows in the batch, including those without a label.
+        rows: (n,) index of the row of each label.
+        n_rows: Rows in the batch, including those without a label.
     """
 
     contexts: NDArray[np.int64]
@@ -37,12 +37,12 @@ class Labels:
 
 
 class Encoder:
-    """Cuts rows into labels and their contexts, all rows of a batch at once.
+    """Encoder that cuts all rows of a batch into labels and contexts at once.
 
-    A sequence gives one label for every token after the first, with the two tokens before it as context, in ids of the
-    label vocabulary. A labelled row gives its label with its last input token, an id of the input vocabulary.
+    A sequence has one label for every token after the first. The context of a label is the two tokens before it, as ids
+    of the label vocabulary. The context of a labeled row is its last input token, as an id of the input vocabulary.
 
-    Where the label is a number there is no vocabulary of labels, and nothing but `count_inputs` to ask for.
+    A label that is a number has no vocabulary. Only `count_inputs` works then.
     """
 
     def __init__(self, data: DataSpec, inputs: Vocabulary, labels: Vocabulary | None) -> None:
@@ -52,26 +52,26 @@ class Encoder:
         self._input_tokens = _value_set(inputs)
         self._inputs = self._labels if data.shape == "sequence" else self._input_tokens
         self.classes = len(labels)
-        """Labels in the vocabulary."""
+        """Number of labels in the vocabulary."""
         self.contexts = len(self._inputs) + 2
-        """Context ids: the vocabulary, then one for any token outside it, then one for "no token"."""
+        """Number of context ids: one for each token of the vocabulary, one for any other token, one for no token."""
         self.order = 3 if data.shape == "sequence" else 2
-        """Tokens in an n-gram: the label and its context."""
+        """Number of tokens in an n-gram: the label and its context."""
         columns = [*data.inputs, *([data.label] if data.label and len(labels) else [])]
         schema = schema_pb2.Schema(feature=[schema_pb2.Feature(name=name, type=schema_pb2.BYTES) for name in columns])
         self._decoder = ExamplesDecoder(schema.SerializeToString())
 
     def __call__(self, records: list[bytes]) -> Labels:
-        """Cuts serialized tf.Examples with raw columns.
+        """Return the labels and contexts of serialized tf.Examples with raw columns.
 
         Raises:
-            RuntimeError: a record is no tf.Example, or a token column does not hold bytes.
+            RuntimeError: A record is not a tf.Example, or a token column does not hold bytes.
         """
         batch = self._decoder.DecodeBatch(records)
         return self._sequence(batch) if self._data.shape == "sequence" else self._labelled(batch)
 
     def count_inputs(self, records: list[bytes]) -> tuple[int, int]:
-        """Tokens in the input columns, and how many of them are outside the input vocabulary."""
+        """Return the number of tokens in the input columns, and the number outside the input vocabulary."""
         batch = self._decoder.DecodeBatch(records)
         columns = [_ids(batch.column(name), self._input_tokens)[0] for name in self._data.inputs]
         unknown = sum(int(np.count_nonzero(ids == len(self._input_tokens))) for ids in columns)
@@ -88,7 +88,7 @@ class Encoder:
 
     def _labelled(self, batch: pa.RecordBatch) -> Labels:
         last = np.full(batch.num_rows, self.contexts - 1, np.int64)
-        for name in self._data.inputs:  # a later column's last token stands after an earlier column's
+        for name in self._data.inputs:  # The tokens of a later column come after those of an earlier one.
             ids, starts = _ids(batch.column(name), self._inputs)
             some = np.flatnonzero(np.diff(starts))
             last[some] = ids[starts[some + 1] - 1]
@@ -101,10 +101,10 @@ class Encoder:
 
 
 def read_records(path: str) -> Iterator[list[bytes]]:
-    """Serialized records of one TFRecord file, gzip where the name says so, in batches.
+    """Yield the serialized records of a TFRecord file in batches. A name that ends in `.gz` means gzip.
 
     Raises:
-        tensorflow.errors.OpError: the file cannot be read.
+        tensorflow.errors.OpError: The file cannot be read.
     """
     records = tf.data.TFRecordDataset(path, compression_type="GZIP" if path.endswith(".gz") else "")
     for batch in records.batch(_ROWS).as_numpy_iterator():
@@ -116,7 +116,10 @@ def _value_set(vocabulary: Vocabulary) -> pa.Array:
 
 
 def _ids(column: pa.Array, values: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Ids of a list column's flat values, `len(values)` for unknown ones; and where each row starts (rows + 1)."""
+    """Return the ids of a list column's flat values, and the offset of each row, (rows + 1,).
+
+    The id of a value that is not in `values` is `len(values)`.
+    """
     flat = column.flatten()
     found = pc.fill_null(pc.index_in(flat, value_set=values), len(values))
     lengths = pc.fill_null(pc.list_value_length(column), 0)

@@ -1,4 +1,4 @@
-"""`baselines.json`: the metrics that counting reaches on the test split."""
+"""`baselines.json`: the metrics of the baselines on the test split."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def write_baselines(uri: str, results: Mapping[str, Any]) -> None:
 
     Args:
         uri: The folder.
-        results: `split`, the split that was measured. `examples`, rows and labels by split. `metrics` by baseline;
-            for classes also `bands` and `discounts` by baseline. `targets`, metrics by column and baseline.
-            `out_of_vocabulary_rate` of `inputs` and `labels`, shares or None. With spans also `spans`: the same rates
-            by the number of the span.
+        results: `split`, the split that was measured; `examples`, rows and labels by split; `metrics` by baseline;
+            `targets`, metrics by column and baseline; `out_of_vocabulary_rate` of `inputs` and `labels`, shares or
+            None. Classes also have `bands` and `discounts` by baseline. Data in spans also have `spans`: the
+            out-of-vocabulary rates by span number.
 
     Raises:
         ValueError: A number is not finite.
@@ -28,5 +28,5 @@ def write_baselines(uri: str, results: Mapping[str, Any]) -> None:
 
 
 def read_baselines(uri: str) -> dict[str, Any]:
-    """Return what `write_baselines` wrote. The keys of `spans` are texts."""
+    """Return the results that `write_baselines` wrote. The keys of `spans` are strings."""
     return json.loads(read_text(f"{uri}/{_FILE}"))

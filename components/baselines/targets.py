@@ -1,4 +1,4 @@
-"""Baselines of numbers, the train split's mean, and of further targets, the train split's frequencies."""
+"""Baselines from the train split: the mean for numbers, the class frequencies for further targets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Values = dict[str, NDArray | float]
 
 
 class Popular:
-    """Baseline that answers every row with the frequencies of the classes in the train split.
+    """Baseline that predicts the class frequencies of the train split for every row.
 
     Args:
         vocabulary: The vocabulary of the target.
@@ -42,29 +42,30 @@ class Popular:
         self._counts += np.bincount(ids[known], weights[rows[known]], len(self._counts))
 
     def answers(self, column: pa.Array) -> tuple[Values, NDArray[np.int64]]:
-        """Return the raw values of the labels of a batch, (n,) each, and the rows (n,) that have one."""
+        """Return the raw values of the labels of a batch, (n,) each, and the rows (n,) that have a label."""
         ids, rows = self._ids(column)
         self._answer = self._answer or self._nats_and_ranks()
         nats, ranks = self._answer
         return {"label": ids, "nll": nats[ids], "rank": ranks[ids]}, rows
 
     def _nats_and_ranks(self) -> tuple[Floats, NDArray[np.int64]]:
-        """Return the answer to every row: of each class its nats and its rank."""
-        with np.errstate(divide="ignore"):  # a class without a row that has a label cannot be told from counting
+        """Return the nats and the rank of each class, which are the same for every row."""
+        # The nats of a class are infinite if no row with a label has the class.
+        with np.errstate(divide="ignore"):
             nats = -np.log(self._counts / self._counts.sum())
         ranks = np.empty(len(nats), np.int64)
         ranks[np.argsort(-self._counts, kind="stable")] = np.arange(1, len(nats) + 1)
         return nats, ranks
 
     def _ids(self, column: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The rows that have a value, and its id: -1 outside the vocabulary."""
+        """Return the ids of the values, -1 outside the vocabulary, and the rows that have a value."""
         rows = _rows_with_a_value(column)
         found = pc.fill_null(pc.index_in(column.flatten(), value_set=self._values), -1)
         return np.asarray(found, np.int64), rows
 
 
 class Mean:
-    """Baseline that answers every row with the mean of the train split."""
+    """Baseline that predicts the mean of the train split for every row."""
 
     def __init__(self) -> None:
         self._total = self._count = 0.0
@@ -76,7 +77,7 @@ class Mean:
         self._count += float(weights.sum())
 
     def answers(self, column: pa.Array) -> tuple[Values, NDArray[np.int64]]:
-        """Return the raw values of the numbers of a batch, (n,) each, and the rows (n,) that have one.
+        """Return the raw values of the numbers of a batch, (n,) each, and the rows (n,) that have a number.
 
         Raises:
             ValueError: The train split has no number.
@@ -90,7 +91,7 @@ class Mean:
 class TargetBaselines:
     """Baselines of a label that is a number, and of every further target.
 
-    Usage: `count` every batch of the train split, `measure` every batch of the test split, `summary`.
+    Usage: Call `count` for every batch of the train split, `measure` for every batch of the test split, then `summary`.
 
     Args:
         data: The columns.
@@ -108,7 +109,7 @@ class TargetBaselines:
             for column, part in self._parts.items()
         }
         self._totals = {column: np.zeros(len(part.columns)) for column, part in self._parts.items()}
-        # In shape `sequence` a row stands for as many labels as it has tokens after the first.
+        # In shape `sequence`, every token after the first of a row is a label.
         self._tokens = data.inputs[0] if data.shape == "sequence" else None
         types = {column: schema_pb2.FLOAT if self._is_mean(column) else schema_pb2.BYTES for column in self._parts}
         if self._tokens:
@@ -128,10 +129,10 @@ class TargetBaselines:
             model.count(batch.column(column), weights)
 
     def measure(self, records: list[bytes]) -> dict[str, Floats]:
-        """Measure a test batch.
+        """Measure a batch of the test split.
 
         Returns:
-            `Part.stored` sums of each row, (rows, len(columns)), by the name of the feature that holds them.
+            `Part.stored` sums of each row, (rows, len(columns)), by feature name.
         """
         self._rows["test"] += len(records)
         if not self._parts:
@@ -147,10 +148,10 @@ class TargetBaselines:
         return result
 
     def summary(self) -> dict[str, Any]:
-        """Return the part of `baselines.json` on these, with metrics over all test rows measured so far.
+        """Return the entries of `baselines.json` for these baselines, over all test rows measured so far.
 
         Returns:
-            `targets`, metrics by column and baseline; and where the label is a number `metrics` and `examples`.
+            `targets`, metrics by column and baseline. If the label is a number, also `metrics` and `examples`.
 
         Raises:
             ValueError: The label is a number, and no row of the test split has one.
@@ -178,7 +179,7 @@ class TargetBaselines:
 
 
 def _rows_with_a_value(column: pa.Array) -> NDArray[np.int64]:
-    """Return the rows of a list column that have a value. A row has one or none."""
+    """Return the rows of a list column that have a value. A row has at most one value."""
     return np.flatnonzero(np.asarray(pc.fill_null(pc.list_value_length(column), 0)))
 
 

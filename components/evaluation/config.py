@@ -1,4 +1,4 @@
-"""The Evaluator's configuration: the parts that are measured, the slices, and the thresholds for a blessing."""
+"""Configuration of the Evaluator: label and targets to measure, slices, and thresholds for a blessing."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ SIGNATURE = "eval"
 
 
 def eval_config(data: DataSpec, evaluation: EvaluationSpec, code: str = "") -> config_pb2.EvalConfig:
-    """Return the configuration. The same one serves with and without a last blessed model.
+    """Return the configuration, which serves with and without a last blessed model.
 
-    TFX's Evaluator adds the second model where there is one, and drops the threshold on the change where there is none.
-    All thresholds are on the whole test split and on the label. There is always one, since an Evaluator without blesses
-    nothing: the label's objective must be a finite number.
+    TFX's Evaluator adds the last blessed model if one exists, and otherwise drops the change threshold. All thresholds
+    apply to the label and to the whole test split. One threshold is always set, since an Evaluator without thresholds
+    blesses nothing: the label's objective must be a finite number.
 
     Args:
         data: The shape, the targets and the slices.
         evaluation: The thresholds, and a user's own metrics. A model beats a baseline if it is no worse in each metric
             that has a `compare`.
-        code: A fingerprint of the code, for the cache.
+        code: Fingerprint of the code, for the cache.
 
     Raises:
         ValueError: `evaluation.beat` names a baseline that this shape of data does not have.
@@ -76,7 +76,7 @@ def eval_config(data: DataSpec, evaluation: EvaluationSpec, code: str = "") -> c
 
 
 def read_parts(config: config_pb2.EvalConfig) -> list[Part]:
-    """Return what a configuration of `eval_config` measures: the label, then the further targets."""
+    """Return the parts that a configuration of `eval_config` measures: the label, then the further targets."""
     (metric,) = config.metrics_specs[0].metrics
     return [Part.of(fields) for fields in json.loads(metric.config)["parts"]]
 
@@ -84,7 +84,7 @@ def read_parts(config: config_pb2.EvalConfig) -> list[Part]:
 def _bounds(label: Part, evaluation: EvaluationSpec) -> dict[str, Bound]:
     """Return the lowest and the highest value allowed, by the name of a metric or of a comparison with a baseline."""
     decides = objective(label.kind)
-    # A NaN is within no bounds.
+    # Any bounds reject a NaN, so the objective always has some.
     bounds: dict[str, Bound] = {decides.name: (0.0, evaluation.bounds(decides)[1] or sys.float_info.max)}
     for baseline in evaluation.beat:
         for metric in metrics.compared(label):

@@ -1,4 +1,4 @@
-"""Which model a new one is measured against."""
+"""Choice of the model that a new model is compared with."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from components.blessings import blessings_by_model
 
 
 class LastBlessedModel(resolver.ResolverStrategy):
-    """The newest blessed model that is not the candidate itself.
+    """Resolver strategy that finds the newest blessed model other than the candidate.
 
-    TFX's `LatestBlessedModelStrategy` finds the candidate once it is blessed. The Evaluator's input would then differ
-    in a second run with nothing changed: it would measure the model against itself, and the Pusher push it once more.
+    TFX's `LatestBlessedModelStrategy` finds the candidate itself once it is blessed. A second, unchanged run would then
+    give the Evaluator a different input. The Evaluator would measure the model against itself, and the Pusher would
+    push it again.
 
     Example:
         >>> last = Resolver(
@@ -28,11 +29,11 @@ class LastBlessedModel(resolver.ResolverStrategy):
     def resolve_artifacts(
         self, store: mlmd.MetadataStore, input_dict: dict[str, list[types.Artifact]]
     ) -> dict[str, list[types.Artifact]]:
-        """Finds `model` and its `model_blessing`: a list of one each, or empty lists before there is such a model.
+        """Return lists of one `model` and its `model_blessing`, or empty lists if no such model exists.
 
         Args:
-            store: unused.
-            input_dict: all `model`s and `model_blessing`s of the pipeline, and the `candidate`.
+            store: Unused.
+            input_dict: All `model`s and `model_blessing`s of the pipeline, and the `candidate`.
         """
         candidates = {artifact.id for artifact in input_dict["candidate"]}
         blessings = blessings_by_model(input_dict["model_blessing"])

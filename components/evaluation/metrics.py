@@ -1,8 +1,8 @@
-"""The TFMA metric that turns sums by row into the metrics of the table, for every slice.
+"""TFMA metric that turns sums by row into the metrics of the table, for every slice.
 
-TFMA's own metrics would need the probabilities of all classes for every label. Here the model's `eval` signature
-answers the `columns` of each part for each row, and the Baselines node has stored the same for each baseline. This
-metric adds them up within each slice.
+TFMA's own metrics would need the probabilities of all classes for every label. Here, the model's `eval` signature
+returns the `columns` of each part for each row. The Baselines node has stored the same columns for each baseline. This
+metric sums both over each slice.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from components.metrics.definitions import Metric
 from components.metrics.parts import Part
 
 Sums = tuple[NDArray[np.float64], ...]
-"""Sums of each part, (1 + baselines, columns); the model stands first."""
+"""Sums of each part, (1 + baselines, columns); the first row is the model's."""
 
 
 def model_metrics(parts: Iterable[Part], sums: Sums) -> dict[str, float]:
     """Return metrics by name from the totals of a slice.
 
     Args:
-        parts: What is measured.
+        parts: The parts that are measured.
         sums: The totals of each part.
     """
     result: dict[str, float] = {}
@@ -44,24 +44,24 @@ def model_metrics(parts: Iterable[Part], sums: Sums) -> dict[str, float]:
 
 
 def compared(part: Part) -> tuple[Metric, ...]:
-    """Return the metrics in which a model is compared with the baselines, in the order of the report's columns."""
+    """Return the metrics that compare a model with the baselines, in the order of the report's columns."""
     return tuple(sorted((m for m in part.metrics if m.compare), key=lambda metric: metric.places.column))
 
 
 class LabelMetrics(metric_types.Metric):
     """TFMA metric that computes all metrics of an evaluation in one pass over the rows.
 
-    It reads the columns of the `eval` signature and the features of the baselines. Its values are keyed by model name,
-    so that change thresholds against the last blessed model work.
+    The metric reads the columns of the `eval` signature and the features of the baselines. Its values are keyed by
+    model name, which change thresholds against the last blessed model require.
     """
 
     def __init__(self, name: str = "label_metrics", parts: Iterable[dict[str, Any]] = (), code: str = "") -> None:
-        """Make the metric.
+        """Create the metric.
 
         Args:
-            name: TFMA's name of the metric. Its values have names of their own.
-            parts: The parts that are measured, as the fields of a `Part` each.
-            code: A fingerprint of this code. Unused here, it makes the Evaluator's cache key change with the code.
+            name: TFMA's name of the metric. The values have other names.
+            parts: The parts that are measured, each as the fields of a `Part`.
+            code: Fingerprint of this code. Unused, but makes the Evaluator's cache key change with the code.
         """
         super().__init__(_computations, name=name, parts=list(parts), code=code)
 
@@ -72,7 +72,7 @@ def _computations(
     measured = tuple(Part.of(fields) for fields in parts)
     return [
         metric_types.MetricComputation(
-            # Named when they are computed: declared or not, they are the same.
+            # Empty, since `extract_output` names the values. Declared keys would change nothing.
             keys=[],
             preprocessors=[_RowSums(model, measured)],
             combiner=_AddUp(model, measured),
@@ -82,7 +82,7 @@ def _computations(
 
 
 class _RowSums(metric_types.Preprocessor):
-    """Preprocessor that takes the sums out of a row: the combiner sees nothing else of it."""
+    """Preprocessor that passes only the sums of a row to the combiner."""
 
     def __init__(self, model: str, parts: tuple[Part, ...]) -> None:
         super().__init__(name=f"row_sums/{model}")
@@ -101,14 +101,14 @@ class _RowSums(metric_types.Preprocessor):
 
     def _answered(self, part: Part, predictions: Any) -> NDArray[np.float64]:
         missing = {column for column in part.columns if column not in predictions}
-        # The last blessed model may be of a time when something else was asked for.
+        # The last blessed model may be older than the present columns.
         if missing and self._model != constants.BASELINE_KEY:
             raise ValueError(f"the model's eval signature does not answer {', '.join(sorted(missing))}")
         return np.array([np.nan if column in missing else np.ravel(predictions[column])[0] for column in part.columns])
 
 
 def _stored(part: Part, features: Any) -> Iterator[NDArray[np.float64]]:
-    """Yield the sums of each baseline, as the Baselines node has written them."""
+    """Yield the sums of each baseline, restored from the features of the Baselines node."""
     for baseline in part.baselines:
         feature = part.feature(baseline)
         values = np.ravel(features[feature]) if feature in features else np.zeros(0)
@@ -118,7 +118,7 @@ def _stored(part: Part, features: Any) -> Iterator[NDArray[np.float64]]:
 
 
 class _AddUp(beam.CombineFn):
-    """Combiner that adds rows up and makes the metrics of the totals."""
+    """Combiner that sums rows and computes the metrics from the totals."""
 
     def __init__(self, model: str, parts: tuple[Part, ...]) -> None:
         self._model, self._parts = model, parts
@@ -133,7 +133,7 @@ class _AddUp(beam.CombineFn):
         return functools.reduce(self.add_input, accumulators, self.create_accumulator())
 
     def extract_output(self, accumulator: Sums) -> dict[metric_types.MetricKey, float]:  # type: ignore[override]
-        # Not weighted by examples, said as None: so TFMA looks thresholds up that are set by a metric's name.
+        # None means not weighted by examples. TFMA then finds the thresholds that are set by metric name.
         return {
             metric_types.MetricKey(name=name, model_name=self._model, example_weighted=None): value
             for name, value in model_metrics(self._parts, accumulator).items()

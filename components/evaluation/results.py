@@ -29,12 +29,18 @@ def read_results(evaluation: str) -> dict[str, Any]:
         evaluation: URI of the `evaluation` artifact.
 
     Returns:
-        `metrics` of the model over the whole test split, `bands` of labels by name, `baselines` and `baseline_bands` by
-        baseline name, `previous` (metrics of the last blessed model on the same rows, or None), `slices` (a list of
-        `slice`, `value`, the metrics, `baselines`, `targets` and `target_baselines`, by column and value), `blessed`,
-        and `failures` (a sentence for each threshold that was missed). Of the further targets, by column, `targets`,
-        `target_baselines` and `previous_targets`. A metric without labels to measure is None. A label that is a number
-        has no bands. `own_metrics` are a user's own, as columns.
+        A dictionary of
+
+        - `metrics`: Metrics of the model over the whole test split. A metric without labels to measure is None.
+        - `bands`: Metrics by band of labels. A label that is a number has no bands.
+        - `baselines`, `baseline_bands`: The same by baseline name.
+        - `previous`: Metrics of the last blessed model on the same rows, or None.
+        - `targets`, `target_baselines`, `previous_targets`: The same for the further targets, by column.
+        - `slices`: A list, sorted by column and value, of dictionaries with `slice`, `value`, the metrics, `baselines`,
+          `targets` and `target_baselines`.
+        - `own_metrics`: A user's own metrics, as columns.
+        - `blessed`: True if the model is blessed.
+        - `failures`: A sentence for each threshold that was missed.
 
     Raises:
         ValueError: The folder holds no configuration, or no metrics over the whole split.

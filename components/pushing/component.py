@@ -1,4 +1,4 @@
-"""The Pusher node."""
+"""TFX component of the Pusher node."""
 
 from __future__ import annotations
 
@@ -25,20 +25,21 @@ def pusher(
     directory: str,
     code: str,
 ) -> Pusher:
-    """The node that pushes the model to `directory/<version>/` when both validators have blessed it.
+    """Create the node that pushes the model to `directory/<version>/` if both validators have blessed it.
 
     Args:
-        model: the Trainer's `model`.
-        model_blessing: the Evaluator's `blessing`.
-        infra_blessing: the InfraValidator's `blessing`.
-        directory: what the model server watches; a local path, or one that TFX's fileio knows, such as `gs://`.
-        code: fingerprint of the code.
+        model: The Trainer's `model`.
+        model_blessing: The Evaluator's `blessing`.
+        infra_blessing: The InfraValidator's `blessing`.
+        directory: Folder that the model server watches: a local path, or a path that TFX's fileio supports, such as
+            `gs://`.
+        code: Fingerprint of the code.
 
     Returns:
         A node with the output `pushed_model` (PushedModel).
 
     Raises:
-        ValueError: a blessing is None: TFX's Pusher would take that for leave to push.
+        ValueError: A blessing is None. TFX's Pusher would push the model without it.
     """
     for name, channel in (("model_blessing", model_blessing), ("infra_blessing", infra_blessing)):
         if channel is None:

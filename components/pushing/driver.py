@@ -1,4 +1,4 @@
-"""The driver of the Pusher, which notices a pushed version that is gone: the cache must not answer for it."""
+"""Driver of the Pusher, which keeps the cache from serving a pushed version that no longer exists."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ LOST_KEY = "lost_versions"
 class Driver(CacheKeyDriver):
     """Driver that adds the number of lost versions to the cache key.
 
-    With nothing lost it is 0, and a second run is served from the cache. When someone deletes `serving/`, the next run
-    pushes again. The run after that is a cache hit, since the number has not changed.
+    If no version is lost, the number is 0 and a second run is served from the cache. If someone deletes `serving/`, the
+    next run pushes again. The run after that is a cache hit, since the number has not changed.
     """
 
     def added(self, properties: dict[str, Any]) -> dict[str, int | str]:
-        """Count the versions under the push destination that ML Metadata knows and the file system does not."""
+        """Count the versions under the push destination that ML Metadata records and the file system lacks."""
         destination = pusher_pb2.PushDestination()
         proto_utils.json_to_proto(str(properties[standard_component_specs.PUSH_DESTINATION_KEY]), destination)
         directory = destination.filesystem.base_directory.rstrip("/")

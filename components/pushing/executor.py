@@ -1,4 +1,4 @@
-"""TFX's Pusher, which pushes nothing without both blessings and never shows half a model."""
+"""Executor of the Pusher, which requires both blessings and never exposes an incomplete model."""
 
 from __future__ import annotations
 
@@ -28,13 +28,15 @@ _VALIDATORS = {
 
 
 class Executor(PusherExecutor):
-    """Pushes a model that the Evaluator and the InfraValidator have both blessed.
+    """Executor that pushes a model only if both the Evaluator and the InfraValidator have blessed it.
 
-    TFX's own Pusher pushes when it is given no blessing at all, and writes into the version's directory while a model
-    server may look. Here a blessing that is missing, negative or of another model means that nothing is pushed; why
-    stands in the custom property `reason` of the output `pushed_model`. A local destination gets the whole version by
-    one rename (`versions.push`). A remote one (`gs://`) knows no rename of a directory: there `saved_model.pb`, which
-    model servers wait for, is copied last, and what an exception interrupts is deleted.
+    TFX's own Pusher pushes if it gets no blessing at all, and writes into the version's directory while a model server
+    may read it. This executor pushes nothing if a blessing is missing, negative or for another model. It writes the
+    cause to the custom property `reason` of the output `pushed_model`.
+
+    A local destination gets the whole version by one rename (`versions.push`). A remote destination (`gs://`) cannot
+    rename a directory. There, `saved_model.pb`, which model servers wait for, is copied last, and an exception deletes
+    the incomplete copy.
     """
 
     def Do(
@@ -43,7 +45,7 @@ class Executor(PusherExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Pushes, or says why not.
+        """Push the model, or record the reason for not pushing it.
 
         Args:
             input_dict: `model`, `model_blessing` and `infra_blessing`.
@@ -52,7 +54,7 @@ class Executor(PusherExecutor):
             exec_properties: `push_destination`, a PushDestination as JSON.
 
         Raises:
-            ValueError: the destination is no directory of a file system.
+            ValueError: The destination has no directory in a file system.
         """
         self.log_start(input_dict, output_dict, exec_properties)
         pushed = artifact_utils.get_single_instance(output_dict[standard_component_specs.PUSHED_MODEL_KEY])
@@ -68,7 +70,7 @@ class Executor(PusherExecutor):
         if not directory:
             raise ValueError("push_destination.filesystem.base_directory is not set")
         model = self.GetModelPath(input_dict)
-        # The archive first: once a version is visible, nothing is left to fail.
+        # The archive comes first, so that nothing can fail once the version is visible.
         io_utils.copy_dir(model, pushed.uri)
         if is_remote(directory) or is_remote(model):
             target = _push_remote(model, directory)
@@ -78,15 +80,15 @@ class Executor(PusherExecutor):
         logging.info("The model is pushed to %s.", target)
 
     def CheckBlessing(self, input_dict: dict[str, list[types.Artifact]]) -> bool:
-        """Whether both validators have blessed this model."""
+        """Return True if both validators have blessed this model."""
         return refusal(input_dict) is None
 
 
 def refusal(input_dict: dict[str, list[types.Artifact]]) -> str | None:
-    """Why the model must not be pushed, or None when it may be.
+    """Return the reason for not pushing the model, or None if it may be pushed.
 
     Args:
-        input_dict: artifacts by input; each of `model`, `model_blessing` and `infra_blessing` must be exactly one.
+        input_dict: Artifacts by input. `model`, `model_blessing` and `infra_blessing` must have exactly one each.
     """
     models = input_dict.get(standard_component_specs.MODEL_KEY) or []
     if len(models) != 1:
@@ -121,5 +123,5 @@ def _list(directory: str) -> list[Any]:
 
 
 def _name(entry: Any) -> str:
-    # Object stores list folders with a slash at the end, and some file systems list bytes.
+    # Object stores list folders with a trailing slash, and some file systems return bytes.
     return os.fsdecode(entry).rstrip("/")

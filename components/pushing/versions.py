@@ -1,4 +1,4 @@
-"""Versions of a model under one directory, as TensorFlow Serving watches it: `DIRECTORY/<integer>/saved_model.pb`."""
+"""Versions of a model under one directory, as TensorFlow Serving expects them: `DIRECTORY/<integer>/saved_model.pb`."""
 
 from __future__ import annotations
 
@@ -16,33 +16,34 @@ STAGING_PREFIX = ".incoming-"
 
 
 def versions(directory: Path) -> list[int]:
-    """The versions a model server sees, ascending. A directory that is not there has none."""
+    """Return the versions that a model server sees, ascending. A missing directory has none."""
     if not directory.is_dir():
         return []
     return sorted(int(entry.name) for entry in directory.iterdir() if entry.name.isdecimal() and entry.is_dir())
 
 
 def push(model: Path, directory: Path, clock: Callable[[], float] = time.time) -> Path:
-    """Puts a copy of the model beside the older versions, all of it at once.
+    """Copy the model to a new version beside the older ones, in one atomic step.
 
-    The copy grows in a hidden directory that no model server looks at, is written through to the disk, and gets its
-    name by one `rename`. So a reader of `directory` sees the version whole or not at all, whatever happens: an
-    exception takes the copy away, and what a killed process left is cleared by the next push. Older versions stay.
+    The files are copied to a hidden directory that model servers ignore, and synced to disk. One `rename` then gives
+    the directory its version name. A reader of `directory` therefore sees the whole version or none of it. An exception
+    deletes the copy, and the next push deletes the copy that a killed process left. Older versions stay.
 
-    When the newest version already is this model, byte by byte, nothing is copied: a push that is tried again after it
-    was interrupted behind the rename does not make a second version.
+    Nothing is copied if the newest version equals this model byte by byte. A push that was interrupted after the rename
+    can therefore be repeated without a second version.
 
     Args:
-        model: directory of a SavedModel.
-        directory: on a POSIX file system; made when missing.
-        clock: seconds since the epoch. The version is this, or the newest version + 1 when that is greater.
+        model: Directory of a SavedModel.
+        directory: Directory on a POSIX file system; created if missing.
+        clock: Returns seconds since the Unix epoch. The version is this number, or the newest version + 1 if that is
+            greater.
 
     Returns:
-        The version's directory.
+        The directory of the version.
 
     Raises:
         FileNotFoundError: `model` has no `saved_model.pb`.
-        OSError: the copy failed; no version was made.
+        OSError: The copy failed, and no version was created.
     """
     if not (model / "saved_model.pb").is_file():
         raise FileNotFoundError(f"{model} is no SavedModel: it has no saved_model.pb")
@@ -68,14 +69,14 @@ def push(model: Path, directory: Path, clock: Callable[[], float] = time.time) -
 
 
 def same_files(one: Path, other: Path) -> bool:
-    """Whether two directories hold the same files with the same bytes."""
+    """Return True if two directories hold the same files with the same bytes."""
     names = [{path.relative_to(root) for path in root.rglob("*") if path.is_file()} for root in (one, other)]
     return names[0] == names[1] and all(filecmp.cmp(one / name, other / name, shallow=False) for name in names[0])
 
 
 @contextlib.contextmanager
 def _locked(directory: Path) -> Iterator[bool]:
-    """Holds the directory against other pushes; yields False where the file system has no locks (some NFS)."""
+    """Lock the directory against other pushes. Yield False if the file system has no locks (some NFS)."""
     handle = os.open(directory, os.O_RDONLY)
     try:
         try:

@@ -1,4 +1,4 @@
-"""A line chart as inline SVG, coloured by the page's style sheet."""
+"""Line chart as inline SVG, colored by the style sheet of the page."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 30, 14, 56
 
 
 def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
-    """Round numbers that cover [low, high]: steps of 1, 2 or 5 times a power of ten, about `wanted` of them.
+    """Return round numbers that cover [low, high], in about `wanted` steps of 1, 2 or 5 times a power of ten.
 
     Raises:
-        ValueError: the interval is empty or not finite.
+        ValueError: The interval is empty or not finite.
     """
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise ValueError(f"no interval: {low} to {high}")
@@ -36,18 +36,18 @@ def line_chart(
     marked: int | None = None,
     number: Callable[[float], str] = "{:g}".format,
 ) -> Markup:
-    """Draws a line with a dot at every point.
+    """Draw a line with a dot at every point.
 
     Args:
-        points: (x, y), x ascending from above 0; at least one.
-        title: what the chart shows, for those who cannot see it.
-        x_label: name and unit of x.
-        x_note: a second line below a tick of x.
-        marked: index of the point to mark.
-        number: writes a value of y.
+        points: At least one point (x, y), with x above 0 and ascending.
+        title: Description of the chart for screen readers.
+        x_label: Name and unit of x.
+        x_note: Returns the second line of text below a tick of x.
+        marked: Index of the point to mark.
+        number: Formats a value of y.
 
     Raises:
-        ValueError: no point.
+        ValueError: `points` is empty.
     """
     if not points:
         raise ValueError("a chart needs a point")
@@ -89,11 +89,13 @@ def line_chart(
 
 
 def minutes_at(epochs: Sequence[float], seconds: Sequence[float]) -> Callable[[float], str]:
-    """The wall time at an epoch in minutes, as text, by linear interpolation. Empty beyond the last epoch.
+    """Return a function that gives the wall time at an epoch as text in minutes, by linear interpolation.
+
+    The text is empty beyond the last epoch.
 
     Args:
-        epochs: ascending, above 0.
-        seconds: seconds of each validation interval up to that epoch.
+        epochs: Epochs at the ends of the validation intervals, ascending, above 0.
+        seconds: Seconds of each validation interval.
     """
     times = np.concatenate([[0.0], np.cumsum(seconds)])
     places = np.concatenate([[0.0], epochs])

@@ -1,4 +1,4 @@
-"""`report.html`: a run on one page that needs nothing but itself."""
+"""`report.html`: a run on one self-contained page."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ ROLES = {"inputs": "input tokens", "labels": "labels"}
 
 
 def render(summary: Summary, sections: Sequence[Section]) -> str:
-    """Return the page: inline style and charts, light and dark, no script and nothing to fetch.
+    """Return the page, with inline style and charts in light and dark, without scripts or external files.
 
     Args:
-        summary: Of a run.
-        sections: Parts of the page that nodes contribute, in any order.
+        summary: Summary of a run.
+        sections: Sections of the page that nodes contribute, in any order.
     """
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_template),
@@ -87,7 +87,7 @@ def render(summary: Summary, sections: Sequence[Section]) -> str:
 
 
 def write(summary: Summary, path: str | Path, sections: Sequence[Section]) -> None:
-    """Write the page whole: a reader never sees part of it."""
+    """Write the page atomically: a reader never sees an incomplete page."""
     write_whole(path, render(summary, sections))
 
 
@@ -97,14 +97,14 @@ def _template(name: str) -> str:
 
 
 def share(value: float | None) -> str:
-    """Return a share as a percentage, with as many digits as it takes to see it."""
+    """Return a share as a percentage, with one more decimal below 10%."""
     if value is None:
         return figure(value)
     return f"{value:.2%}" if value < 0.1 else f"{value:.1%}"
 
 
 def moment(iso: str) -> str:
-    """Return a time as `2026-11-22 07:40 UTC+0100`. A text that is not ISO 8601 stays as it is."""
+    """Return a time as `2026-11-22 07:40 UTC+0100`. Text that is not ISO 8601 is returned unchanged."""
     try:
         return datetime.fromisoformat(iso).strftime("%Y-%m-%d %H:%M %Z").strip()
     except ValueError:
@@ -112,7 +112,7 @@ def moment(iso: str) -> str:
 
 
 def verdict(summary: Summary) -> dict[str, Any]:
-    """Return the fate of the model: `good`, `title` and `reasons`."""
+    """Return the outcome of the run for the model: `good`, `title` and `reasons`."""
     if summary.failure:
         return {
             "good": False,
@@ -129,7 +129,7 @@ def verdict(summary: Summary) -> dict[str, Any]:
 
 
 def band_names(summary: Summary) -> dict[str, str]:
-    """Return the names of the bands, with the ranks of their labels from 1."""
+    """Return the names of the bands, with the ranks of their labels, counted from 1."""
     head, torso = summary.band_limits.get("head"), summary.band_limits.get("torso")
     if head is None or torso is None:
         return {band: band for band in summary.bands}
@@ -141,9 +141,9 @@ def band_names(summary: Summary) -> dict[str, str]:
 
 
 def training_charts(training: Training, own: Sequence[Column] = ()) -> list[dict[str, Any]]:
-    """Return the charts of the label's metrics by epoch, with the wall time below: `title` and `svg` each.
+    """Return charts of the label's metrics by epoch, each with `title` and `svg`. The x axis also shows the wall time.
 
-    One point is no curve, and gives none.
+    A history of a single point gives no charts.
     """
     history = training.history
     if len(history) < 2:
@@ -174,13 +174,13 @@ def training_charts(training: Training, own: Sequence[Column] = ()) -> list[dict
 
 
 def drifting(summary: Summary) -> dict[str, str]:
-    """Return the columns whose drift between spans is shown, each with its measure."""
+    """Return the columns that have a drift between spans, each with the sign of its measure."""
     signs = {"l_infinity": "L∞", "jensen_shannon": "JSD"}
     return {column: signs[found.measure] for span in summary.spans for column, found in span.drift.items()}
 
 
 def timeline(summary: Summary) -> list[dict[str, Any]]:
-    """Return the nodes as bars on one line of time: `node`, and `left` and `width` in percent of the sum of all."""
+    """Return the nodes as bars on one timeline: `node`, and `left` and `width` in percent of the nodes' total time."""
     total = sum(node.seconds for node in summary.nodes) or 1.0
     rows, start = [], 0.0
     for node in summary.nodes:

@@ -1,4 +1,4 @@
-"""Metrics in a summary: of the label, and of the further targets. Their names are those of the table of metrics."""
+"""Metrics of the label and of the further targets in a summary, named as in the table of metrics."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from components.metrics.table import BY_NAME, objective, of_kind
 
 
 class Part(BaseModel):
-    """Part of a summary. Numbers are finite, unknown fields are refused."""
+    """Part of a summary. Numbers must be finite; unknown fields are rejected."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
     left_out: ClassVar[tuple[str, ...]] = ()
-    """Fields that are not written where they say nothing: of what most runs do not have."""
+    """Fields that are not written if empty, since most runs do not have them."""
 
     @model_serializer(mode="wrap")
     def _without_what_says_nothing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -24,11 +24,11 @@ class Part(BaseModel):
 
 
 class Measured(Part):
-    """Metrics over some labels, None where there was nothing to measure.
+    """Metrics over a set of labels. A metric without anything to measure is None.
 
-    The fields are those of the table of metrics for `kinds`, and a user's own, which the summary describes in
-    `own_metrics`. The metric that decides the last kind must be there. Others that an earlier version did not know are
-    None.
+    The fields are the metrics of the table for `kinds`, and a user's own metrics, which the summary describes in
+    `own_metrics`. The objective of the last kind is required. Other metrics are None if an earlier version wrote the
+    summary without them.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -50,25 +50,25 @@ class Measured(Part):
 
 
 class Metrics(Measured):
-    """Metrics of a label of classes, over the test split and with the full softmax."""
+    """Metrics of a class label, over the test split and with the full softmax."""
 
     kinds = ("label",)
 
 
 class NumberMetrics(Metrics):
-    """Metrics of a label that is a number, in its units: those of classes are None."""
+    """Metrics of a label that is a number, in the label's units. The metrics of classes are None."""
 
     kinds = ("label", "number")
 
 
 class ClassTarget(Measured):
-    """Metrics of a further target that is a category, over the labels whose row has a value."""
+    """Metrics of a further target that is a category, over the labels whose row has a value of the target."""
 
     kinds = ("class",)
 
 
 class NumberTarget(Measured):
-    """Metrics of a further target that is a number, in its column's units."""
+    """Metrics of a further target that is a number, in the units of the column."""
 
     kinds = ("number",)
 
@@ -79,7 +79,7 @@ TargetBaselines = dict[str, dict[str, ClassTarget | NumberTarget]]
 
 
 def names_of(kinds: Iterable[Kind]) -> list[str]:
-    """Return the names of the metrics that any of the kinds has."""
+    """Return the names of the metrics of all given kinds, without duplicates."""
     return list(dict.fromkeys(metric.name for kind in kinds for metric in of_kind(kind)))
 
 

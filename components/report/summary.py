@@ -1,4 +1,4 @@
-"""`summary.json`: what a run did and what came out of it, for machines. Keys are added, never renamed or removed."""
+"""`summary.json`: machine-readable results of a run. New versions add keys, and never rename or remove any."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TRAINING_FACTS = ("validation_examples", "parameters", "devices", "stopped_earl
 class Split(Part):
     rows: int = Field(ge=0)
     examples: int | None = Field(None, ge=0)
-    """Labels to predict: every token after the first of a sequence, or one a row. None: not counted."""
+    """Labels to predict: one for every token after the first of a sequence, or one per row. None: not counted."""
 
 
 class Token(Part):
@@ -33,29 +33,30 @@ class Token(Part):
 class Vocabulary(Part):
     size: int = Field(ge=0)
     out_of_vocabulary_rate: float | None = Field(None, ge=0, le=1)
-    """Share of the test split's tokens (`inputs`) or labels (`labels`) that have no id of their own."""
+    """Share of out-of-vocabulary tokens (`inputs`) or labels (`labels`) in the test split."""
     top: list[Token] = []
     """The most frequent entries."""
 
 
 class Drift(Part):
     value: float = Field(ge=0)
-    """0: the same."""
+    """0 for equal distributions."""
     measure: Literal["l_infinity", "jensen_shannon"]
-    """Of tokens and categories the greatest difference of a value's share; of numbers the Jensen-Shannon divergence."""
+    """For tokens and categories, the greatest difference in the share of a value. For numbers, the Jensen-Shannon
+    divergence."""
 
 
 class Span(Part):
-    """Rows that were ingested together, such as a day's."""
+    """Rows that were ingested together, such as those of a day."""
 
     span: int
     name: str
-    """What people call it, as `1940s`."""
+    """Display name, such as `1940s`."""
     rows: dict[Literal["train", "eval", "test"], int]
     out_of_vocabulary_rate: dict[Literal["inputs", "labels"], float | None] = {}
-    """Share of its test split's tokens and labels that have no id of their own."""
+    """Share of out-of-vocabulary tokens and labels in the span's test split."""
     drift: dict[str, Drift] = {}
-    """How far the newest span lies from it, train splits, by column. Empty: of the newest itself."""
+    """Distance of this span's train split from the newest span's, by column. Empty for the newest span."""
 
 
 class Slice(Part):
@@ -64,7 +65,7 @@ class Slice(Part):
     slice: str
     """The column, such as `decade`."""
     value: str | float
-    """Its value, such as `1940s`."""
+    """The value of the column, such as `1940s`."""
     metrics: LabelMetrics
     baselines: dict[str, LabelMetrics] = {}
     targets: Targets = {}
@@ -78,14 +79,14 @@ class Node(Part):
     cached: bool
     state: Literal["complete", "cached", "failed", "not run"]
     detail: str = ""
-    """What came out of it, in a line."""
+    """The result of the node, in one line."""
 
 
 class Validation(Part):
-    """One validation during training, over the eval split or the part of it that training looks at.
+    """One validation during training, over the eval split or the sample of it that training validates on.
 
-    It also has the label's metrics of the table that have a place in the history of a training, and a user's own. Those
-    of a class are always there, None where the label is a number.
+    Extra fields hold the label's metrics that the table places in the history of a training, and a user's own metrics.
+    The metrics of a class are always present, and None if the label is a number.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -96,11 +97,11 @@ class Validation(Part):
     """Passes over the train split so far."""
     step: int
     train_loss: float | None
-    """Nats; the sampled loss, not comparable with nll. With further targets or a number: the sum of what is learnt."""
+    """Nats. The sampled loss, not comparable with nll. With further targets or a number, the sum of all losses."""
     targets: dict[str, float | None] = {}
-    """Of the further targets, as `party_accuracy` and `year_rmse`."""
+    """Metrics of the further targets, such as `party_accuracy` and `year_rmse`."""
     seconds: float
-    """Wall time of training since the validation before, without validating."""
+    """Wall time of training since the previous validation, without the validation itself."""
     validation_seconds: float | None = None
     examples_per_second: float | None = None
     learning_rate: float | None = None
@@ -120,7 +121,7 @@ class Validation(Part):
 
 
 class Tokens(Part):
-    """A vocabulary beside that of the model which the training started from."""
+    """Comparison of a vocabulary with that of the model which the training started from."""
 
     stayed: int = Field(ge=0)
     came: int = Field(ge=0)
@@ -128,16 +129,16 @@ class Tokens(Part):
 
 
 class WarmStart(Part):
-    """What a training took from an earlier model."""
+    """State that a training took from an earlier model."""
 
     model: str
-    """The earlier model's number."""
+    """Number of the earlier model."""
     taken: int = Field(ge=0)
-    """Weights, whole or by token."""
+    """Number of weights taken, whole or by token."""
     fresh: list[str] = []
     """A sentence for each weight that was not taken."""
     optimizer: bool
-    """Its moments and its count of steps were taken too."""
+    """True if the moments and the step count of the optimizer were taken too."""
     vocabularies: dict[str, Tokens] = {}
 
 
@@ -146,7 +147,7 @@ class Training(Part):
     best: int | None = None
     """Index in `history` of the validation whose weights were kept."""
     validation_examples: int | None = None
-    """A validation looks at so many labels of the eval split, or at all of them when there are fewer."""
+    """Number of labels of the eval split in a validation, or all of them if the split has fewer."""
     parameters: int | None = None
     devices: str | None = None
     stopped_early: bool | None = None
@@ -160,7 +161,7 @@ class Failure(Part):
 
 
 class Summary(Part):
-    """A whole run. Nodes may add keys of their own, see `components.node.Node.summary`."""
+    """Summary of a whole run. Nodes may add keys, see `components.node.Node.summary`."""
 
     model_config = ConfigDict(extra="allow")
     left_out = ("targets", "target_baselines", "previous_targets", "spans", "own_metrics")
@@ -169,59 +170,60 @@ class Summary(Part):
     name: str
     """The preset, or the name of the configuration file."""
     finished: str
-    """ISO 8601, with the offset from UTC."""
+    """End of the run in ISO 8601, with the offset from UTC."""
     seconds: float = Field(ge=0)
     """Wall time of the run."""
     examples: dict[Literal["train", "eval", "test"], Split] = {}
     spans: list[Span] = []
-    """What was trained on, the oldest first, where the data comes in spans."""
+    """The spans that the model was trained on, the oldest first. Empty if the data has no spans."""
     vocabularies: dict[Literal["inputs", "labels"], Vocabulary] = {}
     metrics: LabelMetrics | None = None
-    """Of the label. Where it is a number, with `rmse`, `mae` and `r2`."""
+    """Metrics of the label. If the label is a number, these include `rmse`, `mae` and `r2`."""
     bands: dict[str, Metrics] = {}
-    """By frequency of the label: `head`, `torso`, `tail`."""
+    """Metrics by frequency of the label: `head`, `torso`, `tail`."""
     band_limits: dict[Literal["head", "torso"], int] = {}
-    """Labels ranked before this, from 0, are in the band or in one before it; the rest is the tail."""
+    """Labels with a rank, from 0, below this limit are in the band or in an earlier one. The rest is the tail."""
     baselines: dict[str, LabelMetrics] = {}
-    """Counting models on the same labels; of a number, its mean over the train split."""
+    """Metrics of counting models on the same labels. For a number, of the mean over the train split."""
     baseline_bands: dict[str, dict[str, Metrics]] = {}
     previous: LabelMetrics | None = None
-    """The last blessed model on the same labels."""
+    """Metrics of the last blessed model on the same labels."""
     targets: Targets = {}
-    """The further targets, by column."""
+    """Metrics of the further targets, by column."""
     target_baselines: TargetBaselines = {}
-    """By column: a category against its frequencies in the train split, a number against its mean."""
+    """Metrics of the targets' baselines, by column: the frequencies of a category, or the mean of a number, in the
+    train split."""
     previous_targets: Targets = {}
-    """The last blessed model's."""
+    """Metrics of the last blessed model on the further targets, by column."""
     slices: list[Slice] = []
     own_metrics: list[Column] = []
-    """A user's own metrics, as people see them: a reader needs no module of the user's."""
+    """Descriptions of a user's own metrics, so that readers of the summary need no module of the user's."""
     blessed: bool | None = None
-    """By the Evaluator. None: it did not run."""
+    """True if the Evaluator blessed the model. None: the Evaluator did not run."""
     failures: list[str] = []
-    """A sentence for every threshold that was missed."""
+    """One sentence for each threshold that was missed."""
     servable: bool | None = None
-    """By the InfraValidator. None: it did not run."""
+    """True if the InfraValidator blessed the model. None: the InfraValidator did not run."""
     servable_cause: str | None = None
-    """Why it is not servable."""
+    """Reason why the model is not servable."""
     pushed: bool = False
     pushed_to: str | None = None
     nodes: list[Node] = []
     versions: dict[str, str] = {}
     training: Training | None = None
     failure: Failure | None = None
-    """The node that failed, when the run did not get to its end."""
+    """The node that failed, if the run did not finish."""
 
     def write(self, path: str | Path) -> None:
-        """Writes the file whole: a reader never sees a part of it."""
+        """Write the file atomically: a reader never sees an incomplete file."""
         write_whole(path, self.model_dump_json(indent=2) + "\n")
 
     @classmethod
     def read(cls, path: Path) -> Summary:
-        """Reads a `summary.json`.
+        """Read a `summary.json`.
 
         Raises:
-            ValueError: the file is no summary of this format. Names the file.
+            ValueError: The file is not a summary of this format. The message names the file.
         """
         try:
             return cls.model_validate_json(path.read_text(encoding="utf-8"))
@@ -230,7 +232,7 @@ class Summary(Part):
 
 
 def evaluation_parts(evaluation: Mapping[str, Any]) -> dict[str, Any]:
-    """The parts of a summary that `components.evaluation.results.read_results` knows.
+    """Return the fields of a summary that come from `components.evaluation.results.read_results`.
 
     Returns:
         Keyword arguments of `Summary`: metrics, bands, baselines, baseline_bands, previous, targets, target_baselines,
@@ -264,7 +266,7 @@ def evaluation_parts(evaluation: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def training_part(training: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of a summary that the Trainer's `training.json` knows.
+    """Return the fields of a summary that come from the Trainer's `training.json`.
 
     Returns:
         The fields of `Training`.
@@ -290,7 +292,7 @@ def training_part(training: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def history(kind: Kind) -> list[str]:
-    """Return the names of the label's metrics that the history of a training holds."""
+    """Return the names of the label's metrics in the history of a training."""
     return _placed(kind, "history")
 
 
@@ -309,5 +311,5 @@ def _targets(measured: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON has no NaN and no infinity: they stand as null."""
+    """Replace NaN and infinity by None, since JSON has neither."""
     return {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in values.items()}

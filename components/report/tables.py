@@ -1,4 +1,4 @@
-"""The tables of figures: their columns and their rows."""
+"""Columns and rows of the tables in the report."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def columns(summary: Summary, place: Place) -> tuple[Column, ...]:
 
 
 def kind_of_label(metrics: Metrics | None) -> Kind:
-    """Return the kind of label; of a run without metrics, a class."""
+    """Return the kind of label. A run without metrics counts as a class label."""
     return "number" if isinstance(metrics, NumberMetrics) else "label"
 
 
@@ -28,7 +28,7 @@ def target_columns(summary: Summary, values: ClassTarget | NumberTarget, place: 
 
 
 def best_baseline(baselines: Mapping[str, Metrics]) -> str | None:
-    """Return the baseline that is the best in the first metric for few columns; the first of equals."""
+    """Return the best baseline in the first metric of the `brief` place; the first one among equals."""
     for values in baselines.values():
         column = shown(kind_of_label(values), "brief")[0]
         measured = {name: v for name, found in baselines.items() if (v := getattr(found, column.name)) is not None}
@@ -38,7 +38,7 @@ def best_baseline(baselines: Mapping[str, Metrics]) -> str | None:
 
 
 def against(column: Column, value: float | None, other: float | None) -> str:
-    """Return a metric beside another model's in words: the difference or, where lower is better, the ratio."""
+    """Compare a metric with another model's in words: by the difference or, if lower is better, by the ratio."""
     if value is None or other is None:
         return ""
     if column.better != "lower":
@@ -49,7 +49,7 @@ def against(column: Column, value: float | None, other: float | None) -> str:
 
 
 def comparison(summary: Summary) -> list[dict[str, Any]]:
-    """Return the rows of the table of models: name, kind, metrics, and the metrics in which it is the best."""
+    """Return the rows of the table of models: `name`, `kind`, `metrics`, and the set `best` of metrics it leads in."""
     if summary.metrics is None:
         return []
     models = [("this model", "model", summary.metrics)]
@@ -70,7 +70,7 @@ def target_rows(summary: Summary) -> list[dict[str, Any]]:
     """Return the rows of the table of further targets, one for each target and metric.
 
     Returns:
-        `target`, `column`, `value`, `count`, `baseline`, `theirs` and `previous` of each.
+        Rows with `target`, `column`, `value`, `count`, `baseline`, `theirs` and `previous`.
     """
     rows: list[dict[str, Any]] = []
     for name, values in summary.targets.items():
@@ -92,9 +92,9 @@ def target_rows(summary: Summary) -> list[dict[str, Any]]:
 
 
 def denominators(summary: Summary) -> str:
-    """Return over which labels the columns are measured: `Recall and MRR over all 1,000 labels, ...; ...`.
+    """Return a sentence on the denominators of the columns: `Recall and MRR over all 1,000 labels, ...; ...`.
 
-    `recall@1` and `recall@10` are one family, `recall`.
+    `recall@1` and `recall@10` form one family, `recall`.
     """
     if summary.metrics is None:
         return ""
@@ -114,11 +114,11 @@ def _listed(words: Sequence[str]) -> str:
 
 
 def value(metrics: Metrics | ClassTarget | NumberTarget | None, column: Column) -> float | None:
-    """Return a metric, None where it was not measured."""
+    """Return a metric, or None if it was not measured."""
     return getattr(metrics, column.name, None)
 
 
 def widest_bar(summary: Summary, best: str | None, key: str) -> float:
-    """Return the greatest value of a metric in any slice, of the model or of that baseline: the end of the bars."""
+    """Return the greatest value of a metric in any slice, of the model or the best baseline: the scale of the bars."""
     shown = [metrics for entry in summary.slices for metrics in (entry.metrics, entry.baselines.get(best or ""))]
     return max([getattr(metrics, key) or 0.0 for metrics in shown if metrics], default=0.0) or 1.0

@@ -1,4 +1,4 @@
-"""The versions that a result depends on."""
+"""Versions of the software that a result depends on."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _DISTRIBUTIONS = {
 
 
 def installed_versions() -> dict[str, str]:
-    """By short name; without importing any of them.
+    """Return the installed versions by short name, without importing any of the packages.
 
     Raises:
-        importlib.metadata.PackageNotFoundError: one is not installed.
+        importlib.metadata.PackageNotFoundError: A package is not installed.
     """
     versions = {name: metadata.version(distribution) for name, distribution in _DISTRIBUTIONS.items()}
     return {"python": platform.python_version(), **versions}
