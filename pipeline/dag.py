@@ -1,4 +1,4 @@
-"""The DAG: one configuration in, one TFX pipeline out, the same for every runner."""
+"""DAG of the pipeline: turns a configuration into a TFX pipeline, the same for all runners."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def build(config: Config, paths: Paths, spans: Sequence[int] = (), steps: Collec
     """Build the pipeline.
 
     Args:
-        config: What the pipeline does.
-        paths: Where everything lies.
-        spans: Spans of the source up to the newest to ingest, oldest first. Empty if the source has none, and if no
-            node runs that looks them up.
-        steps: Which nodes: `rows` reads one span, `span` checks it, `run` is the rest. An earlier span of a rolling
-            range takes the first two.
+        config: Configuration.
+        paths: Paths under the root.
+        spans: Spans of the source up to the newest to ingest, oldest first. Empty if the source has no spans, or if no
+            node that looks them up will run.
+        steps: Steps whose nodes the pipeline contains. `rows` reads one span, `span` checks it, `run` is the rest. The
+            earlier spans of a rolling range need only the first two.
     """
     site = Site(
         specs=config,
@@ -47,8 +47,8 @@ def build(config: Config, paths: Paths, spans: Sequence[int] = (), steps: Collec
 
 
 def schema_file(config: Config) -> str:
-    """Return the curated schema of the data: a file of the configuration, or the one that the source brings.
+    """Return the path of the curated schema: `data.schema_file`, or else the schema that comes with the source.
 
-    Empty in pods that do not import the schema: they have no file of it.
+    Empty in pods that do not import the schema, because they have no schema file.
     """
     return config.data.schema_file or source_of(config.data.source).schema_file() or ""

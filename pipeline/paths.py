@@ -1,4 +1,4 @@
-"""What lies where under the root of a pipeline's runs."""
+"""Layout of the files under the root of a pipeline's runs."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from components.files import is_remote
 
 @dataclass(frozen=True)
 class Paths:
-    """Places under a root.
+    """Paths under a root.
 
     Attributes:
-        root: an absolute folder, or one of an object store (`gs://bucket/folder`); without a slash at its end.
+        root: Absolute path of a folder, or a folder in an object store (`gs://bucket/folder`), without trailing slash.
     """
 
     root: str
 
     @classmethod
     def of(cls, root: str | Path) -> Paths:
-        """Those of a root as a user names it."""
+        """Return the paths under a root, given as a user writes it: relative, with `~`, or with a trailing slash."""
         return cls(str(root).rstrip("/") if is_remote(root) else str(Path(root).expanduser().resolve()))
 
     @property
@@ -57,9 +57,10 @@ class Paths:
         return f"{self.root}/report"
 
     def prepare(self) -> None:
-        """Makes the folders; `tensorboard` points at the Trainer's own logs, so that it is watched as it trains.
+        """Create the folders, and the link `tensorboard` to the Trainer's logs.
 
-        An object store has neither folders nor links.
+        Through the link, TensorBoard shows the training while it runs. Does nothing in an object store, which has
+        neither folders nor links.
         """
         if is_remote(self.root):
             return
@@ -69,6 +70,6 @@ class Paths:
         link = Path(self.tensorboard)
         if not link.exists():
             link.unlink(missing_ok=True)
-            # A pod beside this one was faster, or the volume knows no links; the logs themselves can be watched too.
+            # Another pod has just created the link, or the volume has no links. TensorBoard can also read the logs.
             with contextlib.suppress(OSError):
                 link.symlink_to(runs.relative_to(self.root))

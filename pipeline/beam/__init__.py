@@ -1,1 +1,1 @@
-"""Workers for engines of Beam's that run outside this process."""
+"""Workers for Beam engines that run outside this process."""

@@ -1,7 +1,7 @@
-"""Starts Python workers for engines that are not Python: `bigvocab beam-workers`.
+"""Pool of Python workers for Beam engines that are not written in Python, for `bigvocab beam-workers`.
 
-Beam's own pool starts workers that know nothing of TFX. So it is told to start the worker in `pipeline.beam.worker`, by
-the flags that Beam gives to what stands in its containers.
+The workers of Beam's own pool do not load TFX. This pool starts the worker in `pipeline.beam.worker` instead, with the
+flags that Beam passes to the executable in its containers.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from pipeline.beam.worker import SCRIPT
 
 
 def serve(host: str, port: int) -> None:
-    """Starts workers when an engine asks for them, for ever.
+    """Start workers whenever an engine asks for them, until the process is interrupted.
 
     Args:
-        host: to listen at. Who reaches it has code of their own run: it should be the engine alone.
-        port: to listen at; 0: any that is free.
+        host: Host to listen at. Anyone who can reach it can run code here, so only the engine should.
+        port: Port to listen at. 0: any free port.
 
     Raises:
-        OSError: the port is taken.
+        OSError: The port is in use, or BigVocab is not installed beside this Python.
     """
     executable = Path(sys.executable).with_name(SCRIPT)
     if not executable.exists():
@@ -47,7 +47,13 @@ def serve(host: str, port: int) -> None:
 
 
 class Pool(OpenWorkerPool):
-    """Beam's pool, which also says when a worker has died: an engine may wait for it for ever, and say nothing."""
+    """Beam's pool of workers that also reports dead workers.
+
+    An engine may wait for a dead worker forever without a message.
+
+    Attributes:
+        out: Stream for the reports.
+    """
 
     out: TextIO = sys.stderr
 
@@ -56,7 +62,7 @@ class Pool(OpenWorkerPool):
 
     def _watch(self, name: str, process: subprocess.Popen[bytes]) -> None:
         code = process.wait()
-        if code not in (0, -signal.SIGTERM):  # It was not told to end.
+        if code not in (0, -signal.SIGTERM):  # The end was not requested.
             how = f"signal {-code}" if code < 0 else f"exit code {code}"
             self.out.write(f"Beam's worker {name} died: {how}. The engine may wait for it: see what it wrote before.\n")
             self.out.flush()

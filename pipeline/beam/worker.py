@@ -1,6 +1,6 @@
-"""A Python worker for engines that are not Python: what `bigvocab beam-workers` starts.
+"""Python worker for Beam engines that are not written in Python. `bigvocab beam-workers` starts it.
 
-TFX has to be loaded before what it is made of: without it `tensorflow_data_validation` finds a module missing.
+TFX must be imported before its own dependencies: otherwise `tensorflow_data_validation` finds a module missing.
 """
 
 from __future__ import annotations
@@ -14,20 +14,25 @@ SCRIPT = "bigvocab-beam-worker"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """One worker: does what the engine asks until it is told to end."""
+    """Run one worker, which serves an engine until the engine ends it.
+
+    Args:
+        argv: Arguments. None: the arguments of the process.
+    """
     parser = argparse.ArgumentParser(prog=SCRIPT)
     parser.add_argument("--id", required=True)
     parser.add_argument("--control_endpoint", required=True)
     told, _ = parser.parse_known_args(argv)
-    # Nobody reads what the pool has put in standard output's place: a worker that prints would stop when it is full.
+    # The pool replaces standard output with a pipe that nobody reads. A worker that prints would block once the pipe is
+    # full.
     os.dup2(2, 1)
     logging.basicConfig(level=logging.WARNING)
-    import tfx  # noqa: F401  before all that it is made of
+    import tfx  # noqa: F401  must precede its dependencies
 
     from components.compat.beam import work
 
     work(told.control_endpoint, told.id, _CACHE)
 
 
-# Bytes of side inputs and the like that a worker keeps between two bundles.
+# Bytes of side inputs and other state that a worker caches between two bundles.
 _CACHE = 100 << 20

@@ -1,4 +1,4 @@
-"""The command line."""
+"""Command line of BigVocab."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from collections.abc import Sequence
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run `bigvocab` with these arguments, or with those of the process, and return the exit code."""
+    """Run `bigvocab` and return the exit code.
+
+    Args:
+        argv: Arguments of the command. None: the arguments of the process.
+    """
     from pipeline.cli import app
 
     return app.main(argv)

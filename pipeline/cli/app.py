@@ -1,4 +1,7 @@
-"""The command line. Exit codes: 0 done, 1 a run failed, 2 a wrong configuration or command, 130 interrupted."""
+"""Entry point and commands of `bigvocab`.
+
+Exit codes: 0 for success, 1 if a run failed, 2 for a wrong configuration or command, 130 if interrupted.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from pipeline.terminal.exit_codes import FAILED, INTERRUPTED, WRONG, UserError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point of `bigvocab`."""
+    """Run `bigvocab` and return the exit code."""
     arguments = _parser().parse_args(argv)
     try:
         return arguments.do(arguments)
@@ -99,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor.set_defaults(do=_doctor)
 
     cluster_commands.add(commands)
-    # By name: the benchmarks import the pipeline, not the other way round.
+    # Imported by name: the benchmarks depend on the pipeline, and the pipeline must not depend on the benchmarks.
     importlib.import_module("benchmarks.cli").add(commands)
 
     presets = commands.add_parser("presets", help="list the presets")
@@ -137,7 +140,7 @@ def _schema(arguments: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def _no_place_to_run(root: Path) -> Iterator[None]:
-    """Says that the root or the metadata store cannot be had."""
+    """Turn an unusable root or metadata store into a UserError."""
     from pipeline.execution.runner import RootInUse, RootUnusable
     from pipeline.metadata.store import MetadataError, StoreUnreachable
 
@@ -158,10 +161,10 @@ def _predict(arguments: argparse.Namespace) -> int:
     from pipeline.cli.prediction import predict
 
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # JSON is UTF-8 whatever the terminal takes; a text that is no Unicode is shown as it can be.
+        # JSON is UTF-8 even if the terminal is not. Text that is not valid Unicode is written with escapes.
         encoding = "utf-8" if arguments.input else None
         sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # So that unfinished files are removed.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # KeyboardInterrupt removes unfinished files.
     try:
         with native_messages_hidden():
             return predict.predict(

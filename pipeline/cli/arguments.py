@@ -1,4 +1,4 @@
-"""What the commands share: a parser that names what was meant, and the arguments that several of them have."""
+"""Parser and arguments that the commands share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline.terminal.exit_codes import WRONG
 
 
 class Parser(argparse.ArgumentParser):
-    """Names the nearest command or option when one is misspelt."""
+    """Parser that suggests the nearest command or option for a misspelled one."""
 
     def error(self, message: str) -> NoReturn:
         wrong = re.search(r"invalid choice: '([^']*)'|unrecognized arguments: (\S+)", message)
@@ -26,7 +26,10 @@ class Parser(argparse.ArgumentParser):
         self.exit(WRONG, f"{self.prog}: {message}\n(--help lists what there is)\n")
 
     def _known(self) -> set[str]:
-        """Commands and options, also those of the commands: argparse leaves it to the top to refuse them."""
+        """Return all commands and options, including the options of the commands.
+
+        The top-level parser needs them all: argparse lets it reject the unknown options of a command.
+        """
         known: set[str] = set()
         for action in self._actions:
             known |= set(action.option_strings)
@@ -43,7 +46,11 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def folder(text: str) -> Path:
-    """Of this machine."""
+    """Parse the path of a folder on this machine.
+
+    Raises:
+        ArgumentTypeError: The path is in an object store.
+    """
     if is_remote(text):
         raise argparse.ArgumentTypeError(f"{text}: a run on this machine keeps its files in a folder of it")
     return Path(text)
@@ -61,10 +68,10 @@ def add_preset(parser: argparse.ArgumentParser) -> None:
 
 
 def root_of(arguments: argparse.Namespace) -> Path:
-    """Where a run lies."""
+    """Return the root: `--root`, or `runs/` and the name of the preset."""
     return arguments.root or Path("runs") / Path(arguments.preset).stem
 
 
 def names(text: str) -> list[str]:
-    """As in `a,b`."""
+    """Split names separated by commas, as in `a,b`."""
     return [name.strip() for name in text.split(",")]

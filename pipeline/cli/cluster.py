@@ -1,4 +1,4 @@
-"""`bigvocab compile`, `submit` and `run-node`: the pipeline on a cluster."""
+"""Commands for clusters: `bigvocab compile`, `submit`, `run-node` and `beam-workers`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pipeline.terminal.exit_codes import FAILED, INTERRUPTED, UserError
 
 
 def add(commands: argparse._SubParsersAction[Parser]) -> None:
-    """Adds the commands."""
+    """Add the commands."""
     compile_ = commands.add_parser("compile", help="write the pipeline as Kubeflow Pipelines runs it")
     _add_cluster(compile_)
     compile_.add_argument("-o", "--output", type=Path, default=Path("pipeline.yaml"), help="default: pipeline.yaml")
@@ -72,7 +72,7 @@ def _beam_workers(arguments: argparse.Namespace) -> int:
     from pipeline.execution.interruption import interruptible
 
     try:
-        with interruptible():  # Told to end, it ends its workers too.
+        with interruptible():  # SIGTERM raises KeyboardInterrupt, so that `serve` ends its workers.
             beam_pool.serve(arguments.host, arguments.port)
     except OSError as error:
         raise UserError(str(error), FAILED) from error
@@ -88,7 +88,7 @@ def _add_cluster(parser: argparse.ArgumentParser) -> None:
 
 
 def _settings(text: str) -> list[str]:
-    """A JSON list of `KEY=VALUE`."""
+    """Parse a JSON list of `KEY=VALUE` strings."""
     try:
         found = json.loads(text or "[]")
     except ValueError:
@@ -131,7 +131,7 @@ def _submit(arguments: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def _kubeflow() -> Iterator[None]:
-    """Says how to install the SDK where it is not."""
+    """Turn a missing Kubeflow Pipelines SDK into a UserError with the command that installs it."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -144,7 +144,15 @@ def _kubeflow() -> Iterator[None]:
 
 
 def _check_tasks(compiled: list[str], wanted: list[str]) -> None:
-    """What a run sets cannot change which tasks there are: they were made when the pipeline was compiled."""
+    """Check that the settings of a run do not change its tasks, which were fixed when the pipeline was compiled.
+
+    Args:
+        compiled: Nodes of the compiled pipeline.
+        wanted: Nodes of the configuration with the settings of the run.
+
+    Raises:
+        UserError: The nodes differ.
+    """
     changed = [*(name for name in wanted if name not in compiled), *(name for name in compiled if name not in wanted)]
     if changed:
         raise UserError(
@@ -154,7 +162,8 @@ def _check_tasks(compiled: list[str], wanted: list[str]) -> None:
 
 
 def _run_node(arguments: argparse.Namespace) -> int:
-    # The parameters of a compiled pipeline always come, as its defaults at least: what is set comes after them.
+    # A compiled pipeline always passes its parameters, at least with their default values. `--set` and `--settings`
+    # come last, so that they override the parameters.
     settings = [f"data.source.path={json.dumps(arguments.data_path)}"] if arguments.data_path else []
     settings += [f"trainer.epochs={arguments.epochs}"] if arguments.epochs else []
     settings += [*arguments.set, *arguments.settings]

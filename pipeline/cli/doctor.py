@@ -1,4 +1,4 @@
-"""Is this machine fit for BigVocab, and if not, what to do."""
+"""Command `bigvocab doctor`: checks of this machine, with advice for each fault."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from typing import Literal, TextIO
 
 PACKAGES = ("tfx", "tensorflow", "keras", "apache-beam", "ml-metadata", "tensorflow-data-validation", "tensorboard")
 GLIBC = {(3, 11): (2, 28), (3, 12): (2, 39), (3, 13): (2, 39)}
-"""The oldest C library for which all packages in the lock publish wheels, by Python version."""
+"""Oldest version of glibc for which all packages in the lock publish wheels, by Python version."""
 TESTED = [(3, 11), (3, 13)]
-"""Versions of Python on which all tests are run."""
+"""Python versions that all tests run on."""
 DISK_GB = 2.0
 MEMORY_GB = 6.0
 
@@ -30,10 +30,14 @@ class Finding:
 
 
 def examine(root: Path, out: TextIO) -> int:
-    """Prints a line a finding.
+    """Check this machine and print one line for each finding, and its advice below.
+
+    Args:
+        root: Folder for the runs.
+        out: Stream to print to.
 
     Returns:
-        0, or 1 when something is wrong that would keep a run from working.
+        0, or 1 if a finding would make a run fail.
     """
     wrong = False
     for check in (_python, _glibc, _packages, _cores, _memory, lambda: _disk(root), _tensorflow, _keras, _gpu, _beam):
@@ -50,7 +54,7 @@ def examine(root: Path, out: TextIO) -> int:
 def _guarded(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
     try:
         yield from check()
-    except Exception as error:  # A broken installation must not keep the other findings from being shown.
+    except Exception as error:  # A broken package must not hide the other findings.
         name = getattr(check, "__name__", "check").strip("_")
         yield Finding("wrong", f"{name}: {type(error).__name__}: {error}", "install again with ./with-env")
 

@@ -1,4 +1,4 @@
-"""`bigvocab schema`: a first schema for the user's own data, inferred from its train split."""
+"""Command `bigvocab schema`: infers a first schema for the user's own data from its train split."""
 
 from __future__ import annotations
 
@@ -11,15 +11,20 @@ from pipeline.terminal.exit_codes import FAILED
 
 
 def write(config: Config, root: Path, output: Path) -> int:
-    """Reads the data, counts its statistics and writes the schema that they suggest.
+    """Ingest the data, compute its statistics, and write a schema inferred from them.
 
-    What is read and counted here is not done again by the next `run` under the same root.
+    The next `run` under the same root takes the ingested data and the statistics from the cache.
+
+    Args:
+        config: Configuration.
+        root: Root of the run.
+        output: File of the schema.
 
     Returns:
         The exit code.
 
     Raises:
-        RootInUse: another run is at work there.
+        RootInUse: Another run holds the root.
     """
     paths = Paths.of(root)
     with session(config, paths) as (console, run_id, log, interruption):

@@ -1,1 +1,1 @@
-"""Running nodes: one, all of them here, or one in a pod."""
+"""Execution of nodes: a single node, the whole pipeline in this process, or one node in a pod."""

@@ -1,4 +1,4 @@
-"""Interruption of a run, by Ctrl-C or by a cluster that wants its machine back."""
+"""Interruption of a run by Ctrl-C, or by SIGTERM from a cluster that reclaims the machine."""
 
 from __future__ import annotations
 
@@ -8,29 +8,42 @@ from collections.abc import Iterator
 
 
 class Interruption:
-    """Remembers that the run is to end: Python drops an exception that comes up inside a callback of native code."""
+    """Record of a request to end the run.
+
+    The exception alone is not enough: Python drops an exception that is raised inside a callback of native code.
+    """
 
     def __init__(self) -> None:
         self._requested = False
 
     def request(self, *_: object) -> None:
-        """A signal handler."""
+        """Record the request and raise KeyboardInterrupt. A signal handler."""
         self._requested = True
         raise KeyboardInterrupt
 
     def check(self) -> None:
-        """Raises KeyboardInterrupt if the run was asked to end."""
+        """Raise an exception if the end of the run was requested.
+
+        Raises:
+            KeyboardInterrupt: The end of the run was requested.
+        """
         if self._requested:
             raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[Interruption]:
-    """Takes Ctrl-C, and a request to end as a cluster or a service manager sends it, for an interruption."""
+    """Interrupt the run on SIGINT (Ctrl-C) and SIGTERM, which clusters and service managers send.
+
+    Restores the earlier signal handlers on exit.
+
+    Yields:
+        The record of the interruption.
+    """
     interruption = Interruption()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for number, handler in before.items():
-        if handler is not signal.SIG_IGN:  # A shell lets what runs in its background ignore Ctrl-C.
+        if handler is not signal.SIG_IGN:  # Shells make background jobs ignore Ctrl-C.
             signal.signal(number, interruption.request)
     try:
         yield interruption

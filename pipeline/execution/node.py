@@ -1,4 +1,4 @@
-"""One node of a pipeline, run by TFX's own launcher: the step that every runner shares."""
+"""Execution of one node of a pipeline by TFX's own launcher. All runners use it."""
 
 from __future__ import annotations
 
@@ -28,12 +28,14 @@ from pipeline.metadata.store import StoreUnreachable
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a node.
+    """Result of a node that completed.
 
     Attributes:
-        seconds: wall time in this run.
-        outputs: artifacts by output key; of a cached node, those of the run that made them.
-        detail: a line on what it made.
+        node: Id of the node.
+        seconds: Wall time in this run.
+        cached: Whether TFX reused the outputs of an earlier run.
+        outputs: Artifacts by output key. For a cached node, the artifacts of the run that created them.
+        detail: One line that describes the outputs.
     """
 
     node: str
@@ -44,7 +46,7 @@ class Outcome:
 
 
 class _DriverFailed(Exception):
-    """A node's driver failed: the launcher returned without an error."""
+    """Failure of a node's driver, after which the launcher returns without an error."""
 
     def __init__(self, told: str) -> None:
         super().__init__(f"the driver stopped it: {told or 'an input is missing'}")
@@ -52,11 +54,11 @@ class _DriverFailed(Exception):
 
 
 class NodeFailed(Exception):
-    """A node did not complete.
+    """Failure of a node.
 
     Attributes:
-        node: its id.
-        seconds: wall time until it failed.
+        node: Id of the node.
+        seconds: Wall time until the failure.
     """
 
     def __init__(self, node: str, message: str, seconds: float) -> None:
@@ -67,10 +69,14 @@ class NodeFailed(Exception):
 
 @contextmanager
 def opened(pipeline: pipeline_pb2.Pipeline) -> Iterator[Metadata]:
-    """The metadata store, open.
+    """Open the metadata store of a pipeline.
+
+    Yields:
+        The open store.
 
     Raises:
-        StoreUnreachable: it does not answer, or its file cannot be used. Names it, without its password.
+        StoreUnreachable: The server does not answer, or the file cannot be used. The message names the store without
+            its password.
     """
     config = connection(pipeline)
     handle = Metadata(config)
@@ -93,10 +99,12 @@ def opened(pipeline: pipeline_pb2.Pipeline) -> Iterator[Metadata]:
 
 @contextmanager
 def whole_run(pipeline: pipeline_pb2.Pipeline) -> Iterator[Callable[[], None]]:
-    """A run within which nodes run; the metadata store learns how it ended.
+    """Record the state of a run in the metadata store while its nodes run.
+
+    The state is RUNNING at the start, and CANCELED after KeyboardInterrupt.
 
     Yields:
-        What is to be called when it is complete.
+        Function that marks the run as complete.
     """
 
     def mark(state: int) -> None:
@@ -113,7 +121,11 @@ def whole_run(pipeline: pipeline_pb2.Pipeline) -> Iterator[Callable[[], None]]:
 
 @contextmanager
 def not_in_the_way() -> Iterator[None]:
-    """What only keeps the books must not hide what happened: a full disk fails a node, and then this too."""
+    """Log any exception instead of raising it.
+
+    For code that only records the state of a run: its errors must not hide the original error. A full disk, for
+    example, fails a node first and then the record of the failure.
+    """
     try:
         yield
     except Exception:
@@ -121,16 +133,16 @@ def not_in_the_way() -> Iterator[None]:
 
 
 def run_node(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, run_name: str = "") -> Outcome:
-    """Runs a node: driver, cache, executor, publisher.
+    """Run a node: driver, cache, executor and publisher.
 
     Args:
-        pipeline: the IR, its run id substituted.
-        node: one of its nodes, all nodes before it complete.
-        run_name: what people call the run.
+        pipeline: Intermediate representation of the pipeline, with the run id substituted.
+        node: Node of the pipeline. All nodes before it must be complete.
+        run_name: Display name of the run.
 
     Raises:
-        NodeFailed: the driver or the executor failed. The cause stands in the metadata store too.
-        StoreUnreachable: the metadata store does not answer.
+        NodeFailed: The driver or the executor failed. The metadata store records the cause too.
+        StoreUnreachable: The metadata store does not answer.
     """
     node_id = node.node_info.id
     started = time.monotonic()
@@ -154,8 +166,8 @@ def _launch(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, ru
         record.take_up(handle, pipeline, node_id, run_name)
         _clear_unfinished(handle, pipeline, node)
     launched = launch(pipeline, node)
-    # The launcher returns normally when a driver failed, and gives fresh, unused locations for a cached node: only the
-    # metadata store knows.
+    # The state and the outputs come from the metadata store, not from the launcher: it returns normally if a driver
+    # failed, and returns new, unused locations for a cached node.
     with opened(pipeline) as handle:
         execution = _execution(handle, launched)
         if execution is None or execution.last_known_state not in record.DONE:
@@ -165,9 +177,10 @@ def _launch(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, ru
 
 
 def _clear_unfinished(handle: Metadata, pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) -> None:
-    """Deletes what a killed try of this node in this run has written: TFX takes it up in the same folders.
+    """Delete the outputs of an earlier try of this node in this run that was killed.
 
-    A temporary file of Beam's, or a shard of another number of shards, would be read as data. The Trainer's logs stay.
+    TFX resumes the try in the same folders, where temporary files of Beam, or shards of a different shard count, would
+    be read as data. The Trainer's logs are kept.
     """
     unfinished = record.unfinished_try(handle, node)
     root = pipeline.runtime_spec.pipeline_root.field_value.string_value
@@ -183,32 +196,30 @@ def _execution(handle: Metadata, execution_id: int | None) -> mlmd.Execution | N
 
 
 def _folder(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) -> str:
-    """The folder of a node's outputs."""
+    """Return the folder of a node's outputs."""
     return f"{pipeline.runtime_spec.pipeline_root.field_value.string_value}/{node.node_info.id}"
 
 
 def _cause(error: Exception, pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) -> str:
-    """Why a node failed: a fault of the file system in one line, or the error's own text."""
+    """Return the cause of a node's failure: a file system fault in one line, or else the text of the error."""
     folder = _folder(pipeline, node)
     of_store = isinstance(error, mlmd_errors.StatusError) and not connection(pipeline).HasField("mysql")
     place = store.describe(connection(pipeline)) if of_store else folder
     if fault := storage_fault(error.told if isinstance(error, _DriverFailed) else error, place):
         return str(fault)
-    # Some libraries do not say that what they could not write was for want of space.
+    # The errors of some libraries do not mention that the file system was full.
     full = f" (The file system of {folder} is full: {free_space(folder)}.)" if is_full(folder) else ""
     return f"{message(error)}{full}"
 
 
 def message(error: BaseException) -> str:
-    """Say an error: its text, after its type unless it is one of BigVocab's own."""
-    if isinstance(error, grpc.FutureTimeoutError):  # It has no text at all.
+    """Return an error as text: its message, preceded by its type unless BigVocab itself defines the error."""
+    if isinstance(error, grpc.FutureTimeoutError):  # Its own text is empty.
         return "Beam's engine does not answer: is its job server up, and at the address that `beam` says?"
     if isinstance(error, grpc.RpcError) and isinstance(error, grpc.Call):
-        # Its own text is an object's, over several lines.
+        # Its own text is the representation of an object, on several lines.
         return f"Beam's engine was lost: {error.code().name}: {error.details()}"
     text = str(error).strip()
-    if text and type(error).__module__.startswith(
-        ("components.", "pipeline.")
-    ):  # Its text is made for people, and says all.
+    if text and type(error).__module__.startswith(("components.", "pipeline.")):  # Written for users, and complete.
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,4 +1,7 @@
-"""What a pod runs: one node of a run that other pods share, through the same step as a run on one machine."""
+"""Execution of one node in a pod.
+
+The pods of a run share its root and metadata store. They run nodes by the same function as a run on one machine.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +31,11 @@ if TYPE_CHECKING:
     from pipeline.execution.node import NodeFailed, Outcome
 
 TERMINATION_LOG = Path("/dev/termination-log")
-"""Kubernetes shows what stands here as the reason why a pod ended."""
+"""Kubernetes shows the contents of this file as the reason that the pod ended."""
 
 
 class PodError(Exception):
-    """There is no such node."""
+    """Request to run an unknown node."""
 
 
 @dataclass(frozen=True)
@@ -40,16 +43,16 @@ class Pod:
     """One node of one run.
 
     Attributes:
-        node: its id, or `Report`.
-        config: the same in all pods of the run.
-        root: what all pods share; a folder or `gs://`.
-        run_id: the same in all pods of the run, and in no other run.
-        run_name: what people call the run.
-        schema: the text of the schema file, where pods have no file of their own.
-        workers: how many pods train together.
-        worker: which of them this one is; 0 is the chief.
-        address: of this machine, for the other workers; None: what its name stands for.
-        patience: seconds that workers wait for each other.
+        node: Id of the node, or `Report`.
+        config: Configuration, the same in all pods of the run.
+        root: Root that all pods share: a folder, or a path of `gs://`.
+        run_id: Id of the run, the same in all its pods and different in every other run.
+        run_name: Display name of the run.
+        schema: Text of the schema file, for pods that cannot read the file. Empty for pods that can, or need none.
+        workers: Number of pods that train together.
+        worker: Index of this pod among them. 0 is the chief.
+        address: Address of this machine for the other workers. None: the address that its host name resolves to.
+        patience: Seconds that workers wait for each other.
     """
 
     node: str
@@ -65,26 +68,30 @@ class Pod:
 
 
 def run(pod: Pod, out: TextIO) -> int:
-    """Runs the node, and says what came out, or why it failed.
+    """Run the node and write its result, or the cause of its failure.
+
+    Args:
+        pod: Node to run.
+        out: Stream for progress and results.
 
     Returns:
-        The exit code: 0; 1 when the node failed, or the metadata store or the shared storage could not be used; 130
-        when it was told to end.
+        The exit code: 0 if the node completed; 1 if it failed, or if the metadata store or the shared storage cannot
+        be used; 130 if it was interrupted.
 
     Raises:
-        PodError: there is no such node.
+        PodError: The pipeline has no such node.
     """
     names = node_names(pod.config)
     if pod.node not in names:
         raise PodError(f"unknown node: {pod.node}{did_you_mean(pod.node, names)} (there are: {', '.join(names)})")
     try:
-        # A cluster that wants its machine back says so; what is left open is closed then.
+        # A cluster that reclaims a machine sends SIGTERM, here an exception, so that open resources are closed.
         with interruptible() as interruption:
             return _run(pod, out, interruption)
     except KeyboardInterrupt:
         out.write(f"{pod.node} was told to end: the next try goes on where it stopped.\n")
         return INTERRUPTED
-    except Exception as error:  # Whatever it is, its cause comes first.
+    except Exception as error:  # Any error: its cause is reported before its traceback.
         return _failed(pod.node, error, out, pod.root)
 
 
@@ -103,7 +110,7 @@ def _run(pod: Pod, out: TextIO, interruption: Interruption) -> int:
     node = None if pod.node == REPORT else named(pod.node)
     if node:
         node.prepare(config)
-    # Nodes that do not look up the spans go by what the others put into the store.
+    # Nodes that do not look up the spans read the artifacts of earlier nodes from the metadata store.
     planned = spans.plan(config.data) if node and node.looks_up_spans else []
     ir = compiled(dag.build(config, paths, planned), pod.run_id)
     out.write(f"BigVocab {config.name}, run {pod.run_id} -> {paths.root}, {store.describe(connection(ir))}\n")
@@ -126,10 +133,10 @@ def _run_one(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, 
     try:
         outcome = run_node(ir, node, pod.run_name)
     except NodeFailed as failure:
-        with not_in_the_way():  # No task comes after one that failed: the report on the run is written here.
+        with not_in_the_way():  # No task runs after a failed task, so the report is written here.
             try:
                 _report_on(config, paths, ir, failure)
-            except Exception:  # What the nodes before it have made cannot be read: that may be why it failed.
+            except Exception:  # The outputs of earlier nodes may be unreadable, perhaps the cause of the failure.
                 results.write_report(config, paths, [], failure, failure.seconds)
                 raise
         return _failed(failure.node, failure, out)
@@ -139,7 +146,7 @@ def _run_one(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, 
 
 
 def _run_together(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, out: TextIO) -> int:
-    """Run the node in the first pod; the others follow it."""
+    """Run the node in the chief's pod; in the other pods, train with the chief."""
     workers = named(pod.node).workers(f"{paths.root}/workers/{pod.run_id}", pod.workers, pod.patience, pod.address)
     if pod.worker:
         out.write(f"  worker {pod.worker} of {pod.workers} waits for the chief\n")
@@ -150,7 +157,7 @@ def _run_together(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipel
 
 
 def _report(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, out: TextIO) -> int:
-    """Writes the report on what the store knows of the run."""
+    """Write the report of the run from the metadata store, print the results, and return the exit code."""
     from ml_metadata.proto import metadata_store_pb2 as mlmd
 
     from pipeline.execution.node import opened
@@ -173,7 +180,17 @@ def _report(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, o
 def _report_on(
     config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, failure: NodeFailed | None = None
 ) -> tuple[Summary, list[Outcome], NodeFailed | None]:
-    """Writes the report; gives the summary, the nodes that are complete, and one that is not."""
+    """Write the report of the run from the metadata store.
+
+    Args:
+        config: Configuration.
+        paths: Paths under the root.
+        ir: Intermediate representation of the pipeline, with the run id substituted.
+        failure: Known failure. None: the first node in the metadata store that is not complete, if any.
+
+    Returns:
+        The summary, the outcomes of the complete nodes, and the failure if any.
+    """
     from pipeline.execution import results
     from pipeline.execution.node import NodeFailed, Outcome, opened
     from pipeline.metadata import record
@@ -191,7 +208,10 @@ def _report_on(
 
 
 def _failed(node: str, failure: Exception, out: TextIO, root: str = "") -> int:
-    """The cause first, in a line, and where people look for it; then how it came to that."""
+    """Report a failure and return the exit code.
+
+    Writes one line with the cause to standard error and to the termination log, then the traceback to standard error.
+    """
     fault = None if hasattr(failure, "node") else storage_fault(failure, root)
     cause = str(failure) if hasattr(failure, "node") else str(fault or f"{type(failure).__name__}: {failure}")
     line = f"{node} failed. {cause}"
@@ -199,13 +219,17 @@ def _failed(node: str, failure: Exception, out: TextIO, root: str = "") -> int:
     sys.stderr.write(f"{line}\n\n")
     traceback.print_exception(failure, file=sys.stderr)
     if TERMINATION_LOG.exists():
-        with contextlib.suppress(OSError):  # The node's own disk may be full, too.
+        with contextlib.suppress(OSError):  # The disk of the Kubernetes node may be full too.
             TERMINATION_LOG.write_text(line[:4096], encoding="utf-8")
     return FAILED
 
 
 def _with_schema(config: Config, schema: str, paths: Paths) -> Config:
-    """The schema as a file below the root, named after its contents: its path is a part of what is cached."""
+    """Write the schema to a file below the root and return a configuration that names the file.
+
+    The file is named after a hash of its contents, because its path is part of the cache key. An empty schema leaves
+    the configuration as it is.
+    """
     if not schema:
         return config
     file = f"{paths.schemas}/{hashlib.sha256(schema.encode()).hexdigest()[:16]}.pbtxt"

@@ -1,4 +1,4 @@
-"""What the nodes made: a line for each, and the report on the whole run."""
+"""Results of the nodes: one line for each, and the report of the run."""
 
 from __future__ import annotations
 
@@ -18,14 +18,25 @@ if TYPE_CHECKING:
 
 
 def described(outcome: Outcome) -> Outcome:
-    """Add the node's own line to the outcome."""
+    """Return the outcome with the line that the node writes about its outputs."""
     return dataclasses.replace(outcome, detail=named(outcome.node).line(outcome.outputs))
 
 
 def write_report(
     config: Config, paths: Paths, outcomes: Sequence[Outcome], failure: NodeFailed | None, seconds: float
 ) -> Summary:
-    """Write `summary.json` and `report.html` from the artifacts of the nodes, also for a run that failed."""
+    """Write `summary.json` and `report.html` from the artifacts of the nodes.
+
+    Args:
+        config: Configuration.
+        paths: Paths under the root.
+        outcomes: Outcomes of the nodes that completed.
+        failure: Failure of a node; None if no node failed.
+        seconds: Wall time of the run.
+
+    Returns:
+        The summary.
+    """
     from components.metrics.own import own_metrics
     from components.report import html
     from components.report.summary import Summary

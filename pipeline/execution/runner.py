@@ -1,4 +1,4 @@
-"""Runs a whole pipeline in this process, a node at a time."""
+"""Runner of a whole pipeline in this process, one node at a time."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
 
 
 class RootInUse(Exception):
-    """Another run is at work under the same root."""
+    """Use of a root that another run holds."""
 
 
 class RootUnusable(Exception):
-    """The root is a file, or lies below one."""
+    """Use of a root that is a file, or lies below a file."""
 
 
 @contextlib.contextmanager
 def only_run(root: Path) -> Iterator[None]:
-    """Holds the root for this process.
+    """Lock the root for this process.
 
     Raises:
-        RootInUse: another process holds it.
-        RootUnusable: it is no folder.
-        OSError: it cannot be written.
+        RootInUse: Another process holds the lock.
+        RootUnusable: The root is not a folder.
+        OSError: The root cannot be written.
     """
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -62,16 +62,17 @@ def only_run(root: Path) -> Iterator[None]:
 
 
 def run(config: Config, root: Path) -> int:
-    """Runs the pipeline and writes the report.
+    """Run the pipeline and write the report.
 
     Returns:
-        The exit code: 0; 1 when a node failed; 130 when interrupted.
+        The exit code: 0 if the run completed; 1 if a node failed or the report could not be written. An interruption
+        exits with code 130.
 
     Raises:
-        ConfigurationError: before anything runs.
-        RootInUse: another run is at work there.
-        RootUnusable: the root is no folder.
-        OSError: the root cannot be written.
+        ConfigurationError: The configuration cannot run here. Raised before any node runs.
+        RootInUse: Another run holds the root.
+        RootUnusable: The root is not a folder.
+        OSError: The root cannot be written.
     """
     paths = Paths.of(root)
     with session(config, paths) as (console, run_id, log, interruption):
@@ -107,7 +108,13 @@ def run(config: Config, root: Path) -> int:
 def _reported(
     config: Config, paths: Paths, outcomes: list[Outcome], failure: NodeFailed | None, seconds: float
 ) -> tuple[Summary | None, str]:
-    """Writes the report. Returns its summary, or None and why there is none: a failed run has a cause to tell."""
+    """Write the report.
+
+    Any error is returned, not raised: it must not hide the cause of a failed run.
+
+    Returns:
+        The summary and an empty text, or None and the reason that no report was written.
+    """
     from pipeline.execution import results
     from pipeline.execution.node import message
 
@@ -120,14 +127,15 @@ def _reported(
 
 @contextlib.contextmanager
 def session(config: Config, paths: Paths) -> Iterator[tuple[Console, str, Path, Interruption]]:
-    """Holds the root, sends logs to a file, and sets up the devices before anything can use them.
+    """Lock the root, send logs to a file, and configure the devices before any code uses them.
 
     Yields:
-        The console, the run's id, its log file, and what tells whether the run is to end.
+        The console, the id of the run, its log file, and the record of an interruption.
 
     Raises:
-        ConfigurationError: this machine has not so many devices.
-        RootInUse: another run is at work there.
+        ConfigurationError: This machine has fewer devices than the configuration asks for.
+        RootInUse: Another run holds the root.
+        SystemExit: The run was interrupted, or ended with an unexpected error.
     """
     with only_run(Path(paths.root)):
         paths.prepare()
@@ -136,7 +144,7 @@ def session(config: Config, paths: Paths) -> Iterator[tuple[Console, str, Path, 
         with everything_into(log) as terminal, interruptible() as interruption:
             console = Console(terminal)
             console.line(f"BigVocab {config.name} -> {paths.root}")
-            # All nodes: the first use of TensorFlow fixes the devices, and Transform comes before the Trainer.
+            # Prepare all nodes now: the first use of TensorFlow fixes the devices, and Transform precedes the Trainer.
             from components import progress
 
             try:
@@ -156,7 +164,7 @@ def session(config: Config, paths: Paths) -> Iterator[tuple[Console, str, Path, 
             except Exception as error:
                 if storage_fault(error, paths.root):
                     raise
-                # A trace is for the log: it says nothing to those who look at the terminal.
+                # The traceback goes to the log only: it does not help a user at the terminal.
                 logging.getLogger(__name__).exception("The run ended unexpectedly.")
                 console.line()
                 console.line(f"BigVocab stopped: {type(error).__name__}: {error}")

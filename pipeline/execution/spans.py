@@ -1,4 +1,4 @@
-"""The spans of a run: which they are, and how the older ones are ingested before the newest."""
+"""Spans of a run: their selection, and the ingestion of the earlier spans of the rolling range."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 def plan(data: DataSpec) -> list[int]:
-    """The spans up to the newest of a run, the oldest first; empty where the source has none.
+    """Return the spans up to the newest span of the run, oldest first. Empty if the source has no spans.
 
     Raises:
-        ConfigurationError: the newest one that is asked for is not there, or there is none at all.
+        ConfigurationError: The requested newest span does not exist, or the source has no files of any span.
     """
     if not has_spans(data.source):
         return []
@@ -35,28 +35,35 @@ def plan(data: DataSpec) -> list[int]:
 
 
 def window(data: DataSpec, spans: list[int]) -> list[int]:
-    """Of the spans of `plan` those that train together."""
+    """Return the spans of the rolling range: the newest `data.window` spans, or all spans if that is None.
+
+    Args:
+        data: Data spec.
+        spans: Spans returned by `plan`.
+    """
     return spans[-(data.window or 0) :]
 
 
 def ingest_earlier(
     config: Config, paths: Paths, spans: list[int], run_id: str, console: Console, interruption: Interruption
 ) -> NodeFailed | None:
-    """Ingests what else is in the newest one's window, each in a run of its own; what was ingested before is cached.
+    """Ingest all spans of the rolling range but the newest, each in a run of its own.
+
+    Spans that an earlier run has ingested are cached.
 
     Args:
-        config: has spans.
-        paths: where everything lies.
-        spans: of `plan`; the last one is left to the run itself.
-        run_id: of that run.
-        console: gets a line for each span.
-        interruption: of the run.
+        config: Configuration.
+        paths: Paths under the root.
+        spans: Spans returned by `plan`. The main run ingests the last one.
+        run_id: Id of the main run.
+        console: Console that shows a line for each span.
+        interruption: Record of an interruption of the main run.
 
     Returns:
-        What failed; the spans after it were not tried.
+        The first failure, after which no further span is tried; None if all spans are complete.
 
     Raises:
-        KeyboardInterrupt: the run is to end. Spans that are complete stay so.
+        KeyboardInterrupt: The end of the run was requested. Complete spans stay complete.
     """
     from pipeline import dag
     from pipeline.execution.node import NodeFailed

@@ -1,4 +1,4 @@
-"""The nodes of a pipeline, one after the other."""
+"""Execution of the nodes of a pipeline, one after the other."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 def walk(
     pipeline: tfx.dsl.Pipeline, run_id: str, console: Console, interruption: Interruption
 ) -> tuple[list[Outcome], NodeFailed | None]:
-    """Runs the nodes in order, up to the first that fails.
+    """Run the nodes in order, up to the first failure.
+
+    Returns:
+        The outcomes of the complete nodes, and the failure or None.
 
     Raises:
-        KeyboardInterrupt: the run is to end.
+        KeyboardInterrupt: The end of the run was requested.
     """
     from pipeline.execution import results
     from pipeline.execution.node import NodeFailed, compiled, run_node, whole_run

@@ -1,6 +1,6 @@
-"""`bigvocab compile`: the pipeline as Kubeflow Pipelines runs it, a container for each node."""
+"""Compiler of the pipeline for Kubeflow Pipelines, which runs each node in a container of its own."""
 
-# Annotations have to be types here, not text: the SDK reads them.
+# No `from __future__ import annotations` in this module: the SDK needs annotations as types, not as text.
 
 import graphlib
 import json
@@ -23,16 +23,16 @@ from pipeline.nodes import NODES, REPORT, named
 from pipeline.paths import Paths
 
 LABELS = {"app.kubernetes.io/part-of": "bigvocab", "app.kubernetes.io/component": "node"}
-"""Of all pods; the manifests' network policies let these through to the database."""
+"""Labels of all pods. The network policies in the manifests let pods with these labels reach the database."""
 COMMAND = ("python", "-m", "pipeline.cli", "run-node")
 _SHARED_MEMORY = "shared-memory"
 
 
 def check(config: Config) -> None:
-    """What would only fail in a pod.
+    """Check the configuration for faults that would otherwise appear only in a pod.
 
     Raises:
-        ConfigurationError: names all faults at once.
+        ConfigurationError: The configuration has faults. The message lists all of them.
     """
     at = config.kubeflow
     mounts = [volume.path for volume in at.volumes]
@@ -88,17 +88,17 @@ def check(config: Config) -> None:
 
 
 def compile_pipeline(config: Config, output: Path) -> None:
-    """Writes two YAML documents: the pipeline, and what is Kubernetes's own.
+    """Write the compiled pipeline as two YAML documents: the pipeline, and its Kubernetes settings.
 
-    The pipeline has these parameters, each with the configuration's value as its default: `data_path`, `epochs`,
-    `run_name`, and `settings`, a list of any `KEY=VALUE`.
+    The parameters of the pipeline are `data_path`, `epochs`, `run_name`, and `settings`, a list of any `KEY=VALUE`.
+    `data_path` and `epochs` default to their values in the configuration; the other two are empty by default.
 
     Args:
-        config: with absolute paths, its files there.
-        output: ends in `.yaml`.
+        config: Configuration with absolute paths, whose files exist.
+        output: File to write, with suffix `.yaml`.
 
     Raises:
-        ConfigurationError: see `check`.
+        ConfigurationError: The configuration has faults that `check` finds.
     """
     check(config)
     order = upstream(config)
@@ -137,11 +137,15 @@ def compile_pipeline(config: Config, output: Path) -> None:
 
 
 def upstream(config: Config) -> dict[str, list[str]]:
-    """The nodes in the DAG's order, each with those it waits for; the report waits for all."""
+    """Return the nodes in the order of the DAG, each with the nodes that it waits for.
+
+    The report is last. It waits for the nodes that no other node waits for, and so for all nodes.
+    """
     from components.compat.tfx_launcher import compiled
     from pipeline import dag
 
-    # As in a pod: for a store in a file TFX would make the folder here. A server is named, and not asked.
+    # The MySQL store of the pods: for an SQLite file, TFX would create its folder on this machine. Compiling does not
+    # connect to the server.
     config = config.model_copy(update={"metadata": _metadata(config)})
     ir = compiled(dag.build(config, Paths.of(config.kubeflow.root)))
     nodes = [entry.pipeline_node for entry in ir.nodes]
@@ -151,13 +155,13 @@ def upstream(config: Config) -> dict[str, list[str]]:
 
 
 def _arguments(config: Config) -> list[str]:
-    """What all pods are told beside the pipeline's parameters.
+    """Return the arguments that all pods get in addition to the pipeline's parameters.
 
-    The configuration goes along as text, with `--quick`, `--set` and all defaults in it: a pod needs no file.
+    The configuration is passed as text. It includes `--quick`, `--set` and all defaults, so a pod needs no file.
     """
     data = config.data.model_copy(update={"schema_file": None})
     plain = config.model_copy(update={"quick": {}, "data": data, "metadata": _metadata(config)})
-    # YAML, as it is read: in JSON YAML takes 1e-06 for a text.
+    # YAML and not JSON: pods read YAML, and YAML reads the 1e-06 of JSON as text.
     text = yaml.safe_dump(plain.model_dump(mode="json", exclude={"kubeflow"}), sort_keys=False)
     root = f"{config.kubeflow.root.rstrip('/')}/{config.name}"
     return ["--configuration", text, "--root", root]
@@ -177,9 +181,10 @@ def _schema(config: Config) -> list[str]:
 
 
 def _tasks(node: str, pod: PodSpec) -> dict[str, list[str]]:
-    """A node's tasks, with what only that pod is told: one, or as many as train together.
+    """Return the tasks of a node by name, each with the arguments of its pod alone.
 
-    The first has the node's name and does its work; the others, which nothing waits for, have a part in its training.
+    A node has one task, or one task for each worker. The first task has the node's name and runs the node. The other
+    tasks only take part in its training, and no task waits for them.
     """
     count = pod.workers or 1
     if count == 1:
@@ -197,13 +202,13 @@ def _component(node: str, task: str, image: str, arguments: list[str]) -> Callab
         ]  # fmt: skip
         return ContainerSpec(image=image, command=[*COMMAND, node], args=[*arguments, *parameters])
 
-    # The SDK names a component after its function; two of one name would be one.
+    # The SDK names a component after its function, and would merge two components of the same name.
     container.__name__ = task
     return dsl.container_component(container)
 
 
 def _equip(task: PipelineTask, at: KubeflowSpec, pod: PodSpec) -> None:
-    # TFX has a cache of its own, which knows what data, code and configuration are behind a result.
+    # TFX has its own cache, which takes the data, code and configuration behind a result into account.
     task.set_caching_options(False)
     for key, value in LABELS.items():
         kubernetes.add_pod_label(task, key, value)
@@ -240,7 +245,7 @@ def _below(path: str, mounts: list[str]) -> bool:
 
 
 def describe(file: Path) -> dict[str, Any]:
-    """Name, parameters with their defaults, and tasks of a compiled file."""
+    """Return the name, the parameters with their defaults, and the tasks of a compiled file."""
     pipeline, *_ = yaml.safe_load_all(file.read_text(encoding="utf-8"))
     inputs = pipeline["root"]["inputDefinitions"]["parameters"]
     return {
@@ -251,6 +256,6 @@ def describe(file: Path) -> dict[str, Any]:
 
 
 def _in_order(tasks: dict[str, Any]) -> list[str]:
-    """The tasks' names, each after those it waits for; the file has them by the alphabet."""
+    """Return the names of the tasks, each after those that it waits for. In the file their order is alphabetical."""
     before = {name: set(task.get("dependentTasks", [])) for name, task in tasks.items()}
     return [tasks[name]["taskInfo"]["name"] for name in graphlib.TopologicalSorter(before).static_order()]

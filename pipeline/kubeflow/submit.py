@@ -1,4 +1,4 @@
-"""`bigvocab submit`: starts a run on a cluster through the API of Kubeflow Pipelines."""
+"""Start of runs on a cluster through the API of Kubeflow Pipelines, for `bigvocab submit`."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from pipeline.kubeflow import compile as kubeflow_compile
 
 
 class SubmitError(Exception):
-    """The run was not started."""
+    """Failure to start a run."""
 
 
 def submit(
     config: Config, name: str, experiment: str | None, settings: Sequence[str], dry_run: bool = False
 ) -> Iterator[str]:
-    """Compiles the pipeline and starts it.
+    """Compile the pipeline and start it.
 
     Args:
-        config: says where the cluster is: `kubeflow.host`, `namespace` and `service_account`.
-        name: of the run; empty is the pipeline's name and the time.
-        experiment: None is the pipeline's name.
-        settings: `NAME=VALUE` for parameters of the pipeline.
-        dry_run: say what would be sent, and send nothing.
+        config: Configuration. Its `kubeflow.host`, `namespace` and `service_account` define the cluster.
+        name: Name of the run. Empty: the name of the pipeline and the time.
+        experiment: Name of the experiment. None: the name of the pipeline.
+        settings: Parameters of the pipeline, each as `NAME=VALUE`.
+        dry_run: Show the request without sending it.
 
     Yields:
-        What was done, a line each.
+        A line for each action.
 
     Raises:
-        ConfigurationError: what would only fail in a pod.
-        SubmitError: there is no such parameter, or the cluster did not take it.
+        ConfigurationError: The configuration has faults that would appear only in a pod.
+        SubmitError: A parameter is unknown, or the cluster rejected the run.
     """
     name = name or f"{config.name} {datetime.datetime.now():%Y-%m-%d %H:%M:%S}"
     with tempfile.TemporaryDirectory() as folder:
@@ -67,7 +67,7 @@ def _start(config: Config, file: Path, request: Mapping[str, Any], where: str) -
     try:
         client = kfp.Client(host=config.kubeflow.host)
         run = client.create_run_from_pipeline_package(str(file), **request)
-    except Exception as error:  # The SDK lets through what its HTTP, its Kubernetes and its token libraries raise.
+    except Exception as error:  # The SDK passes on the exceptions of its HTTP, Kubernetes and token libraries.
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise SubmitError(f"{where} did not take the run: {reason[0]}") from error
     return f"Started: {request['run_name']}, run {run.run_id}"

@@ -1,1 +1,1 @@
-"""The ML Metadata store and the record that runs leave in it."""
+"""ML Metadata store, and the records of runs in it."""

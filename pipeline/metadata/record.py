@@ -1,4 +1,4 @@
-"""What the metadata store knows of a run: whether it goes on or failed and why, and what each of its nodes made."""
+"""Records of a run in the metadata store: its state, the cause of a failure, and the outputs of its nodes."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from components.compat import tfx_metadata
 from components.compat.tfx_metadata import Metadata
 
 RUN_TYPE = "bigvocab.Run"
-"""Type of the one execution that stands for a whole run; it is named after the pipeline and the run id."""
+"""Type of the execution that represents a whole run. The execution is named after the pipeline and the run id."""
 State = mlmd.Execution.State
 DONE = (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
 
 
 @dataclass(frozen=True)
 class NodeRecord:
-    """The last try of a node in a run.
+    """Last try of a node in a run.
 
     Attributes:
-        node: its id.
-        state: of the execution, as ML Metadata names it in lower case.
-        seconds: from its registration to its last change.
-        outputs: artifacts by output key; of a cached node, those of the run that made them.
-        cause: why it failed, or empty.
+        node: Id of the node.
+        state: State of the execution: ML Metadata's name in lower case.
+        seconds: Time from the registration of the execution to its last change.
+        outputs: Artifacts by output key. For a cached node, the artifacts of the run that created them.
+        cause: Cause of the failure; empty if the node did not fail.
     """
 
     node: str
@@ -40,14 +40,14 @@ class NodeRecord:
 
 
 def mark_run(handle: Metadata, pipeline: pipeline_pb2.Pipeline, state: int, cause: str = "", name: str = "") -> None:
-    """Writes down what state a run is in.
+    """Record the state of a run.
 
     Args:
-        handle: open.
-        pipeline: the IR, its run id substituted.
+        handle: Open metadata store.
+        pipeline: Intermediate representation of the pipeline, with the run id substituted.
         state: RUNNING, COMPLETE, FAILED or CANCELED.
-        cause: why it failed: node and message.
-        name: what people call the run.
+        cause: Cause of the failure: node and message.
+        name: Display name of the run.
     """
     store = handle.store
     execution = _run_execution(handle, pipeline)
@@ -59,9 +59,9 @@ def mark_run(handle: Metadata, pipeline: pipeline_pb2.Pipeline, state: int, caus
 
 
 def take_up(handle: Metadata, pipeline: pipeline_pb2.Pipeline, node: str, name: str = "") -> None:
-    """Makes the run known to the store, and takes back that it failed at this node, which is tried again.
+    """Register the run, and clear its failure at this node, which is tried again.
 
-    What failed beside it stays: a run has failed until each of its nodes has been tried again.
+    Failures of other nodes stay: the run remains failed until each failed node has been tried again.
     """
     execution = _run_execution(handle, pipeline)
     if name and name != execution.custom_properties["name"].string_value:
@@ -77,9 +77,10 @@ def take_up(handle: Metadata, pipeline: pipeline_pb2.Pipeline, node: str, name: 
 
 
 def mark_failed(handle: Metadata, pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, cause: str) -> None:
-    """Ends the last try of a node, and with it the run, as failed, and writes the cause beside both.
+    """Mark the last try of a node and the run as failed, and record the cause with both.
 
-    TFX leaves the execution of a node running when its driver raises, and writes no cause when its executor does.
+    TFX itself does not: it leaves the execution running if the driver raises, and records no cause if the executor
+    raises.
     """
     tries = _tries(handle, node)
     if tries and tries[-1].last_known_state not in DONE:
@@ -90,14 +91,17 @@ def mark_failed(handle: Metadata, pipeline: pipeline_pb2.Pipeline, node: pipelin
 
 
 def unfinished_try(handle: Metadata, node: pipeline_pb2.PipelineNode) -> int | None:
-    """The id of the last try of a node in this run, if it neither ended nor failed: its process was killed."""
+    """Return the execution id of the last try of a node in this run if its process was killed, else None.
+
+    Such a try has neither completed, failed, nor been canceled.
+    """
     tries = _tries(handle, node)
     ended = (*DONE, mlmd.Execution.FAILED, mlmd.Execution.CANCELED)
     return tries[-1].id if tries and tries[-1].last_known_state not in ended else None
 
 
 def node_records(handle: Metadata, pipeline: pipeline_pb2.Pipeline) -> list[NodeRecord]:
-    """The nodes of a run that were tried, in the pipeline's order."""
+    """Return the records of all nodes of a run that were tried, in the order of the pipeline."""
     found = []
     for node in (entry.pipeline_node for entry in pipeline.nodes):
         tries = _tries(handle, node)
@@ -116,17 +120,17 @@ def node_records(handle: Metadata, pipeline: pipeline_pb2.Pipeline) -> list[Node
 
 
 def started(handle: Metadata, pipeline: pipeline_pb2.Pipeline) -> float:
-    """When a run was first marked, in seconds since the epoch."""
+    """Return the time of the first record of a run, in seconds since the epoch."""
     return _run_execution(handle, pipeline).create_time_since_epoch / 1e3
 
 
 def _tries(handle: Metadata, node: pipeline_pb2.PipelineNode) -> Sequence[mlmd.Execution]:
-    """The executions of a node in this run, the oldest first."""
+    """Return the executions of a node in this run, oldest first."""
     return sorted(tfx_metadata.executions(handle, node), key=lambda execution: execution.id)
 
 
 def _run_execution(handle: Metadata, pipeline: pipeline_pb2.Pipeline) -> mlmd.Execution:
-    """Makes it where there is none yet, also when another pod does so at the same moment."""
+    """Return the execution that represents the run; create it if needed. Safe if another pod does so concurrently."""
     store = handle.store
     run_id = pipeline.runtime_spec.pipeline_run_id.field_value.string_value
     name = f"{pipeline.pipeline_info.id}.{run_id}"
@@ -142,11 +146,11 @@ def _run_execution(handle: Metadata, pipeline: pipeline_pb2.Pipeline) -> mlmd.Ex
 
 
 def last_line(execution: mlmd.Execution) -> str:
-    """The message of the exception that TFX wrote down beside an execution as a traceback."""
+    """Return the message of the exception whose traceback TFX recorded with an execution."""
     lines = cause_of(execution).strip().splitlines()
     return lines[-1].partition(": ")[2] if lines else ""
 
 
 def cause_of(execution: mlmd.Execution) -> str:
-    """Return why an execution failed; empty where it did not."""
+    """Return the cause of an execution's failure; empty if it did not fail."""
     return tfx_metadata.cause(execution) if execution.last_known_state == mlmd.Execution.FAILED else ""

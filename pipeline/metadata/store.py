@@ -1,4 +1,4 @@
-"""The ML Metadata store, in which every run writes down what it made of what."""
+"""ML Metadata store, in which each run records its artifacts and the inputs that they were made from."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ if TYPE_CHECKING:
 
 PREFIX = "BIGVOCAB_METADATA_"
 PASSWORD = f"{PREFIX}PASSWORD"
-"""The one place for a password: it stands in no file and in no list of processes."""
+"""Environment variable that alone holds the password, so that no file and no process list shows it."""
 
 
 class StoreUnreachable(Exception):
-    """The metadata store does not answer."""
+    """Failure to connect to the metadata store."""
 
 
 class MetadataError(ValueError):
-    """The environment names no usable store."""
+    """Environment or configuration that names no usable store."""
 
 
 def connection(
     spec: SqliteSpec | MySqlSpec, file: str, environment: Mapping[str, str] = os.environ
 ) -> mlmd.ConnectionConfig:
-    """How TFX gets at the store.
+    """Return TFX's connection to the store.
 
     Args:
-        spec: of the configuration. A host in the environment makes it a MySQL server whatever stands there; the other
-            variables come before what is configured of one.
-        file: where an SQLite store lies.
+        spec: Store in the configuration. A host in the environment selects a MySQL server in place of SQLite. The other
+            variables override the fields of a MySQL server.
+        file: Path of the SQLite file.
         environment: `BIGVOCAB_METADATA_HOST`, `_PORT`, `_DATABASE`, `_USER` and `_PASSWORD`.
 
     Raises:
-        MetadataError: a variable cannot be what it says, or SQLite would lie where it cannot work.
+        MetadataError: A variable has an invalid value, or the SQLite file would be in an object store.
     """
     from components.compat.tfx_v1 import v1 as tfx
 
@@ -56,7 +56,7 @@ def connection(
         if is_remote(file):
             raise MetadataError(f"{file}: SQLite wants a local disk; give metadata: {{kind: mysql, host: ...}}")
         return tfx.orchestration.metadata.sqlite_metadata_connection_config(file)
-    # The client takes "localhost" for a socket in the file system, where a server in a container has none.
+    # For "localhost" the client opens a Unix socket, which does not exist if the server runs in a container.
     host = "127.0.0.1" if spec.host == "localhost" else spec.host
     return tfx.orchestration.metadata.mysql_metadata_connection_config(
         host, spec.port, spec.database, spec.user, environment.get(PASSWORD, "").rstrip("\n")
@@ -64,7 +64,7 @@ def connection(
 
 
 def describe(connection: mlmd.ConnectionConfig) -> str:
-    """Where the store is, without its password."""
+    """Return the address of the store without its password."""
     if connection.HasField("mysql"):
         mysql = connection.mysql
         return f"mysql://{mysql.user}@{mysql.host}:{mysql.port}/{mysql.database}"

@@ -1,1 +1,1 @@
-"""What a person sees in a terminal."""
+"""Output for users in a terminal."""

@@ -1,4 +1,4 @@
-"""What people see: few lines on the terminal, everything else in a log file."""
+"""Output of a run: a few lines on the terminal, everything else in a log file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NODE_WIDTH = 18
 
 
 class Console:
-    """Lines for people. On a terminal, the running node stands in the last line until its result replaces it."""
+    """Writer of lines for users. On a terminal, the last line shows the running node until its result replaces it."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
@@ -46,10 +46,10 @@ class Console:
 
 @contextlib.contextmanager
 def everything_into(log: Path) -> Iterator[TextIO]:
-    """Sends standard output and error, also those of native code and child processes, into a file.
+    """Redirect standard output and standard error to a file, including those of native code and child processes.
 
     Yields:
-        The terminal, or whatever standard output was.
+        The original standard output, such as a terminal.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
@@ -70,7 +70,7 @@ def everything_into(log: Path) -> Iterator[TextIO]:
 
 
 def _flush_or_drop(stream: TextIO, descriptor: int) -> None:
-    """Flushes a stream. If its disk is full, drops what is left, which would turn up on the terminal otherwise."""
+    """Flush a stream. If its disk is full, drop the rest, which would otherwise appear on the terminal."""
     try:
         stream.flush()
     except OSError:
@@ -81,11 +81,11 @@ def _flush_or_drop(stream: TextIO, descriptor: int) -> None:
 
 @contextlib.contextmanager
 def native_messages_hidden() -> Iterator[None]:
-    """Keeps from standard error what native libraries say at their start; Python's own messages still get there."""
+    """Hide the startup messages of native libraries on standard error. Python's own messages are still shown."""
     sys.stderr.flush()
     stderr, saved = sys.stderr, os.dup(2)
     if stderr is sys.__stderr__:
-        # As Python's own standard error: a message about text that is no Unicode must not fail.
+        # The error handler of Python's own standard error: a message with invalid Unicode must not fail.
         sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
     with Path(os.devnull).open("wb") as nothing:
         os.dup2(nothing.fileno(), 2)
@@ -100,7 +100,10 @@ def native_messages_hidden() -> Iterator[None]:
 
 
 def drop_output(stream: TextIO) -> None:
-    """Send the rest of a stream that takes no more to nowhere: Python writes what is left of it at its end."""
+    """Redirect a stream to the null device after a failed write.
+
+    Otherwise Python fails when it flushes the rest of the stream at exit.
+    """
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, stream.fileno())
     os.close(nothing)

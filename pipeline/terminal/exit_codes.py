@@ -1,4 +1,4 @@
-"""How a command ends, when it is not 0."""
+"""Exit codes of commands that do not succeed, and an exception for faults that users can fix."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ INTERRUPTED = 130
 
 
 class UserError(Exception):
-    """Fault that the user can put right, in one sentence.
+    """Fault that the user can fix.
 
     Args:
-        message: The sentence.
+        message: Description of the fault in one sentence.
         code: Exit code of the command.
     """
 

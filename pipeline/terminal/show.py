@@ -1,4 +1,4 @@
-"""A run's figures for the terminal."""
+"""Metrics and result of a run, as lines for the terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.paths import Paths
 
 
 def closing_lines(summary: Summary, paths: Paths) -> Iterator[str]:
-    """Yield the lines that a run ends with."""
+    """Yield the lines that a run prints at its end."""
     yield from table(summary)
     yield ""
     if summary.pushed:
@@ -25,10 +25,10 @@ def closing_lines(summary: Summary, paths: Paths) -> Iterator[str]:
 
 
 def summary_lines(file: Path) -> Iterator[str]:
-    """Yield the lines that show a `summary.json`.
+    """Yield the lines of `bigvocab report` for a `summary.json`.
 
     Raises:
-        ValueError: The file is no summary.
+        ValueError: The file is not a summary.
     """
     summary = Summary.read(file)
     yield f"{summary.name}, finished {summary.finished} after {minutes(summary.seconds)}"
@@ -65,7 +65,7 @@ def _figures(models: Mapping[str, object], shown: Sequence[Column]) -> Iterator[
 
 
 def verdict(summary: Summary) -> list[str]:
-    """Return a sentence that the model was pushed, or the reasons that it was not."""
+    """Return a sentence that the model was pushed, or the reasons that it was not pushed."""
     if summary.failure:
         return [f"{summary.failure.node} failed: {summary.failure.message}"]
     if summary.pushed:

@@ -1,1 +1,1 @@
-"""`bigvocab predict`: rows in, answers out."""
+"""Command `bigvocab predict`: answers of a pushed model to texts or rows."""

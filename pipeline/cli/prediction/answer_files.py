@@ -1,4 +1,4 @@
-"""Writers of answers: to a stream, or to a file that is complete or absent."""
+"""Writers of answers to a stream, or to a file that is complete or absent."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ STANDARD_OUTPUT = "-"
 
 
 class AnswerStream:
-    """Answers to a stream, such as standard output; reasons are not written.
+    """Writer of answers to a stream, such as standard output. Reasons for missing answers are not written.
 
     Args:
         stream: Text stream.
-        name: Of the stream, for messages.
+        name: Name of the stream in messages.
     """
 
     reasons: Path | None = None
-    """File of the reasons why rows have no answer."""
+    """File of the reasons for missing answers."""
 
     def __init__(self, stream: TextIO, name: str) -> None:
         self._stream = stream
         self._name = name
 
     def write(self, answers: str) -> None:
-        """Write the answers to a batch, and flush.
+        """Write the answers to a batch and flush the stream.
 
         Raises:
-            PredictError: The stream takes no more, as on a full disk.
-            BrokenPipeError: Nobody reads any more.
+            PredictError: The stream cannot be written, as on a full disk.
+            BrokenPipeError: The reader has closed the stream.
         """
         try:
             self._stream.write(answers)
@@ -49,16 +49,17 @@ class AnswerStream:
             raise PredictError(f"{self._name}: {error.strerror}", FAILED) from error
 
     def unusable(self, reason: dict[str, Any]) -> None:
-        """Take the reason why a row has no answer."""
+        """Ignore the reason for a missing answer."""
 
 
 class AnswerFile:
-    """Answers to a file, and the reasons of unusable rows to `FILE.errors.jsonl` beside it.
+    """Writer of answers to a file, and of the reasons for missing answers to `FILE.errors.jsonl` beside it.
 
-    Both appear under their names by `commit`, and not before. Without an unusable row there is no file of reasons.
+    Both files appear under their names only when `commit` is called. Without unusable rows, no file of reasons is
+    written.
 
     Args:
-        path: Of the answers.
+        path: File of the answers.
     """
 
     def __init__(self, path: Path) -> None:
@@ -71,13 +72,16 @@ class AnswerFile:
         self._answers.write(answers)
 
     def unusable(self, reason: dict[str, Any]) -> None:
-        """Write the reason why a row has no answer, as a line of JSON."""
+        """Write the reason for a missing answer as a line of JSON."""
         if self._reasons is None:
             self._reasons = _WholeFile(self.reasons)
         self._reasons.write(json.dumps(reason) + "\n")
 
     def commit(self) -> None:
-        """Put the files in their places; earlier ones are replaced, or removed if they are no longer true."""
+        """Move the files to their final names and replace earlier files.
+
+        An earlier file of reasons is removed if no row is unusable now.
+        """
         self._answers.complete()
         if self._reasons is None:
             self.reasons.unlink(missing_ok=True)
@@ -87,7 +91,7 @@ class AnswerFile:
         self._answers.publish()
 
     def discard(self) -> None:
-        """Remove what was not committed."""
+        """Remove the files that were not committed."""
         for file in (self._answers, self._reasons):
             if file:
                 file.discard()
@@ -95,14 +99,17 @@ class AnswerFile:
 
 @contextlib.contextmanager
 def answers_to(output: Path | None, standard_output: TextIO) -> Iterator[AnswerStream | AnswerFile]:
-    """Open the place of the answers.
+    """Open the writer of the answers.
 
     A regular file is complete or absent: it appears when the context ends without an exception. A device or a named
-    pipe is written to as it is.
+    pipe is written directly.
 
     Args:
-        output: A file; None or `-`: standard output.
-        standard_output: The stream.
+        output: File to write. None or `-`: standard output.
+        standard_output: Stream of the standard output.
+
+    Yields:
+        The writer.
 
     Raises:
         PredictError: The file cannot be written.
@@ -123,7 +130,7 @@ def answers_to(output: Path | None, standard_output: TextIO) -> Iterator[AnswerS
 
 
 class _WholeFile:
-    """Text file that waits under another name, beside its own, until it is published.
+    """Text file under a temporary name in the same folder until it is published.
 
     Raises:
         PredictError: In each method, if the file cannot be written.
@@ -137,7 +144,7 @@ class _WholeFile:
         if not path.parent.is_dir():
             raise PredictError(f"--output {path}: no folder '{path.parent}': make it first")
         with self._told():
-            # A text of the command line may be no Unicode.
+            # Texts from the command line may be invalid Unicode.
             self._stream = self._part.open("x", encoding="utf-8", errors="backslashreplace")
 
     def write(self, text: str) -> None:
@@ -145,7 +152,7 @@ class _WholeFile:
             self._stream.write(text)
 
     def complete(self) -> None:
-        """Bring the contents to the disk."""
+        """Flush the contents to the disk and close the file."""
         with self._told():
             self._stream.flush()
             os.fsync(self._stream.fileno())
@@ -156,7 +163,7 @@ class _WholeFile:
             self._part.replace(self._path)
 
     def discard(self) -> None:
-        with contextlib.suppress(OSError):  # A full disk fails again.
+        with contextlib.suppress(OSError):  # On a full disk, closing fails again.
             self._stream.close()
         self._part.unlink(missing_ok=True)
 

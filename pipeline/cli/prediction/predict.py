@@ -1,4 +1,7 @@
-"""Asks a pushed model: text or rows in; labels with their probabilities, numbers and further targets out."""
+"""Predictions of a pushed model for texts or rows.
+
+An answer has labels with their probabilities, or a number, and the values of further targets.
+"""
 
 from __future__ import annotations
 
@@ -28,28 +31,29 @@ def predict(
 ) -> int:
     """Write the answers: a table for texts, JSON Lines for a file of rows, in the order of the rows.
 
-    A line of JSON is the list of labels; of a model with further targets, or of a label that is a number, an object:
-    `labels` or `value`, and each further target by its name. An unusable row has `null` in its place; the first
-    reasons are told on standard error with file and line. With `output`, all reasons are in `OUTPUT.errors.jsonl`:
-    `answer`, the line of `null`; `line`, the line of the row; `reason`.
+    A line of JSON is the list of labels. If the model has further targets, or its label is a number, the line is an
+    object with `labels` or `value`, and each further target by its name. An unusable row has the answer `null`.
+    Standard error shows the first reasons with file and line. With `output`, `OUTPUT.errors.jsonl` has all reasons,
+    each with `answer`, the line of the `null`; `line`, the line of the row; and `reason`.
 
     Memory use does not grow with the number of rows.
 
     Args:
-        model: Folder of a model, or of its versions; None: the model pushed last under `runs/`.
+        model: Folder of a model, or of its versions. None: the model pushed last under `runs/`.
         texts: Values of the input column of a model with one input.
-        rows_file: Rows to ask in place of texts; `-` for standard input.
-        top: How many labels are answered; None: 10, or all that the model answers.
-        features: NAME=VALUE, each a feature of all texts.
-        out: Where answers go without `output`, flushed after each batch.
-        output: A file for the answers, which is complete or absent.
+        rows_file: File of rows, in place of texts. `-` is standard input.
+        top: Number of labels in an answer. None: 10, or all labels that the model answers.
+        features: Features of all texts, each as NAME=VALUE.
+        out: Stream for the answers if `output` is None. Flushed after each batch.
+        output: File for the answers, which is complete or absent.
 
     Returns:
-        0: all rows that can be used were answered.
+        0: all usable rows were answered.
 
     Raises:
-        PredictError: No model, an unknown feature, `top` beyond what the model answers, or a file that cannot be read
-            or written. With exit code `FAILED`: the file of rows is damaged, or no row of it can be used.
+        PredictError: No model exists, a feature is unknown, `top` exceeds the labels that the model answers, or a
+            file cannot be read or written. With exit code `FAILED`: the file of rows is damaged, or none of its rows is
+            usable.
     """
     pushed = PushedModel(newest_version(model) if model else pushed_last(Path("runs")))
     data = pushed.data
@@ -82,10 +86,10 @@ def predict(
 
 
 class _Unusable:
-    """Tells which rows have no answer, and why.
+    """Report of the rows without an answer, and the reasons.
 
     Args:
-        place: Of the answers.
+        place: Writer of the answers.
     """
 
     def __init__(self, place: AnswerStream | AnswerFile) -> None:
@@ -93,17 +97,27 @@ class _Unusable:
         self._count = 0
 
     def add(self, number: int, question: Question) -> None:
-        """Tell why a question has no answer; `number` is that of the answer, from 1."""
+        """Report the reason that a question has no answer.
+
+        Args:
+            number: Number of the answer, from 1.
+            question: The unusable question.
+        """
         self._count += 1
         if self._count <= _REASONS_SHOWN:
             _warn(f"{question.where}: {question.reason}")
         self._place.unusable({"answer": number, "line": question.line, "reason": question.reason})
 
     def summarize(self, asked: int, name: str, kind: str) -> None:
-        """Tell how many rows have no answer.
+        """Report the number of rows without an answer.
+
+        Args:
+            asked: Number of rows.
+            name: Name of their source in messages.
+            kind: `rows` or `texts`.
 
         Raises:
-            PredictError: No row has one.
+            PredictError: None of the rows has an answer.
         """
         if not asked:
             _warn(f"bigvocab: {name} has no rows: no answers")
