@@ -8,6 +8,8 @@ from components.spec import Spec
 
 
 class VocabularySpec(Spec):
+    """Vocabularies of the input tokens and of the labels."""
+
     inputs: int = Field(default=10_000, ge=1)
     """Maximum size of the input vocabulary. The most frequent input tokens get their own ids; id 0 is the most frequent
     token."""
