@@ -11,5 +11,5 @@ class StatisticsSpec(Spec):
     """Statistics of the data."""
 
     max_rows: int = Field(default=500_000, ge=1)
-    """Maximum number of rows per split to compute statistics from. The statistics of a larger split come from a random sample
-    of about this many rows; the other rows are not read."""
+    """Maximum number of rows per split to compute statistics from. The statistics of a larger split come from a random
+    sample of about this many rows; the other rows are not read."""

@@ -26,15 +26,15 @@ class EvaluationSpec(Spec):
     """Thresholds that a model must meet to be blessed, label bands, and user-defined metrics."""
 
     beat: list[BaselineName] = ["popular"]
-    """Counting baselines that the model must match or beat to be blessed, in both recall@10 and perplexity. If the label
-    is a number, the only baseline is `mean`, the mean of the train split, and it is compared by rmse."""
+    """Counting baselines that the model must match or beat to be blessed, in both recall@10 and perplexity. If the
+    label is a number, the only baseline is `mean`, the mean of the train split, and it is compared by rmse."""
     min_recall_at_10: float | None = Field(default=None, ge=0, le=1)
     """Minimum recall@10 on the test split, from 0 to 1. None: no minimum."""
     max_perplexity: float | None = Field(default=None, gt=1)
     """Maximum perplexity on the test split. None: no maximum."""
     max_nll_increase: float = Field(default=0.02, ge=0)
-    """Maximum increase of the nll over the last blessed model, in nats, with both models measured on the same test split.
-    A model with a larger increase is not blessed."""
+    """Maximum increase of the nll over the last blessed model, in nats, with both models measured on the same test
+    split. A model with a larger increase is not blessed."""
     max_rmse: float | None = Field(default=None, gt=0)
     """Maximum rmse on the test split, in the units of the label. Only if the label is a number. None: no maximum."""
     max_rmse_increase: float = Field(default=0.02, ge=0)

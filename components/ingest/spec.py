@@ -48,8 +48,8 @@ class DataSpec(Spec):
     """Source of the rows, meaning of their columns, and splits."""
 
     shape: Shape
-    """`sequence`: a row is a sequence of tokens, and every token after the first is a label. `labelled`: a row has inputs
-    and one label."""
+    """`sequence`: a row is a sequence of tokens, and every token after the first is a label. `labelled`: a row has
+    inputs and one label."""
     source: AnySource
     """Source of the rows: its kind, its path, and further keys that depend on the kind."""
     window: int | None = Field(default=None, ge=1)
@@ -62,8 +62,8 @@ class DataSpec(Spec):
     label: str | None = None
     """Column of the label. Required for shape `labelled`; not allowed for shape `sequence`."""
     label_kind: LabelKind = "class"
-    """`class`: the label is an entry of the label vocabulary. `number`: the label is a number, trained with mean squared
-    error; only for shape `labelled`."""
+    """`class`: the label is an entry of the label vocabulary. `number`: the label is a number, trained with mean
+    squared error; only for shape `labelled`."""
     tokenizer: Tokenizer = "words"
     """Tokenizer for the text of the input columns. `words`: words, runs of digits, and single punctuation marks.
     `whitespace`: the pieces between white space. `characters`: single characters. `none`: the value is one token, or a
@@ -80,8 +80,8 @@ class DataSpec(Spec):
     splits: SplitSpec = SplitSpec()
     """Relative sizes of the train, eval and test splits."""
     split_by: list[str] = []
-    """Columns that decide the split of a row, such as a user id: rows with equal values are in the same split. Empty: the
-    tokens decide for shape `sequence`, and all columns for shape `labelled`."""
+    """Columns that decide the split of a row, such as a user id: rows with equal values are in the same split. Empty:
+    the tokens decide for shape `sequence`, and all columns for shape `labelled`."""
     share: float = Field(default=1.0, gt=0, le=1)
     """Share of the rows to use, selected by the same hash as the splits. Lower it for a quick look."""
     schema_file: str | None = None

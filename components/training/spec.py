@@ -14,8 +14,8 @@ class HeadSpec(Spec):
     """Output layer over the classes of the label, and its training loss."""
 
     form: Literal["auto", "shared", "own", "full"] = "auto"
-    """Classes that the loss of a row is computed over. `own`: the row's own label and the negative samples. `shared`: all
-    labels of the batch and the negative samples. `full`: all classes. `auto`: `own`, or `full` if `negatives` is at
+    """Classes that the loss of a row is computed over. `own`: the row's own label and the negative samples. `shared`:
+    all labels of the batch and the negative samples. `full`: all classes. `auto`: `own`, or `full` if `negatives` is at
     least the number of classes; this choice was the fastest in measurements."""
     negatives: int = Field(default=1_024, ge=1)
     """S: number of negative samples drawn from the proposal distribution per step, shared by all rows of the batch."""
@@ -64,8 +64,8 @@ class UpdateSpec(Spec):
     every: float = Field(default=2, gt=0)
     """Length of a period in epochs. With a fraction, a period ends within an epoch."""
     every_steps: int | None = Field(default=None, ge=1)
-    """Length of a period in steps; overrides `every`. `alternate` then trains the shared weights only in the last step of
-    each period. None: use `every`."""
+    """Length of a period in steps; overrides `every`. `alternate` then trains the shared weights only in the last step
+    of each period. None: use `every`."""
     embedding: bool = False
     """Apply this schedule to the input embedding too."""
 
@@ -99,18 +99,18 @@ class TrainerSpec(Spec):
     warmup: float = Field(default=0.05, ge=0, lt=1)
     """Share of all steps used for learning rate warm-up."""
     target_weights: dict[str, NonNegativeFloat] = {}
-    """Loss weights of the further targets (`data.targets`), by column. The default weight is 1, equal to the label's. The
-    loss of a category is in nats; the loss of a number is the squared error divided by the variance."""
+    """Loss weights of the further targets (`data.targets`), by column. The default weight is 1, equal to the label's.
+    The loss of a category is in nats; the loss of a number is the squared error divided by the variance."""
     patience: int = Field(default=2, ge=1)
-    """Number of validations without improvement after which training stops. The validation nll must improve, or the rmse
-    if the label is a number. The best weights are kept."""
+    """Number of validations without improvement after which training stops. The validation nll must improve, or the
+    rmse if the label is a number. The best weights are kept."""
     validations: int = Field(default=1, ge=1)
     """Validations per epoch. A validation uses the full softmax."""
     validation_examples: int = Field(default=16_384, ge=1)
     """Size of the fixed random sample of the eval split that every validation measures."""
     replicas: int | Literal["auto"] = "auto"
-    """Number of replicas. `auto`: all GPUs, or one CPU if there is no GPU. A number: that many GPUs or, without GPUs, that
-    many logical CPU devices."""
+    """Number of replicas. `auto`: all GPUs, or one CPU if there is no GPU. A number: that many GPUs or, without GPUs,
+    that many logical CPU devices."""
     checkpoint_seconds: float = Field(default=60, gt=0)
     """Seconds between two checkpoints. Each validation saves a checkpoint too. An interrupted training resumes from the
     last checkpoint."""

@@ -121,8 +121,8 @@ class SourceSpec(Spec):
 
     kind: str
     path: str | None = None
-    """File, folder or glob pattern. A relative path is relative to the configuration file. `{SPAN}` matches the number of
-    a span; `{YYYY}`, `{MM}` and `{DD}` match the day of a span. In `clicks/day-{SPAN:3}/*.csv` the number has three
+    """File, folder or glob pattern. A relative path is relative to the configuration file. `{SPAN}` matches the number
+    of a span; `{YYYY}`, `{MM}` and `{DD}` match the day of a span. In `clicks/day-{SPAN:3}/*.csv` the number has three
     digits. With either, `{VERSION}` matches the version of a span; only the newest version is read."""
 
     @property

@@ -31,9 +31,9 @@ class CsvSpec(PathSpec):
     """`double`: cells may be quoted, and two quotes inside a quoted cell mean one quote. `none`: a quote is an ordinary
     character. None: like `double`, except that in a `.tsv` file a quoted cell must end on its line."""
     escape: str | None = None
-    r"""Escape character, such as `\`. It makes the quote after it belong to the quoted cell, as in files that Spark writes.
-    With `quote: none`, it makes the delimiter or line end after it belong to the cell, as in files that databases
-    write. None: no escape character."""
+    r"""Escape character, such as `\`. It makes the quote after it belong to the quoted cell, as in files that Spark
+    writes. With `quote: none`, it makes the delimiter or line end after it belong to the cell, as in files that
+    databases write. None: no escape character."""
 
     @model_validator(mode="after")
     def _escape_is_good(self) -> Self:

@@ -35,7 +35,8 @@ class SotuSpec(SourceSpec):
 
     kind: Literal["sotu"]  # pyright: ignore[reportIncompatibleVariableOverride]
     spans: Literal["decades"] | None = None
-    """`decades`: the speeches of each decade are a span. The span of 1940 to 1949 has the number 194. None: no spans."""
+    """`decades`: the speeches of each decade are a span. The span of 1940 to 1949 has the number 194. None: no
+    spans."""
 
     @model_validator(mode="after")
     def _no_path(self) -> Self:
