@@ -15,8 +15,8 @@ class HeadSpec(Spec):
 
     form: Literal["auto", "shared", "own", "full"] = "auto"
     """Classes that the loss of a row is computed over. `own`: the row's own label and the negative samples. `shared`:
-    all labels of the batch and the negative samples. `full`: all classes. `auto`: `own`, or `full` if `negatives` is at
-    least the number of classes; this choice was the fastest in measurements."""
+    all labels of the batch and the negative samples. `full`: all classes. `auto`: `own`, which was
+    the fastest in measurements. If `negatives` is at least the number of classes, every choice is `full`."""
     negatives: int = Field(default=1_024, ge=1)
     """S: number of negative samples drawn from the proposal distribution per step, shared by all rows of the batch."""
     alpha: float = Field(default=0.75, ge=0, le=1)
@@ -91,7 +91,8 @@ class TrainerSpec(Spec):
     update: UpdateSpec = UpdateSpec()
     """Schedule of updates for the weights that all inputs share."""
     batch: int = Field(default=1_024, ge=1)
-    """Global batch size: examples per step, over all replicas. Must be divisible by the number of replicas."""
+    """Global batch size: examples per step, over all replicas. If `replicas` is a number, it must divide the
+    batch size."""
     epochs: float = Field(default=5, gt=0)
     """Passes over the train split. With a fraction, training ends within a pass."""
     learning_rate: float = Field(default=6e-3, gt=0)

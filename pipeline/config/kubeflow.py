@@ -77,13 +77,13 @@ class PodSpec(Spec):
     """Settings of the pod of a node. A key that a node does not set is taken from `kubeflow.pod`."""
 
     image: str | None = None
-    """Container image. None: `kubeflow.image`."""
+    """Container image, instead of `kubeflow.image`."""
     cpu: Cpu | None = None
     """CPU request. No limit is set, so that the pod can use idle cores."""
     memory: Bytes | None = None
     """Memory request and limit."""
     gpu: GpuSpec | None = None
-    """GPUs of the pod. None: those of `kubeflow.pod`."""
+    """GPUs of the pod."""
     shared_memory: Bytes | None = None
     """Size of an in-memory `/dev/shm`, which NCCL needs if several GPUs share a pod."""
     node_selector: dict[str, str] | None = None

@@ -126,7 +126,7 @@ class SharedSubmodelSpec(EncoderSpec):
 
 
 class RecurrentSpec(EncoderSpec):
-    """Encoder that sends every position through one shared dense layer, then reads the sequence with a recurrent cell."""
+    """Encoder that sends every position through one shared dense layer and reads the sequence with a recurrent cell."""
 
     layer = "components.layers.encoders.recurrent:Recurrent"
 
