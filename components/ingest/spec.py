@@ -85,7 +85,7 @@ class DataSpec(Spec):
     share: float = Field(default=1.0, gt=0, le=1)
     """Share of the rows to use, selected by the same hash as the splits. Lower it for a quick look."""
     schema_file: str | None = None
-    """Path of the curated `schema.pbtxt`. None: `FILE.schema.pbtxt` next to the configuration `FILE.yaml`, if it exists.
+    """Path of the curated `schema.pbtxt`. None: `FILE.schema.pbtxt` next to the configuration `FILE.yaml`, if any.
     Not needed for the default corpus, which comes with a schema."""
     max_bad_share: float = Field(default=0.01, ge=0, le=1)
     """Maximum share of rows that cannot be read. The run fails if the share is larger."""
