@@ -1,4 +1,4 @@
-"""The base of every part of the configuration: typed, frozen, with unknown keys refused."""
+"""Base class of every section of the configuration: typed, frozen, and closed to unknown keys."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Spec(BaseModel):
-    """A part of the configuration that belongs to one component.
+    """Section of the configuration that belongs to one component.
 
-    A component receives its spec as JSON (`spec.model_dump_json()`) in an execution property, so that the spec is part
-    of the cache key, and reads it back with `MySpec.model_validate_json(...)`.
+    A component receives its spec as JSON (`spec.model_dump_json()`) in an execution property, so the spec is included
+    in the cache key. The component reads the spec back with `MySpec.model_validate_json(...)`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)

@@ -1,4 +1,4 @@
-"""The statistics."""
+"""Configuration of the data statistics."""
 
 from __future__ import annotations
 
@@ -8,5 +8,8 @@ from components.spec import Spec
 
 
 class StatisticsSpec(Spec):
+    """Statistics of the data."""
+
     max_rows: int = Field(default=500_000, ge=1)
-    """The statistics of a larger split are those of a sample of about so many of its rows."""
+    """Maximum number of rows per split to compute statistics from. The statistics of a larger split come from a random
+    sample of about this many rows; the other rows are not read."""

@@ -1,4 +1,4 @@
-"""Specification of the evaluation: the bands, a user's own metrics, and the thresholds for a blessing."""
+"""Configuration of the evaluation: label bands, user-defined metrics, and the thresholds for a blessing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from components.metrics.table import of_kind
 from components.spec import Spec
 
 Bound = tuple[float | None, float | None]
-"""The lowest and the highest value allowed, None where there is no bound."""
+"""Lowest and highest allowed value; None means no bound."""
 
 
 def _checked(path: str) -> str:
@@ -23,22 +23,27 @@ def _checked(path: str) -> str:
 
 
 class EvaluationSpec(Spec):
-    """Specification of the evaluation."""
+    """Thresholds that a model must meet to be blessed, label bands, and user-defined metrics."""
 
     beat: list[BaselineName] = ["popular"]
-    """Counting baselines that the model must beat, in recall@10 and perplexity, to be blessed. Where the label is a
-    number there is one, the train split's `mean`, and it is to be beaten in rmse."""
+    """Counting baselines that the model must match or beat to be blessed, in both recall@10 and perplexity. If the
+    label is a number, the only baseline is `mean`, the mean of the train split, and it is compared by rmse."""
     min_recall_at_10: float | None = Field(default=None, ge=0, le=1)
+    """Minimum recall@10 on the test split, from 0 to 1. None: no minimum."""
     max_perplexity: float | None = Field(default=None, gt=1)
+    """Maximum perplexity on the test split. None: no maximum."""
     max_nll_increase: float = Field(default=0.02, ge=0)
-    """Against the last blessed model on the same test split, in nats. More is not blessed."""
+    """Maximum increase of the nll over the last blessed model, in nats, with both models measured on the same test
+    split. A model with a larger increase is not blessed."""
     max_rmse: float | None = Field(default=None, gt=0)
-    """Where the label is a number, in its units."""
+    """Maximum rmse on the test split, in the units of the label. Only if the label is a number. None: no maximum."""
     max_rmse_increase: float = Field(default=0.02, ge=0)
-    """Against the last blessed model on the same test split, as a share of its rmse. More is not blessed."""
+    """Maximum increase of the rmse over the last blessed model, as a share of that model's rmse (0.02 is 2%), with both
+    models measured on the same test split. A model with a larger increase is not blessed."""
     bands: BandSpec = BandSpec()
+    """Bands of labels, by frequency rank, to report metrics for separately."""
     metrics: list[Annotated[str, AfterValidator(_checked)]] = []
-    """Metrics of your own, each as `package.module:NAME`; see docs/extending.md."""
+    """Your own metrics, each written as `package.module:NAME`. See docs/extending.md."""
 
     @field_validator("metrics")
     @classmethod
@@ -52,16 +57,16 @@ class EvaluationSpec(Spec):
         return (bound, None) if metric.better == "higher" else (None, bound)
 
     def increase(self, metric: Metric) -> float:
-        """Return the allowed increase of an objective over the last blessed model."""
+        """Return the maximum increase of an objective over the last blessed model."""
         return getattr(self, f"max_{metric.name}_increase")
 
 
 def bound_key(metric: Metric) -> str:
-    """Return the key of the bound that a metric may have."""
+    """Return the configuration key of a metric's bound."""
     return f"{'min' if metric.better == 'higher' else 'max'}_{metric.name}"
 
 
 def bound_keys(kind: Kind) -> list[str]:
-    """Return the keys of the bounds that a kind of label has, in the order of the specification."""
+    """Return the keys of all bounds that apply to a kind of label, in the order of the specification."""
     keys = {bound_key(metric) for metric in of_kind(kind)}
     return [key for key in EvaluationSpec.model_fields if key in keys]

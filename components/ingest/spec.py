@@ -1,4 +1,4 @@
-"""Configuration of the data: the source of rows, and the meaning of their columns."""
+"""Configuration of the data: the source of the rows and the meaning of their columns."""
 
 from __future__ import annotations
 
@@ -18,69 +18,84 @@ LabelKind = Literal["class", "number"]
 Tokenizer = Literal["words", "whitespace", "characters", "none"]
 
 RESERVED_OUTPUTS = ("labels", "probabilities", "value", "values")
-"""Names of what a model answers about the label."""
+"""Names of the model outputs for the label."""
 PROBABILITY = "_probability"
-"""After the name of a category target: its probability, in an answer."""
+"""Suffix of the model output with the probability of a category target."""
 
 
 class FeatureSpec(Spec):
-    """Column that joins the projected inputs, or a further target."""
+    """Column that is a feature, joined with the projected inputs, or a further target."""
 
     kind: Literal["number", "category"]
+    """Type of the column: `number` or `category`."""
     top: int = Field(default=1_000, ge=1)
-    """`category` only: how many of the most frequent values get an id of their own."""
+    """`category` only: number of most frequent values that get their own ids."""
 
 
 class SplitSpec(Spec):
-    """Shares of the rows, as whole parts of their sum. A row's split follows from a hash: see `data.split_by`."""
+    """Relative sizes of the splits, as integers. The share of a split is its size divided by the sum of all three. A
+    hash decides the split of each row; see `data.split_by`."""
 
     train: int = Field(default=90, ge=1)
+    """Relative size of the train split, which the model is trained on."""
     eval: int = Field(default=5, ge=1)
+    """Relative size of the eval split, which validations during training measure."""
     test: int = Field(default=5, ge=1)
+    """Relative size of the test split, which the final evaluation measures."""
 
 
 class DataSpec(Spec):
+    """Source of the rows, meaning of their columns, and splits."""
+
     shape: Shape
-    """`sequence`: every token after the first is a label. `labelled`: a row has inputs and one label."""
+    """`sequence`: a row is a sequence of tokens, and every token after the first is a label. `labelled`: a row has
+    inputs and one label."""
     source: AnySource
+    """Source of the rows: its kind, its path, and further keys that depend on the kind."""
     window: int | None = Field(default=None, ge=1)
-    """Of a source with spans: how many of the newest train together. None: all."""
+    """Size of the rolling range: number of newest spans to train on together. Only for a source with spans. None: all
+    spans."""
     span: int | str | None = None
-    """The newest span to train on, by number or name, as 194, 1940s or 2026-11-22. None: the newest that is there."""
+    """Newest span to train on, by number or name, such as 194, 1940s or 2026-11-22. None: the newest available span."""
     inputs: list[str] = Field(min_length=1)
-    """Columns whose tokens are the inputs, in order. Shape `sequence` has exactly one."""
+    """Columns whose tokens are the inputs, in order. Shape `sequence` takes exactly one column."""
     label: str | None = None
-    """Shape `labelled`: the column of the label."""
+    """Column of the label. Required for shape `labelled`; not allowed for shape `sequence`."""
     label_kind: LabelKind = "class"
-    """`class`: the label is an entry of a vocabulary. `number`, in shape `labelled` only: a number, learnt by mean
-    squared error."""
+    """`class`: the label is an entry of the label vocabulary. `number`: the label is a number, trained with mean
+    squared error; only for shape `labelled`."""
     tokenizer: Tokenizer = "words"
-    """How the text of an input column becomes tokens. `none`: the value is one token, or a list of tokens."""
+    """Tokenizer for the text of the input columns. `words`: words, runs of digits, and single punctuation marks.
+    `whitespace`: the pieces between white space. `characters`: single characters. `none`: the value is one token, or a
+    list of tokens."""
     lowercase: bool = True
-    """Lower-case text before it is cut into tokens. Values of tokenizer `none` are left as they are."""
+    """Lowercase text before tokenizing it. With tokenizer `none`, values are not changed."""
     features: dict[str, FeatureSpec] = {}
+    """Columns that are joined with the projected inputs, by name."""
     targets: dict[str, FeatureSpec] = {}
-    """Columns of the row that are answered beside the label: a category is one of its values, a number is a number. A
-    target is no input: it stands neither in `inputs` nor in `features`."""
+    """Further columns that the model predicts in addition to the label, by name: one of the values of a category, or a
+    number. A target must not be listed in `inputs` or `features`."""
     slices: list[str] = []
-    """Columns that evaluation is sliced by; a column need not be a feature."""
+    """Columns to slice the evaluation by. A slice column does not have to be a feature."""
     splits: SplitSpec = SplitSpec()
+    """Relative sizes of the train, eval and test splits."""
     split_by: list[str] = []
-    """Columns, such as a user, that decide a row's split: rows that agree in them stay together. By default these are
-    the tokens of a sequence, and all columns of a labelled row."""
+    """Columns that decide the split of a row, such as a user id: rows with equal values are in the same split. Empty:
+    the tokens decide for shape `sequence`, and all columns for shape `labelled`."""
     share: float = Field(default=1.0, gt=0, le=1)
-    """Share of the rows that is taken, chosen by the same hash as the splits: less for a quick look."""
+    """Share of the rows to use, selected by the same hash as the splits. Lower it for a quick look."""
     schema_file: str | None = None
-    """The curated `schema.pbtxt`. Not needed with the default corpus, which brings its own."""
+    """Path of the curated `schema.pbtxt`. None: `FILE.schema.pbtxt` next to the configuration `FILE.yaml`, if any.
+    Not needed for the default corpus, which comes with a schema."""
     max_bad_share: float = Field(default=0.01, ge=0, le=1)
-    """The run fails when a larger share of the rows cannot be read."""
+    """Maximum share of rows that cannot be read. The run fails if the share is larger."""
     bad_rows_kept: int = Field(default=20, ge=0)
-    """How many bad rows of each kind are kept, with file and line, in the dead-letter file."""
+    """Number of bad rows of each kind to keep in the dead-letter file, with file and line."""
 
     @field_validator("span", mode="before")
     @classmethod
     def _day(cls, value: Any) -> Any:
-        """Return a day as text: YAML reads 2026-11-22 as a date."""
+        """Convert a date to text: YAML reads 2026-11-22 as a date."""
         return str(value) if isinstance(value, datetime.date) else value
 
     @model_validator(mode="after")
@@ -113,7 +128,7 @@ class DataSpec(Spec):
 
 
 def _targets_refused(data: DataSpec) -> list[str]:
-    """Return the faults of further targets: other uses of their columns, and names that an answer has already."""
+    """Return the faults of further targets: columns with another use, and names that another model output has."""
     uses = {
         **dict.fromkeys(data.features, "a feature"),
         **dict.fromkeys(data.inputs, "an input"),
@@ -136,7 +151,7 @@ def _targets_refused(data: DataSpec) -> list[str]:
 
 
 def _names_refused(names: Iterable[str]) -> list[str]:
-    """Return the faults of columns that no row, or a row of the pipeline's own, could have."""
+    """Return the faults of column names: empty names, and names reserved for the pipeline."""
     names = dict.fromkeys(names)
     faults = [f"column {name!r}: names that begin with '{OWN}' are the pipeline's own; rename it"
               for name in names if name.startswith(OWN)]  # fmt: skip
@@ -144,7 +159,7 @@ def _names_refused(names: Iterable[str]) -> list[str]:
 
 
 def _arguments_refused(names: Iterable[str]) -> list[str]:
-    """Return the faults of columns that cannot be arguments of the exported model's signature `predict`."""
+    """Return the faults of columns that cannot be arguments of the `predict` signature of the exported model."""
     faults: list[str] = []
     by_argument: dict[str, str] = {}
     for name in dict.fromkeys(names):

@@ -12,12 +12,13 @@ BANDS = ("head", "torso", "tail")
 
 
 class BandSpec(Spec):
-    """Bands of labels by their rank in the label vocabulary: head, then torso, then tail."""
+    """Bands of labels by frequency rank in the label vocabulary: head, then torso, then tail."""
 
     head: int = Field(default=1_000, ge=1)
-    """Labels ranked before this are the head."""
+    """Number of most frequent labels in the head band."""
     torso: int = Field(default=10_000, ge=1)
-    """Labels ranked before this, and not in the head, are the torso; the rest is the tail."""
+    """Number of most frequent labels in the head and torso bands together. All other labels are in the tail. Must be
+    greater than `head`."""
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -26,13 +27,15 @@ class BandSpec(Spec):
         return self
 
     def masks(self, labels: Any) -> dict[str, Any]:
-        """Return, for each of `BANDS`, the labels that are in it. A label outside the vocabulary is in the tail.
+        """Return a mask of the labels in each band.
+
+        A label outside the vocabulary is in the tail.
 
         Args:
-            labels: (n,) ids, -1 outside the vocabulary: an array of NumPy or a tensor.
+            labels: (n,) ids, as a NumPy array or a tensor; -1 outside the vocabulary.
 
         Returns:
-            (n,) bool each.
+            A mask, (n,) bool, for each of `BANDS`, by name.
         """
         known = labels >= 0
         head, before_tail = known & (labels < self.head), known & (labels < self.torso)

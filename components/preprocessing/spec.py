@@ -1,4 +1,4 @@
-"""The vocabularies."""
+"""Configuration of the vocabularies."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from components.spec import Spec
 
 
 class VocabularySpec(Spec):
+    """Vocabularies of the input tokens and of the labels."""
+
     inputs: int = Field(default=10_000, ge=1)
-    """The most frequent input tokens get an id of their own: 0 is the most frequent."""
+    """Maximum size of the input vocabulary. The most frequent input tokens get their own ids; id 0 is the most frequent
+    token."""
     labels: int = Field(default=25_000, ge=2)
-    """The most frequent labels are the classes. A rarer label is dropped in training and counts as a miss after it."""
+    """Maximum number of classes: the most frequent labels. Training drops rarer labels; evaluation counts them as
+    misses."""
     oov_buckets: int = Field(default=1, ge=1)
-    """Ids shared by all other input tokens, by hash."""
+    """Number of out-of-vocabulary ids. Every input token outside the vocabulary is hashed to one of them."""
     min_count: int = Field(default=1, ge=1)
-    """Tokens and labels seen less often in the train split are outside the vocabularies."""
+    """Minimum number of occurrences in the train split. Rarer tokens and labels are left out of the vocabularies."""
     shared: bool = False
-    """Count inputs and labels together: both get ids from one list of tokens."""
+    """Count inputs and labels together, so that both get their ids from the same ranked list of tokens."""

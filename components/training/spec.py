@@ -1,4 +1,4 @@
-"""The model and how it is trained."""
+"""Configuration of the model and its training."""
 
 from __future__ import annotations
 
@@ -11,30 +11,41 @@ from components.spec import Spec
 
 
 class HeadSpec(Spec):
+    """Output layer over the classes of the label, and its training loss."""
+
     form: Literal["auto", "shared", "own", "full"] = "auto"
-    """What a row's label is trained against. `shared`: all labels of the batch and S draws. `own`: its own label and S
-    draws. `full`: all classes. `auto`: `own`, and `full` with as many draws as classes: what was measured fastest."""
+    """Classes that the loss of a row is computed over. `own`: the row's own label and the negative samples. `shared`:
+    all labels of the batch and the negative samples. `full`: all classes. `auto`: `own`, which was
+    the fastest in measurements. If `negatives` is at least the number of classes, every choice is `full`."""
     negatives: int = Field(default=1_024, ge=1)
-    """S: draws from the proposal a step, shared by the batch."""
+    """S: number of negative samples drawn from the proposal distribution per step, shared by all rows of the batch."""
     alpha: float = Field(default=0.75, ge=0, le=1)
-    """The proposal is proportional to count ** alpha."""
+    """Exponent of the proposal distribution: a class is drawn in proportion to count ** alpha. 0 draws all classes
+    equally often; 1 draws them as often as they occur."""
     logits: Literal["float32", "bfloat16"] = "float32"
+    """Data type of the large matrix products in the training loss."""
 
 
 class OptimizerSpec(Spec):
+    """Optimizer, with its weight decay and gradient clipping."""
+
     kind: Literal["adam", "row_adam"] = "row_adam"
-    """`adam`: exact. `row_adam`: of a table only the rows of a step move, which costs the same however many rows there
-    are."""
+    """`adam`: exact Adam, which updates every row of a table at every step. `row_adam`: Adam that updates only the rows
+    with a gradient in the current step, so the cost of a step does not grow with the size of the tables."""
     beta_1: float = Field(default=0.9, ge=0, lt=1)
+    """Exponential decay rate of Adam's first moment estimates."""
     beta_2: float = Field(default=0.999, ge=0, lt=1)
+    """Exponential decay rate of Adam's second moment estimates."""
     weight_decay: float = Field(default=0.0, ge=0)
-    """Decoupled, times the learning rate; with `row_adam` only of the rows of a step."""
+    """Decoupled weight decay, multiplied by the learning rate. With `row_adam`, only the table rows of the current step
+    decay. 0: none."""
     clipnorm: float | None = Field(default=None, gt=0)
-    """Upper bound of the norm of each weight's gradient."""
+    """Maximum norm of the gradient of each weight tensor. None: no clipping. Set at most one of `clipnorm`,
+    `global_clipnorm` and `clipvalue`."""
     global_clipnorm: float | None = Field(default=None, gt=0)
-    """Upper bound of the norm of all gradients together."""
+    """Maximum global norm of all gradients together. None: no clipping."""
     clipvalue: float | None = Field(default=None, gt=0)
-    """Bound of each component of the gradients."""
+    """Maximum absolute value of each gradient element. None: no clipping."""
 
     @model_validator(mode="after")
     def _one_limit(self) -> Self:
@@ -44,17 +55,19 @@ class OptimizerSpec(Spec):
 
 
 class UpdateSpec(Spec):
-    """When the weights that all inputs share are updated; all others train at every step."""
+    """Schedule of updates for the weights that all inputs share. All other weights are updated at every step."""
 
     kind: Literal["always", "accumulate", "alternate"] = "always"
-    """`always`: at every step. `accumulate`: their gradients are summed up, and the mean is applied as one update at
-    the end of each period. `alternate`: they train in the last epoch of each period and stand still before."""
+    """`always`: update the shared weights at every step. `accumulate`: accumulate their gradients and apply the mean as
+    one update at the end of each period. `alternate`: freeze them until the last epoch of each period, then train them
+    at every step."""
     every: float = Field(default=2, gt=0)
-    """The period in epochs. A fraction ends within an epoch."""
+    """Length of a period in epochs. With a fraction, a period ends within an epoch."""
     every_steps: int | None = Field(default=None, ge=1)
-    """The period in steps, in place of `every`. `alternate` then trains in the last step of each."""
+    """Length of a period in steps; overrides `every`. `alternate` then trains the shared weights only in the last step
+    of each period. None: use `every`."""
     embedding: bool = False
-    """Hold back the input embedding too."""
+    """Apply this schedule to the input embedding too."""
 
     @model_validator(mode="after")
     def _stands_still(self) -> Self:
@@ -67,37 +80,46 @@ class UpdateSpec(Spec):
 
 
 class TrainerSpec(Spec):
+    """Model, optimizer and training loop."""
+
     model: ModelSpec = SharedProjectionSpec()
+    """Encoder that turns the inputs into the hidden vector."""
     head: HeadSpec = HeadSpec()
+    """Output layer over the classes of the label, and its training loss."""
     optimizer: OptimizerSpec = OptimizerSpec()
+    """Optimizer, with its weight decay and gradient clipping."""
     update: UpdateSpec = UpdateSpec()
+    """Schedule of updates for the weights that all inputs share."""
     batch: int = Field(default=1_024, ge=1)
-    """Examples a step, over all replicas."""
+    """Global batch size: examples per step, over all replicas. If `replicas` is a number, it must divide the
+    batch size."""
     epochs: float = Field(default=5, gt=0)
-    """Passes over the train split. A fraction ends within a pass."""
+    """Passes over the train split. With a fraction, training ends within a pass."""
     learning_rate: float = Field(default=6e-3, gt=0)
-    """The peak; warmed up to linearly, then decayed to zero along a cosine."""
+    """Peak learning rate. The rate rises linearly to the peak during warm-up, then decays to zero along a cosine."""
     warmup: float = Field(default=0.05, ge=0, lt=1)
-    """Share of all steps."""
+    """Share of all steps used for learning rate warm-up."""
     target_weights: dict[str, NonNegativeFloat] = {}
-    """Weights of the further targets' losses (`data.targets`) beside the label's, by column; 1 where nothing is said. A
-    category's loss is in nats, a number's the squared error in variances."""
+    """Loss weights of the further targets (`data.targets`), by column. The default weight is 1, equal to the label's.
+    The loss of a category is in nats; the loss of a number is the squared error divided by the variance."""
     patience: int = Field(default=2, ge=1)
-    """Validations without a better validation nll, or rmse of a number, after which training stops; the best weights
-    are kept."""
+    """Number of validations without improvement after which training stops. The validation nll must improve, or the
+    rmse if the label is a number. The best weights are kept."""
     validations: int = Field(default=1, ge=1)
-    """Validations with the full softmax an epoch."""
+    """Validations per epoch. A validation uses the full softmax."""
     validation_examples: int = Field(default=16_384, ge=1)
-    """A fixed random sample of the eval split, of this size, is what a validation measures."""
+    """Size of the fixed random sample of the eval split that every validation measures."""
     replicas: int | Literal["auto"] = "auto"
-    """`auto`: every GPU, or one CPU. A number: so many GPUs or, without GPUs, logical CPU devices."""
+    """Number of replicas. `auto`: all GPUs, or one CPU if there is no GPU. A number: that many GPUs or, without GPUs,
+    that many logical CPU devices."""
     checkpoint_seconds: float = Field(default=60, gt=0)
-    """Seconds between two checkpoints. There is one after each validation too; an interrupted training goes on from the
-    last."""
+    """Seconds between two checkpoints. Each validation saves a checkpoint too. An interrupted training resumes from the
+    last checkpoint."""
     warm_start: bool = False
-    """Start from the last blessed model that was trained on other data, its rows carried over by token. Not the
-    default: the result then depends on the runs before, and rows that these trained on must not have moved into the
-    test split, as they do when `data.splits` or `data.split_by` change."""
+    """Start from the last blessed model that was trained on other data; table rows are transferred by token. Off by
+    default, because the result then depends on earlier runs. Rows that an earlier run trained on must not have moved
+    to the test split, which happens when `data.splits` or `data.split_by` change."""
     seed: int = 1
+    """Seed of the initial weights and of the random draws in training."""
     top_k: int = Field(default=50, ge=1)
-    """Answers of the serving signatures; at most the number of labels."""
+    """Number of most probable labels that the serving signatures return; at most the number of labels."""

@@ -1,4 +1,4 @@
-"""Which engine Beam's work is done by: examples, statistics, vocabularies and transformed records."""
+"""Configuration of the engine that runs Beam: examples, statistics, vocabularies and transformed records."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from components.spec import Spec
 from components.spelling import did_you_mean
 
 Address = Annotated[str, Field(pattern=r"^[^\s:/]+:\d+$")]
-"""`host:port`."""
+"""Address as `host:port`."""
 Options = dict[str, bool | int | float | str]
-# Never used by most engines. Without a name, TFX builds a source package of itself before each pipeline of Beam.
+# Most engines never use the image. Without an image name, TFX builds a source package of itself before each pipeline.
 _NO_IMAGE = "--sdk_container_image=none"
-# Beam's own default is five minutes, which is what a misspelt address would take to be noticed.
+# Beam's default is five minutes, which is too long to wait for the error about a misspelled address.
 _UNLESS_SAID: Options = {"job_server_timeout": 60}
 _REFUSED = {
     "dask": "Beam's Dask runner loses rows without a word: what is parted into splits goes to all of them",
@@ -25,18 +25,18 @@ _REFUSED = {
 
 
 class LocalBeam(Spec):
-    """This process: Beam's FnApiRunner, all in memory that is not in files."""
+    """Beam's FnApiRunner in this process. It keeps all data in memory, except data in files."""
 
     kind: Literal["local"] = "local"
 
     def arguments(self) -> list[str]:
-        # Explicit: Beam's default runner would first look for a binary that it downloads.
+        # Beam's default runner would first look for a binary that it downloads.
         return ["--runner=FnApiRunner", _NO_IMAGE]
 
 
 class _Remote(Spec):
     options: Options = {}
-    """Any other of Beam's pipeline options, as in `{max_num_workers: 20}`."""
+    """Other Beam pipeline options, such as `{max_num_workers: 20}`."""
 
     def arguments(self) -> list[str]:
         return _flags(self.options)
@@ -44,7 +44,7 @@ class _Remote(Spec):
 
 class _ByWorkerPool(_Remote):
     workers: Address = "localhost:50000"
-    """Of a pool of Python workers, `bigvocab beam-workers`, as the engine's own workers reach it."""
+    """Address of the Python worker pool, started by `bigvocab beam-workers`, as seen from the engine's workers."""
 
     def arguments(self) -> list[str]:
         pool = ["--environment_type=EXTERNAL", f"--environment_config={self.workers}", _NO_IMAGE]
@@ -52,36 +52,36 @@ class _ByWorkerPool(_Remote):
 
 
 class PortableBeam(_ByWorkerPool):
-    """Any engine behind a job server of Beam's."""
+    """Any engine with a Beam job server."""
 
     kind: Literal["portable"]
     endpoint: Address
-    """Of the job server."""
+    """Address of the job server."""
 
     def arguments(self) -> list[str]:
         return ["--runner=PortableRunner", f"--job_endpoint={self.endpoint}", *super().arguments()]
 
 
 class SparkBeam(PortableBeam):
-    """Apache Spark, behind Beam's job server for it."""
+    """Apache Spark, through Beam's job server for Spark."""
 
     kind: Literal["spark"]  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 class FlinkBeam(_ByWorkerPool):
-    """An Apache Flink session cluster: behind Beam's job server for it, or with one that is started for each node."""
+    """Apache Flink session cluster, through a running Beam job server or one that is started for each node."""
 
     kind: Literal["flink"]
     endpoint: Address | None = None
-    """Of a job server that runs."""
+    """Address of a running job server. Set either `endpoint` or `master`."""
     master: Address | None = None
-    """In its place: Flink's REST address. Starting a job server needs Java."""
+    """REST address of Flink, instead of `endpoint`. Each node then starts a job server, which needs Java."""
     job_server: str | None = None
-    """With `master`: the job server's jar file. None: Beam downloads it from Maven Central."""
+    """Jar file of the job server; only with `master`. None: Beam downloads it from Maven Central."""
     version: Literal["1.17", "1.18", "1.19", "1.20"] = "1.20"
-    """With `master`: of Flink."""
+    """Version of Flink; only used with `master`."""
     parallelism: PositiveInt = 1
-    """Tasks side by side: not more than the task managers have slots."""
+    """Number of parallel tasks; at most the number of slots of the task managers."""
 
     @model_validator(mode="after")
     def _one_way_in(self) -> FlinkBeam:
@@ -105,10 +105,13 @@ class DataflowBeam(_Remote):
 
     kind: Literal["dataflow"]
     project: str = Field(min_length=1)
+    """Google Cloud project."""
     region: str = Field(min_length=1)
+    """Google Cloud region."""
     temp_location: str = Field(pattern=r"^gs://[^/]+(/.*)?$")
+    """Cloud Storage folder for temporary files, as `gs://BUCKET/FOLDER`."""
     image: str = Field(min_length=1)
-    """What its workers run: BigVocab's image, where Dataflow can pull it."""
+    """Container image of the workers: the BigVocab image, in a registry that Dataflow can pull from."""
 
     def arguments(self) -> list[str]:
         return [
@@ -132,13 +135,14 @@ BeamSpec = Annotated[
 
 
 def option_faults(spec: LocalBeam | PortableBeam | FlinkBeam | DataflowBeam) -> list[str]:
-    """The options that Beam does not know, or that the configuration says in words of its own.
+    """Return the faults of options that Beam does not know, or that other keys of `beam` set.
 
-    A job server has options that Beam's Python does not know of: before one, only what looks misspelt is a fault.
+    A job server has options that the Beam Python SDK does not know. With a job server, an unknown option is therefore a
+    fault only if it looks misspelled.
     """
     if isinstance(spec, LocalBeam) or not spec.options:
         return []
-    # Loaded only where something is to be looked up: it takes a second or two.
+    # Imported only when needed: the import takes a second or two.
     from apache_beam.options.pipeline_options import PipelineOptions
 
     known = sorted(PipelineOptions([]).get_all_options())
@@ -156,6 +160,6 @@ def option_faults(spec: LocalBeam | PortableBeam | FlinkBeam | DataflowBeam) -> 
 
 
 def _flags(options: Options) -> list[str]:
-    # A switch that is off is one that is not said.
+    # Beam switches a flag off by leaving it out.
     flags = {name: value for name, value in options.items() if value is not False}
     return [f"--{name}" if value is True else f"--{name}={value}" for name, value in flags.items()]

@@ -1,4 +1,4 @@
-"""Where a pipeline runs on Kubeflow: images, resources, volumes, secrets."""
+"""Configuration of Kubeflow: images, resources, volumes and secrets."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from components.spec import Spec
 from pipeline.config.metadata import MySqlSpec
 
 Cpu = Annotated[str, Field(pattern=r"^(\d*\.)?\d+m?$")]
-"""As Kubernetes writes it: `500m`, `4`, `1.5`."""
+"""CPU quantity in Kubernetes notation, such as `500m`, `4` or `1.5`."""
 Bytes = Annotated[str, Field(pattern=r"^\d+([KMGTPE]i?)?$")]
-"""As Kubernetes writes it, and the SDK takes it: `512Mi`, `16Gi`."""
+"""Memory quantity in Kubernetes notation, as the SDK accepts it, such as `512Mi` or `16Gi`."""
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)]
-"""Of an object in the cluster."""
+"""Name of an object in the cluster."""
 Duration = Annotated[str, Field(pattern=r"^\d+[smhd]$")]
-"""`90s`, `30m`, `6h`, `2d`."""
+"""Duration, such as `90s`, `30m`, `6h` or `2d`."""
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
@@ -26,17 +26,25 @@ def seconds(duration: str) -> int:
 
 
 class GpuSpec(Spec):
+    """GPUs of a pod."""
+
     type: str = "nvidia.com/gpu"
-    """The resource's name."""
+    """Kubernetes resource name of the GPU."""
     count: PositiveInt = 1
+    """Number of GPUs."""
 
 
 class TolerationSpec(Spec):
+    """Kubernetes toleration of a pod."""
+
     key: str | None = None
-    """None tolerates every taint."""
+    """Key of the taint. None: all taints."""
     operator: Literal["Exists", "Equal"] = "Exists"
+    """`Exists` ignores the value of the taint; `Equal` compares it with `value`."""
     value: str | None = None
+    """Value of the taint; only with `Equal`."""
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    """Effect of the taint. None: all effects."""
 
     @model_validator(mode="after")
     def _operands(self) -> TolerationSpec:
@@ -48,84 +56,94 @@ class TolerationSpec(Spec):
 
 
 class VolumeSpec(Spec):
-    """A claim that all pods mount. Access mode ReadWriteMany."""
+    """Persistent volume claim that all pods mount. Its access mode must be ReadWriteMany."""
 
     claim: Name
+    """Name of the claim."""
     path: str = Field(pattern=r"^/[^:]*[^:/]$")
-    """Where it is mounted."""
+    """Mount path in the pods."""
 
 
 class SecretSpec(Spec):
-    """Keys of a secret that all pods get as variables of their environment."""
+    """Secret whose keys all pods get as environment variables."""
 
     name: Name
+    """Name of the secret."""
     env: dict[str, Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]] = Field(min_length=1)
-    """Key of the secret: name of the variable."""
+    """Environment variable names, by key of the secret."""
 
 
 class PodSpec(Spec):
-    """What a node's pod gets. Where a node says nothing, `kubeflow.pod` speaks."""
+    """Settings of the pod of a node. A key that a node does not set is taken from `kubeflow.pod`."""
 
     image: str | None = None
-    """In place of `kubeflow.image`."""
+    """Container image, instead of `kubeflow.image`."""
     cpu: Cpu | None = None
-    """Requested; there is no limit, so that an idle core may be used."""
+    """CPU request. No limit is set, so that the pod can use idle cores."""
     memory: Bytes | None = None
-    """Requested, and the limit."""
+    """Memory request and limit."""
     gpu: GpuSpec | None = None
+    """GPUs of the pod."""
     shared_memory: Bytes | None = None
-    """Size of a `/dev/shm` in memory, which NCCL wants where GPUs share a pod."""
+    """Size of an in-memory `/dev/shm`, which NCCL needs if several GPUs share a pod."""
     node_selector: dict[str, str] | None = None
+    """Labels that the cluster node must have, by name."""
     tolerations: list[TolerationSpec] | None = None
+    """Tolerations of the pod."""
     retries: int | None = Field(default=None, ge=0)
-    """Tries after the first one failed. A node that is tried again goes on where it stopped."""
+    """Number of retries after a failure. A retry resumes where the node stopped."""
     backoff: Duration | None = None
-    """Before the first retry; twice that before the next."""
+    """Wait before the first retry. The wait doubles before each further retry."""
     timeout: Duration | None = None
-    """Of each try."""
+    """Time limit of each try."""
     workers: PositiveInt | None = None
-    """The Trainer alone: pods that train together, each with all of the above."""
+    """Trainer only: number of pods that train together. Each pod gets all of the settings above."""
     patience: Duration | None = None
-    """How long workers wait for each other, as while the cluster makes room for them."""
+    """Maximum time that workers wait for each other, for example until the cluster has room for all of them."""
 
     def over(self, other: PodSpec) -> PodSpec:
-        """This, and the other's word where this says nothing."""
+        """Return these settings, with unset keys taken from `other`."""
         said = {name for name, value in self if value is not None}
         return other.model_copy(update={name: value for name, value in self if name in said})
 
 
 class KubeflowSpec(Spec):
-    """`bigvocab compile` and `bigvocab submit`."""
+    """Settings of `bigvocab compile` and `bigvocab submit`."""
 
     image: str = "bigvocab:0.1.0"
-    """What `kubeflow/Dockerfile` builds, pushed to where the cluster finds it."""
+    """Container image built from `kubeflow/Dockerfile`, in a registry that the cluster can pull from."""
     root: str = "/data/runs"
-    """What all pods share: a folder below one of `volumes`, or `gs://BUCKET/FOLDER`."""
+    """Folder that all pods share: a folder in one of `volumes`, or `gs://BUCKET/FOLDER`."""
     volumes: list[VolumeSpec] = [VolumeSpec(claim="bigvocab", path="/data")]
+    """Volumes that all pods mount."""
     metadata: MySqlSpec = MySqlSpec(kind="mysql", host="bigvocab-metadata")
-    """The store that pods share, where the pipeline's own `metadata` is a file."""
+    """Metadata store that the pods share. Used if the top-level `metadata` is a file."""
     secrets: list[SecretSpec] = [
         SecretSpec(
             name="bigvocab-metadata",
             env={"user": "BIGVOCAB_METADATA_USER", "password": "BIGVOCAB_METADATA_PASSWORD"},
         )
     ]
+    """Secrets whose keys all pods get as environment variables."""
     image_pull_secrets: list[Name] = []
+    """Names of the secrets for pulling images."""
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
+    """Kubernetes image pull policy. None: the default of the cluster."""
     service_account: Name | None = None
-    """For `submit`: of the pods; None is the cluster's default for pipelines."""
+    """Service account of the pods; only for `submit`. None: the cluster's default for pipelines."""
     namespace: Name | None = None
-    """For `submit`: where the run lies, on a cluster with several users."""
+    """Namespace of the run, on a cluster with several users; only for `submit`."""
     host: str | None = None
-    """For `submit`: address of the Kubeflow Pipelines API. None asks the environment, as the SDK does."""
+    """Address of the Kubeflow Pipelines API; only for `submit`. None: the SDK takes it from the environment."""
     pod: PodSpec = PodSpec(cpu="1", memory="4Gi", retries=2, backoff="30s", timeout="1d", patience="30m")
-    """Every node's, as far as it says nothing itself."""
+    """Default settings of the pods of all nodes."""
     nodes: dict[str, PodSpec] = {
         "Trainer": PodSpec(
             image="bigvocab:0.1.0-gpu", cpu="4", memory="16Gi", shared_memory="8Gi", gpu=GpuSpec(count=1)
         ),
     }
-    """By node, as in `Trainer: {gpu: {count: 4}}`; replaces the default as a whole."""
+    """Settings of the pods of single nodes, by node, such as `Trainer: {gpu: {count: 4}}`. A value replaces the whole
+    default of this key."""
 
     def pod_of(self, node: str) -> PodSpec:
         return self.nodes.get(node, PodSpec()).over(self.pod)

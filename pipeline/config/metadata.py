@@ -1,4 +1,4 @@
-"""The metadata store of a configuration."""
+"""Configuration of the metadata store."""
 
 from __future__ import annotations
 
@@ -10,21 +10,25 @@ from components.spec import Spec
 
 
 class SqliteSpec(Spec):
-    """A file under the root: for one machine, and one run at a time."""
+    """SQLite file in the root folder, for one machine and one run at a time."""
 
     kind: Literal["sqlite"] = "sqlite"
 
 
 class MySqlSpec(Spec):
-    """A MySQL or MariaDB server, which many pods may write to. The password is `BIGVOCAB_METADATA_PASSWORD`."""
+    """MySQL or MariaDB server, which many pods can write to. The password is read from the environment variable
+    `BIGVOCAB_METADATA_PASSWORD`."""
 
     kind: Literal["mysql"]
     host: str = Field(min_length=1)
-    """`BIGVOCAB_METADATA_HOST` comes before it; so for port, database and user."""
+    """Host name of the server. Overridden by the environment variable `BIGVOCAB_METADATA_HOST`; likewise for port,
+    database and user."""
     port: int = Field(default=3306, ge=1, le=65_535)
+    """Port of the server."""
     database: str = Field(default="bigvocab", pattern=r"^[A-Za-z0-9_]+$")
-    """Made when it is not there."""
+    """Name of the database, which is created if it does not exist."""
     user: str = "bigvocab"
+    """User name on the server."""
 
 
 def _without_postgresql(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The configuration of a pipeline: one typed tree, made of what each component wants to know."""
+"""Configuration of a pipeline: one typed tree with a section for each component."""
 
 from __future__ import annotations
 
@@ -20,27 +20,35 @@ from pipeline.nodes import node_names
 
 
 class Config(Spec):
-    """A preset, or a user's own YAML file."""
+    """Configuration of a pipeline: a preset, or your own YAML file."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=60)
-    """Name of the pipeline: runs under one name share their cache and their last blessed model."""
+    """Name of the pipeline. Runs with the same name share their cache and their last blessed model."""
     description: str = ""
-    """What it does, in a line, for `bigvocab presets`."""
+    """One-line description, shown by `bigvocab presets`."""
     data: DataSpec
+    """Source of the rows, meaning of their columns, and splits."""
     statistics: StatisticsSpec = StatisticsSpec()
+    """Statistics of the data."""
     vocabulary: VocabularySpec = VocabularySpec()
+    """Vocabularies of the input tokens and of the labels."""
     trainer: TrainerSpec = TrainerSpec()
+    """Model, optimizer and training loop."""
     evaluation: EvaluationSpec = EvaluationSpec()
+    """Thresholds that a model must meet to be blessed, label bands, and user-defined metrics."""
     beam: BeamSpec = LocalBeam()
+    """Engine that runs the Beam pipelines."""
     metadata: MetadataSpec = SqliteSpec()
+    """Metadata store."""
     kubeflow: KubeflowSpec = KubeflowSpec()
+    """Settings of `bigvocab compile` and `bigvocab submit`."""
     quick: dict[str, Any] = {}
-    """What `--quick` sets, by dotted key, for a run of at most two minutes."""
+    """Values that `--quick` sets, by dotted key, for a run of at most two minutes."""
 
     @model_validator(mode="before")
     @classmethod
     def _mean_to_be_beaten(cls, tree: Any) -> Any:
-        """A number has no popular class: where nothing is said, its mean is what a model must beat."""
+        """Make `mean` the default baseline if the label is a number, because a number has no popular class."""
         match tree:
             case {"data": {"label_kind": "number"}, "evaluation": {"beat": _}}:
                 return tree
@@ -70,7 +78,7 @@ class Config(Spec):
 
 
 def _evaluation_faults(data: DataSpec, evaluation: EvaluationSpec) -> list[str]:
-    """Baselines and bounds that this kind of label has not."""
+    """Return the faults of baselines and bounds that do not apply to this kind of label."""
     number = data.label_kind == "number"
     faults = []
     if number and evaluation.beat not in ([], ["mean"]):

@@ -114,25 +114,25 @@ class Sure(enum.IntEnum):
 
 
 class SourceSpec(Spec):
-    """Where rows come from: the keys of every kind of source."""
+    """Source of the rows: the keys that every kind of source has."""
 
     elsewhere: ClassVar[dict[str, str]] = {}
-    """Message for each key of this kind that stands in a source of another kind of BigVocab, `{kind}`."""
+    """Error message for each key of this kind that is set in a source of another built-in kind, `{kind}`."""
 
     kind: str
     path: str | None = None
-    """A file, a folder or a glob pattern. Relative paths are relative to the configuration file. `{SPAN}`, or `{YYYY}`,
-    `{MM}` and `{DD}`, stand for the number or the day of a span, as in `clicks/day-{SPAN:3}/*.csv`, where it has three
-    digits; beside them `{VERSION}`, of which the newest is read."""
+    """File, folder or glob pattern. A relative path is relative to the configuration file. `{SPAN}` matches the number
+    of a span; `{YYYY}`, `{MM}` and `{DD}` match the day of a span. In `clicks/day-{SPAN:3}/*.csv` the number has three
+    digits. With either, `{VERSION}` matches the version of a span; only the newest version is read."""
 
     @property
     def source_modules(self) -> tuple[str, ...]:
-        """The user's own modules that the source is made by."""
+        """User modules that implement the source."""
         return source_modules(self.kind)
 
 
 class PathSpec(SourceSpec):
-    """A source that needs a path."""
+    """Source that requires a path."""
 
     @model_validator(mode="after")
     def _path_is_good(self) -> Self:

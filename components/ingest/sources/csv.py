@@ -22,17 +22,18 @@ _ELSEWHERE = "source.quote and source.escape are of kind 'csv', not '{kind}': re
 
 
 class CsvSpec(PathSpec):
-    """Delimited text with a header: commas between cells, or tabs in a `.tsv` or `.tab` file."""
+    """Delimited text with a header. Commas separate the cells, or tabs in a `.tsv` or `.tab` file."""
 
     elsewhere: ClassVar[dict[str, str]] = {"quote": _ELSEWHERE, "escape": _ELSEWHERE}
 
     kind: Literal["csv"]  # pyright: ignore[reportIncompatibleVariableOverride]
     quote: Literal["double", "none"] | None = None
-    """`double`: a cell may be quoted, and two quotes in it stand for one. `none`: a quote is an ordinary character.
-    Unset: `double`, but in a `.tsv` file a quoted cell must end on its line."""
+    """`double`: cells may be quoted, and two quotes inside a quoted cell mean one quote. `none`: a quote is an ordinary
+    character. None: like `double`, except that in a `.tsv` file a quoted cell must end on its line."""
     escape: str | None = None
-    r"""A character, such as `\`, that makes a quote behind it a part of the quoted cell, as Spark writes it. With
-    `quote: none`, it makes a delimiter or a line end behind it a part of the cell, as databases write it."""
+    r"""Escape character, such as `\`. It makes the quote after it belong to the quoted cell, as in files that Spark
+    writes. With `quote: none`, it makes the delimiter or line end after it belong to the cell, as in files that
+    databases write. None: no escape character."""
 
     @model_validator(mode="after")
     def _escape_is_good(self) -> Self:

@@ -17,7 +17,7 @@ _MARK = b"\xef\xbb\xbf"
 
 
 class JsonlSpec(PathSpec):
-    """JSON Lines: a row is a JSON object on a line of its own."""
+    """JSON Lines: each line is a JSON object and makes one row."""
 
     kind: Literal["jsonl"]  # pyright: ignore[reportIncompatibleVariableOverride]
 

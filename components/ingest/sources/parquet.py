@@ -13,7 +13,7 @@ _MAGIC = b"PAR1"
 
 
 class ParquetSpec(PathSpec):
-    """Parquet files. Of a Delta table, a folder with `_delta_log`, the newest version counts."""
+    """Parquet files. From a Delta table, which is a folder with `_delta_log`, the newest version is read."""
 
     kind: Literal["parquet"]  # pyright: ignore[reportIncompatibleVariableOverride]
 

