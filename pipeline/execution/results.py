@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.node import merged
 from pipeline.config.spec import Config
-from pipeline.nodes import NODES, named
+from pipeline.nodes import NODES
 from pipeline.paths import Paths
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 def described(outcome: Outcome) -> Outcome:
     """Return the outcome with the line that the node writes about its outputs."""
-    return dataclasses.replace(outcome, detail=named(outcome.node).line(outcome.outputs))
+    node = next((node for node in NODES if node.name == outcome.node), None)
+    return dataclasses.replace(outcome, detail=node.line(outcome.outputs)) if node else outcome
 
 
 def write_report(

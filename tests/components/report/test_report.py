@@ -190,7 +190,13 @@ def test_a_summary_is_read_back_as_it_was(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"metric": {}}, {"seconds": -1}, {"seconds": math.nan}, {"nodes": [{"name": "x"}]}]
+    "changes",
+    [
+        {"examples": {"train": {"rows": 1, "row": 1}}},
+        {"seconds": -1},
+        {"seconds": math.nan},
+        {"nodes": [{"name": "x"}]},
+    ],
 )
 def test_what_is_no_summary_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
