@@ -75,7 +75,7 @@ def test_a_claim_that_cannot_be_written_is_told_with_what_to_do(tmp_path: Path) 
     (tmp_path / "runs").touch()  # Root, who may run this test, can write to any folder.
     done = _sh(container_of("base", "Job bigvocab-claim", "write"), {"/data": tmp_path})
     assert done.returncode == 1
-    assert "cannot be written by user 1000: on its server, chown 1000:1000" in done.stderr
+    assert "not writable by user 1000. On its server, run chown 1000:1000" in done.stderr
 
 
 def test_mariadb_takes_its_arguments() -> None:
