@@ -223,7 +223,7 @@ def test_the_page_shows_the_figures_with_unit_split_and_count() -> None:
         "1,976,138",
         "4,012,345 parameters on 1 CPU, resumed after an interruption",
         "eval split, up to 16,384 labels",
-        "1.82% of the test split's input tokens are outside it",
+        "Counted on the train split. 1.82% of the input tokens of the test split are outside the vocabulary.",
         "torso: ranks 1,001 to 10,000",
         "1940s 4,068 0.512",
         "5 min 38 s",
@@ -251,7 +251,7 @@ def test_spans_and_their_drift_are_shown() -> None:
     page = _Page(html.render(summary, SECTIONS))
     assert page.open == []
     for text in (
-        "2 spans of the data trained together; how far the newest lies from each before it",
+        "2 spans trained together. The table shows the drift of the newest span from each earlier span.",
         "words drift, L∞",
         "year drift, JSD",
         "1990s 1,614 85 71 1.82% – 0.021 1.000",
@@ -313,9 +313,10 @@ def test_a_warm_start_shows_what_stayed_came_and_went() -> None:
     }  # fmt: skip
     training = training_part({**_training(), "warm_start": started})
     text = _Page(html.render(_summary(training=training), SECTIONS)).text
-    assert "Started from model 7: 9 weights taken, the optimizer anew; not taken: head/table" in text
+    assert "Warm start from model 7: 9 weights carried over, optimizer state reset." in text
+    assert "Not carried over: head/table" in text
     assert "9,800" in text
-    assert "Started from" not in _Page(html.render(_summary(), SECTIONS)).text
+    assert "Warm start" not in _Page(html.render(_summary(), SECTIONS)).text
 
 
 def test_the_best_of_each_column_is_marked() -> None:
