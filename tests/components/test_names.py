@@ -1,4 +1,4 @@
-"""What is made of column names: told from one another, and back again."""
+"""Tests of the names derived from column names: they are distinct and reversible."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from components.files import matching
 from tests.pipeline.kubeflow.pods import Ended, Pods
 
 NODES = ("ExampleGen", "ImportSchemaGen", "StatisticsGen", "ExampleValidator", "Transform")
-"""What Beam's work is in, and what stands between."""
+"""The nodes that use Beam, and the nodes between them."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What `components.compat.tfx_executors` relies on, and why it is needed."""
+"""Tests of the assumptions of `components.compat.tfx_executors`, and of the need for it."""
 
 from __future__ import annotations
 
@@ -131,6 +131,6 @@ def test_a_pushed_model_is_marked_as_tfx_marks_it() -> None:
 
 
 def _names(kind: type) -> set[str]:
-    """Return the names that the methods of a class use."""
+    """Return the names used in the methods of a class."""
     codes = [each.__code__ for each in vars(kind).values() if inspect.isfunction(each)]
     return {name for code in codes for name in code.co_names}

@@ -1,4 +1,4 @@
-"""The summary for machines and the page for people."""
+"""Tests of the summary for machines and the page for people."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _metrics(recall: float, perplexity: float, count: int = 115_574) -> dict[str
 
 
 def _evaluation() -> dict[str, Any]:
-    """As the Evaluator's results are read, with a metric that could not be measured."""
+    """Return results of the Evaluator, with a metric that could not be measured."""
     tail = {**_metrics(0.01, 88_000.0, 2_574), "nll": math.nan, "perplexity": math.inf}
     return {
         "metrics": _metrics(0.5372, 101.3),
@@ -128,7 +128,7 @@ def _summary(**changes: Any) -> Summary:
 
 
 class _Page(HTMLParser):
-    """The text of a page, and whether its elements are closed in order."""
+    """Parser that collects the text of a page and checks that its elements are closed in order."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -138,7 +138,7 @@ class _Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
-        if tag != "meta":  # the only one that is never closed
+        if tag != "meta":  # the only element that is never closed
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:

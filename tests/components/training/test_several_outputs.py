@@ -1,4 +1,4 @@
-"""Trainings with a number as the label, or with further targets, from transformed rows to the exported model."""
+"""Tests of trainings with a number as the label or with further targets, up to the exported model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow  # two trainings
 
 
 class Trained:
-    """What a training has left."""
+    """Outputs of a training."""
 
     def __init__(self, corpus: Corpus, folder: Path) -> None:
         self.corpus = corpus
@@ -31,7 +31,7 @@ class Trained:
         return {name: value.numpy() for name, value in answer.items()}
 
     def measured(self) -> dict[str, dict[str, float]]:
-        """Of each part, what the sums of the eval split make."""
+        """Return the metrics of each part, from the sums of the eval split."""
         sums = self.ask("eval", examples=self.examples)
         parts = (label_part(self.corpus.data), *target_parts(self.corpus.data))
         assert set(sums) == {column for part in parts for column in part.columns}

@@ -1,4 +1,4 @@
-"""Trainings on columns that are named like the pipeline's own, or in ways that its libraries do not take."""
+"""Tests of trainings on columns named like the pipeline's own, or in ways that its libraries do not accept."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from components.ingest.spec import DataSpec
 from components.metrics.parts import label_part, target_parts
 from tests.components.training.conftest import Row, make_corpus, serialize
 
-pytestmark = pytest.mark.slow  # a training each
+pytestmark = pytest.mark.slow  # one training per test
 
 SETS: dict[str, dict[str, list[str]]] = {
     "of the pipeline": {
@@ -76,7 +76,7 @@ def test_columns_may_have_any_name(names: dict[str, list[str]], run: Any, tmp_pa
     sums = model.signatures["eval"](examples=examples)
     parts = (label_part(data), *target_parts(data))
     assert set(sums) == {column for part in parts for column in part.columns}
-    # And the names of metrics say which target they are of.
+    # The names of metrics also name their target.
     measured = model_metrics(parts, tuple(np.ones((1 + len(p.baselines), len(p.columns))) for p in parts))
     for part in parts:
         mine = {part.name(metric.name, name, band) for metric in part.metrics for name in (None, *part.baselines)
