@@ -1,7 +1,7 @@
 """Minimal Debian in a folder, and commands in it.
 
-Each command has a mount and a process namespace of its own. The mounts that it needs do not exist outside, and vanish
-with its last process: nothing of this machine is ever mounted below the folder that is removed at the end.
+Each command has its own mount and process namespace. Its mounts do not exist outside, and vanish with its last process.
+Nothing of this machine is ever mounted below the folder that is removed at the end.
 """
 
 from __future__ import annotations

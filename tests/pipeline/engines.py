@@ -51,7 +51,7 @@ def python_job_server() -> Iterator[Server]:
         said = "".join(itertools.takewhile(lambda line: "Listening for beam jobs" not in line, server.stderr))
         assert server.poll() is None, said
         port = re.search(r"jobs on port (\d+)", server.stderr.readline())
-        assert port, "it says so again and again"
+        assert port, "the server does not print its port"
         threading.Thread(target=server.stderr.read, daemon=True).start()
         yield Server(f"localhost:{port[1]}", server)
 
@@ -73,7 +73,7 @@ def wait_for_writing(node: str, root: Path, ended: Future[Ended]) -> None:
     """Wait until Beam writes files of a node, in the middle of its work."""
     while not glob.glob(f"{root}/artifacts/{node}/**/*beam-temp*", recursive=True, include_hidden=True):
         with contextlib.suppress(TimeoutError):
-            raise AssertionError(f"it ended before: {ended.result(timeout=0.05)}")
+            raise AssertionError(f"the node ended before: {ended.result(timeout=0.05)}")
 
 
 def causes(node: str, ended: Ended) -> list[str]:
