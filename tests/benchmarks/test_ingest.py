@@ -62,7 +62,7 @@ def test_spans_hold_as_many_as_asked_for_together(
 
 
 def results(*rows: tuple[int, float, float, int]) -> Results:
-    """Return results for labelled rows, from their number and the CPU time, wall time and peak memory of each node."""
+    """Return results for labeled rows, from their number and the CPU time, wall time and peak memory of each node."""
     stages = [
         Stage("rows", examples, node, cpu, wall, peak)
         for examples, cpu, wall, peak in rows

@@ -25,7 +25,7 @@ def speeches(count: int) -> Iterator[tuple[str, list[str]]]:
 
 
 def csv_of_words(folder: Path, rows: int) -> Path:
-    """Return labelled rows as CSV: the two preceding words, the year, and the next word as the label."""
+    """Write labeled rows as CSV: the two preceding words, the year, and the next word as the label."""
     with (folder / "rows.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["before", "last", "year", "decade", "word"])

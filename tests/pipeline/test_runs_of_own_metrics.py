@@ -23,7 +23,7 @@ from tests.pipeline.whole_runs import summary
 
 
 def bigvocab(folder: Path, *arguments: str) -> str:
-    """Return a function that runs the command with the user's package on the path."""
+    """Run the command with the user's package on the path, and return its output."""
     path = f"{Path(__file__).parents[2]}:{folder.parent / 'packages'}"
     result = subprocess.run(
         [sys.executable, "-m", "pipeline.cli", *arguments],

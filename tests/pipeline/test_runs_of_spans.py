@@ -33,7 +33,7 @@ def run(bigvocab: Bigvocab, file: Path, *options: str) -> tuple[str, dict[str, A
 
 
 def spans(found: dict[str, Any]) -> dict[int, int]:
-    """Return the rows of each span."""
+    """Return the number of rows of each span."""
     return {span["span"]: sum(span["rows"].values()) for span in found["spans"]}
 
 

@@ -61,7 +61,7 @@ Disk = Callable[..., Path]
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
-    """Return a function that mounts a file system of a given size. A second call resizes it."""
+    """Yield a function that mounts a file system of a given size. A second call resizes it."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = False
