@@ -38,7 +38,7 @@ def test_the_layers_work_from_the_wheel_alone(tmp_path: Path) -> None:
     python = tmp_path / "venv" / "bin" / "python"
     reached = _run(python, "-m", "pip", "download", "--no-deps", "--dest", "reached", "keras", where=tmp_path)
     if reached.returncode:
-        pytest.skip(f"no package index is reached: {reached.stderr.strip().splitlines()[-1]}")
+        pytest.skip(f"the package index does not answer: {reached.stderr.strip().splitlines()[-1]}")
     # A copy, because setuptools writes beside the source.
     source = tmp_path / "source"
     for package in PACKAGES:

@@ -106,7 +106,7 @@ def test_two_task_managers_that_only_this_machine_reaches(cluster: Cluster) -> N
 def test_a_job_outlives_a_task_manager(home: Path, cluster: Cluster, tmp_path: Path) -> None:
     """Check the fault tolerance of the cluster with a plain Flink job."""
     if "jdk.compiler" not in subprocess.check_output([JavaHelper.get_java(), "--list-modules"], text=True):
-        pytest.skip("a JDK is needed, and Java here has no compiler")
+        pytest.skip("the installed Java has no compiler: a JDK is needed")
     job = sql.count_slowly(home, cluster, tmp_path)
     try:
         cluster.kill_at_work(lambda: job.poll() is not None)

@@ -32,13 +32,13 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python3 -m tests.fresh_machine", description=__doc__)
-    parser.add_argument("--suite", choices=SUITES, action="append", help="this machine alone")
+    parser.add_argument("--suite", choices=SUITES, action="append", help="build only this machine")
     parser.add_argument("--tests", choices=TESTS, default="quick", help="tests after the first command; default: quick")
-    parser.add_argument("--together", action="store_true", help="both machines at the same time")
+    parser.add_argument("--together", action="store_true", help="build both machines at the same time")
     parser.add_argument("--include", action="append", default=[], metavar="PACKAGE", help="a further Debian package")
-    parser.add_argument("--mirror", help="of Debian; default: the one that apt uses here")
-    parser.add_argument("--folder", type=Path, help="where the machines are built; default: a temporary folder")
-    parser.add_argument("--keep", action="store_true", help="leave the machines in the folder")
+    parser.add_argument("--mirror", help="Debian mirror; default: the mirror that apt uses here")
+    parser.add_argument("--folder", type=Path, help="folder of the machines; default: a temporary folder")
+    parser.add_argument("--keep", action="store_true", help="keep the machines in the folder")
     return parser.parse_args(arguments)
 
 
@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> int:
         print(f"fresh-machine: skipped: {reason}", flush=True)
         return 0
     if subprocess.run(["git", "status", "--porcelain"], cwd=REPOSITORY, stdout=subprocess.PIPE, check=False).stdout:
-        print("fresh-machine: changes that are not committed are left out", flush=True)
+        print("fresh-machine: uncommitted changes are left out", flush=True)
     for number in _SIGNALS:
         signal.signal(number, _interrupt)
     if said.folder:

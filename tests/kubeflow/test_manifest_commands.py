@@ -81,7 +81,7 @@ def test_a_claim_that_cannot_be_written_is_told_with_what_to_do(tmp_path: Path) 
 def test_mariadb_takes_its_arguments() -> None:
     server = shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/libexec")
     if server is None:
-        pytest.skip("there is no MariaDB server here: apt-get install mariadb-server")
+        pytest.skip("no MariaDB server here (Debian: apt-get install mariadb-server)")
     arguments = container_of("base", "StatefulSet bigvocab-metadata", "mariadb")["args"]
     done = subprocess.run(
         [server, "--no-defaults", *arguments, "--verbose", "--help"], capture_output=True, text=True, check=False

@@ -73,12 +73,12 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
             ["mount", "-t", "tmpfs", "-o", settings, "tmpfs", folder], capture_output=True, text=True, check=False
         )
         if made.returncode:
-            pytest.skip(f"a file system can be mounted by root alone: {made.stderr.strip()}")
+            pytest.skip(f"only root can mount a file system: {made.stderr.strip()}")
         mounted = True
         return folder
 
     if os.geteuid():
-        pytest.skip("a file system can be mounted by root alone")
+        pytest.skip("only root can mount a file system")
     yield sized
     if mounted:
         # A lazy unmount, because the connection to the metadata store is closed only when Python collects it.

@@ -8,7 +8,7 @@ from components.training.devices.strategy import configure_devices, describe, ma
 def in_use():
     """Skip the tests unless the process has one CPU device, as without `configure_devices`."""
     if len(tf.config.list_logical_devices()) > 1:
-        pytest.skip("made for one CPU")
+        pytest.skip("the test needs a process with one CPU device")
 
 
 def test_one_replica_needs_no_strategy():
