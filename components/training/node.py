@@ -78,11 +78,11 @@ class TrainerNode(Node):
 
         strategy.configure_devices(specs.trainer.replicas)
 
-    def workers(self, folder: str, count: int, patience: float, address: str | None) -> Workers:
-        from components.training.devices.meeting import Meeting
+    def workers(self, folder: str, count: int, timeout: float, address: str | None) -> Workers:
+        from components.training.devices.rendezvous import Rendezvous
         from components.training.pods import TrainerPods
 
-        return TrainerPods(Meeting(folder, count, patience, address))
+        return TrainerPods(Rendezvous(folder, count, timeout, address))
 
     def line(self, outputs: Outputs) -> str:
         from components.metrics.headline import headline

@@ -22,7 +22,7 @@ class HeadSpec(Spec):
     alpha: float = Field(default=0.75, ge=0, le=1)
     """Exponent of the proposal distribution: a class is drawn in proportion to count ** alpha. 0 draws all classes
     equally often; 1 draws them as often as they occur."""
-    logits: Literal["float32", "bfloat16"] = "float32"
+    logits_dtype: Literal["float32", "bfloat16"] = "float32"
     """Data type of the large matrix products in the training loss."""
 
 
@@ -105,7 +105,7 @@ class TrainerSpec(Spec):
     patience: int = Field(default=2, ge=1)
     """Number of validations without improvement after which training stops. The validation nll must improve, or the
     rmse if the label is a number. The best weights are kept."""
-    validations: int = Field(default=1, ge=1)
+    validations_per_epoch: int = Field(default=1, ge=1)
     """Validations per epoch. A validation uses the full softmax."""
     validation_examples: int = Field(default=16_384, ge=1)
     """Size of the fixed random sample of the eval split that every validation measures."""

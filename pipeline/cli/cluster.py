@@ -184,7 +184,7 @@ def _run_node(arguments: argparse.Namespace) -> int:
     node = pod.Pod(
         node=arguments.node, config=config, root=root, run_id=arguments.run_id, run_name=arguments.run_name,
         schema=arguments.schema, workers=arguments.workers, worker=arguments.worker, address=arguments.address,
-        patience=arguments.patience,
+        rendezvous_timeout=arguments.patience,
     )  # fmt: skip
     try:
         return pod.run(node, sys.stdout)

@@ -43,11 +43,11 @@ class _Remote(Spec):
 
 
 class _ByWorkerPool(_Remote):
-    workers: Address = "localhost:50000"
+    worker_pool: Address = "localhost:50000"
     """Address of the Python worker pool, started by `bigvocab beam-workers`, as seen from the engine's workers."""
 
     def arguments(self) -> list[str]:
-        pool = ["--environment_type=EXTERNAL", f"--environment_config={self.workers}", _NO_IMAGE]
+        pool = ["--environment_type=EXTERNAL", f"--environment_config={self.worker_pool}", _NO_IMAGE]
         return [*pool, *_flags({**_UNLESS_SAID, **self.options})]
 
 
@@ -76,7 +76,7 @@ class FlinkBeam(_ByWorkerPool):
     """Address of a running job server. Set either `endpoint` or `master`."""
     master: Address | None = None
     """REST address of Flink, instead of `endpoint`. Each node then starts a job server, which needs Java."""
-    job_server: str | None = None
+    job_server_jar: str | None = None
     """Jar file of the job server; only with `master`. None: Beam downloads it from Maven Central."""
     version: Literal["1.17", "1.18", "1.19", "1.20"] = "1.20"
     """Version of Flink; only used with `master`."""
@@ -87,8 +87,8 @@ class FlinkBeam(_ByWorkerPool):
     def _one_way_in(self) -> FlinkBeam:
         if (self.endpoint is None) == (self.master is None):
             raise ValueError("either 'endpoint', a job server's address, or 'master', Flink's own")
-        if self.endpoint and self.job_server:
-            raise ValueError("'job_server' goes with 'master': a job server at 'endpoint' is there already")
+        if self.endpoint and self.job_server_jar:
+            raise ValueError("'job_server_jar' goes with 'master': a job server at 'endpoint' is there already")
         return self
 
     def arguments(self) -> list[str]:
@@ -96,7 +96,7 @@ class FlinkBeam(_ByWorkerPool):
             way = ["--runner=PortableRunner", f"--job_endpoint={self.endpoint}"]
         else:
             way = ["--runner=FlinkRunner", f"--flink_master={self.master}", f"--flink_version={self.version}"]
-            way += [f"--flink_job_server_jar={self.job_server}"] if self.job_server else []
+            way += [f"--flink_job_server_jar={self.job_server_jar}"] if self.job_server_jar else []
         return [*way, f"--parallelism={self.parallelism}", *super().arguments()]
 
 

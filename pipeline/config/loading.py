@@ -16,7 +16,7 @@ from components.files import is_remote
 from components.ingest.sources.registry import source_of
 from components.spelling import did_you_mean
 from pipeline.config.beam import option_faults
-from pipeline.config.keys import Key, dotted, place
+from pipeline.config.keys import Key, dotted, new_name, place
 from pipeline.config.spec import Config
 
 PRESETS = importlib.resources.files("pipeline.config") / "presets"
@@ -194,6 +194,9 @@ def _fault(detail: Mapping[str, Any], tree: Mapping[str, Any], origin: Mapping[K
         if at.other_kinds:
             kinds = " and ".join(repr(kind) for kind in at.other_kinds)
             return f"{where}: {key} is a key of kind {kinds}, but {dotted(location[:-1])}.kind is {at.kind!r}"
+        renamed = new_name(location)
+        if renamed and renamed[-1] in at.fields:  # A kind of the user's own may never have had the key.
+            return f"{where}: {key} was renamed: use {dotted(renamed)}"
         return f"{where}: unknown key {key}{did_you_mean(str(location[-1]), at.fields)}"
     if detail["type"] == "missing":
         return f"{where}: {key} is missing"

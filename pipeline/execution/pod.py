@@ -52,7 +52,7 @@ class Pod:
         workers: Number of pods that train together.
         worker: Index of this pod among them. 0 is the chief.
         address: Address of this machine for the other workers. None: the address that its host name resolves to.
-        patience: Seconds that workers wait for each other.
+        rendezvous_timeout: Seconds that workers wait for each other.
     """
 
     node: str
@@ -64,7 +64,7 @@ class Pod:
     workers: int = 1
     worker: int = 0
     address: str | None = None
-    patience: float = 1_800.0
+    rendezvous_timeout: float = 1_800.0
 
 
 def run(pod: Pod, out: TextIO) -> int:
@@ -147,7 +147,8 @@ def _run_one(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, 
 
 def _run_together(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, out: TextIO) -> int:
     """Run the node in the chief's pod; in the other pods, train with the chief."""
-    workers = named(pod.node).workers(f"{paths.root}/workers/{pod.run_id}", pod.workers, pod.patience, pod.address)
+    folder = f"{paths.root}/workers/{pod.run_id}"
+    workers = named(pod.node).workers(folder, pod.workers, pod.rendezvous_timeout, pod.address)
     if pod.worker:
         out.write(f"  worker {pod.worker} of {pod.workers} waits for the chief\n")
         out.flush()

@@ -189,7 +189,8 @@ def _tasks(node: str, pod: PodSpec) -> dict[str, list[str]]:
     count = pod.workers or 1
     if count == 1:
         return {node: []}
-    together = ["--workers", str(count), *(["--patience", str(seconds(pod.patience))] if pod.patience else [])]
+    timeout = pod.rendezvous_timeout
+    together = ["--workers", str(count), *(["--patience", str(seconds(timeout))] if timeout else [])]
     names = [node, *(f"{node}-worker-{index}" for index in range(1, count))]
     return {name: [*together, "--worker", str(index)] for index, name in enumerate(names)}
 

@@ -93,7 +93,7 @@ def sequences() -> Iterator[Transformed]:
             rows,
             {"words": STRING, "year": FLOAT, "party": STRING},
             SEQUENCE,
-            VocabularySpec(inputs=2, labels=4, oov_buckets=3),
+            VocabularySpec(inputs=2, labels=4, num_oov_buckets=3),
             Path(folder),
         )
 

@@ -49,7 +49,7 @@ def outputs(several: Corpus, run: Any, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture(scope="module")
 def number(regression: Corpus, run: Any, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     folder = tmp_path_factory.mktemp("number")
-    run(regression.fn_args(folder, {"epochs": 20, "batch": 16, "validations": 1}))
+    run(regression.fn_args(folder, {"epochs": 20, "batch": 16, "validations_per_epoch": 1}))
     return Trained(regression, folder)
 
 

@@ -36,7 +36,7 @@ TIMEOUT = "--job_server_timeout=60"
              "--job_server_timeout=9", "--job_name=w"],
         ),
         (
-            "{kind: flink, master: 'flink:8081', job_server: /opt/jobs.jar, workers: 'pool:1'}",
+            "{kind: flink, master: 'flink:8081', job_server_jar: /opt/jobs.jar, worker_pool: 'pool:1'}",
             ["--runner=FlinkRunner", "--flink_master=flink:8081", "--flink_version=1.20",
              "--flink_job_server_jar=/opt/jobs.jar", "--parallelism=1", POOL[0], "--environment_config=pool:1",
              POOL[2], TIMEOUT],
@@ -62,7 +62,7 @@ def test_beam_is_told_what_the_configuration_says(said: str, told: list[str]) ->
         ("{kind: prism}", "kind 'prism': Beam downloads its Prism runner"),
         ("{kind: flnk}", "did you mean 'flink'?"),
         ("{kind: flink}", "either 'endpoint', a job server's address, or 'master', Flink's own"),
-        ("{kind: flink, endpoint: 'a:1', job_server: b}", "'job_server' goes with 'master'"),
+        ("{kind: flink, endpoint: 'a:1', job_server_jar: b}", "'job_server_jar' goes with 'master'"),
         ("{kind: portable, endpoint: jobs}", "beam.endpoint"),
         ("{kind: dataflow, project: p, region: r, image: i, temp_location: /tmp}", "beam.temp_location"),
         ("{kind: portable, endpoint: 'a:1', options: {job_endpoint: 'b:1'}}", "job_endpoint is said by the other keys"),
@@ -88,7 +88,7 @@ def test_an_engine_of_other_processes_makes_what_this_one_makes_also_after_it_wa
         def on(server: engines.Server) -> list[str]:
             # With Beam's job server in Python, unlike with those in Java, the timeout also bounds the job itself.
             options = "options: {job_server_timeout: 900}"
-            where = f"endpoint: '{server.address}', workers: '{pool.address}'"
+            where = f"endpoint: '{server.address}', worker_pool: '{pool.address}'"
             return [*settings, f"beam={{kind: portable, {where}, {options}}}"]
 
         engines.transform(run, tmp_path / "local", *settings, "beam.kind=local")

@@ -151,7 +151,7 @@ def test_data_in_spans_have_the_nodes_of_spans(tmp_path: Path) -> None:
 
 
 def test_several_workers_are_tasks_beside_each_other_that_nothing_waits_for(tmp_path: Path) -> None:
-    trainer = "{image: gpu, gpu: {count: 8}, retries: 4, workers: 3, patience: 2h}"
+    trainer = "{image: gpu, gpu: {count: 8}, retries: 4, workers: 3, rendezvous_timeout: 2h}"
     compile_pipeline(load(None, [f"kubeflow.nodes.Trainer={trainer}"]), tmp_path / "pipeline.yaml")
     found = tuple(yaml.safe_load_all((tmp_path / "pipeline.yaml").read_text()))
     names = ["Trainer", "Trainer-worker-1", "Trainer-worker-2"]

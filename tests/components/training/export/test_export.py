@@ -61,7 +61,7 @@ class Exported:
 
 def make(corpus: Corpus, folder: Path) -> Exported:
     counts = vocabularies(corpus.transform)
-    layout = Layout.of(corpus.data, corpus.transform, 4, len(counts["inputs"]) + VOCABULARY.oov_buckets)
+    layout = Layout.of(corpus.data, corpus.transform, 4, len(counts["inputs"]) + VOCABULARY.num_oov_buckets)
     model = build_model(SPEC, layout, counts["labels"].counts.tolist())
     rng = np.random.default_rng(0)
     # An untrained model answers every row alike: any weights will do, if they are large enough to tell rows apart.
