@@ -94,7 +94,7 @@ class TrainerNode(Node):
         return f"{last['epoch']:.1f} epochs, {speed}; validation {headline(best, 'trainer')}"
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
-        from components.report.summary import training_part
+        from components.report.summary import training_section
         from components.training.history import read_history
 
-        return {"training": training_part(read_history(run[self.name]["model_run"][0].uri))}
+        return {"training": training_section(read_history(run[self.name]["model_run"][0].uri))}

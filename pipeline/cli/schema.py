@@ -34,7 +34,7 @@ def write(config: Config, root: Path, output: Path) -> int:
         from pipeline.execution.walk import walk
 
         statistics = []
-        for span in spans.window(config.data, spans.plan(config.data)) or [None]:
+        for span in spans.rolling_range(config.data, spans.plan(config.data)) or [None]:
             pipeline = dag.build(config, paths, [] if span is None else [span], steps=("rows",))
             run = run_id if span is None else f"{run_id}_span-{span}"
             outcomes, failure = walk(pipeline, run, console, interruption)

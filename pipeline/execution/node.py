@@ -48,9 +48,9 @@ class Outcome:
 class _DriverFailed(Exception):
     """Failure of a node's driver, after which the launcher returns without an error."""
 
-    def __init__(self, told: str) -> None:
-        super().__init__(f"the driver stopped it: {told or 'an input is missing'}")
-        self.told = told
+    def __init__(self, status: str) -> None:
+        super().__init__(f"the driver stopped it: {status or 'an input is missing'}")
+        self.status = status
 
 
 class NodeFailed(Exception):
@@ -205,7 +205,7 @@ def _cause(error: Exception, pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2
     folder = _folder(pipeline, node)
     of_store = isinstance(error, mlmd_errors.StatusError) and not connection(pipeline).HasField("mysql")
     place = store.describe(connection(pipeline)) if of_store else folder
-    if fault := storage_fault(error.told if isinstance(error, _DriverFailed) else error, place):
+    if fault := storage_fault(error.status if isinstance(error, _DriverFailed) else error, place):
         return str(fault)
     # The errors of some libraries do not mention that the file system was full.
     full = f" (The file system of {folder} is full: {free_space(folder)}.)" if is_full(folder) else ""

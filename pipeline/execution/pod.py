@@ -89,7 +89,7 @@ def run(pod: Pod, out: TextIO) -> int:
         with interruptible() as interruption:
             return _run(pod, out, interruption)
     except KeyboardInterrupt:
-        out.write(f"{pod.node} was told to end: the next try goes on where it stopped.\n")
+        out.write(f"{pod.node} was interrupted: the next try resumes where it stopped.\n")
         return INTERRUPTED
     except Exception as error:  # Any error: its cause is reported before its traceback.
         return _failed(pod.node, error, out, pod.root)

@@ -25,7 +25,7 @@ def speeches(count: int) -> Iterator[tuple[str, list[str]]]:
 
 
 def csv_of_words(folder: Path, rows: int) -> Path:
-    """Labelled rows: the two words before, the year, and the word to be told."""
+    """Labelled rows: the two words before, the year, and the word to predict."""
     with (folder / "rows.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["before", "last", "year", "decade", "word"])

@@ -21,7 +21,7 @@ from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 from components.ingest.spec import DataSpec
 from components.names import key_of
 from components.preprocessing.moments import Moments
-from components.preprocessing.numbers import read_numbers, told
+from components.preprocessing.numbers import describe, read_numbers
 from components.preprocessing.preprocessing import INPUT_IDS, LABEL_IDS, LABEL_VALUE, preprocessing_fn
 from components.preprocessing.spec import VocabularySpec
 from components.preprocessing.vocabulary import read_vocabulary, vocabularies
@@ -331,6 +331,6 @@ def test_the_moments_of_all_numbers_are_kept(numbers: Transformed) -> None:
     assert found["seats"].variance == pytest.approx(1.25e42)
     assert found["never"] == Moments()
     assert found["largest"].greatest == pytest.approx(3.4e38)
-    told_of = {sentence.split()[1]: sentence.split(":")[0] for sentence in told(kept)}
+    kind_of = {sentence.split()[1]: sentence.split(":")[0] for sentence in describe(kept)}
     constant = dict.fromkeys(["alone", "fee", "price"], "constant")
-    assert told_of == constant | dict.fromkeys(["atoms", "largest", "seats", "wei"], "extreme")
+    assert kind_of == constant | dict.fromkeys(["atoms", "largest", "seats", "wei"], "extreme")

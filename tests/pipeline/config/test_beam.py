@@ -23,7 +23,7 @@ TIMEOUT = "--job_server_timeout=60"
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("said", "arguments"),
     [
         ("{kind: local}", ["--runner=FnApiRunner", "--sdk_container_image=none"]),
         (
@@ -49,9 +49,9 @@ TIMEOUT = "--job_server_timeout=60"
         ),
     ],
 )  # fmt: skip
-def test_beam_is_told_what_the_configuration_says(said: str, told: list[str]) -> None:
+def test_beam_gets_what_the_configuration_says(said: str, arguments: list[str]) -> None:
     beam = load(None, [f"beam={said}"]).beam
-    assert beam.arguments() == told
+    assert beam.arguments() == arguments
     assert option_faults(beam) == []
 
 

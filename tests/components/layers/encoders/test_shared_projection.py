@@ -95,7 +95,7 @@ def test_fewer_n_grams_than_rows() -> None:
 def test_counting_is_exact_as_long_as_there_is_room(parts: list[list[int]], size: int, counted: int) -> None:
     counts = Counter(key for part in parts for key in part)
     with pytest.MonkeyPatch.context() as patch:
-        # Nine keys at most, of which none is forgotten where there is room for nine.
+        # Nine keys at most, of which none is forgotten if nine fit.
         patch.setattr(module, "COUNTED", max(counted, 9))
         keys, found = most_frequent((np.asarray(part, np.int64) for part in parts), size)
     expected = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:size]

@@ -120,7 +120,7 @@ def test_timeout_begins_anew_with_an_answer(place, tmp_path):
     assert place(*acts()).answer(1)
 
 
-def test_a_machine_is_named_as_it_is_or_as_it_is_told():
+def test_a_machine_is_named_by_its_address_or_as_given():
     assert re.fullmatch(r".+:\d+", free_host())
     assert free_host("fd00::1").startswith("[fd00::1]:")
     assert free_host("trainer-0").startswith("trainer-0:")

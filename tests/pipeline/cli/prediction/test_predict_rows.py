@@ -211,8 +211,8 @@ def test_every_row_that_is_not_blank_has_an_answer_in_its_place(
     assert same(found, expected)
     assert code == (1 if expected and not any(expected) else 0)
     unusable = [n for n, x in enumerate(lines, 1) if not isinstance(x, int) and x.strip()]
-    told = [line for line in error.splitlines() if line.startswith("rows.jsonl:")]
-    assert [int(line.split(":")[1]) for line in told] == unusable[:20]
+    reported = [line for line in error.splitlines() if line.startswith("rows.jsonl:")]
+    assert [int(line.split(":")[1]) for line in reported] == unusable[:20]
 
 
 def test_an_unusable_row_of_csv_is_answered_in_its_place(ask_rows: Ask, right: list[Any]) -> None:
