@@ -50,7 +50,7 @@ class OptimizerSpec(Spec):
     @model_validator(mode="after")
     def _one_limit(self) -> Self:
         if len({"clipnorm", "global_clipnorm", "clipvalue"} & {k for k, v in self if v is not None}) > 1:
-            raise ValueError("give only one of clipnorm, global_clipnorm and clipvalue")
+            raise ValueError("set at most one of clipnorm, global_clipnorm and clipvalue")
         return self
 
 
@@ -73,8 +73,8 @@ class UpdateSpec(Spec):
     def _stands_still(self) -> Self:
         if self.kind == "alternate" and (self.every_steps == 1 or (self.every_steps is None and self.every <= 1)):
             raise ValueError(
-                "'alternate' trains in the last epoch (or step) of a period: give 'every' more than 1 epoch, "
-                "or 'every_steps' more than 1 step"
+                "'alternate' trains the shared weights only in the last epoch (or step) of a period: set 'every' "
+                "above 1 epoch, or 'every_steps' above 1 step"
             )
         return self
 

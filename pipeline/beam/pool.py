@@ -29,7 +29,7 @@ def serve(host: str, port: int) -> None:
     """
     executable = Path(sys.executable).with_name(SCRIPT)
     if not executable.exists():
-        raise OSError(f"{executable} is not there: BigVocab is not installed beside this Python")
+        raise OSError(f"{executable} does not exist: install BigVocab in the environment of this Python")
     pool = Pool(use_process=True, container_executable=str(executable))
     server = pool_server(pool)
     try:

@@ -49,9 +49,9 @@ class TolerationSpec(Spec):
     @model_validator(mode="after")
     def _operands(self) -> TolerationSpec:
         if self.operator == "Exists" and self.value is not None:
-            raise ValueError("'Exists' compares with no value: leave it out, or take 'Equal'")
+            raise ValueError("operator 'Exists' takes no value: remove 'value', or use 'Equal'")
         if self.operator == "Equal" and (self.key is None or self.value is None):
-            raise ValueError("'Equal' wants a key and a value")
+            raise ValueError("operator 'Equal' requires 'key' and 'value'")
         return self
 
 
@@ -103,8 +103,7 @@ class PodSpec(Spec):
 
     def over(self, other: PodSpec) -> PodSpec:
         """Return these settings, with unset keys taken from `other`."""
-        said = {name for name, value in self if value is not None}
-        return other.model_copy(update={name: value for name, value in self if name in said})
+        return other.model_copy(update={name: value for name, value in self if value is not None})
 
 
 class KubeflowSpec(Spec):

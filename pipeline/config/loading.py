@@ -104,7 +104,7 @@ def schema_faults(config: Config) -> list[str]:
     """Return a message if the schema file does not exist, or if neither configuration nor source has a schema."""
     schema = config.data.schema_file
     if schema and not is_remote(schema) and not Path(schema).exists():
-        return [f"data.schema_file: {schema} is not there; `bigvocab schema FILE.yaml` writes one from the data"]
+        return [f"data.schema_file: {schema} does not exist; `bigvocab schema FILE.yaml` writes one from the data"]
     if not schema and not source_of(config.data.source).schema_file():
         return ["data.schema_file is missing; `bigvocab schema FILE.yaml` writes FILE.schema.pbtxt from the data"]
     return []
@@ -149,7 +149,7 @@ def _lines(node: yaml.MappingNode, above: Key, lines: dict[Key, int], doubles: l
         key = (*above, str(key_node.value))
         line = key_node.start_mark.line + 1
         if key in lines:  # PyYAML would silently take the last value.
-            doubles.append(f"{path}:{line}: {dotted(key)} stands twice, first in line {lines[key]}")
+            doubles.append(f"{path}:{line}: duplicate key {dotted(key)}, first in line {lines[key]}")
         lines[key] = line
         if isinstance(value_node, yaml.MappingNode):
             _lines(value_node, key, lines, doubles, path)

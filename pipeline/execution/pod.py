@@ -83,7 +83,7 @@ def run(pod: Pod, out: TextIO) -> int:
     """
     names = node_names(pod.config)
     if pod.node not in names:
-        raise PodError(f"unknown node: {pod.node}{did_you_mean(pod.node, names)} (there are: {', '.join(names)})")
+        raise PodError(f"unknown node: {pod.node}{did_you_mean(pod.node, names)} (the nodes are: {', '.join(names)})")
     try:
         # A cluster that reclaims a machine sends SIGTERM, here an exception, so that open resources are closed.
         with interruptible() as interruption:

@@ -109,7 +109,7 @@ def test_an_empty_vocabulary_of_inputs(tmp_path: Path, min_count: int, hint: str
     assert hint in message
 
 
-def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
     targets = {
         "colour": {"kind": "category"}, "size": {"kind": "category", "top": 1}, "paid": {"kind": "number"}
     }  # fmt: skip

@@ -214,7 +214,7 @@ def test_a_damaged_vocabulary_file_names_the_line(tmp_path: Path, text: str) -> 
         read_vocabulary(tmp_path / "labels")
 
 
-def test_any_value_is_told_from_any_other(tmp_path: Path) -> None:
+def test_any_value_differs_from_any_other(tmp_path: Path) -> None:
     values = [
         "a b",
         "a__SPACE__b",

@@ -112,7 +112,7 @@ def test_a_key_that_this_kind_never_had_was_not_renamed(tmp_path: Path) -> None:
 
 
 def test_a_key_that_stands_twice_is_a_fault(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="mine.yaml:9: name stands twice, first in line 1"):
+    with pytest.raises(ConfigurationError, match="mine.yaml:9: duplicate key name, first in line 1"):
         load(write(tmp_path, OWN + "name: other\n"))
 
 
@@ -194,8 +194,8 @@ def test_a_fault_in_a_kind_names_the_line(tmp_path: Path) -> None:
         ("data.label=null", "needs data.label"),
         ("data.label=viewed", "stands twice"),
         ("data.features={viewed: {kind: number}}", "both an input or label and a feature"),
-        ("trainer.replicas=3", "cannot be dealt evenly to 3 replicas"),
-        ("evaluation.beat=[trigram]", "the trigram is a baseline of sequences"),
+        ("trainer.replicas=3", r"is not divisible by trainer\.replicas \(3\)"),
+        ("evaluation.beat=[trigram]", "'trigram' requires shape 'sequence'"),
         ("data.source={kind: csv}", "source.path is needed"),
         ("data.inputs=[self]", "column 'self' cannot be an argument of a served model"),
         ("data.inputs=[user-os, user.os]", "'user-os' and 'user.os' are one argument, 'user_os'"),
@@ -204,9 +204,9 @@ def test_a_fault_in_a_kind_names_the_line(tmp_path: Path) -> None:
         ("data.targets={bought: {kind: category}}", "data.targets: column 'bought' is also the label"),
         ("data.targets={labels: {kind: category}}", "an output 'labels' already: rename the column"),
         ("data.targets={bigvocab/shop: {kind: category}}", "names that begin with 'bigvocab/' are the pipeline's own"),
-        ("trainer.target_weights={shop: 2}", "trainer.target_weights: 'shop' is none of data.targets"),
+        ("trainer.target_weights={shop: 2}", "trainer.target_weights: 'shop' is not one of data.targets"),
         ("trainer.target_weights={shop: -1}", "greater than or equal to 0"),
-        ("evaluation.beat=[mean]", "the mean is a baseline of a label that is a number"),
+        ("evaluation.beat=[mean]", "'mean' requires data.label_kind 'number'"),
         ("evaluation.max_rmse=3", "evaluation.max_rmse: the label is a class"),
     ],
 )
@@ -235,9 +235,9 @@ def test_what_a_number_has_not_is_named_at_once_with_all_else(tmp_path: Path) ->
     with pytest.raises(ConfigurationError) as error:
         load(file, ["evaluation.beat=[popular]", "evaluation.max_perplexity=9", "trainer.target_weights={shopp: 1}"])
     text = str(error.value)
-    assert "evaluation.beat: the one baseline of a label that is a number is 'mean'" in text
+    assert "evaluation.beat: 'mean' is the only baseline of a label that is a number" in text
     assert "evaluation.max_perplexity: the label is a number" in text
-    assert "trainer.target_weights: 'shopp' is none of data.targets; did you mean 'shop'?" in text
+    assert "trainer.target_weights: 'shopp' is not one of data.targets; did you mean 'shop'?" in text
 
 
 def test_the_labels_of_a_sequence_are_no_numbers(tmp_path: Path) -> None:

@@ -149,7 +149,7 @@ def test_a_wrong_key_is_named_with_its_line(tmp_path: Path, more: str, fault: st
     assert faults(tmp_path, GOOD + more) == [fault]
 
 
-def test_several_faults_are_told_at_once(tmp_path: Path) -> None:
+def test_several_faults_are_reported_at_once(tmp_path: Path) -> None:
     found = faults(tmp_path, f"    kind: {KIND}\n    path: rows\n    widht: 1\n", "data.source.width=0", "data.shap=x")
     assert sorted(found) == [
         "--set data.shap=x: unknown key data.shap; did you mean 'shape'?",

@@ -117,7 +117,7 @@ def test_a_disk_too_small_for_the_metadata_store(disk: Disk) -> None:
 
 
 @pytest.mark.parametrize("command", ["run", "schema"])
-def test_a_root_that_cannot_be_used_is_told_in_a_line(
+def test_a_root_that_cannot_be_used_is_reported_in_a_line(
     command: str, disk: Disk, capfd: pytest.CaptureFixture[str]
 ) -> None:
     root = disk(4 << 10)
@@ -165,10 +165,10 @@ def test_a_root_below_a_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) 
     (tmp_path / "file").touch()
     assert main(["run", "--root", str(tmp_path / "file")]) == 1
     assert (
-        printed(capfd) == f"bigvocab: {tmp_path / 'file'} is no folder, or lies below a file: choose another --root\n"
+        printed(capfd) == f"bigvocab: {tmp_path / 'file'} is not a folder, or is inside a file: choose another --root\n"
     )
     assert main(["run", "--root", str(tmp_path / "file" / "runs")]) == 1
-    assert "is no folder, or lies below a file" in printed(capfd)
+    assert "is not a folder, or is inside a file" in printed(capfd)
 
 
 def full(*_: object, **__: object) -> None:
@@ -250,6 +250,6 @@ def test_an_unexpected_error_leaves_its_trace_in_the_log_alone(
     assert ended.value.code == 1
     out, err = capfd.readouterr()
     assert err == ""
-    assert "\nBigVocab stopped: LookupError: nobody knows why\nAll that was logged: " in out
+    assert "\nBigVocab stopped: LookupError: nobody knows why\nLog: " in out
     assert "Traceback" not in out
     assert "Traceback" in caplog.text

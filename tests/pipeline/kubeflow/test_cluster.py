@@ -250,4 +250,4 @@ def test_a_setting_of_the_run_reaches_its_pods_and_a_wrong_one_stops_it(cluster:
         cluster.run(settings=["trainer.warm_start=true"])
     (ended,) = (e for e in cluster.ended.values() if e.code)
     assert ended.code == 2
-    assert "ask for other tasks than were compiled (BaseModel)" in ended.err
+    assert "change its tasks (BaseModel)" in ended.err

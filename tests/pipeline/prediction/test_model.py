@@ -63,7 +63,7 @@ def test_more_labels_than_the_model_answers_are_refused(tiny: Path) -> None:
         bigvocab.load(tiny).predict(DICTS, top=TOP + 1)
 
 
-def test_a_folder_without_a_model_is_told(tmp_path: Path, runs: Path) -> None:
+def test_a_folder_without_a_model_is_reported(tmp_path: Path, runs: Path) -> None:
     with pytest.raises(PredictError, match="is no model of BigVocab"):
         bigvocab.load(tmp_path)
     with pytest.raises(PredictError, match="no such folder; did you mean 'shop'"):

@@ -150,7 +150,7 @@ def test_columns_that_the_model_does_not_use_are_ignored_whatever_is_in_them(ask
 
 @pytest.mark.parametrize("column", ["our", "HOUR", "hours"])
 @pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
-def test_a_column_that_resembles_a_missing_feature_is_told_once(
+def test_a_column_that_resembles_a_missing_feature_is_reported_once(
     ask_rows: Ask, tiny: Path, tmp_path: Path, kind: str, column: str
 ) -> None:
     rows = [{**{name: row[name] for name in ("before", "viewed")}, column: row["hour"], "user": 7} for row in DICTS]
@@ -238,7 +238,7 @@ def test_a_file_without_rows_has_no_answers(ask_rows: Ask, content: str) -> None
     assert ask_rows("rows.jsonl", content) == (0, [], "bigvocab: rows.jsonl has no rows: no answers\n")
 
 
-def test_a_header_without_an_input_is_told_once(ask_rows: Ask, tmp_path: Path) -> None:
+def test_a_header_without_an_input_is_reported_once(ask_rows: Ask, tmp_path: Path) -> None:
     code, found, error = ask_rows("rows.csv", CSV.replace("viewed", "viewd"))
     assert (code, found) == (1, [])
     assert error.startswith("bigvocab: rows.csv: no column 'viewed'; did you mean 'viewd'?")
