@@ -72,3 +72,14 @@ def test_a_folder_without_a_model_is_reported(tmp_path: Path, runs: Path) -> Non
     (tmp_path / "assets.extra" / "bigvocab.json").write_text(json.dumps({"data": tiny_model.DATA, "top_k": 3}))
     with pytest.raises(PredictError, match="the model cannot be loaded"):
         bigvocab.load(tmp_path)
+
+
+@pytest.mark.parametrize(("value", "loads"), [(None, True), (3, False)])
+def test_a_model_that_was_pushed_before_a_key_was_renamed_is_found(
+    tmp_path: Path, value: int | None, loads: bool
+) -> None:
+    (tmp_path / "assets.extra").mkdir()
+    about = {"data": {**tiny_model.DATA, "window": value}, "top_k": 3}
+    (tmp_path / "assets.extra" / "bigvocab.json").write_text(json.dumps(about))
+    with pytest.raises(PredictError, match="the model cannot be loaded" if loads else r"data\.window"):
+        bigvocab.load(tmp_path)
