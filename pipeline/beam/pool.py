@@ -37,7 +37,7 @@ def serve(host: str, port: int) -> None:
     except RuntimeError as error:
         raise OSError(f"{host}:{port} cannot be listened on: {error}") from error
     server.start()
-    sys.stdout.write(f"Beam's workers are to be had at {host}:{bound}\n")
+    sys.stdout.write(f"Beam workers are available at {host}:{bound}\n")
     sys.stdout.flush()
     try:
         threading.Event().wait()
