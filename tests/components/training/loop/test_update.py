@@ -58,7 +58,7 @@ def test_weights_that_would_never_train_are_refused() -> None:
 
 @pytest.mark.parametrize("values", [{"every": 1}, {"every_steps": 1}])
 def test_a_period_without_rest_is_refused(values: dict) -> None:
-    with pytest.raises(ValidationError, match="more than 1"):
+    with pytest.raises(ValidationError, match="above 1"):
         spec(kind="alternate", **values)
 
 
