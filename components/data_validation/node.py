@@ -34,14 +34,14 @@ class StatisticsGenNode(Node):
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
         """Return the drift of the newest span from each earlier one that trains with it."""
-        window = run.get("Window")
-        if not window or len(window["statistics"]) != len(window["examples"]):
+        rolling_range = run.get("Window")
+        if not rolling_range or len(rolling_range["statistics"]) != len(rolling_range["examples"]):
             return {}
         import dataclasses
 
         from components.data_validation.drift import drift
 
-        *earlier, newest = (artifact.uri for artifact in window["statistics"])
+        *earlier, newest = (artifact.uri for artifact in rolling_range["statistics"])
         drifts = [drift(newest, uri) for uri in earlier]
         found = [{column: dataclasses.asdict(value) for column, value in columns.items()} for columns in drifts]
         return {"spans": [{"drift": drift} for drift in [*found, {}]]}

@@ -68,7 +68,7 @@ class WindowNode(Node):
         artifacts = tfx.types.standard_artifacts
         window = tfx.dsl.Resolver(
             strategy_class=Window,
-            config={"size": site.specs.data.window or 0, "there": [*site.spans]},
+            config={"size": site.specs.data.num_spans or 0, "there": [*site.spans]},
             newest=site.output("examples", "ExampleGen"),
             examples=tfx.dsl.Channel(type=artifacts.Examples),
             statistics=tfx.dsl.Channel(type=artifacts.ExampleStatistics),

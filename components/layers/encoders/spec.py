@@ -57,9 +57,9 @@ class SharedProjectionSpec(EncoderSpec):
     kind: Literal["shared_projection"] = "shared_projection"  # pyright: ignore[reportIncompatibleVariableOverride]
     context: int = Field(default=64, ge=1)
     """K: context length, the number of input ids before the label, in order, with the latest last."""
-    ordered: int = Field(default=10, ge=1)
+    ordered_ids: int = Field(default=10, ge=1)
     """Number of latest ids whose projections are kept in order; at most `context`."""
-    heads: int = Field(default=4, ge=0)
+    num_heads: int = Field(default=4, ge=0)
     """Number of attention heads; each makes one weighted mean of all K ids. 0: no pooling, so only the ordered ids are
     used."""
     ngrams: int = Field(default=4, ge=1)
@@ -69,7 +69,7 @@ class SharedProjectionSpec(EncoderSpec):
     """Number of most frequent n-grams that have their own vector. All other n-grams share one vector."""
     ngram_dropout: float = Field(default=0.5, ge=0, lt=1)
     """Dropout rate of whole n-grams in training; it limits overfitting."""
-    ngram_rate: float = Field(default=0.6, gt=0)
+    ngram_learning_rate_multiplier: float = Field(default=0.6, gt=0)
     """Learning rate of the n-gram vectors, relative to the other weights. A value below 1 limits overfitting."""
     projection: int = Field(default=128, ge=1)
     """Width of the projection matrix W, (embedding, projection) without bias, shared by all positions and examples."""
@@ -86,7 +86,7 @@ class TenInputsSpec(EncoderSpec):
     layer = "components.layers.encoders.ten_inputs:TenInputs"
 
     kind: Literal["ten_inputs"]  # pyright: ignore[reportIncompatibleVariableOverride]
-    shared: int = Field(default=64, ge=1)
+    shared_units: int = Field(default=64, ge=1)
     """Units of the dense layer that all inputs share."""
     shared_activation: Literal["linear", "relu", "gelu", "silu", "tanh"] = "relu"
     """Activation of the shared dense layer."""
