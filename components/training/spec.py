@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, NonNegativeFloat, model_validator
 
-from components.layers.encoders.spec import ModelSpec, SharedProjectionSpec
+from components.layers.encoders.registry import DefaultSpec, ModelSpec
 from components.spec import Spec
 
 
@@ -82,7 +82,7 @@ class UpdateSpec(Spec):
 class TrainerSpec(Spec):
     """Model, optimizer and training loop."""
 
-    model: ModelSpec = SharedProjectionSpec()
+    model: ModelSpec = DefaultSpec()
     """Encoder that turns the inputs into the hidden vector."""
     head: HeadSpec = HeadSpec()
     """Output layer over the classes of the label, and its training loss."""

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from components.layers.encoders.base import Encoder
 from components.layers.encoders.build import build_encoder
-from components.layers.encoders.spec import ModelSpec
+from components.layers.encoders.registry import ModelSpec
 
 PADDING = 30
 WIDTHS = {"embedding": 5, "feature_embedding": 3, "hidden": 6}

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.layers.encoders import ngrams as module
-from components.layers.encoders.ngrams import FrequentNgrams, most_frequent
-from components.layers.encoders.pooling import AttentionPooling
+from components.layers.encoders.shared_projection.ngrams import FrequentNgrams, most_frequent
+from components.layers.encoders.shared_projection.pooling import AttentionPooling
 from tests.components.layers.encoders.conftest import PADDING, make
 
 KIND = "shared_projection, n-grams"

@@ -9,8 +9,8 @@ import keras
 import tensorflow as tf
 
 from components.layers.encoders.base import Encoder, dropped, glorot, lookup
-from components.layers.encoders.ngrams import FrequentNgrams
-from components.layers.encoders.pooling import AttentionPooling
+from components.layers.encoders.shared_projection.ngrams import FrequentNgrams
+from components.layers.encoders.shared_projection.pooling import AttentionPooling
 
 # Latest ids whose projections ask the pooling.
 _ASKING = 2

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from components.layers.encoders.base import Encoder, lookup, stateless
-from components.layers.encoders.submodel import Layers, checked, make
+from components.layers.encoders.shared_submodel.submodel import Layers, checked, make
 
 
 @keras.saving.register_keras_serializable("bigvocab")
