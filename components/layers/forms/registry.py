@@ -31,7 +31,7 @@ def check_form(form: Any) -> None:
 def form_of(form: FormName | Form, classes: int, draws: int) -> Form:
     """Return the form of a name, or the form itself if it is one.
 
-    Every name is the full softmax if the draws are at least as many as the classes. Below, `auto` is `own`, the fastest.
+    With at least as many draws as classes, every name is the full softmax. Otherwise `auto` is `own`, the fastest form.
 
     Args:
         form: Name or form.
