@@ -1,5 +1,6 @@
 # pyright: reportOptionalMemberAccess=false, reportFunctionMemberAccess=false
 import doctest
+from typing import get_args
 
 import keras
 import numpy as np
@@ -9,6 +10,7 @@ import tensorflow as tf
 from components.layers import head as module
 from components.layers.crossentropy import SampledCrossentropy
 from components.layers.forms.base import Step
+from components.layers.forms.names import FormName
 from components.layers.forms.registry import FORMS
 from components.layers.head import SampledSoftmax, step_seed
 
@@ -33,8 +35,9 @@ def random_batch(rows: int = 6, width: int = 4) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.constant(rng.normal(size=(rows, width)), tf.float32), tf.constant(rng.integers(0, 10, rows), tf.int32)
 
 
-def test_all_classes_as_candidates_is_the_full_softmax():
-    head = head_of(len(COUNTS))
+@pytest.mark.parametrize("form", get_args(FormName))
+def test_all_classes_as_candidates_is_the_full_softmax(form):
+    head = head_of(len(COUNTS), form=form)
     hidden, labels = random_batch()
     full = keras.losses.sparse_categorical_crossentropy(labels, head(hidden), from_logits=True)
     np.testing.assert_allclose(head.sampled_loss(hidden, labels, step_seed(1, 0)), full, rtol=1e-5)
