@@ -78,12 +78,12 @@ class SampledSoftmax(keras.layers.Layer):
     Args:
         counts: (classes,), occurrences of each class in the training data, in the order of the ids. A class without
             any is drawn as if it occurred half a time.
-        negatives: S, draws a step. With as many as classes or more, the loss is the full softmax.
+        negatives: S, draws a step. With as many as classes or more, the built-in forms are the full softmax.
         alpha: Exponent of the proposal: 0 draws all classes alike, 1 as often as they occur.
         seed: Seed of the weights and of the draws.
         logits_dtype: "float32" or "bfloat16", type of the wide matrix products in the loss alone.
-        form: "auto", "own", "shared" or "full", see above; or a form of your own, see `forms.base.Form`. A name is the
-            full softmax if `negatives` is at least the number of classes; a form of your own is used as it is.
+        form: "auto", "own", "shared" or "full", see above; or an instance of a `forms.base.Form` of your own, which
+            is used whatever `negatives` is.
         fixed_shape: Keep repeated draws, masked, so that no shape depends on the draws: a GPU then does not wait for
             the host. True also lets Keras compile the model by XLA, which it does not otherwise, whatever
             `jit_compile` says. None: if TensorFlow sees a GPU.
@@ -215,6 +215,9 @@ class SampledSoftmax(keras.layers.Layer):
             hidden: (batch, width) float.
             labels: (batch,) integers, -1 outside the vocabulary.
             seed: (2,) int32 seed of the draws, as from `step_seed`.
+
+        Raises:
+            ValueError: A form of your own returns losses of another shape or type.
         """
         hidden, labels, known = _floats_and_classes(hidden, labels)
         step = Step(
