@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 from components.extensions import is_path, resolve_class
@@ -21,4 +22,5 @@ def build_form(spec: HeadSpec) -> FormName | Form:
     """
     if not is_path(spec.form):
         return cast("FormName", spec.form)
-    return resolve_class(spec.form, Form)(**spec.model_dump(exclude=set(HeadSpec.model_fields)))
+    make = cast("Callable[..., Form]", resolve_class(spec.form, Form))
+    return make(**spec.model_dump(exclude=set(HeadSpec.model_fields)))
