@@ -53,7 +53,8 @@ class TrainerNode(Node):
         from components.metrics.own import modules_of
 
         specs = site.specs
-        sources = (*specs.trainer.model.source_modules, *modules_of(specs.evaluation.metrics))
+        trainer = specs.trainer
+        own = (*trainer.model.source_modules, *trainer.head.source_modules, *modules_of(specs.evaluation.metrics))
         return tfx.components.Trainer(
             run_fn="components.training.run.run_fn",
             base_model=site.output("model", "BaseModel") if "BaseModel" in site.built else None,
@@ -63,13 +64,13 @@ class TrainerNode(Node):
             train_args=tfx.proto.TrainArgs(splits=["train"]),
             eval_args=tfx.proto.EvalArgs(splits=["eval"]),
             custom_config={
-                "trainer": specs.trainer.model_dump_json(),
+                "trainer": trainer.model_dump_json(),
                 "data": site.columns.model_dump_json(),
                 "vocabulary": specs.vocabulary.model_dump_json(),
                 "bands": specs.evaluation.bands.model_dump_json(),
                 "metrics": json.dumps(specs.evaluation.metrics),
                 "checkpoints": site.checkpoints,
-                "code": fingerprint("components.training.run", *sources),
+                "code": fingerprint("components.training.run", *own),
             },
         )
 

@@ -7,23 +7,8 @@ from typing import Literal, Self
 from pydantic import Field, NonNegativeFloat, model_validator
 
 from components.layers.encoders.registry import DefaultSpec, ModelSpec
+from components.layers.forms.spec import AnyHead, BuiltInHeadSpec
 from components.spec import Spec
-
-
-class HeadSpec(Spec):
-    """Output layer over the classes of the label, and its training loss."""
-
-    form: Literal["auto", "shared", "own", "full"] = "auto"
-    """Classes that the loss of a row is computed over. `own`: the row's own label and the negative samples. `shared`:
-    all labels of the batch and the negative samples. `full`: all classes. `auto`: `own`, which was
-    the fastest in measurements. If `negatives` is at least the number of classes, every choice is `full`."""
-    negatives: int = Field(default=1_024, ge=1)
-    """S: number of negative samples drawn from the proposal distribution per step, shared by all rows of the batch."""
-    alpha: float = Field(default=0.75, ge=0, le=1)
-    """Exponent of the proposal distribution: a class is drawn in proportion to count ** alpha. 0 draws all classes
-    equally often; 1 draws them as often as they occur."""
-    logits_dtype: Literal["float32", "bfloat16"] = "float32"
-    """Data type of the large matrix products in the training loss."""
 
 
 class OptimizerSpec(Spec):
@@ -84,7 +69,7 @@ class TrainerSpec(Spec):
 
     model: ModelSpec = DefaultSpec()
     """Encoder that turns the inputs into the hidden vector."""
-    head: HeadSpec = HeadSpec()
+    head: AnyHead = BuiltInHeadSpec()
     """Output layer over the classes of the label, and its training loss."""
     optimizer: OptimizerSpec = OptimizerSpec()
     """Optimizer, with its weight decay and gradient clipping."""

@@ -149,6 +149,46 @@ def test_a_wrong_key_is_named_with_its_line(tmp_path: Path, more: str, fault: st
     assert faults(tmp_path, GOOD + more) == [fault]
 
 
+LOSSES = """
+from components.layers.forms.own import Own
+from components.layers.forms.spec import HeadSpec
+
+class MySpec(HeadSpec):
+    share: float = 0.5
+
+class MyForm(Own):
+    Spec = MySpec
+    def __init__(self, share):
+        self.share = share
+"""
+
+
+@pytest.mark.parametrize(
+    ("head", "fault"),
+    [
+        ("form: made_up_kinds.losses:MyForm, shar: 1", "unknown key trainer.head.shar; did you mean 'share'?"),
+        (
+            "form: made_up_kinds.losses:MyFrom",
+            "trainer.head.form: made_up_kinds.losses has no class 'MyFrom'; did you mean 'MyForm'? "
+            "(found 'made_up_kinds.losses:MyFrom')",
+        ),
+        (
+            "form: onw",
+            "trainer.head.form: Input should be 'auto', 'shared', 'own' or 'full' (found 'onw'); did you mean 'own'?",
+        ),
+        ("form: own, share: 1", "unknown key trainer.head.share"),
+        (
+            "form: made_up_kinds.losses:MyForm, share: much",
+            "trainer.head.share: Input should be a valid number, unable to parse string as a number (found 'much')",
+        ),
+    ],
+)
+def test_a_wrong_form_of_the_loss_is_one_line(tmp_path: Path, head: str, fault: str) -> None:
+    (tmp_path / "made_up_kinds" / "losses.py").write_text(LOSSES)
+    found = faults(tmp_path, GOOD + "trainer:\n  head: {" + head + "}\n")
+    assert found == [f"mine.yaml:10: {fault}"]
+
+
 def test_several_faults_are_reported_at_once(tmp_path: Path) -> None:
     found = faults(tmp_path, f"    kind: {KIND}\n    path: rows\n    widht: 1\n", "data.source.width=0", "data.shap=x")
     assert sorted(found) == [

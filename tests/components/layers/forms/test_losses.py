@@ -4,8 +4,8 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.layers import losses
-from components.layers.losses import candidates_loss, full_loss
+from components.layers.forms import losses
+from components.layers.forms.losses import candidates_loss, full_loss
 
 sizes = st.tuples(st.integers(1, 6), st.integers(1, 5), st.integers(1, 7), st.integers(0, 3), st.integers(0, 10**6))
 
