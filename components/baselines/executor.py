@@ -31,7 +31,7 @@ from components.preprocessing.vocabulary import Vocabulary, category_file, read_
 TRAIN, TEST = "train", "test"
 
 
-class Executor(base_executor.BaseExecutor):
+class BaselinesExecutor(base_executor.BaseExecutor):
     """Executor that counts on the train split and measures on the test split.
 
     It counts n-grams of the label, frequencies of each further target that is a category, and the mean of each number.

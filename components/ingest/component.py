@@ -9,7 +9,7 @@ from tfx.dsl.components.base import executor_spec
 from tfx.proto import example_gen_pb2, range_config_pb2
 
 from components.ingest.driver import Driver
-from components.ingest.executor import SPLITS, Executor
+from components.ingest.executor import SPLITS, ExampleGenExecutor
 from components.ingest.properties import pack
 from components.ingest.sources.registry import source_of
 from components.ingest.spec import DataSpec
@@ -23,7 +23,7 @@ class IngestExampleGen(FileBasedExampleGen):
        holds `counts.json` and `dead_letters.jsonl`.
     """
 
-    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(ExampleGenExecutor)
     DRIVER_CLASS = Driver
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from tfx.components.example_gen import driver, input_processor, utils
-from tfx.orchestration.portable import data_types
+from ml_metadata.proto import metadata_store_pb2
+from tfx.components.example_gen import input_processor, utils
 from tfx.proto import example_gen_pb2, range_config_pb2
-from tfx.proto.orchestration import driver_output_pb2
-from tfx.types import standard_component_specs
 
+from components.compat.tfx_drivers import OpenFilesDriver
 from components.ingest.properties import unpack
 from components.ingest.sources.base import Source
 from components.ingest.sources.registry import source_of
@@ -33,6 +32,7 @@ class InputProcessor(input_processor.FileBasedInputProcessor):
         range_config: range_config_pb2.RangeConfig | None,
     ) -> None:
         super().__init__(source.folder(input_base), splits, range_config)
+        self._patterns = [split.pattern for split in splits]
         self._source = source
         self._base = input_base
 
@@ -42,23 +42,21 @@ class InputProcessor(input_processor.FileBasedInputProcessor):
         Raises:
             IngestError: The source has no files.
         """
-        patterns = [self.get_pattern_for_span_version(split.pattern, span, version) for split in self._splits]
+        patterns = [self.get_pattern_for_span_version(pattern, span, version) for pattern in self._patterns]
         files = [file for pattern in patterns for file in self._source.files(self._base, pattern)]
         return self._source.fingerprint(files, self._base)
 
 
-class Driver(driver.FileBasedDriver):
+class Driver(OpenFilesDriver):
     """Driver that resolves spans and fingerprints the files before the cache is asked."""
 
     _source: Source[Any]
 
-    def run(self, execution_info: data_types.ExecutionInfo) -> driver_output_pb2.DriverOutput:
-        output = super().run(execution_info)
+    def describe(self, examples: metadata_store_pb2.Artifact) -> None:
+        """Name the span of the examples for people."""
         if self._source.has_spans:
-            span = output.exec_properties[utils.SPAN_PROPERTY_NAME].int_value
-            [examples] = output.output_artifacts[standard_component_specs.EXAMPLES_KEY].artifacts
+            span = examples.custom_properties[utils.SPAN_PROPERTY_NAME].int_value
             examples.custom_properties[SPAN_NAME].string_value = self._source.span_name(span)
-        return output
 
     def resolve_exec_properties(
         self, exec_properties: dict[str, Any], pipeline_info: Any, component_info: Any

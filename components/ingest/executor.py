@@ -18,11 +18,11 @@ from absl import logging
 from google.protobuf import json_format
 from tfx import types
 from tfx.components.util import examples_utils
-from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.dsl.io import fileio
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
 
+from components.compat.tfx_executors import OpenBeamExecutor
 from components.ingest.columns import check_columns
 from components.ingest.counts import Counts
 from components.ingest.errors import IngestError
@@ -39,7 +39,7 @@ _ENOUGH_FOR_PROCESSES = 4 << 20
 _UNFINISHED = "unfinished"
 
 
-class Executor(BaseBeamExecutor):
+class ExampleGenExecutor(OpenBeamExecutor):
     """Executor that reads the source, splits by row hash, and writes gzip TFRecord.
 
     Beam sees parts of the source and pieces of files, not single rows: at a few microseconds a row, Beam's own work per
@@ -62,7 +62,6 @@ class Executor(BaseBeamExecutor):
             IngestError: The data is not fit for training: see `check_columns` and `Counts.check`. As TFX removes the
                 outputs of a failed node, the counts and dead letters then lie in `<uri of the artifact>-failed/`.
         """
-        self._log_startup(input_dict, output_dict, exec_properties)
         data = unpack(exec_properties)
         config = json_format.Parse(exec_properties[standard_component_specs.INPUT_CONFIG_KEY], example_gen_pb2.Input())
         base = exec_properties[standard_component_specs.INPUT_BASE_KEY]
@@ -80,9 +79,9 @@ class Executor(BaseBeamExecutor):
         unfinished = f"{artifact.uri}/{_UNFINISHED}"
         held, written = f"{unfinished}/counts.pickle", f"{unfinished}/written.pickle"
         fileio.makedirs(unfinished)
-        local = "--runner=FnApiRunner" in self._beam_pipeline_args
+        local = "--runner=FnApiRunner" in self.beam_args
         processes = loky.cpu_count() if local and size > _ENOUGH_FOR_PROCESSES else 1
-        with self._make_beam_pipeline() as pipeline:
+        with self.beam_pipeline() as pipeline:
             ranges_of_files = (
                 pipeline
                 | "Files" >> beam.Create(files)

@@ -35,29 +35,18 @@ def spans_there(source: SourceSpec, root: Path) -> list[int]:
     Raises:
         IngestError: There is none, or a number is written with more zeros than the path says.
     """
-    # Not above: TFX takes seconds to load, and most of what is asked about spans needs none of it.
-    from tfx.components.example_gen import utils
-    from tfx.dsl.io import fileio
-    from tfx.proto import example_gen_pb2
+    # Not above: TFX takes seconds to load, and most questions about spans do not need it.
+    from components.compat.tfx_drivers import files_of_spans
 
     base, pattern = source_of(source).place(root)
     base = source_of(source).folder(base)
-    split = example_gen_pb2.Input.Split(name="all", pattern=pattern)
-    kinds = utils.verify_split_pattern_specs(split)
-    # TFX's own reading of a pattern, which is also what its driver goes by; it shows the latest span alone.
-    glob, regex = utils._create_matching_glob_and_regex(base, split, *kinds, None)
+    without_width = re.search(r"\{SPAN\}", pattern)
     found: set[int] = set()
-    for file in sorted(map(str, fileio.glob(glob))):
-        try:
-            tokens, span, *_ = utils._find_matched_span_version_from_path(file, regex, *kinds)
-        except ValueError:  # Another file that stands where a span could: its name holds no number.
-            continue
-        if tokens is None or span is None:
-            continue
-        if kinds[0] and ":" not in re.findall(r"\{SPAN[^}]*\}", pattern)[0] and tokens[0] != str(span):
+    for file, span, digits in files_of_spans(base, pattern):
+        if without_width and digits[0] != str(span):
             raise IngestError(
-                f"data.source.path: span {span} is written '{tokens[0]}' in {file}: say how wide the number is, as "
-                f"{{SPAN:{len(tokens[0])}}}"
+                f"data.source.path: span {span} is written '{digits[0]}' in {file}: say how wide the number is, as "
+                f"{{SPAN:{len(digits[0])}}}"
             )
         found.add(span)
     if not found:
