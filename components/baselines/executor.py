@@ -22,8 +22,8 @@ from components.baselines.results import write_baselines
 from components.baselines.targets import TargetBaselines
 from components.files import matching
 from components.ingest.driver import SPAN_NAME
+from components.ingest.spans.rolling_range import span_of
 from components.ingest.spec import DataSpec
-from components.ingest.window import span_of
 from components.metrics.bands import BandSpec
 from components.metrics.parts import label_part
 from components.preprocessing.vocabulary import Vocabulary, category_file, read_vocabulary, vocabularies

@@ -10,7 +10,7 @@ from typing import Any
 
 from components.files import read_text, write_whole
 from components.ingest.errors import IngestError, RowError, nearest
-from components.ingest.sources.base import Lines, Range
+from components.ingest.sources.files.ranges import Lines, Range
 from components.ingest.spec import DataSpec
 
 COUNTS_FILE = "counts.json"
@@ -66,7 +66,7 @@ class FileCounts:
 
 @dataclass
 class Counts:
-    """Counts of one part of the data, or of all of it.
+    """Counts of one range of a file, or of all files.
 
     Attributes:
         files: Of each file, its rows and lines.
@@ -95,19 +95,19 @@ class Counts:
         """The sums over the files."""
         return sum(self.files.values(), FileCounts())
 
-    def close(self, part: Range, lines: Lines, keep: int) -> None:
-        """Add the lines of a part that was read to its end, and compare them with those that were cut."""
-        file = self.files[part.path]
+    def close(self, file_range: Range, lines: Lines, keep: int) -> None:
+        """Add the lines of a range that was read to its end, and compare them with those that were cut."""
+        file = self.files[file_range.path]
         file.lines, file.header, file.blank, file.row_lines = lines.counted, lines.header, lines.blank, lines.rows
         self.doubtful = len(lines.doubtful)
         for line in lines.doubtful[:keep]:
             reason = "the row spans lines that look like rows of their own: is the quote closed that opens its cell?"
-            self.letters.setdefault("doubtful", []).append((part.path, line, reason))
+            self.letters.setdefault("doubtful", []).append((file_range.path, line, reason))
         found = lines.counted or file.read
-        if part.lines not in (None, found):
-            self.broken[part.path] = (
-                f"{part.path}: {found:,} lines or rows were read from number {part.line:,} on, where {part.lines:,} "
-                "were found before: the file changed while it was read; run again"
+        if file_range.lines not in (None, found):
+            self.broken[file_range.path] = (
+                f"{file_range.path}: {found:,} lines or rows were read from number {file_range.line:,} on, where "
+                f"{file_range.lines:,} were found before: the file changed while it was read; run again"
             )
 
     def add_bad(self, file: str, line: int, error: RowError, keep: int) -> None:
@@ -121,7 +121,7 @@ class Counts:
         """Return the sum of two counts; of the letters the first by file and line are kept."""
         kinds = {*self.letters, *other.letters}
         letters = {k: sorted(self.letters.get(k, []) + other.letters.get(k, []))[:keep] for k in kinds}
-        unseen = [part.unseen for part in (self, other) if any(file.read for file in part.files.values())]
+        unseen = [counts.unseen for counts in (self, other) if any(file.read for file in counts.files.values())]
         files = dict(self.files)
         for path, counts in other.files.items():
             files[path] = files[path] + counts if path in files else counts

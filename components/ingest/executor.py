@@ -23,12 +23,13 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
 
 from components.compat.tfx_executors import OpenBeamExecutor
-from components.ingest.columns import check_columns
 from components.ingest.counts import Counts
 from components.ingest.errors import IngestError
-from components.ingest.part import SPLITS, PartReader, Piece, Shard, examples_of
+from components.ingest.header import check_columns
 from components.ingest.properties import unpack
-from components.ingest.sources.base import RANGE_BYTES, Range, SourceSpec
+from components.ingest.rows.shards import SPLITS, Piece, RangeReader, Shard, examples_of
+from components.ingest.sources.base import SourceSpec
+from components.ingest.sources.files.ranges import RANGE_BYTES, Range
 from components.ingest.sources.registry import source_of
 from components.ingest.spec import DataSpec
 
@@ -42,7 +43,7 @@ _UNFINISHED = "unfinished"
 class ExampleGenExecutor(OpenBeamExecutor):
     """Executor that reads the source, splits by row hash, and writes gzip TFRecord.
 
-    Beam sees parts of the source and pieces of files, not single rows: at a few microseconds a row, Beam's own work per
+    Beam sees ranges of files and pieces of shards, not single rows: at a few microseconds a row, Beam's own work per
     element would be the larger part. The stock executor's split and writer work on single rows, hence this one beside
     it. The rows themselves wait in files, so that memory does not grow with their number.
 
@@ -91,19 +92,19 @@ class ExampleGenExecutor(OpenBeamExecutor):
             lists = (
                 ranges_of_files | "All" >> beam.combiners.ToList()
                 if local
-                else ranges_of_files | "Spread" >> beam.Reshuffle() | "Each" >> beam.Map(lambda part: [part])
+                else ranges_of_files | "Spread" >> beam.Reshuffle() | "Each" >> beam.Map(lambda one: [one])
             )
-            reader = PartReader(data, shards, unfinished)
-            parts = lists | "Rows" >> beam.ParDo(_ReadParts(reader, processes)).with_outputs("counts", main="pieces")
+            reader = RangeReader(data, shards, unfinished)
+            read = lists | "Rows" >> beam.ParDo(_ReadRanges(reader, processes)).with_outputs("counts", main="pieces")
             _ = (
-                parts["counts"]
+                read["counts"]
                 | "Merge" >> beam.CombineGlobally(_merge, keep=data.bad_rows_kept)
                 | "Hold" >> beam.Map(_hold, held)
             )
             # Every shard gets a file, also one that no row falls into.
             every = [((split, shard, number), None) for split, number in shards.items() for shard in range(number)]
             _ = (
-                (parts["pieces"], pipeline | "Shards" >> beam.Create(every))
+                (read["pieces"], pipeline | "Shards" >> beam.Create(every))
                 | "Join" >> beam.Flatten()
                 | "ByShard" >> beam.GroupByKey()
                 | "Write" >> beam.ParDo(_WriteShard(artifact.uri))
@@ -125,21 +126,21 @@ class ExampleGenExecutor(OpenBeamExecutor):
         logging.info("Wrote %s; bad rows: %s.", dict(counts.rows), dict(counts.bad))
 
 
-class _ReadParts(beam.DoFn):
-    """Parts of the source -> (shard, piece) for each of their pieces, and their counts."""
+class _ReadRanges(beam.DoFn):
+    """Ranges of files -> (shard, piece) for each of their pieces, and their counts."""
 
-    def __init__(self, reader: PartReader, processes: int) -> None:
+    def __init__(self, reader: RangeReader, processes: int) -> None:
         self._reader = reader
         self._processes = processes
 
-    def process(self, parts: list[Range]) -> Iterator[Any]:
+    def process(self, ranges: list[Range]) -> Iterator[Any]:
         with contextlib.ExitStack() as stack:
             read = map
-            if (processes := min(self._processes, len(parts))) > 1:
+            if (processes := min(self._processes, len(ranges))) > 1:
                 # Loky's processes start without what this one has loaded, and if one of them is killed, by the system
                 # for its memory for instance, that is an error and no endless wait.
                 read = stack.enter_context(loky.ProcessPoolExecutor(processes)).map
-            for counts, pieces in read(self._reader, parts):
+            for counts, pieces in read(self._reader, ranges):
                 yield from pieces
                 yield beam.pvalue.TaggedOutput("counts", counts)
 
@@ -176,8 +177,8 @@ def _shards(data: DataSpec, size: int) -> dict[str, int]:
     return {split: max(1, math.ceil(size * data.share * shares[split] / shard)) for split in SPLITS}
 
 
-def _merge(parts: Iterable[Counts], keep: int) -> Counts:
-    return functools.reduce(lambda a, b: a.merge(b, keep), parts, Counts())
+def _merge(counts: Iterable[Counts], keep: int) -> Counts:
+    return functools.reduce(lambda a, b: a.merge(b, keep), counts, Counts())
 
 
 def _hold(result: Any, path: str) -> None:

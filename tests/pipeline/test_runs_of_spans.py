@@ -92,13 +92,13 @@ def test_pods_ingest_the_window_too(bigvocab: Bigvocab, file: Path, tmp_path: Pa
     for source in (file, file.with_suffix(".schema.pbtxt")):
         shutil.copy(source, tmp_path)
     told = {}
-    for name in ("ExampleGen", "StatisticsGen", "Window"):
+    for name in ("ExampleGen", "StatisticsGen", "RollingRange"):
         pod = bigvocab("run-node", name, file.name, "--run-id", "run-1", folder=tmp_path)
         assert pod.returncode == 0, pod.stdout + pod.stderr
         told[name] = pod.stdout
     assert "  span 2 " in told["ExampleGen"]
-    assert "2 to 3, 2 spans" in told["Window"]
+    assert "2 to 3, 2 spans" in told["RollingRange"]
     counts = sorted((tmp_path / "runs" / "spans").glob("artifacts/ExampleGen/examples/*/counts.json"))
     rows = sum(sum(json.loads(path.read_text())["rows"].values()) for path in counts)
     assert len(counts) == 2
-    assert f"2 spans, {rows:,} rows" in told["Window"]
+    assert f"2 spans, {rows:,} rows" in told["RollingRange"]

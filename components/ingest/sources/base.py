@@ -10,13 +10,13 @@ range of a file; all else has a default. This one reads lines of cells, as in `t
         separator: str = "|"
 
     class Cells(Source[CellsSpec]):
-        """Source of lines, whose cells a separator parts."""
+        """Source of lines of cells, with a separator between them."""
 
         Spec = CellsSpec
         endings = (".cells",)
 
-        def rows(self, part, used, lines):
-            with open(part.path, encoding="utf-8") as file:
+        def rows(self, file_range, used, lines):
+            with open(file_range.path, encoding="utf-8") as file:
                 for number, line in enumerate(file, 1):
                     cells = line.rstrip("\\n").split(self.spec.separator)
                     if len(cells) == len(self.spec.columns):
@@ -26,7 +26,7 @@ range of a file; all else has a default. This one reads lines of cells, as in `t
 
     source: {kind: "my_package.sources:Cells", path: rows.cells, columns: [words, year]}
 
-The order in a run: `place` and `files` find the files, `fingerprint` is a part of ExampleGen's cache key, `columns`
+The order in a run: `place` and `files` find the files, `fingerprint` belongs to ExampleGen's cache key, `columns`
 are compared with the configuration, `ranges` cuts each file, and workers read the `rows` of each range.
 '''
 
@@ -36,7 +36,6 @@ import abc
 import enum
 import glob
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -45,15 +44,28 @@ from pydantic import model_validator
 from components.extensions import source_modules
 from components.files import is_remote
 from components.ingest.errors import BrokenFile, IngestError, RowError
-from components.ingest.sources import placeholders
-from components.ingest.sources.opening import file_name
-from components.ingest.sources.placeholders import EVERYTHING
+from components.ingest.sources.files import placeholders
+from components.ingest.sources.files.opening import file_name
+from components.ingest.sources.files.placeholders import EVERYTHING
+from components.ingest.sources.files.ranges import RANGE_BYTES, Lines, Range
 from components.spec import Spec
 from components.spelling import did_you_mean
 
-__all__ = ["BrokenFile", "IngestError", "Lines", "PathSpec", "Range", "Row", "RowError", "Rows", "Source", "SourceSpec"]
+__all__ = [
+    "RANGE_BYTES",
+    "BrokenFile",
+    "IngestError",
+    "Lines",
+    "PathSpec",
+    "Range",
+    "Row",
+    "RowError",
+    "Rows",
+    "Source",
+    "SourceSpec",
+    "Sure",
+]
 
-RANGE_BYTES = 8 << 20
 _UNPACKED = 4
 """A packed file is taken to hold so many times its size."""
 
@@ -61,46 +73,6 @@ Row = dict[str, Any]
 """Value of each column: text, a number, a list of them, or None."""
 Rows = Iterator[tuple[int, Row | RowError]]
 """Line (of Parquet and TFRecord: row) from 1, and the row or its fault."""
-
-
-@dataclass(frozen=True)
-class Range:
-    """Part of a file that one worker reads.
-
-    Attributes:
-        path: The file.
-        start: First byte, or first row group of Parquet.
-        end: The byte (or row group) after the last one; None: to the end of the file.
-        line: Number of the first line (or row), from 1.
-        lines: Number of physical lines (or rows); None: not counted, because the file was not cut.
-    """
-
-    path: str
-    start: int = 0
-    end: int | None = None
-    line: int = 1
-    lines: int | None = None
-
-
-@dataclass
-class Lines:
-    """Physical lines of a part of a text file, counted in two ways that must agree.
-
-    A source that counts nothing here is not checked by lines.
-
-    Attributes:
-        counted: Line ends in the bytes that were read, and an unfinished last line.
-        header: Lines of a CSV header.
-        blank: Lines between the rows.
-        rows: Lines that the rows span, the bad ones included.
-        doubtful: First lines of rows that hold lines which look like rows of their own: a quote may be unclosed.
-    """
-
-    counted: int = 0
-    header: int = 0
-    blank: int = 0
-    rows: int = 0
-    doubtful: list[int] = field(default_factory=list)
 
 
 class Sure(enum.IntEnum):
@@ -168,11 +140,11 @@ class Source(abc.ABC, Generic[SpecT]):
         self.spec = spec
 
     @abc.abstractmethod
-    def rows(self, part: Range, used: Sequence[str], lines: Lines) -> Rows:
+    def rows(self, file_range: Range, used: Sequence[str], lines: Lines) -> Rows:
         """Yield the rows of a range, in order.
 
         Args:
-            part: Of a file; one that `ranges` gave.
+            file_range: Range of a file, from `ranges`.
             used: Columns that the configuration uses, an input column first. Other columns may be left out.
             lines: Takes the counts of lines of a text file.
 
@@ -181,11 +153,11 @@ class Source(abc.ABC, Generic[SpecT]):
         """
 
     def ranges(self, path: str, size: int = RANGE_BYTES) -> Iterator[Range]:
-        """Yield the parts of a file, in order; together they hold every row once. By default, one part is the file.
+        """Yield the ranges of a file, in order; together they hold every row once. By default, one range is the file.
 
         Args:
             path: The file.
-            size: Least bytes of a part.
+            size: Minimum bytes of a range.
 
         Raises:
             BrokenFile: The file cannot be opened.
@@ -215,7 +187,7 @@ class Source(abc.ABC, Generic[SpecT]):
         Returns:
             (folder, pattern). `EVERYTHING` stands for all files below the folder that the source takes.
         """
-        from components.ingest.sources.listing import folder_and_pattern
+        from components.ingest.sources.files.listing import folder_and_pattern
 
         return folder_and_pattern(self.spec.path, root) if self.spec.path else (self.spec.kind, EVERYTHING)
 
@@ -234,7 +206,7 @@ class Source(abc.ABC, Generic[SpecT]):
             IngestError: There is no file, or each is empty; the message names the nearest one. Or one file is there
                 twice, packed and unpacked.
         """
-        from components.ingest.sources.listing import list_files
+        from components.ingest.sources.files.listing import list_files
 
         return list_files(self.folder(base), pattern, self.takes, self.endings, self.newest)
 
@@ -253,13 +225,13 @@ class Source(abc.ABC, Generic[SpecT]):
             files: From `files`.
             base: Folder, from `place`.
         """
-        from components.ingest.sources.listing import fingerprint
+        from components.ingest.sources.files.listing import fingerprint
 
         return fingerprint(files, self.folder(base))
 
     def size(self, files: Iterable[str]) -> int:
         """Estimate the bytes of the text in files, unpacked: it decides the numbers of ranges and of shards."""
-        from components.ingest.sources.listing import length
+        from components.ingest.sources.files.listing import length
 
         return sum(length(file) * (_UNPACKED if self.packed(file) else 1) for file in files)
 

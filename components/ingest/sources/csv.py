@@ -9,11 +9,11 @@ from typing import ClassVar, Literal, Self
 from pydantic import model_validator
 
 from components.ingest.errors import BrokenFile, RowError
-from components.ingest.sources import csv_records
 from components.ingest.sources.base import RANGE_BYTES, Lines, PathSpec, Range, Rows, Source
-from components.ingest.sources.csv_records import Dialect, end_of_records
-from components.ingest.sources.lines import BLOCK, blocks
-from components.ingest.sources.opening import after_mark, check_text, file_name, is_packed, open_source
+from components.ingest.sources.files import csv_records
+from components.ingest.sources.files.csv_records import Dialect, end_of_records
+from components.ingest.sources.files.lines import BLOCK, blocks
+from components.ingest.sources.files.opening import after_mark, check_text, file_name, is_packed, open_source
 
 _TABS = (".tsv", ".tab")
 _MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
@@ -48,14 +48,14 @@ class Csv(Source[CsvSpec]):
     Spec = CsvSpec
     endings = (".csv", *_TABS)
 
-    def rows(self, part: Range, used: Sequence[str], lines: Lines) -> Rows:
-        dialect = self.dialect(part.path)
-        names = self.header(part.path)
+    def rows(self, file_range: Range, used: Sequence[str], lines: Lines) -> Rows:
+        dialect = self.dialect(file_range.path)
+        names = self.header(file_range.path)
         # Spreadsheets leave columns without a name at the right: their cells may be there or not.
         least = max((n for n, name in enumerate(names, 1) if name), default=0)
-        header = part.start == 0
-        number = part.line
-        for spanned, cells in csv_records.rows(blocks(part, lines), dialect):
+        header = file_range.start == 0
+        number = file_range.line
+        for spanned, cells in csv_records.rows(blocks(file_range, lines), dialect):
             line = number
             number += spanned
             if not cells:
@@ -79,7 +79,10 @@ class Csv(Source[CsvSpec]):
                 yield line, dict(zip(names, cells, strict=False))
 
     def ranges(self, path: str, size: int = RANGE_BYTES) -> Iterator[Range]:
-        """Yield parts between records. Only all lines before a line say whether it starts one: the pass is in order."""
+        """Yield ranges that start and end between records.
+
+        Only all lines before a line say whether it starts a record, so the pass is in order.
+        """
         if is_packed(path):
             yield Range(path)
             return

@@ -10,7 +10,7 @@ from tfx.types import standard_artifacts
 
 from components.data_validation.statistics import split_statistics, statistics_summary
 from components.data_validation.statistics_gen import StatisticsGenExecutor
-from components.ingest.rows import Columns
+from components.ingest.rows.columns import Columns
 from tests.components.data_validation.conftest import Rows, write_examples
 
 

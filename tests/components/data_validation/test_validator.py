@@ -11,7 +11,7 @@ from tfx.types import standard_artifacts
 
 from components.data_validation.errors import AnomaliesFound
 from components.data_validation.validator import ExampleValidatorExecutor, read_anomalies
-from components.ingest.rows import Columns
+from components.ingest.rows.columns import Columns
 from tests.components.data_validation.conftest import MakeStatistics, address
 
 SCHEMA = """

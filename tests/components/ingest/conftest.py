@@ -17,7 +17,7 @@ from components.ingest.component import example_gen
 from components.ingest.driver import Driver
 from components.ingest.executor import SPLITS, ExampleGenExecutor
 from components.ingest.spec import DataSpec
-from tests.components.ingest.sources.files import source
+from tests.components.ingest.sources.helpers import source
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Spans of a source: parts of its rows that come one after the other, such as days or decades."""
+"""Spans of a source: periods, such as days or decades, whose rows arrive one after the other."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from components.ingest.errors import IngestError
-from components.ingest.sources import placeholders
 from components.ingest.sources.base import SourceSpec
+from components.ingest.sources.files import placeholders
 from components.ingest.sources.registry import source_of
 from components.spelling import did_you_mean
 

@@ -5,9 +5,9 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.ingest import wire
 from components.ingest.errors import RowError
-from components.ingest.wire import serialize
+from components.ingest.rows import wire
+from components.ingest.rows.wire import serialize
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=300)
 NUMBER = st.floats(width=32, allow_nan=False, allow_infinity=False)

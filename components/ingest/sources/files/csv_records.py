@@ -196,7 +196,7 @@ def _may_go_on(buffer: bytes, at: int, dialect: Dialect) -> bool:
 
 
 def _fault(line: bytes, dialect: Dialect) -> RowError:
-    """Describe the fault of a record from its first line alone: a part of a file must tell the same as the whole."""
+    """Describe the fault of a record from its first line alone: a range of a file must give the same as the whole."""
     at, match = 0, dialect.cell.match(line)
     while match and line[match.end() : match.end() + 1] == dialect.delimiter_bytes:
         at = match.end() + 1
@@ -229,7 +229,7 @@ def rows(blocks: Iterator[bytes], dialect: Dialect) -> Iterator[tuple[int, list[
     """Yield the number of lines of each record, and its cells or what is wrong with it; a blank line has no cells.
 
     Args:
-        blocks: The bytes of a file, or of a part that starts and ends with a record.
+        blocks: The bytes of a file, or of a range that starts and ends with a record.
         dialect: Of the file.
     """
     buffer, final = b"", False

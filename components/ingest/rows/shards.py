@@ -1,4 +1,4 @@
-"""Reading of a part of the source into sorted pieces of the files that will be written.
+"""Reading of a range of a file into sorted pieces of the shards that will be written.
 
 Imports neither TensorFlow, TFX nor Beam: processes that are started to read wait for none of them.
 """
@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from components.files import open_bytes
 from components.ingest.counts import Counts, FileCounts
 from components.ingest.errors import BrokenFile, RowError, ShortRow
-from components.ingest.rows import HASH_BYTES, RowReader, columns_read, row_hash
-from components.ingest.sources.base import Lines, Range
+from components.ingest.rows.columns import HASH_BYTES, RowReader, columns_read, row_hash
+from components.ingest.rows.wire import serialize
+from components.ingest.sources.files.ranges import Lines, Range
 from components.ingest.sources.registry import source_of
 from components.ingest.spec import DataSpec
-from components.ingest.wire import serialize
 
 SPLITS = ("train", "eval", "test")
 _HELD_BYTES = 16 << 20
@@ -33,7 +33,7 @@ Piece = tuple[str, int, int]
 """File, first byte and number of bytes of some of a shard's records."""
 
 
-class PartReader:
+class RangeReader:
     """Reader of rows, which puts them where they will be written from.
 
     A row's split, shard and place in the shard follow from its hash. The records wait in files, sorted by shard and
@@ -51,8 +51,8 @@ class PartReader:
         self._folder = folder
         self._bounds = list(itertools.accumulate(getattr(data.splits, split) for split in SPLITS))
 
-    def __call__(self, part: Range) -> tuple[Counts, list[tuple[Shard, Piece]]]:
-        """Return the counts of a part of the source, and where its records are.
+    def __call__(self, file_range: Range) -> tuple[Counts, list[tuple[Shard, Piece]]]:
+        """Return the counts of a range of a file, and where its records are.
 
         A file that cannot be read to its end is in the counts: an exception would reach the user through Beam's traces,
         and hide what is wrong with other files.
@@ -61,26 +61,26 @@ class PartReader:
         lines = Lines()
         pieces: list[tuple[Shard, Piece]] = []
         try:
-            for held in self._records(part, counts, lines):
-                pieces += self._put_down(held)
+            for held in self._records(file_range, counts, lines):
+                pieces += self._spill(held)
         except BrokenFile as error:
-            counts.broken[part.path] = str(error)
+            counts.broken[file_range.path] = str(error)
         else:
-            counts.close(part, lines, self._data.bad_rows_kept)
+            counts.close(file_range, lines, self._data.bad_rows_kept)
         return counts, pieces
 
-    def _records(self, part: Range, counts: Counts, lines: Lines) -> Iterator[dict[Shard, list[Record]]]:
-        """Yield the records of a part by shard, as many at a time as are held in memory."""
+    def _records(self, file_range: Range, counts: Counts, lines: Lines) -> Iterator[dict[Shard, list[Record]]]:
+        """Yield the records of a range by shard, as many at a time as are held in memory."""
         data, keep = self._data, self._data.bad_rows_kept
         columns_of_row = RowReader(data)
-        file = counts.files[part.path] = FileCounts()
+        file = counts.files[file_range.path] = FileCounts()
         held: dict[Shard, list[Record]] = {}
         size = 0
-        for line, row in source_of(data.source).rows(part, columns_read(data), lines):
+        for line, row in source_of(data.source).rows(file_range, columns_read(data), lines):
             file.read += 1
             if isinstance(row, RowError):
                 file.bad += 1
-                counts.add_bad(part.path, line, row, keep)
+                counts.add_bad(file_range.path, line, row, keep)
                 continue
             if counts.unseen:
                 counts.unseen.difference_update(row)
@@ -91,7 +91,7 @@ class PartReader:
                 record = key + serialize(columns)
             except RowError as error:
                 file.bad += 1
-                counts.add_bad(part.path, line, error, keep)
+                counts.add_bad(file_range.path, line, error, keep)
                 continue
             except ShortRow:
                 file.short += 1
@@ -111,7 +111,7 @@ class PartReader:
         if held:
             yield held
 
-    def _put_down(self, held: dict[Shard, list[Record]]) -> Iterator[tuple[Shard, Piece]]:
+    def _spill(self, held: dict[Shard, list[Record]]) -> Iterator[tuple[Shard, Piece]]:
         path = f"{self._folder}/{uuid.uuid4().hex}"
         with open_bytes(path, "wb") as file:
             start = 0

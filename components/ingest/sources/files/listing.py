@@ -14,8 +14,8 @@ from tfx.dsl.io import fileio
 
 from components.files import is_remote, open_bytes
 from components.ingest.errors import IngestError, nearest
-from components.ingest.sources.opening import without_packing
-from components.ingest.sources.placeholders import EVERYTHING
+from components.ingest.sources.files.opening import without_packing
+from components.ingest.sources.files.placeholders import EVERYTHING
 
 _HIDDEN = ("_", ".")
 _HASHED_BYTES = 256 << 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from components.ingest.errors import BrokenFile, IngestError, nearest
-from components.ingest.rows import columns_read
+from components.ingest.rows.columns import columns_read
 from components.ingest.sources.registry import source_of
 from components.ingest.spec import DataSpec
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.ingest.errors import RowError, ShortRow, nearest
+from components.ingest.rows.tokenize import tokenize
 from components.ingest.spec import DataSpec
-from components.ingest.tokenize import tokenize
 
 Columns = dict[str, list[str] | list[float]]
 """The values of each column: tokens, or none or one category, or none or one number."""
