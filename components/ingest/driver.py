@@ -1,4 +1,4 @@
-"""Driver of ExampleGen: finds the files of a source, and notices when they have changed."""
+"""Driver of ExampleGen, which finds the files of a source and puts their fingerprint into the cache key."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from components.ingest.sources.base import Source
 from components.ingest.sources.registry import source_of
 
 SPAN_NAME = "span_name"
-"""Property of the examples of a span: its name for people."""
+"""Property of the examples: name of their span for people."""
 
 
 class InputProcessor(input_processor.FileBasedInputProcessor):
-    """TFX's own input processor, spans and versions included, with the files and the fingerprint of a source.
+    """TFX's input processor of spans and versions, with the files and the fingerprint of a source.
 
-    TFX's fingerprint is over sizes and seconds of change, of files one folder deep.
+    TFX's own fingerprint is a hash of sizes and modification times in seconds, of files one folder deep.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class InputProcessor(input_processor.FileBasedInputProcessor):
         self._base = input_base
 
     def get_input_fingerprint(self, span: int, version: int | None) -> str:
-        """Override TFX's fingerprint.
+        """Return the fingerprint of the source's files.
 
         Raises:
             IngestError: The source has no files.

@@ -1,4 +1,4 @@
-"""The Beam pipeline that turns files into splits of tf.Examples."""
+"""Beam pipeline from files to splits of tf.Examples."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from components.ingest.spec import DataSpec
 
 _SHARD_BYTES = 8 << 20
 _MOST = 1000
-"""Files of a split, and ranges of a source, about: each range has a piece of each file."""
+"""Approximate maximum number of shards of a split, and of ranges of a source: each range has a piece of each shard."""
 _ENOUGH_FOR_PROCESSES = 4 << 20
 _UNFINISHED = "unfinished"
 
@@ -43,12 +43,12 @@ _UNFINISHED = "unfinished"
 class ExampleGenExecutor(OpenBeamExecutor):
     """Executor that reads the source, splits by row hash, and writes gzip TFRecord.
 
-    Beam sees ranges of files and pieces of shards, not single rows: at a few microseconds a row, Beam's own work per
-    element would be the larger part. The stock executor's split and writer work on single rows, hence this one beside
-    it. The rows themselves wait in files, so that memory does not grow with their number.
+    The elements of Beam are ranges of files and pieces of shards, not rows: a row takes a few microseconds, less than
+    Beam's overhead per element. TFX's executor splits and writes single rows. Rows are spilled to disk, so memory use
+    does not grow with their number.
 
-    The same rows give the same files byte for byte, whatever the runner: a row's split, shard and place in
-    the shard follow from its hash. This also mixes the rows.
+    Equal rows give equal files, byte for byte, on every runner: the hash of a row determines its split, its shard and
+    its position in the shard. This also shuffles the rows.
     """
 
     def Do(
@@ -60,8 +60,9 @@ class ExampleGenExecutor(OpenBeamExecutor):
         """Write the splits of the examples artifact, and `counts.json`, `files.jsonl` and `dead_letters.jsonl`.
 
         Raises:
-            IngestError: The data is not fit for training: see `check_columns` and `Counts.check`. As TFX removes the
-                outputs of a failed node, the counts and dead letters then lie in `<uri of the artifact>-failed/`.
+            IngestError: The data is not fit for training; see `check_columns` and `Counts.check`. TFX removes the
+                outputs of a failed node. The counts and dead letters are therefore copied to
+                `<uri of the artifact>-failed/`.
         """
         data = unpack(exec_properties)
         config = json_format.Parse(exec_properties[standard_component_specs.INPUT_CONFIG_KEY], example_gen_pb2.Input())
@@ -88,7 +89,7 @@ class ExampleGenExecutor(OpenBeamExecutor):
                 | "Files" >> beam.Create(files)
                 | "Ranges" >> beam.FlatMap(_ranges, data.source, max(RANGE_BYTES, size // _MOST))
             )
-            # Beam's local runner works in one process; elsewhere the engine spreads the ranges.
+            # Beam's local runner works in one process; other engines distribute the ranges.
             lists = (
                 ranges_of_files | "All" >> beam.combiners.ToList()
                 if local
@@ -101,7 +102,7 @@ class ExampleGenExecutor(OpenBeamExecutor):
                 | "Merge" >> beam.CombineGlobally(_merge, keep=data.bad_rows_kept)
                 | "Hold" >> beam.Map(_hold, held)
             )
-            # Every shard gets a file, also one that no row falls into.
+            # Every shard gets a file, even if it has no row.
             every = [((split, shard, number), None) for split, number in shards.items() for shard in range(number)]
             _ = (
                 (read["pieces"], pipeline | "Shards" >> beam.Create(every))
@@ -127,7 +128,7 @@ class ExampleGenExecutor(OpenBeamExecutor):
 
 
 class _ReadRanges(beam.DoFn):
-    """Ranges of files -> (shard, piece) for each of their pieces, and their counts."""
+    """DoFn from ranges of files to (shard, piece) for each of their pieces, with a tagged output of their counts."""
 
     def __init__(self, reader: RangeReader, processes: int) -> None:
         self._reader = reader
@@ -137,8 +138,8 @@ class _ReadRanges(beam.DoFn):
         with contextlib.ExitStack() as stack:
             read = map
             if (processes := min(self._processes, len(ranges))) > 1:
-                # Loky's processes start without what this one has loaded, and if one of them is killed, by the system
-                # for its memory for instance, that is an error and no endless wait.
+                # Loky's processes do not inherit the modules of this one. A process that is killed, for instance for
+                # lack of memory, is an error and not an endless wait.
                 read = stack.enter_context(loky.ProcessPoolExecutor(processes)).map
             for counts, pieces in read(self._reader, ranges):
                 yield from pieces
@@ -146,7 +147,7 @@ class _ReadRanges(beam.DoFn):
 
 
 class _WriteShard(beam.DoFn):
-    """((split, shard, shards), pieces) -> one whole file or none; (split, number of examples)."""
+    """DoFn that writes the file of a shard, whole or not at all, and yields (split, number of examples)."""
 
     def __init__(self, uri: str) -> None:
         self._uri = uri
@@ -155,7 +156,7 @@ class _WriteShard(beam.DoFn):
         (split, shard, number), pieces = element
         folder = f"{self._uri}/Split-{split}"
         path = f"{folder}/data_tfrecord-{shard:05d}-of-{number:05d}.gz"
-        # Not in the split's folder: everything there is taken for data.
+        # Not in the folder of the split: all files there count as data.
         unfinished = f"{self._uri}/{_UNFINISHED}/{split}-{shard:05d}-{uuid.uuid4().hex}"
         fileio.makedirs(folder)
         with tf.io.TFRecordWriter(unfinished, tf.io.TFRecordOptions("GZIP", compression_level=1)) as writer:
@@ -171,7 +172,7 @@ def _ranges(file: str, source: SourceSpec, size: int) -> Iterator[Range]:
 
 
 def _shards(data: DataSpec, size: int) -> dict[str, int]:
-    """Return the number of files of each split: about `_SHARD_BYTES` of text to a file, and not too many files."""
+    """Return the number of shards of each split, of about `_SHARD_BYTES` of text each, and not too many."""
     shares = data.splits.model_dump()
     shard = max(_SHARD_BYTES, size // _MOST) * sum(shares.values())
     return {split: max(1, math.ceil(size * data.share * shares[split] / shard)) for split in SPLITS}

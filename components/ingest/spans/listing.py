@@ -16,7 +16,7 @@ _SHOWN = 40
 
 
 def has_spans(source: SourceSpec) -> bool:
-    """Return whether the rows come in spans."""
+    """Return True if the rows come in spans."""
     return source_of(source).has_spans
 
 
@@ -26,14 +26,14 @@ def name_of(source: SourceSpec, span: int) -> str:
 
 
 def spans_there(source: SourceSpec, root: Path) -> list[int]:
-    """Return the numbers of all spans that have a file, ascending.
+    """Return the numbers of all spans that have a file, in ascending order.
 
     Args:
         source: A source with spans.
-        root: Folder that a relative path starts from.
+        root: Folder that a relative path is relative to.
 
     Raises:
-        IngestError: There is none, or a number is written with more zeros than the path says.
+        IngestError: No span has a file, or a number has more leading zeros than the path states.
     """
     # Not above: TFX takes seconds to load, and most questions about spans do not need it.
     from components.compat.tfx_drivers import files_of_spans
@@ -55,15 +55,15 @@ def spans_there(source: SourceSpec, root: Path) -> list[int]:
 
 
 def spans_up_to(newest: int | str | None, source: SourceSpec, there: list[int]) -> list[int]:
-    """Return the spans up to a span, ascending; that span is the last one.
+    """Return the spans up to the newest one, in ascending order.
 
     Args:
-        newest: Its number or name; None is the newest that is there.
+        newest: Number or name of the newest span; None: the last one in `there`.
         source: A source with spans.
-        there: Spans that have files, ascending.
+        there: Spans that have files, in ascending order.
 
     Raises:
-        IngestError: It is not there; the message names those that are, and the nearest.
+        IngestError: The span has no files. The message names the spans that have, and the nearest one.
     """
     if newest is None:
         return there

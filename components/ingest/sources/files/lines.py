@@ -1,4 +1,4 @@
-"""Lines of a text file: cutting of a file into ranges at line ends, and reading of a range."""
+"""Lines of a text file: functions that cut a file into ranges at line ends, and read a range."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ BLOCK = 1 << 20
 
 
 def cut(path: str, boundary: Callable[[bytes], int], size: int) -> Iterator[Range]:
-    """Yield the ranges of a file. A packed file stays whole: it cannot be entered in the middle.
+    """Yield the ranges of a file. A packed file is one range, because it cannot be entered in the middle.
 
     Args:
         path: The file.
-        boundary: Takes a block of whole lines; returns the place after the last row that ends there, or 0.
+        boundary: Function from a block of whole lines to the position after the last row that ends there, or to 0.
         size: Minimum bytes of a range.
     """
     if is_packed(path):
@@ -27,7 +27,7 @@ def cut(path: str, boundary: Callable[[bytes], int], size: int) -> Iterator[Rang
     tail = b""
     with open_source(path, unpack=False) as stream:
         while block := stream.read(min(BLOCK, size)):
-            # Only whole lines are looked at: the rest waits for the next block.
+            # Only whole lines are searched: the rest waits for the next block.
             block = tail + block
             whole = block.rfind(b"\n") + 1
             block, tail = block[:whole], block[whole:]
@@ -74,7 +74,7 @@ def read(file_range: Range, lines: Lines) -> Iterator[bytes]:
 
 
 def decode(text: bytes) -> str | RowError:
-    """Return UTF-8 text, or the fault of bytes that are none."""
+    """Return UTF-8 text, or the fault of bytes that are not UTF-8."""
     try:
         return text.decode()
     except UnicodeDecodeError as error:

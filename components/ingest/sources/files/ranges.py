@@ -1,4 +1,4 @@
-"""Ranges of a file, which workers read one each, and the counts of the lines in them."""
+"""Range of a file, which one worker reads, and the counts of its lines."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Range:
     Attributes:
         path: The file.
         start: First byte, or first row group of Parquet.
-        end: The byte (or row group) after the last one; None: to the end of the file.
+        end: Byte (or row group) after the last one; None: to the end of the file.
         line: Number of the first line (or row), from 1.
-        lines: Number of physical lines (or rows); None: not counted, because the file was not cut.
+        lines: Number of physical lines (or rows); None: not counted, because the file is one range.
     """
 
     path: str
@@ -34,11 +34,11 @@ class Lines:
     A source that counts nothing here is not checked by lines.
 
     Attributes:
-        counted: Line ends in the bytes that were read, and an unfinished last line.
+        counted: Line ends in the bytes that were read, plus an unfinished last line.
         header: Lines of a CSV header.
         blank: Lines between the rows.
-        rows: Lines that the rows span, the bad ones included.
-        doubtful: First lines of rows that hold lines which look like rows of their own: a quote may be unclosed.
+        rows: Lines of all rows, bad rows included.
+        doubtful: First lines of rows that contain lines like rows: a quote may be unclosed.
     """
 
     counted: int = 0
