@@ -17,7 +17,7 @@ import pyarrow as pa
 from components.ingest.errors import IngestError, RowError, ShortRow
 from components.ingest.header import check_columns
 from components.ingest.rows.columns import RowReader, columns_read
-from components.ingest.rows.wire import serialize
+from components.ingest.rows.example import serialize
 from components.ingest.sources.base import Lines, Range, Rows, SourceSpec
 from components.ingest.sources.registry import STREAMED, source_of, spec_of_file, spec_of_kind
 from components.ingest.spec import DataSpec

@@ -15,7 +15,7 @@ from components.files import open_bytes
 from components.ingest.counts import Counts, FileCounts
 from components.ingest.errors import BrokenFile, RowError, ShortRow
 from components.ingest.rows.columns import HASH_BYTES, RowReader, columns_read, row_hash
-from components.ingest.rows.wire import serialize
+from components.ingest.rows.example import serialize
 from components.ingest.sources.files.ranges import Lines, Range
 from components.ingest.sources.registry import source_of
 from components.ingest.spec import DataSpec

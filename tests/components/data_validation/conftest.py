@@ -19,7 +19,7 @@ from tfx_bsl.coders import example_coder
 
 from components.ingest.counts import COUNTS_FILE
 from components.ingest.rows.columns import Columns
-from components.ingest.rows.wire import serialize
+from components.ingest.rows.example import serialize
 
 Rows = Mapping[str, list[Columns]]
 """Rows by split."""
