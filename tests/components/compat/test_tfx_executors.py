@@ -24,6 +24,11 @@ from tfx.types import standard_artifacts
 from components.compat import tfx_executors
 
 
+class BeamExecutor(tfx_executors.OpenBeamExecutor):
+    def Do(self, input_dict: Any, output_dict: Any, exec_properties: Any) -> None:
+        pass
+
+
 @pytest.mark.parametrize(
     ("function", "arguments"),
     [
@@ -144,13 +149,9 @@ def test_a_pushed_model_is_marked_as_tfx_marks_it() -> None:
 
 
 def test_a_beam_executor_makes_a_pipeline_with_its_arguments() -> None:
-    class Executor(tfx_executors.OpenBeamExecutor):
-        def Do(self, *_: Any) -> None:
-            pass
-
     # With an image named, TFX does not build a source package of itself for remote workers.
     arguments: list[Any] = ["--runner=FnApiRunner", "--sdk_container_image=none", "--job_name=counting"]
-    executor = Executor(base_beam_executor.BaseBeamExecutor.Context(beam_pipeline_args=arguments))
+    executor = BeamExecutor(base_beam_executor.BaseBeamExecutor.Context(beam_pipeline_args=arguments))
     assert set(arguments) <= set(executor.beam_args)
     assert executor.beam_pipeline().options.view_as(GoogleCloudOptions).job_name == "counting"
 
