@@ -46,9 +46,9 @@ class Baselines(base_component.BaseComponent):
     Outputs:
         baselines: `baselines.json`.
         test_examples: The test split. Each row gets a float feature for each baseline of the label and of each further
-            target, named by `Part.feature`. The feature holds the baseline's sums over the row's labels, in the order
-            of `Part.columns`; squares are stored as their roots. The Evaluator reads these features, and so slices the
-            baselines like the model.
+            target, named by `Target.feature`. The feature holds the baseline's sums over the row's labels, in the
+            order of `Target.sum_names`; squares are stored as their roots. The Evaluator reads these features, and so
+            slices the baselines like the model.
     """
 
     SPEC_CLASS = BaselinesSpec

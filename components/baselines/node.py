@@ -50,11 +50,11 @@ class BaselinesNode(Node):
         rates = results["out_of_vocabulary_rate"].items()
         # A label that is a number has no vocabulary, and no rate.
         known = {name: {"out_of_vocabulary_rate": rate} for name, rate in rates if rate is not None}
-        part: dict[str, Any] = {"vocabularies": known}
+        section: dict[str, Any] = {"vocabularies": known}
         if "RollingRange" in run:
             spans = results.get("spans", {})
-            part["spans"] = [
+            section["spans"] = [
                 {"out_of_vocabulary_rate": spans.get(str(span_of(artifact)), {})}
                 for artifact in run["RollingRange"]["examples"]
             ]
-        return part
+        return section

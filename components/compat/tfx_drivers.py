@@ -19,10 +19,10 @@ from tfx.types import Artifact, standard_component_specs
 
 
 class CacheKeyDriver(compile_time.BaseDriver, portable.BaseDriver):
-    """Driver that adds properties to an execution, which make them a part of its cache key.
+    """Driver that adds properties to an execution, which are then included in its cache key.
 
-    Reason: TFX's cache key holds what a node is told, not the state of files outside. Only a driver can add to it. The
-        compiler wants one base class and the launcher another; neither is public.
+    Reason: TFX's cache key holds the properties of a node, not the state of files outside. Only a driver can add to it.
+        The compiler wants one base class and the launcher another; neither is public.
     Versions: TFX 1.21.
     Remove when: TFX has a public driver, or a public hook for the cache key.
     """

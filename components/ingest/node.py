@@ -68,7 +68,7 @@ class RollingRangeNode(Node):
         artifacts = tfx.types.standard_artifacts
         spans = tfx.dsl.Resolver(
             strategy_class=RollingRange,
-            config={"num_spans": site.specs.data.window or 0, "there": [*site.spans]},
+            config={"num_spans": site.specs.data.num_spans or 0, "there": [*site.spans]},
             newest=site.output("examples", "ExampleGen"),
             examples=tfx.dsl.Channel(type=artifacts.Examples),
             statistics=tfx.dsl.Channel(type=artifacts.ExampleStatistics),

@@ -74,13 +74,13 @@ class TransformNode(Node):
         return transform
 
     def line(self, outputs: Outputs) -> str:
-        from components.preprocessing.numbers import read_numbers, told
+        from components.preprocessing.numbers import describe, read_numbers
         from components.preprocessing.vocabulary import vocabularies
 
         output = _output(outputs)
         sizes = {name: len(vocabulary) for name, vocabulary in vocabularies(output).items()}
         line = f"vocabularies: {', '.join(f'{size:,} {name}' for name, size in sizes.items())}"
-        return "; ".join([line, *told(read_numbers(output))])
+        return "; ".join([line, *describe(read_numbers(output))])
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
         from components.preprocessing.vocabulary import vocabularies

@@ -19,11 +19,11 @@ from components.baselines.executor import BaselinesExecutor
 from components.evaluation.spec import EvaluationSpec
 from components.ingest.spec import DataSpec
 from components.metrics.bands import BandSpec
-from components.metrics.parts import label_part
+from components.metrics.targets import label_target
 
 SEQUENCE = DataSpec(shape="sequence", source={"kind": "sotu"}, inputs=["words"])  # type: ignore[arg-type]
 BANDS = BandSpec(head=20, torso=100)
-COLUMNS = label_part(SEQUENCE).columns
+COLUMNS = label_target(SEQUENCE).sum_names
 
 
 def run(files: Any, data: DataSpec, target: Path, spans: list[Any] | None = None) -> dict[str, Any]:

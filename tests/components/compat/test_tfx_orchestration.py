@@ -1,6 +1,4 @@
 """What the compat modules of TFX's drivers, launcher and metadata rely on, and why they are needed."""
-# TFX replaces what the annotations of a node stand for, and reads them at run time.
-# pyright: reportInvalidTypeArguments=false, reportArgumentType=false, reportCallIssue=false
 
 import inspect
 from collections.abc import Callable
@@ -123,8 +121,8 @@ def test_a_driver_is_of_the_compilers_class_and_of_the_launchers_and_adds_its_pr
     assert not issubclass(portable.BaseDriver, base_driver.BaseDriver)
     assert base_component.BaseComponent.DRIVER_CLASS is base_driver.BaseDriver
     handle: Any = SimpleNamespace()
-    told: Any = SimpleNamespace(exec_properties={"path": "a"})
-    found = Driver(handle).run(told).exec_properties
+    info: Any = SimpleNamespace(exec_properties={"path": "a"})
+    found = Driver(handle).run(info).exec_properties
     assert (found["lost"].int_value, found["hash"].string_value) == (2, "a")
 
 

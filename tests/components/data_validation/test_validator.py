@@ -66,7 +66,7 @@ def test_good_data_passes(run: Run, rows: dict[str, list[Columns]]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bad", "column", "told"),
+    ("bad", "column", "finding"),
     [
         (address("once more", 1066, "Democratic"), "year", "1066"),
         (address("once more", 1946, "Whig"), "party", "Whig"),
@@ -76,14 +76,14 @@ def test_good_data_passes(run: Run, rows: dict[str, list[Columns]]) -> None:
     ],
 )
 def test_one_bad_row_stops_the_run(
-    bad: Columns, column: str, told: str, run: Run, rows: dict[str, list[Columns]]
+    bad: Columns, column: str, finding: str, run: Run, rows: dict[str, list[Columns]]
 ) -> None:
     with pytest.raises(AnomaliesFound) as caught:
         run({**rows, "test": [*rows["test"], bad]})
     [anomaly] = caught.value.anomalies
     assert (anomaly.split, anomaly.column) == ("test", column)
     [line] = [line for line in str(caught.value).splitlines() if line.startswith("  test")]
-    assert told in line
+    assert finding in line
     # TFX removes the outputs of a failed node; the copy stays, and the message says where.
     shutil.rmtree(run.anomalies.uri)
     failed = run.anomalies.uri + "-failed"

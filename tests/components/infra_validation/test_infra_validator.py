@@ -203,8 +203,10 @@ def test_a_child_that_dies_has_no_verdict(monkeypatch: pytest.MonkeyPatch, code:
 
 
 def test_the_step_at_which_a_child_dies_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = Verdict(step="request 3 of 5").model_dump_json()
-    monkeypatch.setattr(process, "start", _python(f"import sys; open(sys.argv[1], 'w').write({told!r}); sys.exit(1)"))
+    verdict = Verdict(step="request 3 of 5").model_dump_json()
+    monkeypatch.setattr(
+        process, "start", _python(f"import sys; open(sys.argv[1], 'w').write({verdict!r}); sys.exit(1)")
+    )
     verdict, _ = process.try_in_child("model", [b"row"], _MEMORY_MB)
     assert (verdict.ok, verdict.cause) == (None, "request 3 of 5: the process that tries the model ended with status 1")
 

@@ -149,9 +149,9 @@ def test_a_wrong_key_is_named_with_its_line(tmp_path: Path, more: str, fault: st
     assert faults(tmp_path, GOOD + more) == [fault]
 
 
-def test_several_faults_are_told_at_once(tmp_path: Path) -> None:
-    told = faults(tmp_path, f"    kind: {KIND}\n    path: rows\n    widht: 1\n", "data.source.width=0", "data.shap=x")
-    assert sorted(told) == [
+def test_several_faults_are_reported_at_once(tmp_path: Path) -> None:
+    found = faults(tmp_path, f"    kind: {KIND}\n    path: rows\n    widht: 1\n", "data.source.width=0", "data.shap=x")
+    assert sorted(found) == [
         "--set data.shap=x: unknown key data.shap; did you mean 'shape'?",
         "--set data.source.width=0: data.source.width: Input should be greater than or equal to 1 (found 0)",
         "mine.yaml:5: data.source.columns is missing",
@@ -160,7 +160,7 @@ def test_several_faults_are_told_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "told"),
+    ("source", "expected"),
     [
         (
             "    kind: cvs\n    pth: x\n",
@@ -193,5 +193,5 @@ def test_several_faults_are_told_at_once(tmp_path: Path) -> None:
         ),
     ],
 )  # fmt: skip
-def test_faults_of_the_kinds_that_bigvocab_has(tmp_path: Path, source: str, told: list[str]) -> None:
-    assert faults(tmp_path, source) == told
+def test_faults_of_the_kinds_that_bigvocab_has(tmp_path: Path, source: str, expected: list[str]) -> None:
+    assert faults(tmp_path, source) == expected

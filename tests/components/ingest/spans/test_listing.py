@@ -85,8 +85,8 @@ def test_other_paths_have_no_spans() -> None:
 
 
 def test_keys_of_spans_want_some() -> None:
-    with pytest.raises(ValueError, match=r"data\.window: the source has no spans.*; data\.span: "):
-        DataSpec(shape="sequence", source=SourceSpec(kind="sotu"), inputs=["words"], window=2, span=3)
+    with pytest.raises(ValueError, match=r"data\.num_spans: the source has no spans.*; data\.span: "):
+        DataSpec(shape="sequence", source=SourceSpec(kind="sotu"), inputs=["words"], num_spans=2, span=3)
     with pytest.raises(ValueError, match=r"source\.spans is of kind 'sotu'"):
         spec(kind="csv", path="x.csv", spans="decades")
 

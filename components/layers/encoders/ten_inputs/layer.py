@@ -1,8 +1,5 @@
 """One dense layer to rule all inputs, as a functional Keras model."""
 
-# TensorFlow's and Keras's annotations are narrower than what they take and give.
-# pyright: reportArgumentType=false
-
 from __future__ import annotations
 
 from typing import Any
@@ -23,14 +20,14 @@ class TenInputs(Encoder):
     The model inside is written with Keras's functional interface alone: `encoder.model`.
 
     Args:
-        shared: width of W.
+        shared_units: width of W.
         shared_activation: the name of a Keras activation.
         common: as of `Encoder`.
     """
 
-    def __init__(self, *, shared: int, shared_activation: str = "relu", **common: Any) -> None:
+    def __init__(self, *, shared_units: int, shared_activation: str = "relu", **common: Any) -> None:
         super().__init__(**common)
-        self._config |= {"shared": shared, "shared_activation": shared_activation}
+        self._config |= {"shared_units": shared_units, "shared_activation": shared_activation}
 
     @property
     def embedding(self) -> keras.layers.Layer:
@@ -55,7 +52,7 @@ class TenInputs(Encoder):
         config = self._config
         tokens = {f"input_{k}": keras.Input((), dtype="int32", name=f"input_{k}") for k in range(1, context + 1)}
         embedding = keras.layers.Embedding(config["ids"], config["embedding"], name="embedding")
-        shared = keras.layers.Dense(config["shared"], config["shared_activation"], name="shared")
+        shared = keras.layers.Dense(config["shared_units"], config["shared_activation"], name="shared")
         parts = [shared(embedding(token)) for token in tokens.values()]
 
         # Columns go by number: they may be named like an input, or in a way that Keras takes no layer by.

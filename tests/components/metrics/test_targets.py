@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from components.evaluation.metrics import model_metrics
 from components.ingest.spec import DataSpec
-from components.metrics.parts import Part, label_part, target_parts
+from components.metrics.targets import Target, further_targets, label_target
 
 SOURCE = {"kind": "csv", "path": "rows.csv"}
 REGRESSION = DataSpec.model_validate(
@@ -25,7 +25,7 @@ SEVERAL = DataSpec.model_validate(
         "targets": {"party": {"kind": "category"}, "year": {"kind": "number"}},
     }
 )
-NUMBER, CLASS = Part("", "number", ()), Part("party", "class", ())
+NUMBER, CLASS = Target("", "number", ()), Target("party", "class", ())
 
 
 def number_sums(answers: list[float], numbers: list[float], mean: float) -> np.ndarray:
@@ -64,12 +64,12 @@ def test_a_category_by_hand() -> None:
 
 
 def test_what_is_measured_follows_from_the_data() -> None:
-    assert label_part(REGRESSION) == Part("", "number", ("mean",))
-    assert label_part(SEVERAL) == Part("", "label", ("popular", "bigram", "trigram"))
+    assert label_target(REGRESSION) == Target("", "number", ("mean",))
+    assert label_target(SEVERAL) == Target("", "label", ("popular", "bigram", "trigram"))
     sums = ["count", "known", "nll", "hit_1", "hit_10", "hit_20", "rr_10"]
     banded = [f"{name}_{band}" for band in ("head", "torso", "tail") for name in sums]
-    assert [*label_part(SEVERAL).columns] == [*sums, *banded]
-    assert target_parts(SEVERAL) == (Part("party", "class", ("popular",)), Part("year", "number", ("mean",)))
+    assert [*label_target(SEVERAL).sum_names] == [*sums, *banded]
+    assert further_targets(SEVERAL) == (Target("party", "class", ("popular",)), Target("year", "number", ("mean",)))
 
 
 @pytest.mark.parametrize(
@@ -79,16 +79,16 @@ def test_a_label_that_is_constant_can_be_answered_as_well_as_by_its_mean(
     ours: float, theirs: float, ratio: float
 ) -> None:
     sums = np.array([[4.0, 4 * ours**2, 4 * ours, 0, 0], [4.0, 4 * theirs**2, 4 * theirs, 0, 0]])
-    found = model_metrics((label_part(REGRESSION),), (sums,))
+    found = model_metrics((label_target(REGRESSION),), (sums,))
     assert found["rmse_over_mean"] == pytest.approx(ratio, nan_ok=True)
 
 
 def test_metrics_of_a_slice_have_a_name_for_each_target_and_baseline() -> None:
-    parts = (label_part(REGRESSION), *target_parts(SEVERAL))
+    targets = (label_target(REGRESSION), *further_targets(SEVERAL))
     label = np.stack([number_sums([1, 3], [2, 4], 3), number_sums([3, 3], [2, 4], 3) * [1, 4, 2, 1, 1]])
     party = np.array([[4.0, 4, 2, 3], [4, 4, 8, 1]])
     year = np.stack([number_sums([1900, 1950], [1910, 1950], 1930), number_sums([1930, 1930], [1910, 1950], 1930)])
-    found = model_metrics(parts, (label, party, year))
+    found = model_metrics(targets, (label, party, year))
     assert found["rmse"] == pytest.approx(1)
     assert found["baseline/mean/rmse"] == pytest.approx(2)
     assert found["rmse_over_mean"] == pytest.approx(0.5)

@@ -1,7 +1,7 @@
-"""Parts of a model that are measured: its label, and each further target.
+"""Targets that a model is measured on: its label, and each further target.
 
-Each part is a row of sums per Example, added up over a split or a slice. The model's `eval` signature answers the sums.
-The sums of the part's baselines are stored beside each Example in the same order.
+Each target has a row of sums per Example, added up over a split or a slice. The model's `eval` signature returns the
+sums. The sums of the target's baselines are stored beside each Example in the same order.
 """
 
 from __future__ import annotations
@@ -29,29 +29,29 @@ LABEL_BASELINES: dict[str, tuple[BaselineName, ...]] = {
 
 
 @dataclass(frozen=True)
-class Part:
-    """The label or a further target.
+class Target:
+    """Target that a model is measured on: the label or a further target.
 
     Attributes:
-        target: The column of a further target; empty for the label.
+        column: The column of a further target; empty for the label.
         kind: The kind of label or target.
-        baselines: The baselines that the part is measured against. The sums of each are a feature of every Example.
-        own: The paths of a user's own metrics. Paths, since a part goes to Beam workers and into a cache key.
+        baselines: The baselines that the target is measured against. The sums of each are a feature of every Example.
+        own: The paths of a user's own metrics. Paths, since a target goes to Beam workers and into a cache key.
     """
 
-    target: str
+    column: str
     kind: Kind
     baselines: tuple[BaselineName, ...]
     own: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, fields: Mapping[str, Any]) -> Part:
-        """Return the part with these fields, which may have been JSON since."""
-        return cls(fields["target"], fields["kind"], tuple(fields["baselines"]), tuple(fields.get("own", ())))
+    def of(cls, fields: Mapping[str, Any]) -> Target:
+        """Return the target with these fields, which may have been JSON since."""
+        return cls(fields["column"], fields["kind"], tuple(fields["baselines"]), tuple(fields.get("own", ())))
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """The metrics of the part: those of the table, then a user's own."""
+        """The metrics of the target: those of the table, then a user's own."""
         return _metrics(self.kind, self.own)
 
     @property
@@ -65,19 +65,19 @@ class Part:
         return (None, *BANDS) if self.kind == "label" else (None,)
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        """The sums' names in the `eval` signature: `count`, `known`, ..., then `count_head`, ... of each band."""
+    def sum_names(self) -> tuple[str, ...]:
+        """The names of the sums in the `eval` signature: `count`, `known`, ..., then `count_head`, ... of each band."""
         return tuple(self.name(of.name, band=band) for band in self.bands for of in self.sums)
 
     def feature(self, baseline: str) -> str:
-        """Return the feature of an Example that holds a baseline's sums: a float list in the order of `columns`."""
+        """Return the feature of an Example that holds a baseline's sums: a float list in the order of `sum_names`."""
         return OWN + self.name(f"baseline/{baseline}")
 
     def stored(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
         """Convert sums to values that fit a float list: squares to their roots, as float32 ends at 3e38.
 
         Args:
-            sums: (..., len(columns)).
+            sums: (..., len(sum_names)).
         """
         squares = self._squares
         return np.where(squares, np.sqrt(np.abs(sums)), sums) if any(squares) else sums
@@ -86,7 +86,7 @@ class Part:
         """Convert stored values back to sums.
 
         Args:
-            values: (..., len(columns)) of `stored`.
+            values: (..., len(sum_names)) of `stored`.
         """
         values, squares = np.asarray(values, np.float64), self._squares
         return np.where(squares, np.square(values), values) if any(squares) else values
@@ -94,17 +94,17 @@ class Part:
     def name(self, metric: str, baseline: str | None = None, band: str | None = None) -> str:
         """Return the TFMA name of a metric, such as `nll_head` or `target/party/baseline/popular/nll`.
 
-        The target's name is `escaped`, so that its parts can be told.
+        The column is `escaped`, so that a slash in it does not separate components of the name.
         """
         name = metric if band is None else f"{metric}_{band}"
         name = name if baseline is None else f"baseline/{baseline}/{name}"
-        return f"target/{escaped(self.target)}/{name}" if self.target else name
+        return f"target/{escaped(self.column)}/{name}" if self.column else name
 
     def measured(self, sums: NDArray[np.float64], band: str | None = None) -> dict[str, float]:
         """Return the metrics by name, NaN where there is no label.
 
         Args:
-            sums: (len(columns),) totals.
+            sums: (len(sum_names),) totals.
             band: One of `BANDS`, or all labels.
         """
         start = self.bands.index(band) * len(self.sums)
@@ -115,7 +115,7 @@ class Part:
         """Return the metrics of all labels and of each band by their TFMA names.
 
         Args:
-            sums: (len(columns),) totals of the model, or of a baseline.
+            sums: (len(sum_names),) totals of the model, or of a baseline.
             baseline: The baseline that they are of.
         """
         return {
@@ -141,28 +141,28 @@ def _sums(kind: Kind, own: tuple[str, ...]) -> tuple[Sum, ...]:
     return needed(_metrics(kind, own), kind == "number")
 
 
-def label_part(data: DataSpec, own: Sequence[str] = ()) -> Part:
-    """Return the label's part. A labelled row has no order of labels, so no trigram; a number has its mean.
+def label_target(data: DataSpec, own: Sequence[str] = ()) -> Target:
+    """Return the label as a target. A labelled row has no order of labels, so no trigram; a number has its mean.
 
     Args:
         data: The columns and the shape.
         own: The paths of a user's own metrics.
     """
     if data.label_kind == "number":
-        return Part("", "number", ("mean",), tuple(own))
-    return Part("", "label", LABEL_BASELINES[data.shape], tuple(own))
+        return Target("", "number", ("mean",), tuple(own))
+    return Target("", "label", LABEL_BASELINES[data.shape], tuple(own))
 
 
-def target_parts(data: DataSpec, own: Sequence[str] = ()) -> tuple[Part, ...]:
-    """Return the further targets' parts.
+def further_targets(data: DataSpec, own: Sequence[str] = ()) -> tuple[Target, ...]:
+    """Return the further targets of the data, in the order of the configuration.
 
     Args:
         data: The columns.
         own: The paths of a user's own metrics.
     """
     return tuple(
-        Part(name, "number", ("mean",), tuple(own))
-        if target.kind == "number"
-        else Part(name, "class", ("popular",), tuple(own))
-        for name, target in data.targets.items()
+        Target(name, "number", ("mean",), tuple(own))
+        if spec.kind == "number"
+        else Target(name, "class", ("popular",), tuple(own))
+        for name, spec in data.targets.items()
     )

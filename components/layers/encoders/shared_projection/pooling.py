@@ -1,8 +1,5 @@
 """Weighted means of many embedded ids, of which most say little."""
 
-# TensorFlow's and Keras's annotations are narrower than what they take and give.
-# pyright: reportArgumentType=false, reportOperatorIssue=false
-
 from __future__ import annotations
 
 from typing import Any
@@ -30,22 +27,22 @@ class AttentionPooling(keras.layers.Layer):
 
     Args:
         ids: number of ids, the padding id being the last.
-        heads: vectors that are made.
+        num_heads: Number of vectors to make.
         seed: of the weights.
     """
 
-    def __init__(self, ids: int, heads: int, seed: int = 0, **kwargs: Any) -> None:
+    def __init__(self, ids: int, num_heads: int, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.ids, self.heads, self.seed = ids, heads, seed
-        self.salience = keras.layers.Embedding(ids, heads, "zeros", name="salience")
+        self.ids, self.num_heads, self.seed = ids, num_heads, seed
+        self.salience = keras.layers.Embedding(ids, num_heads, "zeros", name="salience")
 
     def build(self, input_shape: list[tuple[int | None, ...]]) -> None:
         """Takes the shapes of the ids' embeddings, (batch, K, width), and of the query, (batch, query width)."""
         (_, context, width), query = input_shape
         self.salience.build((None, context))
-        self.place = self.add_weight(shape=(context, self.heads), initializer="zeros", name="place")
+        self.place = self.add_weight(shape=(context, self.num_heads), initializer="zeros", name="place")
         self.query = keras.layers.Dense(
-            self.heads * width,
+            self.num_heads * width,
             use_bias=False,
             kernel_initializer=keras.initializers.GlorotUniform(seed=self.seed),
             name="query",
@@ -54,12 +51,12 @@ class AttentionPooling(keras.layers.Layer):
         self.built = True
 
     def call(self, embedded: tf.Tensor, query: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
-        """(batch, K, width) embeddings of (batch, K) ids, (batch, query width) -> (batch, heads, width)."""
-        asked = tf.reshape(self.query(query), [-1, self.heads, embedded.shape[2]])
+        """(batch, K, width) embeddings of (batch, K) ids, (batch, query width) -> (batch, num_heads, width)."""
+        asked = tf.reshape(self.query(query), [-1, self.num_heads, embedded.shape[2]])
         scores = lookup(self.salience, ids) + self.place + tf.matmul(embedded, asked, transpose_b=True)
         scores = tf.where((ids == self.ids - 1)[:, :, tf.newaxis], _NEVER, scores)
         weights = tf.nn.softmax(tf.transpose(scores, [0, 2, 1]))
         return tf.matmul(weights, embedded)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "ids": self.ids, "heads": self.heads, "seed": self.seed}
+        return {**super().get_config(), "ids": self.ids, "num_heads": self.num_heads, "seed": self.seed}

@@ -8,7 +8,7 @@ have answered, the chief publishes the addresses of all workers, and the trainin
     NUMBER/1.json       by worker 1: its address
     NUMBER/start.json   by the chief: all addresses, its own first
 
-A worker that restarts is not part of a start that it missed, and waits for the next call.
+A worker that restarts does not join a start that it missed, and waits for the next call.
 """
 
 from __future__ import annotations
@@ -39,22 +39,22 @@ class Invitation:
     """Invitation to a training.
 
     Attributes:
-        told: Arguments of the training, from the chief.
+        arguments: Arguments of the training, from the chief.
         hosts: `host:port` of all workers, the chief first.
     """
 
-    told: dict[str, Any]
+    arguments: dict[str, Any]
     hosts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Meeting:
+class Rendezvous:
     """Rendezvous of the workers of a training.
 
     Attributes:
         folder: Folder that all workers of this training share, and no other training uses.
         workers: Number of workers, including the chief.
-        patience: Seconds that a worker waits for the others.
+        timeout: Seconds that a worker waits for the others.
         address: Address of the machine of this process, or None to resolve its host name.
         wait: Function that waits for a number of seconds between two polls.
         clock: Function that returns the time in seconds.
@@ -62,7 +62,7 @@ class Meeting:
 
     folder: str
     workers: int
-    patience: float = 1_800.0
+    timeout: float = 1_800.0
     address: str | None = None
     wait: Callable[[float], None] = field(default=time.sleep, repr=False)
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
@@ -72,11 +72,11 @@ class Meeting:
         if tf.io.gfile.exists(self.folder):
             tf.io.gfile.rmtree(self.folder)
 
-    def call(self, told: dict[str, Any]) -> tuple[str, ...]:
+    def call(self, arguments: dict[str, Any]) -> tuple[str, ...]:
         """Call the other workers, and wait for them. Called by the chief.
 
         Args:
-            told: Arguments of the training.
+            arguments: Arguments of the training.
 
         Returns:
             `host:port` of all workers, the chief first.
@@ -85,11 +85,11 @@ class Meeting:
             WorkerLost: Not all workers answered in time.
         """
         number, own = uuid.uuid4().hex, free_host(self.address)
-        write_whole(f"{self.folder}/{_CALL}", json.dumps({"number": number, "told": told}))
+        write_whole(f"{self.folder}/{_CALL}", json.dumps({"number": number, "arguments": arguments}))
         others = range(1, self.workers)
         note(f"waiting for {len(others)} more worker{'s' if len(others) > 1 else ''}")
         hosts: dict[int, str] = {}
-        deadline = self.clock() + self.patience
+        deadline = self.clock() + self.timeout
         while True:
             for index in others:
                 answer = self._read(f"{number}/{index}.json")
@@ -100,8 +100,8 @@ class Meeting:
                 break
             if self.clock() >= deadline:
                 raise WorkerLost(
-                    f"of {self.workers} workers, {', '.join(missing)} did not come within {self.patience:.0f} s: "
-                    "is there room for all of them in the cluster, and do they share this folder?"
+                    f"of {self.workers} workers, {', '.join(missing)} did not answer within {self.timeout:.0f} s: "
+                    f"check that the cluster has capacity for all of them, and that they share {self.folder}"
                 )
             self.wait(_POLL_SECONDS)
         everyone = (own, *(hosts[index] for index in others))
@@ -121,7 +121,7 @@ class Meeting:
             WorkerLost: The chief did not call, or failed and was not restarted.
         """
         answered, own = "", ""
-        deadline = self.clock() + self.patience
+        deadline = self.clock() + self.timeout
         while True:
             call = self._read(_CALL) or {}
             if call.get("over") == "done":
@@ -131,13 +131,13 @@ class Meeting:
             if number and number != answered and not start:
                 answered, own = number, free_host(self.address)
                 write_whole(f"{self.folder}/{number}/{index}.json", json.dumps({"host": own}))
-                deadline = self.clock() + self.patience
+                deadline = self.clock() + self.timeout
             # Another process of this index may have answered too. Only the process whose address was taken starts.
             if start and number == answered and own in start["hosts"]:
-                return Invitation(call["told"], tuple(start["hosts"]))
+                return Invitation(call["arguments"], tuple(start["hosts"]))
             if self.clock() >= deadline:
                 said = "failed, and was not started again" if call.get("over") else "did not call"
-                raise WorkerLost(f"the chief {said} within {self.patience:.0f} s: its own log says why")
+                raise WorkerLost(f"the chief {said} within {self.timeout:.0f} s: its own log says why")
             self.wait(_POLL_SECONDS)
 
     def end(self, failed: bool) -> None:

@@ -1,8 +1,5 @@
 """A model of the user's own, made once and applied to every input."""
 
-# TensorFlow's and Keras's annotations are narrower than what they take and give.
-# pyright: reportArgumentType=false, reportOptionalOperand=false, reportOperatorIssue=false
-
 from __future__ import annotations
 
 from typing import Any
@@ -11,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from components.layers.encoders.base import Encoder, lookup, stateless
-from components.layers.encoders.submodel import Layers, checked, make
+from components.layers.encoders.shared_submodel.submodel import Layers, checked, make
 
 
 @keras.saving.register_keras_serializable("bigvocab")
