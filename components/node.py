@@ -51,7 +51,7 @@ class Site:
         checkpoints: Folder for checkpoints. It outlives an execution.
         serving: Folder that a model server watches.
         spans: Spans of the source up to the newest to ingest, oldest first. Empty if the source has no spans, or if
-            neither `ExampleGen` nor `Window` is going to run.
+            neither `ExampleGen` nor `RollingRange` is going to run.
         built: Nodes built so far, by name.
     """
 

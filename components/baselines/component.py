@@ -9,7 +9,7 @@ from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
 
-from components.baselines.executor import Executor
+from components.baselines.executor import BaselinesExecutor
 from components.ingest.spec import DataSpec
 from components.metrics.bands import BandSpec
 
@@ -52,7 +52,7 @@ class Baselines(base_component.BaseComponent):
     """
 
     SPEC_CLASS = BaselinesSpec
-    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(BaselinesExecutor)
 
     def __init__(
         self,

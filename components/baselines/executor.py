@@ -22,8 +22,8 @@ from components.baselines.results import write_baselines
 from components.baselines.targets import TargetBaselines
 from components.files import matching
 from components.ingest.driver import SPAN_NAME
+from components.ingest.spans.rolling_range import span_of
 from components.ingest.spec import DataSpec
-from components.ingest.window import span_of
 from components.metrics.bands import BandSpec
 from components.metrics.targets import label_target
 from components.preprocessing.vocabulary import Vocabulary, category_file, read_vocabulary, vocabularies
@@ -31,7 +31,7 @@ from components.preprocessing.vocabulary import Vocabulary, category_file, read_
 TRAIN, TEST = "train", "test"
 
 
-class Executor(base_executor.BaseExecutor):
+class BaselinesExecutor(base_executor.BaseExecutor):
     """Executor that counts on the train split and measures on the test split.
 
     It counts n-grams of the label, frequencies of each further target that is a category, and the mean of each number.

@@ -34,7 +34,7 @@ class StatisticsGenNode(Node):
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
         """Return the drift of the newest span from each earlier one that trains with it."""
-        rolling_range = run.get("Window")
+        rolling_range = run.get("RollingRange")
         if not rolling_range or len(rolling_range["statistics"]) != len(rolling_range["examples"]):
             return {}
         import dataclasses
@@ -78,7 +78,7 @@ class ExampleValidatorNode(Node):
             statistics=site.output("statistics", "StatisticsGen"),
             schema=site.output("schema", "ImportSchemaGen"),
             code=fingerprint("components.data_validation.validator"),
-            spans=site.output("statistics", "Window") if "Window" in site.built else None,
+            spans=site.output("statistics", "RollingRange") if "RollingRange" in site.built else None,
         )
 
     def line(self, outputs: Outputs) -> str:

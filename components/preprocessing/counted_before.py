@@ -11,7 +11,7 @@ from tfx import types
 from tfx.dsl.components.common import resolver
 from tfx.types import standard_component_specs as keys
 
-from components.ingest.window import INPUTS, makers
+from components.ingest.spans.rolling_range import INPUTS, makers
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from components.ingest.tokenize import tokenize
+from components.ingest.rows.tokenize import tokenize
 
 SMALL = """
 vocabulary: {inputs: 500, labels: 800}

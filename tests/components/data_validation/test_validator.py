@@ -10,8 +10,8 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.types import standard_artifacts
 
 from components.data_validation.errors import AnomaliesFound
-from components.data_validation.validator import Executor, read_anomalies
-from components.ingest.rows import Columns
+from components.data_validation.validator import ExampleValidatorExecutor, read_anomalies
+from components.ingest.rows.columns import Columns
 from tests.components.data_validation.conftest import MakeStatistics, address
 
 SCHEMA = """
@@ -51,7 +51,7 @@ class Run:
         for number, span in enumerate([*spans, statistics], start=1):
             span.id = number
         inputs = {"statistics": [statistics], "schema": [artifact], "spans": [*spans, statistics] if spans else []}
-        Executor().Do(inputs, {"anomalies": [self.anomalies]}, {})
+        ExampleValidatorExecutor().Do(inputs, {"anomalies": [self.anomalies]}, {})
 
 
 @pytest.fixture

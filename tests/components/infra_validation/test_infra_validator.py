@@ -19,7 +19,7 @@ from tfx.types import artifact_utils, standard_artifacts
 
 from components.infra_validation import executor, process
 from components.infra_validation.component import infra_validator
-from components.infra_validation.executor import Executor, NotTried, read_cause
+from components.infra_validation.executor import InfraValidatorExecutor, NotTried, read_cause
 from components.infra_validation.verdict import Verdict
 
 Export = Callable[..., Path]
@@ -42,7 +42,9 @@ def validate(tmp_path: Path, rows: list[tf.train.Example]) -> Validate:
         blessing.uri = str(tmp_path / "blessing")
         node = infra_validator(_channel(standard_artifacts.Model), _channel(standard_artifacts.Examples), "1")
         context = base_executor.BaseExecutor.Context(tmp_dir=str(tmp_path / "tmp"), unique_id="1")
-        Executor(context).Do({"model": [model], "examples": [examples]}, {"blessing": [blessing]}, node.exec_properties)
+        InfraValidatorExecutor(context).Do(
+            {"model": [model], "examples": [examples]}, {"blessing": [blessing]}, node.exec_properties
+        )
         return blessing
 
     return run

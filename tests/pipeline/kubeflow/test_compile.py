@@ -19,7 +19,7 @@ pytest.importorskip("kfp", reason="BIGVOCAB_EXTRAS=kubeflow installs the Kubeflo
 from pipeline.kubeflow.compile import check, compile_pipeline
 from tests.kubeflow.test_network_policies import NODE
 
-OF_SPANS = {"Window", "AnalyzerCache"}
+OF_SPANS = {"RollingRange", "AnalyzerCache"}
 CLUSTER = [
     "kubeflow.metadata={kind: mysql, host: database, user: me}",
     "kubeflow.image=registry.example.org/bigvocab:1.2.0",
@@ -144,8 +144,8 @@ def test_data_in_spans_have_the_nodes_of_spans(tmp_path: Path) -> None:
     tasks = pipeline["root"]["dag"]["tasks"]
     assert {entry["taskInfo"]["name"] for entry in tasks.values()} == {*node_names(config)} >= OF_SPANS
     waits = {name: set(entry.get("dependentTasks", [])) for name, entry in tasks.items()}
-    assert waits["window"] == {"examplegen", "statisticsgen"}
-    assert waits["transform"] >= {"window", "analyzercache", "examplevalidator"}
+    assert waits["rollingrange"] == {"examplegen", "statisticsgen"}
+    assert waits["transform"] >= {"rollingrange", "analyzercache", "examplevalidator"}
     arguments = container((pipeline, {}), "ExampleGen")["args"]
     assert loads(arguments[arguments.index("--configuration") + 1]).data.span == "1990s"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from components.ingest.errors import IngestError
-from tests.components.ingest.sources.files import files_of, source
+from tests.components.ingest.sources.helpers import files_of, source
 
 
 @pytest.fixture

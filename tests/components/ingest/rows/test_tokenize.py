@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from components.ingest.rows.tokenize import tokenize
 from components.ingest.spec import Tokenizer
-from components.ingest.tokenize import tokenize
 
 
 @pytest.mark.parametrize(

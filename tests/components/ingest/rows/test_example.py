@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.ingest import wire
 from components.ingest.errors import RowError
-from components.ingest.wire import serialize
+from components.ingest.rows.example import serialize
 
+ROOT = Path(__file__).parents[4]
 TEXT = st.text(st.characters(codec="utf-8"), max_size=300)
 NUMBER = st.floats(width=32, allow_nan=False, allow_infinity=False)
 VALUES = st.lists(TEXT, max_size=20) | st.lists(NUMBER, max_size=20)
@@ -38,12 +42,20 @@ def test_lengths_of_more_than_one_byte(length: int) -> None:
     assert tf.train.Example.FromString(serialize(columns)) == by_hand(columns)
 
 
-def test_what_is_kept_of_frequent_texts_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "_KEPT", 3)
-    monkeypatch.setattr(wire, "_values", wire._Values())
-    columns: dict[str, list[str] | list[float]] = {"words": ["the", "state", "of", "the", "union", "the"]}
-    assert tf.train.Example.FromString(serialize(columns)) == by_hand(columns)
-    assert len(wire._values) <= 3
+def test_features_are_in_the_order_of_their_names() -> None:
+    written = serialize({"ï": ["c"], "b": ["b"], "a": [1.0], "B": ["x"], "empty": []})
+    places = [written.index(name.encode()) for name in ("B", "a", "b", "ï")]
+    assert places == sorted(places)
+    assert b"empty" not in written
+    assert serialize({}) == b""
+
+
+def test_a_process_that_reads_rows_imports_no_tensorflow() -> None:
+    code = "import sys; from components.ingest.rows import shards; print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    imported = ran.stdout.split()
+    assert "components.ingest.rows.shards" in imported
+    assert not {"tensorflow", "tfx", "apache_beam"} & {*imported}
 
 
 def test_half_a_surrogate_pair_is_a_bad_row() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from components.ingest.errors import RowError, ShortRow
-from components.ingest.rows import RowReader, row_hash, row_to_columns
+from components.ingest.rows.columns import RowReader, row_hash, row_to_columns
 from components.ingest.spec import DataSpec, FeatureSpec, SourceSpec
 
 CSV = SourceSpec(kind="csv", path="rows.csv")

@@ -5,24 +5,23 @@ from __future__ import annotations
 from collections import Counter
 
 from components.ingest.errors import BrokenFile, IngestError, nearest
-from components.ingest.rows import columns_read
+from components.ingest.rows.columns import columns_read
 from components.ingest.sources.registry import source_of
 from components.ingest.spec import DataSpec
 
 
 def check_columns(data: DataSpec, files: list[str]) -> None:
-    """Compare the configuration with the columns of the files, where these say what columns they have.
+    """Check that the files have the columns of the configuration.
 
-    Rows that have columns of their own, as in JSON Lines, are checked while they are read.
+    If each row has its own columns, as in JSON Lines, they are checked while the rows are read.
 
     Args:
         data: The configuration.
-        files: The source's files.
+        files: Files of the source.
 
     Raises:
-        IngestError: A file is not of the kind that the configuration says, or damaged at its start; a column is
-            missing, or a column that is used stands twice. All faults at once, each with its file and the nearest
-            column.
+        IngestError: A file is not of the configured kind, or is damaged at its start; a column is missing, or a used
+            column occurs twice. The message lists all faults, each with its file and the nearest column.
     """
     source = source_of(data.source)
     wanted = columns_read(data)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from components.ingest.errors import IngestError
-from components.ingest.sources import placeholders
-from components.ingest.spans import has_spans, name_of, spans_there, spans_up_to
+from components.ingest.sources.files import placeholders
+from components.ingest.spans.listing import has_spans, name_of, spans_there, spans_up_to
 from components.ingest.spec import DataSpec, SourceSpec
 from tests.components.ingest.conftest import Ingest
 

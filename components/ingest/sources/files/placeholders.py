@@ -1,7 +1,6 @@
 """Placeholders in the path of a source: the number, the day and the version of a span.
 
-A path says where the number of a span stands: `clicks/day-{SPAN:3}/*.csv`. The placeholders are those of TFX's
-ExampleGen.
+Example: `clicks/day-{SPAN:3}/*.csv`. The placeholders are those of TFX's ExampleGen.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import re
 from components.spelling import did_you_mean
 
 EVERYTHING = "**"
-"""Pattern of all files below a folder that a source takes."""
+"""Pattern of all files of a source below a folder."""
 _DATE = ("YYYY", "MM", "DD")
 _NAMES = ("SPAN", "VERSION", *_DATE)
 _PLACEHOLDER = re.compile(rf"\{{({'|'.join(_NAMES)})(?::(\d+))?\}}")
@@ -20,7 +19,7 @@ _EPOCH = datetime.date(1970, 1, 1)
 
 
 def has_spans(path: str) -> bool:
-    """Return whether a path names a span."""
+    """Return True if a path has the placeholders of a span."""
     return bool(_found(path) & {"SPAN", *_DATE})
 
 
@@ -38,7 +37,7 @@ def every(path: str) -> str:
 
 
 def faults(path: str) -> list[str]:
-    """Return the faults of the placeholders of a path, a sentence each."""
+    """Return the faults of the placeholders of a path, one sentence each."""
     found = [
         f"unknown placeholder {{{word}}}{near}"
         for word in re.findall(r"\{(\w+)(?::\d*)?\}", path)

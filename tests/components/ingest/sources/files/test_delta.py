@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.ingest.errors import IngestError
-from tests.components.ingest.sources.files import files_of
+from tests.components.ingest.sources.helpers import files_of
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Columns of an Example, from a user's row."""
+"""Conversion of a user's row to the columns of an Example."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.ingest.errors import RowError, ShortRow, nearest
+from components.ingest.rows.tokenize import tokenize
 from components.ingest.spec import DataSpec
-from components.ingest.tokenize import tokenize
 
 Columns = dict[str, list[str] | list[float]]
-"""The values of each column: tokens, or none or one category, or none or one number."""
+"""Values of each column: any number of tokens, at most one category, or at most one number."""
 
 HASH_BYTES = 16
 _FLOAT32_MAX = 3.4028234663852886e38
 
 
 def columns_of(data: DataSpec) -> list[str]:
-    """Return all columns of an Example, each once: inputs, label, features, targets, slices."""
+    """Return the names of all columns of an Example: inputs, label, features, targets, slices."""
     names = [*data.inputs, *([data.label] if data.label else []), *data.features, *data.targets, *data.slices]
     return list(dict.fromkeys(names))
 
 
 def columns_read(data: DataSpec) -> list[str]:
-    """Return all columns that are read: those of an Example, and those that only decide the split."""
+    """Return the names of all columns to read: those of an Example, and those that only decide the split."""
     return list(dict.fromkeys([*columns_of(data), *data.split_by]))
 
 
 class RowReader:
-    """Reader of rows, which gives the columns that the configuration declares.
+    """Reader of rows that returns the columns of the configuration.
 
     Args:
         data: Configuration of the columns.
-        labelled: False for rows to predict from: no label and no target is asked for, and in shape `sequence` one token
-            is enough.
+        labelled: False for rows of `bigvocab predict`: no label and no target is required, and in shape `sequence` one
+            token is enough.
     """
 
     def __init__(self, data: DataSpec, labelled: bool = True) -> None:
@@ -106,11 +106,11 @@ class RowReader:
 
 
 def row_to_columns(row: Mapping[str, Any], data: DataSpec) -> Columns:
-    """Return the columns of a row to predict from; no label is asked for.
+    """Return the columns of a row of `bigvocab predict`; no label is required.
 
     Args:
         row: Column name to value, as parsed from JSON: text, a number, or a list of tokens with tokenizer `none`.
-            Features may be left out: they count as missing.
+            A feature without a value counts as missing.
         data: Configuration of the columns.
 
     Raises:
@@ -121,16 +121,16 @@ def row_to_columns(row: Mapping[str, Any], data: DataSpec) -> Columns:
 
 
 def row_hash(columns: Columns, data: DataSpec, row: Mapping[str, Any]) -> bytes:
-    """Return a hash of the values that decide a row's split: rows that are equal in them share a split.
+    """Return a hash of the values that decide the split of a row. Rows with equal values share a split.
 
-    A paragraph that was read twice, in other years, must not be in two splits: of a sequence the tokens decide. Among
-    labelled rows equal pairs of inputs and label are frequent, each an observation of its own: there all columns
-    decide, as in TFX's own split by hash.
+    For a sequence the tokens decide, so that a paragraph that occurs in two years is in one split. For a labelled row
+    all columns decide, as in TFX's own split by hash: equal pairs of inputs and label are frequent there, and each is
+    an observation of its own.
 
     Args:
         columns: Columns of the row.
         data: Configuration of the columns.
-        row: The row as it was read.
+        row: The row from the source.
 
     Returns:
         `HASH_BYTES` bytes.
@@ -178,7 +178,7 @@ def _number(name: str, value: Any) -> list[float]:
             number = math.inf
     elif isinstance(value, int | float) and not isinstance(value, bool):
         number = float(value) if abs(value) <= _FLOAT32_MAX or value != value else math.inf
-        if math.isnan(number):  # the way data frames write a missing number
+        if math.isnan(number):  # data frames write a missing number as NaN
             return []
     else:
         number = math.inf

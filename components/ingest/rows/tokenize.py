@@ -1,4 +1,4 @@
-"""Tokenizers: from text to tokens."""
+"""Tokenizers of text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import regex
 
 from components.ingest.spec import Tokenizer
 
-# Combining marks belong to the letter before them: else words of Hindi or Thai would be cut at each vowel sign.
+# Combining marks belong to the letter before them. Otherwise each vowel sign would cut a word of Hindi or Thai.
 _WORDS = regex.compile(
     r"\p{L}[\p{L}\p{M}]*+(?:['’]\p{L}[\p{L}\p{M}]*+)*+"  # letters, with apostrophes inside
     r"|\p{N}++"  # a run of digits
@@ -19,18 +19,18 @@ _WORDS = regex.compile(
 def tokenize(text: str, tokenizer: Tokenizer, lowercase: bool) -> list[str]:
     """Cut a text into tokens.
 
-    Unicode's composed form (NFC) of the text is cut, so that the same letter is the same token in any form. `none`
-    alters neither form nor case: its values are often identifiers.
+    The text is normalized to NFC first, so that equal letters give equal tokens. `none` changes neither form nor case,
+    because its values are often identifiers.
 
     Args:
         text: Any text.
         tokenizer: `words`: words (apostrophes inside included), runs of digits, single signs of punctuation.
-            `whitespace`: the parts between white space. `characters`: single characters, white space as one space.
+            `whitespace`: the pieces between white space. `characters`: single characters, white space as one space.
             `none`: the text is one token.
-        lowercase: Whether the text is lower-cased first.
+        lowercase: Lowercase the text first.
 
     Returns:
-        The tokens in order; none for an empty text.
+        The tokens in order; an empty list for an empty text.
     """
     if tokenizer == "none":
         return [text] if text else []

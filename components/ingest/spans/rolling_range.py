@@ -1,4 +1,4 @@
-"""Choice of the spans that train together."""
+"""Rolling range: the newest spans, which train together."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ INPUTS = (Event.INPUT, Event.DECLARED_INPUT)
 _Key = TypeVar("_Key")
 
 
-class Window(resolver.ResolverStrategy):
-    """Strategy that takes the newest spans up to that of this run.
+class RollingRange(resolver.ResolverStrategy):
+    """Resolver strategy that takes the newest spans up to the span of this run.
 
-    Each span is taken once: as it was ingested last, with this run's configuration. TFX's `SpanRangeStrategy` takes
-    every artifact of a span: a span that was ingested again counts twice, and one that was ingested with another
-    tokenizer counts too. It also knows no end but the newest span of all.
+    It takes each span once: the most recent ingestion with this run's configuration. TFX's `SpanRangeStrategy` takes
+    every artifact of a span. A span that was ingested twice would count twice, also if the tokenizer differed. TFX's
+    range also always ends with the newest span of all.
 
     Only spans with files count: a decade without speeches is no span.
 
     Example:
-        >>> window = Resolver(
-        ...     strategy_class=Window,
-        ...     config={"size": 8, "there": [1, 2, 3]},
+        >>> spans = Resolver(
+        ...     strategy_class=RollingRange,
+        ...     config={"num_spans": 8, "there": [1, 2, 3]},
         ...     newest=example_gen.outputs["examples"],
         ...     examples=Channel(type=standard_artifacts.Examples),
         ...     statistics=Channel(type=standard_artifacts.ExampleStatistics),
         ... )
-        >>> window.outputs["examples"], window.outputs["statistics"]
+        >>> spans.outputs["examples"], spans.outputs["statistics"]
     """
 
-    def __init__(self, size: int = 0, there: Sequence[int] = ()) -> None:
-        """Make the strategy.
+    def __init__(self, num_spans: int = 0, there: Sequence[int] = ()) -> None:
+        """Initialize the strategy.
 
         Args:
-            size: Number of spans; 0 is all.
-            there: Spans that the source has; a span that was removed from it is not trained on. Empty: all spans that
-                were ingested.
+            num_spans: Maximum number of spans; 0: all.
+            there: Spans that the source has. A span that was removed from the source is not trained on. Empty: all
+                spans that were ingested.
         """
-        self._size = size
+        self._num_spans = num_spans
         self._there = set(there)
 
     def resolve_artifacts(
@@ -68,12 +68,12 @@ class Window(resolver.ResolverStrategy):
         same = [pair for pair in made if _configuration(pair[0]) == configuration]
         by_span = {span: artifact for span, (_, artifact) in last(same, span_of).items()}
         by_span[span_of(newest)] = newest
-        window = [by_span[span] for span in sorted(by_span) if self._counts(span, span_of(newest))][-self._size :]
+        spans = [by_span[span] for span in sorted(by_span) if self._counts(span, span_of(newest))][-self._num_spans :]
         statistics = _by_examples(store, input_dict["statistics"])
         return {
             **input_dict,
-            "examples": window,
-            "statistics": [statistics[examples.id] for examples in window if examples.id in statistics],
+            "examples": spans,
+            "statistics": [statistics[examples.id] for examples in spans if examples.id in statistics],
         }
 
     def _counts(self, span: int, newest: int) -> bool:
@@ -81,14 +81,14 @@ class Window(resolver.ResolverStrategy):
 
 
 def span_of(examples: types.Artifact) -> int:
-    """Return the span that examples were made of."""
+    """Return the number of the span that examples were made from."""
     return examples.get_int_custom_property(SPAN_PROPERTY_NAME)
 
 
 def makers(
     store: mlmd.MetadataStore, artifacts: Sequence[types.Artifact]
 ) -> Iterator[tuple[metadata_store_pb2.Execution, types.Artifact]]:
-    """Yield each execution that put out one of these artifacts, or took it from the cache, with the artifact."""
+    """Yield pairs of an execution and the artifact that it wrote or reused from the cache."""
     by_id = {artifact.id: artifact for artifact in artifacts}
     events = [event for event in store.get_events_by_artifact_ids(list(by_id)) if event.type in OUTPUTS]
     executions = {e.id: e for e in store.get_executions_by_id(sorted({event.execution_id for event in events}))}
@@ -101,17 +101,17 @@ def makers(
 def last(
     made: Iterable[tuple[metadata_store_pb2.Execution, types.Artifact]], key: Callable[[types.Artifact], _Key]
 ) -> dict[_Key, tuple[metadata_store_pb2.Execution, types.Artifact]]:
-    """Return the last execution of each key; its artifact counts, also if it is an older one from the cache."""
+    """Return the most recent execution of each key and its artifact, even if it reused an older cached artifact."""
     return {key(artifact): (execution, artifact) for execution, artifact in sorted(made, key=lambda pair: pair[0].id)}
 
 
 def _configuration(execution: metadata_store_pb2.Execution) -> str:
-    """Return data and code, as `components.ingest.properties.pack` wrote them."""
+    """Return the packed data spec and code; see `components.ingest.properties.pack`."""
     return execution.custom_properties[keys.CUSTOM_CONFIG_KEY].string_value
 
 
 def _by_examples(store: mlmd.MetadataStore, statistics: Sequence[types.Artifact]) -> dict[int, types.Artifact]:
-    """Return the last statistics of examples, by the id of the examples."""
+    """Return the most recent statistics by the id of their examples."""
     made = {execution.id: artifact for execution, artifact in makers(store, statistics)}
     events = store.get_events_by_execution_ids(sorted(made))
     read = sorted((e.execution_id, e.artifact_id) for e in events if e.type in INPUTS)

@@ -1,4 +1,4 @@
-"""Compression and encoding of a file, from its name and its first bytes."""
+"""Opening of files: compression and encoding, by the name and the first bytes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _REFUSED = {
     codecs.BOM_UTF16_BE: _UTF16,
     b"PAR1": "a Parquet file: set data.source.kind: parquet",
 }
-"""First bytes of files that cannot be read as text, and the way out."""
+"""First bytes of files that cannot be read as text, each with the cause and the way out."""
 _HEAD = 1 << 16
 
 
@@ -47,7 +47,7 @@ def without_packing(path: str) -> str:
 
 
 def is_packed(path: str) -> bool:
-    """Return whether the contents of a file are compressed, whatever its name says.
+    """Return True if the contents of a file are compressed, whatever its name.
 
     Raises:
         BrokenFile: The file cannot be opened.
@@ -62,7 +62,7 @@ def open_source(path: str, unpack: bool = True) -> BinaryIO:
 
     Args:
         path: Local, or in an object store.
-        unpack: Unpack gzip, bzip2 and xz, which the first bytes tell: a browser may have unpacked `rows.csv.gz`.
+        unpack: Unpack gzip, bzip2 and xz. The first bytes decide: a browser may have unpacked `rows.csv.gz`.
 
     Raises:
         BrokenFile: The file cannot be opened.
@@ -82,7 +82,7 @@ def open_source(path: str, unpack: bool = True) -> BinaryIO:
 
 
 def after_mark(stream: BinaryIO) -> int:
-    """Return the place after the byte order mark at the start of a stream; 0 without one."""
+    """Return the position after the byte order mark at the start of a stream; 0 without one."""
     return len(codecs.BOM_UTF8) if stream.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8 else 0
 
 
@@ -113,8 +113,8 @@ def reading(path: str, place: Callable[[], str] = lambda: "") -> Iterator[None]:
     """Turn errors of reading a file into `BrokenFile`, with the file and the place.
 
     Args:
-        path: Of the file.
-        place: Returns where reading stopped, as " after line 17"; asked only when it fails.
+        path: Path of the file.
+        place: Returns the place where reading stopped, such as " after line 17"; called after an error only.
     """
     try:
         yield

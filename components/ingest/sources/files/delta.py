@@ -1,6 +1,6 @@
-"""Files of a table whose folder also holds older versions of its rows.
+"""Files of the newest version of a Delta table.
 
-Delta Lake keeps files of older versions beside those of the newest one; only the log in `_delta_log` says which count.
+Delta Lake keeps the files of older versions in the same folder. The log in `_delta_log` lists the files that count.
 
 Source: https://github.com/delta-io/delta/blob/master/PROTOCOL.md
 """
@@ -26,7 +26,7 @@ _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint(?:\.\d{10}\.\d{10})?\.parquet")
 
 
 def files_of_newest_version(folder: str) -> set[str] | None:
-    """Return the files of the newest version of a Delta table, or None if a folder is no such table.
+    """Return the files of the newest version of a Delta table, or None if a folder is not such a table.
 
     Raises:
         IngestError: The log has gaps; files hold deleted rows; or the folder is a table of Iceberg or Hudi.
@@ -54,7 +54,7 @@ def files_of_newest_version(folder: str) -> set[str] | None:
 
 
 def _actions(log: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """All additions and removals of files, the oldest first."""
+    """Yield all additions and removals of files, oldest first."""
     names = sorted(map(str, fileio.listdir(log)))
     checkpoints = [(int(match[1]), name) for name in names if (match := _CHECKPOINT.fullmatch(name))]
     start = max((version for version, _ in checkpoints), default=-1)

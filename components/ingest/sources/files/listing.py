@@ -1,4 +1,4 @@
-"""The files of a source, and a fingerprint of their contents."""
+"""Listing of the files of a source, and a fingerprint of their contents."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from tfx.dsl.io import fileio
 
 from components.files import is_remote, open_bytes
 from components.ingest.errors import IngestError, nearest
-from components.ingest.sources.opening import without_packing
-from components.ingest.sources.placeholders import EVERYTHING
+from components.ingest.sources.files.opening import without_packing
+from components.ingest.sources.files.placeholders import EVERYTHING
 
 _HIDDEN = ("_", ".")
 _HASHED_BYTES = 256 << 20
 
 
 def folder_and_pattern(path: str, root: Path) -> tuple[str, str]:
-    """Return the folder of a path and the pattern of its files below it; see `Source.place`."""
+    """Return the folder of a path, and the pattern of its files below the folder; see `Source.place`."""
     if "://" not in path:
         path = str((root / Path(path).expanduser()).resolve())
     if fileio.exists(path):
@@ -47,19 +47,19 @@ def list_files(
 ) -> list[str]:
     """Return the files of a pattern below a folder, sorted; see `Source.files`.
 
-    Empty files are left out, and so are files and folders whose name starts with `_` or `.`: Spark, Hive and Delta keep
-    logs, checksums and the output of killed jobs there. A partition, as in `_year=2026`, is read.
+    The list has neither empty files, nor files and folders whose name starts with `_` or `.`: Spark, Hive and Delta
+    keep logs, checksums and the output of killed jobs there. It has partitions such as `_year=2026`.
 
     Args:
         base: The folder.
-        pattern: A glob pattern; or `EVERYTHING`, or a folder, for all files below that are taken.
-        takes: Returns whether a file of a folder is taken, by its name.
-        endings: Endings of such names, for messages.
-        newest: Returns the files of a folder that count, or None if all do.
+        pattern: Glob pattern; or `EVERYTHING`, or a folder, for all files below that belong to the source.
+        takes: Function from the path of a file to True if the file belongs to the source.
+        endings: Endings of the names of such files, for messages.
+        newest: Function from a folder to the files that count, or to None if all do.
 
     Raises:
-        IngestError: There is no such file, or each is empty; names the nearest one there is. Or one file is there
-            twice, packed and unpacked.
+        IngestError: No file matches, or each is empty; the message names the nearest file. Or one file exists twice,
+            packed and unpacked.
     """
     if not fileio.exists(base):
         parent, _, name = base.rstrip("/").rpartition("/")
@@ -88,7 +88,7 @@ def list_files(
 
 
 def _without_twins(files: list[str]) -> list[str]:
-    """Return the files if none of them is there packed and unpacked: its rows would count twice."""
+    """Return the files, after a check that none exists both packed and unpacked: its rows would count twice."""
     by_name: dict[str, str] = {}
     for file in files:
         twin = by_name.setdefault(without_packing(file), file)
@@ -107,12 +107,12 @@ def _and_more(number: int) -> str:
 def fingerprint(files: list[str], base: str) -> str:
     """Return a hash that changes when a file is added, removed, renamed or changed.
 
-    It is over the contents while these are small, so that a fresh copy of the same data is known again; beyond
-    256 MiB it is over sizes and times of change.
+    Up to 256 MiB it is a hash of the contents, so that a fresh copy of the same data is a cache hit. Beyond, it is a
+    hash of sizes and modification times.
 
     Args:
         files: The files.
-        base: Folder that their names start from.
+        base: Folder that the hashed names are relative to.
     """
     stats = [fileio.stat(f) for f in files]
     small = sum(s.length for s in stats) <= _HASHED_BYTES
@@ -128,7 +128,7 @@ def fingerprint(files: list[str], base: str) -> str:
 
 
 def length(file: str) -> int:
-    """Return the bytes of a file."""
+    """Return the size of a file in bytes."""
     return fileio.stat(file).length
 
 
@@ -142,7 +142,7 @@ def _below(base: str) -> list[str]:
 
 
 def _is_data(path: str, pattern: str = "") -> bool:
-    """Return whether a path below the source's folder has no hidden part, apart from those that the pattern names."""
+    """Return True if no folder or file of a path is hidden, apart from those that the pattern names."""
     named = [part for part in pattern.split("/") if part.startswith(_HIDDEN)]
     return not any(
         part.startswith(_HIDDEN) and "=" not in part and not any(fnmatch.fnmatch(part, name) for name in named)

@@ -1,23 +1,23 @@
-"""Lines of a text file: how a file is cut at line ends, and how a part of it is read."""
+"""Lines of a text file: functions that cut a file into ranges at line ends, and read a range."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
 from components.ingest.errors import RowError
-from components.ingest.sources.base import Lines, Range
-from components.ingest.sources.opening import after_mark, is_packed, open_source, reading
+from components.ingest.sources.files.opening import after_mark, is_packed, open_source, reading
+from components.ingest.sources.files.ranges import Lines, Range
 
 BLOCK = 1 << 20
 
 
 def cut(path: str, boundary: Callable[[bytes], int], size: int) -> Iterator[Range]:
-    """Yield the parts of a file. A packed file stays whole: it cannot be entered in the middle.
+    """Yield the ranges of a file. A packed file is one range, because it cannot be entered in the middle.
 
     Args:
         path: The file.
-        boundary: Takes a block of whole lines; returns the place after the last row that ends there, or 0.
-        size: Least bytes of a part.
+        boundary: Function from a block of whole lines to the position after the last row that ends there, or to 0.
+        size: Minimum bytes of a range.
     """
     if is_packed(path):
         yield Range(path)
@@ -27,7 +27,7 @@ def cut(path: str, boundary: Callable[[bytes], int], size: int) -> Iterator[Rang
     tail = b""
     with open_source(path, unpack=False) as stream:
         while block := stream.read(min(BLOCK, size)):
-            # Only whole lines are looked at: the rest waits for the next block.
+            # Only whole lines are searched: the rest waits for the next block.
             block = tail + block
             whole = block.rfind(b"\n") + 1
             block, tail = block[:whole], block[whole:]
@@ -42,13 +42,14 @@ def cut(path: str, boundary: Callable[[bytes], int], size: int) -> Iterator[Rang
         yield Range(path, start, None, line, lines + bool(tail) - line)
 
 
-def blocks(part: Range, lines: Lines) -> Iterator[bytes]:
-    """Yield the bytes of a part of a text file, without the byte order mark at the start of the file."""
+def blocks(file_range: Range, lines: Lines) -> Iterator[bytes]:
+    """Yield the bytes of a range of a text file, without the byte order mark at the start of the file."""
     last = b""
-    with reading(part.path, lambda: _place(part.line + lines.counted - 1)), open_source(part.path) as stream:
-        at = part.start or after_mark(stream)
+    path, end = file_range.path, file_range.end
+    with reading(path, lambda: _place(file_range.line + lines.counted - 1)), open_source(path) as stream:
+        at = file_range.start or after_mark(stream)
         stream.seek(at)
-        while block := stream.read(BLOCK if part.end is None else min(BLOCK, part.end - at)):
+        while block := stream.read(BLOCK if end is None else min(BLOCK, end - at)):
             at += len(block)
             lines.counted += block.count(b"\n")
             last = block
@@ -56,10 +57,10 @@ def blocks(part: Range, lines: Lines) -> Iterator[bytes]:
     lines.counted += bool(last) and not last.endswith(b"\n")
 
 
-def read(part: Range, lines: Lines) -> Iterator[bytes]:
-    """Yield the lines of a part of a text file without their line feeds."""
+def read(file_range: Range, lines: Lines) -> Iterator[bytes]:
+    """Yield the lines of a range of a text file without their line feeds."""
     open_line: list[bytes] = []
-    for block in blocks(part, lines):
+    for block in blocks(file_range, lines):
         *whole, rest = block.split(b"\n")
         if whole:
             open_line.append(whole[0])
@@ -73,7 +74,7 @@ def read(part: Range, lines: Lines) -> Iterator[bytes]:
 
 
 def decode(text: bytes) -> str | RowError:
-    """Return UTF-8 text, or the fault of bytes that are none."""
+    """Return UTF-8 text, or the fault of bytes that are not UTF-8."""
     try:
         return text.decode()
     except UnicodeDecodeError as error:

@@ -1,15 +1,15 @@
-r"""Records of delimited text: where each ends, and the cells in it.
+r"""Scanner of delimited text: it finds the end of each record, and the cells in it.
 
-Cutting a file and reading it use the same scanner, so that a file that is cut anywhere gives the records of an uncut
-read. The grammar is that of RFC 4180, read strictly:
+The same scanner cuts files and reads them, so the ranges of a file hold the records of the whole file. The grammar is
+that of RFC 4180, read strictly:
 
     record = cell *(delimiter cell) line-end
     cell   = quote *(any but quote / two quotes) quote      quoted: may span lines
            / [any but quote, delimiter, line end  *(any but delimiter, line end)]
 
 A quote opens a cell only at the start of the cell, and only a delimiter or a line end may follow the closing quote.
-A record that breaks these rules ends, as a bad one, at the end of its first line; the next record starts there. So
-every physical line is in a record, in a bad record, or inside a properly quoted cell.
+A record that breaks these rules is bad, and ends at the end of its first line. The next record starts there. Every
+physical line is therefore in a record, in a bad record, or in a properly quoted cell.
 
 Source: https://www.rfc-editor.org/rfc/rfc4180
 """
@@ -29,7 +29,7 @@ import regex
 from components.ingest.errors import RowError
 
 CELL_LIMIT = 16 << 20
-"""Bytes of the longest record. It bounds what an unclosed quote makes the scanner look through."""
+"""Maximum bytes of a record. It bounds the text that the scanner searches after an unclosed quote."""
 _QUOTE = b'"'
 # The scanner bounds records; Python's own bound on a cell is far lower.
 csv.field_size_limit(CELL_LIMIT)
@@ -39,15 +39,15 @@ _Pattern = Any
 
 @dataclass(frozen=True)
 class Dialect:
-    r"""How a file of delimited text is written.
+    r"""Dialect of a file of delimited text.
 
     Attributes:
         delimiter: One character between cells.
         quote: `double`: cells may be quoted. `line`: they may, but a quoted cell ends on the line that it starts on.
             `none`: a quote is an ordinary character.
-        escape: A character that makes a following quote or escape character an ordinary one inside quoted cells, as
+        escape: Escape character. In a quoted cell, it makes the quote or escape character after it an ordinary one, as
             Spark writes it. With `quote: none`, it does so for a delimiter, a line end or an escape character, as
-            databases write it. Before any other character it stands for itself.
+            databases write it. Before any other character it is an ordinary character.
     """
 
     delimiter: str = ","
@@ -56,17 +56,17 @@ class Dialect:
 
     @cached_property
     def delimiter_bytes(self) -> bytes:
-        """The delimiter as it stands in the file."""
+        """Bytes of the delimiter in the file."""
         return self.delimiter.encode()
 
     @cached_property
     def escape_bytes(self) -> bytes:
-        """The escape character as it stands in the file; empty without one."""
+        """Bytes of the escape character in the file; empty if the dialect has none."""
         return (self.escape or "").encode()
 
     @cached_property
     def special(self) -> bytes:
-        """The character without which a line is a record; empty if every line is one."""
+        """Character that can continue a record on the next line; empty if every line is a record."""
         if self.quote != "none":
             return _QUOTE
         return self.escape_bytes
@@ -88,17 +88,17 @@ class Dialect:
 
     @cached_property
     def cell(self) -> _Pattern:
-        """One well-formed cell."""
+        """Pattern of a well-formed cell."""
         return regex.compile(self._cell)
 
     @cached_property
     def record(self) -> _Pattern:
-        """One well-formed record with its line end."""
+        """Pattern of a well-formed record with its line end."""
         return regex.compile(self._record)
 
     @cached_property
     def run(self) -> _Pattern:
-        """Longest run of well-formed records."""
+        """Pattern of the longest run of well-formed records."""
         return regex.compile(rb"(?:%s)*+" % self._record)
 
     @cached_property
@@ -107,12 +107,12 @@ class Dialect:
 
     @cached_property
     def token(self) -> _Pattern:
-        """A cell with the delimiter or line end after it, to go through a well-formed record cell by cell."""
+        """Pattern of a cell of a well-formed record, with the delimiter or line end after it."""
         return regex.compile(rb"(%s)(%s|\r?\n)" % (self._cell, regex.escape(self.delimiter_bytes)))
 
     @cached_property
     def escaped(self) -> _Pattern:
-        """An escape character and the character that it makes an ordinary one."""
+        """Pattern of an escape character and the character that it makes an ordinary one."""
         escape = regex.escape(self.escape_bytes)
         if self.quote == "none":
             return regex.compile(rb"%s(%s|%s|\r\n|[\r\n])" % (escape, escape, regex.escape(self.delimiter_bytes)))
@@ -120,15 +120,15 @@ class Dialect:
 
 
 def end_of_records(buffer: bytes, start: int, dialect: Dialect, final: bool) -> int:
-    """Return the place after the last record that ends in a buffer; what is open at its end is left.
+    """Return the position after the last record that ends in a buffer.
 
-    Runs at the speed of a search for quotes where there are none, and at that of a regular expression elsewhere.
+    Text without quotes costs a search for a byte; only text with quotes costs a regular expression.
 
     Args:
-        buffer: Whole bytes of a file from the start of a record on.
-        start: Where that record starts.
-        dialect: Of the file.
-        final: Whether the file ends with the buffer.
+        buffer: Bytes of a file.
+        start: Position of the start of a record.
+        dialect: Dialect of the file.
+        final: True if the file ends with the buffer.
     """
     at = start
     while True:
@@ -151,8 +151,8 @@ class Record:
     """A record in a buffer.
 
     Attributes:
-        end: The place after it.
-        fault: What is wrong with it, or None.
+        end: Position after the record.
+        fault: Fault of the record, or None.
     """
 
     end: int
@@ -160,13 +160,13 @@ class Record:
 
 
 def end_of_record(buffer: bytes, start: int, dialect: Dialect, final: bool) -> Record | None:
-    """Return the record that starts at a place, or None if more bytes have to be read to see where it ends.
+    """Return the record that starts at a position, or None if the buffer does not show its end.
 
     Args:
         buffer: Bytes of a file.
-        start: Where the record starts.
-        dialect: Of the file.
-        final: Whether the file ends with the buffer, which then ends with a line feed.
+        start: Position of the start of the record.
+        dialect: Dialect of the file.
+        final: True if the file ends with the buffer, which then ends with a line feed.
     """
     if match := dialect.record.match(buffer, start):
         if match.end() - start <= CELL_LIMIT:
@@ -180,7 +180,7 @@ def end_of_record(buffer: bytes, start: int, dialect: Dialect, final: bool) -> R
 
 
 def _may_go_on(buffer: bytes, at: int, dialect: Dialect) -> bool:
-    """Return whether further bytes may complete a record that is not well-formed yet."""
+    """Return True if further bytes may complete a record that is not well-formed yet."""
     if dialect.quote == "line" and buffer.find(b"\n", at) >= 0:
         return False
     while True:
@@ -196,7 +196,7 @@ def _may_go_on(buffer: bytes, at: int, dialect: Dialect) -> bool:
 
 
 def _fault(line: bytes, dialect: Dialect) -> RowError:
-    """Describe the fault of a record from its first line alone: a part of a file must tell the same as the whole."""
+    """Return the fault of a record, from its first line alone: a range must give the same as the whole file."""
     at, match = 0, dialect.cell.match(line)
     while match and line[match.end() : match.end() + 1] == dialect.delimiter_bytes:
         at = match.end() + 1
@@ -226,11 +226,11 @@ def _way_out(line: bytes, dialect: Dialect) -> str:
 
 
 def rows(blocks: Iterator[bytes], dialect: Dialect) -> Iterator[tuple[int, list[str] | RowError]]:
-    """Yield the number of lines of each record, and its cells or what is wrong with it; a blank line has no cells.
+    """Yield the number of lines of each record, and its cells or its fault. A blank line has no cells.
 
     Args:
-        blocks: The bytes of a file, or of a part that starts and ends with a record.
-        dialect: Of the file.
+        blocks: The bytes of a file, or of a range that starts and ends with a record.
+        dialect: Dialect of the file.
     """
     buffer, final = b"", False
     while not final:
@@ -260,7 +260,7 @@ def rows(blocks: Iterator[bytes], dialect: Dialect) -> Iterator[tuple[int, list[
 
 
 def _plain_rows(lines: bytes, dialect: Dialect) -> Iterator[tuple[int, list[str] | RowError]]:
-    """The records of whole lines without any quote."""
+    """Yield the records of whole lines without quotes."""
     delimiter = dialect.delimiter
     if b"\r" not in lines:
         with contextlib.suppress(UnicodeDecodeError):
@@ -276,7 +276,7 @@ def _plain_rows(lines: bytes, dialect: Dialect) -> Iterator[tuple[int, list[str]
 
 
 def _rows(records: bytes, dialect: Dialect) -> Iterator[tuple[int, list[str] | RowError]]:
-    """The records of a run of well-formed ones."""
+    """Yield the records of a run of well-formed records."""
     text = _decoded(records)
     if isinstance(text, RowError) or dialect.quote == "none" or (dialect.escape and dialect.escape in text):
         for match in dialect.record.finditer(records):
@@ -293,7 +293,7 @@ def _rows(records: bytes, dialect: Dialect) -> Iterator[tuple[int, list[str] | R
 
 
 def _cells(record: bytes, dialect: Dialect) -> list[str]:
-    """The cells of a well-formed record, by the grammar."""
+    """Return the cells of a well-formed record, by the grammar."""
     if record in (b"\n", b"\r\n"):
         return []
     found = []

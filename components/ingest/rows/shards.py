@@ -1,6 +1,6 @@
-"""Reading of a part of the source into sorted pieces of the files that will be written.
+"""Reader that turns a range of a file into sorted pieces of the shards to write.
 
-Imports neither TensorFlow, TFX nor Beam: processes that are started to read wait for none of them.
+This module imports neither TensorFlow, TFX nor Beam, so that processes that only read start fast.
 """
 
 from __future__ import annotations
@@ -14,35 +14,35 @@ from collections.abc import Iterator
 from components.files import open_bytes
 from components.ingest.counts import Counts, FileCounts
 from components.ingest.errors import BrokenFile, RowError, ShortRow
-from components.ingest.rows import HASH_BYTES, RowReader, columns_read, row_hash
-from components.ingest.sources.base import Lines, Range
+from components.ingest.rows.columns import HASH_BYTES, RowReader, columns_read, row_hash
+from components.ingest.rows.example import serialize
+from components.ingest.sources.files.ranges import Lines, Range
 from components.ingest.sources.registry import source_of
 from components.ingest.spec import DataSpec
-from components.ingest.wire import serialize
 
 SPLITS = ("train", "eval", "test")
 _HELD_BYTES = 16 << 20
 _RECORD_BYTES = 33
-"""Of Python's own for each bytes object."""
+"""Memory of a bytes object beside its contents."""
 
 Shard = tuple[str, int, int]
-"""Split, number of the shard, number of the split's shards."""
+"""Split, index of the shard, number of shards of the split."""
 Record = bytes
-"""Hash of the row, then the serialized Example: one object, which Python's garbage collector need not look into."""
+"""Hash of the row and the serialized Example, in one object that Python's garbage collector does not traverse."""
 Piece = tuple[str, int, int]
-"""File, first byte and number of bytes of some of a shard's records."""
+"""Sorted records of a shard: file, first byte and number of bytes."""
 
 
-class PartReader:
-    """Reader of rows, which puts them where they will be written from.
+class RangeReader:
+    """Reader of the rows of a range, which spills serialized Examples to disk.
 
-    A row's split, shard and place in the shard follow from its hash. The records wait in files, sorted by shard and
-    hash, so memory use does not grow with the number of rows.
+    The hash of a row determines its split, its shard and its position in the shard. The records are spilled to files,
+    sorted by shard and hash, so memory use does not grow with the number of rows.
 
     Args:
         data: Configuration of the source and of the columns.
         shards: Number of files of each split.
-        folder: An existing folder for the files in which the records wait.
+        folder: Existing folder for the spilled files.
     """
 
     def __init__(self, data: DataSpec, shards: dict[str, int], folder: str) -> None:
@@ -51,36 +51,36 @@ class PartReader:
         self._folder = folder
         self._bounds = list(itertools.accumulate(getattr(data.splits, split) for split in SPLITS))
 
-    def __call__(self, part: Range) -> tuple[Counts, list[tuple[Shard, Piece]]]:
-        """Return the counts of a part of the source, and where its records are.
+    def __call__(self, file_range: Range) -> tuple[Counts, list[tuple[Shard, Piece]]]:
+        """Spill the records of a range, and return its counts and the pieces of each shard.
 
-        A file that cannot be read to its end is in the counts: an exception would reach the user through Beam's traces,
-        and hide what is wrong with other files.
+        The counts name a file that cannot be read to its end. An exception would reach the user through Beam's traces,
+        and hide the faults of other files.
         """
         counts = Counts(unseen=set(columns_read(self._data)))
         lines = Lines()
         pieces: list[tuple[Shard, Piece]] = []
         try:
-            for held in self._records(part, counts, lines):
-                pieces += self._put_down(held)
+            for held in self._records(file_range, counts, lines):
+                pieces += self._spill(held)
         except BrokenFile as error:
-            counts.broken[part.path] = str(error)
+            counts.broken[file_range.path] = str(error)
         else:
-            counts.close(part, lines, self._data.bad_rows_kept)
+            counts.close(file_range, lines, self._data.bad_rows_kept)
         return counts, pieces
 
-    def _records(self, part: Range, counts: Counts, lines: Lines) -> Iterator[dict[Shard, list[Record]]]:
-        """Yield the records of a part by shard, as many at a time as are held in memory."""
+    def _records(self, file_range: Range, counts: Counts, lines: Lines) -> Iterator[dict[Shard, list[Record]]]:
+        """Yield the records of a range by shard, at most about `_HELD_BYTES` at a time."""
         data, keep = self._data, self._data.bad_rows_kept
         columns_of_row = RowReader(data)
-        file = counts.files[part.path] = FileCounts()
+        file = counts.files[file_range.path] = FileCounts()
         held: dict[Shard, list[Record]] = {}
         size = 0
-        for line, row in source_of(data.source).rows(part, columns_read(data), lines):
+        for line, row in source_of(data.source).rows(file_range, columns_read(data), lines):
             file.read += 1
             if isinstance(row, RowError):
                 file.bad += 1
-                counts.add_bad(part.path, line, row, keep)
+                counts.add_bad(file_range.path, line, row, keep)
                 continue
             if counts.unseen:
                 counts.unseen.difference_update(row)
@@ -91,7 +91,7 @@ class PartReader:
                 record = key + serialize(columns)
             except RowError as error:
                 file.bad += 1
-                counts.add_bad(part.path, line, error, keep)
+                counts.add_bad(file_range.path, line, error, keep)
                 continue
             except ShortRow:
                 file.short += 1
@@ -111,7 +111,7 @@ class PartReader:
         if held:
             yield held
 
-    def _put_down(self, held: dict[Shard, list[Record]]) -> Iterator[tuple[Shard, Piece]]:
+    def _spill(self, held: dict[Shard, list[Record]]) -> Iterator[tuple[Shard, Piece]]:
         path = f"{self._folder}/{uuid.uuid4().hex}"
         with open_bytes(path, "wb") as file:
             start = 0
@@ -126,7 +126,7 @@ class PartReader:
         return split, int.from_bytes(key[8:12], "big") % number, number
 
     def _taken(self, key: bytes) -> bool:
-        # Four bytes of their own: the share must not shift the splits.
+        # The share has its own four bytes, so that it does not shift the splits.
         return int.from_bytes(key[12:], "big") < self._data.share * 2**32
 
 
