@@ -54,7 +54,7 @@ def cluster(home: Path, tmp_path: Path) -> Iterator[Cluster]:
 def beam(jar: Path, cluster: Cluster, tmp_path: Path) -> Iterator[str]:
     """Yield the setting `beam` for the cluster."""
     with engines.worker_pool(tmp_path / "pool.log") as pool, job_server.serving(jar, cluster) as jobs:
-        yield f"beam={{kind: flink, endpoint: '{jobs}', workers: '{pool.address}', parallelism: 2}}"
+        yield f"beam={{kind: flink, endpoint: '{jobs}', worker_pool: '{pool.address}', parallelism: 2}}"
 
 
 @pytest.fixture(scope="module")

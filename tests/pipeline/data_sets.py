@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from components.ingest.tokenize import tokenize
+from components.ingest.rows.tokenize import tokenize
 
 SMALL = """
 vocabulary: {inputs: 500, labels: 800}
@@ -93,7 +93,7 @@ name: spans
 data:
   shape: sequence
   source: {kind: text, path: "texts/{SPAN:2}/*.txt"}
-  window: 2
+  num_spans: 2
   inputs: [text]
   splits: {train: 80, eval: 10, test: 10}
 """

@@ -17,11 +17,11 @@ from components.evaluation.config import eval_config
 from components.evaluation.results import read_results
 from components.evaluation.spec import EvaluationSpec
 from components.ingest.spec import DataSpec
-from components.metrics.parts import label_part
+from components.metrics.targets import label_target
 
 pytestmark = pytest.mark.slow  # a Beam pipeline for each test
 DATA = DataSpec(shape="sequence", source={"kind": "sotu"}, inputs=["words"], slices=["party"])  # type: ignore[arg-type]
-COLUMNS = label_part(DATA).columns
+COLUMNS = label_target(DATA).sum_names
 Row = dict[str, Any]
 # Each token but the first is a label. The baselines have 2 nats per label, and hits at 10 on two labels per row.
 ROWS: list[Row] = [
