@@ -19,7 +19,7 @@ def reset():
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Seconds, set by the test."""
+    """Return the clock: seconds that a test sets."""
     now = [100.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     return now

@@ -1,4 +1,4 @@
-"""What the compat modules of TFX's drivers, launcher and metadata rely on, and why they are needed."""
+"""Tests of the assumptions of the compat modules for TFX's drivers, launcher and metadata, and of the need for them."""
 
 import inspect
 from collections.abc import Callable

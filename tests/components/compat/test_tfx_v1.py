@@ -1,4 +1,4 @@
-"""Google Cloud is loaded when somebody asks for it, and not before."""
+"""Tests that Google Cloud is loaded only on request."""
 
 from __future__ import annotations
 

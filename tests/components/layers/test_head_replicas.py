@@ -1,4 +1,7 @@
-"""Steps of head and optimizer on several replicas are those on one. In a process of its own, for its devices."""
+"""Tests that steps of head and optimizer on several replicas equal those on one.
+
+In a separate process, for its devices.
+"""
 
 from __future__ import annotations
 

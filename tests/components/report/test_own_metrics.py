@@ -1,4 +1,4 @@
-"""Summary, page and closing lines of a run with a metric of a user's own."""
+"""Tests of summary, page and closing lines of a run with a user's own metric."""
 
 from __future__ import annotations
 

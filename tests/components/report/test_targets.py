@@ -1,4 +1,4 @@
-"""Summary and page of a label that is a number, and of further targets."""
+"""Tests of summary and page with a number as the label, and with further targets."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FURTHER: dict[str, Any] = {
 
 
 def several(**changes: Any) -> Summary:
-    """A label of the vocabulary, and two further targets."""
+    """Return a summary with a label of the vocabulary and two further targets."""
     evaluation = _evaluation()
     evaluation["slices"] = [{**entry, **FURTHER} for entry in evaluation["slices"]]
     training = _training()
@@ -37,7 +37,7 @@ def several(**changes: Any) -> Summary:
 
 
 def number() -> Summary:
-    """A label that is a number."""
+    """Return a summary with a number as the label."""
     evaluation: dict[str, Any] = {
         "metrics": NUMBER,
         "bands": {},

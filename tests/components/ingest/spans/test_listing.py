@@ -1,4 +1,4 @@
-"""Spans: how a path names them, and which there are."""
+"""Tests of the spans in a path, and of the list of existing spans."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The forms of the loss in a configuration."""
+"""Tests of the forms of the loss in a configuration."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_form_of_ones_own_takes_its_keys() -> None:
     assert spec.head.negatives == 7
     assert spec.head.source_modules == ("made_up_losses",)
     text = spec.model_dump_json()
-    # A process that has not imported the module yet.
+    # As in a process that has not imported the module yet.
     del sys.modules["made_up_losses"]
     form: Any = build_form(TrainerSpec.model_validate_json(text).head)
     assert type(form).__name__ == "Sharp"

@@ -1,4 +1,4 @@
-"""Folders of tables that hold older versions of their rows too."""
+"""Tests of table folders that also contain older versions of their rows."""
 
 from __future__ import annotations
 
