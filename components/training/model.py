@@ -162,7 +162,9 @@ def build_model(spec: TrainerSpec, layout: Layout, counts: Sequence[int]) -> Voc
 
     def classes(name: str, of: Sequence[int]) -> ClassOutput:
         head = spec.head
-        layer = SampledSoftmax(of, head.negatives, head.alpha, spec.seed, head.logits, build_form(head), name=name)
+        layer = SampledSoftmax(
+            of, head.negatives, head.alpha, spec.seed, head.logits_dtype, build_form(head), name=name
+        )
         return ClassOutput(layer, name=name)
 
     label = NumberOutput(spec.seed, name="head") if layout.label_kind == "number" else classes("head", counts)

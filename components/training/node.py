@@ -79,11 +79,11 @@ class TrainerNode(Node):
 
         strategy.configure_devices(specs.trainer.replicas)
 
-    def workers(self, folder: str, count: int, patience: float, address: str | None) -> Workers:
-        from components.training.devices.meeting import Meeting
+    def workers(self, folder: str, count: int, timeout: float, address: str | None) -> Workers:
+        from components.training.devices.rendezvous import Rendezvous
         from components.training.pods import TrainerPods
 
-        return TrainerPods(Meeting(folder, count, patience, address))
+        return TrainerPods(Rendezvous(folder, count, timeout, address))
 
     def line(self, outputs: Outputs) -> str:
         from components.metrics.headline import headline
@@ -95,7 +95,7 @@ class TrainerNode(Node):
         return f"{last['epoch']:.1f} epochs, {speed}; validation {headline(best, 'trainer')}"
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
-        from components.report.summary import training_part
+        from components.report.summary import training_section
         from components.training.history import read_history
 
-        return {"training": training_part(read_history(run[self.name]["model_run"][0].uri))}
+        return {"training": training_section(read_history(run[self.name]["model_run"][0].uri))}

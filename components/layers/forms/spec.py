@@ -25,7 +25,7 @@ class HeadSpec(Spec):
     alpha: float = Field(default=0.75, ge=0, le=1)
     """Exponent of the proposal distribution: a class is drawn in proportion to count ** alpha. 0 draws all classes
     equally often; 1 draws them as often as they occur."""
-    logits: Literal["float32", "bfloat16"] = "float32"
+    logits_dtype: Literal["float32", "bfloat16"] = "float32"
     """Data type of the large matrix products in the training loss."""
 
     @property

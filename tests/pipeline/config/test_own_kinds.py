@@ -185,13 +185,13 @@ class MyForm(Own):
 )
 def test_a_wrong_form_of_the_loss_is_one_line(tmp_path: Path, head: str, fault: str) -> None:
     (tmp_path / "made_up_kinds" / "losses.py").write_text(LOSSES)
-    told = faults(tmp_path, GOOD + "trainer:\n  head: {" + head + "}\n")
-    assert told == [f"mine.yaml:10: {fault}"]
+    found = faults(tmp_path, GOOD + "trainer:\n  head: {" + head + "}\n")
+    assert found == [f"mine.yaml:10: {fault}"]
 
 
-def test_several_faults_are_told_at_once(tmp_path: Path) -> None:
-    told = faults(tmp_path, f"    kind: {KIND}\n    path: rows\n    widht: 1\n", "data.source.width=0", "data.shap=x")
-    assert sorted(told) == [
+def test_several_faults_are_reported_at_once(tmp_path: Path) -> None:
+    found = faults(tmp_path, f"    kind: {KIND}\n    path: rows\n    widht: 1\n", "data.source.width=0", "data.shap=x")
+    assert sorted(found) == [
         "--set data.shap=x: unknown key data.shap; did you mean 'shape'?",
         "--set data.source.width=0: data.source.width: Input should be greater than or equal to 1 (found 0)",
         "mine.yaml:5: data.source.columns is missing",
@@ -200,7 +200,7 @@ def test_several_faults_are_told_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "told"),
+    ("source", "expected"),
     [
         (
             "    kind: cvs\n    pth: x\n",
@@ -233,5 +233,5 @@ def test_several_faults_are_told_at_once(tmp_path: Path) -> None:
         ),
     ],
 )  # fmt: skip
-def test_faults_of_the_kinds_that_bigvocab_has(tmp_path: Path, source: str, told: list[str]) -> None:
-    assert faults(tmp_path, source) == told
+def test_faults_of_the_kinds_that_bigvocab_has(tmp_path: Path, source: str, expected: list[str]) -> None:
+    assert faults(tmp_path, source) == expected
