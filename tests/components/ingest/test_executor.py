@@ -217,7 +217,7 @@ def test_a_missing_column_is_found_before_rows_are_read(kind: str, tmp_path: Pat
         ingest(data)
 
 
-def test_an_empty_split_is_told_with_its_cause(tmp_path: Path, ingest: Ingest, paragraphs: list[str]) -> None:
+def test_an_empty_split_is_reported_with_its_cause(tmp_path: Path, ingest: Ingest, paragraphs: list[str]) -> None:
     write(tmp_path / "rows.jsonl", [{"words": p, "year": 1946} for p in paragraphs])
     with pytest.raises(IngestError, match="tokenizer 'none' takes a text as one token"):
         ingest(spec(tokenizer="none"))
@@ -343,7 +343,7 @@ def test_a_file_that_cannot_be_read_is_named_with_the_cause(name: str, tmp_path:
     assert str(tmp_path / name) in str(caught.value)
 
 
-def test_all_broken_files_are_told_at_once(tmp_path: Path, ingest: Ingest) -> None:
+def test_all_broken_files_are_reported_at_once(tmp_path: Path, ingest: Ingest) -> None:
     for name in ("a.csv.gz", "b.csv.gz"):
         (tmp_path / name).write_bytes(BROKEN["broken.csv.gz"][0])
     with pytest.raises(IngestError, match=r"(?s)a\.csv\.gz: .* breaks off: copy.*b\.csv\.gz: "):
@@ -402,7 +402,7 @@ def test_rows_of_excel_may_end_in_columns_without_a_name(tmp_path: Path, ingest:
     assert (counts["read"], counts["bad"]) == (len(rows), {})
 
 
-def test_joined_files_and_swallowed_rows_are_told(tmp_path: Path, ingest: Ingest, paragraphs: list[str]) -> None:
+def test_joined_files_and_swallowed_rows_are_reported(tmp_path: Path, ingest: Ingest, paragraphs: list[str]) -> None:
     rows = [f'"{p.replace(chr(34), "")}",1946' for p in paragraphs if " " in p]
     swallowed = ['"the state,1', "of the union,2", 'and 5",3']
     parts = ["words,year", *rows, "words,year", *swallowed, "\ufeffwords,year", *rows]

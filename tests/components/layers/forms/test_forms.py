@@ -181,7 +181,7 @@ class Forgetful(Own):
         self.share = share
 
 
-def test_arguments_that_would_be_lost_when_saved_are_told() -> None:
+def test_arguments_that_would_be_lost_when_saved_are_reported() -> None:
     head = SampledSoftmax(COUNTS, 5, form=Forgetful(0.5))
     with pytest.raises(NotImplementedError, match=r"Forgetful needs a get_config\(\) that returns its arguments"):
         head.get_config()

@@ -121,7 +121,7 @@ def test_a_form_without_keys_of_its_own_needs_no_spec() -> None:
         ),
     ],
 )
-def test_each_fault_is_told_at_its_key(head: dict[str, Any], key: str, fault: str) -> None:
+def test_each_fault_is_reported_at_its_key(head: dict[str, Any], key: str, fault: str) -> None:
     with pytest.raises(ValidationError) as error:
         trainer(**head)
     (found,) = error.value.errors()

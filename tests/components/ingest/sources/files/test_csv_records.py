@@ -70,7 +70,7 @@ def test_so_it_is_where_records_reach_the_longest_length(text: bytes, size: int,
 def test_every_line_is_in_one_record_and_a_bad_one_is_one_line(text: bytes, dialect: Dialect) -> None:
     found = read(text, dialect)
     assert sum(lines for lines, _ in found) == text.count(b"\n") + (bool(text) and not text.endswith(b"\n"))
-    assert all(lines == 1 for lines, told in found if isinstance(told, str))
+    assert all(lines == 1 for lines, cells in found if isinstance(cells, str))
     if dialect.quote == "line" or dialect == Dialect(quote="none"):
         assert all(lines == 1 for lines, _ in found)
 
@@ -79,7 +79,7 @@ def test_every_line_is_in_one_record_and_a_bad_one_is_one_line(text: bytes, dial
 def test_what_the_standard_library_writes_is_read_as_it_was(written: list[list[str]]) -> None:
     text = io.StringIO(newline="")
     csv.writer(text, quoting=csv.QUOTE_ALL).writerows(written)
-    assert [told for _, told in read(text.getvalue().encode(), Dialect())] == written
+    assert [cells for _, cells in read(text.getvalue().encode(), Dialect())] == written
 
 
 @given(TEXT, st.sampled_from([Dialect(), Dialect(quote="line")]))
@@ -92,7 +92,7 @@ def test_cells_are_those_of_the_grammar(text: bytes, dialect: Dialect) -> None:
 
 
 def faults(text: str, dialect: Dialect) -> list[object]:
-    return [re.split(": ", told)[0] if isinstance(told, str) else told for _, told in read(text.encode(), dialect)]
+    return [re.split(": ", cells)[0] if isinstance(cells, str) else cells for _, cells in read(text.encode(), dialect)]
 
 
 @pytest.mark.parametrize(
@@ -151,5 +151,5 @@ def test_a_fault_says_what_is_wrong_and_what_to_set(text: str, dialect: Dialect,
 def test_a_record_that_is_too_long_is_a_bad_row(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv_records, "CELL_LIMIT", 20)
     text = b'"a\nb",1\n"' + b"x" * 30 + b'",2\n"c\n' + b"y" * 30 + b'\n",3\n'
-    kinds = [told.split(":")[0] if isinstance(told, str) else told for _, told in read(text, Dialect(), 8)]
+    kinds = [cells.split(":")[0] if isinstance(cells, str) else cells for _, cells in read(text, Dialect(), 8)]
     assert kinds == [["a\nb", "1"], "long record", "broken quotes", ["y" * 30], "broken quotes"]

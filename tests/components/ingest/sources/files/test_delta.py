@@ -54,7 +54,7 @@ def test_a_checkpoint_stands_for_the_versions_before_it(table: Path) -> None:
     assert found(table) == ["b.parquet", "c.parquet"]
 
 
-def test_what_cannot_be_told_is_refused(table: Path) -> None:
+def test_what_cannot_be_known_is_refused(table: Path) -> None:
     commit(table, 1, add("a.parquet"))
     with pytest.raises(IngestError, match="is not complete"):
         found(table)
