@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
+from components.formatting import clock
+
 # A terminal line is updated in place. A log gets a line at longer intervals, so that it stays short.
 _TERMINAL_SECONDS = 0.25
 _LOG_SECONDS = 15.0
@@ -77,7 +79,7 @@ class Progress:
         rate = (self._done - self._done_before) / seconds if seconds > 0 else 0.0
         parts = [f"{self.name} {100 * self._done / max(self.total, 1):3.0f}%", f"{rate:,.0f} {self.unit}/s"]
         if rate > 0:
-            parts.append(f"{_clock((self.total - self._done) / rate)} left")
+            parts.append(f"{clock((self.total - self._done) / rate)} left")
         parts += [f"{name} {value:.3f}" for name, value in values.items() if value is not None]
         return ", ".join(parts)
 
@@ -90,9 +92,3 @@ class Progress:
     def _write(self, line: str) -> None:
         self._stream.write(f"{_CLEARED}  {line}" if self._in_place else f"  {line}\n")
         self._stream.flush()
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds + 0.5), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

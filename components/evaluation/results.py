@@ -15,7 +15,7 @@ from components.compat.tfma import (
 )
 from components.evaluation.config import read_parts
 from components.evaluation.metrics import compared
-from components.metrics.forms import in_sentence
+from components.formatting import in_sentence
 from components.metrics.own import own_metrics
 from components.metrics.parts import Part
 

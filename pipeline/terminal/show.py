@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from components.formatting import duration, on_terminal
 from components.metrics.definitions import Column
-from components.metrics.forms import on_terminal
 from components.report.summary import Summary
 from components.report.tables import columns, kind_of_label, target_columns
 from pipeline.paths import Paths
@@ -17,10 +17,10 @@ def closing_lines(summary: Summary, paths: Paths) -> Iterator[str]:
     yield from table(summary)
     yield ""
     if summary.pushed:
-        yield f"Pushed to {summary.pushed_to} after {minutes(summary.seconds)}. Next:"
+        yield f"Pushed to {summary.pushed_to} after {duration(summary.seconds)}. Next:"
         yield '  bigvocab predict "..."'
     else:
-        yield f"Not pushed, after {minutes(summary.seconds)}. {'. '.join(verdict(summary))}."
+        yield f"Not pushed, after {duration(summary.seconds)}. {'. '.join(verdict(summary))}."
     yield f"  {paths.report}/report.html"
 
 
@@ -31,7 +31,7 @@ def summary_lines(file: Path) -> Iterator[str]:
         ValueError: The file is not a summary.
     """
     summary = Summary.read(file)
-    yield f"{summary.name}, finished {summary.finished} after {minutes(summary.seconds)}"
+    yield f"{summary.name}, finished {summary.finished} after {duration(summary.seconds)}"
     yield ""
     yield from table(summary)
     yield ""
@@ -74,7 +74,3 @@ def verdict(summary: Summary) -> list[str]:
     if summary.servable is False:
         sentences.append(f"Not servable: {summary.servable_cause}")
     return sentences or ["Not pushed"]
-
-
-def minutes(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
