@@ -1,6 +1,6 @@
 """Formats of numbers and durations for people: the only place that rounds for display.
 
-A number that is not finite is written as `nan`, `inf` or `-inf` by every function, without a unit's decimals.
+No function raises for a number that is not finite.
 """
 
 from __future__ import annotations
