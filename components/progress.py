@@ -76,10 +76,7 @@ class Progress:
             shown = {name: value() if callable(value) else value for name, value in values.items()}
             parts = self._parts(now - self._started - self._paused, shown)
             if self._terminal.in_place:
-                # A figure that does not fit is left out: half of one would be another figure.
-                while len(parts) > 1 and len(", ".join(parts)) > self._terminal.room:
-                    parts.pop()
-                self._terminal.status(Text(", ".join(parts)), self._share())
+                self._terminal.status(Text(_fitted(parts, self._terminal.room)), self._share())
             else:
                 self._terminal.note(f"  {', '.join(parts)}")
 
@@ -106,3 +103,15 @@ class Progress:
 
     def _share(self) -> float:
         return self._done / max(self.total, 1)
+
+
+def _fitted(parts: list[str], room: int) -> str:
+    """Join the parts that fit: half of a figure would be another figure.
+
+    The rate, which is the second part, is the first to be left out: the time left tells the same.
+    """
+    if len(", ".join(parts)) > room:
+        parts = [parts[0], *parts[2:]]
+    while len(parts) > 1 and len(", ".join(parts)) > room:
+        parts = parts[:-1]
+    return ", ".join(parts)

@@ -105,10 +105,10 @@ def test_a_figure_that_does_not_fit_into_the_terminal_is_left_out(clock):
     work = Progress("training", 1_000, "examples")
     work.update(0)
     clock[0] += 1
-    work.update(100, **{"validation perplexity": "83.0", "recall@10": "0.552"})
+    work.update(100, loss=4.5, **{"validation perplexity": "83.0", "recall@10": "0.552"})
     assert (
         re.sub(r"\x1b\[[\d;]*[mK]|\r|━|╸|╺", "", stream.getvalue()).strip()
-        == "training  10%, 100 examples/s, 0:09 left, validation perplexity 83.0"
+        == "training  10%, 0:09 left, loss 4.500, validation perplexity 83.0"
     )
 
 
