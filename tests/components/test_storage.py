@@ -14,7 +14,7 @@ from ml_metadata import errors as mlmd_errors
 
 from components import storage
 from components.ingest.errors import IngestError
-from components.storage import StorageFault, in_bytes, storage_fault
+from components.storage import StorageFault, storage_fault
 
 FULL = "No space left on device"
 FILE = "/data/run/artifacts/Trainer/model/8/saved_model.pb"
@@ -145,11 +145,3 @@ def test_what_sqlite_leaves_unclear_the_file_system_tells(monkeypatch: pytest.Mo
     usage(monkeypatch, free=1 << 20)
     monkeypatch.setattr(storage.os, "access", lambda *_: False)
     assert storage_fault(error, place) == StorageFault(errno.EACCES, place)
-
-
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [(0, "0 bytes"), (999, "999 bytes"), (4096, "4.1 kB"), (12 << 20, "12.6 MB"), (999_999_999, "1.0 GB")],
-)
-def test_sizes(number: int, text: str) -> None:
-    assert in_bytes(number) == text

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from components.figures import in_units
 from components.report import html
 from components.report.measures import ClassTarget, NumberMetrics, NumberTarget
 from components.report.summary import Summary, evaluation_section, training_section
@@ -99,19 +98,3 @@ def test_the_page_of_further_targets() -> None:
     assert "year rmse in its own units 327 33.54 33.54 mean –" in text
     assert "recall@10 0.537 on 115,574 test labels" in text
     assert "0.561 –" in text, "a row of the validations"
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (33.5379, "33.54"),
-        (134.04, "134.0"),
-        (0.0125, "0.01250"),
-        (999.96, "1,000"),
-        (1_234_567.8, "1,234,568"),
-        (1.2345e21, "1.234e+21"),
-        (0, "0.000"),
-    ],
-)
-def test_a_number_in_its_units_has_four_digits(value: float, text: str) -> None:
-    assert in_units(value) == text
