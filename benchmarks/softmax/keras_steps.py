@@ -4,9 +4,6 @@ Each step runs the output layer and its optimizer on hidden vectors. Trainable g
 that the gradient of the hidden vectors is computed too.
 """
 
-# The annotations of TensorFlow and Keras are narrower than the types that they accept and return.
-# pyright: reportArgumentType=false, reportOptionalMemberAccess=false
-
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -19,7 +16,8 @@ import tensorflow as tf
 from benchmarks.softmax.problem import BATCHES, Problem
 from benchmarks.timing import Spent, Stopwatch, timed
 from components.layers.crossentropy import SampledCrossentropy
-from components.layers.head import Form, SampledSoftmax
+from components.layers.forms.names import FormName
+from components.layers.head import SampledSoftmax
 from components.layers.optimizers import RowAdam
 from components.training.optimizer import make_optimizer
 from components.training.spec import OptimizerSpec
@@ -85,7 +83,7 @@ class Ours(Step):
     """Step with `SampledSoftmax` and one of BigVocab's optimizers."""
 
     def __init__(
-        self, threads: int, optimizer: OptimizerKind, logits_dtype: str = "float32", form: Form = "auto"
+        self, threads: int, optimizer: OptimizerKind, logits_dtype: str = "float32", form: FormName = "auto"
     ) -> None:
         super().__init__(threads)
         self._optimizer, self._logits_dtype, self._form = optimizer, logits_dtype, form

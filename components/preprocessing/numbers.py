@@ -3,9 +3,6 @@
 The file `numbers` is an asset beside the vocabularies. It has a line "count JSON" for each column; see `read_numbers`.
 """
 
-# Transform's annotations are narrower than the types that it takes and returns.
-# pyright: reportOperatorIssue=false, reportIncompatibleMethodOverride=false
-
 from __future__ import annotations
 
 import json
@@ -107,7 +104,7 @@ def read_numbers(transform_output: tft.TFTransformOutput) -> list[Number]:
     return sorted(numbers, key=lambda number: number.name)
 
 
-def told(numbers: Iterable[Number]) -> list[str]:
+def describe(numbers: Iterable[Number]) -> list[str]:
     """Describe the columns that are constant or have extreme values.
 
     Args:
@@ -116,10 +113,10 @@ def told(numbers: Iterable[Number]) -> list[str]:
     Returns:
         One sentence per such column, in the order of `numbers`.
     """
-    return [sentence for number in numbers if (sentence := _told(number.name, number.scaled, number.moments))]
+    return [sentence for number in numbers if (sentence := _describe(number.name, number.scaled, number.moments))]
 
 
-def _told(name: str, scaled: bool, moments: Moments) -> str:
+def _describe(name: str, scaled: bool, moments: Moments) -> str:
     if moments.least == moments.greatest:
         return f"constant: {name} ({moments.least:.7g} in every row; carries nothing)"
     if moments.constant:
@@ -170,7 +167,9 @@ def _unpacked(packed: ArrayLike) -> list[Moments]:
     return [Moments(*each) for each in np.asarray(packed, np.float64).tolist()]
 
 
-class _Lines(namedtuple("_Lines", ["names", "combiner", "label"]), transform.Operation):
+class _Lines(  # pyright: ignore[reportIncompatibleMethodOverride]
+    namedtuple("_Lines", ["names", "combiner", "label"]), transform.Operation
+):
     """Operation from accumulators to pairs (count, JSON), one per name, as `VocabularyOrderAndWrite` takes them."""
 
     __slots__ = ()
@@ -182,7 +181,9 @@ class _WriteLines(beam.PTransform):
         super().__init__()
         self._names, self._combiner = operation.names, operation.combiner
 
-    def expand(self, inputs: tuple[beam.PCollection, ...]) -> PValue:
+    def expand(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, inputs: tuple[beam.PCollection, ...]
+    ) -> PValue:
         (parts,) = inputs
         return (
             parts

@@ -1,8 +1,5 @@
 """The Trainer's entry point."""
 
-# TensorFlow's and Keras's annotations are narrower than what they take and give.
-# pyright: reportArgumentType=false, reportOptionalMemberAccess=false
-
 from __future__ import annotations
 
 import contextlib
@@ -53,7 +50,7 @@ def run_fn(fn_args: Any) -> None:
         WorkerLost: One of several workers did not come, or has ended.
     """
     several = workers.gather(fn_args)
-    with workers.losses_told() if several else contextlib.nullcontext():
+    with workers.worker_errors() if several else contextlib.nullcontext():
         training = Training(fn_args, several)
         training.start()
         training.fit()

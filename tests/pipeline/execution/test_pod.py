@@ -45,7 +45,7 @@ def test_a_pod_does_not_import_the_code_of_later_steps(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(("name", "last"), [("ExampleGen", "StatisticsGen"), ("Window", "ExampleValidator")])
+@pytest.mark.parametrize(("name", "last"), [("ExampleGen", "StatisticsGen"), ("RollingRange", "ExampleValidator")])
 def test_a_pod_builds_its_step_and_those_before(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, last: str
 ) -> None:
@@ -84,10 +84,10 @@ def test_a_signal_that_got_lost_in_an_earlier_span_ends_the_pod(
     monkeypatch.setattr(pod, "_run_one", lambda *_: 0)
     out = io.StringIO()
     assert pod.run(example_gen(tmp_path), out) == 130
-    assert "ExampleGen was told to end" in out.getvalue()
+    assert "ExampleGen was interrupted" in out.getvalue()
 
 
-def test_a_full_volume_is_told_first_also_where_the_reason_cannot_be_kept(
+def test_a_full_volume_is_reported_first_also_where_the_reason_cannot_be_kept(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def full(*_: object, **__: object) -> None:

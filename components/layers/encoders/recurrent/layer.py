@@ -1,0 +1,63 @@
+"""A recurrent cell over the sequence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from components.layers.encoders.base import Encoder, glorot, lookup, seeded
+
+_CELLS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
+
+
+@keras.saving.register_keras_serializable("bigvocab")
+class Recurrent(Encoder):
+    """Embeds K ids, sends each through ONE dense layer, and reads the sequence with an LSTM or GRU.
+
+        p_k = E[id_k] W + b                     the same E, W and b at every step
+        s_k = cell(p_k, s_(k-1))                s_k = s_(k-1) where id_k is padding
+        x   = [s_K, numbers, categories]
+
+    and h of x as in `Encoder`. The cells are Keras's own: Hochreiter and Schmidhuber, "Long Short-Term Memory" (1997);
+    Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder" (2014).
+
+    Args:
+        projection: width of W.
+        cell: "lstm" or "gru".
+        units: width of s.
+        common: as of `Encoder`.
+    """
+
+    def __init__(self, *, projection: int, cell: str = "lstm", units: int, **common: Any) -> None:
+        super().__init__(**common)
+        self._config |= {"projection": projection, "cell": cell, "units": units}
+        self.add_layers()
+        seed = self._config["seed"]
+        self.projection = keras.layers.Dense(projection, kernel_initializer=glorot(seed + 2), name="projection")
+        with seeded(seed + 4):
+            # cuDNN takes no padding on the left, and a model exported with its kernels would not run without a GPU.
+            self.recurrence = _CELLS[cell](units, use_cudnn=False, name=cell)
+
+    @property
+    def shared_variables(self) -> list[keras.Variable]:
+        return [*self.projection.trainable_variables, *self.recurrence.trainable_variables]
+
+    def build(self, input_shape: dict[str, tuple[int | None, ...]]) -> None:
+        context = input_shape["input_ids"][-1]
+        self.embedding.build((None, context))
+        self.projection.build((None, context, self._config["embedding"]))
+        self.recurrence.build((None, context, self._config["projection"]))
+        self.build_join(self._config["units"])
+        self.built = True
+
+    def call(self, inputs: dict[str, tf.Tensor], dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
+        """(batch, width): see `Encoder`."""
+        ids = tf.cast(inputs["input_ids"], tf.int32)
+        # A step's projection follows from its id alone, and a batch has far fewer ids than steps.
+        found, where = tf.unique(tf.reshape(ids, [-1]))
+        projected = tf.gather(self.projection(lookup(self.embedding, found)), where)
+        steps = tf.reshape(projected, [-1, ids.shape[1], self._config["projection"]])
+        state = self.recurrence(steps, mask=ids != self._config["ids"] - 1)
+        return self.join(state, inputs, dropout_seed)
