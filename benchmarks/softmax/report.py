@@ -48,7 +48,8 @@ def training_lines(training: TrainingRates) -> Iterator[str]:
     """Yield the lines of a table of the whole training."""
     yield (
         f"The whole training, {training.classes:,} classes, B={training.batch:,}: synthetic rows, read and cut into "
-        "windows while it trains. The best round by the clock."
+        "windows while it trains. Examples by the clock and CPU time of the best round; shares are medians over the "
+        "rounds."
     )
     yield ""
     against = {FIT: BARE, REPLICAS: FIT}

@@ -113,7 +113,9 @@ def _run(pod: Pod, console: Console, interruption: Interruption) -> int:
         node.prepare(config)
     # Nodes that do not look up the spans read the artifacts of earlier nodes from the metadata store.
     planned = spans.plan(config.data) if node and node.looks_up_spans else []
-    ir = compiled(dag.build(config, paths, planned), pod.run_id)
+    # Later steps are left out, because building their nodes would import their code, which takes seconds.
+    steps = dag.up_to(node.step) if node else dag.ALL
+    ir = compiled(dag.build(config, paths, planned, steps), pod.run_id)
     console.line(f"BigVocab {config.name}, run {pod.run_id} -> {paths.root}, {store.describe(connection(ir))}")
     if node is None:
         return _report(pod, config, paths, ir, console)
@@ -127,8 +129,9 @@ def _run(pod: Pod, console: Console, interruption: Interruption) -> int:
 
 
 def _run_one(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, console: Console) -> int:
+    from pipeline import dag
     from pipeline.execution import results
-    from pipeline.execution.node import NodeFailed, not_in_the_way, run_node
+    from pipeline.execution.node import NodeFailed, compiled, not_in_the_way, run_node
 
     node = next(n.pipeline_node for n in ir.nodes if n.pipeline_node.node_info.id == pod.node)
     try:
@@ -136,7 +139,8 @@ def _run_one(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, 
     except NodeFailed as failure:
         with not_in_the_way():  # No task runs after a failed task, so the report is written here.
             try:
-                _report_on(config, paths, ir, failure)
+                # Nodes of later steps may have completed before this one failed.
+                _report_on(config, paths, compiled(dag.build(config, paths), pod.run_id), failure)
             except Exception:  # The outputs of earlier nodes may be unreadable, perhaps the cause of the failure.
                 results.write_report(config, paths, [], failure, failure.seconds)
                 raise
