@@ -1,4 +1,4 @@
-"""A whole run that measures a metric of a user's own, as the documentation tells it."""
+"""Tests of a whole run with a user's own metric, as documented."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.pipeline.whole_runs import summary
 
 
 def bigvocab(folder: Path, *arguments: str) -> str:
-    """Runs the command where the user's package can be found."""
+    """Run the command with the user's package on the path, and return its output."""
     path = f"{Path(__file__).parents[2]}:{folder.parent / 'packages'}"
     result = subprocess.run(
         [sys.executable, "-m", "pipeline.cli", *arguments],
@@ -38,7 +38,7 @@ def bigvocab(folder: Path, *arguments: str) -> str:
 
 
 def written(folder: Path) -> tuple[Path, Path]:
-    """The user's module, and a configuration that names its metric."""
+    """Write the user's module and a configuration that names its metric."""
     packages, work = folder / "packages", folder / "work"
     packages.mkdir()
     work.mkdir()
@@ -84,7 +84,7 @@ def test_the_metric_of_the_documentation_is_everywhere(tmp_path: Path) -> None:
 def test_the_nodes_that_compute_with_it_run_again_when_its_source_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pipeline.dag import build  # TFX takes seconds to load.
+    from pipeline.dag import build  # Imported here, because TFX takes seconds to load.
 
     module, file = written(tmp_path)
     file.with_suffix(".schema.pbtxt").touch()

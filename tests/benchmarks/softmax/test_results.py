@@ -110,7 +110,7 @@ def test_tables() -> None:
     assert "| rowwise       |       28.0x |     (20.0) |" in lines
     assert found.training
     text = "\n".join(training_lines(found.training))
-    # The least of the rounds by the clock: 11 ms a step of 1,024.
+    # The fastest round by wall time: 11 ms per step of 1,024 examples.
     assert "| through fit  |     93,091 |          22.0 |   91% of bare step |" in text
 
 

@@ -1,4 +1,4 @@
-"""The components and extensions of TFX are loaded when somebody asks for them, and not before."""
+"""Tests that the components and extensions of TFX are loaded only on request, and so are scikit-learn and NLTK."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pod's step, in this process and without its node."""
+"""Tests of one pod, in this process and without its node."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_signal_that_got_lost_in_an_earlier_span_ends_the_pod(
     def ingest_earlier(*arguments: object) -> None:
         interruption = arguments[-1]
         assert isinstance(interruption, Interruption)
-        with contextlib.suppress(KeyboardInterrupt):  # As a callback of native code drops it.
+        with contextlib.suppress(KeyboardInterrupt):  # A callback in native code drops the exception like this.
             signal.raise_signal(signal.SIGTERM)
         interruption.check()
 

@@ -1,6 +1,6 @@
-"""Runs commands of `bigvocab` as pods would, each in a process of its own, without loading TensorFlow for each.
+"""Pods: `bigvocab` commands in separate processes that do not each load TensorFlow.
 
-A fork server loads everything once. A pod takes half a minute, most of it imports; its fork takes seconds.
+A fork server loads all libraries once. A pod takes half a minute, mostly for imports; its fork takes seconds.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.forks import ForkServer
 
-# What the nodes load. TensorFlow is only loaded, not used: its threads would not survive a fork.
+# Modules that the nodes load. TensorFlow is only loaded, not used, because its threads do not survive a fork.
 _MODULES = (
     "components.training.run",
     "pipeline.dag",
@@ -25,7 +25,7 @@ _MODULES = (
 
 @dataclass(frozen=True)
 class Ended:
-    """How a pod ended: its exit code, and what it wrote to standard output and standard error."""
+    """Result of a pod: exit code, standard output and standard error."""
 
     code: int
     out: str
@@ -33,11 +33,11 @@ class Ended:
 
 
 class Pods:
-    """Starts pods; several at once from several threads.
+    """Starter of pods. Several threads may start pods at once.
 
     Args:
-        folder: where each gets a folder to work in.
-        environment: of all pods, beside this process's own.
+        folder: Parent of the working folders of the pods.
+        environment: Variables for all pods, beside the environment of this process.
     """
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
@@ -45,7 +45,7 @@ class Pods:
         self._server = ForkServer(_MODULES, environment)
 
     def __call__(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Ended:
-        """Runs `bigvocab ARGUMENTS` to its end."""
+        """Run `bigvocab ARGUMENTS` to its end."""
         with self._lock:
             self._number += 1
             folder = self._folder / f"{self._number}-{'-'.join(arguments[:2])}"
