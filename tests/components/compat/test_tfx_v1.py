@@ -1,4 +1,4 @@
-"""Tests that the components and extensions of TFX are loaded only on request, and so are scikit-learn and NLTK."""
+"""Tests that components and extensions of TFX are loaded at their first use."""
 
 from __future__ import annotations
 
