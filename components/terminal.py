@@ -151,10 +151,10 @@ def table(
     """
     found = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
     made = Table(box=None, show_header=bool(header), header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
-    for place, title in enumerate(header or found[0]):
+    for place, title in enumerate(header or [""] * len(found[0])):
         right = figures and place > 0
         made.add_column(
-            Text(title if header else ""), justify="right" if right else "left", no_wrap=True,
+            Text(title), justify="right" if right else "left", no_wrap=True,
             min_width=least if right else None,
         )  # fmt: skip
     for row in found:
