@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Callable
 
 SCRIPT = """
 import itertools
@@ -77,5 +75,5 @@ for form, kind, limits in itertools.product(("full", "own"), ("adam", "row_adam"
 """
 
 
-def test_steps_on_two_and_four_replicas_are_those_on_one():
-    subprocess.run([sys.executable, "-c", SCRIPT], check=True, cwd=Path(__file__).parents[3])
+def test_steps_on_two_and_four_replicas_are_those_on_one(run_script: Callable[..., None]) -> None:
+    run_script(SCRIPT)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -37,9 +36,8 @@ class Trainings:
 
 
 @pytest.fixture(scope="module")
-def trainings() -> Iterator[Trainings]:
-    with ForkServer() as server:
-        yield Trainings(server)
+def trainings(forks: ForkServer) -> Trainings:
+    return Trainings(forks)
 
 
 def outcome(out: Path) -> tuple[dict, dict[str, bytes]]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -210,8 +207,5 @@ for kind in ("accumulate", "alternate"):
 
 
 @pytest.mark.slow
-def test_two_replicas_hold_back_what_one_does() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", REPLICAS], cwd=Path(__file__).parents[4], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-3_000:]
+def test_two_replicas_hold_back_what_one_does(run_script: Callable[..., None]) -> None:
+    run_script(REPLICAS)
