@@ -30,7 +30,7 @@ def test_a_source(bigvocab: Bigvocab, tmp_path: Path) -> None:
     def ingested() -> int:
         return len(list((tmp_path / "runs" / "cells" / "artifacts" / "ExampleGen" / "examples").iterdir()))
 
-    check(file, run(bigvocab, file))
+    check(file, run(bigvocab, file, "--set", "trainer.batch=256"))
     # `schema` has read the rows, and `run` took them from there.
     assert ingested() == 1
 

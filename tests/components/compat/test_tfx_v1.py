@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from tfx.v1 import extensions
 
 LAZY = """
@@ -30,10 +31,12 @@ def _run(script: str) -> None:
     assert found.returncode == 0, found.stderr
 
 
+@pytest.mark.slow
 def test_google_cloud_is_imported_when_it_is_asked_for() -> None:
     _run(LAZY)
 
 
+@pytest.mark.slow
 def test_tfx_imports_google_cloud_at_once() -> None:
     _run(EAGER)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 SCRIPT = """
 import resource, sys, tempfile
 import numpy as np
@@ -83,5 +85,6 @@ assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 800_000, "K
 """
 
 
+@pytest.mark.slow
 def test_fit_on_two_replicas(run_script: Callable[..., None]) -> None:
     run_script(SCRIPT)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 SCRIPT = """
 import sys
@@ -66,6 +67,7 @@ np.savez(sys.argv[2], *weights, loss=history.history["loss"], **measured)
 """
 
 
+@pytest.mark.slow
 def test_two_replicas_learn_what_one_learns(run_script: Callable[..., None], tmp_path: Path) -> None:
     def trained(replicas: int) -> dict[str, np.ndarray]:
         out = tmp_path / f"{replicas}.npz"

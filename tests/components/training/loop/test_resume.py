@@ -63,7 +63,7 @@ def assert_same(whole: Path, parts: Path) -> None:
 
 
 def test_killed_at_any_moment(sequence: Corpus, trainings: Trainings, tmp_path: Path) -> None:
-    trainer = {"epochs": 3}
+    trainer = {"epochs": 3, "batch": 128}
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     trainings.run(sequence, whole, trainer)
     steps = outcome(whole)[0]["plan"]["interval"]
@@ -88,7 +88,7 @@ def test_killed_at_any_moment(sequence: Corpus, trainings: Trainings, tmp_path: 
     ids=["two replicas, accumulate", "alternate"],
 )
 def test_killed_between_updates(sequence: Corpus, trainings: Trainings, tmp_path: Path, trainer: dict) -> None:
-    trainer = {"epochs": 2, **trainer}
+    trainer = {"epochs": 2, "batch": 128, **trainer}
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     trainings.run(sequence, whole, trainer)
     steps = outcome(whole)[0]["plan"]["interval"]
