@@ -4,9 +4,6 @@
 JSON.
 """
 
-# The annotations of TensorFlow and Keras are narrower than the types that they accept and return.
-# pyright: reportArgumentType=false, reportOptionalMemberAccess=false
-
 from __future__ import annotations
 
 import dataclasses

@@ -4,9 +4,6 @@ Each step runs the output layer and its optimizer on hidden vectors. Trainable g
 that the gradient of the hidden vectors is computed too.
 """
 
-# The annotations of TensorFlow and Keras are narrower than the types that they accept and return.
-# pyright: reportArgumentType=false, reportOptionalMemberAccess=false
-
 from __future__ import annotations
 
 from collections.abc import Iterator

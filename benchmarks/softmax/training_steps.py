@@ -3,9 +3,6 @@
 The data are synthetic TFRecords in the format of Transform: rows of tokens whose frequencies follow Zipf's law.
 """
 
-# The annotations of TensorFlow and Keras are narrower than the types that they accept and return.
-# pyright: reportArgumentType=false, reportOptionalMemberAccess=false
-
 from __future__ import annotations
 
 import itertools

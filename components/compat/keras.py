@@ -1,8 +1,5 @@
 """Keras: the steps and attributes that it keeps to itself. Needs Keras and TensorFlow alone."""
 
-# Keras's annotations are narrower than what it takes and gives.
-# pyright: reportArgumentType=false, reportCallIssue=false
-
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -6,9 +6,6 @@ Versions: Transform 1.21.
 Remove when: `tft.vocabulary` counts a batch at a time and takes counts that are there, or those of an analyzer.
 """
 
-# Transform's annotations are narrower than what it takes and gives.
-# pyright: reportArgumentType=false
-
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence

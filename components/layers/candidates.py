@@ -5,9 +5,6 @@ Each function returns (n,) int32 classes, the candidates and after them the labe
 positions of the labels among the classes.
 """
 
-# TensorFlow's annotations are narrower than what it takes.
-# pyright: reportArgumentType=false
-
 from __future__ import annotations
 
 import tensorflow as tf

@@ -1,8 +1,5 @@
 """Loss that pairs with `SampledSoftmax` in `compile` and `fit`."""
 
-# TensorFlow's and Keras's annotations are narrower than what they take and give.
-# pyright: reportArgumentType=false, reportReturnType=false
-
 from __future__ import annotations
 
 from typing import Any

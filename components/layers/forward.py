@@ -4,9 +4,6 @@ Keras hands masks, and the logits behind a softmax, to losses in the same way: a
 the call does not read the tensor, whose matrix product TensorFlow then leaves out of the graph.
 """
 
-# TensorFlow's annotations are narrower than what it takes and gives.
-# pyright: reportArgumentType=false
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple

@@ -1,8 +1,5 @@
 """Rows of tables: reading them, and gradients that may hold a row several times."""
 
-# TensorFlow's annotations are narrower than what it takes and gives.
-# pyright: reportArgumentType=false, reportOptionalMemberAccess=false, reportOptionalOperand=false
-
 from __future__ import annotations
 
 from collections.abc import Sequence

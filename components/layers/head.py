@@ -1,8 +1,5 @@
 """Output layer over many classes that trains on a sample of them."""
 
-# TensorFlow's and Keras's annotations are narrower than what they take and give.
-# pyright: reportArgumentType=false, reportReturnType=false
-
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -4,9 +4,6 @@ Sources: Jean et al., "On Using Very Large Target Vocabulary for Neural Machine 
 Senecal, "Adaptive Importance Sampling to Accelerate Training of a Neural Probabilistic Language Model" (2008).
 """
 
-# TensorFlow's annotations are narrower than what it takes.
-# pyright: reportArgumentType=false, reportReturnType=false, reportOptionalOperand=false
-
 from __future__ import annotations
 
 from typing import Any

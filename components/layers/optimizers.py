@@ -11,9 +11,6 @@ With the gradient g of step t (Kingma and Ba, "Adam", 2015, the form at the end 
     w <- w - lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps)
 """
 
-# TensorFlow's and Keras's annotations are narrower than what they take and give.
-# pyright: reportCallIssue=false, reportArgumentType=false, reportOptionalOperand=false
-
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -1,8 +1,5 @@
 """Outputs of a model: one of many classes, or a number, from a hidden vector."""
 
-# TensorFlow's and Keras's annotations are narrower than what they take and give.
-# pyright: reportArgumentType=false, reportReturnType=false, reportCallIssue=false
-
 from __future__ import annotations
 
 from typing import Any

@@ -1,8 +1,5 @@
 """Draws of classes from a fixed distribution, in time that does not depend on the number of classes."""
 
-# TensorFlow's annotations are narrower than what it takes.
-# pyright: reportArgumentType=false
-
 from __future__ import annotations
 
 import numpy as np

@@ -1,8 +1,5 @@
 """Full softmax over many classes in one sweep that holds a part of the logits at a time."""
 
-# TensorFlow's annotations are narrower than what it takes and gives.
-# pyright: reportArgumentType=false, reportCallIssue=false, reportOptionalOperand=false
-
 from __future__ import annotations
 
 from typing import Any, NamedTuple

@@ -1,8 +1,5 @@
 """The most probable classes as the output of a model."""
 
-# TensorFlow's and Keras's annotations are narrower than what they take and give.
-# pyright: reportArgumentType=false, reportReturnType=false
-
 from __future__ import annotations
 
 from typing import Any

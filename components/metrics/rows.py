@@ -1,8 +1,5 @@
 """Adding up the sums of labels by row: in TensorFlow for the model, in NumPy for the baselines."""
 
-# TensorFlow's annotations are narrower than what it takes and gives.
-# pyright: reportArgumentType=false, reportReturnType=false, reportOperatorIssue=false
-
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

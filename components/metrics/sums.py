@@ -1,8 +1,5 @@
 """The sums that metrics are made of, each in TensorFlow and in NumPy."""
 
-# TensorFlow's annotations are narrower than what it takes and gives.
-# pyright: reportArgumentType=false, reportOperatorIssue=false
-
 from __future__ import annotations
 
 from collections.abc import Iterable

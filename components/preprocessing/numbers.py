@@ -3,9 +3,6 @@
 The file `numbers` is an asset beside the vocabularies. It has a line "count JSON" for each column; see `read_numbers`.
 """
 
-# Transform's annotations are narrower than the types that it takes and returns.
-# pyright: reportOperatorIssue=false, reportIncompatibleMethodOverride=false
-
 from __future__ import annotations
 
 import json
@@ -170,7 +167,9 @@ def _unpacked(packed: ArrayLike) -> list[Moments]:
     return [Moments(*each) for each in np.asarray(packed, np.float64).tolist()]
 
 
-class _Lines(namedtuple("_Lines", ["names", "combiner", "label"]), transform.Operation):
+class _Lines(  # pyright: ignore[reportIncompatibleMethodOverride]
+    namedtuple("_Lines", ["names", "combiner", "label"]), transform.Operation
+):
     """Operation from accumulators to pairs (count, JSON), one per name, as `VocabularyOrderAndWrite` takes them."""
 
     __slots__ = ()
@@ -182,7 +181,9 @@ class _WriteLines(beam.PTransform):
         super().__init__()
         self._names, self._combiner = operation.names, operation.combiner
 
-    def expand(self, inputs: tuple[beam.PCollection, ...]) -> PValue:
+    def expand(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, inputs: tuple[beam.PCollection, ...]
+    ) -> PValue:
         (parts,) = inputs
         return (
             parts

@@ -1,8 +1,5 @@
 """Layout of a window, and parsing of transformed rows."""
 
-# TensorFlow's and Keras's annotations are narrower than what they take and give.
-# pyright: reportArgumentType=false
-
 from __future__ import annotations
 
 from collections.abc import Mapping

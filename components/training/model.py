@@ -1,8 +1,5 @@
 """Model that consists of an encoder, an output for the label, and outputs for the further targets."""
 
-# TensorFlow's and Keras's annotations are narrower than what they take and give.
-# pyright: reportReturnType=false, reportArgumentType=false
-
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

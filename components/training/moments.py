@@ -1,8 +1,5 @@
 """Mean and standard deviation of the targets that are numbers."""
 
-# TensorFlow's and Keras's annotations are narrower than what they take and give.
-# pyright: reportOptionalMemberAccess=false, reportArgumentType=false
-
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -1,8 +1,5 @@
 """Transform's output, as a training reads it."""
 
-# TensorFlow's annotations are narrower than what it takes and gives.
-# pyright: reportArgumentType=false
-
 from __future__ import annotations
 
 from dataclasses import dataclass

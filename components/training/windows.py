@@ -5,9 +5,6 @@ window, at the end of its inputs. In both shapes, a window is a slice of the fla
 cuts all windows of a batch, and no window crosses a row.
 """
 
-# TensorFlow's and Keras's annotations are narrower than what they take and give.
-# pyright: reportArgumentType=false, reportReturnType=false
-
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -1,8 +1,5 @@
 """Base of the encoders: features that join the inputs, a hidden layer after them, and draws without a state."""
 
-# TensorFlow's and Keras's annotations are narrower than what they take and give.
-# pyright: reportArgumentType=false, reportOptionalMemberAccess=false
-
 from __future__ import annotations
 
 import contextlib

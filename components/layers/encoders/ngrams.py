@@ -1,8 +1,5 @@
 """Vectors of the most frequent n-grams of the last ids."""
 
-# TensorFlow's and Keras's annotations are narrower than what they take and give.
-# pyright: reportArgumentType=false
-
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence

@@ -1,8 +1,5 @@
 """Weighted means of many embedded ids, of which most say little."""
 
-# TensorFlow's and Keras's annotations are narrower than what they take and give.
-# pyright: reportArgumentType=false, reportOperatorIssue=false
-
 from __future__ import annotations
 
 from typing import Any

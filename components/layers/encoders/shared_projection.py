@@ -1,8 +1,5 @@
 """The default: one projection matrix for all positions."""
 
-# TensorFlow's and Keras's annotations are narrower than what they take and give.
-# pyright: reportArgumentType=false
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence

@@ -1,8 +1,5 @@
 """A model of the user's own, made once and applied to every input."""
 
-# TensorFlow's and Keras's annotations are narrower than what they take and give.
-# pyright: reportArgumentType=false, reportOptionalOperand=false, reportOperatorIssue=false
-
 from __future__ import annotations
 
 from typing import Any

@@ -1,8 +1,5 @@
 """A user's own model, as layers in a configuration or as a function, checked before anything runs."""
 
-# TensorFlow's and Keras's annotations are narrower than what they take and give.
-# pyright: reportArgumentType=false
-
 from __future__ import annotations
 
 import inspect

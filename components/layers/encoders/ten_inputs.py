@@ -1,8 +1,5 @@
 """One dense layer to rule all inputs, as a functional Keras model."""
 
-# TensorFlow's and Keras's annotations are narrower than what they take and give.
-# pyright: reportArgumentType=false
-
 from __future__ import annotations
 
 from typing import Any

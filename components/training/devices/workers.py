@@ -6,9 +6,6 @@ of the pipeline, and writes files. The chief calls the other workers to the trai
 `components.training.devices.meeting`. All workers hold the same weights at all times.
 """
 
-# TensorFlow's and Keras's annotations are narrower than what they take and give.
-# pyright: reportArgumentType=false
-
 from __future__ import annotations
 
 import contextlib

@@ -5,9 +5,6 @@ called `class`, `Viewed Item` or `columns`, nor two columns that differ only in 
 name of an argument is free text. Such a column is exported as `column_<number>`, and renamed in the SavedModel.
 """
 
-# TensorFlow's and Keras's annotations are narrower than what they take and give.
-# pyright: reportArgumentType=false
-
 from __future__ import annotations
 
 import keyword

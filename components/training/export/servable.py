@@ -14,9 +14,6 @@ In shape `sequence`, the first two signatures predict the token that follows the
 of their columns.
 """
 
-# TensorFlow's and Keras's annotations are narrower than what they take and give.
-# pyright: reportArgumentType=false, reportReturnType=false, reportOperatorIssue=false, reportCallIssue=false
-
 from __future__ import annotations
 
 import itertools

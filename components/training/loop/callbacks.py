@@ -1,8 +1,5 @@
 """Callbacks that validate, save, stop and display a training."""
 
-# TensorFlow's and Keras's annotations are narrower than what they take and give.
-# pyright: reportOptionalMemberAccess=false, reportArgumentType=false
-
 from __future__ import annotations
 
 import math

@@ -1,8 +1,5 @@
 """Checkpoints from which a training resumes."""
 
-# TensorFlow's and Keras's annotations are narrower than what they take and give.
-# pyright: reportArgumentType=false
-
 from __future__ import annotations
 
 import dataclasses

@@ -1,8 +1,5 @@
 """The steps of a training, from wherever it stands to its end."""
 
-# TensorFlow's and Keras's annotations are narrower than what they take and give.
-# pyright: reportArgumentType=false
-
 from __future__ import annotations
 
 import functools

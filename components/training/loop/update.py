@@ -14,9 +14,6 @@ no weight decay and no decay of moments, and its bias correction counts updates,
 rate at the step of the update. Clipping by a global norm treats the two groups of weights separately.
 """
 
-# TensorFlow's and Keras's annotations are narrower than what they take and give.
-# pyright: reportArgumentType=false, reportOptionalMemberAccess=false
-
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence

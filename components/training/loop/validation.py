@@ -1,8 +1,5 @@
 """Measurement of a model on the eval split, with the full softmax for classes."""
 
-# TensorFlow's annotations are narrower than what it takes and gives.
-# pyright: reportArgumentType=false
-
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence

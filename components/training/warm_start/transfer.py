@@ -20,9 +20,6 @@ break, but the learning rate begins anew. Otherwise the optimizer starts from sc
 their own step count, and an optimizer has only one step count.
 """
 
-# TensorFlow's and Keras's annotations are narrower than what they take and give.
-# pyright: reportArgumentType=false, reportCallIssue=false, reportOptionalMemberAccess=false
-
 from __future__ import annotations
 
 import json

@@ -1,6 +1,4 @@
 """What the compat modules of TFX's drivers, launcher and metadata rely on, and why they are needed."""
-# TFX replaces what the annotations of a node stand for, and reads them at run time.
-# pyright: reportInvalidTypeArguments=false, reportArgumentType=false, reportCallIssue=false
 
 import inspect
 from collections.abc import Callable

@@ -1,4 +1,3 @@
-# pyright: reportArgumentType=false, reportCallIssue=false, reportOptionalMemberAccess=false
 # pyright: reportFunctionMemberAccess=false
 """`SampledSoftmax` and `SampledCrossentropy` in plain Keras models: no training step of our own."""
 

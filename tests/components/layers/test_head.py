@@ -1,4 +1,3 @@
-# pyright: reportArgumentType=false, reportCallIssue=false, reportOptionalCall=false
 # pyright: reportOptionalMemberAccess=false, reportFunctionMemberAccess=false
 import doctest
 

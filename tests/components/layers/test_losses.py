@@ -1,4 +1,3 @@
-# pyright: reportArgumentType=false, reportCallIssue=false
 import numpy as np
 import pytest
 import tensorflow as tf

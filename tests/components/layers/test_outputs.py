@@ -1,4 +1,3 @@
-# pyright: reportArgumentType=false, reportCallIssue=false
 import math
 
 import keras

@@ -1,7 +1,5 @@
 """Every sum of the table: TensorFlow's implementation and NumPy's are the same."""
 
-# pyright: reportArgumentType=false
-
 from __future__ import annotations
 
 from typing import Any

@@ -1,6 +1,5 @@
 """Several outputs on one encoder."""
 
-# pyright: reportArgumentType=false, reportCallIssue=false, reportOptionalMemberAccess=false
 from __future__ import annotations
 
 import math

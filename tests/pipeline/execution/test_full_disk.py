@@ -1,6 +1,4 @@
 """Runs on file systems that are full or cannot be written."""
-# TFX replaces what these annotations stand for.
-# pyright: reportInvalidTypeArguments=false, reportArgumentType=false
 
 import errno
 import io

@@ -1,6 +1,4 @@
 """The loop over nodes, with a pipeline of two nodes of a few lines."""
-# TFX replaces what these annotations stand for.
-# pyright: reportInvalidTypeArguments=false, reportArgumentType=false
 
 import io
 import os

@@ -1,8 +1,5 @@
 """What every kind of encoder promises."""
 
-# TensorFlow's and Keras's annotations are narrower than what they take and give.
-# pyright: reportArgumentType=false, reportCallIssue=false, reportOptionalMemberAccess=false
-
 from __future__ import annotations
 
 from collections.abc import Callable

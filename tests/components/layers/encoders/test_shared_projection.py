@@ -1,8 +1,5 @@
 """What the default encoder adds to the projections: pooling and n-grams."""
 
-# TensorFlow's and Keras's annotations are narrower than what they take and give.
-# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
-
 from __future__ import annotations
 
 from collections import Counter

@@ -1,8 +1,5 @@
 """The shared weights are shared: their gradient is the sum over the uses, each computed with a copy of its own."""
 
-# TensorFlow's and Keras's annotations are narrower than what they take and give.
-# pyright: reportArgumentType=false, reportCallIssue=false, reportGeneralTypeIssues=false
-
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -101,7 +98,7 @@ def test_the_gradient_is_the_sum_over_the_uses(kind: str) -> None:
 
     np.testing.assert_allclose(vectors, apart, rtol=1e-4, atol=1e-5)
     for i, gradient in enumerate(found):
-        of_uses = np.stack([of_copy[i] for of_copy in of_copies])
+        of_uses = np.stack([of_copy[i] for of_copy in of_copies])  # pyright: ignore
         np.testing.assert_allclose(gradient, of_uses.sum(axis=0), rtol=1e-4, atol=1e-5)
         # The uses differ, so that none of them alone could pass for the sum.
         assert all(np.abs(of_use - gradient).max() > 1e-3 for of_use in of_uses)

@@ -1,7 +1,5 @@
 """A training that starts from an earlier model, whose vocabularies were others."""
 
-# pyright: reportOptionalMemberAccess=false
-
 from __future__ import annotations
 
 import json
