@@ -19,6 +19,10 @@ _MODULES = (
     "pipeline.execution.node",
     "pipeline.execution.pod",
     "pipeline.execution.results",
+    "pipeline.execution.runner",
+    "components.report.html",
+    "loky",
+    "setuptools",
 )
 
 
