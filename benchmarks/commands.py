@@ -337,7 +337,7 @@ def transformed(config: Config, root: Path) -> Data:
         raise BenchError(
             f"{root} holds no transformed data: run `bigvocab run --root {root}` first, or name another root"
         )
-    return Data(*found, config.data.model_dump_json(), config.vocabulary.oov_buckets)
+    return Data(*found, config.data.model_dump_json(), config.vocabulary.num_oov_buckets)
 
 
 def _heading(machine: Machine, seeds: int, about: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.tables import table
 from benchmarks.trainings import Data, Reached, Training, spread, train_all
 
-CONCATENATION = {"context": 10, "heads": 0, "ngrams": 1}
+CONCATENATION = {"context": 10, "num_heads": 0, "ngrams": 1}
 GRU = {"kind": "recurrent", "cell": "gru", "context": 20, "embedding": 50, "projection": 128, "units": 128}
 ARMS: dict[str, dict[str, Any]] = {
     "concatenation": {"model": CONCATENATION},

@@ -31,13 +31,13 @@ class Data:
         graph: Folder of the Transform graph.
         examples: Folder with `Split-train` and `Split-eval`.
         data: The `DataSpec`, as JSON.
-        oov_buckets: Number of out-of-vocabulary buckets of the input vocabulary.
+        num_oov_buckets: Number of out-of-vocabulary buckets of the input vocabulary.
     """
 
     graph: str
     examples: str
     data: str
-    oov_buckets: int
+    num_oov_buckets: int
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def train(data: Data, training: Training) -> Reached:
     spec = TrainerSpec.model_validate({**training.trainer, "seed": training.seed})
     transform = tft.TFTransformOutput(data.graph)
     found = vocabularies(transform)
-    inputs = len(found["inputs"]) + data.oov_buckets
+    inputs = len(found["inputs"]) + data.num_oov_buckets
     # The label alone, since further targets would need weights and units.
     columns = DataSpec.model_validate_json(data.data).model_copy(update={"targets": {}})
     layout = Layout.of(columns, transform, spec.model.context, inputs)

@@ -16,7 +16,7 @@ from bigvocab import _names
 
 if TYPE_CHECKING:
     from components.layers.crossentropy import SampledCrossentropy as SampledCrossentropy
-    from components.layers.encoders.ngrams import FrequentNgrams as FrequentNgrams
+    from components.layers.encoders.shared_projection.ngrams import FrequentNgrams as FrequentNgrams
     from components.layers.head import SampledSoftmax as SampledSoftmax
     from components.layers.head import step_seed as step_seed
     from components.layers.optimizers import FusedAdam as FusedAdam
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 _PLACES = {
-    "FrequentNgrams": "components.layers.encoders.ngrams:FrequentNgrams",
+    "FrequentNgrams": "components.layers.encoders.shared_projection.ngrams:FrequentNgrams",
     "FusedAdam": "components.layers.optimizers:FusedAdam",
     "RowAdam": "components.layers.optimizers:RowAdam",
     "SampledCrossentropy": "components.layers.crossentropy:SampledCrossentropy",

@@ -102,7 +102,7 @@ def _near_module(module: str) -> str:
 
 
 class Kinds:
-    """Annotation of a configuration section with several kinds. The key `kind` selects the kind.
+    """Annotation of a configuration section with several kinds. One of its keys selects the kind.
 
     Validation converts a value to the specification of its kind. Faults are located as the user wrote the keys, for
     example at `data.source.path`; see `pipeline.config.keys`.
@@ -111,7 +111,8 @@ class Kinds:
         base: Base class of all specifications. It has the keys that all kinds share.
         own: Specification of each kind of BigVocab.
         at: Function that returns the specification of a user's own kind by its path. It raises `ValueError` on a fault.
-        default: Kind of a value without the key `kind`; None if the key is required.
+        default: Kind of a value without the key that selects it; None if the key is required.
+        tag: Key that selects the kind.
     """
 
     def __init__(
@@ -120,15 +121,17 @@ class Kinds:
         own: Mapping[str, type[BaseModel]],
         at: Callable[[str], type[BaseModel]],
         default: str | None = None,
+        tag: str = "kind",
     ) -> None:
         self.base = base
         self.own = own
         self.default = default
+        self.tag = tag
         self._at = at
 
     def kind_of(self, value: Any) -> Any:
         """Return the kind that a value names, or the default."""
-        return value.get("kind", self.default) if isinstance(value, Mapping) else None
+        return value.get(self.tag, self.default) if isinstance(value, Mapping) else None
 
     def spec_of(self, kind: Any) -> type[BaseModel] | None:
         """Return the specification of a kind, or None if the kind is unknown or faulty."""
@@ -152,20 +155,20 @@ class Kinds:
                 return value
             value = value.model_dump(exclude_unset=True)
         kind = self.kind_of(value)
-        if not isinstance(value, Mapping) or (kind is None and "kind" not in value):
-            return self._refused(value, {"type": "missing", "loc": ("kind",), "input": value})
+        if not isinstance(value, Mapping) or (kind is None and self.tag not in value):
+            return self._refused(value, {"type": "missing", "loc": (self.tag,), "input": value})
         if isinstance(kind, str) and is_path(kind):
             try:
                 spec = self._at(kind)
             except ValueError as error:
-                details = InitErrorDetails(type="value_error", loc=("kind",), input=kind, ctx={"error": error})
+                details = InitErrorDetails(type="value_error", loc=(self.tag,), input=kind, ctx={"error": error})
                 return self._refused(value, details)
             return spec.model_validate(value)
         if not isinstance(kind, str) or kind not in self.own:
             *others, last = map(repr, self.own)
             expected = {"expected": f"{', '.join(others)} or {last}"}
-            return self._refused(value, {"type": "literal_error", "loc": ("kind",), "input": kind, "ctx": expected})
-        return self.own[kind].model_validate({"kind": kind, **value})
+            return self._refused(value, {"type": "literal_error", "loc": (self.tag,), "input": kind, "ctx": expected})
+        return self.own[kind].model_validate({self.tag: kind, **value})
 
     def _refused(self, value: Any, details: InitErrorDetails) -> BaseModel:
         if not isinstance(value, Mapping):
@@ -184,7 +187,7 @@ class Kinds:
         # those of the base class.
         return core_schema.no_info_wrap_validator_function(
             lambda value, _: self.validate(value),
-            core_schema.tagged_union_schema(own, "kind"),
+            core_schema.tagged_union_schema(own, self.tag),
             serialization=core_schema.simple_ser_schema("any"),
         )
 
@@ -192,5 +195,5 @@ class Kinds:
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         kind = {"type": "string", "pattern": r"^[\w.]+:\w+$", "description": "Path of a class: `package.module:Name`."}
-        path = {"type": "object", "properties": {"kind": kind}, "required": ["kind"]}
+        path = {"type": "object", "properties": {self.tag: kind}, "required": [self.tag]}
         return {"oneOf": [*handler(schema)["oneOf"], path]}

@@ -51,7 +51,7 @@ class Site:
         checkpoints: Folder for checkpoints. It outlives an execution.
         serving: Folder that a model server watches.
         spans: Spans of the source up to the newest to ingest, oldest first. Empty if the source has no spans, or if
-            neither `ExampleGen` nor `Window` is going to run.
+            neither `ExampleGen` nor `RollingRange` is going to run.
         built: Nodes built so far, by name.
     """
 
@@ -65,7 +65,7 @@ class Site:
     @property
     def columns(self) -> DataSpec:
         """Data spec without the fields that must not invalidate the cache."""
-        return self.specs.data.model_copy(update={"schema_file": None, "window": None, "span": None})
+        return self.specs.data.model_copy(update={"schema_file": None, "num_spans": None, "span": None})
 
     def output(self, key: str, *nodes: str) -> Any:
         """Return the channel `key` of the first of these nodes that is in the DAG."""
@@ -138,13 +138,13 @@ class Node:
             ValueError: This machine cannot run the node as configured.
         """
 
-    def workers(self, folder: str, count: int, patience: float, address: str | None) -> Workers:
+    def workers(self, folder: str, count: int, timeout: float, address: str | None) -> Workers:
         """Return the pods that run this node together. Only `accelerated` nodes implement this method.
 
         Args:
             folder: Folder that all pods share.
             count: Number of pods.
-            patience: Seconds that the pods wait for each other.
+            timeout: Seconds that the pods wait for each other.
             address: Address of this machine; None to look it up.
         """
         raise NotImplementedError

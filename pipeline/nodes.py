@@ -6,7 +6,7 @@ from components.baselines.node import BaselinesNode
 from components.data_validation.node import ExampleValidatorNode, ImportSchemaGenNode, StatisticsGenNode
 from components.evaluation.node import EvaluatorNode, ResolverNode
 from components.infra_validation.node import InfraValidatorNode
-from components.ingest.node import ExampleGenNode, WindowNode
+from components.ingest.node import ExampleGenNode, RollingRangeNode
 from components.node import Node, Specs
 from components.preprocessing.node import AnalyzerCacheNode, TransformNode
 from components.pushing.node import PusherNode
@@ -15,7 +15,7 @@ from components.training.node import BaseModelNode, TrainerNode
 NODES: tuple[Node, ...] = (
     ExampleGenNode(),
     StatisticsGenNode(),
-    WindowNode(),
+    RollingRangeNode(),
     ImportSchemaGenNode(),
     ExampleValidatorNode(),
     AnalyzerCacheNode(),

@@ -21,7 +21,7 @@ def server() -> Iterator[ForkServer]:
 
 def _say(code: int) -> int:
     print(os.environ["OF_ALL"], os.environ["OF_ONE"], Path.cwd(), sys.stdin.read())
-    print("told", file=sys.stderr)
+    print("written", file=sys.stderr)
     return code
 
 
@@ -49,7 +49,7 @@ def test_a_child_has_its_own_streams_folder_and_environment(server: ForkServer, 
     ended = server.start(_say, 3, out=out, err=err, folder=tmp_path, environment={"OF_ONE": "2"})
     assert ended.result() == 3
     assert out.read_text() == f"1 2 {tmp_path} \n"
-    assert err.read_text() == "told\n"
+    assert err.read_text() == "written\n"
 
 
 @pytest.mark.parametrize(

@@ -110,16 +110,16 @@ def write(folder: Path, data: str, spans: int, size: int) -> Callable[[int | Non
     writer, where = DATA[data]
     configuration = ""
     for span in range(1, spans + 1):
-        part = folder / f"{span}"
-        part.mkdir()
-        configuration = writer(part, size // spans, seed=span)
+        folder_of_span = folder / f"{span}"
+        folder_of_span.mkdir()
+        configuration = writer(folder_of_span, size // spans, seed=span)
         target = folder / "spans" / f"{span:03}"
         target.mkdir(parents=True)
-        written = part / where
+        written = folder_of_span / where
         for file in written.iterdir() if written.is_dir() else [written]:
             file.rename(target / file.name)
-        (part / "schema.pbtxt").replace(folder / "schema.pbtxt")
-        shutil.rmtree(part)
+        (folder_of_span / "schema.pbtxt").replace(folder / "schema.pbtxt")
+        shutil.rmtree(folder_of_span)
 
     def reads(newest: int | None) -> str:
         found = yaml.safe_load(configuration)

@@ -16,7 +16,8 @@ import tensorflow as tf
 from benchmarks.softmax.problem import BATCHES, Problem
 from benchmarks.timing import Spent, Stopwatch, timed
 from components.layers.crossentropy import SampledCrossentropy
-from components.layers.head import Form, SampledSoftmax
+from components.layers.forms.names import FormName
+from components.layers.head import SampledSoftmax
 from components.layers.optimizers import RowAdam
 from components.training.optimizer import make_optimizer
 from components.training.spec import OptimizerSpec
@@ -82,7 +83,7 @@ class Ours(Step):
     """Step with `SampledSoftmax` and one of BigVocab's optimizers."""
 
     def __init__(
-        self, threads: int, optimizer: OptimizerKind, logits_dtype: str = "float32", form: Form = "auto"
+        self, threads: int, optimizer: OptimizerKind, logits_dtype: str = "float32", form: FormName = "auto"
     ) -> None:
         super().__init__(threads)
         self._optimizer, self._logits_dtype, self._form = optimizer, logits_dtype, form

@@ -9,7 +9,7 @@ from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
 
-from components.baselines.executor import Executor
+from components.baselines.executor import BaselinesExecutor
 from components.ingest.spec import DataSpec
 from components.metrics.bands import BandSpec
 
@@ -46,13 +46,13 @@ class Baselines(base_component.BaseComponent):
     Outputs:
         baselines: `baselines.json`.
         test_examples: The test split. Each row gets a float feature for each baseline of the label and of each further
-            target, named by `Part.feature`. The feature holds the baseline's sums over the row's labels, in the order
-            of `Part.columns`; squares are stored as their roots. The Evaluator reads these features, and so slices the
-            baselines like the model.
+            target, named by `Target.feature`. The feature holds the baseline's sums over the row's labels, in the
+            order of `Target.sum_names`; squares are stored as their roots. The Evaluator reads these features, and so
+            slices the baselines like the model.
     """
 
     SPEC_CLASS = BaselinesSpec
-    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(BaselinesExecutor)
 
     def __init__(
         self,

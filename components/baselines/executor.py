@@ -22,16 +22,16 @@ from components.baselines.results import write_baselines
 from components.baselines.targets import TargetBaselines
 from components.files import matching
 from components.ingest.driver import SPAN_NAME
+from components.ingest.spans.rolling_range import span_of
 from components.ingest.spec import DataSpec
-from components.ingest.window import span_of
 from components.metrics.bands import BandSpec
-from components.metrics.parts import label_part
+from components.metrics.targets import label_target
 from components.preprocessing.vocabulary import Vocabulary, category_file, read_vocabulary, vocabularies
 
 TRAIN, TEST = "train", "test"
 
 
-class Executor(base_executor.BaseExecutor):
+class BaselinesExecutor(base_executor.BaseExecutor):
     """Executor that counts on the train split and measures on the test split.
 
     It counts n-grams of the label, frequencies of each further target that is a category, and the mean of each number.
@@ -63,7 +63,7 @@ class Executor(base_executor.BaseExecutor):
         transform = tft.TFTransformOutput(graph)
         known = vocabularies(transform)
         encoder = Encoder(data, known["inputs"], known.get("labels"))
-        label = label_part(data, own)
+        label = label_target(data, own)
         ngrams = Baselines(data.shape, label, encoder, bands) if label.kind == "label" else None
         targets = TargetBaselines(data, _target_vocabularies(data, transform), own)
 
@@ -78,17 +78,17 @@ class Executor(base_executor.BaseExecutor):
         _describe(output, artifact_utils.get_single_instance(examples[:1]))
         folder = artifact_utils.get_split_uri([output], TEST)
         tf.io.gfile.makedirs(folder)
-        files = [(part, path) for part, artifact in enumerate(examples) for path in _files([artifact], TEST)]
+        files = [(index, path) for index, artifact in enumerate(examples) for path in _files([artifact], TEST)]
         outside = [Outside() for _ in examples]
-        for number, (part, path) in enumerate(files):
+        for number, (index, path) in enumerate(files):
             name = f"data_tfrecord-{number:05d}-of-{len(files):05d}.gz"
             with tf.io.TFRecordWriter(f"{folder}/{name}", options="GZIP") as writer:
                 for records in read_records(path):
-                    outside[part].add_inputs(*encoder.count_inputs(records))
+                    outside[index].add_inputs(*encoder.count_inputs(records))
                     sums = targets.measure(records)
                     if ngrams:
                         cut = encoder(records)
-                        outside[part].add_labels(cut.labels)
+                        outside[index].add_labels(cut.labels)
                         measured = ngrams.measure(cut)
                         sums |= {label.feature(name): values for name, values in measured.items()}
                     for record in _with_sums(records, sums):
@@ -99,7 +99,9 @@ class Executor(base_executor.BaseExecutor):
         rates["labels"] = found["metrics"]["popular"]["oov_rate"] if ngrams else None
         about = {"split": TEST, **found, "out_of_vocabulary_rate": rates}
         if any(artifact.has_custom_property(SPAN_NAME) for artifact in examples):
-            about["spans"] = {span_of(artifact): part.rates() for artifact, part in zip(examples, outside, strict=True)}
+            about["spans"] = {
+                span_of(artifact): counts.rates() for artifact, counts in zip(examples, outside, strict=True)
+            }
         write_baselines(artifact_utils.get_single_uri(output_dict["baselines"]), about)
 
 

@@ -86,9 +86,9 @@ class KneserNey:
             seen = order.seen
             row = seen.rows(self._packed(context[np.newaxis], length))[0]
             if row >= 0:
-                span = slice(seen.starts[row], seen.starts[row + 1])
+                entries = slice(seen.starts[row], seen.starts[row + 1])
                 result *= seen.backoff[row]
-                result[seen.keys[span] % self._n_classes] += seen.mass[span]
+                result[seen.keys[entries] % self._n_classes] += seen.mass[entries]
         return result
 
     def score(self, contexts: Ints, labels: Ints) -> tuple[Floats, Ints]:

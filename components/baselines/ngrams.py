@@ -12,8 +12,8 @@ from components.baselines.kneser_ney import KneserNey
 from components.baselines.reading import Encoder, Labels
 from components.ingest.spec import Shape
 from components.metrics.bands import BANDS, BandSpec
-from components.metrics.parts import BaselineName, Part
 from components.metrics.rows import row_sums
+from components.metrics.targets import BaselineName, Target
 
 
 class Baselines:
@@ -24,18 +24,18 @@ class Baselines:
 
     Args:
         shape: The shape of the data.
-        part: The label's `Part`.
+        target: The label's `Target`.
         encoder: Encoder of rows as labels and contexts.
         bands: The bands of labels.
     """
 
-    def __init__(self, shape: Shape, part: Part, encoder: Encoder, bands: BandSpec) -> None:
-        self._part, self._names = part, part.baselines
+    def __init__(self, shape: Shape, target: Target, encoder: Encoder, bands: BandSpec) -> None:
+        self._target, self._names = target, target.baselines
         self._continuation = shape == "sequence"
         self._encoder, self._bands = encoder, bands
         self._counts = KeyCounts()
         self._models: dict[BaselineName, KneserNey] = {}
-        self._totals = {name: np.zeros(len(part.columns)) for name in self._names}
+        self._totals = {name: np.zeros(len(target.sum_names)) for name in self._names}
         self._train = {"rows": 0, "labels": 0, "known": 0}
         self._test_rows = 0
 
@@ -69,7 +69,7 @@ class Baselines:
                 keys, counts = sum_by_key(keys % shorter, counts)
 
     def measure(self, labels: Labels) -> dict[BaselineName, NDArray[np.float64]]:
-        """Return the sums of each row of a test batch: (rows, len(part.columns)) for each baseline."""
+        """Return the sums of each row of a test batch: (rows, len(target.sum_names)) for each baseline."""
         known = np.flatnonzero(labels.labels >= 0)
         result: dict[BaselineName, NDArray[np.float64]] = {}
         for name in self._names:
@@ -77,7 +77,7 @@ class Baselines:
             rank = np.zeros(len(labels.labels), np.int64)
             nll[known], rank[known] = self._models[name].score(labels.contexts[known], labels.labels[known])
             values = {"label": labels.labels, "nll": nll, "rank": rank}
-            sums = row_sums(self._part.sums, values, labels.rows, labels.n_rows, bands=self._bands)
+            sums = row_sums(self._target.sums, values, labels.rows, labels.n_rows, bands=self._bands)
             self._totals[name] += sums.sum(axis=0)
             result[name] = sums
         self._test_rows += labels.n_rows
@@ -89,8 +89,8 @@ class Baselines:
         Raises:
             ValueError: No label was measured, since the test split is empty.
         """
-        part = self._part
-        test = part.measured(self._totals["popular"])
+        target = self._target
+        test = target.measured(self._totals["popular"])
         if not test["count"]:
             raise ValueError(
                 "the test split holds no label to measure: give data.splits.test a larger share, or bring more rows"
@@ -100,9 +100,9 @@ class Baselines:
                 "train": self._train,
                 "test": {"rows": self._test_rows, "labels": int(test["count"]), "known": int(test["known"])},
             },
-            "metrics": {name: finite(part.measured(total)) for name, total in self._totals.items()},
+            "metrics": {name: finite(target.measured(total)) for name, total in self._totals.items()},
             "bands": {
-                name: {band: finite(part.measured(total, band)) for band in BANDS}
+                name: {band: finite(target.measured(total, band)) for band in BANDS}
                 for name, total in self._totals.items()
             },
             "discounts": {name: model.discounts for name, model in self._models.items()},

@@ -23,7 +23,7 @@ class BaselinesNode(Node):
 
         own = site.specs.evaluation.metrics
         return Baselines(
-            examples=site.output("examples", "Window", "ExampleGen"),
+            examples=site.output("examples", "RollingRange", "ExampleGen"),
             transform_graph=site.output("transform_graph", "Transform"),
             data=site.columns,
             bands=site.specs.evaluation.bands,
@@ -44,17 +44,17 @@ class BaselinesNode(Node):
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
         """Return the shares of tokens and labels that are out of vocabulary."""
         from components.baselines.results import read_baselines
-        from components.ingest.window import span_of
+        from components.ingest.spans.rolling_range import span_of
 
         results = read_baselines(run[self.name]["baselines"][0].uri)
         rates = results["out_of_vocabulary_rate"].items()
         # A label that is a number has no vocabulary, and no rate.
         known = {name: {"out_of_vocabulary_rate": rate} for name, rate in rates if rate is not None}
-        part: dict[str, Any] = {"vocabularies": known}
-        if "Window" in run:
+        section: dict[str, Any] = {"vocabularies": known}
+        if "RollingRange" in run:
             spans = results.get("spans", {})
-            part["spans"] = [
+            section["spans"] = [
                 {"out_of_vocabulary_rate": spans.get(str(span_of(artifact)), {})}
-                for artifact in run["Window"]["examples"]
+                for artifact in run["RollingRange"]["examples"]
             ]
-        return part
+        return section

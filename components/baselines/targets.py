@@ -14,8 +14,8 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from components.baselines.ngrams import finite
 from components.compat.tfx_bsl import ExamplesDecoder
 from components.ingest.spec import DataSpec
-from components.metrics.parts import label_part, target_parts
 from components.metrics.rows import row_sums
+from components.metrics.targets import further_targets, label_target
 from components.preprocessing.vocabulary import Vocabulary
 
 Floats = NDArray[np.float64]
@@ -100,18 +100,18 @@ class TargetBaselines:
     """
 
     def __init__(self, data: DataSpec, vocabularies: Mapping[str, Vocabulary], own: Sequence[str] = ()) -> None:
-        label = label_part(data, own)
-        self._parts = {part.target: part for part in target_parts(data, own)}
+        label = label_target(data, own)
+        self._targets = {target.column: target for target in further_targets(data, own)}
         if label.kind == "number":
-            self._parts[str(data.label)] = label
+            self._targets[str(data.label)] = label
         self._models = {
-            column: Mean() if part.kind == "number" else Popular(vocabularies[column])
-            for column, part in self._parts.items()
+            column: Mean() if target.kind == "number" else Popular(vocabularies[column])
+            for column, target in self._targets.items()
         }
-        self._totals = {column: np.zeros(len(part.columns)) for column, part in self._parts.items()}
+        self._totals = {column: np.zeros(len(target.sum_names)) for column, target in self._targets.items()}
         # In shape `sequence`, every token after the first of a row is a label.
         self._tokens = data.inputs[0] if data.shape == "sequence" else None
-        types = {column: schema_pb2.FLOAT if self._is_mean(column) else schema_pb2.BYTES for column in self._parts}
+        types = {column: schema_pb2.FLOAT if self._is_mean(column) else schema_pb2.BYTES for column in self._targets}
         if self._tokens:
             types[self._tokens] = schema_pb2.BYTES
         features = [schema_pb2.Feature(name=name, type=type_) for name, type_ in types.items()]
@@ -121,7 +121,7 @@ class TargetBaselines:
     def count(self, records: list[bytes]) -> None:
         """Count a batch of serialized Examples of the train split."""
         self._rows["train"] += len(records)
-        if not self._parts:
+        if not self._targets:
             return
         batch = self._decoder.DecodeBatch(records)
         weights = self._weights(batch)
@@ -132,19 +132,19 @@ class TargetBaselines:
         """Measure a batch of the test split.
 
         Returns:
-            `Part.stored` sums of each row, (rows, len(columns)), by feature name.
+            `Target.stored` sums of each row, (rows, len(sum_names)), by feature name.
         """
         self._rows["test"] += len(records)
-        if not self._parts:
+        if not self._targets:
             return {}
         batch = self._decoder.DecodeBatch(records)
         weights = self._weights(batch)
         result: dict[str, Floats] = {}
-        for column, part in self._parts.items():
+        for column, target in self._targets.items():
             values, rows = self._models[column].answers(batch.column(column))
-            sums = row_sums(part.sums, values, rows, batch.num_rows, weights=weights)
+            sums = row_sums(target.sums, values, rows, batch.num_rows, weights=weights)
             self._totals[column] += sums.sum(axis=0)
-            result[part.feature(part.baselines[0])] = part.stored(sums)
+            result[target.feature(target.baselines[0])] = target.stored(sums)
         return result
 
     def summary(self) -> dict[str, Any]:
@@ -156,9 +156,9 @@ class TargetBaselines:
         Raises:
             ValueError: The label is a number, and no row of the test split has one.
         """
-        found = {column: (part, part.measured(self._totals[column])) for column, part in self._parts.items()}
-        targets = {column: {p.baselines[0]: finite(metrics)} for column, (p, metrics) in found.items() if p.target}
-        labels = [metrics for part, metrics in found.values() if not part.target]
+        found = {column: (target, target.measured(self._totals[column])) for column, target in self._targets.items()}
+        targets = {column: {p.baselines[0]: finite(metrics)} for column, (p, metrics) in found.items() if p.column}
+        labels = [metrics for target, metrics in found.values() if not target.column]
         if not labels:
             return {"targets": targets}
         if not labels[0]["count"]:

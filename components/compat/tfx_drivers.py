@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+from ml_metadata.proto import metadata_store_pb2
+from tfx.components.example_gen import driver as example_gen
+from tfx.components.example_gen import utils
 from tfx.dsl.components.base import base_driver as compile_time
+from tfx.dsl.io import fileio
 from tfx.orchestration import metadata
 from tfx.orchestration.portable import base_driver as portable
 from tfx.orchestration.portable import data_types
+from tfx.proto import example_gen_pb2
 from tfx.proto.orchestration import driver_output_pb2
-from tfx.types import Artifact
+from tfx.types import Artifact, standard_component_specs
 
 
 class CacheKeyDriver(compile_time.BaseDriver, portable.BaseDriver):
-    """Driver that adds properties to an execution, which make them a part of its cache key.
+    """Driver that adds properties to an execution, which are then included in its cache key.
 
-    Reason: TFX's cache key holds what a node is told, not the state of files outside. Only a driver can add to it. The
-        compiler wants one base class and the launcher another; neither is public.
+    Reason: TFX's cache key holds the properties of a node, not the state of files outside. Only a driver can add to it.
+        The compiler wants one base class and the launcher another; neither is public.
     Versions: TFX 1.21.
     Remove when: TFX has a public driver, or a public hook for the cache key.
     """
@@ -46,3 +52,49 @@ class CacheKeyDriver(compile_time.BaseDriver, portable.BaseDriver):
             else:
                 output.exec_properties[name].string_value = value
         return output
+
+
+class OpenFilesDriver(example_gen.FileBasedDriver):
+    """ExampleGen's driver of files, whose subclasses may describe the examples before they are published.
+
+    Reason: Only a driver knows the span before the executor runs. It takes and returns messages of TFX's orchestration,
+        which is not public.
+    Versions: TFX 1.21.
+    Remove when: TFX has a public driver, or a public hook for the properties of the examples.
+    """
+
+    def describe(self, examples: metadata_store_pb2.Artifact) -> None:
+        """Set properties of the examples, which already have the span, the version and the fingerprint of TFX."""
+        raise NotImplementedError
+
+    def run(self, execution_info: data_types.ExecutionInfo) -> driver_output_pb2.DriverOutput:
+        output = super().run(execution_info)
+        for examples in output.output_artifacts[standard_component_specs.EXAMPLES_KEY].artifacts:
+            self.describe(examples)
+        return output
+
+
+def files_of_spans(folder: str, pattern: str) -> Iterator[tuple[str, int, list[str]]]:
+    """Yield each file of a span: its path, the number of the span, and the digits of the number as the path has them.
+
+    Files whose path has no number in the place of a span are left out.
+
+    Reason: TFX's public functions find the newest span alone. Its own reading of a pattern, which its driver goes by,
+        is private.
+    Versions: TFX 1.21.
+    Remove when: TFX has a public function that lists the spans of a pattern.
+
+    Args:
+        folder: Folder that the pattern is relative to.
+        pattern: Pattern of the files, with `{SPAN}`, or `{YYYY}`, `{MM}` and `{DD}`.
+    """
+    split = example_gen_pb2.Input.Split(name="all", pattern=pattern)
+    kinds = utils.verify_split_pattern_specs(split)
+    glob, regex = utils._create_matching_glob_and_regex(folder, split, *kinds, None)
+    for file in sorted(map(str, fileio.glob(glob))):
+        try:
+            digits, span, *_ = utils._find_matched_span_version_from_path(file, regex, *kinds)
+        except ValueError:
+            continue
+        if digits is not None and span is not None:
+            yield file, span, digits

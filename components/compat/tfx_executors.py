@@ -12,10 +12,12 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 from tfx import types
 from tfx.components.example_validator import executor as validator
 from tfx.components.example_validator import labels
+from tfx.components.infra_validator import executor as infra_validator
 from tfx.components.pusher import executor as pusher
 from tfx.components.statistics_gen import executor as statistics_gen
 from tfx.components.transform import executor as transform
 from tfx.components.util import tfxio_utils
+from tfx.dsl.components.base import base_beam_executor
 from tfx.types import standard_component_specs
 from tfx.utils import writer_utils
 from tfx_bsl.public.tfxio import TFXIO
@@ -34,7 +36,25 @@ def _swapped(module: ModuleType, name: str, value: Any) -> Iterator[None]:
         setattr(module, name, before)
 
 
-class TransformProcessor(transform.TransformProcessor):
+class OpenBeamExecutor(base_beam_executor.BaseBeamExecutor):
+    """TFX's executor of components that run on Beam, with its pipeline and its arguments under public names.
+
+    Reason: TFX gives an executor its Beam pipeline, and the arguments that name the runner, by private names alone.
+    Versions: TFX 1.21.
+    Remove when: both names are public.
+    """
+
+    @property
+    def beam_args(self) -> list[str]:
+        """Arguments of the Beam pipeline, such as `--runner=FnApiRunner`."""
+        return [str(argument) for argument in self._beam_pipeline_args]
+
+    def beam_pipeline(self) -> beam.Pipeline:
+        """Return a new Beam pipeline; it runs at the end of a `with` block."""
+        return self._make_beam_pipeline()
+
+
+class OpenTransformProcessor(transform.TransformProcessor):
     """TFX's processor, with the reading and the writing of rows open to subclasses.
 
     Reason: TFX reads and writes rows one by one in Python, and both steps are private methods.
@@ -64,7 +84,7 @@ class TransformProcessor(transform.TransformProcessor):
         return self.sink(schema, output_path)
 
 
-class TransformExecutor(transform.Executor):
+class OpenTransformExecutor(transform.Executor):
     """TFX's executor of Transform, with a processor of another class.
 
     Reason: the executor makes its processor itself, by a name of its module, and takes none from outside.
@@ -75,14 +95,14 @@ class TransformExecutor(transform.Executor):
         PROCESSOR: the class of the processor.
     """
 
-    PROCESSOR: ClassVar[type[TransformProcessor]]
+    PROCESSOR: ClassVar[type[OpenTransformProcessor]]
 
     def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
         with _swapped(transform, "TransformProcessor", self.PROCESSOR):
             super().Do(input_dict, output_dict, exec_properties)
 
 
-class StatisticsExecutor(statistics_gen.Executor):
+class OpenStatisticsExecutor(statistics_gen.Executor):
     """TFX's executor of StatisticsGen, with the source of a split open to subclasses.
 
     Reason: the executor reads all rows of a split, one by one in Python, by a function of another module.
@@ -103,7 +123,7 @@ class StatisticsExecutor(statistics_gen.Executor):
             super().Do(input_dict, output_dict, exec_properties)
 
 
-class ValidatorExecutor(validator.Executor):
+class OpenValidatorExecutor(validator.Executor):
     """TFX's executor of ExampleValidator, with the comparison of a split open to subclasses.
 
     Reason: the executor compares statistics with the schema alone, never with others, in a private method.
@@ -131,7 +151,7 @@ class ValidatorExecutor(validator.Executor):
         return found
 
 
-class PusherExecutor(pusher.Executor):
+class OpenPusherExecutor(pusher.Executor):
     """TFX's executor of the Pusher, with the marks of a pushed model under public names.
 
     Reason: TFX's Pusher pushes without a blessing, and writes where a model server looks. What marks a model as pushed,
@@ -140,10 +160,6 @@ class PusherExecutor(pusher.Executor):
     Remove when: the marks are public.
     """
 
-    def log_start(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
-        """Log the inputs, the outputs and the properties of an execution."""
-        self._log_startup(input_dict, output_dict, exec_properties)
-
     def mark_pushed(self, model: types.Artifact, destination: str, version: str) -> None:
         """Mark the artifact of a pushed model."""
         self._MarkPushed(model, pushed_destination=destination, pushed_version=version)
@@ -151,3 +167,18 @@ class PusherExecutor(pusher.Executor):
     def mark_not_pushed(self, model: types.Artifact) -> None:
         """Mark the artifact of a model that was not pushed."""
         self._MarkNotPushed(model)
+
+
+def mark_infra_blessing(blessing: types.Artifact, is_blessed: bool) -> None:
+    """Mark the artifact of an InfraValidator as blessed or not blessed, as TFX does: a file, and a property.
+
+    Reason: The Pusher and other components of TFX read the mark. The functions that write it are private.
+    Versions: TFX 1.21.
+    Remove when: TFX has a public function that writes the mark.
+
+    Args:
+        blessing: The artifact, of type InfraBlessing.
+        is_blessed: True if the model can be served.
+    """
+    mark = infra_validator._mark_blessed if is_blessed else infra_validator._mark_not_blessed
+    mark(blessing)

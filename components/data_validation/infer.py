@@ -14,7 +14,7 @@ from components.compat.tfdv import tfdv
 from components.data_validation import chance
 from components.data_validation.drift import distances, drift
 from components.data_validation.statistics import SPLITS, split_statistics
-from components.ingest.rows import columns_of
+from components.ingest.rows.columns import columns_of
 from components.ingest.spec import DataSpec
 
 _HEADER = """\

@@ -34,14 +34,14 @@ class StatisticsGenNode(Node):
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
         """Return the drift of the newest span from each earlier one that trains with it."""
-        window = run.get("Window")
-        if not window or len(window["statistics"]) != len(window["examples"]):
+        rolling_range = run.get("RollingRange")
+        if not rolling_range or len(rolling_range["statistics"]) != len(rolling_range["examples"]):
             return {}
         import dataclasses
 
         from components.data_validation.drift import drift
 
-        *earlier, newest = (artifact.uri for artifact in window["statistics"])
+        *earlier, newest = (artifact.uri for artifact in rolling_range["statistics"])
         drifts = [drift(newest, uri) for uri in earlier]
         found = [{column: dataclasses.asdict(value) for column, value in columns.items()} for columns in drifts]
         return {"spans": [{"drift": drift} for drift in [*found, {}]]}
@@ -78,7 +78,7 @@ class ExampleValidatorNode(Node):
             statistics=site.output("statistics", "StatisticsGen"),
             schema=site.output("schema", "ImportSchemaGen"),
             code=fingerprint("components.data_validation.validator"),
-            spans=site.output("statistics", "Window") if "Window" in site.built else None,
+            spans=site.output("statistics", "RollingRange") if "RollingRange" in site.built else None,
         )
 
     def line(self, outputs: Outputs) -> str:

@@ -12,7 +12,7 @@ from tfx.dsl.components.base import executor_spec
 from tfx.types import artifact_utils, component_spec, standard_component_specs
 from tfx.utils import io_utils, json_utils
 
-from components.compat.tfx_executors import StatisticsExecutor
+from components.compat.tfx_executors import OpenStatisticsExecutor
 from components.data_validation.spec import StatisticsSpec
 from components.files import matching
 from components.ingest.counts import read_counts
@@ -21,7 +21,7 @@ from components.record_batches import ShardReader
 MAX_ROWS = "max_rows"
 
 
-class Executor(StatisticsExecutor):
+class StatisticsGenExecutor(OpenStatisticsExecutor):
     """TFX's executor with a faster source, and with samples of large splits.
 
     A sample consists of the first rows of each file of the split. ExampleGen orders the rows of a file by hash, so the
@@ -78,7 +78,7 @@ class StatisticsGen(component.StatisticsGen):
     """
 
     SPEC_CLASS = StatisticsGenSpec
-    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(StatisticsGenExecutor)
 
     def __init__(self, examples: types.BaseChannel, statistics: StatisticsSpec, code: str) -> None:
         """Initialize the component.

@@ -16,7 +16,7 @@ from tfx.types import artifact_utils, component_spec, standard_component_specs
 from tfx.utils import json_utils
 
 from components.compat.tfdv import tfdv
-from components.compat.tfx_executors import ValidatorExecutor
+from components.compat.tfx_executors import OpenValidatorExecutor
 from components.data_validation import chance
 from components.data_validation.errors import AnomaliesFound, Anomaly
 
@@ -25,7 +25,7 @@ SPANS_KEY = "spans"
 _ALL_ROWS = "(all rows)"
 
 
-class Executor(ValidatorExecutor):
+class ExampleValidatorExecutor(OpenValidatorExecutor):
     """TFX's executor, which checks the statistics of each split against the schema, with four additions.
 
     - The skew comparators of the schema compare each split with the train split. TFX's executor ignores them, because
@@ -104,7 +104,7 @@ class ExampleValidator(component.ExampleValidator):
     """
 
     SPEC_CLASS = ExampleValidatorSpec
-    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(ExampleValidatorExecutor)
 
     def __init__(
         self,

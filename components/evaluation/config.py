@@ -12,8 +12,8 @@ from components.compat.tfma import config_pb2
 from components.evaluation import metrics
 from components.evaluation.spec import Bound, EvaluationSpec
 from components.ingest.spec import DataSpec
-from components.metrics.parts import Part, label_part, target_parts
 from components.metrics.table import objective
+from components.metrics.targets import Target, further_targets, label_target
 
 SIGNATURE = "eval"
 
@@ -34,7 +34,7 @@ def eval_config(data: DataSpec, evaluation: EvaluationSpec, code: str = "") -> c
     Raises:
         ValueError: `evaluation.beat` names a baseline that this shape of data does not have.
     """
-    label = label_part(data, evaluation.metrics)
+    label = label_target(data, evaluation.metrics)
     unknown = [name for name in evaluation.beat if name not in label.baselines]
     if unknown:
         what = "a label that is a number" if label.kind == "number" else f"shape '{data.shape}'"
@@ -50,7 +50,7 @@ def eval_config(data: DataSpec, evaluation: EvaluationSpec, code: str = "") -> c
     thresholds[decides.name].change_threshold.CopyFrom(
         config_pb2.GenericChangeThreshold(**change, direction=config_pb2.MetricDirection.LOWER_IS_BETTER)
     )
-    parts = [dataclasses.asdict(part) for part in (label, *target_parts(data, evaluation.metrics))]
+    targets = [dataclasses.asdict(target) for target in (label, *further_targets(data, evaluation.metrics))]
     overall = config_pb2.SlicingSpec()
     return config_pb2.EvalConfig(
         model_specs=[config_pb2.ModelSpec(signature_name=SIGNATURE, model_type="tf_generic")],
@@ -61,7 +61,7 @@ def eval_config(data: DataSpec, evaluation: EvaluationSpec, code: str = "") -> c
                     config_pb2.MetricConfig(
                         class_name=metrics.LabelMetrics.__name__,
                         module=metrics.__name__,
-                        config=json.dumps({"parts": parts, "code": code}),
+                        config=json.dumps({"targets": targets, "code": code}),
                     )
                 ],
                 per_slice_thresholds={
@@ -75,13 +75,13 @@ def eval_config(data: DataSpec, evaluation: EvaluationSpec, code: str = "") -> c
     )
 
 
-def read_parts(config: config_pb2.EvalConfig) -> list[Part]:
-    """Return the parts that a configuration of `eval_config` measures: the label, then the further targets."""
+def read_targets(config: config_pb2.EvalConfig) -> list[Target]:
+    """Return the targets that a configuration of `eval_config` measures: the label, then the further targets."""
     (metric,) = config.metrics_specs[0].metrics
-    return [Part.of(fields) for fields in json.loads(metric.config)["parts"]]
+    return [Target.of(fields) for fields in json.loads(metric.config)["targets"]]
 
 
-def _bounds(label: Part, evaluation: EvaluationSpec) -> dict[str, Bound]:
+def _bounds(label: Target, evaluation: EvaluationSpec) -> dict[str, Bound]:
     """Return the lowest and the highest value allowed, by the name of a metric or of a comparison with a baseline."""
     decides = objective(label.kind)
     # Any bounds reject a NaN, so the objective always has some.

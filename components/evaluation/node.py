@@ -71,6 +71,6 @@ class EvaluatorNode(Node):
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
         from components.evaluation.results import read_results
-        from components.report.summary import evaluation_parts
+        from components.report.summary import evaluation_section
 
-        return evaluation_parts(read_results(run[self.name]["evaluation"][0].uri))
+        return evaluation_section(read_results(run[self.name]["evaluation"][0].uri))

@@ -13,11 +13,11 @@ from components.compat.tfma import (
     validation_result_pb2,
     writer,
 )
-from components.evaluation.config import read_parts
+from components.evaluation.config import read_targets
 from components.evaluation.metrics import compared
 from components.metrics.forms import in_sentence
 from components.metrics.own import own_metrics
-from components.metrics.parts import Part
+from components.metrics.targets import Target
 
 Metrics = dict[str, float | None]
 
@@ -48,7 +48,7 @@ def read_results(evaluation: str) -> dict[str, Any]:
     config = eval_config_writer.load_eval_run(evaluation)[0]
     if config is None:
         raise ValueError(f"{evaluation} holds no configuration of an evaluation")
-    label, *targets = read_parts(config)
+    label, *targets = read_targets(config)
     whole: dict[str, Any] | None = None
     slices: list[dict[str, Any]] = []
     for record in writer.load_and_deserialize_metrics(evaluation):
@@ -59,9 +59,9 @@ def read_results(evaluation: str) -> dict[str, Any]:
             continue
         found = {
             "baselines": {name: _pick(candidate, label, name) for name in label.baselines},
-            "targets": {part.target: _pick(candidate, part) for part in targets},
+            "targets": {target.column: _pick(candidate, target) for target in targets},
             "target_baselines": {
-                part.target: {name: _pick(candidate, part, name) for name in part.baselines} for part in targets
+                target.column: {name: _pick(candidate, target, name) for name in target.baselines} for target in targets
             },
         }
         if key:
@@ -78,7 +78,7 @@ def read_results(evaluation: str) -> dict[str, Any]:
                 name: {band: _pick(candidate, label, name, band) for band in bands} for name in label.baselines if bands
             },
             "previous": _pick(previous, label) if previous else None,
-            "previous_targets": {part.target: _pick(previous, part) for part in targets} if previous else {},
+            "previous_targets": {target.column: _pick(previous, target) for target in targets} if previous else {},
         }
     if whole is None:
         raise ValueError(f"{evaluation} holds no metrics over the whole test split: was there a row to evaluate?")
@@ -97,8 +97,8 @@ def _by_model(record: metrics_for_slice_pb2.MetricsForSlice) -> dict[str, dict[s
     return result
 
 
-def _pick(values: dict[str, float], part: Part, baseline: str | None = None, band: str | None = None) -> Metrics:
-    found = {metric.name: values[part.name(metric.name, baseline, band)] for metric in part.metrics}
+def _pick(values: dict[str, float], target: Target, baseline: str | None = None, band: str | None = None) -> Metrics:
+    found = {metric.name: values[target.name(metric.name, baseline, band)] for metric in target.metrics}
     return {metric: value if math.isfinite(value) else None for metric, value in found.items()}
 
 
@@ -106,9 +106,11 @@ def _value(key: Any) -> Any:
     return key[0][1] if len(key) == 1 else ", ".join(str(value) for _, value in key)
 
 
-def _failures(result: validation_result_pb2.ValidationResult, part: Part, whole: dict[str, Any]) -> list[str]:
+def _failures(result: validation_result_pb2.ValidationResult, target: Target, whole: dict[str, Any]) -> list[str]:
     sentences = [
-        _sentence(failure, part, whole) for slice_ in result.metric_validations_per_slice for failure in slice_.failures
+        _sentence(failure, target, whole)
+        for slice_ in result.metric_validations_per_slice
+        for failure in slice_.failures
     ]
     if result.missing_slices:
         sentences.append("a threshold was not checked: its slice has no row")
@@ -117,12 +119,12 @@ def _failures(result: validation_result_pb2.ValidationResult, part: Part, whole:
     return list(dict.fromkeys(sentences))
 
 
-def _sentence(failure: validation_result_pb2.ValidationFailure, part: Part, whole: dict[str, Any]) -> str:
+def _sentence(failure: validation_result_pb2.ValidationFailure, target: Target, whole: dict[str, Any]) -> str:
     name, value = failure.metric_key.name, failure.metric_value.double_value.value
-    label = next((metric.text for metric in part.metrics if metric.name == name), name)
+    label = next((metric.text for metric in target.metrics if metric.name == name), name)
     if failure.message.strip() == "Metric not found.":
         return f"{label} was not computed"
-    for metric in compared(part):
+    for metric in compared(target):
         for baseline, theirs in whole["baselines"].items():
             if name == metric.over_baseline(baseline):
                 side = "below" if metric.better == "higher" else "above"

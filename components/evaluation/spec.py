@@ -9,8 +9,8 @@ from pydantic import AfterValidator, Field, field_validator
 from components.metrics.bands import BandSpec
 from components.metrics.definitions import Kind, Metric
 from components.metrics.own import own_metric, own_metrics
-from components.metrics.parts import BaselineName
 from components.metrics.table import of_kind
+from components.metrics.targets import BaselineName
 from components.spec import Spec
 
 Bound = tuple[float | None, float | None]

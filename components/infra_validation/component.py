@@ -6,7 +6,7 @@ from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec, standard_artifacts, standard_component_specs
 
-from components.infra_validation.executor import Executor
+from components.infra_validation.executor import InfraValidatorExecutor
 
 
 class InfraValidatorSpec(component_spec.ComponentSpec):
@@ -21,7 +21,7 @@ class InfraValidator(base_component.BaseComponent):
     """Node in the place of TFX's InfraValidator: it loads a model as TensorFlow Serving does, and asks it rows."""
 
     SPEC_CLASS = InfraValidatorSpec
-    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(InfraValidatorExecutor)
 
 
 def infra_validator(model: types.BaseChannel, examples: types.BaseChannel, code: str) -> InfraValidator:

@@ -11,13 +11,13 @@ import tensorflow as tf
 from absl import logging
 from tfx import types
 from tfx.components.evaluator import constants as evaluator_constants
-from tfx.components.infra_validator import executor as tfx_executor
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
+from components.compat.tfx_executors import mark_infra_blessing
 from components.files import matching
 from components.infra_validation.process import try_in_child
 from components.infra_validation.verdict import Verdict
@@ -35,7 +35,7 @@ class NotTried(Exception):
     """Fault that is not the model's, in one sentence: the node fails, and may be run again."""
 
 
-class Executor(base_executor.BaseExecutor):
+class InfraValidatorExecutor(base_executor.BaseExecutor):
     """Executor that blesses a model if a child process can load it and gets right answers.
 
     TFX's executor starts a model server in a container, and does not read the answers. The blessing has the files and
@@ -54,7 +54,6 @@ class Executor(base_executor.BaseExecutor):
         Raises:
             NotTried: The model could not be tried, through no fault of its own: no rows, or a full disk.
         """
-        self._log_startup(input_dict, output_dict, exec_properties)
         model, examples, blessing = (
             artifact_utils.get_single_instance(artifacts)
             for artifacts in (input_dict["model"], input_dict["examples"], output_dict["blessing"])
@@ -62,11 +61,10 @@ class Executor(base_executor.BaseExecutor):
         blessing.set_string_custom_property(evaluator_constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, model.uri)
         path = path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
         cause = _refusal(path, _rows(examples))
+        mark_infra_blessing(blessing, is_blessed=cause is None)
         if cause is None:
-            tfx_executor._mark_blessed(blessing)
             return
         logging.error("%s", cause)
-        tfx_executor._mark_not_blessed(blessing)
         with fileio.open(f"{blessing.uri}/{CAUSE_FILE}", "w") as file:
             file.write(cause)
 

@@ -1,4 +1,4 @@
-"""The ExampleGen of BigVocab."""
+"""ExampleGen component of BigVocab."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tfx.dsl.components.base import executor_spec
 from tfx.proto import example_gen_pb2, range_config_pb2
 
 from components.ingest.driver import Driver
-from components.ingest.executor import SPLITS, Executor
+from components.ingest.executor import SPLITS, ExampleGenExecutor
 from components.ingest.properties import pack
 from components.ingest.sources.registry import source_of
 from components.ingest.spec import DataSpec
@@ -19,11 +19,11 @@ class IngestExampleGen(FileBasedExampleGen):
     """Component that reads a source into tokenized tf.Examples, in splits train, eval and test.
 
     Component `outputs` contains:
-     - `examples`: Channel of type `standard_artifacts.Examples`, gzip TFRecord. Beside the splits the artifact's folder
-       holds `counts.json` and `dead_letters.jsonl`.
+     - `examples`: Channel of type `standard_artifacts.Examples`, gzip TFRecord. The folder of the artifact also has
+       `counts.json`, `files.jsonl` and `dead_letters.jsonl`.
     """
 
-    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(ExampleGenExecutor)
     DRIVER_CLASS = Driver
 
 
@@ -32,9 +32,9 @@ def example_gen(data: DataSpec, root_of_config: Path, code: str, span: int | Non
 
     Args:
         data: Configuration of the source and of the columns.
-        root_of_config: Folder that a relative `data.source.path` starts from.
-        code: Fingerprint of the code that reads: a part of the cache key.
-        span: Number of a span of the source; None where it has none, or for the newest.
+        root_of_config: Folder that a relative `data.source.path` is relative to.
+        code: Fingerprint of the code, which belongs to the cache key.
+        span: Number of a span of the source. None: the newest, or the source has no spans.
     """
     base, pattern = source_of(data.source).place(root_of_config)
     shares = data.splits.model_dump()

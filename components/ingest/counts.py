@@ -10,14 +10,14 @@ from typing import Any
 
 from components.files import read_text, write_whole
 from components.ingest.errors import IngestError, RowError, nearest
-from components.ingest.sources.base import Lines, Range
+from components.ingest.sources.files.ranges import Lines, Range
 from components.ingest.spec import DataSpec
 
 COUNTS_FILE = "counts.json"
 FILES_FILE = "files.jsonl"
 DEAD_LETTERS_FILE = "dead_letters.jsonl"
 _SURELY = 20
-"""Rows that a split should have: if it has none, that is no chance."""
+"""Expected rows of a split from which an empty split is not due to chance."""
 
 
 def read_counts(uri: str) -> dict[str, Any]:
@@ -32,13 +32,13 @@ class FileCounts:
     Attributes:
         read: All rows: written, bad, short and left out.
         rows: Rows written.
-        bad: Rows that could not be used.
+        bad: Rows that cannot be used.
         short: Rows with too few tokens for an example.
-        left_out: Rows that `data.share` leaves out.
-        lines: Physical lines of a text file, counted by its line ends alone.
+        left_out: Rows that `data.share` excludes.
+        lines: Physical lines of a text file, counted by line ends.
         header: Lines of the header.
         blank: Lines between the rows.
-        row_lines: Lines that the rows span.
+        row_lines: Lines of all rows.
     """
 
     read: int = 0
@@ -55,7 +55,7 @@ class FileCounts:
         return FileCounts(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
     def fault(self) -> str:
-        """Say which rows or lines are not accounted for; empty if all are."""
+        """Return a description of the rows or lines that are not accounted for; empty if all are."""
         told = []
         if lost := self.read - self.rows - self.bad - self.short - self.left_out:
             told.append(f"{lost:+,} rows of {self.read:,}")
@@ -66,18 +66,18 @@ class FileCounts:
 
 @dataclass
 class Counts:
-    """Counts of one part of the data, or of all of it.
+    """Counts of one range of a file, or of all files.
 
     Attributes:
-        files: Of each file, its rows and lines.
+        files: Rows and lines by file.
         rows: Rows written, by split.
-        examples: Labels in them, by split: one a labelled row, one less than a sequence has tokens.
-        bad: Rows that could not be used, by kind.
-        doubtful: Rows that span lines which look like rows of their own, so that a quote may be unclosed.
-        broken: What is wrong with each file that could not be read to its end.
-        letters: The first bad rows of each kind: (file, line, reason).
-        unseen: Declared columns that no row had.
-        columns: Some columns that rows had, to name the nearest one.
+        examples: Labels in the written rows, by split: one in a labelled row, one fewer than the tokens in a sequence.
+        bad: Rows that cannot be used, by kind of fault.
+        doubtful: Rows with inner lines that look like rows: a quote may be unclosed.
+        broken: Fault of each file that cannot be read to its end.
+        letters: First bad rows of each kind: (file, line, reason).
+        unseen: Declared columns that no row has.
+        columns: Some columns that rows have, for messages that name the nearest one.
     """
 
     files: dict[str, FileCounts] = field(default_factory=dict)
@@ -92,36 +92,36 @@ class Counts:
 
     @property
     def all_files(self) -> FileCounts:
-        """The sums over the files."""
+        """Sums over the files."""
         return sum(self.files.values(), FileCounts())
 
-    def close(self, part: Range, lines: Lines, keep: int) -> None:
-        """Add the lines of a part that was read to its end, and compare them with those that were cut."""
-        file = self.files[part.path]
+    def close(self, file_range: Range, lines: Lines, keep: int) -> None:
+        """Add the lines of a range that was read to its end, and compare them with the lines of the cut."""
+        file = self.files[file_range.path]
         file.lines, file.header, file.blank, file.row_lines = lines.counted, lines.header, lines.blank, lines.rows
         self.doubtful = len(lines.doubtful)
         for line in lines.doubtful[:keep]:
             reason = "the row spans lines that look like rows of their own: is the quote closed that opens its cell?"
-            self.letters.setdefault("doubtful", []).append((part.path, line, reason))
+            self.letters.setdefault("doubtful", []).append((file_range.path, line, reason))
         found = lines.counted or file.read
-        if part.lines not in (None, found):
-            self.broken[part.path] = (
-                f"{part.path}: {found:,} lines or rows were read from number {part.line:,} on, where {part.lines:,} "
-                "were found before: the file changed while it was read; run again"
+        if file_range.lines not in (None, found):
+            self.broken[file_range.path] = (
+                f"{file_range.path}: {found:,} lines or rows were read from number {file_range.line:,} on, where "
+                f"{file_range.lines:,} were found before: the file changed while it was read; run again"
             )
 
     def add_bad(self, file: str, line: int, error: RowError, keep: int) -> None:
-        """Count a bad row, and keep it if it is among the first of its kind."""
+        """Count a bad row, and keep the first rows of each kind."""
         self.bad[error.kind] += 1
         letters = self.letters.setdefault(error.kind, [])
         if len(letters) < keep:
             letters.append((file, line, error.reason))
 
     def merge(self, other: Counts, keep: int) -> Counts:
-        """Return the sum of two counts; of the letters the first by file and line are kept."""
+        """Return the sum of two counts, with the first letters of each kind by file and line."""
         kinds = {*self.letters, *other.letters}
         letters = {k: sorted(self.letters.get(k, []) + other.letters.get(k, []))[:keep] for k in kinds}
-        unseen = [part.unseen for part in (self, other) if any(file.read for file in part.files.values())]
+        unseen = [counts.unseen for counts in (self, other) if any(file.read for file in counts.files.values())]
         files = dict(self.files)
         for path, counts in other.files.items():
             files[path] = files[path] + counts if path in files else counts
@@ -160,16 +160,16 @@ class Counts:
             write_whole(f"{uri}/{name}", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
     def check(self, data: DataSpec, splits: list[str], written: Mapping[str, int]) -> None:
-        """Refuse data that no model should be trained on.
+        """Check that the data is good enough to train on.
 
         Args:
             data: The configuration.
-            splits: All splits.
-            written: Examples in the files of each split.
+            splits: Names of all splits.
+            written: Number of Examples in the files of each split.
 
         Raises:
-            IngestError: A file that cannot be read to its end; rows or lines that are not accounted for; no row; more
-                bad rows than the configuration allows; a declared column that no row has; a split without rows.
+            IngestError: A file cannot be read to its end; rows or lines are not accounted for; the files have no row,
+                or more bad rows than the configuration allows; no row has a declared column; a split is empty.
         """
         if self.broken:
             raise IngestError("\n".join(self.broken[path] for path in sorted(self.broken)))

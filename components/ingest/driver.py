@@ -1,28 +1,27 @@
-"""Driver of ExampleGen: finds the files of a source, and notices when they have changed."""
+"""Driver of ExampleGen, which finds the files of a source and puts their fingerprint into the cache key."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-from tfx.components.example_gen import driver, input_processor, utils
-from tfx.orchestration.portable import data_types
+from ml_metadata.proto import metadata_store_pb2
+from tfx.components.example_gen import input_processor, utils
 from tfx.proto import example_gen_pb2, range_config_pb2
-from tfx.proto.orchestration import driver_output_pb2
-from tfx.types import standard_component_specs
 
+from components.compat.tfx_drivers import OpenFilesDriver
 from components.ingest.properties import unpack
 from components.ingest.sources.base import Source
 from components.ingest.sources.registry import source_of
 
 SPAN_NAME = "span_name"
-"""Property of the examples of a span: its name for people."""
+"""Property of the examples: name of their span for people."""
 
 
 class InputProcessor(input_processor.FileBasedInputProcessor):
-    """TFX's own input processor, spans and versions included, with the files and the fingerprint of a source.
+    """TFX's input processor of spans and versions, with the files and the fingerprint of a source.
 
-    TFX's fingerprint is over sizes and seconds of change, of files one folder deep.
+    TFX's own fingerprint is a hash of sizes and modification times in seconds, of files one folder deep.
     """
 
     def __init__(
@@ -33,32 +32,31 @@ class InputProcessor(input_processor.FileBasedInputProcessor):
         range_config: range_config_pb2.RangeConfig | None,
     ) -> None:
         super().__init__(source.folder(input_base), splits, range_config)
+        self._patterns = [split.pattern for split in splits]
         self._source = source
         self._base = input_base
 
     def get_input_fingerprint(self, span: int, version: int | None) -> str:
-        """Override TFX's fingerprint.
+        """Return the fingerprint of the source's files.
 
         Raises:
             IngestError: The source has no files.
         """
-        patterns = [self.get_pattern_for_span_version(split.pattern, span, version) for split in self._splits]
+        patterns = [self.get_pattern_for_span_version(pattern, span, version) for pattern in self._patterns]
         files = [file for pattern in patterns for file in self._source.files(self._base, pattern)]
         return self._source.fingerprint(files, self._base)
 
 
-class Driver(driver.FileBasedDriver):
+class Driver(OpenFilesDriver):
     """Driver that resolves spans and fingerprints the files before the cache is asked."""
 
     _source: Source[Any]
 
-    def run(self, execution_info: data_types.ExecutionInfo) -> driver_output_pb2.DriverOutput:
-        output = super().run(execution_info)
+    def describe(self, examples: metadata_store_pb2.Artifact) -> None:
+        """Name the span of the examples for people."""
         if self._source.has_spans:
-            span = output.exec_properties[utils.SPAN_PROPERTY_NAME].int_value
-            [examples] = output.output_artifacts[standard_component_specs.EXAMPLES_KEY].artifacts
+            span = examples.custom_properties[utils.SPAN_PROPERTY_NAME].int_value
             examples.custom_properties[SPAN_NAME].string_value = self._source.span_name(span)
-        return output
 
     def resolve_exec_properties(
         self, exec_properties: dict[str, Any], pipeline_info: Any, component_info: Any

@@ -1,4 +1,4 @@
-"""Faults of the user's data, shown without a trace."""
+"""Errors for faults of the user's data. The user sees the message, not a trace."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class BrokenFile(IngestError):
 
 
 class RowError(ValueError):
-    """Fault of one row, which cannot be used.
+    """Fault of a row that cannot be used.
 
     Attributes:
-        kind: Name of the fault, the same for all rows that have it; bad rows are counted by it.
+        kind: Name of the fault. Bad rows are counted by this name.
         reason: Description of the fault in this row.
     """
 
@@ -33,11 +33,11 @@ class RowError(ValueError):
 
 
 class ShortRow(ValueError):
-    """Row without enough tokens for one example. It is not a fault of the data: the row is left out."""
+    """Row with too few tokens for an example. This is not a fault of the data: the row is skipped."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return `; did you mean 'x'?` for the nearest known name, and the known names; nothing if none is known."""
+    """Return `; did you mean 'x'?` for the nearest known name, and the known names. Empty if no name is known."""
     known = sorted(known)
     if not known:
         return ""

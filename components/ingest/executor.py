@@ -1,4 +1,4 @@
-"""The Beam pipeline that turns files into splits of tf.Examples."""
+"""Beam pipeline from files to splits of tf.Examples."""
 
 from __future__ import annotations
 
@@ -18,36 +18,37 @@ from absl import logging
 from google.protobuf import json_format
 from tfx import types
 from tfx.components.util import examples_utils
-from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.dsl.io import fileio
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
 
-from components.ingest.columns import check_columns
+from components.compat.tfx_executors import OpenBeamExecutor
 from components.ingest.counts import Counts
 from components.ingest.errors import IngestError
-from components.ingest.part import SPLITS, PartReader, Piece, Shard, examples_of
+from components.ingest.header import check_columns
 from components.ingest.properties import unpack
-from components.ingest.sources.base import RANGE_BYTES, Range, SourceSpec
+from components.ingest.rows.shards import SPLITS, Piece, RangeReader, Shard, examples_of
+from components.ingest.sources.base import SourceSpec
+from components.ingest.sources.files.ranges import RANGE_BYTES, Range
 from components.ingest.sources.registry import source_of
 from components.ingest.spec import DataSpec
 
 _SHARD_BYTES = 8 << 20
 _MOST = 1000
-"""Files of a split, and ranges of a source, about: each range has a piece of each file."""
+"""Approximate maximum number of shards of a split, and of ranges of a source: each range has a piece of each shard."""
 _ENOUGH_FOR_PROCESSES = 4 << 20
 _UNFINISHED = "unfinished"
 
 
-class Executor(BaseBeamExecutor):
+class ExampleGenExecutor(OpenBeamExecutor):
     """Executor that reads the source, splits by row hash, and writes gzip TFRecord.
 
-    Beam sees parts of the source and pieces of files, not single rows: at a few microseconds a row, Beam's own work per
-    element would be the larger part. The stock executor's split and writer work on single rows, hence this one beside
-    it. The rows themselves wait in files, so that memory does not grow with their number.
+    The elements of Beam are ranges of files and pieces of shards, not rows: a row takes a few microseconds, less than
+    Beam's overhead per element. TFX's executor splits and writes single rows. Rows are spilled to disk, so memory use
+    does not grow with their number.
 
-    The same rows give the same files byte for byte, whatever the runner: a row's split, shard and place in
-    the shard follow from its hash. This also mixes the rows.
+    Equal rows give equal files, byte for byte, on every runner: the hash of a row determines its split, its shard and
+    its position in the shard. This also shuffles the rows.
     """
 
     def Do(
@@ -59,10 +60,10 @@ class Executor(BaseBeamExecutor):
         """Write the splits of the examples artifact, and `counts.json`, `files.jsonl` and `dead_letters.jsonl`.
 
         Raises:
-            IngestError: The data is not fit for training: see `check_columns` and `Counts.check`. As TFX removes the
-                outputs of a failed node, the counts and dead letters then lie in `<uri of the artifact>-failed/`.
+            IngestError: The data is not fit for training; see `check_columns` and `Counts.check`. TFX removes the
+                outputs of a failed node. The counts and dead letters are therefore copied to
+                `<uri of the artifact>-failed/`.
         """
-        self._log_startup(input_dict, output_dict, exec_properties)
         data = unpack(exec_properties)
         config = json_format.Parse(exec_properties[standard_component_specs.INPUT_CONFIG_KEY], example_gen_pb2.Input())
         base = exec_properties[standard_component_specs.INPUT_BASE_KEY]
@@ -80,31 +81,31 @@ class Executor(BaseBeamExecutor):
         unfinished = f"{artifact.uri}/{_UNFINISHED}"
         held, written = f"{unfinished}/counts.pickle", f"{unfinished}/written.pickle"
         fileio.makedirs(unfinished)
-        local = "--runner=FnApiRunner" in self._beam_pipeline_args
+        local = "--runner=FnApiRunner" in self.beam_args
         processes = loky.cpu_count() if local and size > _ENOUGH_FOR_PROCESSES else 1
-        with self._make_beam_pipeline() as pipeline:
+        with self.beam_pipeline() as pipeline:
             ranges_of_files = (
                 pipeline
                 | "Files" >> beam.Create(files)
                 | "Ranges" >> beam.FlatMap(_ranges, data.source, max(RANGE_BYTES, size // _MOST))
             )
-            # Beam's local runner works in one process; elsewhere the engine spreads the ranges.
+            # Beam's local runner works in one process; other engines distribute the ranges.
             lists = (
                 ranges_of_files | "All" >> beam.combiners.ToList()
                 if local
-                else ranges_of_files | "Spread" >> beam.Reshuffle() | "Each" >> beam.Map(lambda part: [part])
+                else ranges_of_files | "Spread" >> beam.Reshuffle() | "Each" >> beam.Map(lambda one: [one])
             )
-            reader = PartReader(data, shards, unfinished)
-            parts = lists | "Rows" >> beam.ParDo(_ReadParts(reader, processes)).with_outputs("counts", main="pieces")
+            reader = RangeReader(data, shards, unfinished)
+            read = lists | "Rows" >> beam.ParDo(_ReadRanges(reader, processes)).with_outputs("counts", main="pieces")
             _ = (
-                parts["counts"]
+                read["counts"]
                 | "Merge" >> beam.CombineGlobally(_merge, keep=data.bad_rows_kept)
                 | "Hold" >> beam.Map(_hold, held)
             )
-            # Every shard gets a file, also one that no row falls into.
+            # Every shard gets a file, even if it has no row.
             every = [((split, shard, number), None) for split, number in shards.items() for shard in range(number)]
             _ = (
-                (parts["pieces"], pipeline | "Shards" >> beam.Create(every))
+                (read["pieces"], pipeline | "Shards" >> beam.Create(every))
                 | "Join" >> beam.Flatten()
                 | "ByShard" >> beam.GroupByKey()
                 | "Write" >> beam.ParDo(_WriteShard(artifact.uri))
@@ -126,27 +127,27 @@ class Executor(BaseBeamExecutor):
         logging.info("Wrote %s; bad rows: %s.", dict(counts.rows), dict(counts.bad))
 
 
-class _ReadParts(beam.DoFn):
-    """Parts of the source -> (shard, piece) for each of their pieces, and their counts."""
+class _ReadRanges(beam.DoFn):
+    """DoFn from ranges of files to (shard, piece) for each of their pieces, with a tagged output of their counts."""
 
-    def __init__(self, reader: PartReader, processes: int) -> None:
+    def __init__(self, reader: RangeReader, processes: int) -> None:
         self._reader = reader
         self._processes = processes
 
-    def process(self, parts: list[Range]) -> Iterator[Any]:
+    def process(self, ranges: list[Range]) -> Iterator[Any]:
         with contextlib.ExitStack() as stack:
             read = map
-            if (processes := min(self._processes, len(parts))) > 1:
-                # Loky's processes start without what this one has loaded, and if one of them is killed, by the system
-                # for its memory for instance, that is an error and no endless wait.
+            if (processes := min(self._processes, len(ranges))) > 1:
+                # Loky's processes do not inherit the modules of this one. A process that is killed, for instance for
+                # lack of memory, is an error and not an endless wait.
                 read = stack.enter_context(loky.ProcessPoolExecutor(processes)).map
-            for counts, pieces in read(self._reader, parts):
+            for counts, pieces in read(self._reader, ranges):
                 yield from pieces
                 yield beam.pvalue.TaggedOutput("counts", counts)
 
 
 class _WriteShard(beam.DoFn):
-    """((split, shard, shards), pieces) -> one whole file or none; (split, number of examples)."""
+    """DoFn that writes the file of a shard, whole or not at all, and yields (split, number of examples)."""
 
     def __init__(self, uri: str) -> None:
         self._uri = uri
@@ -155,7 +156,7 @@ class _WriteShard(beam.DoFn):
         (split, shard, number), pieces = element
         folder = f"{self._uri}/Split-{split}"
         path = f"{folder}/data_tfrecord-{shard:05d}-of-{number:05d}.gz"
-        # Not in the split's folder: everything there is taken for data.
+        # Not in the folder of the split: all files there count as data.
         unfinished = f"{self._uri}/{_UNFINISHED}/{split}-{shard:05d}-{uuid.uuid4().hex}"
         fileio.makedirs(folder)
         with tf.io.TFRecordWriter(unfinished, tf.io.TFRecordOptions("GZIP", compression_level=1)) as writer:
@@ -171,14 +172,14 @@ def _ranges(file: str, source: SourceSpec, size: int) -> Iterator[Range]:
 
 
 def _shards(data: DataSpec, size: int) -> dict[str, int]:
-    """Return the number of files of each split: about `_SHARD_BYTES` of text to a file, and not too many files."""
+    """Return the number of shards of each split, of about `_SHARD_BYTES` of text each, and not too many."""
     shares = data.splits.model_dump()
     shard = max(_SHARD_BYTES, size // _MOST) * sum(shares.values())
     return {split: max(1, math.ceil(size * data.share * shares[split] / shard)) for split in SPLITS}
 
 
-def _merge(parts: Iterable[Counts], keep: int) -> Counts:
-    return functools.reduce(lambda a, b: a.merge(b, keep), parts, Counts())
+def _merge(counts: Iterable[Counts], keep: int) -> Counts:
+    return functools.reduce(lambda a, b: a.merge(b, keep), counts, Counts())
 
 
 def _hold(result: Any, path: str) -> None:

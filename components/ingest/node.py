@@ -1,11 +1,11 @@
-"""ExampleGen and the rolling range of spans."""
+"""ExampleGen, and the choice of the spans that train together."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from components.ingest.spans import has_spans
+from components.ingest.spans.listing import has_spans
 from components.node import Node, Outputs, Section, Site, Specs
 
 if TYPE_CHECKING:
@@ -47,13 +47,13 @@ class ExampleGenNode(Node):
         return "; ".join(parts)
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
-        return {} if "Window" in run else _examples(run[self.name]["examples"])
+        return {} if "RollingRange" in run else _examples(run[self.name]["examples"])
 
 
-class WindowNode(Node):
-    """Node that finds the spans that train together."""
+class RollingRangeNode(Node):
+    """Node that chooses the spans that train together: the rolling range."""
 
-    name = "Window"
+    name = "RollingRange"
     step = "span"
     looks_up_spans = True
     sections = (Section(70, "components.ingest:spans.html.j2"),)
@@ -63,18 +63,18 @@ class WindowNode(Node):
 
     def build(self, site: Site) -> BaseNode:
         from components.compat.tfx_v1 import v1 as tfx
-        from components.ingest.window import Window
+        from components.ingest.spans.rolling_range import RollingRange
 
         artifacts = tfx.types.standard_artifacts
-        window = tfx.dsl.Resolver(
-            strategy_class=Window,
-            config={"size": site.specs.data.window or 0, "there": [*site.spans]},
+        spans = tfx.dsl.Resolver(
+            strategy_class=RollingRange,
+            config={"num_spans": site.specs.data.num_spans or 0, "there": [*site.spans]},
             newest=site.output("examples", "ExampleGen"),
             examples=tfx.dsl.Channel(type=artifacts.Examples),
             statistics=tfx.dsl.Channel(type=artifacts.ExampleStatistics),
         ).with_id(self.name)
-        window.add_upstream_node(site.built["StatisticsGen"])  # It finds the statistics by their type alone.
-        return window
+        spans.add_upstream_node(site.built["StatisticsGen"])  # It finds the statistics by their type alone.
+        return spans
 
     def line(self, outputs: Outputs) -> str:
         names = [span_name(examples) for examples in outputs["examples"]]
@@ -82,7 +82,7 @@ class WindowNode(Node):
         return f"{span}, {_rows(summed(outputs['examples'], 'rows'))}"
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
-        from components.ingest.window import span_of
+        from components.ingest.spans.rolling_range import span_of
 
         examples = run[self.name]["examples"]
         return {

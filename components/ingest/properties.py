@@ -1,4 +1,4 @@
-"""Configuration as an execution property of the node: a part of the cache key."""
+"""Configuration as an execution property of the node, which belongs to the cache key."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from components.ingest.spec import DataSpec
 
 
 def pack(data: DataSpec, code: str) -> example_gen_pb2.CustomConfig:
-    """Return the configuration in the form that ExampleGen takes.
+    """Return the configuration as a message of ExampleGen.
 
     Args:
         data: Configuration of the source and of the columns.
-        code: Fingerprint of the code that reads the data. Cached output of other code is not used.
+        code: Fingerprint of the code that reads the data, so that changed code is not a cache hit.
     """
     struct = struct_pb2.Struct()
     struct.update({"data": data.model_dump_json(), "code": code})

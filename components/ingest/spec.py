@@ -52,7 +52,7 @@ class DataSpec(Spec):
     inputs and one label."""
     source: AnySource
     """Source of the rows: its kind, its path, and further keys that depend on the kind."""
-    window: int | None = Field(default=None, ge=1)
+    num_spans: int | None = Field(default=None, ge=1)
     """Size of the rolling range: number of newest spans to train on together. Only for a source with spans. None: all
     spans."""
     span: int | str | None = None
@@ -104,7 +104,7 @@ class DataSpec(Spec):
         if not source_of(self.source).has_spans:
             faults += [
                 f"data.{key}: the source has no spans: {{SPAN}} in data.source.path, or data.source.spans, makes some"
-                for key in ("window", "span")
+                for key in ("num_spans", "span")
                 if getattr(self, key) is not None
             ]
         if self.shape == "sequence" and len(self.inputs) != 1:

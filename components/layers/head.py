@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from components.layers.candidates import Candidates, fixed_own, fixed_shared, unique_own, unique_shared
+from components.layers.forms.base import Form, Step
+from components.layers.forms.losses import full_loss
+from components.layers.forms.names import FormName
+from components.layers.forms.registry import check_form, form_of
 from components.layers.forward import Forward, as_rows, like, mark
-from components.layers.gradients import gather_rows
-from components.layers.losses import candidates_loss, full_loss
 from components.layers.proposal import Proposal
 from components.layers.sweep import Sweep, sweep
-from components.spelling import did_you_mean
 
-Form = Literal["auto", "shared", "own", "full"]
 _DRAWS = "draws"
 
 
@@ -79,11 +78,12 @@ class SampledSoftmax(keras.layers.Layer):
     Args:
         counts: (classes,), occurrences of each class in the training data, in the order of the ids. A class without
             any is drawn as if it occurred half a time.
-        negatives: S, draws a step. With as many as classes or more, the loss is the full softmax.
+        negatives: S, draws a step. With as many as classes or more, the built-in forms are the full softmax.
         alpha: Exponent of the proposal: 0 draws all classes alike, 1 as often as they occur.
         seed: Seed of the weights and of the draws.
         logits_dtype: "float32" or "bfloat16", type of the wide matrix products in the loss alone.
-        form: "auto", "own", "shared" or "full", see above.
+        form: "auto", "own", "shared" or "full", see above; or an instance of a `forms.base.Form` of your own, which
+            is used whatever `negatives` is.
         fixed_shape: Keep repeated draws, masked, so that no shape depends on the draws: a GPU then does not wait for
             the host. True also lets Keras compile the model by XLA, which it does not otherwise, whatever
             `jit_compile` says. None: if TensorFlow sees a GPU.
@@ -115,7 +115,7 @@ class SampledSoftmax(keras.layers.Layer):
         alpha: float = 0.75,
         seed: int = 0,
         logits_dtype: str = "float32",
-        form: Form = "auto",
+        form: FormName | Form = "auto",
         fixed_shape: bool | None = None,
         activation: Literal["softmax"] | None = None,
         training_logits: bool = True,
@@ -127,9 +127,7 @@ class SampledSoftmax(keras.layers.Layer):
             raise ValueError("SampledSoftmax needs the counts of at least two classes, none negative and not all 0")
         if negatives < 1:
             raise ValueError(f"negatives is {negatives}: a step draws at least 1 class")
-        if form not in (forms := get_args(Form)):
-            near = did_you_mean(form, forms)
-            raise ValueError(f"form is {form!r}: it must be one of {', '.join(forms)}{near}")
+        check_form(form)
         if activation not in (None, "softmax"):
             raise ValueError(f"activation is {activation!r}: it must be None or 'softmax'")
         self.negatives, self.alpha, self.seed = negatives, alpha, seed
@@ -138,7 +136,7 @@ class SampledSoftmax(keras.layers.Layer):
         self.activation, self.training_logits = activation, training_logits
         self.supports_masking = True
         # XLA takes no shapes that depend on the draws. By itself Keras would choose it on every machine.
-        self.supports_jit, self._asked_shape = fixed_shape is True, fixed_shape
+        self.supports_jit, self._asked_shape = fixed_shape is True and self.training_form.supports_jit, fixed_shape
         # Its state is [first number of the seed, training calls], and is saved with the model.
         self.seed_generator = keras.random.SeedGenerator(_spread(seed))
 
@@ -217,17 +215,23 @@ class SampledSoftmax(keras.layers.Layer):
             hidden: (batch, width) float.
             labels: (batch,) integers, -1 outside the vocabulary.
             seed: (2,) int32 seed of the draws, as from `step_seed`.
+
+        Raises:
+            ValueError: A form of your own returns losses of another shape or type.
         """
         hidden, labels, known = _floats_and_classes(hidden, labels)
+        step = Step(
+            hidden, labels, known, seed, self.table, self.bias, self.proposal, self.logits_dtype, self.fixed_shape
+        )
         form = self.training_form
-        if form == "full":
-            loss = full_loss(hidden, self.table.value, self.bias.value, labels, self.logits_dtype)
-        else:
-            classes, log_pi, own = self.candidates(labels, seed, form)
-            # Neither the step nor its gradient holds anything of the table's size.
-            rows, bias = gather_rows(self.table, classes), gather_rows(self.bias, classes)
-            loss = candidates_loss(hidden, rows, bias, log_pi, own, self.logits_dtype)
-        return tf.where(known, loss, 0.0)
+        losses = form.losses(step)
+        if losses.shape.rank not in (1, None) or losses.dtype != tf.float32:
+            # Another shape would be broadcast below.
+            raise ValueError(
+                f"{type(form).__name__}.losses() returned {losses.dtype.name} of shape {tuple(losses.shape)}: "
+                "it must return one float32 number per row, (batch,)"
+            )
+        return tf.where(known, losses, 0.0)
 
     def exact_loss(self, hidden: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """Return the cross entropy of each row over all classes, (batch,) float32 nats; 0 where the label is -1.
@@ -241,28 +245,8 @@ class SampledSoftmax(keras.layers.Layer):
 
     @property
     def training_form(self) -> Form:
-        """Form of the loss, with "auto" decided."""
-        if self.negatives >= self.classes:
-            return "full"
-        return "own" if self.form == "auto" else self.form
-
-    def candidates(self, labels: tf.Tensor, seed: tf.Tensor, form: Form) -> Candidates:
-        """Draw the classes that a step trains on.
-
-        Args:
-            labels: (batch,) int32, each a valid class.
-            seed: (2,) int32 seed of the draws, as from `step_seed`.
-            form: "shared" or "own".
-
-        Returns:
-            (n,) int32 classes, the candidates and after them the labels that are no candidates; (candidates,) float32
-            log(pi), inf for a repetition; (batch,) int32 positions of the labels among the classes.
-        """
-        if self.fixed_shape:
-            of = fixed_shared if form == "shared" else fixed_own
-        else:
-            of = unique_shared if form == "shared" else unique_own
-        return of(self.proposal, self.proposal.draw(seed), labels)
+        """Form of the loss in training."""
+        return form_of(self.form, self.classes, self.negatives)
 
     def save_own_variables(self, store: Any) -> None:
         """Write the weights, and the state of the draws, which Keras leaves out, to a file of Keras's."""
@@ -284,11 +268,17 @@ class SampledSoftmax(keras.layers.Layer):
             "alpha": self.alpha,
             "seed": self.seed,
             "logits_dtype": self.logits_dtype,
-            "form": self.form,
+            "form": keras.saving.serialize_keras_object(self.form) if isinstance(self.form, Form) else self.form,
             "fixed_shape": self._asked_shape,
             "activation": self.activation,
             "training_logits": self.training_logits,
         }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        if isinstance(form := config.get("form"), dict):
+            config = {**config, "form": keras.saving.deserialize_keras_object(form)}
+        return super().from_config(config)
 
 
 def _floats_and_classes(hidden: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

@@ -55,7 +55,7 @@ class Places:
     Attributes:
         tile: The large figures that the report begins with.
         column: The report's tables that compare models.
-        brief: Where room is for few: the report's slices and bands, and the terminal's lines of nodes. The first one
+        brief: The few metrics of the report's slices and bands, and of the terminal's lines of nodes. The first one
             orders the baselines.
         terminal: The table that a run ends with.
         validation: What a validation during training measures, for `training.json` and TensorBoard.

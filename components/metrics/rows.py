@@ -31,7 +31,7 @@ def label_values(
         given: (n,) bool, whether the row of a class has a value, known or not. All rows have one by default.
 
     Returns:
-        (n,) by name, in the order of the columns of a `Part`. Classes: float32. Numbers: float64, since float32 cannot
+        (n,) by name, in the order of `Target.sum_names`. Classes: float32. Numbers: float64, since float32 cannot
         hold the square of 1e21.
     """
     if "number" in values:
@@ -77,7 +77,7 @@ def row_sums(
         weights: (n_rows,) how many labels each row stands for; 1 by default.
 
     Returns:
-        (n_rows, columns), in the order of the columns of a `Part`.
+        (n_rows, columns), in the order of `Target.sum_names`.
     """
     masks: list[NDArray[np.bool_]] = [np.ones(len(rows), bool)]
     if "number" not in values:

@@ -11,7 +11,7 @@ from tfx import types
 from tfx.dsl.components.common import resolver
 from tfx.types import standard_component_specs as keys
 
-from components.ingest.window import INPUTS, makers
+from components.ingest.spans.rolling_range import INPUTS, makers
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class _Run:
 
 
 class CountedBefore(resolver.ResolverStrategy):
-    """Resolver of the cache that holds the most spans of the window and was made by the same code.
+    """Resolver of the cache that holds the most spans of the rolling range and was made by the same code.
 
-    The latest cache must not be chosen, because it may come from a previous run of the same window. An unchanged second
-    run would then have another input than the first run, and would transform and train again. So every run gets the
-    cache that the first run with the same window and configuration got.
+    The latest cache must not be chosen, because it may come from a previous run of the same rolling range. An unchanged
+    second run would then have another input than the first run, and would transform and train again. So every run gets
+    the cache that the first run with the same rolling range and configuration got.
 
     tf.Transform keys the entries of a cache by the data set and by the graph that leads to an analyzer. Other columns
     or constants are therefore counted anew. This strategy also requires the same code.
@@ -38,7 +38,7 @@ class CountedBefore(resolver.ResolverStrategy):
         >>> counted = Resolver(
         ...     strategy_class=CountedBefore,
         ...     config={"custom_config": json.dumps({"code": "8c1f", ...})},
-        ...     examples=window.outputs["examples"],
+        ...     examples=rolling_range.outputs["examples"],
         ...     cache=Channel(type=TransformCache),
         ... )
         >>> counted.outputs["cache"]

@@ -19,7 +19,7 @@ from tfx.types import artifact_utils
 from tfx.types import standard_component_specs as keys
 from tfx_bsl.public.tfxio import RecordBatchToExamplesEncoder
 
-from components.compat.tfx_executors import TransformExecutor, TransformProcessor
+from components.compat.tfx_executors import OpenTransformExecutor, OpenTransformProcessor
 from components.files import matching
 from components.ingest.spec import DataSpec
 from components.preprocessing.learnable import check_learnable
@@ -30,7 +30,7 @@ _BATCHES = 8
 """Maximum number of batches in a file. Training reads several files at a time, and mixes their rows."""
 
 
-class _Processor(TransformProcessor):
+class _Processor(OpenTransformProcessor):
     """TFX's processor, but it reads and writes rows in batches."""
 
     def source(self, pattern: str, schema: schema_pb2.Schema) -> ShardReader:
@@ -40,7 +40,7 @@ class _Processor(TransformProcessor):
         return _encode_and_write(schema, path)
 
 
-class Executor(TransformExecutor):
+class TransformExecutor(OpenTransformExecutor):
     """TFX's executor with the processor above."""
 
     PROCESSOR = _Processor

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from components.ingest.spans import has_spans
+from components.ingest.spans.listing import has_spans
 from components.node import Node, Outputs, Section, Site, Specs
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class AnalyzerCacheNode(Node):
         return tfx.dsl.Resolver(
             strategy_class=CountedBefore,
             config={"custom_config": json.dumps(_custom_config(site))},
-            examples=site.output("examples", "Window"),
+            examples=site.output("examples", "RollingRange"),
             cache=tfx.dsl.Channel(type=tfx.types.standard_artifacts.TransformCache),
         ).with_id(self.name)
 
@@ -61,7 +61,7 @@ class TransformNode(Node):
 
         cache = site.output("cache", "AnalyzerCache") if "AnalyzerCache" in site.built else None
         transform = Transform(
-            examples=site.output("examples", "Window", "ExampleGen"),
+            examples=site.output("examples", "RollingRange", "ExampleGen"),
             schema=site.output("schema", "ImportSchemaGen"),
             preprocessing_fn="components.preprocessing.preprocessing.preprocessing_fn",
             splits_config=transform_pb2.SplitsConfig(analyze=["train"], transform=["train", "eval"]),
@@ -74,13 +74,13 @@ class TransformNode(Node):
         return transform
 
     def line(self, outputs: Outputs) -> str:
-        from components.preprocessing.numbers import read_numbers, told
+        from components.preprocessing.numbers import describe, read_numbers
         from components.preprocessing.vocabulary import vocabularies
 
         output = _output(outputs)
         sizes = {name: len(vocabulary) for name, vocabulary in vocabularies(output).items()}
         line = f"vocabularies: {', '.join(f'{size:,} {name}' for name, size in sizes.items())}"
-        return "; ".join([line, *told(read_numbers(output))])
+        return "; ".join([line, *describe(read_numbers(output))])
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
         from components.preprocessing.vocabulary import vocabularies

@@ -104,7 +104,7 @@ def read_numbers(transform_output: tft.TFTransformOutput) -> list[Number]:
     return sorted(numbers, key=lambda number: number.name)
 
 
-def told(numbers: Iterable[Number]) -> list[str]:
+def describe(numbers: Iterable[Number]) -> list[str]:
     """Describe the columns that are constant or have extreme values.
 
     Args:
@@ -113,10 +113,10 @@ def told(numbers: Iterable[Number]) -> list[str]:
     Returns:
         One sentence per such column, in the order of `numbers`.
     """
-    return [sentence for number in numbers if (sentence := _told(number.name, number.scaled, number.moments))]
+    return [sentence for number in numbers if (sentence := _describe(number.name, number.scaled, number.moments))]
 
 
-def _told(name: str, scaled: bool, moments: Moments) -> str:
+def _describe(name: str, scaled: bool, moments: Moments) -> str:
     if moments.least == moments.greatest:
         return f"constant: {name} ({moments.least:.7g} in every row; carries nothing)"
     if moments.constant:

@@ -70,7 +70,10 @@ def _token_ids(inputs: dict[str, Column], data: DataSpec, spec: VocabularySpec) 
     tokens = _joined([_escaped(_sparse(inputs[name])) for name in data.inputs])
     if data.label_kind == "number":
         file = Counted(tokens, "inputs").file("inputs", spec.inputs, spec.min_count)
-        return {INPUT_IDS: _ids(tokens, file, spec.oov_buckets), LABEL_VALUE: _number(_sparse(inputs[str(data.label)]))}
+        return {
+            INPUT_IDS: _ids(tokens, file, spec.num_oov_buckets),
+            LABEL_VALUE: _number(_sparse(inputs[str(data.label)])),
+        }
     if data.shape == "sequence":
         labels = tokens  # Every token except the first is also a label.
         of_inputs = of_labels = Counted(tokens, "tokens")
@@ -82,14 +85,14 @@ def _token_ids(inputs: dict[str, Column], data: DataSpec, spec: VocabularySpec) 
             of_inputs, of_labels = Counted(tokens, "inputs"), Counted(labels, "labels")
     input_file = of_inputs.file("inputs", spec.inputs, spec.min_count)
     label_file = of_labels.file("labels", spec.labels, spec.min_count)
-    return {INPUT_IDS: _ids(tokens, input_file, spec.oov_buckets), LABEL_IDS: _ids(labels, label_file, 0)}
+    return {INPUT_IDS: _ids(tokens, input_file, spec.num_oov_buckets), LABEL_IDS: _ids(labels, label_file, 0)}
 
 
-def _ids(tokens: tf.SparseTensor, file: Any, oov_buckets: int) -> tf.SparseTensor:
-    return tft.apply_vocabulary(tokens, file, lookup_fn=_lookup(oov_buckets))
+def _ids(tokens: tf.SparseTensor, file: Any, num_oov_buckets: int) -> tf.SparseTensor:
+    return tft.apply_vocabulary(tokens, file, lookup_fn=_lookup(num_oov_buckets))
 
 
-def _lookup(oov_buckets: int) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+def _lookup(num_oov_buckets: int) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
     """Return a function that looks up ids in a file of "count token" lines.
 
     `tft.apply_vocabulary` cannot read such lines by itself.
@@ -101,8 +104,8 @@ def _lookup(oov_buckets: int) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tenso
             delimiter=" ",
         )  # fmt: skip
         table = (
-            tf.lookup.StaticVocabularyTable(lines, oov_buckets)
-            if oov_buckets
+            tf.lookup.StaticVocabularyTable(lines, num_oov_buckets)
+            if num_oov_buckets
             else tf.lookup.StaticHashTable(lines, default_value=-1)
         )
         return table.lookup(tokens), table.size()

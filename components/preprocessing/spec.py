@@ -16,7 +16,7 @@ class VocabularySpec(Spec):
     labels: int = Field(default=25_000, ge=2)
     """Maximum number of classes: the most frequent labels. Training drops rarer labels; evaluation counts them as
     misses."""
-    oov_buckets: int = Field(default=1, ge=1)
+    num_oov_buckets: int = Field(default=1, ge=1)
     """Number of out-of-vocabulary ids. Every input token outside the vocabulary is hashed to one of them."""
     min_count: int = Field(default=1, ge=1)
     """Minimum number of occurrences in the train split. Rarer tokens and labels are left out of the vocabularies."""

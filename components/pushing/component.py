@@ -8,14 +8,14 @@ from tfx.dsl.components.base import executor_spec
 from tfx.proto import pusher_pb2
 
 from components.pushing.driver import Driver
-from components.pushing.executor import Executor
+from components.pushing.executor import PusherExecutor
 
 
 class Pusher(tfx_component.Pusher):
     """TFX's Pusher with the executor and the driver of this package."""
 
     DRIVER_CLASS = Driver
-    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(PusherExecutor)
 
 
 def pusher(

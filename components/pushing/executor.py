@@ -16,7 +16,7 @@ from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
-from components.compat.tfx_executors import PusherExecutor
+from components.compat.tfx_executors import OpenPusherExecutor
 from components.files import is_remote
 from components.pushing import versions
 
@@ -27,7 +27,7 @@ _VALIDATORS = {
 }
 
 
-class Executor(PusherExecutor):
+class PusherExecutor(OpenPusherExecutor):
     """Executor that pushes a model only if both the Evaluator and the InfraValidator have blessed it.
 
     TFX's own Pusher pushes if it gets no blessing at all, and writes into the version's directory while a model server
@@ -56,7 +56,6 @@ class Executor(PusherExecutor):
         Raises:
             ValueError: The destination has no directory in a file system.
         """
-        self.log_start(input_dict, output_dict, exec_properties)
         pushed = artifact_utils.get_single_instance(output_dict[standard_component_specs.PUSHED_MODEL_KEY])
         reason = refusal(input_dict)
         if reason:

@@ -11,8 +11,8 @@ from components.metrics.definitions import Kind
 from components.metrics.table import BY_NAME, objective, of_kind
 
 
-class Part(BaseModel):
-    """Part of a summary. Numbers must be finite; unknown fields are rejected."""
+class SummarySection(BaseModel):
+    """Section of a summary. Numbers must be finite; unknown fields are rejected."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
     left_out: ClassVar[tuple[str, ...]] = ()
@@ -23,7 +23,7 @@ class Part(BaseModel):
         return {name: value for name, value in handler(self).items() if value or name not in self.left_out}
 
 
-class Measured(Part):
+class Measured(SummarySection):
     """Metrics over a set of labels. A metric without anything to measure is None.
 
     The fields are the metrics of the table for `kinds`, and a user's own metrics, which the summary describes in

@@ -12,25 +12,25 @@ from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_ser
 from components.files import write_whole
 from components.metrics.definitions import Column, Kind, Place
 from components.metrics.table import BY_NAME, shown
-from components.report.measures import LabelMetrics, Metrics, Part, TargetBaselines, Targets
+from components.report.measures import LabelMetrics, Metrics, SummarySection, TargetBaselines, Targets
 
 FORMAT = 1
 _TRAINING_FACTS = ("validation_examples", "parameters", "devices", "stopped_early", "resumed", "warm_start")
 
 
-class Split(Part):
+class Split(SummarySection):
     rows: int = Field(ge=0)
     examples: int | None = Field(None, ge=0)
     """Labels to predict: one for every token after the first of a sequence, or one per row. None: not counted."""
 
 
-class Token(Part):
+class Token(SummarySection):
     token: str
     count: int = Field(ge=0)
     """Occurrences in the train split."""
 
 
-class Vocabulary(Part):
+class Vocabulary(SummarySection):
     size: int = Field(ge=0)
     out_of_vocabulary_rate: float | None = Field(None, ge=0, le=1)
     """Share of out-of-vocabulary tokens (`inputs`) or labels (`labels`) in the test split."""
@@ -38,7 +38,7 @@ class Vocabulary(Part):
     """The most frequent entries."""
 
 
-class Drift(Part):
+class Drift(SummarySection):
     value: float = Field(ge=0)
     """0 for equal distributions."""
     measure: Literal["l_infinity", "jensen_shannon"]
@@ -46,7 +46,7 @@ class Drift(Part):
     divergence."""
 
 
-class Span(Part):
+class Span(SummarySection):
     """Rows that were ingested together, such as those of a day."""
 
     span: int
@@ -59,7 +59,7 @@ class Span(Part):
     """Distance of this span's train split from the newest span's, by column. Empty for the newest span."""
 
 
-class Slice(Part):
+class Slice(SummarySection):
     left_out = ("targets", "target_baselines")
 
     slice: str
@@ -72,7 +72,7 @@ class Slice(Part):
     target_baselines: TargetBaselines = {}
 
 
-class Node(Part):
+class Node(SummarySection):
     name: str
     seconds: float = Field(ge=0)
     """Wall time in this run."""
@@ -82,7 +82,7 @@ class Node(Part):
     """The result of the node, in one line."""
 
 
-class Validation(Part):
+class Validation(SummarySection):
     """One validation during training, over the eval split or the sample of it that training validates on.
 
     Extra fields hold the label's metrics that the table places in the history of a training, and a user's own metrics.
@@ -120,7 +120,7 @@ class Validation(Part):
         return {**first, **measured, **{name: v for name, v in rest.items() if v or name not in self.left_out}}
 
 
-class Tokens(Part):
+class Tokens(SummarySection):
     """Comparison of a vocabulary with that of the model which the training started from."""
 
     stayed: int = Field(ge=0)
@@ -128,7 +128,7 @@ class Tokens(Part):
     went: int = Field(ge=0)
 
 
-class WarmStart(Part):
+class WarmStart(SummarySection):
     """State that a training took from an earlier model."""
 
     model: str
@@ -142,7 +142,7 @@ class WarmStart(Part):
     vocabularies: dict[str, Tokens] = {}
 
 
-class Training(Part):
+class Training(SummarySection):
     history: list[Validation] = []
     best: int | None = None
     """Index in `history` of the validation whose weights were kept."""
@@ -155,12 +155,12 @@ class Training(Part):
     warm_start: WarmStart | None = None
 
 
-class Failure(Part):
+class Failure(SummarySection):
     node: str
     message: str
 
 
-class Summary(Part):
+class Summary(SummarySection):
     """Summary of a whole run. Nodes may add keys, see `components.node.Node.summary`."""
 
     model_config = ConfigDict(extra="allow")
@@ -231,7 +231,7 @@ class Summary(Part):
             raise ValueError(f"{path}: {error}") from error
 
 
-def evaluation_parts(evaluation: Mapping[str, Any]) -> dict[str, Any]:
+def evaluation_section(evaluation: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a summary that come from `components.evaluation.results.read_results`.
 
     Returns:
@@ -265,7 +265,7 @@ def evaluation_parts(evaluation: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def training_part(training: Mapping[str, Any]) -> dict[str, Any]:
+def training_section(training: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a summary that come from the Trainer's `training.json`.
 
     Returns:
@@ -274,8 +274,8 @@ def training_part(training: Mapping[str, Any]) -> dict[str, Any]:
     validations: Sequence[Mapping[str, Any]] = training["validations"]
     best = training.get("best")
     measured = training.get("measured", [*_placed("label", "validation"), *_placed("number", "validation")])
-    told = {*history("label"), *history("number")}
-    kept = [name for name in measured if name in told or name not in BY_NAME]
+    shown = {*history("label"), *history("number")}
+    kept = [name for name in measured if name in shown or name not in BY_NAME]
     facts = [name for name in Validation.model_fields if name != "targets"]
     return {
         "history": [

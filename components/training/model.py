@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from components.layers.encoders.build import build_encoder
+from components.layers.forms.build import build_form
 from components.layers.head import SampledSoftmax, step_seed
 from components.layers.outputs import ClassOutput, NumberOutput, Output
 from components.names import name_of, short
@@ -161,7 +162,9 @@ def build_model(spec: TrainerSpec, layout: Layout, counts: Sequence[int]) -> Voc
 
     def classes(name: str, of: Sequence[int]) -> ClassOutput:
         head = spec.head
-        layer = SampledSoftmax(of, head.negatives, head.alpha, spec.seed, head.logits, head.form, name=name)
+        layer = SampledSoftmax(
+            of, head.negatives, head.alpha, spec.seed, head.logits_dtype, build_form(head), name=name
+        )
         return ClassOutput(layer, name=name)
 
     label = NumberOutput(spec.seed, name="head") if layout.label_kind == "number" else classes("head", counts)

@@ -53,7 +53,8 @@ class TrainerNode(Node):
         from components.metrics.own import modules_of
 
         specs = site.specs
-        sources = (*specs.trainer.model.source_modules, *modules_of(specs.evaluation.metrics))
+        trainer = specs.trainer
+        own = (*trainer.model.source_modules, *trainer.head.source_modules, *modules_of(specs.evaluation.metrics))
         return tfx.components.Trainer(
             run_fn="components.training.run.run_fn",
             base_model=site.output("model", "BaseModel") if "BaseModel" in site.built else None,
@@ -63,13 +64,13 @@ class TrainerNode(Node):
             train_args=tfx.proto.TrainArgs(splits=["train"]),
             eval_args=tfx.proto.EvalArgs(splits=["eval"]),
             custom_config={
-                "trainer": specs.trainer.model_dump_json(),
+                "trainer": trainer.model_dump_json(),
                 "data": site.columns.model_dump_json(),
                 "vocabulary": specs.vocabulary.model_dump_json(),
                 "bands": specs.evaluation.bands.model_dump_json(),
                 "metrics": json.dumps(specs.evaluation.metrics),
                 "checkpoints": site.checkpoints,
-                "code": fingerprint("components.training.run", *sources),
+                "code": fingerprint("components.training.run", *own),
             },
         )
 
@@ -78,11 +79,11 @@ class TrainerNode(Node):
 
         strategy.configure_devices(specs.trainer.replicas)
 
-    def workers(self, folder: str, count: int, patience: float, address: str | None) -> Workers:
-        from components.training.devices.meeting import Meeting
+    def workers(self, folder: str, count: int, timeout: float, address: str | None) -> Workers:
+        from components.training.devices.rendezvous import Rendezvous
         from components.training.pods import TrainerPods
 
-        return TrainerPods(Meeting(folder, count, patience, address))
+        return TrainerPods(Rendezvous(folder, count, timeout, address))
 
     def line(self, outputs: Outputs) -> str:
         from components.metrics.headline import headline
@@ -94,7 +95,7 @@ class TrainerNode(Node):
         return f"{last['epoch']:.1f} epochs, {speed}; validation {headline(best, 'trainer')}"
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
-        from components.report.summary import training_part
+        from components.report.summary import training_section
         from components.training.history import read_history
 
-        return {"training": training_part(read_history(run[self.name]["model_run"][0].uri))}
+        return {"training": training_section(read_history(run[self.name]["model_run"][0].uri))}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from components.training.devices import workers
-from components.training.devices.meeting import Meeting
+from components.training.devices.rendezvous import Rendezvous
 from components.training.run import run_fn
 
 
@@ -15,20 +15,20 @@ class TrainerPods:
     """Pods of one training.
 
     Attributes:
-        meeting: Rendezvous of the pods.
+        rendezvous: Rendezvous of the pods.
     """
 
-    meeting: Meeting
+    rendezvous: Rendezvous
 
     def lead(self, run: Callable[[], int]) -> int:
         """Run the node in the first pod, training with the other pods, and return the exit code of `run`."""
-        self.meeting.clear()
+        self.rendezvous.clear()
         code = 1
         try:
-            with workers.calling(self.meeting):
+            with workers.calling(self.rendezvous):
                 code = run()
         finally:
-            self.meeting.end(failed=code != 0)
+            self.rendezvous.end(failed=code != 0)
         return code
 
     def follow(self, worker: int) -> None:
@@ -40,4 +40,4 @@ class TrainerPods:
         Raises:
             WorkerLost: The first pod did not call, or a worker has ended.
         """
-        workers.attend(self.meeting, worker, run_fn)
+        workers.attend(self.rendezvous, worker, run_fn)

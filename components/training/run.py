@@ -50,7 +50,7 @@ def run_fn(fn_args: Any) -> None:
         WorkerLost: One of several workers did not come, or has ended.
     """
     several = workers.gather(fn_args)
-    with workers.losses_told() if several else contextlib.nullcontext():
+    with workers.worker_errors() if several else contextlib.nullcontext():
         training = Training(fn_args, several)
         training.start()
         training.fit()

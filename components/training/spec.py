@@ -6,24 +6,9 @@ from typing import Literal, Self
 
 from pydantic import Field, NonNegativeFloat, model_validator
 
-from components.layers.encoders.spec import ModelSpec, SharedProjectionSpec
+from components.layers.encoders.registry import DefaultSpec, ModelSpec
+from components.layers.forms.spec import AnyHead, BuiltInHeadSpec
 from components.spec import Spec
-
-
-class HeadSpec(Spec):
-    """Output layer over the classes of the label, and its training loss."""
-
-    form: Literal["auto", "shared", "own", "full"] = "auto"
-    """Classes that the loss of a row is computed over. `own`: the row's own label and the negative samples. `shared`:
-    all labels of the batch and the negative samples. `full`: all classes. `auto`: `own`, which was
-    the fastest in measurements. If `negatives` is at least the number of classes, every choice is `full`."""
-    negatives: int = Field(default=1_024, ge=1)
-    """S: number of negative samples drawn from the proposal distribution per step, shared by all rows of the batch."""
-    alpha: float = Field(default=0.75, ge=0, le=1)
-    """Exponent of the proposal distribution: a class is drawn in proportion to count ** alpha. 0 draws all classes
-    equally often; 1 draws them as often as they occur."""
-    logits: Literal["float32", "bfloat16"] = "float32"
-    """Data type of the large matrix products in the training loss."""
 
 
 class OptimizerSpec(Spec):
@@ -50,7 +35,7 @@ class OptimizerSpec(Spec):
     @model_validator(mode="after")
     def _one_limit(self) -> Self:
         if len({"clipnorm", "global_clipnorm", "clipvalue"} & {k for k, v in self if v is not None}) > 1:
-            raise ValueError("give only one of clipnorm, global_clipnorm and clipvalue")
+            raise ValueError("set at most one of clipnorm, global_clipnorm and clipvalue")
         return self
 
 
@@ -73,8 +58,8 @@ class UpdateSpec(Spec):
     def _stands_still(self) -> Self:
         if self.kind == "alternate" and (self.every_steps == 1 or (self.every_steps is None and self.every <= 1)):
             raise ValueError(
-                "'alternate' trains in the last epoch (or step) of a period: give 'every' more than 1 epoch, "
-                "or 'every_steps' more than 1 step"
+                "'alternate' trains the shared weights only in the last epoch (or step) of a period: set 'every' "
+                "above 1 epoch, or 'every_steps' above 1 step"
             )
         return self
 
@@ -82,9 +67,9 @@ class UpdateSpec(Spec):
 class TrainerSpec(Spec):
     """Model, optimizer and training loop."""
 
-    model: ModelSpec = SharedProjectionSpec()
+    model: ModelSpec = DefaultSpec()
     """Encoder that turns the inputs into the hidden vector."""
-    head: HeadSpec = HeadSpec()
+    head: AnyHead = BuiltInHeadSpec()
     """Output layer over the classes of the label, and its training loss."""
     optimizer: OptimizerSpec = OptimizerSpec()
     """Optimizer, with its weight decay and gradient clipping."""
@@ -105,7 +90,7 @@ class TrainerSpec(Spec):
     patience: int = Field(default=2, ge=1)
     """Number of validations without improvement after which training stops. The validation nll must improve, or the
     rmse if the label is a number. The best weights are kept."""
-    validations: int = Field(default=1, ge=1)
+    validations_per_epoch: int = Field(default=1, ge=1)
     """Validations per epoch. A validation uses the full softmax."""
     validation_examples: int = Field(default=16_384, ge=1)
     """Size of the fixed random sample of the eval split that every validation measures."""

@@ -52,7 +52,7 @@ class Transformed:
         spec = DataSpec.model_validate_json(config["data"])
         transform = tft.TFTransformOutput(fn_args.transform_output)
         found = vocabularies(transform)
-        buckets = VocabularySpec.model_validate_json(config["vocabulary"]).oov_buckets
+        buckets = VocabularySpec.model_validate_json(config["vocabulary"]).num_oov_buckets
         return cls(
             spec,
             BandSpec.model_validate_json(config["bands"]),

@@ -28,7 +28,7 @@ CUT_WINDOWS = 65_536
 
 
 @dataclass(frozen=True)
-class Spans:
+class Windows:
     """Positions of the windows in a batch of rows.
 
     Attributes:
@@ -45,10 +45,10 @@ class Spans:
     labels: tf.Tensor
     rows: tf.Tensor
 
-    def take(self, which: tf.Tensor) -> Spans:
+    def take(self, which: tf.Tensor) -> Windows:
         """Select windows by index, in the order of `which`."""
         picked = (tf.gather(t, which) for t in (self.starts, self.ends, self.labels, self.rows))
-        return Spans(self.values, *picked)
+        return Windows(self.values, *picked)
 
     @property
     def known(self) -> tf.Tensor:
@@ -64,22 +64,22 @@ class Spans:
         return tf.gather(tf.concat([self.values, [tf.cast(padding, self.values.dtype)]], axis=0), places)
 
 
-def labelled_spans(input_ids: tf.RaggedTensor, label_ids: tf.RaggedTensor, shape: Shape) -> Spans:
+def labelled_windows(input_ids: tf.RaggedTensor, label_ids: tf.RaggedTensor, shape: Shape) -> Windows:
     """Return all windows that have a label, known or unknown, in the order of the rows."""
     values = tf.cast(input_ids.values, tf.int32)
     labels = tf.cast(label_ids.values, tf.int32)
     if shape == "labelled":
         count = input_ids.nrows()
         first = tf.cast(label_ids.to_tensor(-1, shape=[None, 1])[:, 0], tf.int32)
-        return Spans(values, input_ids.row_starts(), input_ids.row_limits(), first, tf.range(count))
+        return Windows(values, input_ids.row_starts(), input_ids.row_limits(), first, tf.range(count))
     rows = input_ids.value_rowids()
     starts = tf.gather(input_ids.row_starts(), rows)
     places = tf.range(tf.shape(values, out_type=tf.int64)[0])
-    spans = Spans(values, starts, places, labels, rows)
-    return spans.take(tf.where(places > starts)[:, 0])
+    windows = Windows(values, starts, places, labels, rows)
+    return windows.take(tf.where(places > starts)[:, 0])
 
 
-def number_spans(input_ids: tf.RaggedTensor, labels: tf.Tensor) -> Spans:
+def number_windows(input_ids: tf.RaggedTensor, labels: tf.Tensor) -> Windows:
     """Return one window for each row, at its end, with the number of the row as its label.
 
     Args:
@@ -87,38 +87,38 @@ def number_spans(input_ids: tf.RaggedTensor, labels: tf.Tensor) -> Spans:
         labels: Numbers (rows,) float32, NaN if missing.
     """
     values = tf.cast(input_ids.values, tf.int32)
-    return Spans(values, input_ids.row_starts(), input_ids.row_limits(), labels, tf.range(input_ids.nrows()))
+    return Windows(values, input_ids.row_starts(), input_ids.row_limits(), labels, tf.range(input_ids.nrows()))
 
 
-def spans_of(features: Batch, layout: Layout) -> Spans:
+def windows_of(features: Batch, layout: Layout) -> Windows:
     """Return all windows of parsed rows, with their labels."""
     ids, labels = features["input_ids"], features[layout.label_column]
-    return number_spans(ids, labels) if layout.label_kind == "number" else labelled_spans(ids, labels, layout.shape)
+    return number_windows(ids, labels) if layout.label_kind == "number" else labelled_windows(ids, labels, layout.shape)
 
 
-def last_spans(input_ids: tf.RaggedTensor) -> Spans:
+def last_windows(input_ids: tf.RaggedTensor) -> Windows:
     """Return one window for each row, at its end, as a served model needs for a prediction. The labels are -1."""
     count = input_ids.nrows()
     labels = tf.fill([count], tf.constant(-1, tf.int32))
     values = tf.cast(input_ids.values, tf.int32)
-    return Spans(values, input_ids.row_starts(), input_ids.row_limits(), labels, tf.range(count))
+    return Windows(values, input_ids.row_starts(), input_ids.row_limits(), labels, tf.range(count))
 
 
-def model_inputs(spans: Spans, features: Batch, layout: Layout) -> Batch:
+def model_inputs(windows: Windows, features: Batch, layout: Layout) -> Batch:
     """Return the inputs of the model: `input_ids` (windows, K) and the features of each window's row (windows,)."""
-    chosen = {name: tf.gather(features[name], spans.rows) for name in (*layout.numbers, *layout.categories)}
-    return {"input_ids": spans.cut(layout.context, layout.padding), **chosen}
+    chosen = {name: tf.gather(features[name], windows.rows) for name in (*layout.numbers, *layout.categories)}
+    return {"input_ids": windows.cut(layout.context, layout.padding), **chosen}
 
 
-def model_targets(spans: Spans, features: Batch, layout: Layout) -> Batch:
+def model_targets(windows: Windows, features: Batch, layout: Layout) -> Batch:
     """Return the targets of the model: `label`, and the further targets of each window's row.
 
     Classes are (windows,) int32, -1 if unknown or missing. Numbers are (windows,) float32 in the units of the column,
     NaN if missing.
     """
-    numbers = {name: tf.gather(features[name], spans.rows) for name in layout.target_numbers}
-    classes = {name: tf.cast(tf.gather(features[name], spans.rows), tf.int32) for name in layout.target_counts}
-    return {LABEL: spans.labels, **numbers, **classes}
+    numbers = {name: tf.gather(features[name], windows.rows) for name in layout.target_numbers}
+    classes = {name: tf.cast(tf.gather(features[name], windows.rows), tf.int32) for name in layout.target_counts}
+    return {LABEL: windows.labels, **numbers, **classes}
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def count_windows(files: Sequence[str], layout: Layout, known_only: bool = True)
     """
 
     def count(total: tf.Tensor, serialized: tf.Tensor) -> tf.Tensor:
-        labels = _spans(serialized, layout, known_only)[0].labels
+        labels = _windows(serialized, layout, known_only)[0].labels
         return total + tf.cast(tf.stack([tf.shape(serialized)[0], tf.shape(labels)[0]]), tf.int64)
 
     rows, windows = _rows(files).batch(COUNTED_ROWS).reduce(tf.zeros(2, tf.int64), count).numpy()
@@ -155,8 +155,8 @@ def target_columns(files: Sequence[str], layout: Layout) -> tf.data.Dataset:
     """Return the targets of all windows with a known label, by name, in the order of the files."""
 
     def targets(serialized: tf.Tensor) -> Batch:
-        spans, features = _spans(serialized, layout, known_only=True)
-        return model_targets(spans, features, layout)
+        windows, features = _windows(serialized, layout, known_only=True)
+        return model_targets(windows, features, layout)
 
     return _rows(files).batch(COUNTED_ROWS).map(targets)
 
@@ -165,12 +165,12 @@ def latest_ids(files: Sequence[str], layout: Layout, length: int) -> tf.data.Dat
     """Return the last ids of all windows with a known label, (any, length) int32, in the order of the files."""
 
     def pieces(serialized: tf.Tensor) -> tf.data.Dataset:
-        spans, _ = _spans(serialized, layout, known_only=True)
-        count = tf.shape(spans.labels)[0]
+        windows, _ = _windows(serialized, layout, known_only=True)
+        count = tf.shape(windows.labels)[0]
 
         def piece(start: tf.Tensor) -> tf.Tensor:
             end = tf.minimum(tf.cast(start, tf.int32) + CUT_WINDOWS, count)
-            return spans.take(tf.range(tf.cast(start, tf.int32), end)).cut(length, layout.padding)
+            return windows.take(tf.range(tf.cast(start, tf.int32), end)).cut(length, layout.padding)
 
         return tf.data.Dataset.range(0, tf.cast(count, tf.int64), CUT_WINDOWS).map(piece)
 
@@ -247,22 +247,22 @@ def _rows(files: Sequence[str], order: tf.Tensor | int | None = None) -> tf.data
     )
 
 
-def _spans(serialized: tf.Tensor, layout: Layout, known_only: bool) -> tuple[Spans, Batch]:
+def _windows(serialized: tf.Tensor, layout: Layout, known_only: bool) -> tuple[Windows, Batch]:
     features = tf.io.parse_example(serialized, layout.feature_spec())
-    spans = spans_of(features, layout)
+    windows = windows_of(features, layout)
     if known_only:
-        spans = spans.take(tf.where(spans.known)[:, 0])
-    return spans, features
+        windows = windows.take(tf.where(windows.known)[:, 0])
+    return windows, features
 
 
 def _block_windows(serialized: tf.Tensor, layout: Layout, seed: tf.Tensor, known_only: bool = True) -> tf.data.Dataset:
     """Return the windows of a block of rows in random order, `CUT_WINDOWS` at a time."""
-    spans, features = _spans(serialized, layout, known_only)
-    count = tf.shape(spans.labels)[0]
+    windows, features = _windows(serialized, layout, known_only)
+    count = tf.shape(windows.labels)[0]
     order = tf.argsort(tf.random.stateless_uniform([count], seed))
 
     def piece(start: tf.Tensor) -> tuple[Batch, Batch]:
-        chosen = spans.take(order[start : start + CUT_WINDOWS])
+        chosen = windows.take(order[start : start + CUT_WINDOWS])
         return model_inputs(chosen, features, layout), model_targets(chosen, features, layout)
 
     return tf.data.Dataset.range(0, tf.cast(count, tf.int64), CUT_WINDOWS).map(piece)

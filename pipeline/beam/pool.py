@@ -29,7 +29,7 @@ def serve(host: str, port: int) -> None:
     """
     executable = Path(sys.executable).with_name(SCRIPT)
     if not executable.exists():
-        raise OSError(f"{executable} is not there: BigVocab is not installed beside this Python")
+        raise OSError(f"{executable} does not exist: install BigVocab in the environment of this Python")
     pool = Pool(use_process=True, container_executable=str(executable))
     server = pool_server(pool)
     try:
@@ -37,7 +37,7 @@ def serve(host: str, port: int) -> None:
     except RuntimeError as error:
         raise OSError(f"{host}:{port} cannot be listened on: {error}") from error
     server.start()
-    sys.stdout.write(f"Beam's workers are to be had at {host}:{bound}\n")
+    sys.stdout.write(f"Beam workers are available at {host}:{bound}\n")
     sys.stdout.flush()
     try:
         threading.Event().wait()

@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog=SCRIPT)
     parser.add_argument("--id", required=True)
     parser.add_argument("--control_endpoint", required=True)
-    told, _ = parser.parse_known_args(argv)
+    known, _ = parser.parse_known_args(argv)
     # The pool replaces standard output with a pipe that nobody reads. A worker that prints would block once the pipe is
     # full.
     os.dup2(2, 1)
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from components.compat.beam import work
 
-    work(told.control_endpoint, told.id, _CACHE)
+    work(known.control_endpoint, known.id, _CACHE)
 
 
 # Bytes of side inputs and other state that a worker caches between two bundles.

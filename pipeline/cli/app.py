@@ -52,42 +52,49 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run the pipeline: ingest, train, evaluate, push")
     _add_configuration(run)
     run.add_argument("--quick", action="store_true", help="a small run of at most two minutes")
-    run.add_argument(
-        "--span", metavar="N", help="of data in spans: the newest to train on (default: the newest that is there)"
-    )
+    run.add_argument("--span", metavar="N", help="newest span to train on (default: the newest available span)")
     run.set_defaults(do=_run)
 
-    schema = commands.add_parser("schema", help="write a schema for your own data, by inference")
+    schema = commands.add_parser("schema", help="infer a schema from your own data")
     _add_configuration(schema)
     schema.add_argument("-o", "--output", type=Path, help="default: FILE.schema.pbtxt beside FILE.yaml")
     schema.add_argument("--force", action="store_true", help="overwrite an existing file")
     schema.set_defaults(do=_schema, quick=False)
 
-    predict = commands.add_parser("predict", help="ask a pushed model")
+    predict = commands.add_parser("predict", help="predict with a pushed model")
     predict.add_argument("text", nargs="*", metavar="TEXT", help="input as text")
     predict.add_argument(
         "--input",
         metavar="FILE",
-        help="rows to ask: JSON Lines, CSV, TSV, Parquet, TFRecord or text, by the name of FILE; '-': JSON Lines from "
-        "standard input. Columns that the model does not use are ignored. One line of JSON answers a row, in order; "
-        "null stands for a row that cannot be used, and standard error says why. Exit code 0 if any row was answered, "
-        "1 if none was",
+        help="file of rows: JSON Lines, CSV, TSV, Parquet, TFRecord or text, by its name; '-': JSON Lines from "
+        "standard input. Columns that the model does not use are ignored. The output has one line of JSON per row, in "
+        "order; null for an unusable row, with the reason on standard error. Exit code 0 if any row has an answer, 1 "
+        "if none has",
     )
     predict.add_argument(
         "--output",
         type=Path,
         metavar="FILE",
-        help="write the answers to FILE, which is complete or absent, and the reasons of rows without an answer to "
+        help="write the answers to FILE, which appears only when it is complete, and the reasons for unusable rows to "
         "FILE.errors.jsonl",
     )
-    predict.add_argument("--model", type=Path, metavar="DIR", help="default: the model pushed last under runs/")
-    predict.add_argument("--top", type=int, metavar="N", help="answers a row (default: 10)")
     predict.add_argument(
-        "--feature", action="append", default=[], metavar="NAME=VALUE", help="a feature that goes with every TEXT"
+        "--model",
+        type=Path,
+        metavar="DIR",
+        help="folder of a model, or of its versions (default: the model pushed last under runs/)",
+    )
+    predict.add_argument("--top", type=int, metavar="N", help="number of labels per answer (default: 10)")
+    predict.add_argument(
+        "--feature",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="value of a feature for every TEXT; may be repeated",
     )
     predict.set_defaults(do=_predict)
 
-    report = commands.add_parser("report", help="the last run's figures, and where its page is")
+    report = commands.add_parser("report", help="print the metrics of the last run, and the path of its report")
     add_root(report)
     report.set_defaults(do=_report)
 
@@ -97,8 +104,8 @@ def _parser() -> argparse.ArgumentParser:
     tensorboard.add_argument("--host", default="localhost", help="default: localhost; 0.0.0.0 opens it to the network")
     tensorboard.set_defaults(do=_tensorboard)
 
-    doctor = commands.add_parser("doctor", help="is this machine fit, and if not, what to do")
-    doctor.add_argument("--root", type=Path, default=Path("runs"), help="where the runs are to lie")
+    doctor = commands.add_parser("doctor", help="check this machine, and print how to fix each fault")
+    doctor.add_argument("--root", type=Path, default=Path("runs"), help="folder for the runs (default: runs)")
     doctor.set_defaults(do=_doctor)
 
     cluster_commands.add(commands)
@@ -131,7 +138,7 @@ def _schema(arguments: argparse.Namespace) -> int:
     check_files(config, schema_needed=False)
     output = arguments.output or Path(config.data.schema_file or Path(arguments.preset).with_suffix(".schema.pbtxt"))
     if output.exists() and not arguments.force:
-        raise UserError(f"{output} exists: --force overwrites it")
+        raise UserError(f"{output} exists; --force overwrites it")
     from pipeline.cli import schema
 
     with _no_place_to_run(root_of(arguments)):
@@ -183,7 +190,7 @@ def _report(arguments: argparse.Namespace) -> int:
 
     page, summary = (root_of(arguments) / "report" / name for name in ("report.html", "summary.json"))
     if not summary.exists():
-        raise UserError(f"{summary} is not there: `bigvocab run {arguments.preset}` writes it")
+        raise UserError(f"{summary} does not exist; `bigvocab run {arguments.preset}` writes it")
     for line in show.summary_lines(summary):
         print(line)
     print(f"\nAs a page: {page}")
@@ -193,7 +200,7 @@ def _report(arguments: argparse.Namespace) -> int:
 def _tensorboard(arguments: argparse.Namespace) -> int:
     logs = root_of(arguments) / "tensorboard"
     if not logs.exists():
-        raise UserError(f"{logs} is not there: `bigvocab run {arguments.preset}` makes it")
+        raise UserError(f"{logs} does not exist; `bigvocab run {arguments.preset}` creates it")
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(logs)]
     command += ["--host", arguments.host, "--port", str(arguments.port)]
     os.execv(sys.executable, command)

@@ -23,7 +23,7 @@ class Parser(argparse.ArgumentParser):
             word = wrong[1] or wrong[2].partition("=")[0]
             known = [name for name in self._known() if name.startswith("-") == word.startswith("-")]
             message = f"unknown: {word}{did_you_mean(word, known)}"
-        self.exit(WRONG, f"{self.prog}: {message}\n(--help lists what there is)\n")
+        self.exit(WRONG, f"{self.prog}: {message}\n(--help lists the commands and options)\n")
 
     def _known(self) -> set[str]:
         """Return all commands and options, including the options of the commands.
@@ -52,13 +52,15 @@ def folder(text: str) -> Path:
         ArgumentTypeError: The path is in an object store.
     """
     if is_remote(text):
-        raise argparse.ArgumentTypeError(f"{text}: a run on this machine keeps its files in a folder of it")
+        raise argparse.ArgumentTypeError(f"{text}: a run on this machine needs a local folder")
     return Path(text)
 
 
 def add_root(parser: argparse.ArgumentParser, root_type: Callable[[str], str | Path] = folder) -> None:
     add_preset(parser)
-    parser.add_argument("--root", type=root_type, metavar="DIR", help="where it all goes (default: runs/<preset>)")
+    parser.add_argument(
+        "--root", type=root_type, metavar="DIR", help="folder for all files of the run (default: runs/<preset>)"
+    )
 
 
 def add_preset(parser: argparse.ArgumentParser) -> None:

@@ -19,50 +19,68 @@ from pipeline.terminal.exit_codes import FAILED, INTERRUPTED, UserError
 
 def add(commands: argparse._SubParsersAction[Parser]) -> None:
     """Add the commands."""
-    compile_ = commands.add_parser("compile", help="write the pipeline as Kubeflow Pipelines runs it")
+    compile_ = commands.add_parser("compile", help="compile the pipeline for Kubeflow Pipelines")
     _add_cluster(compile_)
     compile_.add_argument("-o", "--output", type=Path, default=Path("pipeline.yaml"), help="default: pipeline.yaml")
     compile_.set_defaults(do=_compile)
 
     submit = commands.add_parser("submit", help="compile the pipeline and start it on a cluster")
     _add_cluster(submit)
-    submit.add_argument("--name", default="", help="of the run (default: pipeline and time)")
-    submit.add_argument("--experiment", help="default: the pipeline's name")
+    submit.add_argument("--name", default="", help="name of the run (default: the name of the pipeline, and the time)")
+    submit.add_argument("--experiment", help="name of the experiment (default: the name of the pipeline)")
     submit.add_argument(
-        "--parameter", action="append", default=[], metavar="NAME=VALUE", help="as in --parameter epochs=4"
+        "--parameter",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="parameter of the pipeline, as in --parameter epochs=4; may be repeated",
     )
-    submit.add_argument("--dry-run", action="store_true", help="say what would be sent, and send nothing")
+    submit.add_argument("--dry-run", action="store_true", help="print the request without sending it")
     submit.set_defaults(do=_submit)
 
     node = commands.add_parser("run-node", help="run one node of a run, as a pod does")
-    node.add_argument("node", metavar="NODE", help="as ExampleGen, Trainer, Pusher; or Report, at the end")
+    node.add_argument("node", metavar="NODE", help="ExampleGen, Trainer, Pusher and so on, or Report at the end")
     add_root(node, root_type=str)
     add_settings(node)
     node.add_argument("--quick", action="store_true", help="as in `run`")
-    node.add_argument("--run-id", required=True, help="the same for all nodes of a run, and for no other run")
-    together = node.add_argument_group("a Trainer of several pods, each with the same arguments")
-    together.add_argument("--workers", type=int, default=1, metavar="N", help="how many there are (default: 1)")
+    node.add_argument(
+        "--run-id", required=True, help="id of the run: the same for all its nodes, and different in every other run"
+    )
+    together = node.add_argument_group("a Trainer in several pods, which all get the same arguments")
+    together.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="number of pods that train together (default: 1)"
+    )
     together.add_argument(
         "--worker", type=int, default=os.environ.get("JOB_COMPLETION_INDEX", "0"), metavar="N",
-        help="which one this is, from 0 (default: JOB_COMPLETION_INDEX, which an indexed Job sets)",
+        help="index of this pod, from 0 (default: JOB_COMPLETION_INDEX, which an indexed Job sets)",
     )  # fmt: skip
-    together.add_argument("--address", metavar="HOST", help="of this machine (default: what its name stands for)")
     together.add_argument(
-        "--patience", type=float, default=1_800, metavar="SECONDS", help="to wait for the others (default: 1800)"
+        "--address",
+        metavar="HOST",
+        help="address of this machine (default: the address that its host name resolves to)",
     )
-    pod = node.add_argument_group("what compiled pipelines say")
-    pod.add_argument("--configuration", metavar="TEXT", help="in place of PRESET|FILE.yaml")
-    pod.add_argument("--schema", default="", metavar="TEXT", help="in place of data.schema_file")
+    together.add_argument(
+        "--patience",
+        type=float,
+        default=1_800,
+        metavar="SECONDS",
+        help="maximum time to wait for the other pods (default: 1800)",
+    )
+    pod = node.add_argument_group("arguments of compiled pipelines")
+    pod.add_argument("--configuration", metavar="TEXT", help="text of the configuration, instead of PRESET|FILE.yaml")
+    pod.add_argument("--schema", default="", metavar="TEXT", help="text of the schema, instead of data.schema_file")
     pod.add_argument("--data-path", default="", metavar="PATH", help="data.source.path, unless empty")
     pod.add_argument("--epochs", default="", metavar="N", help="trainer.epochs, unless empty")
-    pod.add_argument("--run-name", default="", metavar="TEXT", help="what people call the run")
-    pod.add_argument("--settings", type=_settings, default=[], metavar="JSON", help='as ["trainer.batch=512"]')
+    pod.add_argument("--run-name", default="", metavar="TEXT", help="display name of the run")
+    pod.add_argument(
+        "--settings", type=_settings, default=[], metavar="JSON", help='list of settings, such as ["trainer.batch=512"]'
+    )
     node.set_defaults(do=_run_node)
 
-    beam = commands.add_parser("beam-workers", help="start Python workers for Flink, Spark or another engine of Beam's")
+    beam = commands.add_parser("beam-workers", help="start Python workers for Flink, Spark or another Beam engine")
     beam.add_argument("--port", type=int, default=50_000, metavar="N", help="default: 50000")
     beam.add_argument(
-        "--host", default="localhost", help="default: localhost; 0.0.0.0 lets all who reach it run code of theirs"
+        "--host", default="localhost", help="default: localhost; with 0.0.0.0, anyone who can connect can execute code"
     )
     beam.set_defaults(do=_beam_workers)
 
@@ -84,7 +102,7 @@ def _beam_workers(arguments: argparse.Namespace) -> int:
 def _add_cluster(parser: argparse.ArgumentParser) -> None:
     add_preset(parser)
     add_settings(parser)
-    parser.add_argument("--quick", action="store_true", help="the small run")
+    parser.add_argument("--quick", action="store_true", help="compile the small run, as in `run --quick`")
 
 
 def _settings(text: str) -> list[str]:
@@ -101,7 +119,7 @@ def _settings(text: str) -> list[str]:
 def _compile(arguments: argparse.Namespace) -> int:
     config = load(arguments.preset, arguments.set, arguments.quick)
     if arguments.output.suffix not in (".yaml", ".yml"):
-        raise UserError(f"--output {arguments.output}: a file that ends in .yaml is what Kubeflow Pipelines takes")
+        raise UserError(f"--output {arguments.output}: Kubeflow Pipelines requires a file name that ends in .yaml")
     with _kubeflow(), native_messages_hidden():
         from pipeline.kubeflow import compile as kubeflow_compile
 
@@ -110,7 +128,7 @@ def _compile(arguments: argparse.Namespace) -> int:
     print(f"{arguments.output}: {about['name']}, {len(about['tasks'])} tasks: {', '.join(about['tasks'])}")
     for name, default in about["parameters"].items():
         print(f"  {name:<10} default: {default}")
-    print("Upload it, or: bigvocab submit")
+    print("Next: upload the file, or start it with `bigvocab submit`")
     return 0
 
 
@@ -156,8 +174,8 @@ def _check_tasks(compiled: list[str], wanted: list[str]) -> None:
     changed = [*(name for name in wanted if name not in compiled), *(name for name in compiled if name not in wanted)]
     if changed:
         raise UserError(
-            f"the run's settings ask for other tasks than were compiled ({', '.join(changed)}): set them, as "
-            "trainer.warm_start, when compiling"
+            f"the settings of the run change its tasks ({', '.join(changed)}), which are fixed at compile time: set "
+            "keys such as trainer.warm_start in `bigvocab compile`"
         )
 
 
@@ -178,13 +196,13 @@ def _run_node(arguments: argparse.Namespace) -> int:
     root = str(root_of(arguments))
     if not 0 <= arguments.worker < arguments.workers:
         raise UserError(
-            f"--worker {arguments.worker} (or JOB_COMPLETION_INDEX): with --workers {arguments.workers} they are "
-            f"counted from 0 to {arguments.workers - 1}"
+            f"--worker {arguments.worker} (or JOB_COMPLETION_INDEX): with --workers {arguments.workers}, the "
+            f"index must be from 0 to {arguments.workers - 1}"
         )
     node = pod.Pod(
         node=arguments.node, config=config, root=root, run_id=arguments.run_id, run_name=arguments.run_name,
         schema=arguments.schema, workers=arguments.workers, worker=arguments.worker, address=arguments.address,
-        patience=arguments.patience,
+        rendezvous_timeout=arguments.patience,
     )  # fmt: skip
     try:
         return pod.run(node, sys.stdout)

@@ -47,7 +47,7 @@ def examine(root: Path, out: TextIO) -> int:
             if finding.advice:
                 out.write(f"      -> {finding.advice}\n")
             out.flush()
-    out.write("\nSomething is wrong: see the arrows above.\n" if wrong else "\nThis machine is fit.\n")
+    out.write("\nThis machine has faults: see the advice above.\n" if wrong else "\nThis machine is ready.\n")
     return 1 if wrong else 0
 
 
@@ -93,7 +93,7 @@ def _packages() -> Iterator[Finding]:
         try:
             found.append(f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
-            yield Finding("wrong", f"{name} is not installed", "./with-env installs what uv.lock names")
+            yield Finding("wrong", f"{name} is not installed", "install the locked packages with ./with-env")
     yield Finding("ok", ", ".join(found))
 
 
@@ -117,9 +117,13 @@ def _disk(root: Path) -> Iterator[Finding]:
         place = place.parent
     free = shutil.disk_usage(place).free / 2**30
     if not os.access(place, os.W_OK):
-        yield Finding("wrong", f"{place} cannot be written", "name another place with --root")
+        yield Finding("wrong", f"{place} cannot be written", "choose another folder with --root")
     elif free < DISK_GB:
-        yield Finding("wrong", f"{free:.1f} GiB free at {place}", f"a run wants {DISK_GB:.0f} GiB: name another --root")
+        yield Finding(
+            "wrong",
+            f"{free:.1f} GiB free at {place}",
+            f"a run needs {DISK_GB:.0f} GiB: free some space, or choose another --root",
+        )
     else:
         yield Finding("ok", f"{free:.0f} GiB free at {place}")
 
@@ -155,7 +159,7 @@ def _gpu() -> Iterator[Finding]:
     elif listed:
         yield Finding(
             "wrong",
-            f"{len(listed)} GPU(s) here ({', '.join(listed)}), but TensorFlow cannot use them",
+            f"{len(listed)} GPU(s) found ({', '.join(listed)}), but TensorFlow cannot use them",
             "install the GPU libraries: BIGVOCAB_EXTRAS=gpu ./with-env bigvocab doctor",
         )
     else:

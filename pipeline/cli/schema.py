@@ -34,12 +34,12 @@ def write(config: Config, root: Path, output: Path) -> int:
         from pipeline.execution.walk import walk
 
         statistics = []
-        for span in spans.window(config.data, spans.plan(config.data)) or [None]:
+        for span in spans.rolling_range(config.data, spans.plan(config.data)) or [None]:
             pipeline = dag.build(config, paths, [] if span is None else [span], steps=("rows",))
             run = run_id if span is None else f"{run_id}_span-{span}"
             outcomes, failure = walk(pipeline, run, console, interruption)
             if failure:
-                console.line(f"\n{failure.node} failed. {failure}\nAll that was logged: {log}")
+                console.line(f"\n{failure.node} failed. {failure}\nLog: {log}")
                 return FAILED
             statistics.append(outcomes[-1].outputs["statistics"][0].uri)
         try:
@@ -49,6 +49,7 @@ def write(config: Config, root: Path, output: Path) -> int:
             return FAILED
         write_schema(inferred, output)
         console.line(
-            f"\nWritten: {output}\nRead it, tighten what you know better, and commit it beside the configuration."
+            f"\nWritten: {output}\n"
+            "Review it, tighten limits that you know better, and commit it next to the configuration."
         )
     return 0

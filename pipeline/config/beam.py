@@ -16,11 +16,11 @@ Options = dict[str, bool | int | float | str]
 # Most engines never use the image. Without an image name, TFX builds a source package of itself before each pipeline.
 _NO_IMAGE = "--sdk_container_image=none"
 # Beam's default is five minutes, which is too long to wait for the error about a misspelled address.
-_UNLESS_SAID: Options = {"job_server_timeout": 60}
+_DEFAULT_OPTIONS: Options = {"job_server_timeout": 60}
 _REFUSED = {
-    "dask": "Beam's Dask runner loses rows without a word: what is parted into splits goes to all of them",
-    "prism": "Beam downloads its Prism runner when it starts; 'local' needs nothing",
-    "direct": "Beam's direct runner looks for Prism first, a binary that it downloads; 'local' is the same without",
+    "dask": "Beam's Dask runner writes wrong splits without an error: every row goes to all of them; use another kind",
+    "prism": "Beam downloads its Prism runner at the start; use 'local', which downloads nothing",
+    "direct": "Beam's direct runner downloads Prism first; use 'local', the same runner without the download",
 }
 
 
@@ -43,12 +43,12 @@ class _Remote(Spec):
 
 
 class _ByWorkerPool(_Remote):
-    workers: Address = "localhost:50000"
+    worker_pool: Address = "localhost:50000"
     """Address of the Python worker pool, started by `bigvocab beam-workers`, as seen from the engine's workers."""
 
     def arguments(self) -> list[str]:
-        pool = ["--environment_type=EXTERNAL", f"--environment_config={self.workers}", _NO_IMAGE]
-        return [*pool, *_flags({**_UNLESS_SAID, **self.options})]
+        pool = ["--environment_type=EXTERNAL", f"--environment_config={self.worker_pool}", _NO_IMAGE]
+        return [*pool, *_flags({**_DEFAULT_OPTIONS, **self.options})]
 
 
 class PortableBeam(_ByWorkerPool):
@@ -76,7 +76,7 @@ class FlinkBeam(_ByWorkerPool):
     """Address of a running job server. Set either `endpoint` or `master`."""
     master: Address | None = None
     """REST address of Flink, instead of `endpoint`. Each node then starts a job server, which needs Java."""
-    job_server: str | None = None
+    job_server_jar: str | None = None
     """Jar file of the job server; only with `master`. None: Beam downloads it from Maven Central."""
     version: Literal["1.17", "1.18", "1.19", "1.20"] = "1.20"
     """Version of Flink; only used with `master`."""
@@ -86,9 +86,11 @@ class FlinkBeam(_ByWorkerPool):
     @model_validator(mode="after")
     def _one_way_in(self) -> FlinkBeam:
         if (self.endpoint is None) == (self.master is None):
-            raise ValueError("either 'endpoint', a job server's address, or 'master', Flink's own")
-        if self.endpoint and self.job_server:
-            raise ValueError("'job_server' goes with 'master': a job server at 'endpoint' is there already")
+            raise ValueError(
+                "set either 'endpoint', the address of a job server, or 'master', the REST address of Flink"
+            )
+        if self.endpoint and self.job_server_jar:
+            raise ValueError("'job_server_jar' requires 'master': the job server at 'endpoint' is already running")
         return self
 
     def arguments(self) -> list[str]:
@@ -96,7 +98,7 @@ class FlinkBeam(_ByWorkerPool):
             way = ["--runner=PortableRunner", f"--job_endpoint={self.endpoint}"]
         else:
             way = ["--runner=FlinkRunner", f"--flink_master={self.master}", f"--flink_version={self.version}"]
-            way += [f"--flink_job_server_jar={self.job_server}"] if self.job_server else []
+            way += [f"--flink_job_server_jar={self.job_server_jar}"] if self.job_server_jar else []
         return [*way, f"--parallelism={self.parallelism}", *super().arguments()]
 
 
@@ -147,10 +149,14 @@ def option_faults(spec: LocalBeam | PortableBeam | FlinkBeam | DataflowBeam) -> 
 
     known = sorted(PipelineOptions([]).get_all_options())
     bare = spec.model_copy(update={"options": {}})
-    said = {flag.partition("=")[0].removeprefix("--") for flag in bare.arguments()}
-    own = {"runner", "job_endpoint", *said} - _UNLESS_SAID.keys()
+    flags = {flag.partition("=")[0].removeprefix("--") for flag in bare.arguments()}
+    own = {"runner", "job_endpoint", *flags} - _DEFAULT_OPTIONS.keys()
     strict = isinstance(spec, DataflowBeam)
-    faults = [f"beam.options.{name} is said by the other keys of beam" for name in spec.options if name in own]
+    faults = [
+        f"beam.options.{name}: other keys of beam set this option; remove it here"
+        for name in spec.options
+        if name in own
+    ]
     for name in spec.options:
         if name in own or name in known:
             continue

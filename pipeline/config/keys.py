@@ -14,6 +14,22 @@ from pipeline.config.spec import Config
 
 Key = tuple[str | int, ...]
 
+RENAMED = {
+    "beam.job_server": "job_server_jar",
+    "beam.workers": "worker_pool",
+    "data.window": "num_spans",
+    "kubeflow.nodes.*.patience": "rendezvous_timeout",
+    "kubeflow.pod.patience": "rendezvous_timeout",
+    "trainer.head.logits": "logits_dtype",
+    "trainer.model.heads": "num_heads",
+    "trainer.model.ngram_rate": "ngram_learning_rate_multiplier",
+    "trainer.model.ordered": "ordered_ids",
+    "trainer.model.shared": "shared_units",
+    "trainer.validations": "validations_per_epoch",
+    "vocabulary.oov_buckets": "num_oov_buckets",
+}
+"""Last part of the new name of each renamed key. `*` stands for any key."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -66,6 +82,15 @@ def place(location: Key, tree: Mapping[str, Any]) -> Place:
             kind = choice.kind_of(written)
             kinds, here = choice.own, choice.spec_of(kind)
     return Place(tuple(key), tuple(fields), kind, tuple(others))
+
+
+def new_name(key: Key) -> Key | None:
+    """Return the new name of a renamed key, or None if the key was not renamed."""
+    for old, last in RENAMED.items():
+        parts = old.split(".")
+        if len(parts) == len(key) and all(part in ("*", name) for part, name in zip(parts, key, strict=True)):
+            return (*key[:-1], last)
+    return None
 
 
 def dotted(key: Key) -> str:

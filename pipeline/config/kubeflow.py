@@ -49,9 +49,9 @@ class TolerationSpec(Spec):
     @model_validator(mode="after")
     def _operands(self) -> TolerationSpec:
         if self.operator == "Exists" and self.value is not None:
-            raise ValueError("'Exists' compares with no value: leave it out, or take 'Equal'")
+            raise ValueError("operator 'Exists' takes no value: remove 'value', or use 'Equal'")
         if self.operator == "Equal" and (self.key is None or self.value is None):
-            raise ValueError("'Equal' wants a key and a value")
+            raise ValueError("operator 'Equal' requires 'key' and 'value'")
         return self
 
 
@@ -98,13 +98,12 @@ class PodSpec(Spec):
     """Time limit of each try."""
     workers: PositiveInt | None = None
     """Trainer only: number of pods that train together. Each pod gets all of the settings above."""
-    patience: Duration | None = None
-    """Maximum time that workers wait for each other, for example until the cluster has room for all of them."""
+    rendezvous_timeout: Duration | None = None
+    """Maximum time that workers wait for each other, for example until the cluster has capacity for all of them."""
 
     def over(self, other: PodSpec) -> PodSpec:
         """Return these settings, with unset keys taken from `other`."""
-        said = {name for name, value in self if value is not None}
-        return other.model_copy(update={name: value for name, value in self if name in said})
+        return other.model_copy(update={name: value for name, value in self if value is not None})
 
 
 class KubeflowSpec(Spec):
@@ -135,7 +134,7 @@ class KubeflowSpec(Spec):
     """Namespace of the run, on a cluster with several users; only for `submit`."""
     host: str | None = None
     """Address of the Kubeflow Pipelines API; only for `submit`. None: the SDK takes it from the environment."""
-    pod: PodSpec = PodSpec(cpu="1", memory="4Gi", retries=2, backoff="30s", timeout="1d", patience="30m")
+    pod: PodSpec = PodSpec(cpu="1", memory="4Gi", retries=2, backoff="30s", timeout="1d", rendezvous_timeout="30m")
     """Default settings of the pods of all nodes."""
     nodes: dict[str, PodSpec] = {
         "Trainer": PodSpec(

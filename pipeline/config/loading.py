@@ -16,7 +16,7 @@ from components.files import is_remote
 from components.ingest.sources.registry import source_of
 from components.spelling import did_you_mean
 from pipeline.config.beam import option_faults
-from pipeline.config.keys import Key, dotted, place
+from pipeline.config.keys import Key, dotted, new_name, place
 from pipeline.config.spec import Config
 
 PRESETS = importlib.resources.files("pipeline.config") / "presets"
@@ -104,7 +104,7 @@ def schema_faults(config: Config) -> list[str]:
     """Return a message if the schema file does not exist, or if neither configuration nor source has a schema."""
     schema = config.data.schema_file
     if schema and not is_remote(schema) and not Path(schema).exists():
-        return [f"data.schema_file: {schema} is not there; `bigvocab schema FILE.yaml` writes one from the data"]
+        return [f"data.schema_file: {schema} does not exist; `bigvocab schema FILE.yaml` writes one from the data"]
     if not schema and not source_of(config.data.source).schema_file():
         return ["data.schema_file is missing; `bigvocab schema FILE.yaml` writes FILE.schema.pbtxt from the data"]
     return []
@@ -149,7 +149,7 @@ def _lines(node: yaml.MappingNode, above: Key, lines: dict[Key, int], doubles: l
         key = (*above, str(key_node.value))
         line = key_node.start_mark.line + 1
         if key in lines:  # PyYAML would silently take the last value.
-            doubles.append(f"{path}:{line}: {dotted(key)} stands twice, first in line {lines[key]}")
+            doubles.append(f"{path}:{line}: duplicate key {dotted(key)}, first in line {lines[key]}")
         lines[key] = line
         if isinstance(value_node, yaml.MappingNode):
             _lines(value_node, key, lines, doubles, path)
@@ -194,6 +194,9 @@ def _fault(detail: Mapping[str, Any], tree: Mapping[str, Any], origin: Mapping[K
         if at.other_kinds:
             kinds = " and ".join(repr(kind) for kind in at.other_kinds)
             return f"{where}: {key} is a key of kind {kinds}, but {dotted(location[:-1])}.kind is {at.kind!r}"
+        renamed = new_name(location)
+        if renamed and renamed[-1] in at.fields:  # A kind of the user's own may never have had the key.
+            return f"{where}: {key} was renamed: use {dotted(renamed)}"
         return f"{where}: unknown key {key}{did_you_mean(str(location[-1]), at.fields)}"
     if detail["type"] == "missing":
         return f"{where}: {key} is missing"

@@ -35,7 +35,7 @@ def _without_postgresql(value: Any) -> Any:
     if isinstance(value, dict) and str(value.get("kind")).startswith("postgres"):
         raise ValueError(
             "ML Metadata's PostgreSQL client writes broken SQL for any text with a backslash, such as the Evaluator's "
-            "configuration: take kind 'mysql', for MySQL or MariaDB"
+            "configuration: use kind 'mysql', with MySQL or MariaDB"
         )
     return value
 

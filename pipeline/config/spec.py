@@ -59,16 +59,16 @@ class Config(Spec):
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         faults = _evaluation_faults(self.data, self.evaluation) + [
-            f"trainer.target_weights: '{name}' is none of data.targets{nearest(name, self.data.targets)}"
+            f"trainer.target_weights: '{name}' is not one of data.targets{nearest(name, self.data.targets)}"
             for name in self.trainer.target_weights
             if name not in self.data.targets
         ]
         if isinstance(self.trainer.replicas, int) and self.trainer.batch % self.trainer.replicas:
             faults.append(
-                f"trainer.batch: {self.trainer.batch} cannot be dealt evenly to {self.trainer.replicas} replicas"
+                f"trainer.batch: {self.trainer.batch} is not divisible by trainer.replicas ({self.trainer.replicas})"
             )
         faults += [
-            f"kubeflow.nodes: '{name}' is no node{nearest(name, node_names())}"
+            f"kubeflow.nodes: unknown node '{name}'{nearest(name, node_names())}"
             for name in self.kubeflow.nodes
             if name not in node_names()
         ]
@@ -82,14 +82,14 @@ def _evaluation_faults(data: DataSpec, evaluation: EvaluationSpec) -> list[str]:
     number = data.label_kind == "number"
     faults = []
     if number and evaluation.beat not in ([], ["mean"]):
-        faults.append("evaluation.beat: the one baseline of a label that is a number is 'mean'")
+        faults.append("evaluation.beat: 'mean' is the only baseline of a label that is a number (data.label_kind)")
     if not number and "mean" in evaluation.beat:
-        faults.append("evaluation.beat: the mean is a baseline of a label that is a number (data.label_kind)")
+        faults.append("evaluation.beat: 'mean' requires data.label_kind 'number'")
     if not number and data.shape == "labelled" and "trigram" in evaluation.beat:
-        faults.append("evaluation.beat: the trigram is a baseline of sequences; 'popular' and 'bigram' are left")
+        faults.append("evaluation.beat: 'trigram' requires shape 'sequence'; use 'popular' or 'bigram'")
     kind, foreign = ("number", "label") if number else ("class", "number")
     return faults + [
-        f"evaluation.{bound}: the label is a {kind} (data.label_kind), of which there is no such measure"
+        f"evaluation.{bound}: the label is a {kind} (data.label_kind), which has no such metric; remove the key"
         for bound in bound_keys(foreign)
         if getattr(evaluation, bound) is not None
     ]

@@ -48,9 +48,9 @@ class Outcome:
 class _DriverFailed(Exception):
     """Failure of a node's driver, after which the launcher returns without an error."""
 
-    def __init__(self, told: str) -> None:
-        super().__init__(f"the driver stopped it: {told or 'an input is missing'}")
-        self.told = told
+    def __init__(self, status: str) -> None:
+        super().__init__(f"the driver failed: {status or 'an input is missing'}")
+        self.status = status
 
 
 class NodeFailed(Exception):
@@ -88,8 +88,8 @@ def opened(pipeline: pipeline_pb2.Pipeline) -> Iterator[Metadata]:
             fault = storage_fault(error, file)
             raise StoreUnreachable(str(fault) if fault else f"{file} cannot be opened: {error}") from error
         raise StoreUnreachable(
-            f"the metadata store {store.describe(config)} lets nobody in: is the server up, the password in "
-            f"{store.PASSWORD}, and the user's plugin mysql_native_password? ({error})"
+            f"cannot connect to the metadata store {store.describe(config)}: check that the server is running, "
+            f"that {store.PASSWORD} holds the password, and that the user's plugin is mysql_native_password ({error})"
         ) from error
     try:
         yield handle
@@ -129,7 +129,7 @@ def not_in_the_way() -> Iterator[None]:
     try:
         yield
     except Exception:
-        logging.getLogger(__name__).exception("The state of the run could not be written down.")
+        logging.getLogger(__name__).exception("The state of the run could not be recorded.")
 
 
 def run_node(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, run_name: str = "") -> Outcome:
@@ -205,7 +205,7 @@ def _cause(error: Exception, pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2
     folder = _folder(pipeline, node)
     of_store = isinstance(error, mlmd_errors.StatusError) and not connection(pipeline).HasField("mysql")
     place = store.describe(connection(pipeline)) if of_store else folder
-    if fault := storage_fault(error.told if isinstance(error, _DriverFailed) else error, place):
+    if fault := storage_fault(error.status if isinstance(error, _DriverFailed) else error, place):
         return str(fault)
     # The errors of some libraries do not mention that the file system was full.
     full = f" (The file system of {folder} is full: {free_space(folder)}.)" if is_full(folder) else ""
@@ -215,10 +215,10 @@ def _cause(error: Exception, pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2
 def message(error: BaseException) -> str:
     """Return an error as text: its message, preceded by its type unless BigVocab itself defines the error."""
     if isinstance(error, grpc.FutureTimeoutError):  # Its own text is empty.
-        return "Beam's engine does not answer: is its job server up, and at the address that `beam` says?"
+        return "Beam's engine does not answer: check that its job server is running at the address in `beam`"
     if isinstance(error, grpc.RpcError) and isinstance(error, grpc.Call):
         # Its own text is the representation of an object, on several lines.
-        return f"Beam's engine was lost: {error.code().name}: {error.details()}"
+        return f"The connection to Beam's engine was lost: {error.code().name}: {error.details()}"
     text = str(error).strip()
     if text and type(error).__module__.startswith(("components.", "pipeline.")):  # Written for users, and complete.
         return text

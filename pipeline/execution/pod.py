@@ -52,7 +52,7 @@ class Pod:
         workers: Number of pods that train together.
         worker: Index of this pod among them. 0 is the chief.
         address: Address of this machine for the other workers. None: the address that its host name resolves to.
-        patience: Seconds that workers wait for each other.
+        rendezvous_timeout: Seconds that workers wait for each other.
     """
 
     node: str
@@ -64,7 +64,7 @@ class Pod:
     workers: int = 1
     worker: int = 0
     address: str | None = None
-    patience: float = 1_800.0
+    rendezvous_timeout: float = 1_800.0
 
 
 def run(pod: Pod, out: TextIO) -> int:
@@ -83,13 +83,13 @@ def run(pod: Pod, out: TextIO) -> int:
     """
     names = node_names(pod.config)
     if pod.node not in names:
-        raise PodError(f"unknown node: {pod.node}{did_you_mean(pod.node, names)} (there are: {', '.join(names)})")
+        raise PodError(f"unknown node: {pod.node}{did_you_mean(pod.node, names)} (the nodes are: {', '.join(names)})")
     try:
         # A cluster that reclaims a machine sends SIGTERM, here an exception, so that open resources are closed.
         with interruptible() as interruption:
             return _run(pod, out, interruption)
     except KeyboardInterrupt:
-        out.write(f"{pod.node} was told to end: the next try goes on where it stopped.\n")
+        out.write(f"{pod.node} was interrupted: the next try resumes where it stopped.\n")
         return INTERRUPTED
     except Exception as error:  # Any error: its cause is reported before its traceback.
         return _failed(pod.node, error, out, pod.root)
@@ -147,7 +147,8 @@ def _run_one(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, 
 
 def _run_together(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, out: TextIO) -> int:
     """Run the node in the chief's pod; in the other pods, train with the chief."""
-    workers = named(pod.node).workers(f"{paths.root}/workers/{pod.run_id}", pod.workers, pod.patience, pod.address)
+    folder = f"{paths.root}/workers/{pod.run_id}"
+    workers = named(pod.node).workers(folder, pod.workers, pod.rendezvous_timeout, pod.address)
     if pod.worker:
         out.write(f"  worker {pod.worker} of {pod.workers} waits for the chief\n")
         out.flush()

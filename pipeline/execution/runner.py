@@ -48,13 +48,15 @@ def only_run(root: Path) -> Iterator[None]:
     try:
         root.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        raise RootUnusable(f"{error.filename} is no folder, or lies below a file: choose another --root") from error
+        raise RootUnusable(f"{error.filename} is not a folder, or is inside a file: choose another --root") from error
     with (root / ".lock").open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            raise RootInUse(f"{root} is in use by process {file.read().strip() or '?'}: wait, or take --root") from None
+            raise RootInUse(
+                f"process {file.read().strip() or '?'} uses {root}: wait for it to end, or choose another --root"
+            ) from None
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
@@ -92,13 +94,13 @@ def run(config: Config, root: Path) -> int:
             console.line(f"{failure.node} failed. {failure}")
             if unwritten:
                 console.line("No report was written.")
-            console.line(f"All that was logged: {log}")
-            console.line(f"Nothing before {failure.node} is lost: the same command goes on there.")
+            console.line(f"Log: {log}")
+            console.line(f"All nodes before {failure.node} are complete: run the same command again to resume.")
             return FAILED
         if summary is None:
             console.line(f"All nodes are complete, but no report was written. {unwritten}")
-            console.line(f"All that was logged: {log}")
-            console.line("Nothing is lost: the same command writes the report.")
+            console.line(f"Log: {log}")
+            console.line("Run the same command again to write the report.")
             return FAILED
         for line in show.closing_lines(summary, paths):
             console.line(line)
@@ -157,7 +159,7 @@ def session(config: Config, paths: Paths) -> Iterator[tuple[Console, str, Path, 
                 yield console, run_id, log, interruption
             except KeyboardInterrupt:
                 console.line()
-                console.line("Interrupted: what is done is kept, and the same command goes on from here.")
+                console.line("Interrupted. Completed work is kept: run the same command again to resume.")
                 raise SystemExit(INTERRUPTED) from None
             except (ConfigurationError, MetadataError, StoreUnreachable):
                 raise
@@ -168,5 +170,5 @@ def session(config: Config, paths: Paths) -> Iterator[tuple[Console, str, Path, 
                 logging.getLogger(__name__).exception("The run ended unexpectedly.")
                 console.line()
                 console.line(f"BigVocab stopped: {type(error).__name__}: {error}")
-                console.line(f"All that was logged: {log}")
+                console.line(f"Log: {log}")
                 raise SystemExit(FAILED) from error

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.ingest.errors import IngestError
-from components.ingest.spans import has_spans, name_of, spans_there, spans_up_to
+from components.ingest.spans.listing import has_spans, name_of, spans_there, spans_up_to
 from components.ingest.spec import DataSpec
 from pipeline.config.loading import ConfigurationError
 from pipeline.config.spec import Config
@@ -34,14 +34,14 @@ def plan(data: DataSpec) -> list[int]:
         raise ConfigurationError(str(error)) from error
 
 
-def window(data: DataSpec, spans: list[int]) -> list[int]:
-    """Return the spans of the rolling range: the newest `data.window` spans, or all spans if that is None.
+def rolling_range(data: DataSpec, spans: list[int]) -> list[int]:
+    """Return the spans of the rolling range: the newest `data.num_spans` spans, or all spans if that is None.
 
     Args:
         data: Data spec.
         spans: Spans returned by `plan`.
     """
-    return spans[-(data.window or 0) :]
+    return spans[-(data.num_spans or 0) :]
 
 
 def ingest_earlier(
@@ -69,7 +69,7 @@ def ingest_earlier(
     from pipeline.execution.node import NodeFailed
     from pipeline.execution.walk import walk
 
-    for span in window(config.data, spans)[:-1]:
+    for span in rolling_range(config.data, spans)[:-1]:
         name = f"span {name_of(config.data.source, span)}"
         console.started(name)
         unseen = Console(io.StringIO())

@@ -39,47 +39,50 @@ def check(config: Config) -> None:
     faults = []
     if at.root.startswith("s3://"):
         faults.append(
-            f"kubeflow.root: {at.root}: TensorFlow 2.21 cannot write to s3://; take a ReadWriteMany volume "
-            "(over S3 one of a file system that can rename, as JuiceFS; Mountpoint's cannot), or gs://"
+            f"kubeflow.root: {at.root}: TensorFlow 2.21 cannot write to s3://; use gs:// or a ReadWriteMany "
+            "volume (on S3, with a file system that can rename files, such as JuiceFS but not Mountpoint)"
         )
     elif is_remote(at.root):
         if not at.root.startswith("gs://"):
-            faults.append(f"kubeflow.root: {at.root}: a folder of a volume, or gs://, is what pods can share")
+            faults.append(
+                f"kubeflow.root: {at.root}: pods cannot share this path; use gs://, or a folder in one of "
+                "kubeflow.volumes"
+            )
     elif not _below(at.root, mounts):
         faults.append(
-            f"kubeflow.root: {at.root} lies in none of kubeflow.volumes ({', '.join(mounts) or 'there are none'}): "
-            "it would be gone with the pod that wrote it"
+            f"kubeflow.root: {at.root} is not in any of kubeflow.volumes ({', '.join(mounts) or 'none set'}), so it "
+            "would be lost with the pod that writes it; use a folder in one of them"
         )
     source = config.data.source.path
     if source and source.startswith("s3://"):
-        faults.append(f"data.source.path: {source}: s3:// cannot be read; mount the bucket as a volume, or take gs://")
+        faults.append(f"data.source.path: {source}: s3:// cannot be read; use gs://, or mount the bucket as a volume")
     elif source and not is_remote(source) and not _below(source, mounts):
         faults.append(
-            f"data.source.path: {source} will not be there in a pod: put it below one of kubeflow.volumes "
-            f"({', '.join(mounts) or 'there are none'}) or into gs://, and write it as it is called there"
+            f"data.source.path: {source} does not exist in a pod; copy it into one of kubeflow.volumes "
+            f"({', '.join(mounts) or 'none set'}) or to gs://, and set its path there"
         )
     faults += schema_faults(config) + option_faults(config.beam)
     accelerated = [node.name for node in NODES if node.accelerated]
     for key, everywhere, alone in (
-        ("gpu", "every node would hold one", "uses a GPU"),
-        ("workers", "one node trains", "several pods can share"),
+        ("gpu", "the pod of every node would reserve a GPU", "uses a GPU"),
+        ("workers", "only one node trains", "runs in several pods"),
     ):
         if getattr(at.pod, key):
-            faults.append(f"kubeflow.pod.{key}: {everywhere}; say it in kubeflow.nodes.{accelerated[0]}.{key}")
+            faults.append(f"kubeflow.pod.{key}: {everywhere}; set kubeflow.nodes.{accelerated[0]}.{key} instead")
         faults += [
-            f"kubeflow.nodes.{node}.{key}: the {accelerated[0]} is the one node that {alone}"
+            f"kubeflow.nodes.{node}.{key}: only the {accelerated[0]} {alone}; remove the key"
             for node in at.nodes
             if getattr(at.nodes[node], key) and node not in accelerated
         ]
     if not any(PASSWORD in secret.env.values() for secret in at.secrets):
         faults.append(
-            f"kubeflow.secrets: none gives pods {PASSWORD}: the list replaces the default, which names the secret "
-            "'bigvocab-metadata'"
+            f"kubeflow.secrets: no secret sets {PASSWORD} in the pods; the list replaces the default, so add the "
+            "secret 'bigvocab-metadata'"
         )
     images = KubeflowSpec()
     faults += [
-        f"kubeflow.nodes.{node}.image is still {at.pod_of(node).image}, and kubeflow.image is {at.image}: "
-        f"say where the image of the {node} is"
+        f"kubeflow.nodes.{node}.image is still {at.pod_of(node).image}, but kubeflow.image is {at.image}; "
+        f"set the image of the {node} too"
         for node in accelerated
         if at.image != images.image and at.pod_of(node).image == images.pod_of(node).image
     ]
@@ -189,7 +192,8 @@ def _tasks(node: str, pod: PodSpec) -> dict[str, list[str]]:
     count = pod.workers or 1
     if count == 1:
         return {node: []}
-    together = ["--workers", str(count), *(["--patience", str(seconds(pod.patience))] if pod.patience else [])]
+    timeout = pod.rendezvous_timeout
+    together = ["--workers", str(count), *(["--patience", str(seconds(timeout))] if timeout else [])]
     names = [node, *(f"{node}-worker-{index}" for index in range(1, count))]
     return {name: [*together, "--worker", str(index)] for index, name in enumerate(names)}
 

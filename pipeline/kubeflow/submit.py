@@ -69,7 +69,7 @@ def _start(config: Config, file: Path, request: Mapping[str, Any], where: str) -
         run = client.create_run_from_pipeline_package(str(file), **request)
     except Exception as error:  # The SDK passes on the exceptions of its HTTP, Kubernetes and token libraries.
         reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise SubmitError(f"{where} did not take the run: {reason[0]}") from error
+        raise SubmitError(f"{where} rejected the run: {reason[0]}") from error
     return f"Started: {request['run_name']}, run {run.run_id}"
 
 
@@ -78,7 +78,7 @@ def _parameters(settings: Sequence[str], known: Mapping[str, str]) -> dict[str, 
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals or name not in known:
-            near = did_you_mean(name, known) or f" (there are: {', '.join(known)})"
+            near = did_you_mean(name, known) or f" (the parameters are: {', '.join(known)})"
             raise SubmitError(f"--parameter {setting}: expected NAME=VALUE of the pipeline's parameters{near}")
         found[name] = value if name in ("data_path", "run_name") else _json(setting, value)
     return found

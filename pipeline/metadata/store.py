@@ -54,7 +54,7 @@ def connection(
             raise MetadataError(f"{PREFIX}*: {error}") from error
     if isinstance(spec, SqliteSpec):
         if is_remote(file):
-            raise MetadataError(f"{file}: SQLite wants a local disk; give metadata: {{kind: mysql, host: ...}}")
+            raise MetadataError(f"{file}: SQLite needs a local disk; set metadata: {{kind: mysql, host: ...}}")
         return tfx.orchestration.metadata.sqlite_metadata_connection_config(file)
     # For "localhost" the client opens a Unix socket, which does not exist if the server runs in a container.
     host = "127.0.0.1" if spec.host == "localhost" else spec.host

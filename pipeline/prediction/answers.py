@@ -73,8 +73,8 @@ def _lines(answer: Answer, data: DataSpec) -> Iterator[str]:
     width = min(_WIDTH, max(len(label) for label, _ in rows))
     yield from (f"  {label:<{width}}  {figure}" for label, figure in rows)
     for name, found in answer["targets"].items():
-        told = f"{_printable(found[0])}  {found[1]:.4f}" if isinstance(found, tuple) else _number(found)
-        yield f"  {_printable(name)}: {told}"
+        shown = f"{_printable(found[0])}  {found[1]:.4f}" if isinstance(found, tuple) else _number(found)
+        yield f"  {_printable(name)}: {shown}"
 
 
 def _printable(text: str) -> str:

@@ -170,8 +170,10 @@ def _about(folder: Path) -> dict[str, Any]:
 
 def _data(folder: Path, about: Mapping[str, Any]) -> DataSpec:
     """Return the configuration of the data that a model was trained from."""
+    # A pushed model outlives a renamed key. Keys that describe the run, not the model, are null in it.
+    data = {key: value for key, value in about["data"].items() if key in DataSpec.model_fields or value is not None}
     try:
-        return DataSpec.model_validate(about["data"])
+        return DataSpec.model_validate(data)
     except ValidationError as error:  # A source of the user's own that is not installed here.
         fault = error.errors()[0]
         reason = fault["msg"].removeprefix("Value error, ")

@@ -14,13 +14,13 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
-from components.ingest.columns import check_columns
 from components.ingest.errors import IngestError, RowError, ShortRow
-from components.ingest.rows import RowReader, columns_read
+from components.ingest.header import check_columns
+from components.ingest.rows.columns import RowReader, columns_read
+from components.ingest.rows.example import serialize
 from components.ingest.sources.base import Lines, Range, Rows, SourceSpec
 from components.ingest.sources.registry import STREAMED, source_of, spec_of_file, spec_of_kind
 from components.ingest.spec import DataSpec
-from components.ingest.wire import serialize
 from components.spelling import did_you_mean
 from pipeline.terminal.exit_codes import FAILED, UserError
 
@@ -178,11 +178,11 @@ def _files_of(folder: Path) -> list[str]:
         return []
 
 
-def _rows(name: str, part: Range, data: DataSpec) -> Rows:
-    """Rows of a part of a file, with faults of the file as `PredictError`."""
+def _rows(name: str, file_range: Range, data: DataSpec) -> Rows:
+    """Yield the rows of a range of a file, with faults of the file as `PredictError`."""
     line = 0
-    with _reading(name, part.path, lambda: f" after line {line}" if line else ""):
-        for line, row in source_of(data.source).rows(part, columns_read(data), Lines()):
+    with _reading(name, file_range.path, lambda: f" after line {line}" if line else ""):
+        for line, row in source_of(data.source).rows(file_range, columns_read(data), Lines()):
             yield line, row
 
 

@@ -30,7 +30,10 @@ from tests.pipeline.conftest import Bigvocab
         (("encoders", "sequence_regression"), "the label of sequence_regression is a number"),
         (("ingest", "--only", "row"), "there is no 'row'; did you mean 'rows'?"),
         (("ingest", "--sizes", "10"), "--sizes must be at least 1,000"),
-        (("ingest", "--beam", "{kind: dask}"), "--beam: Value error, kind 'dask': Beam's Dask runner loses rows"),
+        (
+            ("ingest", "--beam", "{kind: dask}"),
+            "--beam: Value error, kind 'dask': Beam's Dask runner writes wrong splits",
+        ),
         (("ingest", "--beam", "{kind: flink, endpiont: 'jobs:8099'}"), "--beam: flink.endpiont: Extra inputs"),
         (("ingest", "--beam", "{kind: "), "--beam: no YAML: {kind: "),
         (("sampling", "--only", "onw"), "there is no 'onw'; did you mean 'own'?"),
@@ -38,7 +41,7 @@ from tests.pipeline.conftest import Bigvocab
         (("sampling", "--root", "elsewhere"), "elsewhere holds no transformed data"),
     ],
 )
-def test_a_wrong_option_is_told_before_anything_runs(
+def test_a_wrong_option_is_reported_before_anything_runs(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
     arguments: tuple[str, ...], hint: str,
 ) -> None:  # fmt: skip

@@ -13,7 +13,7 @@ from benchmarks.ingest.data import CORPUS, SEQUENCE, WRITERS
 from benchmarks.ingest.measure import Results, Stage, growth
 from benchmarks.ingest.report import bound_lines, growth_lines, missed, stage_lines
 from benchmarks.machine import Machine
-from components.ingest.rows import columns_read
+from components.ingest.rows.columns import columns_read
 from components.ingest.sources.base import Lines, Range, Rows
 from components.ingest.sources.registry import source_of
 from components.ingest.spec import DataSpec
@@ -21,8 +21,8 @@ from pipeline.config.loading import load
 from pipeline.execution.spans import plan
 
 
-def read(part: Range, data: DataSpec) -> Rows:
-    return source_of(data.source).rows(part, columns_read(data), Lines())
+def read(file_range: Range, data: DataSpec) -> Rows:
+    return source_of(data.source).rows(file_range, columns_read(data), Lines())
 
 
 MACHINE = Machine("a processor", False, 2, 8 << 30, 0.0, {}, datetime.date(2026, 1, 1).isoformat())

@@ -9,7 +9,7 @@ from benchmarks.timing import Spent, timed
 
 
 class Sums:
-    """Adds numbers up, or fails, as it is told."""
+    """Adds numbers up, or fails if asked to."""
 
     def __init__(self, threads: int, fails: str = "") -> None:
         print("this is no answer")

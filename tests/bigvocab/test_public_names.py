@@ -52,7 +52,7 @@ def test_every_public_name_is_found_where_it_is_documented(module: str) -> None:
         assert name in (found.__doc__ or "") or inspect.isclass(getattr(found, name))
 
 
-def test_a_wrong_name_is_told_the_nearest() -> None:
+def test_a_wrong_name_suggests_the_nearest() -> None:
     with pytest.raises(AttributeError, match="no attribute 'load_confg'; did you mean 'load_config'"):
         bigvocab.load_confg  # noqa: B018
     with pytest.raises(AttributeError, match="did you mean 'SampledSoftmax'"):

@@ -134,6 +134,45 @@ def test_a_value_is_of_its_kind_and_survives_being_written() -> None:
         assert SHAPE.validate_python(shape) is shape
 
 
+class Named(Spec):
+    form: str
+
+
+class Round(Named):
+    form: Literal["round", "oval"] = "round"  # pyright: ignore[reportIncompatibleVariableOverride]
+    radius: int = 1
+
+
+class Free(Named):
+    area: float
+
+
+NAMED = TypeAdapter(
+    Annotated[Named, Kinds(Named, {"round": Round, "oval": Round}, lambda path: Free, default="round", tag="form")]
+)
+
+
+def test_another_key_can_select_the_kind() -> None:
+    for value, expected in (
+        ({"radius": 2}, Round(radius=2)),
+        ({"form": "oval"}, Round(form="oval")),
+        ({"form": "made_up.shapes:Free", "area": 1.5}, Free(form="made_up.shapes:Free", area=1.5)),
+    ):
+        shape = NAMED.validate_python(value)
+        assert shape == expected
+        assert NAMED.validate_json(NAMED.dump_json(shape)) == shape
+    for value, fault in (
+        ({"form": "ovl"}, (("form",), "literal_error")),
+        ({"form": "oval", "kind": "oval"}, (("kind",), "extra_forbidden")),
+    ):
+        with pytest.raises(ValidationError) as error:
+            NAMED.validate_python(value)
+        assert [(found["loc"], found["type"]) for found in error.value.errors()] == [fault]
+    own, path = NAMED.json_schema()["oneOf"]
+    assert own["$ref"].rpartition("/")[2] == "Round"
+    assert path["required"] == ["form"]
+
+
 @pytest.mark.parametrize(
     ("value", "faults"),
     [

@@ -1,4 +1,4 @@
-"""What is made of column names: told from one another, and back again."""
+"""Names made of column names are distinct, and convert back."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx_bsl.tfxio.tfxio import TFXIO
 
 from components import record_batches
-from components.ingest.wire import serialize
+from components.ingest.rows.example import serialize
 from components.record_batches import ShardReader
 
 BEAM = PipelineOptions(["--runner=FnApiRunner"])

@@ -74,7 +74,7 @@ class Cluster:
         (folder / "config.yaml").write_text(yaml.safe_dump(said))
 
     def start(self, task_managers: int) -> None:
-        """Starts all, and waits until each has told the job manager that it is there.
+        """Starts all, and waits until each has registered with the job manager.
 
         Raises:
             ClusterError: one has ended, or two minutes were not enough.

@@ -54,7 +54,7 @@ def test_a_jar_is_fetched_once(repository: str, tmp_path: Path) -> None:
     assert fetching.job_server("http://nowhere.invalid/good.jar", tmp_path) == found
 
 
-def test_where_there_is_none_the_address_and_the_answer_are_told(repository: str, tmp_path: Path) -> None:
+def test_where_there_is_none_the_address_and_the_answer_are_reported(repository: str, tmp_path: Path) -> None:
     with pytest.raises(fetching.Unfetched) as raised:
         fetching.job_server(f"{repository}/none.jar", tmp_path)
     assert f"could not be fetched from Maven Central: 404 Not Found: {repository}/none.jar" in str(raised.value)

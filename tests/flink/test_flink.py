@@ -53,9 +53,9 @@ def cluster(home: Path, tmp_path: Path) -> Iterator[Cluster]:
 
 @pytest.fixture
 def beam(jar: Path, cluster: Cluster, tmp_path: Path) -> Iterator[str]:
-    """What is told of the cluster as `beam`."""
+    """Setting `beam` of the configuration for the cluster."""
     with engines.worker_pool(tmp_path / "pool.log") as pool, job_server.serving(jar, cluster) as jobs:
-        yield f"beam={{kind: flink, endpoint: '{jobs}', workers: '{pool.address}', parallelism: 2}}"
+        yield f"beam={{kind: flink, endpoint: '{jobs}', worker_pool: '{pool.address}', parallelism: 2}}"
 
 
 @pytest.fixture(scope="module")

@@ -108,7 +108,7 @@ def _measure(machine: Machine, mirror: str, said: argparse.Namespace) -> str:
     host.copy_settings(machine.root, os.environ)
     machine.clone(REPOSITORY)
     built = time.monotonic()
-    told = machine("python3", "-c", "import platform as p; print(p.python_version(), p.libc_ver()[1])")
+    versions = machine("python3", "-c", "import platform as p; print(p.python_version(), p.libc_ver()[1])")
     machine(*FIRST_COMMAND)
     ran = time.monotonic()
     (summary,) = (machine.root / CLONE).glob("runs/*/report/summary.json")
@@ -116,20 +116,20 @@ def _measure(machine: Machine, mirror: str, said: argparse.Namespace) -> str:
     if command := TESTS[said.tests]:
         extras = "kubeflow" if said.tests == "all" else ""
         tested = machine(*command, environment={"BIGVOCAB_EXTRAS": extras}).rstrip().splitlines()[-1]
-    return line(told, json.loads(summary.read_text()), built - started, ran - built, tested)
+    return line(versions, json.loads(summary.read_text()), built - started, ran - built, tested)
 
 
-def line(told: str, summary: dict, built: float, ran: float, tested: str) -> str:
+def line(versions: str, summary: dict, built: float, ran: float, tested: str) -> str:
     """Return the line that sums up.
 
     Args:
-        told: the versions of Python and of glibc.
+        versions: the versions of Python and of glibc.
         summary: `summary.json` of the run.
         built: seconds that building the machine took.
         ran: seconds that the first command took.
         tested: pytest's last line, or an empty string.
     """
-    python, glibc = told.split()
+    python, glibc = versions.split()
     metrics = summary["metrics"]
     return (
         f"Python {python}, glibc {glibc}; built in {built:.0f} s; first command {ran:.0f} s, "

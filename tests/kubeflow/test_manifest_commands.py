@@ -71,7 +71,7 @@ def test_a_claim_that_can_be_written_is_found_in_order(tmp_path: Path) -> None:
     assert list((tmp_path / "runs").iterdir()) == []
 
 
-def test_a_claim_that_cannot_be_written_is_told_with_what_to_do(tmp_path: Path) -> None:
+def test_a_claim_that_cannot_be_written_is_reported_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "runs").touch()  # Root, who may run this test, can write to any folder.
     done = _sh(container_of("base", "Job bigvocab-claim", "write"), {"/data": tmp_path})
     assert done.returncode == 1

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from components.ingest.tokenize import tokenize
+from components.ingest.rows.tokenize import tokenize
 
 
 def small(batch: int = 256) -> str:
@@ -28,7 +28,7 @@ def speeches(count: int) -> Iterator[tuple[str, list[str]]]:
 
 
 def csv_of_words(folder: Path, rows: int) -> Path:
-    """Labelled rows: the two words before, the year, and the word to be told."""
+    """Labelled rows: the two words before, the year, and the word to predict."""
     with (folder / "rows.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["before", "last", "year", "decade", "word"])
@@ -96,7 +96,7 @@ name: spans
 data:
   shape: sequence
   source: {kind: text, path: "texts/{SPAN:2}/*.txt"}
-  window: 2
+  num_spans: 2
   inputs: [text]
   splits: {train: 80, eval: 10, test: 10}
 """

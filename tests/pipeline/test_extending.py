@@ -78,6 +78,45 @@ def test_an_encoder(bigvocab: Bigvocab, tmp_path: Path) -> None:
     assert "unknown key trainer.model.scael; did you mean 'scale'?" in wrong.stderr
 
 
+def test_a_loss(bigvocab: Bigvocab, tmp_path: Path) -> None:
+    file = sessions_configuration(tmp_path)
+    written(tmp_path, "my_package/losses.py", "smoothed.yaml")
+    tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+    tree["trainer"] |= yaml.safe_load((tmp_path / "smoothed.yaml").read_text(encoding="utf-8"))["trainer"]
+    file.write_text(yaml.safe_dump(tree), encoding="utf-8")
+    check(file, run(bigvocab, file))
+    nll = summary(file)["metrics"]["nll"]
+    check(file, run(bigvocab, file))
+    assert cached(file)
+
+    def trained(*options: str) -> dict[str, bool]:
+        result = run(bigvocab, file, *options)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return {node["name"]: node["cached"] for node in summary(file)["nodes"]}
+
+    # The key reaches the loss, and the source is a part of the Trainer's cache key.
+    nodes = trained("--set", "trainer.head.smoothing=0.5")
+    assert (nodes["Transform"], nodes["Trainer"]) == (True, False)
+    assert summary(file)["metrics"]["nll"] > nll + 0.01
+    module = tmp_path / "my_package" / "losses.py"
+    module.write_text(module.read_text(encoding="utf-8") + "# changed\n", encoding="utf-8")
+    nodes = trained()
+    assert (nodes["Transform"], nodes["Trainer"]) == (True, False)
+    assert summary(file)["metrics"]["nll"] == nll
+
+    for setting, fault in (
+        ("trainer.head.smoothng=1", "unknown key trainer.head.smoothng; did you mean 'smoothing'?"),
+        ("trainer.head.form=my_package.losses:Smoothd", "has no class 'Smoothd'; did you mean 'Smoothed'?"),
+    ):
+        wrong = run(bigvocab, file, "--set", setting)
+        assert wrong.returncode == 2
+        assert fault in wrong.stderr
+
+    # The exported model answers without the package.
+    shutil.rmtree(tmp_path / "my_package")
+    assert len(answers(bigvocab, file, [{"items": ["the", "united"], "shop": "shop 202"}])[0]) == 10
+
+
 def test_a_node(started_bigvocab: Bigvocab, tmp_path: Path) -> None:
     file = sessions_configuration(tmp_path)
     # The recipe adds lines to a file of ours: to that of a copy, which a process must not have imported before.

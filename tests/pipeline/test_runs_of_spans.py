@@ -57,8 +57,8 @@ def test_a_window_rolls_over_spans(bigvocab: Bigvocab, file: Path) -> None:
     process.stdout.read()
     assert process.wait() == 130
 
-    told, found = run(bigvocab, file, "--span", "2")
-    assert next(line for line in told.splitlines() if line.startswith("  span 1")).split()[2] == "cached"
+    printed, found = run(bigvocab, file, "--span", "2")
+    assert next(line for line in printed.splitlines() if line.startswith("  span 1")).split()[2] == "cached"
     assert [*spans(found)] == [1, 2]
     assert node(found, "AnalyzerCache")["detail"] == "no span was counted before"
     rows = {split: of["rows"] for split, of in found["examples"].items()}
@@ -91,14 +91,14 @@ def test_pods_ingest_the_window_too(bigvocab: Bigvocab, file: Path, tmp_path: Pa
     shutil.copytree(file.parent / "texts", tmp_path / "texts")
     for source in (file, file.with_suffix(".schema.pbtxt")):
         shutil.copy(source, tmp_path)
-    told = {}
-    for name in ("ExampleGen", "StatisticsGen", "Window"):
+    printed = {}
+    for name in ("ExampleGen", "StatisticsGen", "RollingRange"):
         pod = bigvocab("run-node", name, file.name, "--run-id", "run-1", folder=tmp_path)
         assert pod.returncode == 0, pod.stdout + pod.stderr
-        told[name] = pod.stdout
-    assert "  span 2 " in told["ExampleGen"]
-    assert "2 to 3, 2 spans" in told["Window"]
+        printed[name] = pod.stdout
+    assert "  span 2 " in printed["ExampleGen"]
+    assert "2 to 3, 2 spans" in printed["RollingRange"]
     counts = sorted((tmp_path / "runs" / "spans").glob("artifacts/ExampleGen/examples/*/counts.json"))
     rows = sum(sum(json.loads(path.read_text())["rows"].values()) for path in counts)
     assert len(counts) == 2
-    assert f"2 spans, {rows:,} rows" in told["Window"]
+    assert f"2 spans, {rows:,} rows" in printed["RollingRange"]

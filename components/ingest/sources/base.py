@@ -1,7 +1,7 @@
-'''Interface of a source: where the rows of a pipeline come from.
+'''Interface of a source of rows.
 
-A source is a class, with a specification of its keys under `data.source`. A source of your own needs the rows of a
-range of a file; all else has a default. This one reads lines of cells, as in `the state|1946`:
+A source is a class, with a specification of its keys under `data.source`. A source of your own must define `rows`; the
+other methods have defaults. This one reads lines of cells, as in `the state|1946`:
 
     from components.ingest.sources.base import PathSpec, RowError, Source
 
@@ -10,13 +10,13 @@ range of a file; all else has a default. This one reads lines of cells, as in `t
         separator: str = "|"
 
     class Cells(Source[CellsSpec]):
-        """Source of lines, whose cells a separator parts."""
+        """Source of lines of cells, with a separator between them."""
 
         Spec = CellsSpec
         endings = (".cells",)
 
-        def rows(self, part, used, lines):
-            with open(part.path, encoding="utf-8") as file:
+        def rows(self, file_range, used, lines):
+            with open(file_range.path, encoding="utf-8") as file:
                 for number, line in enumerate(file, 1):
                     cells = line.rstrip("\\n").split(self.spec.separator)
                     if len(cells) == len(self.spec.columns):
@@ -26,8 +26,8 @@ range of a file; all else has a default. This one reads lines of cells, as in `t
 
     source: {kind: "my_package.sources:Cells", path: rows.cells, columns: [words, year]}
 
-The order in a run: `place` and `files` find the files, `fingerprint` is a part of ExampleGen's cache key, `columns`
-are compared with the configuration, `ranges` cuts each file, and workers read the `rows` of each range.
+A run calls `place` and `files` to find the files, `fingerprint` for the cache key, `columns` to check the
+configuration, `ranges` to cut each file and, in workers, `rows` to read each range.
 '''
 
 from __future__ import annotations
@@ -36,7 +36,6 @@ import abc
 import enum
 import glob
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -45,66 +44,39 @@ from pydantic import model_validator
 from components.extensions import source_modules
 from components.files import is_remote
 from components.ingest.errors import BrokenFile, IngestError, RowError
-from components.ingest.sources import placeholders
-from components.ingest.sources.opening import file_name
-from components.ingest.sources.placeholders import EVERYTHING
+from components.ingest.sources.files import placeholders
+from components.ingest.sources.files.opening import file_name
+from components.ingest.sources.files.placeholders import EVERYTHING
+from components.ingest.sources.files.ranges import RANGE_BYTES, Lines, Range
 from components.spec import Spec
 from components.spelling import did_you_mean
 
-__all__ = ["BrokenFile", "IngestError", "Lines", "PathSpec", "Range", "Row", "RowError", "Rows", "Source", "SourceSpec"]
+__all__ = [
+    "RANGE_BYTES",
+    "BrokenFile",
+    "IngestError",
+    "Lines",
+    "PathSpec",
+    "Range",
+    "Row",
+    "RowError",
+    "Rows",
+    "Source",
+    "SourceSpec",
+    "Sure",
+]
 
-RANGE_BYTES = 8 << 20
 _UNPACKED = 4
-"""A packed file is taken to hold so many times its size."""
+"""Estimated ratio of the unpacked size of a file to its packed size."""
 
 Row = dict[str, Any]
 """Value of each column: text, a number, a list of them, or None."""
 Rows = Iterator[tuple[int, Row | RowError]]
-"""Line (of Parquet and TFRecord: row) from 1, and the row or its fault."""
-
-
-@dataclass(frozen=True)
-class Range:
-    """Part of a file that one worker reads.
-
-    Attributes:
-        path: The file.
-        start: First byte, or first row group of Parquet.
-        end: The byte (or row group) after the last one; None: to the end of the file.
-        line: Number of the first line (or row), from 1.
-        lines: Number of physical lines (or rows); None: not counted, because the file was not cut.
-    """
-
-    path: str
-    start: int = 0
-    end: int | None = None
-    line: int = 1
-    lines: int | None = None
-
-
-@dataclass
-class Lines:
-    """Physical lines of a part of a text file, counted in two ways that must agree.
-
-    A source that counts nothing here is not checked by lines.
-
-    Attributes:
-        counted: Line ends in the bytes that were read, and an unfinished last line.
-        header: Lines of a CSV header.
-        blank: Lines between the rows.
-        rows: Lines that the rows span, the bad ones included.
-        doubtful: First lines of rows that hold lines which look like rows of their own: a quote may be unclosed.
-    """
-
-    counted: int = 0
-    header: int = 0
-    blank: int = 0
-    rows: int = 0
-    doubtful: list[int] = field(default_factory=list)
+"""Number of a line (of Parquet and TFRecord: of a row) from 1, and the row or its fault."""
 
 
 class Sure(enum.IntEnum):
-    """How surely a file is of a kind: the surest kind reads a file of rows that a model is asked."""
+    """Confidence that a file is of a kind. The kind with the highest confidence reads a file of `bigvocab predict`."""
 
     NOT = 0
     NAME_ALLOWS = 1
@@ -127,7 +99,7 @@ class SourceSpec(Spec):
 
     @property
     def source_modules(self) -> tuple[str, ...]:
-        """User modules that implement the source."""
+        """User modules that implement the source; empty for a built-in kind."""
         return source_modules(self.kind)
 
 
@@ -147,9 +119,9 @@ SpecT = TypeVar("SpecT", bound=SourceSpec)
 
 
 class Source(abc.ABC, Generic[SpecT]):
-    """Kind of source: finds its files, cuts them, and reads their rows.
+    """Source that finds its files, cuts them into ranges, and reads their rows.
 
-    Methods are called in several processes: a source keeps nothing between calls.
+    Several processes call the methods: a source keeps no state between calls.
 
     Args:
         spec: Keys under `data.source`.
@@ -158,34 +130,34 @@ class Source(abc.ABC, Generic[SpecT]):
     Spec: ClassVar[type[SourceSpec]] = PathSpec
     """Class of the specification."""
     endings: ClassVar[tuple[str, ...]] = ()
-    """Endings of the names of its files, in lower case and without that of a compression. Empty: any name."""
+    """Endings of the names of its files, in lower case, without the ending of a compression. Empty: any name."""
     unnamed: ClassVar[bool] = True
-    """Whether a file without a known ending, that a model of this source is asked, is read by it."""
+    """True if the source also reads files without a known ending for `bigvocab predict`."""
     partial: ClassVar[bool] = False
-    """Whether rows have those columns alone that are asked for."""
+    """True if rows have the requested columns only."""
 
     def __init__(self, spec: SpecT) -> None:
         self.spec = spec
 
     @abc.abstractmethod
-    def rows(self, part: Range, used: Sequence[str], lines: Lines) -> Rows:
+    def rows(self, file_range: Range, used: Sequence[str], lines: Lines) -> Rows:
         """Yield the rows of a range, in order.
 
         Args:
-            part: Of a file; one that `ranges` gave.
-            used: Columns that the configuration uses, an input column first. Other columns may be left out.
-            lines: Takes the counts of lines of a text file.
+            file_range: Range of a file, from `ranges`.
+            used: Columns that the configuration uses, an input column first. Rows may lack other columns.
+            lines: Receives the counts of lines of a text file.
 
         Raises:
             BrokenFile: The file cannot be read to its end.
         """
 
     def ranges(self, path: str, size: int = RANGE_BYTES) -> Iterator[Range]:
-        """Yield the parts of a file, in order; together they hold every row once. By default, one part is the file.
+        """Yield the ranges of a file, in order; together they hold every row once. By default, the file is one range.
 
         Args:
             path: The file.
-            size: Least bytes of a part.
+            size: Minimum bytes of a range.
 
         Raises:
             BrokenFile: The file cannot be opened.
@@ -193,7 +165,7 @@ class Source(abc.ABC, Generic[SpecT]):
         yield Range(path)
 
     def columns(self, file: str, used: Sequence[str]) -> list[str] | None:
-        """Return the columns of a file; None if each row has its own, or if the file is empty.
+        """Return the columns of a file, or None if each row has its own or the file is empty.
 
         Args:
             file: The file.
@@ -207,20 +179,20 @@ class Source(abc.ABC, Generic[SpecT]):
     def place(self, root: Path) -> tuple[str, str]:
         """Return the folder of the source and the pattern of its files, as ExampleGen takes them.
 
-        A path that does not exist here may exist where the pipeline runs: it is a folder if it has no ending.
+        A path that does not exist here may exist where the pipeline runs. Without an ending, it is taken for a folder.
 
         Args:
-            root: Folder that a relative path starts from.
+            root: Folder that a relative path is relative to.
 
         Returns:
-            (folder, pattern). `EVERYTHING` stands for all files below the folder that the source takes.
+            (folder, pattern). The pattern `EVERYTHING` matches all files of the source below the folder.
         """
-        from components.ingest.sources.listing import folder_and_pattern
+        from components.ingest.sources.files.listing import folder_and_pattern
 
         return folder_and_pattern(self.spec.path, root) if self.spec.path else (self.spec.kind, EVERYTHING)
 
     def folder(self, base: str) -> str:
-        """Return a folder of `place` on the machine that reads it."""
+        """Return the path of a folder from `place` on the machine that reads it."""
         return base
 
     def files(self, base: str, pattern: str) -> list[str]:
@@ -231,19 +203,19 @@ class Source(abc.ABC, Generic[SpecT]):
             pattern: From `place`, with the numbers of a span in place of placeholders.
 
         Raises:
-            IngestError: There is no file, or each is empty; the message names the nearest one. Or one file is there
+            IngestError: No file matches, or each is empty; the message names the nearest file. Or one file exists
                 twice, packed and unpacked.
         """
-        from components.ingest.sources.listing import list_files
+        from components.ingest.sources.files.listing import list_files
 
         return list_files(self.folder(base), pattern, self.takes, self.endings, self.newest)
 
     def takes(self, path: str) -> bool:
-        """Return whether a file in a folder is one of the source, by its name: packed or not, in any letter case."""
+        """Return True if a file in a folder belongs to the source, by its name: packed or not, in any letter case."""
         return not self.endings or self.named(path)
 
     def newest(self, folder: str) -> set[str] | None:
-        """Return the files of a folder that count, if it also holds older versions of rows; else None."""
+        """Return the files of a folder that count if it also holds older versions of rows, else None."""
         return None
 
     def fingerprint(self, files: list[str], base: str) -> str:
@@ -253,18 +225,18 @@ class Source(abc.ABC, Generic[SpecT]):
             files: From `files`.
             base: Folder, from `place`.
         """
-        from components.ingest.sources.listing import fingerprint
+        from components.ingest.sources.files.listing import fingerprint
 
         return fingerprint(files, self.folder(base))
 
     def size(self, files: Iterable[str]) -> int:
-        """Estimate the bytes of the text in files, unpacked: it decides the numbers of ranges and of shards."""
-        from components.ingest.sources.listing import length
+        """Estimate the unpacked bytes of files, which determine the numbers of ranges and shards."""
+        from components.ingest.sources.files.listing import length
 
         return sum(length(file) * (_UNPACKED if self.packed(file) else 1) for file in files)
 
     def packed(self, path: str) -> bool:
-        """Return whether a file's name says that the file is smaller than its contents."""
+        """Return True if a file is smaller than its contents, by its name."""
         return bool(file_name(path)[1])
 
     def label(self, file: str) -> str:
@@ -272,7 +244,7 @@ class Source(abc.ABC, Generic[SpecT]):
         return file
 
     def missing(self) -> list[str]:
-        """Return a message if the path does not exist on this machine; asked before anything runs."""
+        """Return a message if the path does not exist on this machine; called before anything runs."""
         path = self.spec.path
         if not path or is_remote(path) or Path(path).exists():
             return []
@@ -283,12 +255,12 @@ class Source(abc.ABC, Generic[SpecT]):
         return [f"data.source.path: {path} is not there{near}"]
 
     def schema_file(self) -> str | None:
-        """Return the curated schema that the source brings, or None."""
+        """Return the path of the source's curated schema, or None."""
         return None
 
     @property
     def has_spans(self) -> bool:
-        """Whether the rows come in spans."""
+        """True if the rows come in spans."""
         return bool(self.spec.path and placeholders.has_spans(self.spec.path))
 
     def span_name(self, span: int) -> str:
@@ -297,15 +269,15 @@ class Source(abc.ABC, Generic[SpecT]):
 
     @classmethod
     def named(cls, path: str) -> bool:
-        """Return whether a file's name has one of the endings, packed or not, in any letter case."""
+        """Return True if the name of a file has one of the endings, packed or not, in any letter case."""
         return file_name(path)[0].endswith(cls.endings)
 
     @classmethod
     def recognize(cls, path: str, head: bytes) -> Sure:
-        """Return how surely a file that a model is asked is of this kind.
+        """Return the confidence that a file of `bigvocab predict` is of this kind.
 
         Args:
-            path: Its name.
-            head: Its first bytes, as they are in the file.
+            path: Path of the file.
+            head: First bytes of the file.
         """
         return Sure.NAME_SAYS if cls.named(path) else Sure.NOT

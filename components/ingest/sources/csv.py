@@ -9,11 +9,11 @@ from typing import ClassVar, Literal, Self
 from pydantic import model_validator
 
 from components.ingest.errors import BrokenFile, RowError
-from components.ingest.sources import csv_records
 from components.ingest.sources.base import RANGE_BYTES, Lines, PathSpec, Range, Rows, Source
-from components.ingest.sources.csv_records import Dialect, end_of_records
-from components.ingest.sources.lines import BLOCK, blocks
-from components.ingest.sources.opening import after_mark, check_text, file_name, is_packed, open_source
+from components.ingest.sources.files import csv_records
+from components.ingest.sources.files.csv_records import Dialect, end_of_records
+from components.ingest.sources.files.lines import BLOCK, blocks
+from components.ingest.sources.files.opening import after_mark, check_text, file_name, is_packed, open_source
 
 _TABS = (".tsv", ".tab")
 _MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
@@ -48,14 +48,14 @@ class Csv(Source[CsvSpec]):
     Spec = CsvSpec
     endings = (".csv", *_TABS)
 
-    def rows(self, part: Range, used: Sequence[str], lines: Lines) -> Rows:
-        dialect = self.dialect(part.path)
-        names = self.header(part.path)
-        # Spreadsheets leave columns without a name at the right: their cells may be there or not.
+    def rows(self, file_range: Range, used: Sequence[str], lines: Lines) -> Rows:
+        dialect = self.dialect(file_range.path)
+        names = self.header(file_range.path)
+        # Spreadsheets leave columns without a name at the right. Rows may lack their cells.
         least = max((n for n, name in enumerate(names, 1) if name), default=0)
-        header = part.start == 0
-        number = part.line
-        for spanned, cells in csv_records.rows(blocks(part, lines), dialect):
+        header = file_range.start == 0
+        number = file_range.line
+        for spanned, cells in csv_records.rows(blocks(file_range, lines), dialect):
             line = number
             number += spanned
             if not cells:
@@ -79,7 +79,10 @@ class Csv(Source[CsvSpec]):
                 yield line, dict(zip(names, cells, strict=False))
 
     def ranges(self, path: str, size: int = RANGE_BYTES) -> Iterator[Range]:
-        """Yield parts between records. Only all lines before a line say whether it starts one: the pass is in order."""
+        """Yield ranges that start and end between records.
+
+        Whether a line starts a record depends on all lines before it, so the pass is in order.
+        """
         if is_packed(path):
             yield Range(path)
             return
@@ -106,7 +109,7 @@ class Csv(Source[CsvSpec]):
         return (self.header(file) or None) if check_text(file) else None
 
     def header(self, path: str) -> list[str]:
-        """Return the column names of a file, from its first record that is not blank; none of an empty file.
+        """Return the column names of a file: its first record that is not blank. An empty file has none.
 
         Raises:
             BrokenFile: The file cannot be read, or the header is not UTF-8 text or breaks the rules of quoting.
@@ -121,10 +124,10 @@ class Csv(Source[CsvSpec]):
         return []
 
     def dialect(self, path: str) -> Dialect:
-        """Return how a file is written: what the configuration says, and else what the name of the file says.
+        """Return the dialect of a file, from the configuration or else from the name of the file.
 
-        Tabs separate the cells of a `.tsv` or `.tab` file. A quoted cell of it that spans lines is far more often a
-        quote that somebody typed than a cell with a line break, so it has to be asked for.
+        Tabs separate the cells of a `.tsv` or `.tab` file. There, a quote at the start of a cell is far more often an
+        ordinary character than the start of a cell with line breaks. Such cells must be requested.
         """
         tabs = file_name(path)[0].endswith(_TABS)
         quote = self.spec.quote or ("line" if tabs else "double")
@@ -132,6 +135,6 @@ class Csv(Source[CsvSpec]):
 
 
 def _holds_rows(cells: list[str], delimiter: str) -> bool:
-    """Return whether each inner line of a record looks like a row: an unclosed quote may have joined them."""
+    """Return True if each inner line of a record looks like a row: an unclosed quote may have joined them."""
     inside = delimiter.join(cells).split("\n")[1:-1]
     return len(cells) > 1 and all(line.count(delimiter) == len(cells) - 1 for line in inside)

@@ -9,9 +9,9 @@ from typing import Literal
 import orjson
 
 from components.ingest.errors import RowError
-from components.ingest.sources import lines as text_lines
 from components.ingest.sources.base import RANGE_BYTES, Lines, PathSpec, Range, Rows, Source, Sure
-from components.ingest.sources.opening import check_text
+from components.ingest.sources.files import lines as text_lines
+from components.ingest.sources.files.opening import check_text
 
 _MARK = b"\xef\xbb\xbf"
 
@@ -23,13 +23,13 @@ class JsonlSpec(PathSpec):
 
 
 class Jsonl(Source[JsonlSpec]):
-    """Source of JSON objects; each row has columns of its own."""
+    """Source of JSON objects. Each row has its own columns."""
 
     Spec = JsonlSpec
     endings = (".jsonl", ".ndjson", ".json")
 
-    def rows(self, part: Range, used: Sequence[str], lines: Lines) -> Rows:
-        for number, line in enumerate(text_lines.read(part, lines), part.line):
+    def rows(self, file_range: Range, used: Sequence[str], lines: Lines) -> Rows:
+        for number, line in enumerate(text_lines.read(file_range, lines), file_range.line):
             if not line.strip():
                 lines.blank += 1
                 continue

@@ -7,7 +7,7 @@ from typing import Literal
 
 from components.ingest.errors import BrokenFile
 from components.ingest.sources.base import RANGE_BYTES, Lines, PathSpec, Range, Rows, Source, Sure
-from components.ingest.sources.opening import open_source
+from components.ingest.sources.files.opening import open_source
 
 _MAGIC = b"PAR1"
 
@@ -19,31 +19,32 @@ class ParquetSpec(PathSpec):
 
 
 class Parquet(Source[ParquetSpec]):
-    """Source of the rows of Parquet files, cut between row groups. Only the columns that are used are read."""
+    """Source of the rows of Parquet files, cut between row groups. It reads only the columns that are used."""
 
-    # pyarrow and TFX are imported where they are used: reading a configuration does without them.
+    # pyarrow and TFX are imported where they are used: reading a configuration does not need them.
 
     Spec = ParquetSpec
     endings = (".parquet", ".pq")
     unnamed = False
     partial = True
 
-    def rows(self, part: Range, used: Sequence[str], lines: Lines) -> Rows:
+    def rows(self, file_range: Range, used: Sequence[str], lines: Lines) -> Rows:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        number = part.line
+        number = file_range.line
         try:
-            with open_source(part.path, unpack=False) as stream:
+            with open_source(file_range.path, unpack=False) as stream:
                 file = pq.ParquetFile(stream)
                 names = [n for n in used if n in file.schema_arrow.names]
-                groups = list(range(part.start, file.num_row_groups if part.end is None else part.end))
+                end = file.num_row_groups if file_range.end is None else file_range.end
+                groups = list(range(file_range.start, end))
                 for batch in file.iter_batches(batch_size=4096, row_groups=groups, columns=names):
                     for row in batch.to_pylist():
                         yield number, row
                         number += 1
         except (OSError, pa.ArrowException) as error:
-            raise BrokenFile(f"{part.path}: cannot be read as Parquet from row {number:,} on: {error}") from error
+            raise BrokenFile(f"{file_range.path}: cannot be read as Parquet from row {number:,} on: {error}") from error
 
     def ranges(self, path: str, size: int = RANGE_BYTES) -> Iterator[Range]:
         import pyarrow.parquet as pq
@@ -66,7 +67,7 @@ class Parquet(Source[ParquetSpec]):
             raise BrokenFile(f"{file}: cannot be read as Parquet: {error}") from error
 
     def newest(self, folder: str) -> set[str] | None:
-        from components.ingest.sources.delta import files_of_newest_version
+        from components.ingest.sources.files.delta import files_of_newest_version
 
         return files_of_newest_version(folder)
 

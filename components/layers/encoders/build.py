@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from components.extensions import resolve_class
 from components.layers.encoders.base import Encoder
-from components.layers.encoders.spec import EncoderSpec, layer_of
+from components.layers.encoders.spec import EncoderSpec
 
 
 def build_encoder(
@@ -23,7 +23,7 @@ def build_encoder(
     Raises:
         ValueError: A user's encoder or sub-model cannot be found, or cannot be applied to the inputs.
     """
-    encoder = resolve_class(layer_of(spec), Encoder)(
+    encoder = resolve_class(spec.layer_path, Encoder)(
         ids=ids,
         numbers=numbers,
         categories=categories,

@@ -3,7 +3,7 @@
 Each worker reads the addresses of all workers from `TF_CONFIG`, in TensorFlow's format: `{"cluster": {"worker":
 ["host:port", ...]}, "task": {"type": "worker", "index": 0}}`. The first worker is the chief: only the chief is a node
 of the pipeline, and writes files. The chief calls the other workers to the training, see
-`components.training.devices.meeting`. All workers hold the same weights at all times.
+`components.training.devices.rendezvous`. All workers hold the same weights at all times.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.training.devices.meeting import Meeting, WorkerLost
+from components.training.devices.rendezvous import Rendezvous, WorkerLost
 
 TF_CONFIG = "TF_CONFIG"
 # Steps between two votes of the workers on saving a checkpoint. Each vote costs the workers a message.
 ASKED_STEPS = 20
 _INVITED = "invited"
-_TOLD = ("train_files", "eval_files", "transform_output", "base_model", "custom_config")
+_ARGUMENTS = ("train_files", "eval_files", "transform_output", "base_model", "custom_config")
 # Errors that TensorFlow raises in the other workers when a worker ends or cannot be reached.
 _LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError)
 
@@ -88,23 +88,23 @@ def tf_config(hosts: Sequence[str], index: int) -> str:
     return json.dumps({"cluster": {"worker": list(hosts)}, "task": {"type": "worker", "index": index}})
 
 
-_meeting: ContextVar[Meeting | None] = ContextVar("meeting", default=None)
+_rendezvous: ContextVar[Rendezvous | None] = ContextVar("rendezvous", default=None)
 
 
 @contextlib.contextmanager
-def calling(meeting: Meeting) -> Iterator[None]:
+def calling(rendezvous: Rendezvous) -> Iterator[None]:
     """Return a context within which `gather` first calls the other workers.
 
     The context replaces an argument of `run_fn`, to which TFX passes only its own arguments.
 
     Args:
-        meeting: Rendezvous of the workers.
+        rendezvous: Rendezvous of the workers.
     """
-    token = _meeting.set(meeting)
+    token = _rendezvous.set(rendezvous)
     try:
         yield
     finally:
-        _meeting.reset(token)
+        _rendezvous.reset(token)
 
 
 def gather(fn_args: Any) -> Workers | None:
@@ -119,8 +119,8 @@ def gather(fn_args: Any) -> Workers | None:
         ValueError: `TF_CONFIG` is malformed, or this process is a worker that the chief did not call.
         WorkerLost: The other workers did not answer.
     """
-    if meeting := _meeting.get():
-        hosts = meeting.call({name: getattr(fn_args, name) for name in _TOLD})
+    if rendezvous := _rendezvous.get():
+        hosts = rendezvous.call({name: getattr(fn_args, name) for name in _ARGUMENTS})
         os.environ[TF_CONFIG] = tf_config(hosts, 0)
     several = Workers.of()
     if several and not several.chief and not getattr(fn_args, _INVITED, False):
@@ -130,26 +130,26 @@ def gather(fn_args: Any) -> Workers | None:
     return several
 
 
-def attend(meeting: Meeting, index: int, run_fn: Callable[[Any], None]) -> None:
+def attend(rendezvous: Rendezvous, index: int, run_fn: Callable[[Any], None]) -> None:
     """Wait for the chief's call, and train with the chief.
 
     Return without training if the chief has nothing to train. Discard the outputs of this worker.
 
     Args:
-        meeting: Rendezvous of the workers.
+        rendezvous: Rendezvous of the workers.
         index: Number of this worker, 1 or higher.
         run_fn: Function that trains.
 
     Raises:
         WorkerLost: The chief did not call, or a worker has ended.
     """
-    invitation = meeting.answer(index)
+    invitation = rendezvous.answer(index)
     if invitation is None:
         return
     os.environ[TF_CONFIG] = tf_config(invitation.hosts, index)
     with tempfile.TemporaryDirectory() as folder:
         places = {"serving_model_dir": f"{folder}/model", "model_run_dir": f"{folder}/run"}
-        run_fn(SimpleNamespace(**invitation.told, **places, **{_INVITED: True}))
+        run_fn(SimpleNamespace(**invitation.arguments, **places, **{_INVITED: True}))
 
 
 def make_strategy(gpus: bool) -> tf.distribute.Strategy:
@@ -236,7 +236,7 @@ def fit(
 
 
 @contextlib.contextmanager
-def losses_told() -> Iterator[None]:
+def worker_errors() -> Iterator[None]:
     """Return a context that turns TensorFlow's errors about an unreachable worker into `WorkerLost`.
 
     Raises:

@@ -8,7 +8,7 @@ Signatures:
     predict           columns by name: tokens (batch, length) padded with "", categories (batch,) with "" if missing,
                       numbers (batch,) with NaN if missing -> the same outputs as serving_default
     eval              examples (batch,) with their labels and targets -> (batch,) sums, one output for each name in the
-                      `columns` of `components.metrics.parts`; float32, or float64 for numbers
+                      `sum_names` of `components.metrics.targets`; float32, or float64 for numbers
 
 In shape `sequence`, the first two signatures predict the token that follows the given tokens. Numbers are in the units
 of their columns.
@@ -29,14 +29,14 @@ from components.ingest.spec import PROBABILITY, DataSpec
 from components.layers.outputs import ClassOutput
 from components.layers.softmax import in_chunks
 from components.metrics.bands import BandSpec
-from components.metrics.parts import label_part, target_parts
 from components.metrics.rows import by_row, label_values
+from components.metrics.targets import further_targets, label_target
 from components.names import key_of, name_of
 from components.preprocessing.vocabulary import category_file, unescape_tensor
 from components.training.export.arguments import by_name, name_arguments
 from components.training.layout import LABEL
 from components.training.model import VocabularyClassifier
-from components.training.windows import Batch, Layout, Spans, last_spans, model_inputs, model_targets, spans_of
+from components.training.windows import Batch, Layout, Windows, last_windows, model_inputs, model_targets, windows_of
 
 Columns = dict[str, tf.SparseTensor]
 # Windows that are encoded at a time.
@@ -69,7 +69,7 @@ class Servable(tf.Module):
     ) -> None:
         super().__init__()
         self.model, self.data, self.layout, self.bands = model, data, layout, bands
-        self.parts = (label_part(data, own), *target_parts(data, own))
+        self.targets = (label_target(data, own), *further_targets(data, own))
         self.classes = {name: o.head.classes for name, o in model.answers.items() if isinstance(o, ClassOutput)}
         self.top_k = min(top_k, self.classes[LABEL]) if LABEL in self.classes else None
         self.transform = transform.transform_features_layer()
@@ -90,26 +90,26 @@ class Servable(tf.Module):
         label = [self.data.label] if self.data.label else []
         columns = self._parse(examples, (*self.data.inputs, *label, *self.data.features, *self.data.targets))
         features, rows = self._transformed(columns), tf.shape(examples)[0]
-        spans = spans_of(features, self.layout)
-        targets = model_targets(spans, features, self.layout)
+        windows = windows_of(features, self.layout)
+        targets = model_targets(windows, features, self.layout)
 
         def measured(name: str, hidden: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, ...]:
             values = self.model.answers[name].row_values(hidden, targets[name][start:end])
             return (values["nll"], values["rank"]) if name in self.classes else (values["answer"],)
 
         like = {name: (_NUMBER, _INTEGER) if name in self.classes else (_NUMBER,) for name in targets}
-        found = self._outputs(spans, features, measured, like)
+        found = self._outputs(windows, features, measured, like)
         sums: dict[str, tf.Tensor] = {}
-        for part in self.parts:
-            name = key_of(part.target) if part.target else LABEL
-            if part.kind == "number":
+        for target in self.targets:
+            name = key_of(target.column) if target.column else LABEL
+            if target.kind == "number":
                 values = {"answer": found[name][0], "number": targets[name], "mean": self.model.answers[name].mean}
             else:
                 values = {"label": targets[name], "nll": found[name][0], "rank": found[name][1]}
-            given = tf.gather(_given(columns[part.target], rows), spans.rows) if part.kind == "class" else None
-            bands = self.bands if part.kind == "label" else None
-            added = by_row(label_values(part.sums, values, bands=bands, given=given), spans.rows, rows)
-            sums |= {part.name(name): value for name, value in added.items()}
+            given = tf.gather(_given(columns[target.column], rows), windows.rows) if target.kind == "class" else None
+            bands = self.bands if target.kind == "label" else None
+            added = by_row(label_values(target.sums, values, bands=bands, given=given), windows.rows, rows)
+            sums |= {target.name(name): value for name, value in added.items()}
         return sums
 
     def column_signature(self) -> dict[str, tf.TensorSpec]:
@@ -140,7 +140,7 @@ class Servable(tf.Module):
 
     def _answer(self, columns: Columns) -> dict[str, tf.Tensor]:
         features = self._transformed(columns)
-        spans = last_spans(features["input_ids"])
+        windows = last_windows(features["input_ids"])
 
         def answered(name: str, hidden: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, ...]:
             del start, end
@@ -155,7 +155,7 @@ class Servable(tf.Module):
             for name, (k, classes) in asked.items()
         }
         answer: dict[str, tf.Tensor] = {}
-        for name, found in self._outputs(spans, features, answered, like).items():
+        for name, found in self._outputs(windows, features, answered, like).items():
             if name not in self.classes:
                 answer["values" if name == LABEL else name_of(name)] = found[0]
                 continue
@@ -169,7 +169,7 @@ class Servable(tf.Module):
 
     def _outputs(
         self,
-        spans: Spans,
+        windows: Windows,
         features: Batch,
         of: Callable[[str, tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, ...]],
         like: dict[str, tuple[tf.TensorSpec, ...]],
@@ -177,7 +177,7 @@ class Servable(tf.Module):
         """Apply a function to the hidden vectors of all windows, one chunk of windows at a time, for each output.
 
         Args:
-            spans: Windows.
+            windows: Windows.
             features: Features of the rows of the windows.
             of: Function of the name of a target, the hidden vectors of a chunk, the index of the first window of the
                 chunk, and the index after the last window.
@@ -188,14 +188,14 @@ class Servable(tf.Module):
         """
 
         def chunk(start: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            hidden = self.model.encoder(model_inputs(spans.take(tf.range(start, end)), features, self.layout))
+            hidden = self.model.encoder(model_inputs(windows.take(tf.range(start, end)), features, self.layout))
             made = (of(name, hidden, start, end) for name in like)
             return tuple(itertools.chain.from_iterable(made))
 
         specs = tuple(itertools.chain.from_iterable(like.values()))
-        flat = in_chunks(tf.shape(spans.labels)[0], WINDOWS, chunk, specs)
-        parts = iter(flat)
-        return {name: tuple(itertools.islice(parts, len(specs))) for name, specs in like.items()}
+        flat = in_chunks(tf.shape(windows.labels)[0], WINDOWS, chunk, specs)
+        results = iter(flat)
+        return {name: tuple(itertools.islice(results, len(specs))) for name, specs in like.items()}
 
     def _asked(self, name: str) -> int:
         """Return the number of classes in a prediction of an output."""

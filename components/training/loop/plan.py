@@ -54,7 +54,7 @@ def make_plan(spec: TrainerSpec, windows: int, replicas: int) -> Plan:
         )
     steps_per_pass = windows // batch
     steps = max(1, int(spec.epochs * steps_per_pass))
-    validations = min(steps, max(1, round(spec.epochs * spec.validations)))
+    validations = min(steps, max(1, round(spec.epochs * spec.validations_per_epoch)))
     interval = steps // validations
     # A training of few steps is validated more often than configured, so that no steps are left out.
     validations = steps // interval

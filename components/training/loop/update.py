@@ -35,13 +35,13 @@ class Period:
 
     Attributes:
         steps: Steps of a period.
-        window: Number of steps at the end of a period that update the shared weights; only for `alternate`.
+        update_steps: Number of steps at the end of a period that update the shared weights; only for `alternate`.
         total: Steps of the training.
         accumulate: True for `accumulate`, False for `alternate`.
     """
 
     steps: int
-    window: int
+    update_steps: int
     total: int
     accumulate: bool
 
@@ -58,19 +58,19 @@ class Period:
         """
         accumulate = spec.kind == "accumulate"
         steps = spec.every_steps or max(1, round(spec.every * plan.steps_per_pass))
-        window = 1 if spec.every_steps else plan.steps_per_pass
-        if not accumulate and steps - window >= plan.steps:
+        update_steps = 1 if spec.every_steps else plan.steps_per_pass
+        if not accumulate and steps - update_steps >= plan.steps:
             raise ValueError(
-                f"the shared weights would never train: trainer.update lets them stand still for {steps - window} of "
-                f"every {steps} steps, and the training has {plan.steps}"
+                f"trainer.update: the shared weights would never train: they are frozen for {steps - update_steps} of "
+                f"every {steps} steps, and the training has {plan.steps}; choose a shorter period or more epochs"
             )
-        return cls(steps, window, plan.steps, accumulate)
+        return cls(steps, update_steps, plan.steps, accumulate)
 
     def updates(self, step: int) -> bool:
         """Return True if a step updates the shared weights. Steps count from 0."""
         if self.accumulate:
             return (step + 1) % self.steps == 0 or step + 1 == self.total
-        return step % self.steps >= self.steps - self.window
+        return step % self.steps >= self.steps - self.update_steps
 
 
 class PeriodicUpdate:

@@ -140,26 +140,26 @@ class _WholeFile:
         self._path = path
         self._part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
         if path.is_dir():
-            raise PredictError(f"--output {path}: a folder: name a file in it")
+            raise PredictError(f"--output {path}: this is a folder; add a file name")
         if not path.parent.is_dir():
-            raise PredictError(f"--output {path}: no folder '{path.parent}': make it first")
-        with self._told():
+            raise PredictError(f"--output {path}: folder '{path.parent}' does not exist; create it first")
+        with self._fault_named():
             # Texts from the command line may be invalid Unicode.
             self._stream = self._part.open("x", encoding="utf-8", errors="backslashreplace")
 
     def write(self, text: str) -> None:
-        with self._told():
+        with self._fault_named():
             self._stream.write(text)
 
     def complete(self) -> None:
         """Flush the contents to the disk and close the file."""
-        with self._told():
+        with self._fault_named():
             self._stream.flush()
             os.fsync(self._stream.fileno())
             self._stream.close()
 
     def publish(self) -> None:
-        with self._told():
+        with self._fault_named():
             self._part.replace(self._path)
 
     def discard(self) -> None:
@@ -168,7 +168,7 @@ class _WholeFile:
         self._part.unlink(missing_ok=True)
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
+    def _fault_named(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:

@@ -60,14 +60,16 @@ def predict(
     top = pushed.labels(top, "--top ")
     common = _features(features, data)
     if texts and len(data.inputs) > 1:
-        raise PredictError(f"this model's inputs are the columns {', '.join(data.inputs)}: give rows with --input")
+        raise PredictError(
+            f"this model's inputs are the columns {', '.join(data.inputs)}: use --input with a file of rows"
+        )
     if rows_file and features:
-        raise PredictError(f"--feature {features[0]}: goes with TEXT: rows of --input have columns of their own")
+        raise PredictError(f"--feature {features[0]}: only allowed with TEXT; rows of --input have their own features")
     reader = Questions(data, _warn)
     if rows_file:
         name = "standard input" if str(rows_file) == STANDARD_INPUT else str(rows_file)
         if output and output.is_file() and Path(rows_file).exists() and output.samefile(rows_file):
-            raise PredictError(f"--output {output}: the file of --input: name another one")
+            raise PredictError(f"--output {output}: this is the --input file; choose another one")
         questions, kind = reader.of_file(str(rows_file)), "rows"
     else:
         name, questions, kind = "the command", reader.of_texts(list(texts), common), "texts"

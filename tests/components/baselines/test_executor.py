@@ -15,15 +15,15 @@ import tensorflow as tf
 from tfx.types import artifact_utils, channel_utils, standard_artifacts
 
 from components.baselines.component import BaselineMetrics, Baselines
-from components.baselines.executor import Executor
+from components.baselines.executor import BaselinesExecutor
 from components.evaluation.spec import EvaluationSpec
 from components.ingest.spec import DataSpec
 from components.metrics.bands import BandSpec
-from components.metrics.parts import label_part
+from components.metrics.targets import label_target
 
 SEQUENCE = DataSpec(shape="sequence", source={"kind": "sotu"}, inputs=["words"])  # type: ignore[arg-type]
 BANDS = BandSpec(head=20, torso=100)
-COLUMNS = label_part(SEQUENCE).columns
+COLUMNS = label_target(SEQUENCE).sum_names
 
 
 def run(files: Any, data: DataSpec, target: Path, spans: list[Any] | None = None) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def run(files: Any, data: DataSpec, target: Path, spans: list[Any] | None = None
     graph.uri = str(files.graph)
     metrics, output = BaselineMetrics(), standard_artifacts.Examples()
     metrics.uri, output.uri = str(target / "baselines"), str(target / "examples")
-    Executor().Do(
+    BaselinesExecutor().Do(
         {"examples": spans or [examples], "transform_graph": [graph]},
         {"baselines": [metrics], "test_examples": [output]},
         {"data": data.model_dump_json(), "bands": BANDS.model_dump_json(), "code": ""},

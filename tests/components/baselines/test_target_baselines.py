@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from components.baselines.targets import TargetBaselines
 from components.ingest.spec import DataSpec
-from components.metrics.parts import label_part, target_parts
+from components.metrics.targets import further_targets, label_target
 from components.preprocessing.vocabulary import Vocabulary
 from tests.components.baselines.conftest import serialized
 from tests.components.baselines.test_executor import run
@@ -47,10 +47,10 @@ def test_a_row_counts_once_for_each_of_its_labels() -> None:
         [serialized(r) for r in (row(2, "Whig", 1845.0), row(4, "rare", None), row(1, None, 1855.0))]
     )
     party, year = sums["bigvocab/target/party/baseline/popular"], sums["bigvocab/target/year/baseline/mean"]
-    party_part, year_part = target_parts(SEQUENCE)
-    assert party.shape == (3, len(party_part.columns))
+    party_target, year_target = further_targets(SEQUENCE)
+    assert party.shape == (3, len(party_target.sum_names))
     np.testing.assert_allclose(party, [[2, 2, 2 * math.log(4), 0], [4, 0, 0, 0], [0, 0, 0, 0]])
-    assert year.shape == (3, len(year_part.columns))
+    assert year.shape == (3, len(year_target.sum_names))
     root = math.sqrt(200)
     np.testing.assert_allclose(year, [[2, root, 20, -20, root], [0] * 5, [1, 0, 0, 0, 0]])
     found = baselines.summary()["targets"]
@@ -59,14 +59,14 @@ def test_a_row_counts_once_for_each_of_its_labels() -> None:
 
 
 def test_numbers_whose_squares_no_float32_holds_are_stored_as_roots() -> None:
-    part = label_part(REGRESSION)
+    target = label_target(REGRESSION)
     baselines = TargetBaselines(REGRESSION, {})
     baselines.count([serialized(row(1, None, 1e21)), serialized(row(1, None, 3e21))])
-    stored = baselines.measure([serialized(row(1, None, 1e21)), serialized(row(1, None, 5e21))])[part.feature("mean")]
+    stored = baselines.measure([serialized(row(1, None, 1e21)), serialized(row(1, None, 5e21))])[target.feature("mean")]
     # As an Example holds them.
     values = stored.astype(np.float32).astype(np.float64)
     assert np.isfinite(values).all()
-    metrics = part.measured(part.restored(values).sum(axis=0))
+    metrics = target.measured(target.restored(values).sum(axis=0))
     expected = {"rmse": 1e21 * math.sqrt(5), "mae": 2e21, "r2": 1 - 10 / 8, "count": 2.0}
     assert metrics == pytest.approx(expected, rel=1e-6)
     assert baselines.summary()["metrics"]["mean"] == pytest.approx(expected, rel=1e-6)

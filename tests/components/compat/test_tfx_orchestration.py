@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx import v1 as tfx
+from tfx.components.example_gen import driver as example_gen
+from tfx.components.example_gen import utils
 from tfx.dsl.compiler import compiler
 from tfx.dsl.components.base import base_component, base_driver
 from tfx.orchestration import metadata
@@ -60,6 +62,16 @@ def pipeline(tmp_path: Path) -> tfx.dsl.Pipeline:
         (execution_lib.get_execution_result, "execution ignore_parse_errors"),
         (portable.BaseDriver, "mlmd_connection"),
         (base_driver.BaseDriver, "metadata_handle"),
+        (example_gen.FileBasedDriver.run, "self execution_info"),
+        (utils.verify_split_pattern_specs, "split"),
+        (
+            utils._create_matching_glob_and_regex,
+            "uri split is_match_span is_match_date is_match_version range_config",
+        ),
+        (
+            utils._find_matched_span_version_from_path,
+            "file_path split_regex_pattern is_match_span is_match_date is_match_version",
+        ),
     ],
 )
 def test_tfx_has_the_function(function: Callable[..., Any], arguments: str) -> None:
@@ -109,8 +121,8 @@ def test_a_driver_is_of_the_compilers_class_and_of_the_launchers_and_adds_its_pr
     assert not issubclass(portable.BaseDriver, base_driver.BaseDriver)
     assert base_component.BaseComponent.DRIVER_CLASS is base_driver.BaseDriver
     handle: Any = SimpleNamespace()
-    told: Any = SimpleNamespace(exec_properties={"path": "a"})
-    found = Driver(handle).run(told).exec_properties
+    info: Any = SimpleNamespace(exec_properties={"path": "a"})
+    found = Driver(handle).run(info).exec_properties
     assert (found["lost"].int_value, found["hash"].string_value) == (2, "a")
 
 
@@ -125,3 +137,53 @@ def test_a_driver_knows_the_artifacts_of_the_store(tmp_path: Path) -> None:
         handle.store.put_artifacts([mlmd.Artifact(type_id=kind, uri="serving/1")])
     found = Driver(handle).known(tfx.types.standard_artifacts.PushedModel)
     assert [artifact.uri for artifact in found] == ["serving/1"]
+
+
+def test_a_driver_of_files_describes_the_examples_that_have_their_span(tmp_path: Path) -> None:
+    class Driver(tfx_drivers.OpenFilesDriver):
+        def describe(self, examples: mlmd.Artifact) -> None:
+            span = examples.custom_properties[utils.SPAN_PROPERTY_NAME].int_value
+            examples.custom_properties["name"].string_value = f"day {span}"
+
+    for day in (3, 4):
+        (tmp_path / f"day-{day}.csv").write_text("words\nthe state\n")
+    examples = tfx.components.CsvExampleGen(
+        str(tmp_path),
+        tfx.proto.Input(splits=[tfx.proto.Input.Split(name="all", pattern="day-{SPAN}.csv")]),
+        range_config=tfx.proto.RangeConfig(static_range=tfx.proto.StaticRange(start_span_number=3, end_span_number=3)),
+    )
+    told: Any = SimpleNamespace(
+        exec_properties=dict(examples.exec_properties),
+        output_dict={"examples": [tfx.types.standard_artifacts.Examples()]},
+    )
+    handle: Any = SimpleNamespace()
+    output = Driver(handle).run(told)
+    (described,) = output.output_artifacts["examples"].artifacts
+    assert described.custom_properties["name"].string_value == "day 3"
+    assert output.exec_properties[utils.SPAN_PROPERTY_NAME].int_value == 3
+
+
+def test_tfx_lists_no_spans_in_public() -> None:
+    public = [name for name in vars(utils) if "span" in name and not name.startswith("_")]
+    assert sorted(public) == [
+        "calculate_splits_fingerprint_span_and_version",
+        "date_to_span_number",
+        "get_pattern_for_span_version",
+        "get_query_for_span",
+        "span_number_to_date",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("{SPAN:3}/*.csv", [("007/a.csv", 7, ["007"]), ("010/b.csv", 10, ["010"])]),
+        ("{SPAN}/{VERSION}.csv", [("5/1.csv", 5, ["5"]), ("5/2.csv", 5, ["5"])]),
+        ("{YYYY}-{MM}-{DD}.csv", [("1970-01-03.csv", 2, ["1970", "01", "03"])]),
+    ],
+)
+def test_the_files_of_all_spans_are_found(pattern: str, found: list[Any], tmp_path: Path) -> None:
+    for name in ("007/a.csv", "010/b.csv", "all/a.csv", "5/1.csv", "5/2.csv", "1970-01-03.csv", "1970-01-xx.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert list(tfx_drivers.files_of_spans(str(tmp_path), pattern)) == [(f"{tmp_path}/{n}", s, d) for n, s, d in found]

@@ -18,8 +18,8 @@ from tensorflow_data_validation.statistics import stats_impl
 from tfx_bsl.coders import example_coder
 
 from components.ingest.counts import COUNTS_FILE
-from components.ingest.rows import Columns
-from components.ingest.wire import serialize
+from components.ingest.rows.columns import Columns
+from components.ingest.rows.example import serialize
 
 Rows = Mapping[str, list[Columns]]
 """Rows by split."""

@@ -44,7 +44,7 @@ def zipf(values: int) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("rows", [(150, 19), (19, 19), (5_000, 600)])
 @pytest.mark.parametrize("shares", [[0.5, 0.5], [0.1] * 10, zipf(2_000), [0.9, 0.1]], ids=len)
-def test_splits_of_the_same_data_are_not_told_apart(rows: tuple[int, int], shares: list[float]) -> None:
+def test_splits_of_the_same_data_are_not_distinguished(rows: tuple[int, int], shares: list[float]) -> None:
     rng, trials = np.random.default_rng(7), 2_000
     one, other = (rng.multinomial(n, shares, trials) for n in rows)
     distances = np.abs(one / rows[0] - other / rows[1]).max(axis=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from components.data_validation.drift import JENSEN_SHANNON, L_INFINITY, drift
-from components.ingest.rows import Columns
+from components.ingest.rows.columns import Columns
 from tests.components.data_validation.conftest import MakeStatistics, address
 
 

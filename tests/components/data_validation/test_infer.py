@@ -7,7 +7,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.data_validation.infer import NoValues, infer_schema, write_schema
-from components.ingest.rows import Columns
+from components.ingest.rows.columns import Columns
 from components.ingest.spec import DataSpec, FeatureSpec, SourceSpec
 from tests.components.data_validation.conftest import MakeStatistics, address
 

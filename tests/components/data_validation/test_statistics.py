@@ -9,8 +9,8 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import standard_artifacts
 
 from components.data_validation.statistics import split_statistics, statistics_summary
-from components.data_validation.statistics_gen import Executor
-from components.ingest.rows import Columns
+from components.data_validation.statistics_gen import StatisticsGenExecutor
+from components.ingest.rows.columns import Columns
 from tests.components.data_validation.conftest import Rows, write_examples
 
 
@@ -21,7 +21,9 @@ def statistics_gen(rows: Rows, folder: Path, max_rows: int = 100) -> standard_ar
     statistics.uri = str(folder / "statistics")
     args: list[Any] = ["--runner=FnApiRunner", "--sdk_container_image=none"]
     context = BaseBeamExecutor.Context(beam_pipeline_args=args, tmp_dir=str(folder / "beam"), unique_id="1")
-    Executor(context=context).Do({"examples": [examples]}, {"statistics": [statistics]}, {"max_rows": max_rows})
+    StatisticsGenExecutor(context=context).Do(
+        {"examples": [examples]}, {"statistics": [statistics]}, {"max_rows": max_rows}
+    )
     return statistics
 
 

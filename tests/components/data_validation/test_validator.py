@@ -10,8 +10,8 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.types import standard_artifacts
 
 from components.data_validation.errors import AnomaliesFound
-from components.data_validation.validator import Executor, read_anomalies
-from components.ingest.rows import Columns
+from components.data_validation.validator import ExampleValidatorExecutor, read_anomalies
+from components.ingest.rows.columns import Columns
 from tests.components.data_validation.conftest import MakeStatistics, address
 
 SCHEMA = """
@@ -51,7 +51,7 @@ class Run:
         for number, span in enumerate([*spans, statistics], start=1):
             span.id = number
         inputs = {"statistics": [statistics], "schema": [artifact], "spans": [*spans, statistics] if spans else []}
-        Executor().Do(inputs, {"anomalies": [self.anomalies]}, {})
+        ExampleValidatorExecutor().Do(inputs, {"anomalies": [self.anomalies]}, {})
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_good_data_passes(run: Run, rows: dict[str, list[Columns]]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bad", "column", "told"),
+    ("bad", "column", "finding"),
     [
         (address("once more", 1066, "Democratic"), "year", "1066"),
         (address("once more", 1946, "Whig"), "party", "Whig"),
@@ -76,14 +76,14 @@ def test_good_data_passes(run: Run, rows: dict[str, list[Columns]]) -> None:
     ],
 )
 def test_one_bad_row_stops_the_run(
-    bad: Columns, column: str, told: str, run: Run, rows: dict[str, list[Columns]]
+    bad: Columns, column: str, finding: str, run: Run, rows: dict[str, list[Columns]]
 ) -> None:
     with pytest.raises(AnomaliesFound) as caught:
         run({**rows, "test": [*rows["test"], bad]})
     [anomaly] = caught.value.anomalies
     assert (anomaly.split, anomaly.column) == ("test", column)
     [line] = [line for line in str(caught.value).splitlines() if line.startswith("  test")]
-    assert told in line
+    assert finding in line
     # TFX removes the outputs of a failed node; the copy stays, and the message says where.
     shutil.rmtree(run.anomalies.uri)
     failed = run.anomalies.uri + "-failed"

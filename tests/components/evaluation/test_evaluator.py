@@ -17,11 +17,11 @@ from components.evaluation.config import eval_config
 from components.evaluation.results import read_results
 from components.evaluation.spec import EvaluationSpec
 from components.ingest.spec import DataSpec
-from components.metrics.parts import label_part
+from components.metrics.targets import label_target
 
 pytestmark = pytest.mark.slow  # a Beam pipeline for each test
 DATA = DataSpec(shape="sequence", source={"kind": "sotu"}, inputs=["words"], slices=["party"])  # type: ignore[arg-type]
-COLUMNS = label_part(DATA).columns
+COLUMNS = label_target(DATA).sum_names
 Row = dict[str, Any]
 # A label for each token but the first. The baselines: 2 nats a label, hits at 10 on two labels in each row.
 ROWS: list[Row] = [

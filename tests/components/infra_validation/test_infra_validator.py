@@ -19,7 +19,7 @@ from tfx.types import artifact_utils, standard_artifacts
 
 from components.infra_validation import executor, process
 from components.infra_validation.component import infra_validator
-from components.infra_validation.executor import Executor, NotTried, read_cause
+from components.infra_validation.executor import InfraValidatorExecutor, NotTried, read_cause
 from components.infra_validation.verdict import Verdict
 
 Export = Callable[..., Path]
@@ -42,7 +42,9 @@ def validate(tmp_path: Path, rows: list[tf.train.Example]) -> Validate:
         blessing.uri = str(tmp_path / "blessing")
         node = infra_validator(_channel(standard_artifacts.Model), _channel(standard_artifacts.Examples), "1")
         context = base_executor.BaseExecutor.Context(tmp_dir=str(tmp_path / "tmp"), unique_id="1")
-        Executor(context).Do({"model": [model], "examples": [examples]}, {"blessing": [blessing]}, node.exec_properties)
+        InfraValidatorExecutor(context).Do(
+            {"model": [model], "examples": [examples]}, {"blessing": [blessing]}, node.exec_properties
+        )
         return blessing
 
     return run
@@ -201,8 +203,10 @@ def test_a_child_that_dies_has_no_verdict(monkeypatch: pytest.MonkeyPatch, code:
 
 
 def test_the_step_at_which_a_child_dies_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = Verdict(step="request 3 of 5").model_dump_json()
-    monkeypatch.setattr(process, "start", _python(f"import sys; open(sys.argv[1], 'w').write({told!r}); sys.exit(1)"))
+    verdict = Verdict(step="request 3 of 5").model_dump_json()
+    monkeypatch.setattr(
+        process, "start", _python(f"import sys; open(sys.argv[1], 'w').write({verdict!r}); sys.exit(1)")
+    )
     verdict, _ = process.try_in_child("model", [b"row"], _MEMORY_MB)
     assert (verdict.ok, verdict.cause) == (None, "request 3 of 5: the process that tries the model ended with status 1")
 

@@ -27,7 +27,7 @@ def records(rows: list[tf.train.Example]) -> list[bytes]:
 def _tried(model: Path, records: list[bytes]) -> tuple[Verdict, list[str]]:
     """Return the verdict and the steps on the way to it."""
     steps: list[Verdict] = []
-    return try_model(str(model), records, steps.append), [told.step for told in steps]
+    return try_model(str(model), records, steps.append), [verdict.step for verdict in steps]
 
 
 def test_answers_are_those_of_the_model_in_eager_mode(export: Export, records: list[bytes]) -> None:

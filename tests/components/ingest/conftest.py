@@ -15,9 +15,9 @@ from tfx.types import standard_artifacts
 
 from components.ingest.component import example_gen
 from components.ingest.driver import Driver
-from components.ingest.executor import SPLITS, Executor
+from components.ingest.executor import SPLITS, ExampleGenExecutor
 from components.ingest.spec import DataSpec
-from tests.components.ingest.sources.files import source
+from tests.components.ingest.sources.helpers import source
 
 
 @dataclass
@@ -63,7 +63,9 @@ def ingest(tmp_path: Path) -> Ingest:
         properties = dict(example_gen(data, tmp_path, code="1", span=span).exec_properties)
         # Only the store of metadata is missing; the driver does not use it here.
         driver = Driver.__new__(Driver)
-        Executor(context).Do({}, {"examples": [artifact]}, driver.resolve_exec_properties(properties, None, None))
+        ExampleGenExecutor(context).Do(
+            {}, {"examples": [artifact]}, driver.resolve_exec_properties(properties, None, None)
+        )
         return Ingested(Path(artifact.uri))
 
     return run

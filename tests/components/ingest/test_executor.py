@@ -18,9 +18,10 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
-from components.ingest import executor, part
+from components.ingest import executor
 from components.ingest.errors import IngestError
-from components.ingest.sources import lines
+from components.ingest.rows import shards
+from components.ingest.sources.files import lines
 from components.ingest.spec import DataSpec, FeatureSpec, SourceSpec
 from tests.components.ingest.conftest import Ingest, Ingested
 
@@ -93,7 +94,7 @@ def test_files_are_the_same_however_many_pieces_and_processes_there_were(
 ) -> None:
     write(tmp_path / "rows.jsonl", [{"words": p, "year": n} for n in range(3) for p in paragraphs])
     first = files_of(ingest(spec(), "first"))
-    monkeypatch.setattr(part, "_HELD_BYTES", 20_000)
+    monkeypatch.setattr(shards, "_HELD_BYTES", 20_000)
     pieces = files_of(ingest(spec(), "pieces"))
     monkeypatch.setattr(executor, "_ENOUGH_FOR_PROCESSES", 0)
     monkeypatch.setattr(executor, "RANGE_BYTES", 50_000)
@@ -108,7 +109,7 @@ def test_a_reading_process_that_is_killed_is_an_error_and_no_endless_wait(
     write(tmp_path / "rows.jsonl", [{"words": p, "year": 1946} for p in paragraphs])
     monkeypatch.setattr(executor, "_ENOUGH_FOR_PROCESSES", 0)
     monkeypatch.setattr(executor, "RANGE_BYTES", 50_000)
-    monkeypatch.setattr(executor, "PartReader", KilledReader)
+    monkeypatch.setattr(executor, "RangeReader", KilledReader)
     with pytest.raises(Exception, match="unexpectedly terminated"):
         ingest(spec())
 
@@ -117,7 +118,7 @@ class KilledReader:
     def __init__(self, *_: Any) -> None:
         pass
 
-    def __call__(self, part: Any) -> Any:
+    def __call__(self, file_range: Any) -> Any:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -294,7 +295,7 @@ def test_a_row_that_is_lost_on_the_way_fails_the_run(
     tmp_path: Path, ingest: Ingest, paragraphs: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tmp_path / "rows.jsonl", [{"words": p, "year": 1946} for p in paragraphs])
-    monkeypatch.setattr(executor, "examples_of", lambda pieces: part.examples_of(pieces)[1:])
+    monkeypatch.setattr(executor, "examples_of", lambda pieces: shards.examples_of(pieces)[1:])
     with pytest.raises(IngestError, match=r"not accounted for.*\n.*split 'train': \d+ examples for \d+ rows"):
         ingest(spec())
 

@@ -1,5 +1,6 @@
 # pyright: reportOptionalMemberAccess=false, reportFunctionMemberAccess=false
 import doctest
+from typing import get_args
 
 import keras
 import numpy as np
@@ -8,6 +9,9 @@ import tensorflow as tf
 
 from components.layers import head as module
 from components.layers.crossentropy import SampledCrossentropy
+from components.layers.forms.base import Step
+from components.layers.forms.names import FormName
+from components.layers.forms.registry import FORMS
 from components.layers.head import SampledSoftmax, step_seed
 
 COUNTS = [400, 200, 100, 50, 25, 12, 6, 3, 2, 2]
@@ -20,13 +24,20 @@ def head_of(negatives: int, width: int = 4, **kwargs) -> SampledSoftmax:
     return head
 
 
+def step_of(head: SampledSoftmax, hidden: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor) -> Step:
+    known = tf.ones_like(labels, tf.bool)
+    table, bias = head.table, head.bias
+    return Step(hidden, labels, known, seed, table, bias, head.proposal, head.logits_dtype, head.fixed_shape)
+
+
 def random_batch(rows: int = 6, width: int = 4) -> tuple[tf.Tensor, tf.Tensor]:
     rng = np.random.default_rng(1)
     return tf.constant(rng.normal(size=(rows, width)), tf.float32), tf.constant(rng.integers(0, 10, rows), tf.int32)
 
 
-def test_all_classes_as_candidates_is_the_full_softmax():
-    head = head_of(len(COUNTS))
+@pytest.mark.parametrize("form", get_args(FormName))
+def test_all_classes_as_candidates_is_the_full_softmax(form):
+    head = head_of(len(COUNTS), form=form)
     hidden, labels = random_batch()
     full = keras.losses.sparse_categorical_crossentropy(labels, head(hidden), from_logits=True)
     np.testing.assert_allclose(head.sampled_loss(hidden, labels, step_seed(1, 0)), full, rtol=1e-5)
@@ -36,10 +47,11 @@ def test_all_classes_as_candidates_is_the_full_softmax():
 @pytest.mark.parametrize("form", ["shared", "own"])
 def test_every_label_has_its_row_and_every_candidate_counts_once(form, fixed_shape):
     head = head_of(5, form=form, fixed_shape=fixed_shape, alpha=0.0)
-    _, labels = random_batch()
+    hidden, labels = random_batch()
     seen: set[tuple[int, ...]] = set()
     for step in range(10):
-        classes, log_pi, own = (t.numpy() for t in head.candidates(labels, step_seed(1, step), form))
+        found = FORMS[form]().candidates(step_of(head, hidden, labels, step_seed(1, step)))
+        classes, log_pi, own = (t.numpy() for t in found)
         np.testing.assert_array_equal(classes[own], labels)
         candidates = classes[: len(log_pi)][np.isfinite(log_pi)]
         assert len(set(candidates)) == len(candidates)
@@ -190,7 +202,7 @@ def test_the_example_runs():
     [(5, "auto", "own"), (100, "auto", "full"), (5, "shared", "shared"), (10, "shared", "full"), (5, "full", "full")],
 )
 def test_the_form_follows_from_what_is_asked_and_what_there_is(negatives, form, chosen):
-    assert head_of(negatives, form=form).training_form == chosen
+    assert type(head_of(negatives, form=form).training_form) is FORMS[chosen]
 
 
 @pytest.mark.parametrize("rows", [1, 4])

@@ -55,7 +55,7 @@ def trained(replicas, form, kind, limits):
         losses.append(float(strategy.reduce("SUM", run(*batch, tf.constant(rows)), axis=None)))
     if form == "own" and kind == "row_adam" and not limits:
         operations = run.get_concrete_function().graph.get_operations()
-        # Each replica tells its candidates apart; the joined rows of table and bias are told apart once for all.
+        # Each replica deduplicates its candidates; the joined rows of table and bias are deduplicated once for all.
         assert sum(operation.type == "Unique" for operation in operations) == replicas + 2
         # No replica reads a whole table.
         read = [o.outputs[0].shape for o in operations if o.type == "ReadVariableOp"]

@@ -7,17 +7,17 @@ import tensorflow as tf
 
 from components.layers.head import SampledSoftmax, step_seed
 from components.layers.outputs import ClassOutput, NumberOutput, Output
-from components.metrics.parts import Part
 from components.metrics.rows import label_values
+from components.metrics.targets import Target
 
 HIDDEN = tf.constant([[1.0, 2.0], [0.0, -1.0], [3.0, 0.0]])
 
 
 def measured_by(output: Output, targets: list[float] | list[int]) -> dict[str, float]:
     """Metrics of `HIDDEN`, as a validation takes them."""
-    part = Part("", "number" if isinstance(output, NumberOutput) else "class", ())
+    target = Target("", "number" if isinstance(output, NumberOutput) else "class", ())
     values = output.row_values(HIDDEN, tf.constant(targets))
-    return part.measured(np.array([tf.reduce_sum(value) for value in label_values(part.sums, values).values()]))
+    return target.measured(np.array([tf.reduce_sum(value) for value in label_values(target.sums, values).values()]))
 
 
 def number_output() -> NumberOutput:
@@ -129,12 +129,12 @@ def test_classes_are_measured_with_unknown_ones_as_misses():
     values = output.row_values(HIDDEN, tf.constant([0, 2, -1]))
     nll = [math.log(math.exp(1) + math.exp(2) + math.exp(-3)) - 1, math.log(1 + math.exp(-1) + math.exp(1)) - 1]
     assert values["rank"].numpy().tolist()[:2] == [2, 1]
-    part = Part("", "label", ())
-    sums = {name: float(tf.reduce_sum(value)) for name, value in label_values(part.sums, values).items()}
+    target = Target("", "label", ())
+    sums = {name: float(tf.reduce_sum(value)) for name, value in label_values(target.sums, values).items()}
     assert [sums[name] for name in ("count", "known", "nll", "hit_1", "hit_10", "rr_10")] == pytest.approx(
         [3, 2, sum(nll), 1, 2, 1.5], rel=1e-5
     )
-    measured = part.measured(np.array([*sums.values()] * 4))
+    measured = target.measured(np.array([*sums.values()] * 4))
     expected = {
         "nll": sum(nll) / 2,
         "perplexity": math.exp(sum(nll) / 2),

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from components.evaluation.spec import BandSpec
-from components.metrics.parts import Part
 from components.metrics.rows import row_sums
+from components.metrics.targets import Target
 
 BANDS = BandSpec(head=2, torso=5)
-LABEL = Part("", "label", ())
-COLUMNS = LABEL.columns
+LABEL = Target("", "label", ())
+COLUMNS = LABEL.sum_names
 Label = tuple[int, float, int, int]  # id or -1, nats, rank, row
 
 

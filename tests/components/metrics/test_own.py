@@ -14,8 +14,8 @@ import tensorflow as tf
 from components.code import fingerprint
 from components.evaluation.metrics import _AddUp, _RowSums, model_metrics
 from components.metrics.own import modules_of, own_metric
-from components.metrics.parts import Part, label_part
 from components.metrics.rows import label_values, row_sums
+from components.metrics.targets import Target, label_target
 from pipeline.config.loading import ConfigurationError, load
 from tests.documents import written
 from tests.pipeline.data_sets import csv_configuration
@@ -119,32 +119,32 @@ def test_two_metrics_or_sums_of_one_name_are_refused(tmp_path: Path) -> None:
 
 def test_its_sum_stands_after_those_of_the_table_also_in_each_band(tmp_path: Path) -> None:
     data = load(str(csv_configuration(tmp_path, rows=1))).data
-    part = label_part(data, [RECALL])
-    assert [name for name in part.columns if name.startswith("hit_50")] == [
+    target = label_target(data, [RECALL])
+    assert [name for name in target.sum_names if name.startswith("hit_50")] == [
         "hit_50", "hit_50_head", "hit_50_torso", "hit_50_tail",
     ]  # fmt: skip
-    assert [of.name for of in part.sums][:-1] == [of.name for of in label_part(data).sums]
+    assert [of.name for of in target.sums][:-1] == [of.name for of in label_target(data).sums]
     values = {"label": np.array([0, 3, -1]), "nll": np.zeros(3), "rank": np.array([50, 51, 1])}
-    sums = row_sums([*part.sums], values, np.zeros(3, np.int64), 1)
+    sums = row_sums([*target.sums], values, np.zeros(3, np.int64), 1)
     totals = np.concatenate([sums[0]] * 4)
-    assert part.measured(totals)["recall_at_50"] == pytest.approx(1 / 3)
-    in_tensorflow = label_values(part.sums, {name: tf.constant(value) for name, value in values.items()})
+    assert target.measured(totals)["recall_at_50"] == pytest.approx(1 / 3)
+    in_tensorflow = label_values(target.sums, {name: tf.constant(value) for name, value in values.items()})
     assert [float(tf.reduce_sum(value)) for value in in_tensorflow.values()] == pytest.approx(sums[0].tolist())
-    measured = model_metrics((part,), (np.stack([totals] * (1 + len(part.baselines))),))
+    measured = model_metrics((target,), (np.stack([totals] * (1 + len(target.baselines))),))
     assert measured["baseline/bigram/recall_at_50"] == measured["recall_at_50_tail"] == pytest.approx(1 / 3)
 
 
 def test_only_parts_of_its_kind_have_it() -> None:
-    assert "recall_at_50" not in {m.name for m in Part("price", "number", ("mean",), (RECALL,)).metrics}
-    assert Part("party", "class", (), (RECALL,)).columns == Part("party", "class", ()).columns
+    assert "recall_at_50" not in {m.name for m in Target("price", "number", ("mean",), (RECALL,)).metrics}
+    assert Target("party", "class", (), (RECALL,)).sum_names == Target("party", "class", ()).sum_names
 
 
 def test_a_beam_worker_gets_its_path_and_not_its_functions() -> None:
-    part = Part("", "label", ("popular",), (RECALL,))
-    for sent in (_AddUp("", (part,)), _RowSums("", (part,))):
+    target = Target("", "label", ("popular",), (RECALL,))
+    for sent in (_AddUp("", (target,)), _RowSums("", (target,))):
         assert RECALL.encode() in pickle.dumps(sent)
-    accumulator = pickle.loads(pickle.dumps(_AddUp("", (part,)))).create_accumulator()
-    assert accumulator[0].shape == (2, len(part.columns))
+    accumulator = pickle.loads(pickle.dumps(_AddUp("", (target,)))).create_accumulator()
+    assert accumulator[0].shape == (2, len(target.sum_names))
 
 
 def test_its_source_is_in_the_fingerprint(package: Path) -> None:

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from components.metrics.bands import BandSpec
 from components.metrics.definitions import CLASS_NEEDS, NUMBER_NEEDS, Kind
-from components.metrics.parts import Part
 from components.metrics.rows import by_row, label_values, row_sums
 from components.metrics.sums import CLASS_SUMS, NUMBER_SUMS
 from components.metrics.table import METRICS, objective, of_kind, placed
+from components.metrics.targets import Target
 
 BANDS = BandSpec(head=2, torso=5)
 ROWS = 3
@@ -28,9 +28,9 @@ NUMBERS = st.lists(
 )
 
 
-def assert_the_same(part: Part, tensors: dict[str, tf.Tensor], rows: np.ndarray, expected: np.ndarray) -> None:
+def assert_the_same(target: Target, tensors: dict[str, tf.Tensor], rows: np.ndarray, expected: np.ndarray) -> None:
     found = by_row(tensors, tf.constant(rows), ROWS)
-    assert tuple(found) == part.columns
+    assert tuple(found) == target.sum_names
     for place, (name, values) in enumerate(found.items()):
         np.testing.assert_allclose(values.numpy(), expected[:, place], rtol=1e-4, atol=1e-4, err_msg=name)
 
@@ -38,7 +38,7 @@ def assert_the_same(part: Part, tensors: dict[str, tf.Tensor], rows: np.ndarray,
 @pytest.mark.parametrize("kind", ["label", "class"])
 @given(labels=LABELS)
 def test_sums_of_classes_and_of_their_bands(kind: Kind, labels: list[Label]) -> None:
-    part, bands = Part("", kind, ()), BANDS if kind == "label" else None
+    target, bands = Target("", kind, ()), BANDS if kind == "label" else None
     ids, nll, rank, rows, given_ = (
         np.array([label[i] for label in labels], dtype)
         for i, dtype in enumerate((np.int32, np.float32, np.int32, np.int64, bool))
@@ -48,31 +48,31 @@ def test_sums_of_classes_and_of_their_bands(kind: Kind, labels: list[Label]) -> 
     given_ = np.ones_like(given_) if kind == "label" else given_ | (ids >= 0)
     values = {"label": ids, "nll": nll, "rank": rank}
     tensors = {name: tf.constant(value) for name, value in values.items()}
-    found = label_values(part.sums, tensors, bands=bands, given=None if kind == "label" else tf.constant(given_))
-    expected = row_sums(part.sums, {name: v[given_] for name, v in values.items()}, rows[given_], ROWS, bands=bands)
-    assert_the_same(part, found, rows, expected)
+    found = label_values(target.sums, tensors, bands=bands, given=None if kind == "label" else tf.constant(given_))
+    expected = row_sums(target.sums, {name: v[given_] for name, v in values.items()}, rows[given_], ROWS, bands=bands)
+    assert_the_same(target, found, rows, expected)
 
 
 @given(numbers=NUMBERS, mean=st.floats(-1e9, 1e9))
 def test_sums_of_numbers(numbers: list[tuple[float, float, int, bool]], mean: float) -> None:
-    part = Part("", "number", ())
+    target = Target("", "number", ())
     answers, wanted, rows, there = (
         np.array([number[i] for number in numbers], dtype)
         for i, dtype in enumerate((np.float64, np.float64, np.int64, bool))
     )
     wanted_or_nan = tf.constant(np.where(there, wanted, np.nan))
     found = label_values(
-        part.sums, {"answer": tf.constant(answers), "number": wanted_or_nan, "mean": tf.constant(mean, tf.float64)}
+        target.sums, {"answer": tf.constant(answers), "number": wanted_or_nan, "mean": tf.constant(mean, tf.float64)}
     )
     values: Any = {"answer": answers[there], "number": wanted[there], "mean": mean}
-    assert_the_same(part, found, rows, row_sums(part.sums, values, rows[there], ROWS))
+    assert_the_same(target, found, rows, row_sums(target.sums, values, rows[there], ROWS))
 
 
 def test_the_sums_of_a_row_count_for_each_of_its_labels() -> None:
-    part = Part("", "class", ())
+    target = Target("", "class", ())
     values = {"label": np.array([0, -1]), "nll": np.array([2.0, 9.0]), "rank": np.array([1, 0])}
-    found = row_sums(part.sums, values, np.array([0, 2]), ROWS, weights=np.array([3.0, 7.0, 2.0]))
-    assert dict(zip(part.columns, found.T.tolist(), strict=True)) == {
+    found = row_sums(target.sums, values, np.array([0, 2]), ROWS, weights=np.array([3.0, 7.0, 2.0]))
+    assert dict(zip(target.sum_names, found.T.tolist(), strict=True)) == {
         "count": [3, 0, 2],
         "known": [3, 0, 0],
         "nll": [6, 0, 0],

@@ -47,8 +47,8 @@ def config(code: str = "1", vocabulary: int = 10) -> str:
     return json.dumps({"vocabulary": vocabulary, "code": code})
 
 
-def found(store: Store, caches: Sequence[Any], window: Sequence[Any], custom_config: str) -> int | None:
-    inputs = {"examples": [*window], "cache": [*caches]}
+def found(store: Store, caches: Sequence[Any], rolling_range: Sequence[Any], custom_config: str) -> int | None:
+    inputs = {"examples": [*rolling_range], "cache": [*caches]}
     cache = CountedBefore(custom_config).resolve_artifacts(store.mlmd, inputs)["cache"]
     return cache[0].id if cache else None
 

@@ -67,9 +67,9 @@ def check(
 
 
 def refused(folder: Path, *arguments: Any, **vocabulary: Any) -> str:
-    with pytest.raises(NothingToLearn) as told:
+    with pytest.raises(NothingToLearn) as error:
         check(folder, *arguments, **vocabulary)
-    return str(told.value)
+    return str(error.value)
 
 
 def test_two_classes_and_a_vocabulary_are_enough(tmp_path: Path) -> None:
@@ -77,10 +77,10 @@ def test_two_classes_and_a_vocabulary_are_enough(tmp_path: Path) -> None:
 
 
 def test_one_class_is_named_with_its_rows(tmp_path: Path) -> None:
-    told = refused(tmp_path, LABELLED, {"labels": ["307 yes"]})
-    assert told.startswith("data.label: column 'bought' has one class in the train split, 'yes' (307 rows)")
-    assert told.endswith("bring rows with other labels, or choose another column")
-    assert "min_count" not in told
+    message = refused(tmp_path, LABELLED, {"labels": ["307 yes"]})
+    assert message.startswith("data.label: column 'bought' has one class in the train split, 'yes' (307 rows)")
+    assert message.endswith("bring rows with other labels, or choose another column")
+    assert "min_count" not in message
 
 
 def test_a_long_label_is_cut(tmp_path: Path) -> None:
@@ -89,27 +89,27 @@ def test_a_long_label_is_cut(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("line", "found"), [("277 big", "one class"), (EMPTY, "no class")])
 def test_labels_that_are_all_too_rare_lead_to_min_count(tmp_path: Path, line: str, found: str) -> None:
-    told = refused(tmp_path, LABELLED, {"labels": [line]}, min_count=30)
-    assert f"column 'bought' has {found} in the train split" in told
-    assert "lower vocabulary.min_count, which leaves out labels seen fewer than 30 times" in told
-    assert EMPTY.split()[1] not in told
+    message = refused(tmp_path, LABELLED, {"labels": [line]}, min_count=30)
+    assert f"column 'bought' has {found} in the train split" in message
+    assert "lower vocabulary.min_count, which leaves out labels seen fewer than 30 times" in message
+    assert EMPTY.split()[1] not in message
 
 
 def test_no_class_at_all(tmp_path: Path) -> None:
-    told = refused(tmp_path, LABELLED, {"labels": [EMPTY]})
-    assert "column 'bought' has no class in the train split" in told
-    assert "vocabulary" not in told
+    message = refused(tmp_path, LABELLED, {"labels": [EMPTY]})
+    assert "column 'bought' has no class in the train split" in message
+    assert "vocabulary" not in message
 
 
 @pytest.mark.parametrize(("min_count", "hint"), [(1, "choose other columns"), (20, "seen 20 times")])
 def test_an_empty_vocabulary_of_inputs(tmp_path: Path, min_count: int, hint: str) -> None:
-    told = refused(tmp_path, LABELLED, {"inputs": [EMPTY], "labels": ["3 no", "2 yes"]}, min_count=min_count)
-    assert told.startswith("data.inputs: ")
-    assert "'seen'" in told
-    assert hint in told
+    message = refused(tmp_path, LABELLED, {"inputs": [EMPTY], "labels": ["3 no", "2 yes"]}, min_count=min_count)
+    assert message.startswith("data.inputs: ")
+    assert "'seen'" in message
+    assert hint in message
 
 
-def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
     targets = {
         "colour": {"kind": "category"}, "size": {"kind": "category", "top": 1}, "paid": {"kind": "number"}
     }  # fmt: skip
@@ -122,31 +122,31 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
 
 
 def test_a_number_label_needs_one_value(tmp_path: Path) -> None:
-    told = refused(tmp_path, NUMBER, {}, {LABEL_VALUE: [math.nan] * 3000})
-    assert told.startswith("data.label: column 'paid' has no number in the train split")
+    message = refused(tmp_path, NUMBER, {}, {LABEL_VALUE: [math.nan] * 3000})
+    assert message.startswith("data.label: column 'paid' has no number in the train split")
     check(tmp_path, NUMBER, {}, {LABEL_VALUE: [*[math.nan] * 3000, 0.0]}, {LABEL_VALUE: [0.0]})
 
 
 def test_of_a_shared_vocabulary_only_labels_count(tmp_path: Path) -> None:
     """Its entries may all be inputs."""
     shared = {"labels": ["900 a", "9 yes", "8 b"]}
-    told = refused(tmp_path, LABELLED, shared, {LABEL_IDS: [*[[1]] * 9, [-1]]}, shared=True)
-    assert "one class in the train split, 'yes' (9 rows)" in told
-    told = refused(tmp_path, LABELLED, {"labels": ["900 a", "8 b"]}, {LABEL_IDS: [[-1]] * 9}, shared=True, labels=2)
-    assert "no class" in told
-    assert "raise vocabulary.labels above 2" in told
+    message = refused(tmp_path, LABELLED, shared, {LABEL_IDS: [*[[1]] * 9, [-1]]}, shared=True)
+    assert "one class in the train split, 'yes' (9 rows)" in message
+    message = refused(tmp_path, LABELLED, {"labels": ["900 a", "8 b"]}, {LABEL_IDS: [[-1]] * 9}, shared=True, labels=2)
+    assert "no class" in message
+    assert "raise vocabulary.labels above 2" in message
     check(tmp_path, LABELLED, shared, {LABEL_IDS: [*[[1]] * 3000, [2]]}, shared=True)
 
 
 def test_the_first_token_of_a_sequence_is_no_label(tmp_path: Path) -> None:
-    told = refused(tmp_path, SEQUENCE, {"labels": ["6 x", "2 first"]}, {LABEL_IDS: [[1, 0, 0, 0], [1, 0, 0, 0]]})
-    assert "column 'words', whose tokens after the first are the labels, has one class" in told
-    assert "'x' (6 labels)" in told
+    message = refused(tmp_path, SEQUENCE, {"labels": ["6 x", "2 first"]}, {LABEL_IDS: [[1, 0, 0, 0], [1, 0, 0, 0]]})
+    assert "column 'words', whose tokens after the first are the labels, has one class" in message
+    assert "'x' (6 labels)" in message
     check(tmp_path, SEQUENCE, {"labels": ["6 x", "2 first"]}, {LABEL_IDS: [[1, 0], [1, 1]]})
 
 
 @pytest.mark.parametrize(
-    ("data", "train", "evaluated", "told"),
+    ("data", "train", "evaluated", "message"),
     [
         (LABELLED, {}, {LABEL_IDS: [[-1], [-1]]}, "no label of column 'bought' in the eval split"),
         (SEQUENCE, {LABEL_IDS: [[0, 0, 1]]}, {LABEL_IDS: [[1, -1], [0, -1]]}, "no label of column 'words'"),
@@ -154,6 +154,6 @@ def test_the_first_token_of_a_sequence_is_no_label(tmp_path: Path) -> None:
     ],
 )
 def test_an_eval_split_without_a_known_label(
-    data: Mapping[str, Any], train: Mapping[str, Any], evaluated: Mapping[str, Any], told: str, tmp_path: Path
+    data: Mapping[str, Any], train: Mapping[str, Any], evaluated: Mapping[str, Any], message: str, tmp_path: Path
 ) -> None:
-    assert told in refused(tmp_path, data, {"labels": ["2 no", "2 yes"]}, train, evaluated)
+    assert message in refused(tmp_path, data, {"labels": ["2 no", "2 yes"]}, train, evaluated)

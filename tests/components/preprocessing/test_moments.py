@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.preprocessing.moments import Moments
-from components.preprocessing.numbers import Number, _Combiner, told
+from components.preprocessing.numbers import Number, _Combiner, describe
 
 FLOATS = st.floats(-(2.0**120), 2.0**120, width=32)
 
@@ -73,7 +73,7 @@ def test_columns_that_carry_nothing_and_extreme_ones_are_named() -> None:
         "price": Moments.of(tail),
         "empty": Moments(),
     }
-    assert told(Number(name, name != "label", moments) for name, moments in columns.items()) == [
+    assert describe(Number(name, name != "label", moments) for name, moments in columns.items()) == [
         "constant: fee (19.99 in every row; carries nothing)",
         "constant: stamp (1700000000 to 1700000060, a deviation below 1e-06 of the mean; carries nothing)",
         "extreme: wei (values from 1e+18 to 1e+24)",

@@ -21,7 +21,7 @@ from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 from components.ingest.spec import DataSpec
 from components.names import key_of
 from components.preprocessing.moments import Moments
-from components.preprocessing.numbers import read_numbers, told
+from components.preprocessing.numbers import describe, read_numbers
 from components.preprocessing.preprocessing import INPUT_IDS, LABEL_IDS, LABEL_VALUE, preprocessing_fn
 from components.preprocessing.spec import VocabularySpec
 from components.preprocessing.vocabulary import read_vocabulary, vocabularies
@@ -93,7 +93,7 @@ def sequences() -> Iterator[Transformed]:
             rows,
             {"words": STRING, "year": FLOAT, "party": STRING},
             SEQUENCE,
-            VocabularySpec(inputs=2, labels=4, oov_buckets=3),
+            VocabularySpec(inputs=2, labels=4, num_oov_buckets=3),
             Path(folder),
         )
 
@@ -214,7 +214,7 @@ def test_a_damaged_vocabulary_file_names_the_line(tmp_path: Path, text: str) -> 
         read_vocabulary(tmp_path / "labels")
 
 
-def test_any_value_is_told_from_any_other(tmp_path: Path) -> None:
+def test_any_value_differs_from_any_other(tmp_path: Path) -> None:
     values = [
         "a b",
         "a__SPACE__b",
@@ -331,6 +331,6 @@ def test_the_moments_of_all_numbers_are_kept(numbers: Transformed) -> None:
     assert found["seats"].variance == pytest.approx(1.25e42)
     assert found["never"] == Moments()
     assert found["largest"].greatest == pytest.approx(3.4e38)
-    told_of = {sentence.split()[1]: sentence.split(":")[0] for sentence in told(kept)}
+    kind_of = {sentence.split()[1]: sentence.split(":")[0] for sentence in describe(kept)}
     constant = dict.fromkeys(["alone", "fee", "price"], "constant")
-    assert told_of == constant | dict.fromkeys(["atoms", "largest", "seats", "wei"], "extreme")
+    assert kind_of == constant | dict.fromkeys(["atoms", "largest", "seats", "wei"], "extreme")

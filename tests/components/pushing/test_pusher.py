@@ -13,7 +13,7 @@ from tfx.types import standard_artifacts
 from tfx.utils import io_utils
 
 from components.pushing.component import pusher
-from components.pushing.executor import Executor
+from components.pushing.executor import PusherExecutor
 
 Inputs = dict[str, list[types.Artifact]]
 
@@ -44,7 +44,7 @@ def _push(inputs: Inputs, directory: str, archive: str) -> types.Artifact:
     pushed = standard_artifacts.PushedModel()
     pushed.uri = archive
     node = _node(directory)
-    Executor(base_executor.BaseExecutor.Context()).Do(inputs, {"pushed_model": [pushed]}, node.exec_properties)
+    PusherExecutor(base_executor.BaseExecutor.Context()).Do(inputs, {"pushed_model": [pushed]}, node.exec_properties)
     return pushed
 
 

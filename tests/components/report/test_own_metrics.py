@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from components.metrics import Metric
 from components.report import html
 from components.report.measures import ClassTarget, Metrics, NumberMetrics
-from components.report.summary import Summary, evaluation_parts, training_part
+from components.report.summary import Summary, evaluation_section, training_section
 from pipeline.terminal.show import table
 from tests.components.report.test_report import SECTIONS, _evaluation, _metrics, _Page, _summary, _training
 
@@ -31,7 +31,7 @@ def summary() -> Summary:
     for entry in training["validations"]:
         entry |= {"recall_at_50": 0.6712, "party_accuracy": 0.5}
     training["measured"] = ["nll", "perplexity", "recall_at_10", "mrr_at_10", "recall_at_50"]
-    return _summary(**evaluation_parts(evaluation), training=training_part(training), own_metrics=[OWN.column])
+    return _summary(**evaluation_section(evaluation), training=training_section(training), own_metrics=[OWN.column])
 
 
 def test_it_stands_beside_the_others_and_is_read_back(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from components.figures import duration
 from components.report import html
 from components.report.charts import line_chart, minutes_at, ticks
-from components.report.summary import Metrics, Summary, evaluation_parts, training_part
+from components.report.summary import Metrics, Summary, evaluation_section, training_section
 from components.report.versions import installed_versions
 from pipeline.nodes import NODES
 
@@ -113,7 +113,7 @@ def _summary(**changes: Any) -> Summary:
             "inputs": {"size": 10_000, "out_of_vocabulary_rate": 0.0182, "top": [{"token": "<b>&", "count": 160_123}]}
         },
         "band_limits": {"head": 1_000, "torso": 10_000},
-        **evaluation_parts(_evaluation()),
+        **evaluation_section(_evaluation()),
         "servable": True,
         "pushed": True,
         "pushed_to": "runs/sotu/serving/1795332206",
@@ -122,7 +122,7 @@ def _summary(**changes: Any) -> Summary:
             {"name": "Trainer", "seconds": 338.0, "cached": False, "state": "complete", "detail": "perplexity 102.1"},
         ],
         "versions": {"tfx": "1.21.0"},
-        "training": training_part(_training()),
+        "training": training_section(_training()),
     }
     return Summary.model_validate({**parts, **changes})
 
@@ -298,7 +298,7 @@ def test_a_run_that_hardly_began_has_a_page(tmp_path: Path) -> None:
 
 
 def test_one_validation_is_a_table_and_no_curve() -> None:
-    training = {**training_part(_training()), "best": 0}
+    training = {**training_section(_training()), "best": 0}
     page = html.render(_summary(training={**training, "history": training["history"][:1]}), SECTIONS)
     assert "<svg" not in page
     assert "<details open>" in page
@@ -311,7 +311,7 @@ def test_a_warm_start_shows_what_stayed_came_and_went() -> None:
         "model": "7", "taken": 9, "fresh": ["head/table: 4 x 5 in the earlier model, 4 x 6 in this one"],
         "optimizer": False, "vocabularies": {"inputs": {"stayed": 9_800, "came": 200, "went": 199}},
     }  # fmt: skip
-    training = training_part({**_training(), "warm_start": started})
+    training = training_section({**_training(), "warm_start": started})
     text = _Page(html.render(_summary(training=training), SECTIONS)).text
     assert "Started from model 7: 9 weights taken, the optimizer anew; not taken: head/table" in text
     assert "9,800" in text

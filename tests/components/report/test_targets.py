@@ -12,7 +12,7 @@ import pytest
 from components.figures import in_units
 from components.report import html
 from components.report.measures import ClassTarget, NumberMetrics, NumberTarget
-from components.report.summary import Summary, evaluation_parts, training_part
+from components.report.summary import Summary, evaluation_section, training_section
 from tests.components.report.test_report import SECTIONS, _evaluation, _Page, _summary, _training
 
 CLASS = {"accuracy": 0.5231, "nll": 1.154, "count": 28_630.0, "known": 28_000.0}
@@ -33,7 +33,7 @@ def several(**changes: Any) -> Summary:
     training = _training()
     for entry in training["validations"]:
         entry |= {"party_accuracy": 0.561, "year_rmse": math.nan}
-    return _summary(**evaluation_parts({**evaluation, **FURTHER, **changes}), training=training_part(training))
+    return _summary(**evaluation_section({**evaluation, **FURTHER, **changes}), training=training_section(training))
 
 
 def number() -> Summary:
@@ -53,7 +53,7 @@ def number() -> Summary:
         entry |= {"rmse": 40.0 - entry["epoch"], "mae": 30.0}
         for name in ("nll", "perplexity", "recall_at_10", "mrr_at_10"):
             del entry[name]
-    return _summary(**evaluation_parts(evaluation), training=training_part(training), nodes=[])
+    return _summary(**evaluation_section(evaluation), training=training_section(training), nodes=[])
 
 
 @pytest.mark.parametrize("summary", [several(), number()], ids=["several", "number"])

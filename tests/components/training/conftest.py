@@ -57,7 +57,7 @@ REGRESSION = DataSpec.model_validate(
         "targets": {"party": {"kind": "category"}},
     }
 )
-VOCABULARY = VocabularySpec(inputs=300, labels=500, oov_buckets=3)
+VOCABULARY = VocabularySpec(inputs=300, labels=500, num_oov_buckets=3)
 BANDS = BandSpec(head=20, torso=150)
 SMALL = {
     "model": {"context": 4, "embedding": 8, "projection": 8, "hidden": 16, "frequent_ngrams": 500},

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.metrics.parts import label_part, target_parts
+from components.metrics.targets import further_targets, label_target
 from tests.components.training.conftest import Corpus, serialize
 
 pytestmark = pytest.mark.slow  # two trainings
@@ -31,12 +31,14 @@ class Trained:
         return {name: value.numpy() for name, value in answer.items()}
 
     def measured(self) -> dict[str, dict[str, float]]:
-        """Of each part, what the sums of the eval split make."""
+        """The metrics of each target over the eval split, by column."""
         sums = self.ask("eval", examples=self.examples)
-        parts = (label_part(self.corpus.data), *target_parts(self.corpus.data))
-        assert set(sums) == {column for part in parts for column in part.columns}
-        totals = {part: np.array([sums[column].sum(dtype=np.float64) for column in part.columns]) for part in parts}
-        return {part.target: part.measured(total) for part, total in totals.items()}
+        targets = (label_target(self.corpus.data), *further_targets(self.corpus.data))
+        assert set(sums) == {column for target in targets for column in target.sum_names}
+        totals = {
+            target: np.array([sums[column].sum(dtype=np.float64) for column in target.sum_names]) for target in targets
+        }
+        return {target.column: target.measured(total) for target, total in totals.items()}
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +51,7 @@ def outputs(several: Corpus, run: Any, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture(scope="module")
 def number(regression: Corpus, run: Any, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     folder = tmp_path_factory.mktemp("number")
-    run(regression.fn_args(folder, {"epochs": 20, "batch": 16, "validations": 1}))
+    run(regression.fn_args(folder, {"epochs": 20, "batch": 16, "validations_per_epoch": 1}))
     return Trained(regression, folder)
 
 

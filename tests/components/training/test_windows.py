@@ -9,8 +9,8 @@ from components.training.windows import (
     Layout,
     Size,
     count_windows,
-    labelled_spans,
-    last_spans,
+    labelled_windows,
+    last_windows,
     training_batches,
     validation_batches,
 )
@@ -32,28 +32,30 @@ def naive(row: list[int], end: int, context: int) -> list[int]:
 @given(rows_of_ids, st.integers(1, 5))
 def test_sequence_windows_are_those_of_a_plain_loop(rows, context):
     labels = [[token - 50 if token >= 50 else -1 for token in row] for row in rows]
-    spans = labelled_spans(ragged(rows), ragged(labels), "sequence")
+    windows = labelled_windows(ragged(rows), ragged(labels), "sequence")
     expected = [
         (naive(row, i, context), labels[number][i], number)
         for number, row in enumerate(rows)
         for i in range(1, len(row))
     ]
-    got = list(zip(spans.cut(context, PADDING).numpy().tolist(), spans.labels.numpy(), spans.rows.numpy(), strict=True))
+    got = list(
+        zip(windows.cut(context, PADDING).numpy().tolist(), windows.labels.numpy(), windows.rows.numpy(), strict=True)
+    )
     assert got == expected
 
 
 @settings(deadline=None, max_examples=60)
 @given(rows_of_ids, st.integers(1, 5))
 def test_labelled_rows_give_one_window_each(rows, context):
-    spans = labelled_spans(ragged(rows), ragged([[len(row)] for row in rows]), "labelled")
-    assert spans.cut(context, PADDING).numpy().tolist() == [naive(row, len(row), context) for row in rows]
-    assert spans.labels.numpy().tolist() == [len(row) for row in rows]
+    windows = labelled_windows(ragged(rows), ragged([[len(row)] for row in rows]), "labelled")
+    assert windows.cut(context, PADDING).numpy().tolist() == [naive(row, len(row), context) for row in rows]
+    assert windows.labels.numpy().tolist() == [len(row) for row in rows]
 
 
 @settings(deadline=None, max_examples=30)
 @given(rows_of_ids, st.integers(1, 5))
 def test_answers_are_asked_for_after_the_last_token(rows, context):
-    windows = last_spans(ragged(rows)).cut(context, PADDING)
+    windows = last_windows(ragged(rows)).cut(context, PADDING)
     assert windows.numpy().tolist() == [naive(row, len(row), context) for row in rows]
 
 

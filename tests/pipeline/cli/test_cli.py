@@ -34,10 +34,10 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (("predict",), "give either TEXT or --input"),
         (("predict", "--input", "rows.jsonl", "text"), "give either TEXT or --input"),
         (("report", "--root", "nowhere"), "`bigvocab run shared_projection` writes it"),
-        (("tensorboard", "--root", "nowhere"), "`bigvocab run shared_projection` makes it"),
+        (("tensorboard", "--root", "nowhere"), "`bigvocab run shared_projection` creates it"),
     ],
 )
-def test_a_wrong_command_is_told_what_would_be_right(
+def test_a_wrong_command_suggests_the_right_one(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
     arguments: tuple[str, ...], hint: str,
 ) -> None:  # fmt: skip
@@ -90,9 +90,9 @@ def model(tmp_path: Path) -> Path:
     [
         (("--input", "rows.jsnl"), "--input rows.jsnl: No such file or directory; did you mean 'rows.jsonl'?"),
         (("--input", "serving"), "--input serving: a folder: name one of its files"),
-        (("--input", "rows.jsonl", "--output", "nowhere/out"), "/nowhere': make it first"),
-        (("--input", "rows.jsonl", "--output", "serving"), "serving: a folder: name a file in it"),
-        (("--input", "rows.jsonl", "--output", "rows.jsonl"), "--output rows.jsonl: the file of --input"),
+        (("--input", "rows.jsonl", "--output", "nowhere/out"), "/nowhere' does not exist; create it first"),
+        (("--input", "rows.jsonl", "--output", "serving"), "serving: this is a folder; add a file name"),
+        (("--input", "rows.jsonl", "--output", "rows.jsonl"), "--output rows.jsonl: this is the --input file"),
         (("--input", "rows.jsonl", "--feature", "hour=3"), "--feature hour=3: goes with TEXT"),
     ],
 )

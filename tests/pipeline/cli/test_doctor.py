@@ -11,7 +11,7 @@ from pipeline.cli import doctor
 def test_this_machine_is_fit(tmp_path: Path) -> None:
     out = io.StringIO()
     assert doctor.examine(tmp_path, out) == 0, out.getvalue()
-    assert "This machine is fit." in out.getvalue()
+    assert "This machine is ready." in out.getvalue()
 
 
 def test_what_is_wrong_comes_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,7 +24,7 @@ def test_what_is_wrong_comes_with_what_to_do(tmp_path: Path, monkeypatch: pytest
     text = out.getvalue()
     assert "no-such-package is not installed\n      -> ./with-env" in text
     assert "GiB free at" in text
-    assert "name another --root" in text
+    assert "choose another --root" in text
     assert "glibc (not Alpine's musl)" in text
     assert "Something is wrong" in text
 

@@ -24,7 +24,7 @@ TIMEOUT = "--job_server_timeout=60"
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("said", "arguments"),
     [
         ("{kind: local}", ["--runner=FnApiRunner", "--sdk_container_image=none"]),
         (
@@ -37,7 +37,7 @@ TIMEOUT = "--job_server_timeout=60"
              "--job_server_timeout=9", "--job_name=w"],
         ),
         (
-            "{kind: flink, master: 'flink:8081', job_server: /opt/jobs.jar, workers: 'pool:1'}",
+            "{kind: flink, master: 'flink:8081', job_server_jar: /opt/jobs.jar, worker_pool: 'pool:1'}",
             ["--runner=FlinkRunner", "--flink_master=flink:8081", "--flink_version=1.20",
              "--flink_job_server_jar=/opt/jobs.jar", "--parallelism=1", POOL[0], "--environment_config=pool:1",
              POOL[2], TIMEOUT],
@@ -50,23 +50,26 @@ TIMEOUT = "--job_server_timeout=60"
         ),
     ],
 )  # fmt: skip
-def test_beam_is_told_what_the_configuration_says(said: str, told: list[str]) -> None:
+def test_beam_gets_what_the_configuration_says(said: str, arguments: list[str]) -> None:
     beam = load(None, [f"beam={said}"]).beam
-    assert beam.arguments() == told
+    assert beam.arguments() == arguments
     assert option_faults(beam) == []
 
 
 @pytest.mark.parametrize(
     ("said", "fault"),
     [
-        ("{kind: dask}", "kind 'dask': Beam's Dask runner loses rows without a word"),
+        ("{kind: dask}", "kind 'dask': Beam's Dask runner writes wrong splits without an error"),
         ("{kind: prism}", "kind 'prism': Beam downloads its Prism runner"),
         ("{kind: flnk}", "did you mean 'flink'?"),
-        ("{kind: flink}", "either 'endpoint', a job server's address, or 'master', Flink's own"),
-        ("{kind: flink, endpoint: 'a:1', job_server: b}", "'job_server' goes with 'master'"),
+        ("{kind: flink}", "set either 'endpoint', the address of a job server, or 'master', the REST address of Flink"),
+        ("{kind: flink, endpoint: 'a:1', job_server_jar: b}", "'job_server_jar' requires 'master'"),
         ("{kind: portable, endpoint: jobs}", "beam.endpoint"),
         ("{kind: dataflow, project: p, region: r, image: i, temp_location: /tmp}", "beam.temp_location"),
-        ("{kind: portable, endpoint: 'a:1', options: {job_endpoint: 'b:1'}}", "job_endpoint is said by the other keys"),
+        (
+            "{kind: portable, endpoint: 'a:1', options: {job_endpoint: 'b:1'}}",
+            "job_endpoint: other keys of beam set this option",
+        ),
         ("{kind: portable, endpoint: 'a:1', options: {paralellism: 2}}", "did you mean 'parallelism'?"),
         (
             "{kind: dataflow, project: p, region: r, image: i, temp_location: gs://b, options: {object_reuse: true}}",
@@ -74,7 +77,7 @@ def test_beam_is_told_what_the_configuration_says(said: str, told: list[str]) ->
         ),
     ],
 )
-def test_what_beam_would_stumble_over_is_told_before(said: str, fault: str) -> None:
+def test_what_beam_would_stumble_over_is_reported_before(said: str, fault: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
         check_files(load(None, [f"beam={said}"]))
     assert fault in str(raised.value)
@@ -91,7 +94,7 @@ def test_an_engine_of_other_processes_makes_what_this_one_makes_also_after_it_wa
         def on(server: engines.Server) -> list[str]:
             # With Beam's job server in Python, unlike with those in Java, the timeout also bounds the job itself.
             options = "options: {job_server_timeout: 900}"
-            where = f"endpoint: '{server.address}', workers: '{pool.address}'"
+            where = f"endpoint: '{server.address}', worker_pool: '{pool.address}'"
             return [*settings, f"beam={{kind: portable, {where}, {options}}}"]
 
         engines.transform(run, tmp_path / "local", *settings, "beam.kind=local")
@@ -102,20 +105,20 @@ def test_an_engine_of_other_processes_makes_what_this_one_makes_also_after_it_wa
             server.process.kill()
         assert lost.result().code == 1
         (cause,) = engines.causes("Transform", lost.result())
-        assert cause.startswith("Beam's engine was lost: UNAVAILABLE")
+        assert cause.startswith("The connection to Beam's engine was lost: UNAVAILABLE")
         with engines.python_job_server() as server:
             engines.transform(run, root, *on(server), nodes=["Transform"])
     engines.assert_equal(tmp_path / "local", root)
 
 
 @pytest.mark.slow
-def test_an_engine_that_does_not_answer_is_told_of(forks: ForkServer, tmp_path: Path) -> None:
+def test_an_engine_that_does_not_answer_is_reported(forks: ForkServer, tmp_path: Path) -> None:
     nobody = "beam={kind: portable, endpoint: 'localhost:1', options: {job_server_timeout: 1}}"
     run = Pods(forks, tmp_path / "pods")
     ended = run(*engines.node_of_run("ExampleGen", tmp_path / "root", "data.share=0.02", nobody))
     assert ended.code == 1
     assert engines.causes("ExampleGen", ended) == [
-        "Beam's engine does not answer: is its job server up, and at the address that `beam` says?"
+        "Beam's engine does not answer: check that its job server is running at the address in `beam`"
     ]
 
 
@@ -127,7 +130,7 @@ def test_only_this_machine_reaches_the_workers(tmp_path: Path) -> None:
     assert all(address.is_loopback for address in found), found
 
 
-def test_a_worker_that_dies_is_told_of() -> None:
+def test_a_worker_that_dies_is_reported() -> None:
     said: queue.SimpleQueue[str] = queue.SimpleQueue()
     pool = Pool(use_process=True, container_executable=shutil.which("false"))
     pool.out = Said(said)

@@ -22,6 +22,18 @@ def test_every_kind_of_model_is_one_choice() -> None:
     assert all(schema["additionalProperties"] is False for schema in kinds.values())
 
 
+def test_a_form_of_the_loss_is_one_of_ours_or_a_path() -> None:
+    own, path = DEFINITIONS["TrainerSpec"]["properties"]["head"]["oneOf"]
+    schema = DEFINITIONS[own["$ref"].rpartition("/")[2]]
+    assert schema["properties"]["form"]["enum"] == ["auto", "shared", "own", "full"]
+    assert schema["additionalProperties"] is False
+    assert "required" not in schema
+    assert all("description" in field for field in schema["properties"].values())
+    pattern = path["properties"]["form"]["pattern"]
+    assert re.search(pattern, "my_package.losses:MyForm")
+    assert not [form for form in schema["properties"]["form"]["enum"] if re.search(pattern, form)]
+
+
 def test_the_fields_of_every_kind_are_described() -> None:
     said_by_their_name = {"kind", "cell"}
     model = DEFINITIONS["TrainerSpec"]["properties"]["model"]

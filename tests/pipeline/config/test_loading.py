@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.config.keys import RENAMED
 from pipeline.config.loading import ConfigurationError, check_files, load, preset_names
 
 OWN = """\
@@ -83,8 +84,35 @@ def test_all_faults_are_named_at_once_with_line_and_nearest_spelling(tmp_path: P
     assert "--set nonsense: expected key=value" in text
 
 
+@pytest.mark.parametrize("old", RENAMED)
+def test_an_old_key_names_the_new_one(tmp_path: Path, old: str) -> None:
+    kinds = {"beam": "beam={kind: flink, endpoint: 'a:1'}", "trainer.model.shared": "trainer.model.kind=ten_inputs"}
+    key = old.replace("*", "Trainer")
+    with pytest.raises(ConfigurationError) as error:
+        load(write(tmp_path, OWN), [*(kind for start, kind in kinds.items() if old.startswith(start)), f"{key}=1"])
+    assert str(error.value) == f"--set {key}=1: {key} was renamed: use {key.rpartition('.')[0]}.{RENAMED[old]}"
+
+
+def test_an_old_key_names_its_line_beside_all_other_faults(tmp_path: Path) -> None:
+    quick = "quick: {data.window: 3}\n"
+    file = write(tmp_path, OWN + "  window: 8\ntrainer:\n  validations: 2\n  epohcs: 3\n" + quick)
+    with pytest.raises(ConfigurationError) as error:
+        load(file)
+    assert set(str(error.value).splitlines()) == {
+        f"{file}: quick: data.window was renamed: use data.num_spans",
+        f"{file}:9: data.window was renamed: use data.num_spans",
+        f"{file}:11: trainer.validations was renamed: use trainer.validations_per_epoch",
+        f"{file}:12: unknown key trainer.epohcs; did you mean 'epochs'?",
+    }
+
+
+def test_a_key_that_this_kind_never_had_was_not_renamed(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="unknown key trainer.model.heads"):
+        load(write(tmp_path, OWN), ["trainer.model.kind=recurrent", "trainer.model.heads=2"])
+
+
 def test_a_key_that_stands_twice_is_a_fault(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="mine.yaml:9: name stands twice, first in line 1"):
+    with pytest.raises(ConfigurationError, match="mine.yaml:9: duplicate key name, first in line 1"):
         load(write(tmp_path, OWN + "name: other\n"))
 
 
@@ -147,7 +175,7 @@ def test_the_kind_may_be_set_after_a_key_of_it(tmp_path: Path) -> None:
 
 
 def test_a_fault_in_a_kind_names_the_line(tmp_path: Path) -> None:
-    file = write(tmp_path, OWN + "trainer:\n  model:\n    kind: recurrent\n    cell: lsmt\n    shared: 3\n")
+    file = write(tmp_path, OWN + "trainer:\n  model:\n    kind: recurrent\n    cell: lsmt\n    shared_units: 3\n")
     with pytest.raises(ConfigurationError) as error:
         load(file)
     text = str(error.value)
@@ -155,7 +183,8 @@ def test_a_fault_in_a_kind_names_the_line(tmp_path: Path) -> None:
         f"{file}:12: trainer.model.cell: Input should be 'lstm' or 'gru' (found 'lsmt'); did you mean 'lstm'?" in text
     )
     assert (
-        f"{file}:13: trainer.model.shared is a key of kind 'ten_inputs', but trainer.model.kind is 'recurrent'" in text
+        f"{file}:13: trainer.model.shared_units is a key of kind 'ten_inputs', but trainer.model.kind is 'recurrent'"
+        in text
     )
 
 
@@ -165,8 +194,8 @@ def test_a_fault_in_a_kind_names_the_line(tmp_path: Path) -> None:
         ("data.label=null", "needs data.label"),
         ("data.label=viewed", "stands twice"),
         ("data.features={viewed: {kind: number}}", "both an input or label and a feature"),
-        ("trainer.replicas=3", "cannot be dealt evenly to 3 replicas"),
-        ("evaluation.beat=[trigram]", "the trigram is a baseline of sequences"),
+        ("trainer.replicas=3", r"is not divisible by trainer\.replicas \(3\)"),
+        ("evaluation.beat=[trigram]", "'trigram' requires shape 'sequence'"),
         ("data.source={kind: csv}", "source.path is needed"),
         ("data.inputs=[self]", "column 'self' cannot be an argument of a served model"),
         ("data.inputs=[user-os, user.os]", "'user-os' and 'user.os' are one argument, 'user_os'"),
@@ -175,9 +204,9 @@ def test_a_fault_in_a_kind_names_the_line(tmp_path: Path) -> None:
         ("data.targets={bought: {kind: category}}", "data.targets: column 'bought' is also the label"),
         ("data.targets={labels: {kind: category}}", "an output 'labels' already: rename the column"),
         ("data.targets={bigvocab/shop: {kind: category}}", "names that begin with 'bigvocab/' are the pipeline's own"),
-        ("trainer.target_weights={shop: 2}", "trainer.target_weights: 'shop' is none of data.targets"),
+        ("trainer.target_weights={shop: 2}", "trainer.target_weights: 'shop' is not one of data.targets"),
         ("trainer.target_weights={shop: -1}", "greater than or equal to 0"),
-        ("evaluation.beat=[mean]", "the mean is a baseline of a label that is a number"),
+        ("evaluation.beat=[mean]", "'mean' requires data.label_kind 'number'"),
         ("evaluation.max_rmse=3", "evaluation.max_rmse: the label is a class"),
     ],
 )
@@ -206,9 +235,9 @@ def test_what_a_number_has_not_is_named_at_once_with_all_else(tmp_path: Path) ->
     with pytest.raises(ConfigurationError) as error:
         load(file, ["evaluation.beat=[popular]", "evaluation.max_perplexity=9", "trainer.target_weights={shopp: 1}"])
     text = str(error.value)
-    assert "evaluation.beat: the one baseline of a label that is a number is 'mean'" in text
+    assert "evaluation.beat: 'mean' is the only baseline of a label that is a number" in text
     assert "evaluation.max_perplexity: the label is a number" in text
-    assert "trainer.target_weights: 'shopp' is none of data.targets; did you mean 'shop'?" in text
+    assert "trainer.target_weights: 'shopp' is not one of data.targets; did you mean 'shop'?" in text
 
 
 def test_the_labels_of_a_sequence_are_no_numbers(tmp_path: Path) -> None:

@@ -149,9 +149,49 @@ def test_a_wrong_key_is_named_with_its_line(tmp_path: Path, more: str, fault: st
     assert faults(tmp_path, GOOD + more) == [fault]
 
 
-def test_several_faults_are_told_at_once(tmp_path: Path) -> None:
-    told = faults(tmp_path, f"    kind: {KIND}\n    path: rows\n    widht: 1\n", "data.source.width=0", "data.shap=x")
-    assert sorted(told) == [
+LOSSES = """
+from components.layers.forms.own import Own
+from components.layers.forms.spec import HeadSpec
+
+class MySpec(HeadSpec):
+    share: float = 0.5
+
+class MyForm(Own):
+    Spec = MySpec
+    def __init__(self, share):
+        self.share = share
+"""
+
+
+@pytest.mark.parametrize(
+    ("head", "fault"),
+    [
+        ("form: made_up_kinds.losses:MyForm, shar: 1", "unknown key trainer.head.shar; did you mean 'share'?"),
+        (
+            "form: made_up_kinds.losses:MyFrom",
+            "trainer.head.form: made_up_kinds.losses has no class 'MyFrom'; did you mean 'MyForm'? "
+            "(found 'made_up_kinds.losses:MyFrom')",
+        ),
+        (
+            "form: onw",
+            "trainer.head.form: Input should be 'auto', 'shared', 'own' or 'full' (found 'onw'); did you mean 'own'?",
+        ),
+        ("form: own, share: 1", "unknown key trainer.head.share"),
+        (
+            "form: made_up_kinds.losses:MyForm, share: much",
+            "trainer.head.share: Input should be a valid number, unable to parse string as a number (found 'much')",
+        ),
+    ],
+)
+def test_a_wrong_form_of_the_loss_is_one_line(tmp_path: Path, head: str, fault: str) -> None:
+    (tmp_path / "made_up_kinds" / "losses.py").write_text(LOSSES)
+    found = faults(tmp_path, GOOD + "trainer:\n  head: {" + head + "}\n")
+    assert found == [f"mine.yaml:10: {fault}"]
+
+
+def test_several_faults_are_reported_at_once(tmp_path: Path) -> None:
+    found = faults(tmp_path, f"    kind: {KIND}\n    path: rows\n    widht: 1\n", "data.source.width=0", "data.shap=x")
+    assert sorted(found) == [
         "--set data.shap=x: unknown key data.shap; did you mean 'shape'?",
         "--set data.source.width=0: data.source.width: Input should be greater than or equal to 1 (found 0)",
         "mine.yaml:5: data.source.columns is missing",
@@ -160,7 +200,7 @@ def test_several_faults_are_told_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "told"),
+    ("source", "expected"),
     [
         (
             "    kind: cvs\n    pth: x\n",
@@ -193,5 +233,5 @@ def test_several_faults_are_told_at_once(tmp_path: Path) -> None:
         ),
     ],
 )  # fmt: skip
-def test_faults_of_the_kinds_that_bigvocab_has(tmp_path: Path, source: str, told: list[str]) -> None:
-    assert faults(tmp_path, source) == told
+def test_faults_of_the_kinds_that_bigvocab_has(tmp_path: Path, source: str, expected: list[str]) -> None:
+    assert faults(tmp_path, source) == expected

@@ -116,16 +116,16 @@ def test_a_disk_too_small_for_the_metadata_store(disk: Disk) -> None:
 
 
 @pytest.mark.parametrize("command", ["run", "schema"])
-def test_a_root_that_cannot_be_used_is_told_in_a_line(
+def test_a_root_that_cannot_be_used_is_reported_in_a_line(
     command: str, disk: Disk, capfd: pytest.CaptureFixture[str]
 ) -> None:
     root = disk(4 << 10)
     (root / "file").write_bytes(bytes(4 << 10))
     assert main([command, "--root", str(root / "runs"), *output(command, root)]) == 1
-    assert FULL in told(capfd)
+    assert FULL in printed(capfd)
     disk(SOME, "ro")
     assert main([command, "--root", str(root / "runs"), *output(command, root)]) == 1
-    assert told(capfd) == (
+    assert printed(capfd) == (
         f"bigvocab: Read-only file system: {root}/runs/.lock. Mount it writable, or choose another --root.\n"
     )
 
@@ -134,7 +134,7 @@ def output(command: str, folder: Path) -> list[str]:
     return ["-o", str(folder / "schema.pbtxt")] if command == "schema" else []
 
 
-def told(capfd: pytest.CaptureFixture[str]) -> str:
+def printed(capfd: pytest.CaptureFixture[str]) -> str:
     out, err = capfd.readouterr()
     assert out == ""
     assert err.count("\n") == 1
@@ -157,15 +157,17 @@ def test_so_it_is_where_it_is_forbidden(
 
     monkeypatch.setattr(Path, "mkdir", refuse)
     assert main(["run", "--root", str(tmp_path / "runs")]) == 1
-    assert told(capfd).startswith(f"bigvocab: {line}")
+    assert printed(capfd).startswith(f"bigvocab: {line}")
 
 
 def test_a_root_below_a_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").touch()
     assert main(["run", "--root", str(tmp_path / "file")]) == 1
-    assert told(capfd) == f"bigvocab: {tmp_path / 'file'} is no folder, or lies below a file: choose another --root\n"
+    assert (
+        printed(capfd) == f"bigvocab: {tmp_path / 'file'} is not a folder, or is inside a file: choose another --root\n"
+    )
     assert main(["run", "--root", str(tmp_path / "file" / "runs")]) == 1
-    assert "is no folder, or lies below a file" in told(capfd)
+    assert "is not a folder, or is inside a file" in printed(capfd)
 
 
 def full(*_: object, **__: object) -> None:
@@ -247,6 +249,6 @@ def test_an_unexpected_error_leaves_its_trace_in_the_log_alone(
     assert ended.value.code == 1
     out, err = capfd.readouterr()
     assert err == ""
-    assert "\nBigVocab stopped: LookupError: nobody knows why\nAll that was logged: " in out
+    assert "\nBigVocab stopped: LookupError: nobody knows why\nLog: " in out
     assert "Traceback" not in out
     assert "Traceback" in caplog.text

@@ -25,7 +25,7 @@ def test_interrupted_and_taken_up_again(bigvocab: Bigvocab, tmp_path: Path) -> N
             break
     rest = process.stdout.read()
     assert process.wait() == 130
-    assert "goes on from here" in rest
+    assert "run the same command again to resume" in rest
     check(file, run(bigvocab, file))
     nodes = {node["name"]: node["cached"] for node in summary(file)["nodes"]}
     assert nodes["ExampleGen"]

@@ -36,10 +36,10 @@ def test_a_signal_that_got_lost_in_an_earlier_span_ends_the_pod(
     monkeypatch.setattr(pod, "_run_one", lambda *_: 0)
     out = io.StringIO()
     assert pod.run(example_gen(tmp_path), out) == 130
-    assert "ExampleGen was told to end" in out.getvalue()
+    assert "ExampleGen was interrupted" in out.getvalue()
 
 
-def test_a_full_volume_is_told_first_also_where_the_reason_cannot_be_kept(
+def test_a_full_volume_is_reported_first_also_where_the_reason_cannot_be_kept(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def full(*_: object, **__: object) -> None:

@@ -19,7 +19,7 @@ pytest.importorskip("kfp", reason="BIGVOCAB_EXTRAS=kubeflow installs the Kubeflo
 from pipeline.kubeflow.compile import check, compile_pipeline
 from tests.kubeflow.test_network_policies import NODE
 
-OF_SPANS = {"Window", "AnalyzerCache"}
+OF_SPANS = {"RollingRange", "AnalyzerCache"}
 CLUSTER = [
     "kubeflow.metadata={kind: mysql, host: database, user: me}",
     "kubeflow.image=registry.example.org/bigvocab:1.2.0",
@@ -144,14 +144,14 @@ def test_data_in_spans_have_the_nodes_of_spans(tmp_path: Path) -> None:
     tasks = pipeline["root"]["dag"]["tasks"]
     assert {entry["taskInfo"]["name"] for entry in tasks.values()} == {*node_names(config)} >= OF_SPANS
     waits = {name: set(entry.get("dependentTasks", [])) for name, entry in tasks.items()}
-    assert waits["window"] == {"examplegen", "statisticsgen"}
-    assert waits["transform"] >= {"window", "analyzercache", "examplevalidator"}
+    assert waits["rollingrange"] == {"examplegen", "statisticsgen"}
+    assert waits["transform"] >= {"rollingrange", "analyzercache", "examplevalidator"}
     arguments = container((pipeline, {}), "ExampleGen")["args"]
     assert loads(arguments[arguments.index("--configuration") + 1]).data.span == "1990s"
 
 
 def test_several_workers_are_tasks_beside_each_other_that_nothing_waits_for(tmp_path: Path) -> None:
-    trainer = "{image: gpu, gpu: {count: 8}, retries: 4, workers: 3, patience: 2h}"
+    trainer = "{image: gpu, gpu: {count: 8}, retries: 4, workers: 3, rendezvous_timeout: 2h}"
     compile_pipeline(load(None, [f"kubeflow.nodes.Trainer={trainer}"]), tmp_path / "pipeline.yaml")
     found = tuple(yaml.safe_load_all((tmp_path / "pipeline.yaml").read_text()))
     names = ["Trainer", "Trainer-worker-1", "Trainer-worker-2"]
@@ -182,17 +182,17 @@ def test_the_default_goes_with_the_manifests(tmp_path: Path) -> None:
         assert pipeline["deploymentSpec"]["executors"][name]["container"]["image"].startswith("bigvocab:0.1.0")
 
 
-def test_what_would_only_fail_in_a_pod_is_told_before_all_at_once(tmp_path: Path) -> None:
+def test_what_would_only_fail_in_a_pod_is_reported_before_all_at_once(tmp_path: Path) -> None:
     source = f"data.source={{kind: csv, path: {tmp_path}/rows.csv}}"
     config = load(None, [source, "kubeflow.root=s3://bucket/runs", "kubeflow.nodes.Transform={gpu: {count: 1}}"])
     with pytest.raises(ConfigurationError) as raised:
         check(config)
     faults = str(raised.value).splitlines()
-    assert faults[0].startswith("kubeflow.root: s3://bucket/runs: TensorFlow 2.21 cannot write to s3://; take a")
-    assert faults[1].startswith(f"data.source.path: {tmp_path}/rows.csv will not be there in a pod: put it below")
+    assert faults[0].startswith("kubeflow.root: s3://bucket/runs: TensorFlow 2.21 cannot write to s3://; use gs://")
+    assert faults[1].startswith(f"data.source.path: {tmp_path}/rows.csv does not exist in a pod; copy it into")
     assert faults[2].startswith("data.schema_file is missing; `bigvocab schema FILE.yaml` writes")
-    assert faults[3] == "kubeflow.nodes.Transform.gpu: the Trainer is the one node that uses a GPU"
-    with pytest.raises(ConfigurationError, match="lies in none of kubeflow.volumes"):
+    assert faults[3] == "kubeflow.nodes.Transform.gpu: only the Trainer uses a GPU; remove the key"
+    with pytest.raises(ConfigurationError, match="is not in any of kubeflow.volumes"):
         check(load(None, ["kubeflow.root=/home/me/runs"]))
     compile_pipeline(load(None, ["kubeflow.root=gs://bucket/runs", "kubeflow.volumes=[]"]), tmp_path / "gs.yaml")
     assert "gs://bucket/runs/sotu" in (tmp_path / "gs.yaml").read_text()
@@ -204,11 +204,14 @@ def test_what_would_only_fail_in_a_pod_is_told_before_all_at_once(tmp_path: Path
 @pytest.mark.parametrize(
     ("setting", "fault"),
     [
-        ("kubeflow.secrets=[{name: gcs, env: {key: KEY}}]", "none gives pods BIGVOCAB_METADATA_PASSWORD"),
+        ("kubeflow.secrets=[{name: gcs, env: {key: KEY}}]", "no secret sets BIGVOCAB_METADATA_PASSWORD"),
         ("kubeflow.image=registry/bigvocab:1", "kubeflow.nodes.Trainer.image is still bigvocab:0.1.0-gpu"),
-        ("kubeflow.pod.gpu={count: 1}", "kubeflow.pod.gpu: every node would hold one"),
-        ("kubeflow.pod.workers=2", "kubeflow.pod.workers: one node trains"),
-        ("kubeflow.nodes.Transform={workers: 2}", "kubeflow.nodes.Transform.workers: the Trainer is the one node"),
+        ("kubeflow.pod.gpu={count: 1}", "kubeflow.pod.gpu: the pod of every node would reserve a GPU"),
+        ("kubeflow.pod.workers=2", "kubeflow.pod.workers: only one node trains"),
+        (
+            "kubeflow.nodes.Transform={workers: 2}",
+            "kubeflow.nodes.Transform.workers: only the Trainer runs in several pods",
+        ),
     ],
 )
 def test_what_a_default_was_replaced_by_is_looked_at(setting: str, fault: str) -> None:
@@ -220,15 +223,15 @@ def test_what_a_default_was_replaced_by_is_looked_at(setting: str, fault: str) -
     ("setting", "fault"),
     [
         ("kubeflow.pod.memory=1.5Gi", "kubeflow.pod.memory: String should match pattern"),
-        ("kubeflow.nodes={Traner: {cpu: '4'}}", "kubeflow.nodes: 'Traner' is no node; did you mean 'Trainer'?"),
+        ("kubeflow.nodes={Traner: {cpu: '4'}}", "kubeflow.nodes: unknown node 'Traner'; did you mean 'Trainer'?"),
         ("kubeflow.nodes.Trainer.memory=16 GB", "kubeflow.nodes.Trainer.memory: String should match pattern"),
         ("kubeflow.nodes.Trainer.gpus=4", "unknown key kubeflow.nodes.Trainer.gpus; did you mean 'gpu'?"),
         ("metadata={kind: postgresql, host: db}", "metadata: ML Metadata's PostgreSQL client writes broken SQL"),
         ("metadata={kind: mysql}", "metadata.host is missing"),
-        ("kubeflow.nodes.Trainer.tolerations=[{operator: Equal, key: a}]", "'Equal' wants a key and a value"),
+        ("kubeflow.nodes.Trainer.tolerations=[{operator: Equal, key: a}]", "'Equal' requires 'key' and 'value'"),
     ],
 )  # fmt: skip
-def test_faults_of_the_cluster_are_told_by_key(setting: str, fault: str) -> None:
+def test_faults_of_the_cluster_are_reported_by_key(setting: str, fault: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
         load(None, [setting])
     assert fault in str(raised.value)
@@ -273,4 +276,4 @@ def test_submit_sends_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
     monkeypatch.setattr(Client, "create_run_from_pipeline_package", refuse)
     assert main(["submit"]) == 1
-    assert "did not take the run: nobody listens\n" in capsys.readouterr().err
+    assert "rejected the run: nobody listens\n" in capsys.readouterr().err

@@ -40,5 +40,5 @@ def test_no_password_is_ever_shown() -> None:
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(MetadataError, match="BIGVOCAB_METADATA_"):
         connection(SERVER, "unused", {"BIGVOCAB_METADATA_HOST": "db", "BIGVOCAB_METADATA_PORT": "many"})
-    with pytest.raises(MetadataError, match="SQLite wants a local disk"):
+    with pytest.raises(MetadataError, match="SQLite needs a local disk"):
         connection(SqliteSpec(), "gs://bucket/metadata.sqlite", {})

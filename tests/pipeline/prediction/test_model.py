@@ -63,7 +63,7 @@ def test_more_labels_than_the_model_answers_are_refused(tiny: Path) -> None:
         bigvocab.load(tiny).predict(DICTS, top=TOP + 1)
 
 
-def test_a_folder_without_a_model_is_told(tmp_path: Path, runs: Path) -> None:
+def test_a_folder_without_a_model_is_reported(tmp_path: Path, runs: Path) -> None:
     with pytest.raises(PredictError, match="is no model of BigVocab"):
         bigvocab.load(tmp_path)
     with pytest.raises(PredictError, match="no such folder; did you mean 'shop'"):
@@ -71,4 +71,15 @@ def test_a_folder_without_a_model_is_told(tmp_path: Path, runs: Path) -> None:
     (tmp_path / "assets.extra").mkdir()
     (tmp_path / "assets.extra" / "bigvocab.json").write_text(json.dumps({"data": tiny_model.DATA, "top_k": 3}))
     with pytest.raises(PredictError, match="the model cannot be loaded"):
+        bigvocab.load(tmp_path)
+
+
+@pytest.mark.parametrize(("value", "loads"), [(None, True), (3, False)])
+def test_a_model_that_was_pushed_before_a_key_was_renamed_is_found(
+    tmp_path: Path, value: int | None, loads: bool
+) -> None:
+    (tmp_path / "assets.extra").mkdir()
+    about = {"data": {**tiny_model.DATA, "window": value}, "top_k": 3}
+    (tmp_path / "assets.extra" / "bigvocab.json").write_text(json.dumps(about))
+    with pytest.raises(PredictError, match="the model cannot be loaded" if loads else r"data\.window"):
         bigvocab.load(tmp_path)

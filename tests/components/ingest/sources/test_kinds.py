@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
+from components.ingest.rows.tokenize import tokenize
 from components.ingest.spec import DataSpec, FeatureSpec
-from components.ingest.tokenize import tokenize
 from tests.components.ingest.conftest import Ingest
 
 YEAR = 1946

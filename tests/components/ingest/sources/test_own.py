@@ -15,7 +15,7 @@ import pytest
 
 from components.code import fingerprint
 from components.ingest.errors import IngestError
-from components.ingest.part import PartReader, examples_of
+from components.ingest.rows.shards import RangeReader, examples_of
 from components.ingest.sources import base
 from components.ingest.sources.base import Range
 from components.ingest.sources.registry import source_of, spec_of_file
@@ -41,9 +41,9 @@ class Count(Source[CountSpec]):
     def size(self, files):
         return 0
 
-    def rows(self, part, used, lines):
+    def rows(self, file_range, used, lines):
         for number in range(1, self.spec.rows + 1):
-            yield number, {"words": f"{part.path} row is number {number}"}
+            yield number, {"words": f"{file_range.path} row is number {number}"}
 """
 _EXAMPLE = re.search(r"\n( {4}from components.*?)(?= {4}source: )", base.__doc__ or "", re.DOTALL)
 assert _EXAMPLE
@@ -114,7 +114,7 @@ def test_its_path_is_checked_like_any_other(tmp_path: Path, ingest: Ingest) -> N
 
 def test_a_worker_finds_the_class_by_its_path(tmp_path: Path, paragraphs: list[str]) -> None:
     write(tmp_path / "rows" / "a.cells", paragraphs[:50])
-    reader = PartReader(cells("rows"), {"train": 1, "eval": 1, "test": 1}, str(tmp_path))
+    reader = RangeReader(cells("rows"), {"train": 1, "eval": 1, "test": 1}, str(tmp_path))
     # A process that is started afresh; and bytes that hold the class by its path alone, as remote workers get them.
     assert MODULE.encode()[-80:] not in pickle.dumps(reader)
     with loky.ProcessPoolExecutor(1) as executor:

@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.ingest.sources.base import Lines
-from tests.components.ingest.sources.files import source
+from tests.components.ingest.sources.helpers import source
 
 CELL = st.text(st.sampled_from('ab ,"\n\ré'), max_size=6)
 
 
 def rows(path: Path, kind: str, size: int) -> list[tuple[int, object]]:
     of = source(kind, path="x")
-    return [item for part in of.ranges(str(path), size) for item in of.rows(part, ["words"], Lines())]
+    return [item for one in of.ranges(str(path), size) for item in of.rows(one, ["words"], Lines())]
 
 
 @given(st.lists(st.tuples(CELL, CELL), max_size=30), st.integers(1, 60), st.sampled_from(["\n", "\r\n"]))
@@ -57,14 +57,14 @@ def test_json_lines_cut_anywhere_keep_rows_and_line_numbers(texts: list[str], si
 def test_a_large_file_is_cut(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     path.write_text('{"words": "the state of the union"}\n' * 1000)
-    parts = list(source("jsonl", path="x").ranges(str(path), 10_000))
-    assert len(parts) > 2
-    assert [part.line for part in parts] == [part.start // 36 + 1 for part in parts]
-    assert [part.start for part in parts[1:]] == [part.end for part in parts[:-1]]
+    ranges = list(source("jsonl", path="x").ranges(str(path), 10_000))
+    assert len(ranges) > 2
+    assert [one.line for one in ranges] == [one.start // 36 + 1 for one in ranges]
+    assert [one.start for one in ranges[1:]] == [one.end for one in ranges[:-1]]
 
 
 def test_parquet_is_cut_between_row_groups(tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
     pq.write_table(pa.table({"words": [f"row {i}" for i in range(25)], "other": range(25)}), path, row_group_size=10)
-    assert [part.line for part in source("parquet", path="x").ranges(str(path))] == [1, 11, 21]
+    assert [one.line for one in source("parquet", path="x").ranges(str(path))] == [1, 11, 21]
     assert rows(path, "parquet", 1) == [(i + 1, {"words": f"row {i}"}) for i in range(25)]

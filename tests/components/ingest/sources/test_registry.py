@@ -6,7 +6,7 @@ import pytest
 
 from components.ingest.sources.registry import KINDS, spec_of_file
 from components.ingest.spec import DataSpec
-from tests.components.ingest.sources.files import source
+from tests.components.ingest.sources.helpers import source
 
 OWN = {"sotu": {}, **{kind: {"path": "x"} for kind in ("text", "csv", "jsonl", "parquet", "tfrecord")}}
 

@@ -12,17 +12,17 @@ from pydantic import TypeAdapter
 
 from components.layers.encoders.base import Encoder
 from components.layers.encoders.build import build_encoder
-from components.layers.encoders.spec import ModelSpec
+from components.layers.encoders.registry import ModelSpec
 
 PADDING = 30
 WIDTHS = {"embedding": 5, "feature_embedding": 3, "hidden": 6}
 PROJECTION = {"kind": "shared_projection", "projection": 4, "input_dropout": 0.2}
 KINDS: dict[str, dict[str, Any]] = {
-    "shared_projection": {**PROJECTION, "heads": 0, "ngrams": 1},
-    "shared_projection, pooled": {**PROJECTION, "heads": 2, "ngrams": 1},
-    "shared_projection, n-grams": {**PROJECTION, "heads": 2, "ngrams": 3, "frequent_ngrams": 50},
-    "ten_inputs": {"kind": "ten_inputs", "shared": 4},
-    "ten_inputs, relu": {"kind": "ten_inputs", "shared": 4, "activation": "relu", "normalize": False},
+    "shared_projection": {**PROJECTION, "num_heads": 0, "ngrams": 1},
+    "shared_projection, pooled": {**PROJECTION, "num_heads": 2, "ngrams": 1},
+    "shared_projection, n-grams": {**PROJECTION, "num_heads": 2, "ngrams": 3, "frequent_ngrams": 50},
+    "ten_inputs": {"kind": "ten_inputs", "shared_units": 4},
+    "ten_inputs, relu": {"kind": "ten_inputs", "shared_units": 4, "activation": "relu", "normalize": False},
     "submodel, concat": {
         "kind": "shared_submodel",
         "submodel": [

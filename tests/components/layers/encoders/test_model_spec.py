@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from components.layers.encoders.spec import SharedProjectionSpec
+from components.layers.encoders.shared_projection.spec import SharedProjectionSpec
 from components.training.spec import TrainerSpec
 
 

@@ -11,15 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.layers.encoders import ngrams as module
-from components.layers.encoders.ngrams import FrequentNgrams, most_frequent
-from components.layers.encoders.pooling import AttentionPooling
+from components.layers.encoders.shared_projection.ngrams import FrequentNgrams, most_frequent
+from components.layers.encoders.shared_projection.pooling import AttentionPooling
 from tests.components.layers.encoders.conftest import PADDING, make
 
 KIND = "shared_projection, n-grams"
 
 
-def pooling(rng: np.random.Generator, heads: int = 2) -> AttentionPooling:
-    layer = AttentionPooling(PADDING + 1, heads)
+def pooling(rng: np.random.Generator, num_heads: int = 2) -> AttentionPooling:
+    layer = AttentionPooling(PADDING + 1, num_heads)
     layer.build([(None, 5, 3), (None, 4)])
     for variable in layer.trainable_variables:
         variable.assign(rng.normal(size=variable.shape))
@@ -92,7 +92,7 @@ def test_fewer_n_grams_than_rows() -> None:
 def test_counting_is_exact_as_long_as_there_is_room(parts: list[list[int]], size: int, counted: int) -> None:
     counts = Counter(key for part in parts for key in part)
     with pytest.MonkeyPatch.context() as patch:
-        # Nine keys at most, of which none is forgotten where there is room for nine.
+        # Nine keys at most, of which none is forgotten if nine fit.
         patch.setattr(module, "COUNTED", max(counted, 9))
         keys, found = most_frequent((np.asarray(part, np.int64) for part in parts), size)
     expected = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:size]
@@ -139,7 +139,7 @@ def test_n_grams_keep_their_keys_when_the_vocabulary_is_numbered_otherwise() -> 
 
 
 def test_only_the_last_ids_stand_in_order() -> None:
-    encoder = make(KIND, context=6, ordered=2, ngrams=2, features=False)
+    encoder = make(KIND, context=6, ordered_ids=2, ngrams=2, features=False)
     for variable in (encoder.pooling.place, encoder.pooling.query.kernel):
         variable.assign(tf.zeros_like(variable.value))
     ids = [[1, 2, 3, 4, 5, 6], [3, 1, 2, 4, 5, 6], [1, 2, 3, 4, 6, 5]]
@@ -148,9 +148,9 @@ def test_only_the_last_ids_stand_in_order() -> None:
     assert np.abs(first - last_ones_swapped).max() > 1e-3
 
 
-@pytest.mark.parametrize("changes", [{"heads": 0}, {"ngrams": 1}, {"heads": 0, "ngrams": 1}])
+@pytest.mark.parametrize("changes", [{"num_heads": 0}, {"ngrams": 1}, {"num_heads": 0, "ngrams": 1}])
 def test_pooling_and_n_grams_can_be_left_out(changes: dict[str, int]) -> None:
     encoder = make(KIND, context=3, features=False, **changes)
-    assert (encoder.pooling is None) == ("heads" in changes)
+    assert (encoder.pooling is None) == ("num_heads" in changes)
     assert (encoder.ngrams is None) == ("ngrams" in changes)
     assert encoder({"input_ids": np.asarray([[1, 2, 3]], np.int32)}).shape == (1, 6)

@@ -88,7 +88,7 @@ def test_the_gradient_is_the_sum_over_the_uses(kind: str) -> None:
         loss = loss_of(vectors)
     found = tape.gradient(loss, shared)
 
-    uses = K + encoder.get_config().get("heads", 0)
+    uses = K + encoder.get_config().get("num_heads", 0)
     copies = [[tf.identity(v) for v in shared] for _ in range(uses)]
     with tf.GradientTape() as tape:
         tape.watch(copies)

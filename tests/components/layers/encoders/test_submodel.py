@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.layers.encoders.submodel import checked, make
+from components.layers.encoders.shared_submodel.submodel import checked, make
 from tests.components.layers.encoders.conftest import inputs
 from tests.components.layers.encoders.conftest import make as make_encoder
 

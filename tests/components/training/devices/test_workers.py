@@ -22,7 +22,9 @@ def train(server: ForkServer, corpus: Corpus, out: Path, workers: int, dies: int
     fn_args = vars(corpus.fn_args(out, trainer))
     logs = [out / f"log-{index}" for index in range(workers or 1)]
     jobs = [
-        server.start(work, index, workers, str(out / "meeting"), fn_args, trainer["replicas"], dies, out=log, err=log)
+        server.start(
+            work, index, workers, str(out / "rendezvous"), fn_args, trainer["replicas"], dies, out=log, err=log
+        )
         for index, log in enumerate(logs)
     ]
     return [job.result() for job in jobs], [log.read_text() for log in logs]

@@ -10,24 +10,24 @@ from types import SimpleNamespace
 from typing import Any
 
 from components.training.devices import workers
-from components.training.devices.meeting import Meeting
+from components.training.devices.rendezvous import Rendezvous
 from components.training.devices.strategy import Replicas, configure_devices
 from components.training.loop import callbacks
 from components.training.run import run_fn
 
 
-def work(index: int, number: int, meeting: str, fn_args: dict[str, Any], replicas: Replicas, dies: int) -> None:
+def work(index: int, number: int, rendezvous: str, fn_args: dict[str, Any], replicas: Replicas, dies: int) -> None:
     """Train as worker `index` of `number`, or alone.
 
     Args:
         index: of this worker; 0 is the chief.
         number: of workers; 0 for a training in one process.
-        meeting: folder in which the workers find each other.
+        rendezvous: folder in which the workers find each other.
         fn_args: attributes of TFX's `FnArgs`.
         replicas: number of devices of the chief.
         dies: step at which worker 1 kills itself; 0 for never.
     """
-    found = Meeting(meeting, number, patience=60, wait=lambda _: time.sleep(0.05))
+    found = Rendezvous(rendezvous, number, timeout=60, wait=lambda _: time.sleep(0.05))
     shown = callbacks.ProgressLine.on_train_batch_end
 
     def on_train_batch_end(self: Any, batch: int, logs: Any = None) -> None:

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.metrics.parts import label_part
 from components.metrics.rows import row_sums
+from components.metrics.targets import label_target
 from components.names import key_of
 from components.preprocessing.vocabulary import vocabularies
 from components.training.export.servable import Servable, export
@@ -61,7 +61,7 @@ class Exported:
 
 def make(corpus: Corpus, folder: Path) -> Exported:
     counts = vocabularies(corpus.transform)
-    layout = Layout.of(corpus.data, corpus.transform, 4, len(counts["inputs"]) + VOCABULARY.oov_buckets)
+    layout = Layout.of(corpus.data, corpus.transform, 4, len(counts["inputs"]) + VOCABULARY.num_oov_buckets)
     model = build_model(SPEC, layout, counts["labels"].counts.tolist())
     rng = np.random.default_rng(0)
     # An untrained model answers every row alike: any weights will do, if they are large enough to tell rows apart.
@@ -145,20 +145,20 @@ def test_eval_sums_are_those_of_numpy(shape, request):
     else:
         row = known_row(it)
         ends, targets = [10_000], [row["next"][0]]
-    for end, target in zip(ends, targets, strict=True):
+    for end, token in zip(ends, targets, strict=True):
         probabilities = it.probabilities(row, end)
-        label = ids.get(target, -1)
+        label = ids.get(token, -1)
         labels.append(label)
         nll.append(-np.log(probabilities[label]) if label >= 0 else 0.0)
         rank.append(1 + list(np.argsort(-probabilities, kind="stable")).index(label) if label >= 0 else 0)
     rows = np.zeros(len(labels), np.int64)
-    part = label_part(it.corpus.data)
+    target = label_target(it.corpus.data)
     values = {"label": np.array(labels), "nll": np.array(nll), "rank": np.array(rank)}
-    expected = row_sums(part.sums, values, rows, 1, bands=BANDS)[0]
+    expected = row_sums(target.sums, values, rows, 1, bands=BANDS)[0]
     # A second row, so that sums of one row do not leak into another's.
     answer = it.ask("eval", examples=[serialize(row), serialize(it.corpus.rows[1])])
-    assert set(answer) == set(part.columns)
-    np.testing.assert_allclose([answer[name][0] for name in part.columns], expected, rtol=1e-3, atol=1e-4)
+    assert set(answer) == set(target.sum_names)
+    np.testing.assert_allclose([answer[name][0] for name in target.sum_names], expected, rtol=1e-3, atol=1e-4)
 
 
 def test_every_weight_is_written_once(exported):

@@ -23,7 +23,7 @@ SUBMODEL = [{"Dense": {"units": 4, "activation": "relu"}}, {"Dropout": {"rate": 
 @pytest.mark.parametrize(
     "model",
     [
-        {"kind": "ten_inputs", "context": 4, "shared": 4},
+        {"kind": "ten_inputs", "context": 4, "shared_units": 4},
         {"kind": "shared_submodel", "context": 4, "submodel": SUBMODEL},
         {"kind": "recurrent", "context": 9, "projection": 4, "units": 3},
     ],
@@ -32,7 +32,7 @@ SUBMODEL = [{"Dense": {"units": 4, "activation": "relu"}}, {"Dropout": {"rate": 
 def test_is_served(model: dict[str, Any], sequence: Corpus, tmp_path: Path) -> None:
     spec = TrainerSpec.model_validate({**SMALL, "model": model})
     found = vocabularies(sequence.transform)
-    ids = len(found["inputs"]) + VOCABULARY.oov_buckets
+    ids = len(found["inputs"]) + VOCABULARY.num_oov_buckets
     layout = Layout.of(sequence.data, sequence.transform, spec.model.context, ids)
     classifier = build_model(spec, layout, found["labels"].counts.tolist())
     rng = np.random.default_rng(0)

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from components.evaluation.metrics import model_metrics
 from components.ingest.spec import DataSpec
-from components.metrics.parts import label_part, target_parts
+from components.metrics.targets import further_targets, label_target
 from tests.components.training.conftest import Row, make_corpus, serialize
 
 pytestmark = pytest.mark.slow  # a training each
@@ -74,13 +74,13 @@ def test_columns_may_have_any_name(names: dict[str, list[str]], run: Any, tmp_pa
     assert set(by_name) == set(answer)
     np.testing.assert_array_equal(by_name["labels"], answer["labels"])
     sums = model.signatures["eval"](examples=examples)
-    parts = (label_part(data), *target_parts(data))
-    assert set(sums) == {column for part in parts for column in part.columns}
+    targets = (label_target(data), *further_targets(data))
+    assert set(sums) == {column for target in targets for column in target.sum_names}
     # And the names of metrics say which target they are of.
-    measured = model_metrics(parts, tuple(np.ones((1 + len(p.baselines), len(p.columns))) for p in parts))
-    for part in parts:
-        mine = {part.name(metric.name, name, band) for metric in part.metrics for name in (None, *part.baselines)
-                for band in part.bands}  # fmt: skip
-        others = {of for other in parts if other != part for of in other.columns}
+    measured = model_metrics(targets, tuple(np.ones((1 + len(p.baselines), len(p.sum_names))) for p in targets))
+    for target in targets:
+        mine = {target.name(metric.name, name, band) for metric in target.metrics for name in (None, *target.baselines)
+                for band in target.bands}  # fmt: skip
+        others = {of for other in targets if other != target for of in other.sum_names}
         assert mine <= set(measured)
-        assert not others & set(part.columns)
+        assert not others & set(target.sum_names)

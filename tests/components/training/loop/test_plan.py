@@ -11,7 +11,7 @@ def spec(**values) -> TrainerSpec:
 
 
 def test_passes_become_steps_and_validations():
-    plan = make_plan(spec(batch=100, epochs=3, validations=2, warmup=0.1), 1_050, 1)
+    plan = make_plan(spec(batch=100, epochs=3, validations_per_epoch=2, warmup=0.1), 1_050, 1)
     assert (plan.steps_per_pass, plan.validations, plan.interval, plan.steps) == (10, 6, 5, 30)
     assert plan.warmup == 3
 
@@ -22,9 +22,9 @@ def test_part_of_a_pass_is_validated_once():
 
 
 def test_no_more_steps_are_left_out_than_there_are_validations():
-    plan = make_plan(spec(batch=100, epochs=2, validations=2), 192_700, 1)
+    plan = make_plan(spec(batch=100, epochs=2, validations_per_epoch=2), 192_700, 1)
     assert (plan.validations, plan.interval) == (4, 963)  # of 3,854 steps
-    plan = make_plan(spec(batch=10, epochs=1, validations=10), 190, 1)
+    plan = make_plan(spec(batch=10, epochs=1, validations_per_epoch=10), 190, 1)
     assert plan.steps == 19
 
 
@@ -39,7 +39,7 @@ def test_fewer_examples_than_replicas_are_refused():
 
 @given(st.integers(1, 10**7), st.floats(0.001, 50), st.integers(1, 4_096), st.integers(1, 20), st.floats(0, 0.99))
 def test_every_plan_can_be_carried_out(windows, epochs, batch, validations, warmup):
-    plan = make_plan(spec(batch=batch, epochs=epochs, validations=validations, warmup=warmup), windows, 1)
+    plan = make_plan(spec(batch=batch, epochs=epochs, validations_per_epoch=validations, warmup=warmup), windows, 1)
     assert 1 <= plan.batch <= windows
     assert plan.steps_per_pass * plan.batch <= windows
     assert plan.interval >= 1

@@ -91,7 +91,7 @@ def test_an_unexpected_error_of_the_model_is_not_hidden(ask_rows: Ask, monkeypat
     assert files() == ["rows.jsonl"]
 
 
-def test_a_full_disk_is_told_in_a_line(ask_rows: Ask) -> None:
+def test_a_full_disk_is_reported_in_a_line(ask_rows: Ask) -> None:
     code, found, error = ask_rows("rows.jsonl", JSONL, "--output", "/dev/full")
     assert (code, found, error) == (1, [], "bigvocab: /dev/full: No space left on device\n")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)

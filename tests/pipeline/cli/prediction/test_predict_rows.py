@@ -150,7 +150,7 @@ def test_columns_that_the_model_does_not_use_are_ignored_whatever_is_in_them(ask
 
 @pytest.mark.parametrize("column", ["our", "HOUR", "hours"])
 @pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
-def test_a_column_that_resembles_a_missing_feature_is_told_once(
+def test_a_column_that_resembles_a_missing_feature_is_reported_once(
     ask_rows: Ask, tiny: Path, tmp_path: Path, kind: str, column: str
 ) -> None:
     rows = [{**{name: row[name] for name in ("before", "viewed")}, column: row["hour"], "user": 7} for row in DICTS]
@@ -211,8 +211,8 @@ def test_every_row_that_is_not_blank_has_an_answer_in_its_place(
     assert same(found, expected)
     assert code == (1 if expected and not any(expected) else 0)
     unusable = [n for n, x in enumerate(lines, 1) if not isinstance(x, int) and x.strip()]
-    told = [line for line in error.splitlines() if line.startswith("rows.jsonl:")]
-    assert [int(line.split(":")[1]) for line in told] == unusable[:20]
+    reported = [line for line in error.splitlines() if line.startswith("rows.jsonl:")]
+    assert [int(line.split(":")[1]) for line in reported] == unusable[:20]
 
 
 def test_an_unusable_row_of_csv_is_answered_in_its_place(ask_rows: Ask, right: list[Any]) -> None:
@@ -238,7 +238,7 @@ def test_a_file_without_rows_has_no_answers(ask_rows: Ask, content: str) -> None
     assert ask_rows("rows.jsonl", content) == (0, [], "bigvocab: rows.jsonl has no rows: no answers\n")
 
 
-def test_a_header_without_an_input_is_told_once(ask_rows: Ask, tmp_path: Path) -> None:
+def test_a_header_without_an_input_is_reported_once(ask_rows: Ask, tmp_path: Path) -> None:
     code, found, error = ask_rows("rows.csv", CSV.replace("viewed", "viewd"))
     assert (code, found) == (1, [])
     assert error.startswith("bigvocab: rows.csv: no column 'viewed'; did you mean 'viewd'?")

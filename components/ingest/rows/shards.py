@@ -1,0 +1,141 @@
+"""Reader that turns a range of a file into sorted pieces of the shards to write.
+
+This module imports neither TensorFlow, TFX nor Beam, so that processes that only read start fast.
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import pickle
+import uuid
+from collections.abc import Iterator
+
+from components.files import open_bytes
+from components.ingest.counts import Counts, FileCounts
+from components.ingest.errors import BrokenFile, RowError, ShortRow
+from components.ingest.rows.columns import HASH_BYTES, RowReader, columns_read, row_hash
+from components.ingest.rows.example import serialize
+from components.ingest.sources.files.ranges import Lines, Range
+from components.ingest.sources.registry import source_of
+from components.ingest.spec import DataSpec
+
+SPLITS = ("train", "eval", "test")
+_HELD_BYTES = 16 << 20
+_RECORD_BYTES = 33
+"""Memory of a bytes object beside its contents."""
+
+Shard = tuple[str, int, int]
+"""Split, index of the shard, number of shards of the split."""
+Record = bytes
+"""Hash of the row and the serialized Example, in one object that Python's garbage collector does not traverse."""
+Piece = tuple[str, int, int]
+"""Sorted records of a shard: file, first byte and number of bytes."""
+
+
+class RangeReader:
+    """Reader of the rows of a range, which spills serialized Examples to disk.
+
+    The hash of a row determines its split, its shard and its position in the shard. The records are spilled to files,
+    sorted by shard and hash, so memory use does not grow with the number of rows.
+
+    Args:
+        data: Configuration of the source and of the columns.
+        shards: Number of files of each split.
+        folder: Existing folder for the spilled files.
+    """
+
+    def __init__(self, data: DataSpec, shards: dict[str, int], folder: str) -> None:
+        self._data = data
+        self._shards = shards
+        self._folder = folder
+        self._bounds = list(itertools.accumulate(getattr(data.splits, split) for split in SPLITS))
+
+    def __call__(self, file_range: Range) -> tuple[Counts, list[tuple[Shard, Piece]]]:
+        """Spill the records of a range, and return its counts and the pieces of each shard.
+
+        The counts name a file that cannot be read to its end. An exception would reach the user through Beam's traces,
+        and hide the faults of other files.
+        """
+        counts = Counts(unseen=set(columns_read(self._data)))
+        lines = Lines()
+        pieces: list[tuple[Shard, Piece]] = []
+        try:
+            for held in self._records(file_range, counts, lines):
+                pieces += self._spill(held)
+        except BrokenFile as error:
+            counts.broken[file_range.path] = str(error)
+        else:
+            counts.close(file_range, lines, self._data.bad_rows_kept)
+        return counts, pieces
+
+    def _records(self, file_range: Range, counts: Counts, lines: Lines) -> Iterator[dict[Shard, list[Record]]]:
+        """Yield the records of a range by shard, at most about `_HELD_BYTES` at a time."""
+        data, keep = self._data, self._data.bad_rows_kept
+        columns_of_row = RowReader(data)
+        file = counts.files[file_range.path] = FileCounts()
+        held: dict[Shard, list[Record]] = {}
+        size = 0
+        for line, row in source_of(data.source).rows(file_range, columns_read(data), lines):
+            file.read += 1
+            if isinstance(row, RowError):
+                file.bad += 1
+                counts.add_bad(file_range.path, line, row, keep)
+                continue
+            if counts.unseen:
+                counts.unseen.difference_update(row)
+                counts.columns.update(itertools.islice(row, 100 - len(counts.columns)))
+            try:
+                columns = columns_of_row(row)
+                key = row_hash(columns, data, row)
+                record = key + serialize(columns)
+            except RowError as error:
+                file.bad += 1
+                counts.add_bad(file_range.path, line, error, keep)
+                continue
+            except ShortRow:
+                file.short += 1
+                continue
+            if not self._taken(key):
+                file.left_out += 1
+                continue
+            shard = self._shard(key)
+            file.rows += 1
+            counts.rows[shard[0]] += 1
+            counts.examples[shard[0]] += len(columns[data.inputs[0]]) - 1 if data.shape == "sequence" else 1
+            held.setdefault(shard, []).append(record)
+            size += len(record) + _RECORD_BYTES
+            if size > _HELD_BYTES:
+                yield held
+                held, size = {}, 0
+        if held:
+            yield held
+
+    def _spill(self, held: dict[Shard, list[Record]]) -> Iterator[tuple[Shard, Piece]]:
+        path = f"{self._folder}/{uuid.uuid4().hex}"
+        with open_bytes(path, "wb") as file:
+            start = 0
+            for shard, records in held.items():
+                size = file.write(pickle.dumps(sorted(records), pickle.HIGHEST_PROTOCOL))
+                yield shard, (path, start, size)
+                start += size
+
+    def _shard(self, key: bytes) -> Shard:
+        split = SPLITS[bisect.bisect(self._bounds, int.from_bytes(key[:8], "big") % self._bounds[-1])]
+        number = self._shards[split]
+        return split, int.from_bytes(key[8:12], "big") % number, number
+
+    def _taken(self, key: bytes) -> bool:
+        # The share has its own four bytes, so that it does not shift the splits.
+        return int.from_bytes(key[12:], "big") < self._data.share * 2**32
+
+
+def examples_of(pieces: list[Piece]) -> list[bytes]:
+    """Return the serialized Examples of a shard, in the order of their hashes."""
+    records: list[Record] = []
+    for path, start, size in sorted(pieces):
+        with open_bytes(path) as file:
+            file.seek(start)
+            records += pickle.loads(file.read(size))
+    records.sort()
+    return [record[HASH_BYTES:] for record in records]

@@ -1,0 +1,1 @@
+"""Encoder `recurrent`: a recurrent cell over the sequence."""

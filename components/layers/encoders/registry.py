@@ -1,0 +1,33 @@
+"""Encoders that a configuration can name."""
+
+from __future__ import annotations
+
+from typing import Annotated, get_args
+
+from components.extensions import Kinds, resolve_class
+from components.layers.encoders.recurrent.spec import RecurrentSpec
+from components.layers.encoders.shared_projection.spec import SharedProjectionSpec
+from components.layers.encoders.shared_submodel.spec import SharedSubmodelSpec
+from components.layers.encoders.spec import EncoderSpec
+from components.layers.encoders.ten_inputs.spec import TenInputsSpec
+
+
+def _spec_at(path: str) -> type[EncoderSpec]:
+    """Return the specification of a user-defined encoder."""
+    from components.layers.encoders.base import Encoder
+
+    spec = resolve_class(path, Encoder).Spec
+    if spec is None or not issubclass(spec, EncoderSpec):
+        raise ValueError(f"{path.partition(':')[2]}.Spec is not derived from {EncoderSpec.__module__}.EncoderSpec")
+    return spec
+
+
+_OWN: dict[str, type[EncoderSpec]] = {
+    get_args(spec.model_fields["kind"].annotation)[0]: spec
+    for spec in (SharedProjectionSpec, TenInputsSpec, SharedSubmodelSpec, RecurrentSpec)
+}
+DefaultSpec = SharedProjectionSpec
+ModelSpec = Annotated[
+    EncoderSpec, Kinds(EncoderSpec, _OWN, _spec_at, default=get_args(DefaultSpec.model_fields["kind"].annotation)[0])
+]
+"""Encoder of a configuration: a built-in kind, or a user-defined encoder by its path."""

@@ -1,0 +1,144 @@
+"""The default: one projection matrix for all positions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from components.layers.encoders.base import Encoder, dropped, glorot, lookup
+from components.layers.encoders.shared_projection.ngrams import FrequentNgrams
+from components.layers.encoders.shared_projection.pooling import AttentionPooling
+
+# Latest ids whose projections ask the pooling.
+_ASKING = 2
+
+
+@keras.saving.register_keras_serializable("bigvocab")
+class SharedProjection(Encoder):
+    """Embeds K ids, sends each through ONE matrix, keeps the latest in order, and joins them with the features.
+
+        e_k = E[id_k] W                         the same E and W at every position and in every example
+        y_h = pool_h(E[id_1] ... E[id_K]) W     each head's weighted mean of all ids, through the same W
+        x   = [y_1 ... y_num_heads, e_K-ordered_ids+1 ... e_K, numbers, categories]
+
+    and h of x as in `Encoder`, with the vectors of the last ids as n-grams added before the norm. See
+    `AttentionPooling` and `FrequentNgrams`. W has no bias, so that projecting a mean is the mean of the projections.
+
+    Args:
+        projection: width of W.
+        ordered_ids: how many of the latest ids are kept in order; not more than there are.
+        num_heads: of the pooling. 0: none, only the ordered ids count.
+        ngrams: ids in the longest n-gram; not more than there are. 1: no n-grams.
+        frequent_ngrams: how many of them, the most frequent, have a vector of their own.
+        ngram_dropout: share of the n-grams dropped in training.
+        ngram_learning_rate_multiplier: their learning rate, relative to the other weights'.
+        input_dropout: share of the projected values dropped in training.
+        common: as of `Encoder`.
+    """
+
+    def __init__(
+        self,
+        *,
+        projection: int,
+        ordered_ids: int,
+        num_heads: int,
+        ngrams: int,
+        frequent_ngrams: int,
+        ngram_dropout: float,
+        ngram_learning_rate_multiplier: float,
+        input_dropout: float = 0.0,
+        **common: Any,
+    ) -> None:
+        super().__init__(**common)
+        self._config |= {
+            "projection": projection, "ordered_ids": ordered_ids, "num_heads": num_heads, "ngrams": ngrams,
+            "frequent_ngrams": frequent_ngrams, "ngram_dropout": ngram_dropout,
+            "ngram_learning_rate_multiplier": ngram_learning_rate_multiplier, "input_dropout": input_dropout,
+        }  # fmt: skip
+        self.add_layers()
+        seed = self._config["seed"]
+        self.projection = keras.layers.Dense(
+            projection, use_bias=False, kernel_initializer=glorot(seed + 2), name="projection"
+        )
+        self.pooling = AttentionPooling(self._config["ids"], num_heads, seed + 4, name="pooling") if num_heads else None
+        self.ngrams = None
+        self.ordered_ids = ordered_ids
+
+    @property
+    def shared_variables(self) -> list[keras.Variable]:
+        return self.projection.trainable_variables
+
+    @property
+    def id_tables(self) -> list[keras.Variable]:
+        return [*super().id_tables, *([self.pooling.salience.embeddings] if self.pooling is not None else [])]
+
+    @property
+    def lookup_weights(self) -> list[keras.Variable]:
+        return self.ngrams.lookup_weights if self.ngrams is not None else []
+
+    @property
+    def own_tables(self) -> dict[str, keras.Variable]:
+        return {"ngrams": self.ngrams.table.embeddings} if self.ngrams is not None else {}
+
+    @property
+    def own_vocabularies(self) -> dict[str, list[str]]:
+        return {"ngrams": self.ngrams.counted()} if self.ngrams is not None else {}
+
+    def name_ids(self, tokens: Sequence[str]) -> None:
+        if self.ngrams is not None:
+            self.ngrams.name_ids(tokens)
+
+    def adapt(self, windows: Callable[[int], Iterable[tf.Tensor]]) -> None:
+        if self.ngrams is not None:
+            self.ngrams.count(windows(self.ngrams.longest))
+
+    def build(self, input_shape: dict[str, tuple[int | None, ...]]) -> None:
+        # All at once: under a distribution strategy variables are made in its scope, not in the first step.
+        context = input_shape["input_ids"][-1]
+        embedding, projection, config = self._config["embedding"], self._config["projection"], self._config
+        self.ordered_ids = min(config["ordered_ids"], context)
+        self.embedding.build((None, context))
+        self.projection.build((None, context, embedding))
+        if self.pooling is not None:
+            self.pooling.build([(None, context, embedding), (None, min(_ASKING, self.ordered_ids) * projection)])
+        longest = min(config["ngrams"], context)
+        if longest > 1:
+            dropout, rate = config["ngram_dropout"], config["ngram_learning_rate_multiplier"]
+            self.ngrams = FrequentNgrams(
+                config["ids"], longest, config["frequent_ngrams"], config["hidden"], dropout, rate, name="ngrams"
+            )
+            self.ngrams.build((None, context))
+        self.build_join((config["num_heads"] + self.ordered_ids) * projection)
+        self.built = True
+
+    def call(self, inputs: dict[str, tf.Tensor], dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
+        """The hidden vectors.
+
+        Args:
+            inputs: `input_ids` (batch, K) and the features (batch,) each.
+            dropout_seed: (2,) int32, in training.
+
+        Returns:
+            (batch, hidden).
+        """
+        # Keras builds symbolically with every input as a float.
+        ids = tf.cast(inputs["input_ids"], tf.int32)
+        # Looked up apart: the gradient of a slice would be padded to the size of the whole.
+        latest = self._projected(lookup(self.embedding, ids[:, -self.ordered_ids :]))
+        values = dropped(latest, self._config["input_dropout"], dropout_seed, 0)
+        if self.pooling is not None:
+            query = latest[:, -min(_ASKING, self.ordered_ids) * self._config["projection"] :]
+            pooled = self.pooling(lookup(self.embedding, ids), query, ids)
+            values = tf.concat([self._projected(pooled), values], axis=1)
+        added = None
+        if self.ngrams is not None:
+            draws = None if dropout_seed is None else tf.random.experimental.stateless_fold_in(dropout_seed, 2)
+            added = self.ngrams(ids, dropout_seed=draws)
+        return self.join(values, inputs, dropout_seed, added)
+
+    def _projected(self, vectors: tf.Tensor) -> tf.Tensor:
+        """(batch, n, embedding) -> (batch, n x projection), one after the other."""
+        return tf.reshape(self.projection(vectors), [-1, vectors.shape[1] * self._config["projection"]])

@@ -1,0 +1,62 @@
+"""Weighted means of many embedded ids, of which most say little."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from components.layers.encoders.base import lookup
+
+# Of padding, before the softmax: far below any score, and no infinity, which would be NaN where all is padding.
+_NEVER = -1e9
+
+
+@keras.saving.register_keras_serializable("bigvocab")
+class AttentionPooling(keras.layers.Layer):
+    """Pools K embedded ids into a few vectors of the same width.
+
+        a_kh = s_h[id_k] + b_h[k] + e_k . (Q_h q)
+        y_h  = sum_k softmax_k(a_kh) e_k                  for each head h
+
+    How much an id counts follows from what it is (s), where it stands (b), and what is asked for (q: the projection of
+    the latest ids). Attention is Bahdanau et al., "Neural Machine Translation by Jointly Learning to Align and
+    Translate" (2015), with dot products as in Vaswani et al., "Attention Is All You Need" (2017), and the embeddings
+    themselves as keys and values, so that nothing as large as (batch, K, width) is computed but them.
+
+    Args:
+        ids: number of ids, the padding id being the last.
+        num_heads: Number of vectors to make.
+        seed: of the weights.
+    """
+
+    def __init__(self, ids: int, num_heads: int, seed: int = 0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.ids, self.num_heads, self.seed = ids, num_heads, seed
+        self.salience = keras.layers.Embedding(ids, num_heads, "zeros", name="salience")
+
+    def build(self, input_shape: list[tuple[int | None, ...]]) -> None:
+        """Takes the shapes of the ids' embeddings, (batch, K, width), and of the query, (batch, query width)."""
+        (_, context, width), query = input_shape
+        self.salience.build((None, context))
+        self.place = self.add_weight(shape=(context, self.num_heads), initializer="zeros", name="place")
+        self.query = keras.layers.Dense(
+            self.num_heads * width,
+            use_bias=False,
+            kernel_initializer=keras.initializers.GlorotUniform(seed=self.seed),
+            name="query",
+        )
+        self.query.build(query)
+        self.built = True
+
+    def call(self, embedded: tf.Tensor, query: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
+        """(batch, K, width) embeddings of (batch, K) ids, (batch, query width) -> (batch, num_heads, width)."""
+        asked = tf.reshape(self.query(query), [-1, self.num_heads, embedded.shape[2]])
+        scores = lookup(self.salience, ids) + self.place + tf.matmul(embedded, asked, transpose_b=True)
+        scores = tf.where((ids == self.ids - 1)[:, :, tf.newaxis], _NEVER, scores)
+        weights = tf.nn.softmax(tf.transpose(scores, [0, 2, 1]))
+        return tf.matmul(weights, embedded)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "ids": self.ids, "num_heads": self.num_heads, "seed": self.seed}

@@ -1,0 +1,1 @@
+"""Encoder `ten_inputs`: named inputs through one shared dense layer."""

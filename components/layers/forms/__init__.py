@@ -1,0 +1,1 @@
+"""Forms of the training loss of a `SampledSoftmax`: one class per form, and their registry."""

@@ -1,0 +1,19 @@
+"""Form `full`: all classes."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from components.layers.forms.base import Form, Step
+from components.layers.forms.losses import full_loss
+
+
+@keras.saving.register_keras_serializable("bigvocab")
+class Full(Form):
+    """Cross entropy over all classes. The gradient of the table is dense."""
+
+    supports_jit = True
+
+    def losses(self, step: Step) -> tf.Tensor:
+        return full_loss(step.hidden, step.table.value, step.bias.value, step.labels, step.dtype)

@@ -1,0 +1,45 @@
+"""Cross entropy over a sample of the classes."""
+
+from __future__ import annotations
+
+import abc
+
+import tensorflow as tf
+
+from components.layers.forms.base import Form, Step
+from components.layers.forms.losses import candidates_loss
+
+Candidates = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
+
+
+class Sampled(Form):
+    """Cross entropy over candidates that all rows share, and each row's own label: see `losses.candidates_loss`.
+
+    A subclass selects the candidates.
+    """
+
+    supports_jit = True
+
+    @abc.abstractmethod
+    def candidates(self, step: Step) -> Candidates:
+        """Select the classes of a step: each draw and each label once, with the correction of its logit.
+
+        Args:
+            step: Inputs of the loss.
+
+        Returns:
+            (n,) int32 classes, the candidates and after them the labels that are no candidates; (candidates,) float32
+            log(pi), 0 for a candidate that is certain and inf for a repetition; (batch,) int32 positions of the labels
+            among the classes.
+        """
+
+    def losses(self, step: Step) -> tf.Tensor:
+        classes, log_pi, own = self.candidates(step)
+        # Neither the step nor its gradient holds anything of the table's size.
+        rows, bias = step.rows(classes)
+        return candidates_loss(step.hidden, rows, bias, log_pi, own, step.dtype)
+
+
+def repeated(classes: tf.Tensor) -> tf.Tensor:
+    """Return which of ascending classes equal the one before."""
+    return tf.concat([[False], classes[1:] == classes[:-1]], axis=0)

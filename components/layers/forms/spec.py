@@ -1,0 +1,65 @@
+"""Configuration of the output layer: the keys of the built-in forms of the loss, and those of a user's own form."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field
+
+from components.extensions import Kinds, resolve_class, source_modules
+from components.layers.forms.names import FormName
+from components.spec import Spec
+
+
+class HeadSpec(Spec):
+    """Output layer over the classes of the label, and its training loss: the keys that every form has.
+
+    For a form of your own with more keys, derive its specification from this class.
+    """
+
+    form: str
+    """Path of a form of your own, as `package.module:Name`."""
+    negatives: int = Field(default=1_024, ge=1)
+    """S: number of negative samples drawn from the proposal distribution per step, shared by all rows of the batch."""
+    alpha: float = Field(default=0.75, ge=0, le=1)
+    """Exponent of the proposal distribution: a class is drawn in proportion to count ** alpha. 0 draws all classes
+    equally often; 1 draws them as often as they occur."""
+    logits_dtype: Literal["float32", "bfloat16"] = "float32"
+    """Data type of the large matrix products in the training loss."""
+
+    @property
+    def source_modules(self) -> tuple[str, ...]:
+        """User modules that implement the form."""
+        return source_modules(self.form)
+
+
+class BuiltInHeadSpec(HeadSpec):
+    """Output layer over the classes of the label, and its training loss."""
+
+    form: FormName = "auto"  # pyright: ignore[reportIncompatibleVariableOverride]
+    """Classes that the loss of a row is computed over. `own`: the row's own label and the negative samples. `shared`:
+    all labels of the batch and the negative samples. `full`: all classes. `auto`: `own`, which was
+    the fastest in measurements. If `negatives` is at least the number of classes, every choice is `full`. Or
+    `package.module:Name`: a form of your own."""
+
+
+def _spec_at(path: str) -> type[HeadSpec]:
+    """Return the specification of a user's own form."""
+    from components.layers.forms.base import Form
+
+    form, name = resolve_class(path, Form), path.partition(":")[2]
+    spec = form.Spec or HeadSpec
+    if not issubclass(spec, HeadSpec):
+        raise ValueError(f"{name}.Spec is not derived from {HeadSpec.__module__}.HeadSpec")
+    try:  # Before the run: the Trainer would fail long after its start.
+        inspect.signature(form).bind(**dict.fromkeys(spec.model_fields.keys() - HeadSpec.model_fields.keys()))
+    except TypeError as error:
+        raise ValueError(f"{name} does not take the keys of its Spec: {error}") from error
+    return spec
+
+
+AnyHead = Annotated[
+    HeadSpec, Kinds(HeadSpec, dict.fromkeys(get_args(FormName), BuiltInHeadSpec), _spec_at, default="auto", tag="form")
+]
+"""Output layer of a configuration: with a built-in form of the loss, or with a user's own form by its path."""

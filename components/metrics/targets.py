@@ -1,0 +1,168 @@
+"""Targets that a model is measured on: its label, and each further target.
+
+Each target has a row of sums per Example, added up over a split or a slice. The model's `eval` signature returns the
+sums. The sums of the target's baselines are stored beside each Example in the same order.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.ingest.spec import DataSpec
+from components.metrics.bands import BANDS
+from components.metrics.definitions import Kind, Metric, Sum
+from components.metrics.own import own_metrics
+from components.metrics.table import of_kind
+from components.names import OWN, escaped
+
+BaselineName = Literal["popular", "bigram", "trigram", "mean"]
+LABEL_BASELINES: dict[str, tuple[BaselineName, ...]] = {
+    "sequence": ("popular", "bigram", "trigram"),
+    "labelled": ("popular", "bigram"),
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """Target that a model is measured on: the label or a further target.
+
+    Attributes:
+        column: The column of a further target; empty for the label.
+        kind: The kind of label or target.
+        baselines: The baselines that the target is measured against. The sums of each are a feature of every Example.
+        own: The paths of a user's own metrics. Paths, since a target goes to Beam workers and into a cache key.
+    """
+
+    column: str
+    kind: Kind
+    baselines: tuple[BaselineName, ...]
+    own: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> Target:
+        """Return the target with these fields, which may have been JSON since."""
+        return cls(fields["column"], fields["kind"], tuple(fields["baselines"]), tuple(fields.get("own", ())))
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The metrics of the target: those of the table, then a user's own."""
+        return _metrics(self.kind, self.own)
+
+    @property
+    def sums(self) -> tuple[Sum, ...]:
+        """The sums that the metrics are made of."""
+        return _sums(self.kind, self.own)
+
+    @property
+    def bands(self) -> tuple[str | None, ...]:
+        """All labels (None) and the bands of labels, each of which has all sums."""
+        return (None, *BANDS) if self.kind == "label" else (None,)
+
+    @property
+    def sum_names(self) -> tuple[str, ...]:
+        """The names of the sums in the `eval` signature: `count`, `known`, ..., then `count_head`, ... of each band."""
+        return tuple(self.name(of.name, band=band) for band in self.bands for of in self.sums)
+
+    def feature(self, baseline: str) -> str:
+        """Return the feature of an Example that holds a baseline's sums: a float list in the order of `sum_names`."""
+        return OWN + self.name(f"baseline/{baseline}")
+
+    def stored(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Convert sums to values that fit a float list: squares to their roots, as float32 ends at 3e38.
+
+        Args:
+            sums: (..., len(sum_names)).
+        """
+        squares = self._squares
+        return np.where(squares, np.sqrt(np.abs(sums)), sums) if any(squares) else sums
+
+    def restored(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Convert stored values back to sums.
+
+        Args:
+            values: (..., len(sum_names)) of `stored`.
+        """
+        values, squares = np.asarray(values, np.float64), self._squares
+        return np.where(squares, np.square(values), values) if any(squares) else values
+
+    def name(self, metric: str, baseline: str | None = None, band: str | None = None) -> str:
+        """Return the TFMA name of a metric, such as `nll_head` or `target/party/baseline/popular/nll`.
+
+        The column is `escaped`, so that a slash in it does not separate components of the name.
+        """
+        name = metric if band is None else f"{metric}_{band}"
+        name = name if baseline is None else f"baseline/{baseline}/{name}"
+        return f"target/{escaped(self.column)}/{name}" if self.column else name
+
+    def measured(self, sums: NDArray[np.float64], band: str | None = None) -> dict[str, float]:
+        """Return the metrics by name, NaN where there is no label.
+
+        Args:
+            sums: (len(sum_names),) totals.
+            band: One of `BANDS`, or all labels.
+        """
+        start = self.bands.index(band) * len(self.sums)
+        totals = {of.name: float(sums[start + place]) for place, of in enumerate(self.sums)}
+        return {metric.name: metric.formula(totals) for metric in self.metrics}
+
+    def values(self, sums: NDArray[np.float64], baseline: str | None = None) -> dict[str, float]:
+        """Return the metrics of all labels and of each band by their TFMA names.
+
+        Args:
+            sums: (len(sum_names),) totals of the model, or of a baseline.
+            baseline: The baseline that they are of.
+        """
+        return {
+            self.name(metric, baseline, band): value
+            for band in self.bands
+            for metric, value in self.measured(sums, band).items()
+        }
+
+    @property
+    def _squares(self) -> list[bool]:
+        return [of.squared for _ in self.bands for of in self.sums]
+
+
+@functools.cache
+def _metrics(kind: Kind, own: tuple[str, ...]) -> tuple[Metric, ...]:
+    return (*of_kind(kind), *(metric for metric in own_metrics(own) if kind in metric.kinds))
+
+
+@functools.cache
+def _sums(kind: Kind, own: tuple[str, ...]) -> tuple[Sum, ...]:
+    from components.metrics.sums import needed  # TensorFlow takes seconds to load.
+
+    return needed(_metrics(kind, own), kind == "number")
+
+
+def label_target(data: DataSpec, own: Sequence[str] = ()) -> Target:
+    """Return the label as a target. A labelled row has no order of labels, so no trigram; a number has its mean.
+
+    Args:
+        data: The columns and the shape.
+        own: The paths of a user's own metrics.
+    """
+    if data.label_kind == "number":
+        return Target("", "number", ("mean",), tuple(own))
+    return Target("", "label", LABEL_BASELINES[data.shape], tuple(own))
+
+
+def further_targets(data: DataSpec, own: Sequence[str] = ()) -> tuple[Target, ...]:
+    """Return the further targets of the data, in the order of the configuration.
+
+    Args:
+        data: The columns.
+        own: The paths of a user's own metrics.
+    """
+    return tuple(
+        Target(name, "number", ("mean",), tuple(own))
+        if spec.kind == "number"
+        else Target(name, "class", ("popular",), tuple(own))
+        for name, spec in data.targets.items()
+    )
