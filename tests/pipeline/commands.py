@@ -23,6 +23,7 @@ _MODULES = (
     "components.report.html",
     "loky",
     "setuptools",
+    "tensorboard.summary.v2",
 )
 
 
