@@ -79,6 +79,7 @@ def test_a_failed_node_ends_the_run_with_its_cause_and_the_next_run_goes_on_ther
     assert shown.count("cached") == 2
 
 
+@pytest.mark.slow
 def test_a_node_that_was_killed_leaves_nothing_to_its_next_try(tmp_path: Path) -> None:
     """Check a retry as for pods: in the same run, in which TFX gives the retry the same folders."""
     script = (
