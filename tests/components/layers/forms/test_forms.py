@@ -33,7 +33,7 @@ class Margin(Form):
     def losses(self, step: Step) -> tf.Tensor:
         table, bias = step.table.value, step.bias.value
         logits = tf.matmul(step.hidden, table, transpose_b=True) + bias
-        logits -= self.margin * tf.one_hot(step.labels, len(bias))
+        logits -= self.margin * tf.one_hot(step.labels, logits.shape[1])
         return tf.nn.sparse_softmax_cross_entropy_with_logits(step.labels, logits)
 
     def get_config(self) -> dict[str, Any]:
