@@ -107,4 +107,5 @@ def bound_lines(results: Results) -> Iterator[str]:
 
 
 def missed(results: Results) -> bool:
+    """Return True if a measured figure is beyond its bound. A figure that was not measured misses none."""
     return any(bound.missed(results) for bound in BOUNDS)

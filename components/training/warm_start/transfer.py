@@ -146,6 +146,7 @@ class Earlier:
         return self._reader.get_tensor(f"{kind}/{path}")
 
     def has_moments(self, path: str) -> bool:
+        """Return True if the file has both moments of the weight at this path."""
         return all(f"{name}/{path}" in self._shapes for name in _MOMENTS)
 
     def updates(self, path: str) -> int:
