@@ -3,15 +3,45 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.forks import refuse_fork_with_threads
+from tests.forks import ForkServer, execute, refuse_fork_with_threads
+from tests.once import Once
 
 _BYTES_PER_WORKER = 4 << 30
 
 refuse_fork_with_threads()
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Once]:
+    """Folders that all processes of xdist share."""
+    own = tmp_path_factory.getbasetemp()
+    found = Once(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own)
+    yield found
+    found.check()
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[ForkServer]:
+    """The server that all tests of this process share: it imports a library once."""
+    with ForkServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def run_script(forks: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., None]:
+    """Runs a script as `python -c SCRIPT ARGUMENTS`, in a process that has loaded TensorFlow and not used it."""
+
+    def run(script: str, *arguments: str) -> None:
+        log = tmp_path_factory.mktemp("script") / "log"
+        ended = forks.start(execute, script, *arguments, out=log, err=log, modules=["tensorflow", "keras"])
+        assert ended.result() == 0, log.read_text()[-4_000:]
+
+    return run
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -48,16 +48,15 @@ class ForkServer:
     """Process that forks a child for each job. Several threads may start jobs at once.
 
     Args:
-        modules: Modules to import once, before the first job.
         environment: Variables for the environment of all jobs.
     """
 
-    def __init__(self, modules: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         self._jobs: dict[int, Future[int]] = {}
         self._number, self._lock = 0, threading.Lock()
         settings = {**_NO_THREADS, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "2", **(environment or {})}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.forks", *modules],
+            [sys.executable, "-m", "tests.forks"],
             cwd=ROOT, env={**os.environ, **settings}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         self._listener = threading.Thread(target=self._listen, daemon=True)
@@ -71,6 +70,7 @@ class ForkServer:
         err: Path,
         folder: Path = ROOT,
         environment: Mapping[str, str] | None = None,
+        modules: Sequence[str] = (),
     ) -> Future[int]:
         """Call a function in a child process.
 
@@ -81,6 +81,7 @@ class ForkServer:
             err: File to which standard error is appended; may be the same file.
             folder: Working directory.
             environment: Variables for the environment of this job.
+            modules: Modules to import before the fork, once for all jobs, besides the module of the function.
 
         Returns:
             The exit code; minus the number of the signal that killed the child. The future raises `RuntimeError` if
@@ -93,6 +94,7 @@ class ForkServer:
             "err": str(err.absolute()),
             "folder": str(folder),
             "environment": dict(environment or {}),
+            "modules": [*modules],
         }
         ended: Future[int] = Future()
         with self._lock:
@@ -132,11 +134,9 @@ class ForkServer:
             self._jobs.clear()
 
 
-def _serve(modules: Sequence[str]) -> None:
+def _serve() -> None:
     """Read jobs from standard input, fork for each, and write `NUMBER CODE` when a child has ended."""
     refuse_fork_with_threads()
-    for module in modules:
-        importlib.import_module(module)
     with selectors.DefaultSelector() as selector:
         requests = _lines(0)
         selector.register(0, selectors.EVENT_READ)
@@ -167,12 +167,20 @@ def _lines(descriptor: int) -> Iterator[list[bytes]]:
 
 
 def _fork(job: Mapping[str, Any]) -> int:
+    for module in job["modules"]:
+        importlib.import_module(module)
     module, name = job["function"]
     function = getattr(importlib.import_module(module), name)
     child = os.fork()
     if not child:
         os._exit(_run(function, job))
     return child
+
+
+def execute(script: str, *arguments: str) -> None:
+    """Run the text of a script, as `python -c SCRIPT ARGUMENTS` does. A job for `ForkServer.start`."""
+    sys.argv = ["-c", *arguments]
+    exec(compile(script, "<script>", "exec"), {"__name__": "__main__"})
 
 
 def _run(function: Callable[..., int | None], job: Mapping[str, Any]) -> int:
@@ -197,4 +205,4 @@ def _run(function: Callable[..., int | None], job: Mapping[str, Any]) -> int:
 
 
 if __name__ == "__main__":
-    _serve(sys.argv[1:])
+    _serve()

@@ -78,8 +78,8 @@ def test_a_server_with_threads_does_not_fork(tmp_path: Path, capfd: pytest.Captu
     )
     log = tmp_path / "log"
     path = {"PYTHONPATH": f"{Path(__file__).parents[1]}:{tmp_path}"}
-    with ForkServer(["threaded"], path) as server, pytest.raises(RuntimeError, match="the fork server has ended"):
-        server.start(_exit, 0, out=log, err=log).result()
+    with ForkServer(path) as server, pytest.raises(RuntimeError, match="the fork server has ended"):
+        server.start(_exit, 0, out=log, err=log, modules=["threaded"]).result()
     assert "a process with threads must not fork, its child may hang: python" in capfd.readouterr().err
 
 

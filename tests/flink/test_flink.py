@@ -17,8 +17,9 @@ from apache_beam.utils.subprocess_server import JavaHelper
 from tests.flink import fetching, job_server, sql
 from tests.flink.cluster import Cluster, running
 from tests.flink.listening import addresses
+from tests.forks import ForkServer
 from tests.pipeline import engines
-from tests.pipeline.kubeflow.pods import Pods, pods
+from tests.pipeline.kubeflow.pods import Pods
 
 pytestmark = pytest.mark.slow
 
@@ -58,10 +59,9 @@ def beam(jar: Path, cluster: Cluster, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def run(jar: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pods]:
-    """Yield pods. Request the jar first, so that no pods start if it is missing."""
-    with pods(tmp_path_factory.mktemp("pods"), {}) as found:
-        yield found
+def run(jar: Path, forks: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Pods:
+    """Return pods. Request the jar first, so that no pods start if it is missing."""
+    return Pods(forks, tmp_path_factory.mktemp("pods"))
 
 
 @pytest.fixture(scope="module")

@@ -4,21 +4,38 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline.cli import main
+from tests.forks import ForkServer
+from tests.pipeline import commands
 
 Bigvocab = Callable[..., subprocess.CompletedProcess[str]]
 Ask = Callable[..., tuple[int, list[Any], str]]
 
 
 @pytest.fixture(scope="session")
-def bigvocab() -> Bigvocab:
-    """Return a function that runs the command as a user does, in a separate process."""
+def bigvocab(forks: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Bigvocab:
+    """Return a function that runs the command in a process forked from one that has imported the libraries."""
+
+    def run(
+        *arguments: str | Path, folder: Path, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        words, streams = [*map(str, arguments)], tmp_path_factory.mktemp("bigvocab")
+        out, err = streams / "out", streams / "err"
+        code = commands.run(forks, words, out, err, folder, environment)
+        return subprocess.CompletedProcess(words, code, out.read_text(), err.read_text())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def started_bigvocab() -> Bigvocab:
+    """Return a function that runs the command as a user does, in a process that imports everything itself."""
 
     def run(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "pipeline.cli", *map(str, arguments)]

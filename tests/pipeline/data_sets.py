@@ -10,10 +10,13 @@ from pathlib import Path
 
 from components.ingest.rows.tokenize import tokenize
 
-SMALL = """
-vocabulary: {inputs: 500, labels: 800}
-trainer: {batch: 64, epochs: 3, head: {negatives: 64}, model: {context: 4}}
-evaluation: {beat: [popular], bands: {head: 50, torso: 300}}
+
+def small(batch: int = 256) -> str:
+    """A training that takes seconds."""
+    return f"""
+vocabulary: {{inputs: 500, labels: 800}}
+trainer: {{batch: {batch}, epochs: 3, head: {{negatives: 64}}, model: {{context: 4}}}}
+evaluation: {{beat: [popular], bands: {{head: 50, torso: 300}}}}
 """
 
 
@@ -57,7 +60,7 @@ data:
   slices: [decade]
   splits: {train: 80, eval: 10, test: 10}
 """
-        + SMALL
+        + small(batch=64)
     )
     return file
 
@@ -76,7 +79,7 @@ data:
   inputs: [text]
   splits: {train: 80, eval: 10, test: 10}
 """
-        + SMALL
+        + small()
     )
     return file
 
@@ -97,7 +100,7 @@ data:
   inputs: [text]
   splits: {train: 80, eval: 10, test: 10}
 """
-        + SMALL
+        + small()
     )
     return file
 
@@ -121,7 +124,7 @@ data:
   slices: [shop]
   splits: {train: 80, eval: 10, test: 10}
 """
-        + SMALL
+        + small()
     )
     return yaml
 
@@ -175,6 +178,6 @@ data:
   slices: [shop]
   splits: {train: 80, eval: 10, test: 10}
 """
-        + SMALL
+        + small()
     )
     return yaml

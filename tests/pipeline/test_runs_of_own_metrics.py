@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,21 +16,16 @@ from components.metrics.own import own_metric
 from pipeline.config.loading import load
 from pipeline.paths import Paths
 from tests import documents
+from tests.forks import ROOT
+from tests.pipeline.conftest import Bigvocab
 from tests.pipeline.data_sets import csv_configuration
 from tests.pipeline.whole_runs import summary
 
 
-def bigvocab(folder: Path, *arguments: str) -> str:
+def output(bigvocab: Bigvocab, folder: Path, *arguments: str) -> str:
     """Run the command with the user's package on the path, and return its output."""
-    path = f"{Path(__file__).parents[2]}:{folder.parent / 'packages'}"
-    result = subprocess.run(
-        [sys.executable, "-m", "pipeline.cli", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    path = {"PYTHONPATH": f"{ROOT}:{folder.parent / 'packages'}"}
+    result = bigvocab(*arguments, folder=folder, environment=path)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
 
@@ -52,11 +45,11 @@ def written(folder: Path) -> tuple[Path, Path]:
 
 
 @pytest.mark.slow
-def test_the_metric_of_the_documentation_is_everywhere(tmp_path: Path) -> None:
+def test_the_metric_of_the_documentation_is_everywhere(bigvocab: Bigvocab, tmp_path: Path) -> None:
     _, file = written(tmp_path)
     folder = file.parent
-    bigvocab(folder, "schema", file.name)
-    printed = bigvocab(folder, "run", file.name)
+    output(bigvocab, folder, "schema", file.name)
+    printed = output(bigvocab, folder, "run", file.name)
     assert "recall@50" in printed
 
     found = summary(file)

@@ -102,6 +102,7 @@ def test_files_are_the_same_however_many_pieces_and_processes_there_were(
     assert first == pieces == processes
 
 
+@pytest.mark.slow
 def test_a_reading_process_that_is_killed_is_an_error_and_no_endless_wait(
     tmp_path: Path, ingest: Ingest, paragraphs: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,7 +53,7 @@ def same_weights(one: keras.Model, other: keras.Model, **tolerance: float) -> No
 def test_fit_trains_and_validation_is_over_all_classes():
     model = model_of()
     before = nll(model)
-    history = fit(model, 40, validation_data=(X, Y))
+    history = fit(model, 40, validation_data=(X, Y), validation_freq=40)
     assert history["val_loss"][-1] == pytest.approx(nll(model), rel=1e-5)
     assert history["val_loss"][-1] < before - 0.5
     # A sum over a sample of the classes differs from the sum over all.
@@ -103,6 +103,7 @@ def test_an_exported_model_answers_with_the_logits(tmp_path):
     np.testing.assert_allclose(exported.serve(X), model.predict(X, verbose=0), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("form", "make"), [("own", RowAdam), ("shared", FusedAdam), ("full", keras.optimizers.Adam), ("full", RowAdam)]
 )
@@ -120,13 +121,14 @@ def test_keras_does_not_choose_xla_by_itself():
     assert not model.jit_compile
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "bfloat16", "float64"])
 def test_other_precisions_train_the_table_in_float32(policy):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
         model = model_of(keras.optimizers.Adam(0.02))
-        history = fit(model, 40, validation_data=(X, Y))
+        history = fit(model, 40, validation_data=(X, Y), validation_freq=[1, 40])
     finally:
         keras.config.set_dtype_policy(before)
     assert model.get_layer("head").table.dtype == model.output.dtype == "float32"

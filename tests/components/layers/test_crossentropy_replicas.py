@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Callable
+
+import pytest
 
 SCRIPT = """
 import resource, sys, tempfile
@@ -85,5 +85,6 @@ assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 800_000, "K
 """
 
 
-def test_fit_on_two_replicas() -> None:
-    subprocess.run([sys.executable, "-c", SCRIPT], check=True, cwd=Path(__file__).parents[3])
+@pytest.mark.slow
+def test_fit_on_two_replicas(run_script: Callable[..., None]) -> None:
+    run_script(SCRIPT)

@@ -5,9 +5,9 @@ In a separate process, for its devices.
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Callable
+
+import pytest
 
 SCRIPT = """
 import itertools
@@ -58,19 +58,20 @@ def trained(replicas, form, kind, limits):
     # 10 rows on 4 replicas are 3, 3, 3 and 1; then 4 rows of one label.
     batches = [tf.data.Dataset.from_tensors((hidden[a:b], labels[a:b])) for a, b in ((0, 10), (10, 14))]
     data = batches[0].concatenate(batches[1])
-    rows = iter((10.0, 4.0))
+    distributed = strategy.experimental_distribute_dataset(data)
+    # One graph for both batches: tracing takes longer than the steps.
+    signature = [*distributed.element_spec, tf.TensorSpec([], tf.float32)]
+    run = tf.function(lambda a, b, rows: strategy.run(step, args=(a, b, rows)), input_signature=signature)
     losses = []
-    for batch in strategy.experimental_distribute_dataset(data):
-        run = tf.function(lambda a, b, rows: strategy.run(step, args=(a, b, rows)))
-        each = run(*batch, tf.constant(next(rows)))
-        losses.append(float(strategy.reduce("SUM", each, axis=None)))
-        if form == "own" and kind == "row_adam" and not limits:
-            operations = run.get_concrete_function(*batch, tf.constant(1.0)).graph.get_operations()
-            # Each replica deduplicates its candidates; the joined rows of table and bias are deduplicated once for all.
-            assert sum(operation.type == "Unique" for operation in operations) == replicas + 2
-            # No replica reads a whole table.
-            read = [o.outputs[0].shape for o in operations if o.type == "ReadVariableOp"]
-            assert not [shape for shape in read if shape.rank and shape[0] == CLASSES], read
+    for batch, rows in zip(distributed, (10.0, 4.0), strict=True):
+        losses.append(float(strategy.reduce("SUM", run(*batch, tf.constant(rows)), axis=None)))
+    if form == "own" and kind == "row_adam" and not limits:
+        operations = run.get_concrete_function().graph.get_operations()
+        # Each replica deduplicates its candidates; the joined rows of table and bias are deduplicated once for all.
+        assert sum(operation.type == "Unique" for operation in operations) == replicas + 2
+        # No replica reads a whole table.
+        read = [o.outputs[0].shape for o in operations if o.type == "ReadVariableOp"]
+        assert not [shape for shape in read if shape.rank and shape[0] == CLASSES], read
     return [head.table.numpy(), head.bias.numpy(), np.array(losses)]
 
 
@@ -90,5 +91,6 @@ for form, kind, limits in [*cases, (Smoothed(0.3), "row_adam", several)]:
 """
 
 
-def test_steps_on_two_and_four_replicas_are_those_on_one():
-    subprocess.run([sys.executable, "-c", SCRIPT], check=True, cwd=Path(__file__).parents[3])
+@pytest.mark.slow
+def test_steps_on_two_and_four_replicas_are_those_on_one(run_script: Callable[..., None]) -> None:
+    run_script(SCRIPT)

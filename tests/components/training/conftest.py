@@ -23,6 +23,7 @@ from components.metrics.bands import BandSpec
 from components.preprocessing.preprocessing import preprocessing_fn
 from components.preprocessing.spec import VocabularySpec
 from components.training.spec import TrainerSpec
+from tests.once import Once
 
 Row = dict[str, list[bytes] | list[float]]
 FEATURES = {"year": {"kind": "number"}, "party": {"kind": "category"}}
@@ -159,25 +160,29 @@ def make_corpus(data: DataSpec, rows: list[Row], folder: Path, numbers: Containe
     return Corpus(data, folder, splits["eval"])
 
 
-@pytest.fixture(scope="session")
-def sequence(tmp_path_factory) -> Corpus:
-    return make_corpus(SEQUENCE, sentences(), tmp_path_factory.mktemp("sequence"))
+def corpus_once(once: Once, name: str, data: DataSpec, rows: list[Row]) -> Corpus:
+    """`make_corpus`, shared by all test processes."""
+    return Corpus(data, once.folder(f"corpus-{name}", lambda folder: make_corpus(data, rows, folder)), rows[::8])
 
 
 @pytest.fixture(scope="session")
-def labelled(tmp_path_factory) -> Corpus:
-    rows = [last_word(row) for row in sentences()]
-    return make_corpus(LABELLED, rows, tmp_path_factory.mktemp("labelled"))
+def sequence(once: Once) -> Corpus:
+    return corpus_once(once, "sequence", SEQUENCE, sentences())
 
 
 @pytest.fixture(scope="session")
-def several(tmp_path_factory) -> Corpus:
-    return make_corpus(SEVERAL, sentences(), tmp_path_factory.mktemp("several"))
+def labelled(once: Once) -> Corpus:
+    return corpus_once(once, "labelled", LABELLED, [last_word(row) for row in sentences()])
 
 
 @pytest.fixture(scope="session")
-def regression(tmp_path_factory) -> Corpus:
-    return make_corpus(REGRESSION, sentences(), tmp_path_factory.mktemp("regression"))
+def several(once: Once) -> Corpus:
+    return corpus_once(once, "several", SEVERAL, sentences())
+
+
+@pytest.fixture(scope="session")
+def regression(once: Once) -> Corpus:
+    return corpus_once(once, "regression", REGRESSION, sentences())
 
 
 @pytest.fixture(scope="session")

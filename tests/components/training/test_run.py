@@ -68,6 +68,7 @@ def interrupt_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
     monkeypatch.setattr(callbacks.ProgressLine, "on_train_batch_end", on_train_batch_end)
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(sequence: Corpus, run, tmp_path, monkeypatch):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     run(sequence.fn_args(whole, {"epochs": 3}))
@@ -84,6 +85,7 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(sequence: 
     np.testing.assert_allclose(sums(whole, sequence)["nll"], sums(parts, sequence)["nll"], rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_another_configuration_does_not_take_up_its_checkpoints(sequence, run, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         interrupt_after(patch, 60)
@@ -93,6 +95,7 @@ def test_another_configuration_does_not_take_up_its_checkpoints(sequence, run, t
     assert not training(tmp_path)["resumed"]
 
 
+@pytest.mark.slow
 def test_training_stops_early_and_keeps_the_best_weights(sequence, run, tmp_path):
     # The learning rate is too high for long progress.
     run(sequence.fn_args(tmp_path, {"epochs": 12, "learning_rate": 0.2, "patience": 1, "warmup": 0.0}))
@@ -111,6 +114,7 @@ def test_no_files_is_said_clearly(sequence, run, tmp_path):
         run(fn_args)
 
 
+@pytest.mark.slow
 def test_nothing_but_tensorflow_names_files(sequence, run, tmp_path, monkeypatch):
     """Check that an object store works, also on resume and in a warm start.
 

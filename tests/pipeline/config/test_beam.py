@@ -15,8 +15,9 @@ from pipeline.beam.pool import Pool
 from pipeline.config.beam import option_faults
 from pipeline.config.loading import ConfigurationError, check_files, load
 from tests.flink.listening import addresses
+from tests.forks import ForkServer
 from tests.pipeline import engines
-from tests.pipeline.kubeflow.pods import pods
+from tests.pipeline.kubeflow.pods import Pods
 
 POOL = ["--environment_type=EXTERNAL", "--environment_config=localhost:50000", "--sdk_container_image=none"]
 TIMEOUT = "--job_server_timeout=60"
@@ -83,10 +84,12 @@ def test_what_beam_would_stumble_over_is_reported_before(said: str, fault: str) 
 
 
 @pytest.mark.slow
-def test_an_engine_of_other_processes_makes_what_this_one_makes_also_after_it_was_lost(tmp_path: Path) -> None:
+def test_an_engine_of_other_processes_makes_what_this_one_makes_also_after_it_was_lost(
+    forks: ForkServer, tmp_path: Path
+) -> None:
     settings = ["data.share=0.02", "vocabulary={inputs: 1000, labels: 2000}"]
-    root = tmp_path / "engine"
-    with engines.worker_pool(tmp_path / "pool.log") as pool, pods(tmp_path / "pods", {}) as run:
+    root, run = tmp_path / "engine", Pods(forks, tmp_path / "pods")
+    with engines.worker_pool(tmp_path / "pool.log") as pool:
 
         def on(server: engines.Server) -> list[str]:
             # Unlike with the Java job servers, the timeout of Beam's Python job server also limits the job itself.
@@ -109,10 +112,10 @@ def test_an_engine_of_other_processes_makes_what_this_one_makes_also_after_it_wa
 
 
 @pytest.mark.slow
-def test_an_engine_that_does_not_answer_is_reported(tmp_path: Path) -> None:
+def test_an_engine_that_does_not_answer_is_reported(forks: ForkServer, tmp_path: Path) -> None:
     nobody = "beam={kind: portable, endpoint: 'localhost:1', options: {job_server_timeout: 1}}"
-    with pods(tmp_path / "pods", {}) as run:
-        ended = run(*engines.node_of_run("ExampleGen", tmp_path / "root", "data.share=0.02", nobody))
+    run = Pods(forks, tmp_path / "pods")
+    ended = run(*engines.node_of_run("ExampleGen", tmp_path / "root", "data.share=0.02", nobody))
     assert ended.code == 1
     assert engines.causes("ExampleGen", ended) == [
         "Beam's engine does not answer: check that its job server is running at the address in `beam`"

@@ -105,6 +105,7 @@ def test_a_node_on_a_full_disk_says_so_in_a_line_and_the_next_run_goes_on_there(
     assert made.stat().st_size == 2 * SOME
 
 
+@pytest.mark.slow
 def test_a_disk_too_small_for_the_metadata_store(disk: Disk) -> None:
     root = disk(16 << 10)
     outcomes, failure = walked(root, "one")

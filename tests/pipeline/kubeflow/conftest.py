@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.forks import ForkServer
 from tests.kubeflow.manifests import container_of
-from tests.pipeline.kubeflow.pods import Pods, pods
+from tests.pipeline.kubeflow.pods import Pods
 
 PASSWORD = "a\\secret 'word'"
 
@@ -62,10 +63,9 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
 
 
 @pytest.fixture(scope="module")
-def run_pod(mariadb: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pods]:
-    """Yield a function that runs `bigvocab` as a pod does, with that server for its metadata."""
-    with pods(tmp_path_factory.mktemp("pods"), mariadb) as running:
-        yield running
+def run_pod(forks: ForkServer, mariadb: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Pods:
+    """Return a function that runs `bigvocab` as a pod does, with that server for its metadata."""
+    return Pods(forks, tmp_path_factory.mktemp("pods"), mariadb)
 
 
 @pytest.fixture(scope="module")

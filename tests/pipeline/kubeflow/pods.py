@@ -1,26 +1,14 @@
-"""Pods: `bigvocab` commands in separate processes that do not each load TensorFlow.
-
-A fork server loads all libraries once. A pod takes half a minute, mostly for imports; its fork takes seconds.
-"""
+"""Pods: `bigvocab` commands in separate processes that do not each load TensorFlow."""
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.forks import ForkServer
-
-# Modules that the nodes load. TensorFlow is only loaded, not used, because its threads do not survive a fork.
-_MODULES = (
-    "components.training.run",
-    "pipeline.dag",
-    "pipeline.execution.node",
-    "pipeline.execution.pod",
-    "pipeline.execution.results",
-)
+from tests.pipeline import commands
 
 
 @dataclass(frozen=True)
@@ -36,13 +24,14 @@ class Pods:
     """Starter of pods. Several threads may start pods at once.
 
     Args:
+        forks: Server that forks a process for each pod.
         folder: Parent of the working folders of the pods.
         environment: Variables for all pods, beside the environment of this process.
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
-        self._folder, self._number, self._lock = folder, 0, threading.Lock()
-        self._server = ForkServer(_MODULES, environment)
+    def __init__(self, forks: ForkServer, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+        self._forks, self._folder, self._environment = forks, folder, dict(environment or {})
+        self._number, self._lock = 0, threading.Lock()
 
     def __call__(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Ended:
         """Run `bigvocab ARGUMENTS` to its end."""
@@ -51,23 +40,6 @@ class Pods:
             folder = self._folder / f"{self._number}-{'-'.join(arguments[:2])}"
         folder.mkdir(parents=True)
         out, err = folder / "out", folder / "err"
-        ended = self._server.start(_command, arguments, out=out, err=err, folder=folder, environment=environment)
-        return Ended(ended.result(), out.read_text(), err.read_text())
-
-    def close(self) -> None:
-        self._server.close()
-
-
-@contextlib.contextmanager
-def pods(folder: Path, environment: Mapping[str, str]) -> Iterator[Pods]:
-    running = Pods(folder, environment)
-    try:
-        yield running
-    finally:
-        running.close()
-
-
-def _command(arguments: list[str]) -> int:
-    from pipeline.cli import main
-
-    return main(arguments)
+        of_pod = {**self._environment, **(environment or {})}
+        code = commands.run(self._forks, arguments, out, err, folder, of_pod)
+        return Ended(code, out.read_text(), err.read_text())

@@ -218,7 +218,7 @@ def test_pods_train_together(run_pod: Pods, compile_to: CompileTo, shared: Path)
 
     def start(task: str, run_id: str) -> Ended:
         container = executors[f"exec-{task.lower()}"]["container"]
-        values = {"run_id": run_id, "data_path": "", "epochs": "1.0", "run_name": run_id, "settings": "[]"}
+        values = {"run_id": run_id, "data_path": "", "epochs": "0.2", "run_name": run_id, "settings": "[]"}
         given = [
             re.sub(r"^\{\{\$\.inputs\.parameters\['(\w+)'\]\}\}$", lambda found: values[found[1]], word)
             for word in (*container["command"][3:], *container["args"])

@@ -5,9 +5,7 @@ In a separate process: the first use fixes the devices.
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -65,8 +63,5 @@ for kind in ("ten_inputs", "submodel, concat"):
 
 
 @pytest.mark.slow
-def test_two_replicas_learn_what_one_learns() -> None:
-    result = subprocess.run(
-        [sys.executable, "-c", SCRIPT], cwd=Path(__file__).parents[4], capture_output=True, text=True
-    )
-    assert result.returncode == 0, result.stderr[-4000:]
+def test_two_replicas_learn_what_one_learns(run_script: Callable[..., None]) -> None:
+    run_script(SCRIPT)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 SCRIPT = """
 import sys
@@ -67,15 +67,14 @@ np.savez(sys.argv[2], *weights, loss=history.history["loss"], **measured)
 """
 
 
-def trained(replicas: int, folder: Path) -> dict[str, np.ndarray]:
-    out = folder / f"{replicas}.npz"
-    command = [sys.executable, "-c", SCRIPT, str(replicas), str(out)]
-    subprocess.run(command, check=True, cwd=Path(__file__).parents[4])
-    return dict(np.load(out))
+@pytest.mark.slow
+def test_two_replicas_learn_what_one_learns(run_script: Callable[..., None], tmp_path: Path) -> None:
+    def trained(replicas: int) -> dict[str, np.ndarray]:
+        out = tmp_path / f"{replicas}.npz"
+        run_script(SCRIPT, str(replicas), str(out))
+        return dict(np.load(out))
 
-
-def test_two_replicas_learn_what_one_learns(tmp_path):
-    one, two = trained(1, tmp_path), trained(2, tmp_path)
+    one, two = trained(1), trained(2)
     assert set(one) == set(two)
     for name in one:
         np.testing.assert_allclose(one[name], two[name], rtol=2e-3, atol=2e-4, err_msg=name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +15,10 @@ from tests.components.training.devices.worker_training import work
 from tests.forks import ForkServer
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[ForkServer]:
-    with ForkServer() as found:
-        yield found
-
-
 def train(server: ForkServer, corpus: Corpus, out: Path, workers: int, dies: int = 0) -> tuple[list[int], list[str]]:
     """Return exit codes and logs of `workers` workers; for 0, of one process with two replicas."""
     out.mkdir(exist_ok=True)
-    trainer = {"epochs": 1, "checkpoint_seconds": 1e-6, "replicas": "auto" if workers else 2}
+    trainer = {"epochs": 1, "batch": 128, "checkpoint_seconds": 1e-6, "replicas": "auto" if workers else 2}
     fn_args = vars(corpus.fn_args(out, trainer))
     logs = [out / f"log-{index}" for index in range(workers or 1)]
     jobs = [
@@ -49,10 +42,10 @@ def about(out: Path) -> dict:
 
 @pytest.mark.slow
 def test_two_workers_train_what_two_replicas_do_and_go_on_when_one_was_killed(
-    sequence: Corpus, server: ForkServer, tmp_path: Path
+    sequence: Corpus, forks: ForkServer, tmp_path: Path
 ):
-    assert train(server, sequence, tmp_path / "alone", workers=0)[0] == [0]
-    codes, logs = train(server, sequence, tmp_path / "whole", workers=2)
+    assert train(forks, sequence, tmp_path / "alone", workers=0)[0] == [0]
+    codes, logs = train(forks, sequence, tmp_path / "whole", workers=2)
     assert codes == [0, 0], logs
     one, two = weights(tmp_path / "alone"), weights(tmp_path / "whole")
     assert one.keys() == two.keys()
@@ -64,11 +57,11 @@ def test_two_workers_train_what_two_replicas_do_and_go_on_when_one_was_killed(
     np.testing.assert_allclose([v["train_loss"] for v in alone], [v["train_loss"] for v in whole], rtol=1e-4)
 
     dies = about(tmp_path / "whole")["plan"]["steps_per_pass"] * 2 // 3
-    codes, logs = train(server, sequence, tmp_path / "killed", workers=2, dies=dies)
+    codes, logs = train(forks, sequence, tmp_path / "killed", workers=2, dies=dies)
     assert codes == [1, -9], logs
     assert "WorkerLost: another worker has ended or cannot be reached" in logs[0]
     assert not (tmp_path / "killed" / "model").exists()
-    codes, logs = train(server, sequence, tmp_path / "killed", workers=2)
+    codes, logs = train(forks, sequence, tmp_path / "killed", workers=2)
     assert codes == [0, 0], logs
     assert about(tmp_path / "killed")["resumed"]
     for name, value in weights(tmp_path / "killed").items():

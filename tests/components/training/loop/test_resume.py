@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -37,9 +36,8 @@ class Trainings:
 
 
 @pytest.fixture(scope="module")
-def trainings() -> Iterator[Trainings]:
-    with ForkServer() as server:
-        yield Trainings(server)
+def trainings(forks: ForkServer) -> Trainings:
+    return Trainings(forks)
 
 
 def outcome(out: Path) -> tuple[dict, dict[str, bytes]]:
@@ -66,7 +64,7 @@ def assert_same(whole: Path, parts: Path) -> None:
 
 
 def test_killed_at_any_moment(sequence: Corpus, trainings: Trainings, tmp_path: Path) -> None:
-    trainer = {"epochs": 3}
+    trainer = {"epochs": 3, "batch": 128}
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     trainings.run(sequence, whole, trainer)
     steps = outcome(whole)[0]["plan"]["interval"]
@@ -91,7 +89,7 @@ def test_killed_at_any_moment(sequence: Corpus, trainings: Trainings, tmp_path: 
     ids=["two replicas, accumulate", "alternate"],
 )
 def test_killed_between_updates(sequence: Corpus, trainings: Trainings, tmp_path: Path, trainer: dict) -> None:
-    trainer = {"epochs": 2, **trainer}
+    trainer = {"epochs": 2, "batch": 128, **trainer}
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     trainings.run(sequence, whole, trainer)
     steps = outcome(whole)[0]["plan"]["interval"]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -129,6 +126,7 @@ def test_alternate_leaves_weights_decay_and_moments_alone_between() -> None:
     assert moved == [False, False, True, True] * 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("update", "updates"),
     [({"kind": "accumulate", "every": 0.5}, 4), ({"kind": "alternate", "every": 2, "embedding": True}, None)],
@@ -144,7 +142,7 @@ def test_a_training_moves_shared_weights_only_at_updates(sequence, run, tmp_path
         seen.append([[v.numpy() for v in shared], model.answers["label"].head.table.numpy(), model.update])
 
     monkeypatch.setattr(callbacks.ProgressLine, "on_train_batch_end", on_train_batch_end)
-    run(sequence.fn_args(tmp_path, {"epochs": 2, "update": update}))
+    run(sequence.fn_args(tmp_path, {"epochs": 2, "batch": 256, "update": update}))
     period = seen[0][2].period
     assert len(seen) == period.total
     for step in range(1, len(seen)):
@@ -210,8 +208,5 @@ for kind in ("accumulate", "alternate"):
 
 
 @pytest.mark.slow
-def test_two_replicas_hold_back_what_one_does() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", REPLICAS], cwd=Path(__file__).parents[4], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-3_000:]
+def test_two_replicas_hold_back_what_one_does(run_script: Callable[..., None]) -> None:
+    run_script(REPLICAS)

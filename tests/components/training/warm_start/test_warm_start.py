@@ -199,6 +199,7 @@ def test_another_format_is_refused(earlier) -> None:
         Earlier(folder)
 
 
+@pytest.mark.slow
 def test_a_model_that_left_nothing_is_a_cold_start(sequence, run, tmp_path, capsys) -> None:
     fn_args = sequence.fn_args(tmp_path, {"epochs": 0.2})
     fn_args.base_model = str(tmp_path / "5" / "Format-Serving")
