@@ -1,26 +1,26 @@
-# Verbs for people who work on BigVocab. Users need none of them: see the README.
+# Verbs for contributors. Users need only the README.
 .PHONY: help run test quick-test fresh-machine flink format lint schema lock
-help:        ## this list
+help:        ## list the verbs
 	@sed -n 's/^\([a-z-]*\): *## */\1\t/p' $(MAKEFILE_LIST)
-run:         ## the main job on the default data
+run:         ## run the pipeline on the default data
 	./with-env bigvocab run
-test:        ## all tests
+test:        ## run all tests
 	./with-env pytest
-quick-test:  ## the tests that take seconds
+quick-test:  ## run the tests that take seconds
 	./with-env pytest -m "not slow"
-fresh-machine: ## first command and quick tests on a minimal Debian 12 and 13, built by debootstrap (root)
+fresh-machine: ## run the first command and the quick tests on minimal Debian 12 and 13 systems from debootstrap (root)
 	python3 -m tests.fresh_machine $(FRESH)
-flink:       ## the tests on a real Flink alone; fetches it, and Beam's job server, into ~/.cache/bigvocab
+flink:       ## run only the tests on a real Flink; downloads Flink and Beam's job server into ~/.cache/bigvocab
 	./with-env pytest -n 0 -rs tests/flink
-format:      ## format and mend what can be mended by itself
+format:      ## format, and apply the automatic fixes of ruff
 	./with-env ruff format .
 	./with-env ruff check --fix .
-lint:        ## format, lint, types, import contracts
+lint:        ## check format, lint, types and import contracts
 	./with-env ruff format --check .
 	./with-env ruff check .
 	./with-env pyright
 	./with-env lint-imports
-schema:      ## write schemas/bigvocab.schema.json from the configuration's types
+schema:      ## write schemas/bigvocab.schema.json from the types of the configuration
 	./with-env python -m pipeline.config.json_schema
-lock:        ## bring uv.lock up to date with pyproject.toml
+lock:        ## update uv.lock from pyproject.toml
 	uv lock

@@ -27,6 +27,10 @@ class Bound(Generic[Results]):
     measured: Callable[[Results], float | None]
     unit: str = "x"
 
+    def figure(self, value: float) -> str:
+        """Format a value with the unit: a ratio below 100 with two decimals, other figures without decimals."""
+        return f"{value:,.{2 if self.unit == 'x' and abs(value) < 99.995 else 0}f}{self.unit}"
+
     def missed(self, results: Results) -> bool:
         """Return True if the figure was measured and violates the bound."""
         value = self.measured(results)

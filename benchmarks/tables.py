@@ -1,4 +1,8 @@
-"""Markdown tables that also read well in a terminal."""
+"""Markdown tables that also read well in a terminal.
+
+They are copied into documents. `rich.box.MARKDOWN` writes no alignment of columns, and rich wraps cells at the width of
+the terminal.
+"""
 
 from __future__ import annotations
 
@@ -24,18 +28,3 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], figures: bool = 
     yield line(header)
     yield line(["-" * (w - 1) + ":" if r else "-" * w for w, r in zip(widths, right, strict=True)])
     yield from map(line, rows)
-
-
-def milliseconds(value: float) -> str:
-    """Format a value with about three significant digits: 0.231, 1.73, 17.3, 1,706."""
-    digits = 3 if value < 1 else 2 if value < 10 else 1 if value < 100 else 0
-    return f"{value:,.{digits}f}"
-
-
-def times(ratio: float) -> str:
-    """Format a ratio, such as `23.1x`."""
-    return f"{ratio:.1f}x" if ratio >= 1 else f"{ratio:.2f}x"
-
-
-def mebibytes(count: float) -> str:
-    return f"{count / 2**20:,.0f}"

@@ -1,13 +1,13 @@
-"""The public interface of BigVocab: names that stand for code of its other packages.
+"""The public interface of BigVocab: names that are imported from its other packages.
 
-    bigvocab.layers                         Keras layers, losses and optimizers; they need TensorFlow and Keras alone
+    bigvocab.layers                         Keras layers, losses and optimizers; they need only TensorFlow and Keras
     bigvocab.load(DIR).predict(rows)        answers of a pushed model
     bigvocab.load_config(NAME)              configuration from a preset or a YAML file
     bigvocab.run(config, root)              a whole run, as `bigvocab run` does it
     bigvocab.__version__                    version of the installed package
 
-All but `layers` and `__version__` need the packages of the pipeline: `pip install 'bigvocab[pipeline]'`. Names are
-imported when they are first read, so that `import bigvocab` itself loads nothing.
+All names but `layers` and `__version__` need the packages of the pipeline: `pip install 'bigvocab[pipeline]'`. A name
+is imported when it is first read, so `import bigvocab` itself loads nothing.
 """
 
 from __future__ import annotations

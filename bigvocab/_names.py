@@ -9,12 +9,12 @@ from typing import Any
 
 
 def find(module: str, name: str, places: Mapping[str, str]) -> Any:
-    """Return what a public name stands for.
+    """Return the object that a public name refers to.
 
     Args:
         module: Module that has the name.
         name: The name.
-        places: `module:attribute`, or a module, by name.
+        places: Place of each name: `module:attribute` or a module.
 
     Raises:
         AttributeError: The module has no such name.
@@ -32,7 +32,7 @@ def find(module: str, name: str, places: Mapping[str, str]) -> Any:
 
 
 def check_backend() -> None:
-    """Refuse another backend of Keras than TensorFlow.
+    """Require TensorFlow as the backend of Keras.
 
     Raises:
         ImportError: Keras was imported on another backend.

@@ -1,8 +1,8 @@
-"""Keras layers, losses, optimizers and a schedule for models with many classes. They need TensorFlow and Keras alone.
+"""Keras layers, losses, optimizers and a schedule for models with many classes. They need only TensorFlow and Keras.
 
-SampledSoftmax        last layer of a model: trains on a sample of the classes, answers over all of them
+SampledSoftmax        last layer of a model: trains on a sample of the classes, predicts over all classes
 SampledCrossentropy   its loss in `compile`
-RowAdam, FusedAdam    Adam on the rows that a step has a gradient for, and exact Adam in one pass
+RowAdam, FusedAdam    Adam on the rows that have a gradient in a step, and exact Adam in one pass
 WarmupCosine          learning rate over the steps
 FrequentNgrams        one vector for each of the most frequent n-grams
 step_seed             seed of `SampledSoftmax.sampled_loss`, for a training step of your own

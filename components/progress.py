@@ -1,35 +1,43 @@
-"""Progress line for long work."""
+"""Progress of long work: a bar on a terminal, a line now and then in a log."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
-from typing import TextIO
+from collections.abc import Callable, Mapping
 
-# A terminal line is updated in place. A log gets a line at longer intervals, so that it stays short.
+from rich.text import Text
+
+from components.formatting import clock, figure
+from components.terminal import Terminal
+
+# A terminal is updated in place. A log gets a line at longer intervals, so that it stays short.
 _TERMINAL_SECONDS = 0.25
 _LOG_SECONDS = 15.0
-_CLEARED = "\r\x1b[K"
-_stream: TextIO | None = None
-Value = float | None | Callable[[], float]
+_terminal: Terminal | None = None
+Value = float | str | None | Callable[[], float]
 
 
-def set_stream(stream: TextIO | None) -> None:
-    """Set the stream for all progress. None means standard error."""
-    global _stream
-    _stream = stream
+def set_terminal(terminal: Terminal | None) -> None:
+    """Set the terminal for all progress. None means standard error."""
+    global _terminal
+    _terminal = terminal
 
 
 def note(line: str) -> None:
-    """Write a permanent line to the progress stream."""
-    stream = _stream or sys.stderr
-    stream.write(f"{_CLEARED if stream.isatty() else ''}  {line}\n")
-    stream.flush()
+    """Write a permanent line to the terminal of the progress."""
+    _current().note(f"  {line}")
+
+
+def _current() -> Terminal:
+    return _terminal or Terminal(sys.stderr)
 
 
 class Progress:
     """Progress line that shows the share of work done, the rate, and the time left.
+
+    The rate is of this run alone, without its first step and its pauses. `rich.progress.Progress` estimates the rate
+    from all updates of the last seconds, so a validation would count as slow training.
 
     Example:
         progress = Progress("training", total=1_000_000, unit="examples")
@@ -49,13 +57,13 @@ class Progress:
         self._started = time.monotonic()
         self._paused = 0.0
         self._written: float | None = None
-        self._stream = _stream or sys.stderr
-        self._in_place = self._stream.isatty()
+        self._terminal = _current()
 
     def update(self, done: int, **values: Value) -> None:
         """Set the number of units done so far, and write a line with the values if the last line is old enough.
 
-        Pass a value that must be fetched from a device as a function. It is called only for a line that is written.
+        A number has three decimals; a text stays as it is. Pass a value that must be fetched from a device as a
+        function. It is called only for a line that is written.
         """
         self._done = done
         now = time.monotonic()
@@ -63,36 +71,47 @@ class Progress:
             # The first step also traces and builds, so it would distort the rate.
             self._started = self._written = now
             self._done_before = done
-        elif now - self._written >= (_TERMINAL_SECONDS if self._in_place else _LOG_SECONDS):
+        elif now - self._written >= (_TERMINAL_SECONDS if self._terminal.in_place else _LOG_SECONDS):
             self._written = now
             shown = {name: value() if callable(value) else value for name, value in values.items()}
-            self._write(self.line(now - self._started - self._paused, shown))
+            parts = self._parts(now - self._started - self._paused, shown)
+            if self._terminal.in_place:
+                self._terminal.status(Text(_fitted(parts, self._terminal.room)), self._share())
+            else:
+                self._terminal.note(f"  {', '.join(parts)}")
 
     def pause(self, seconds: float) -> None:
         """Exclude time for other work, such as validation, from the rate."""
         self._paused += seconds
 
-    def line(self, seconds: float, values: dict[str, float | None]) -> str:
+    def line(self, seconds: float, values: Mapping[str, float | str | None]) -> str:
         """Return the text of the line after the given seconds of work."""
+        return ", ".join(self._parts(seconds, values))
+
+    def _parts(self, seconds: float, values: Mapping[str, float | str | None]) -> list[str]:
         rate = (self._done - self._done_before) / seconds if seconds > 0 else 0.0
-        parts = [f"{self.name} {100 * self._done / max(self.total, 1):3.0f}%", f"{rate:,.0f} {self.unit}/s"]
+        parts = [f"{self.name} {100 * self._share():3.0f}%", f"{rate:,.0f} {self.unit}/s"]
         if rate > 0:
-            parts.append(f"{_clock((self.total - self._done) / rate)} left")
-        parts += [f"{name} {value:.3f}" for name, value in values.items() if value is not None]
-        return ", ".join(parts)
+            parts.append(f"{clock((self.total - self._done) / rate)} left")
+        known = {name: value for name, value in values.items() if value is not None}
+        parts += [f"{name} {value if isinstance(value, str) else figure(value)}" for name, value in known.items()]
+        return parts
 
     def close(self) -> None:
-        """Clear the line on a terminal, so that the next output starts on an empty line."""
-        if self._in_place:
-            self._stream.write(_CLEARED)
-            self._stream.flush()
+        """Remove the line from a terminal."""
+        self._terminal.status(None)
 
-    def _write(self, line: str) -> None:
-        self._stream.write(f"{_CLEARED}  {line}" if self._in_place else f"  {line}\n")
-        self._stream.flush()
+    def _share(self) -> float:
+        return self._done / max(self.total, 1)
 
 
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds + 0.5), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+def _fitted(parts: list[str], room: int) -> str:
+    """Join the parts that fit: half of a figure would be another figure.
+
+    The rate, which is the second part, is the first to be left out: the time left tells the same.
+    """
+    if len(", ".join(parts)) > room:
+        parts = [parts[0], *parts[2:]]
+    while len(parts) > 1 and len(", ".join(parts)) > room:
+        parts = parts[:-1]
+    return ", ".join(parts)

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from components.formatting import in_bytes
+
 _WHAT = {
     errno.ENOSPC: "No space left on device",
     errno.EDQUOT: "Disk quota exceeded",
@@ -117,17 +119,6 @@ def free_space(place: str) -> str:
     if _no_inode(usage):
         return f"no inode free of {usage.f_files:,}"
     return f"{in_bytes(usage.f_bavail * usage.f_frsize)} free of {in_bytes(usage.f_blocks * usage.f_frsize)}"
-
-
-def in_bytes(number: int) -> str:
-    """Format a size in decimal units: `0 bytes`, `4.1 kB`, `12.6 MB`."""
-    if number < 1000:
-        return f"{number} bytes"
-    size, unit = number / 1000, "kB"
-    for larger in ("MB", "GB", "TB"):
-        if size >= 999.95:
-            size, unit = size / 1000, larger
-    return f"{size:,.1f} {unit}"
 
 
 def _chain(error: BaseException) -> Iterator[tuple[BaseException, bool]]:

@@ -1,11 +1,11 @@
-"""Has Kubeflow Pipelines itself start a run again and again: no CronJob, and all runs stand in one list.
+"""Create a recurring run in Kubeflow Pipelines. It needs no CronJob, and all its runs are in one list.
 
     bigvocab compile mine.yaml -o pipeline.yaml
     python kubeflow/recurring_run.py pipeline.yaml --cron "0 0 3 * * *" --parameter epochs=2
 
-There is no manifest for it: Kubeflow Pipelines keeps recurring runs in its own database and makes the ScheduledWorkflow
-of each from there; one that is put beside them by hand is none of its own. What has not changed since the last run is
-taken from ML Metadata, so a night without new data takes minutes.
+A manifest cannot replace this script: Kubeflow Pipelines keeps recurring runs in its own database and creates a
+ScheduledWorkflow for each of them. It ignores a ScheduledWorkflow that is created by hand. ML Metadata caches the nodes
+that have not changed since the last run, so a night without new data takes minutes.
 """
 
 from __future__ import annotations
@@ -22,14 +22,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=(__doc__ or "").splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("pipeline", type=Path, help="what `bigvocab compile` wrote")
+    parser.add_argument("pipeline", type=Path, help="output of `bigvocab compile`")
     parser.add_argument("--cron", default="0 0 3 * * *", help="six fields, seconds first, in UTC")
-    parser.add_argument("--name", default="bigvocab-nightly", help="of the recurring run; one of this name is replaced")
-    parser.add_argument("--experiment", default="bigvocab", help="where its runs are listed")
-    parser.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE", help="of the pipeline")
-    parser.add_argument("--host", help="address of the API; without one, as the SDK finds it")
-    parser.add_argument("--namespace", help="on a cluster with several users: the Profile's")
-    parser.add_argument("--service-account", help="on a cluster with several users: default-editor")
+    parser.add_argument(
+        "--name", default="bigvocab-nightly", help="name of the recurring run; replaces a recurring run of this name"
+    )
+    parser.add_argument("--experiment", default="bigvocab", help="experiment of the runs")
+    parser.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE", help="pipeline parameter")
+    parser.add_argument("--host", help="address of the API; default: the SDK finds it")
+    parser.add_argument("--namespace", help="namespace of the Profile, on a cluster with several users")
+    parser.add_argument("--service-account", help="default-editor, on a cluster with several users")
     asked = parser.parse_args()
 
     client = kfp.Client(host=asked.host, namespace=asked.namespace or "kubeflow")
@@ -40,7 +42,7 @@ def main() -> None:
         experiment_id=experiment_id,
         job_name=asked.name,
         cron_expression=asked.cron,
-        # One at a time, and none in place of those that were missed: the next one sees all the data there is.
+        # Only one run at a time. Missed runs are not made up for, because the next run reads all data.
         max_concurrency=1,
         no_catchup=True,
         pipeline_package_path=str(asked.pipeline),
@@ -54,7 +56,7 @@ def main() -> None:
 
 
 def _parameter(said: str) -> tuple[str, Any]:
-    """As in `epochs=2`: JSON where it is JSON, else text."""
+    """Parse `NAME=VALUE`. A value that is not JSON is text."""
     name, _, value = said.partition("=")
     try:
         return name, json.loads(value)

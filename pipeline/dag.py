@@ -46,6 +46,11 @@ def build(config: Config, paths: Paths, spans: Sequence[int] = (), steps: Collec
     )
 
 
+def up_to(step: Step) -> tuple[Step, ...]:
+    """Return a step and the steps before it, whose outputs it may read."""
+    return ALL[: ALL.index(step) + 1]
+
+
 def schema_file(config: Config) -> str:
     """Return the path of the curated schema: `data.schema_file`, or else the schema that comes with the source.
 

@@ -18,7 +18,7 @@ refuse_fork_with_threads()
 
 @pytest.fixture(scope="session")
 def once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Once]:
-    """Folders that all processes of xdist share."""
+    """Make folders once for all processes of xdist."""
     own = tmp_path_factory.getbasetemp()
     found = Once(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own)
     yield found
@@ -27,14 +27,14 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Once]:
 
 @pytest.fixture(scope="session")
 def forks() -> Iterator[ForkServer]:
-    """The server that all tests of this process share: it imports a library once."""
+    """Yield the fork server that all tests of this process share."""
     with ForkServer() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def run_script(forks: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., None]:
-    """Runs a script as `python -c SCRIPT ARGUMENTS`, in a process that has loaded TensorFlow and not used it."""
+    """Return a function that runs `python -c SCRIPT ARGUMENTS` in a process that has loaded TensorFlow."""
 
     def run(script: str, *arguments: str) -> None:
         log = tmp_path_factory.mktemp("script") / "log"
@@ -45,19 +45,19 @@ def run_script(forks: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> C
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files that take long come first, so that at the end no process is left alone with one of them."""
+    """Run the slow files first, so that the last minutes do not leave workers idle."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """What `-n auto` means: a process a core, as far as memory goes, and not more than four."""
+    """Return the number of workers for `-n auto`: one per core, limited by memory and by four."""
     memory = min(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), _container_bytes())
     return max(1, min(len(os.sched_getaffinity(0)), memory // _BYTES_PER_WORKER, 4))
 
 
 def _container_bytes() -> int:
-    """What a container of control groups, of either version, may use."""
+    """Return the memory limit of the control group, of version 1 or 2."""
     for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         with contextlib.suppress(OSError, ValueError):
             return int(Path(file).read_text())

@@ -1,4 +1,4 @@
-"""Code that the documentation shows, for tests to run."""
+"""Extraction of the code in the documentation, so that tests can run it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ EXTENDING = Path(__file__).parents[1] / "docs" / "extending.md"
 
 
 def written(folder: Path, *names: str, document: Path = EXTENDING) -> None:
-    """Write the document's blocks of these names: the first line of a block has the name of its file.
+    """Write the named code blocks of a document to files. The first line of a block is the name of its file.
 
     Raises:
         KeyError: The document has no such block.

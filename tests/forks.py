@@ -30,7 +30,7 @@ _NO_THREADS = {
 
 
 def refuse_fork_with_threads() -> None:
-    """From now on, let `os.fork` raise `RuntimeError` in this process and its forks while they have several threads.
+    """Make `os.fork` raise `RuntimeError` in this process and its forks while they have several threads.
 
     Python 3.12 and later only warn, even where warnings are errors.
     """
@@ -45,10 +45,10 @@ def refuse_fork_with_threads() -> None:
 
 
 class ForkServer:
-    """A process that forks a child for each job. Several threads may start jobs at once.
+    """Process that forks a child for each job. Several threads may start jobs at once.
 
     Args:
-        environment: added to the environment of all jobs.
+        environment: Variables for the environment of all jobs.
     """
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
@@ -75,13 +75,13 @@ class ForkServer:
         """Call a function in a child process.
 
         Args:
-            function: a function of a module; its return value is the exit code, None is 0.
-            arguments: passed to the function; JSON values only.
-            out: file to which standard output is appended.
-            err: file to which standard error is appended; may be the same file.
-            folder: working directory.
-            environment: added to the environment of this job.
-            modules: imported before the fork, once for all jobs, beside the function's own.
+            function: Function of a module. Its return value is the exit code; None is 0.
+            arguments: Arguments of the function; only JSON values.
+            out: File to which standard output is appended.
+            err: File to which standard error is appended; may be the same file.
+            folder: Working directory.
+            environment: Variables for the environment of this job.
+            modules: Modules to import before the fork, once for all jobs, beside the module of the function.
 
         Returns:
             The exit code; minus the number of the signal that killed the child. The future raises `RuntimeError` if
@@ -178,7 +178,7 @@ def _fork(job: Mapping[str, Any]) -> int:
 
 
 def execute(script: str, *arguments: str) -> None:
-    """Run the text of a script, as `python -c SCRIPT ARGUMENTS` does. A job for `ForkServer.start`."""
+    """Run the text of a script, as `python -c SCRIPT ARGUMENTS` does. For `ForkServer.start`."""
     sys.argv = ["-c", *arguments]
     exec(compile(script, "<script>", "exec"), {"__name__": "__main__"})
 

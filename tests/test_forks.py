@@ -38,7 +38,7 @@ def _die(number: int) -> None:
 
 
 def _meet(own: str, other: str) -> None:
-    """Return only if the other one runs at the same time."""
+    """Wait for the other job, and return only if both run at the same time."""
     os.mkfifo(own)
     while not os.path.exists(other):  # noqa: PTH110
         os.sched_yield()

@@ -1,4 +1,4 @@
-"""The wheel, installed by plain pip without an extra, gives the layers with TensorFlow and Keras alone."""
+"""Tests of the wheel, installed by plain pip without an extra: the layers need only TensorFlow and Keras."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ print(bigvocab.__version__)
 
 
 def _run(*command: str | Path, where: Path) -> subprocess.CompletedProcess[str]:
-    # Of the caller's environment: where the package index is, and nothing that leads to this checkout.
+    # Keep the caller's variables for the package index, but none that lead to this checkout.
     own = {n: v for n, v in os.environ.items() if not re.match(r"VIRTUAL_ENV|PYTHON|UV_PROJECT", n)}
     return subprocess.run(list(map(str, command)), cwd=where, env=own, capture_output=True, text=True, check=False)
 
@@ -38,8 +38,8 @@ def test_the_layers_work_from_the_wheel_alone(tmp_path: Path) -> None:
     python = tmp_path / "venv" / "bin" / "python"
     reached = _run(python, "-m", "pip", "download", "--no-deps", "--dest", "reached", "keras", where=tmp_path)
     if reached.returncode:
-        pytest.skip(f"no package index is reached: {reached.stderr.strip().splitlines()[-1]}")
-    # A copy: setuptools writes beside the source.
+        pytest.skip(f"the package index does not answer: {reached.stderr.strip().splitlines()[-1]}")
+    # A copy, because setuptools writes beside the source.
     source = tmp_path / "source"
     for package in PACKAGES:
         shutil.copytree(ROOT / package, source / package, ignore=shutil.ignore_patterns("__pycache__"))

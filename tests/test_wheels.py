@@ -1,4 +1,4 @@
-"""No package needs a compiler, on any Python and C library that the README names."""
+"""Tests that no package needs a compiler, on any Python and C library that the README names."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_pure_python_has_no_compiled_files(name: str) -> None:
 
 @pytest.mark.parametrize("kept", ["", "cp310-cp310-manylinux_2_17_x86_64", "cp311-cp311-manylinux_2_99_x86_64"])
 def test_a_package_that_must_be_compiled_is_found(kept: str) -> None:
-    """As pyfarmhash 0.3.2 was: published as source only; or with wheels for other machines only."""
+    """Check a package like pyfarmhash 0.3.2: published only as source, or with wheels only for other machines."""
     lock = dict(locked())
     ((key, package),) = ((key, one) for key, one in lock.items() if key[0] == "pyfarmhash")
     fitting = tags((3, 11), 36)

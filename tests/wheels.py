@@ -1,4 +1,4 @@
-"""Which packages of `uv.lock` a machine can install as wheels, without a compiler."""
+"""Packages of `uv.lock` that a machine can install as wheels, without a compiler."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def locked() -> Locked:
 
 
 def tags(python: tuple[int, int], glibc: int) -> set[Tag]:
-    """Return the tags of wheels that fit Linux x86-64 with glibc 2.`glibc`."""
+    """Return the wheel tags for Linux x86-64 with glibc 2.`glibc`."""
     platforms = [f"manylinux_2_{minor}_x86_64" for minor in range(5, glibc + 1)]
     platforms += ["manylinux1_x86_64", "manylinux2010_x86_64", "manylinux2014_x86_64", "linux_x86_64"]
     interpreter = f"cp{python[0]}{python[1]}"
@@ -36,7 +36,7 @@ def tags(python: tuple[int, int], glibc: int) -> set[Tag]:
 
 
 def named(options: Sequence[str], python: tuple[int, int]) -> dict[str, str]:
-    """Return package and version of all that `uv sync OPTIONS` installs on Linux x86-64, without BigVocab."""
+    """Return package and version of all packages that `uv sync OPTIONS` installs on Linux x86-64, without BigVocab."""
     version = f"{python[0]}.{python[1]}"
     environment = {
         "python_version": version,
@@ -60,7 +60,7 @@ def named(options: Sequence[str], python: tuple[int, int]) -> dict[str, str]:
 
 
 def without_wheel(packages: Iterable[tuple[str, str]], lock: Locked, fitting: set[Tag]) -> set[str]:
-    """Return the names of the packages that have no fitting wheel."""
+    """Return the names of the packages without a compatible wheel."""
     return {
         name
         for name, version in packages

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from benchmarks.bounds import Bound
 from benchmarks.ingest.data import CORPUS
 from benchmarks.ingest.measure import STAGES, Results, Stage, growth, of_node
-from benchmarks.tables import mebibytes, table
+from benchmarks.tables import table
+from components.formatting import in_mebibytes
 
 _HEADER = ("data", "examples", "node", "wall s", "examples/s", "CPU s", "CPU µs an example", "peak, MiB")
 
@@ -39,7 +40,7 @@ def _row(stage: Stage) -> tuple[str, ...]:
         f"{stage.rate:,.0f}",
         f"{stage.cpu:.1f}",
         f"{1e6 * stage.cpu / stage.examples:.1f}",
-        mebibytes(stage.peak),
+        in_mebibytes(stage.peak),
     )
 
 
@@ -100,14 +101,9 @@ def bound_lines(results: Results) -> Iterator[str]:
     for bound in BOUNDS:
         value = bound.measured(results)
         verdict = "-" if value is None else "MISSED" if bound.missed(results) else "holds"
-        limit = f"{bound.sense} {_number(bound, bound.limit)}"
-        rows.append((bound.what, limit, "-" if value is None else _number(bound, value), verdict))
+        limit = f"{bound.sense} {bound.figure(bound.limit)}"
+        rows.append((bound.what, limit, "-" if value is None else bound.figure(value), verdict))
     yield from table(("must hold", "bound", "measured", ""), rows)
-
-
-def _number(bound: Bound[Results], value: float) -> str:
-    """Format ratios with two decimals, and other figures without decimals."""
-    return f"{value:,.{2 if bound.unit == 'x' else 0}f}{bound.unit}"
 
 
 def missed(results: Results) -> bool:

@@ -15,7 +15,8 @@ import yaml
 from benchmarks.ingest.data import write_rows, write_sequences
 from benchmarks.ingest.measure import STAGES, examples_of, run_node
 from benchmarks.machine import Machine
-from benchmarks.tables import mebibytes, table
+from benchmarks.tables import table
+from components.formatting import in_mebibytes
 
 DATA = {"sequences": (write_sequences, "text"), "rows": (write_rows, "rows.csv")}
 """Writer of a span, and the path that it writes to, by name of the data."""
@@ -135,7 +136,7 @@ def lines(results: Results) -> Iterator[str]:
     """Yield the lines of a table with a row for each `Way`."""
     rows = [
         (_WAYS[way.name], way.data, str(way.spans), f"{way.examples:,}", f"{way.wall:.1f}", f"{way.cpu:.1f}",
-         mebibytes(way.peak))
+         in_mebibytes(way.peak))
         for way in results.ways
     ]  # fmt: skip
     yield from table(("Transform over", "data", "spans", "examples", "wall s", "CPU s", "peak, MiB"), rows)

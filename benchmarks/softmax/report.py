@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks.bounds import Bound
 from benchmarks.softmax.grid import Cell, Result
 from benchmarks.softmax.results import BOUNDS, Results
 from benchmarks.softmax.training import BARE, FIT, INPUT, REPLICAS, TrainingRates
 from benchmarks.softmax.variants import VARIANTS
-from benchmarks.tables import mebibytes, milliseconds, table, times
+from benchmarks.tables import table
+from components.formatting import in_mebibytes, rounded_count, three_digits, times
 
 
 def legend(names: list[str]) -> Iterator[str]:
@@ -40,7 +40,7 @@ def overview(cells: dict[tuple[int, int], Cell]) -> Iterator[str]:
     yield "Times as fast as naive, by CPU time; where naive was left out, CPU milliseconds a step in brackets."
     yield ""
     names = list(dict.fromkeys(name for cell in cells.values() for name in VARIANTS if name in cell.results))
-    header = ["classes / B", *(f"{_short(classes)} / {batch:,}" for classes, batch in cells)]
+    header = ["classes / B", *(f"{rounded_count(classes)} / {batch:,}" for classes, batch in cells)]
     yield from table(header, [[name, *(_speed(cell, name) for cell in cells.values())] for name in names])
 
 
@@ -48,7 +48,8 @@ def training_lines(training: TrainingRates) -> Iterator[str]:
     """Yield the lines of a table of the whole training."""
     yield (
         f"The whole training, {training.classes:,} classes, B={training.batch:,}: synthetic rows, read and cut into "
-        "windows while it trains. The best round by the clock."
+        "windows while it trains. Examples by the clock and CPU time of the best round; shares are medians over the "
+        "rounds."
     )
     yield ""
     against = {FIT: BARE, REPLICAS: FIT}
@@ -56,7 +57,7 @@ def training_lines(training: TrainingRates) -> Iterator[str]:
     for name, timing in training.arms.items():
         share = training.share(name, against[name]) if name in against else None
         by = f"{share:.0%} of {against[name]}" if share else "-"
-        rows.append([name, f"{training.rate(name):,.0f}", milliseconds(timing.least_cpu), by])
+        rows.append([name, f"{training.rate(name):,.0f}", three_digits(timing.least_cpu), by])
     header = ["", "windows/s" if list(training.arms) == [INPUT] else "examples/s", "CPU ms a step", "rate"]
     yield from table(header, rows)
 
@@ -67,14 +68,9 @@ def bound_lines(results: Results) -> Iterator[str]:
     for bound in BOUNDS:
         value = bound.measured(results)
         verdict = "not measured" if value is None else "missed" if bound.missed(results) else "holds"
-        limit = f"{bound.sense} {_number(bound, bound.limit)}"
-        rows.append([bound.what, limit, "-" if value is None else _number(bound, value), verdict])
+        limit = f"{bound.sense} {bound.figure(bound.limit)}"
+        rows.append([bound.what, limit, "-" if value is None else bound.figure(value), verdict])
     yield from table(["must hold", "bound", "measured", ""], rows)
-
-
-def _number(bound: Bound[Results], value: float) -> str:
-    digits = f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
-    return f"{digits}{bound.unit}"
 
 
 def _ordered(cell: Cell) -> list[tuple[str, Result]]:
@@ -87,19 +83,12 @@ def _figures(cell: Cell, name: str, result: Result) -> list[str]:
         return ["failed" if result.failed else "skipped", "-", "-", "-", "-", "-"]
     speed = cell.speed(name)
     return [
-        *(milliseconds(ms) for ms in (t.least_cpu, t.median_cpu, t.least_wall, t.median_wall)),
+        *(three_digits(ms) for ms in (t.least_cpu, t.median_cpu, t.least_wall, t.median_wall)),
         times(speed) if speed else "-",
-        mebibytes(result.memory),
+        in_mebibytes(result.memory),
     ]
 
 
 def _speed(cell: Cell, name: str) -> str:
     speed, cpu = cell.speed(name), cell.cpu(name)
-    return times(speed) if speed else f"({milliseconds(cpu)})" if cpu else "-"
-
-
-def _short(classes: int) -> str:
-    for size, letter in ((1_000_000, "M"), (1_000, "K")):
-        if classes % size == 0:
-            return f"{classes // size}{letter}"
-    return f"{classes:,}"
+    return times(speed) if speed else f"({three_digits(cpu)})" if cpu else "-"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import statistics
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,9 +44,15 @@ class TrainingRates:
         return 1e3 * self.batch / self.arms[name].least_wall if name in self.arms else None
 
     def share(self, name: str, of: str) -> float | None:
-        """Return the rate of one arm as a share of another's."""
-        own, other = self.rate(name), self.rate(of)
-        return own / other if own and other else None
+        """Return the rate of one arm as a share of another's: the median of the shares in each round.
+
+        The best rounds of two arms may be minutes apart. On a machine with other load, their ratio would compare the
+        machine with itself, and could give `fit` far more than 100% of the bare step, which is a part of its work.
+        """
+        if name not in self.arms or of not in self.arms:
+            return None
+        own, other = self.arms[name].wall, self.arms[of].wall
+        return statistics.median(theirs / ours for ours, theirs in zip(own, other, strict=True))
 
 
 def estimate_training(rounds: int) -> float:
@@ -55,7 +63,7 @@ def estimate_training(rounds: int) -> float:
 def measure_training(
     classes: int, batch: int, rounds: int, threads: int, say: Callable[[str], None], steps: int = STEPS
 ) -> TrainingRates:
-    """Measure all arms in turns, each in its own process.
+    """Measure all arms in turns, in another order in each round. Each arm has its own process.
 
     Args:
         classes: Number of classes.
@@ -67,6 +75,7 @@ def measure_training(
     """
     turns: dict[str, list[Spent]] = {name: [] for name in ARMS}
     failed: dict[str, str] = {}
+    order, names = random.Random(0), [*ARMS]
     with tempfile.TemporaryDirectory() as folder, workers() as running:
         say(f"whole training: starting {len(ARMS)} processes")
         for name, (target, options) in ARMS.items():
@@ -75,7 +84,9 @@ def measure_training(
         for round_ in range(-2, rounds):
             if round_ == 0:
                 say(f"whole training: {rounds} rounds")
-            for name, worker in running.items():
+            order.shuffle(names)
+            for name in names:
+                worker = running[name]
                 if name in failed:
                     continue
                 try:

@@ -12,7 +12,6 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 from tfx import types
 from tfx.components.example_validator import executor as validator
 from tfx.components.example_validator import labels
-from tfx.components.infra_validator import executor as infra_validator
 from tfx.components.pusher import executor as pusher
 from tfx.components.statistics_gen import executor as statistics_gen
 from tfx.components.transform import executor as transform
@@ -180,5 +179,7 @@ def mark_infra_blessing(blessing: types.Artifact, is_blessed: bool) -> None:
         blessing: The artifact, of type InfraBlessing.
         is_blessed: True if the model can be served.
     """
+    from tfx.components.infra_validator import executor as infra_validator  # Imports Kubernetes.
+
     mark = infra_validator._mark_blessed if is_blessed else infra_validator._mark_not_blessed
     mark(blessing)

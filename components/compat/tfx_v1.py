@@ -1,36 +1,87 @@
-"""TFX's public modules, without the packages of Google Cloud until something asks for them.
+"""TFX's public modules. The code of a component, Google Cloud, scikit-learn and NLTK are imported at their first use.
 
-Reason: `tfx.v1` imports its extensions, which import `google.cloud.aiplatform`: a third of the time that a process of
-    ours takes to start, and each pod of a run is such a process.
-Versions: TFX 1.21.
-Remove when: `tfx.v1` imports its extensions lazily.
+Reason: `tfx.v1` imports every component of TFX with its executor, its extensions and its runners. These import Keras
+    Tuner, Google Cloud and Kubernetes. Keras imports scikit-learn for its wrappers. TFMA imports NLTK for a metric, and
+    NLTK imports scikit-learn too. Each pod of a run is a process that would wait for all of them.
+Versions: TFX 1.21, Keras 3.15, TFMA 0.52 with NLTK 3.10.
+Remove when: TFX, Keras and TFMA import these at their first use.
 """
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import sys
+import threading
+from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
-import tfx
+import tfx  # noqa: F401  puts a module in place that its dependencies miss
 
-_NAME = "tfx.v1.extensions"
+_LAZY = (
+    "keras.wrappers",
+    "nltk",
+    "nltk.stem",
+    "tfx.components",
+    "tfx.v1.components",
+    "tfx.v1.extensions",
+    "tfx.v1.orchestration.experimental",
+)
+"""Packages that only import names from other modules."""
+_MODULES = {
+    "Evaluator": ("components.compat.tfma", "tfx.components.evaluator.component"),
+    "Trainer": ("tfx.components.trainer.component",),
+    "Transform": ("tfx.components.transform.component",),
+}
+"""Modules to import for the components that BigVocab uses, the component's own last."""
+_LOCK = threading.RLock()
 
 
 class _Lazy(ModuleType):
-    """Module whose submodules are imported when they are asked for."""
+    """Package whose own code runs when somebody asks for a name that is neither a submodule nor in `_MODULES`."""
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
+        if name.startswith("__"):  # Python asks for these of every module.
             raise AttributeError(name)
-        return importlib.import_module(f"{self.__name__}.{name}")
+        if name in _MODULES and self.__name__ == "tfx.v1.components":
+            return getattr([importlib.import_module(module) for module in _MODULES[name]][-1], name)
+        if PathFinder.find_spec(submodule := f"{self.__name__}.{name}", self.__path__):
+            return importlib.import_module(submodule)
+        with _LOCK:
+            if "_begun" not in vars(self):
+                vars(self)["_begun"] = True
+                assert self.__spec__
+                assert self.__spec__.loader
+                self.__spec__.loader.exec_module(self)
+        if name not in vars(self):
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        return vars(self)[name]
 
 
-if _NAME not in sys.modules:
-    _extensions = _Lazy(_NAME, "TFX's extensions.")
-    _extensions.__path__ = [f"{folder}/v1/extensions" for folder in tfx.__path__]
-    sys.modules[_NAME] = _extensions
+def _spec(package: str) -> ModuleSpec | None:
+    """Find a package without an import of those above it. None if it is not installed."""
+    parent = package.rpartition(".")[0]
+    above = _spec(parent) if parent else None
+    if parent and not above:
+        return None
+    return PathFinder.find_spec(package, above.submodule_search_locations if above else None)
+
+
+def _make_lazy(package: str) -> None:
+    spec = _spec(package)
+    if not spec:
+        return
+    module = importlib.util.module_from_spec(spec)
+    module.__class__ = _Lazy
+    sys.modules[package] = module
+    parent, _, name = package.rpartition(".")
+    if parent in sys.modules:
+        setattr(sys.modules[parent], name, module)
+
+
+for _package in _LAZY:
+    if _package not in sys.modules:
+        _make_lazy(_package)
 
 from tfx import v1  # noqa: E402
 

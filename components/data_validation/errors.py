@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from components.terminal import plain, table
+
 
 @dataclass(frozen=True)
 class Anomaly:
@@ -40,10 +42,5 @@ class AnomaliesFound(ValueError):
 
 
 def _table(anomalies: list[Anomaly]) -> str:
-    rows = [("split", "column", "what", "found and expected")]
-    rows += [(a.split, a.column, a.what, a.detail) for a in anomalies]
-    widths = [max(len(row[i]) for row in rows) for i in range(3)]
-    return "\n".join(
-        "  " + "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]).rstrip()
-        for row in rows
-    )
+    rows = [(f"  {a.split}", a.column, a.what, a.detail) for a in anomalies]
+    return "\n".join(plain(table(rows, ("  split", "column", "what", "found and expected"), figures=False)))

@@ -15,7 +15,7 @@ from components.compat.tfma import (
 )
 from components.evaluation.config import read_targets
 from components.evaluation.metrics import compared
-from components.metrics.forms import in_sentence
+from components.formatting import in_sentence
 from components.metrics.own import own_metrics
 from components.metrics.targets import Target
 

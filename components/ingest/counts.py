@@ -56,12 +56,12 @@ class FileCounts:
 
     def fault(self) -> str:
         """Return a description of the rows or lines that are not accounted for; empty if all are."""
-        told = []
+        differences = []
         if lost := self.read - self.rows - self.bad - self.short - self.left_out:
-            told.append(f"{lost:+,} rows of {self.read:,}")
+            differences.append(f"{lost:+,} rows of {self.read:,}")
         if lost := self.lines - self.header - self.blank - self.row_lines:
-            told.append(f"{lost:+,} lines of {self.lines:,}")
-        return " and ".join(told)
+            differences.append(f"{lost:+,} lines of {self.lines:,}")
+        return " and ".join(differences)
 
 
 @dataclass

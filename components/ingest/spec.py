@@ -138,12 +138,12 @@ def _targets_refused(data: DataSpec) -> list[str]:
         *RESERVED_OUTPUTS,
         *(f"{name}{PROBABILITY}" for name, t in data.targets.items() if t.kind == "category"),
     }
-    told = [
+    faults = [
         f"data.targets: column '{name}' is also {uses[name]}: a further target is neither"
         for name in data.targets
         if name in uses
     ]
-    return told + [
+    return faults + [
         f"data.targets: an answer of the model has an output '{name}' already: rename the column"
         for name in data.targets
         if name in answered

@@ -16,6 +16,10 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
         rate(t) = peak (t + 1) / w                            for t < w
         rate(t) = peak / 2 (1 + cos(pi (t - w) / (T - w)))    from there on, 0 for t >= T
 
+    `keras.optimizers.schedules.CosineDecay` cannot express this curve: either its first step has a rate of 0, or its
+    cosine starts a step early. With the nearest arguments (`peak / w`, `T - w + 1`, a warm-up of `w - 1` steps),
+    the rates differ by up to 0.16% of the peak in a training of 600 steps with w = 30. It has no `first` either.
+
     Source: Loshchilov and Hutter, "SGDR" (2017), one cycle; warm-up as in Goyal et al. (2017).
 
     Args:

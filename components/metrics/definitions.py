@@ -92,7 +92,7 @@ class Column:
         per: The unit in words; `{whose}` stands for whose units they are.
         better: The direction; None where none is better.
         over: The denominator: all labels that have a value (`count`), or those in the vocabulary (`known`).
-        form: How a value is written: a form of `components.metrics.forms`.
+        form: How a value is written: a form of `components.formatting`.
         about: One sentence on the metric.
         places: Where it is shown.
     """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from components.formatting import on_terminal
 from components.metrics.definitions import Column, Kind, Place
-from components.metrics.forms import on_terminal
 from components.metrics.table import kind_of, shown
 
 Metrics = Mapping[str, float | None]

@@ -13,10 +13,9 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from components.figures import duration
 from components.files import write_whole
+from components.formatting import duration, figure, on_axis, share
 from components.metrics.definitions import Column
-from components.metrics.forms import figure, on_axis
 from components.metrics.table import shown
 from components.node import Section
 from components.report.charts import line_chart, minutes_at
@@ -94,13 +93,6 @@ def write(summary: Summary, path: str | Path, sections: Sequence[Section]) -> No
 def _template(name: str) -> str:
     package, _, file = name.partition(":")
     return (resources.files(package) / file).read_text(encoding="utf-8")
-
-
-def share(value: float | None) -> str:
-    """Return a share as a percentage, with one more decimal below 10%."""
-    if value is None:
-        return figure(value)
-    return f"{value:.2%}" if value < 0.1 else f"{value:.1%}"
 
 
 def moment(iso: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from components.formatting import figure
 from components.metrics.definitions import Column, Kind, Place
-from components.metrics.forms import figure
 from components.metrics.table import shown
 from components.report.measures import ClassTarget, Metrics, NumberMetrics, NumberTarget
 from components.report.summary import Summary

@@ -15,7 +15,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from rich.text import Text
+
 from components.storage import storage_fault
+from components.terminal import Terminal
 from pipeline.cli import cluster as cluster_commands
 from pipeline.cli.arguments import Parser, add_root, add_settings, root_of
 from pipeline.config.loading import ConfigurationError, check_files, load, preset_names, preset_summary
@@ -191,9 +194,9 @@ def _report(arguments: argparse.Namespace) -> int:
     page, summary = (root_of(arguments) / "report" / name for name in ("report.html", "summary.json"))
     if not summary.exists():
         raise UserError(f"{summary} does not exist; `bigvocab run {arguments.preset}` writes it")
-    for line in show.summary_lines(summary):
-        print(line)
-    print(f"\nAs a page: {page}")
+    terminal = Terminal(sys.stdout)
+    terminal.write(show.stored(summary))
+    terminal.write(["", f"As a page: {page}"])
     return 0
 
 
@@ -220,9 +223,10 @@ def _presets(arguments: argparse.Namespace) -> int:
 
         print((PRESETS / f"{arguments.name}.yaml").read_text(encoding="utf-8"), end="")
         return 0
+    terminal = Terminal(sys.stdout)
     width = max(map(len, preset_names()))
     for name in preset_names():
-        print(f"{name:<{width}}  {preset_summary(name)}")
+        terminal.line(Text(f"{name:<{width}}  ", "bold"), preset_summary(name))
     return 0
 
 

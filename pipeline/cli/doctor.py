@@ -13,6 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TextIO
 
+from rich.text import Text
+
+from components.terminal import Terminal
+
 PACKAGES = ("tfx", "tensorflow", "keras", "apache-beam", "ml-metadata", "tensorflow-data-validation", "tensorboard")
 GLIBC = {(3, 11): (2, 28), (3, 12): (2, 39), (3, 13): (2, 39)}
 """Oldest version of glibc for which all packages in the lock publish wheels, by Python version."""
@@ -20,6 +24,7 @@ TESTED = [(3, 11), (3, 13)]
 """Python versions that all tests run on."""
 DISK_GB = 2.0
 MEMORY_GB = 6.0
+_STYLES = {"ok": "green", "note": "yellow", "wrong": "bold red"}
 
 
 @dataclass(frozen=True)
@@ -39,15 +44,14 @@ def examine(root: Path, out: TextIO) -> int:
     Returns:
         0, or 1 if a finding would make a run fail.
     """
-    wrong = False
+    wrong, terminal = False, Terminal(out)
     for check in (_python, _glibc, _packages, _cores, _memory, lambda: _disk(root), _tensorflow, _keras, _gpu, _beam):
         for finding in _guarded(check):
             wrong |= finding.state == "wrong"
-            out.write(f"{finding.state:<6}{finding.what}\n")
+            terminal.line(Text(f"{finding.state:<6}", _STYLES[finding.state]), finding.what)
             if finding.advice:
-                out.write(f"      -> {finding.advice}\n")
-            out.flush()
-    out.write("\nThis machine has faults: see the advice above.\n" if wrong else "\nThis machine is ready.\n")
+                terminal.line("      -> ", finding.advice)
+    terminal.write(["", "This machine has faults: see the advice above." if wrong else "This machine is ready."])
     return 1 if wrong else 0
 
 

@@ -127,18 +127,20 @@ def _read(name: str) -> tuple[Path, str]:
 
 def _parse(path: Path, text: str) -> tuple[dict[str, Any], dict[Key, int]]:
     """Return the parsed tree, and the line of each key."""
+    lines: dict[Key, int] = {}
+    doubles: list[str] = []
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        tree = yaml.safe_load(text)
+        loader = yaml.SafeLoader(text)
+        root = loader.get_single_node()
+        if isinstance(root, yaml.MappingNode):  # Before the values, because construction expands merge keys in place.
+            _lines(root, (), lines, doubles, path)
+        tree = None if root is None else loader.construct_document(root)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         raise ConfigurationError(f"{where}: not YAML: {getattr(error, 'problem', error)}") from error
-    if not isinstance(tree, dict) or not isinstance(root, yaml.MappingNode):
+    if not isinstance(tree, dict):
         raise ConfigurationError(f"{path}: expected keys and values, as in 'name: my_data'")
-    lines: dict[Key, int] = {}
-    doubles: list[str] = []
-    _lines(root, (), lines, doubles, path)
     if doubles:
         raise ConfigurationError("\n".join(doubles))
     return tree, lines

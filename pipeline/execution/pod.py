@@ -84,18 +84,19 @@ def run(pod: Pod, out: TextIO) -> int:
     names = node_names(pod.config)
     if pod.node not in names:
         raise PodError(f"unknown node: {pod.node}{did_you_mean(pod.node, names)} (the nodes are: {', '.join(names)})")
+    console = Console(out)
     try:
         # A cluster that reclaims a machine sends SIGTERM, here an exception, so that open resources are closed.
         with interruptible() as interruption:
-            return _run(pod, out, interruption)
+            return _run(pod, console, interruption)
     except KeyboardInterrupt:
-        out.write(f"{pod.node} was interrupted: the next try resumes where it stopped.\n")
+        console.line(f"{pod.node} was interrupted: the next try resumes where it stopped.")
         return INTERRUPTED
     except Exception as error:  # Any error: its cause is reported before its traceback.
-        return _failed(pod.node, error, out, pod.root)
+        return _failed(pod.node, error, console, pod.root)
 
 
-def _run(pod: Pod, out: TextIO, interruption: Interruption) -> int:
+def _run(pod: Pod, console: Console, interruption: Interruption) -> int:
     paths = Paths.of(pod.root)
     paths.prepare()
     config = _with_schema(pod.config, pod.schema, paths)
@@ -106,28 +107,31 @@ def _run(pod: Pod, out: TextIO, interruption: Interruption) -> int:
     from pipeline.execution.node import compiled, connection
     from pipeline.metadata import store
 
-    progress.set_stream(out)
+    progress.set_terminal(console)
     node = None if pod.node == REPORT else named(pod.node)
     if node:
         node.prepare(config)
     # Nodes that do not look up the spans read the artifacts of earlier nodes from the metadata store.
     planned = spans.plan(config.data) if node and node.looks_up_spans else []
-    ir = compiled(dag.build(config, paths, planned), pod.run_id)
-    out.write(f"BigVocab {config.name}, run {pod.run_id} -> {paths.root}, {store.describe(connection(ir))}\n")
+    # Later steps are left out, because building their nodes would import their code, which takes seconds.
+    steps = dag.up_to(node.step) if node else dag.ALL
+    ir = compiled(dag.build(config, paths, planned, steps), pod.run_id)
+    console.line(f"BigVocab {config.name}, run {pod.run_id} -> {paths.root}, {store.describe(connection(ir))}")
     if node is None:
-        return _report(pod, config, paths, ir, out)
+        return _report(pod, config, paths, ir, console)
     if node.accelerated and pod.workers > 1:
-        return _run_together(pod, config, paths, ir, out)
+        return _run_together(pod, config, paths, ir, console)
     if node is NODES[0]:
-        failure = spans.ingest_earlier(config, paths, planned, pod.run_id, Console(out), interruption)
+        failure = spans.ingest_earlier(config, paths, planned, pod.run_id, console, interruption)
         if failure:
-            return _failed(failure.node, failure, out)
-    return _run_one(pod, config, paths, ir, out)
+            return _failed(failure.node, failure, console)
+    return _run_one(pod, config, paths, ir, console)
 
 
-def _run_one(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, out: TextIO) -> int:
+def _run_one(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, console: Console) -> int:
+    from pipeline import dag
     from pipeline.execution import results
-    from pipeline.execution.node import NodeFailed, not_in_the_way, run_node
+    from pipeline.execution.node import NodeFailed, compiled, not_in_the_way, run_node
 
     node = next(n.pipeline_node for n in ir.nodes if n.pipeline_node.node_info.id == pod.node)
     try:
@@ -135,29 +139,29 @@ def _run_one(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, 
     except NodeFailed as failure:
         with not_in_the_way():  # No task runs after a failed task, so the report is written here.
             try:
-                _report_on(config, paths, ir, failure)
+                # Nodes of later steps may have completed before this one failed.
+                _report_on(config, paths, compiled(dag.build(config, paths), pod.run_id), failure)
             except Exception:  # The outputs of earlier nodes may be unreadable, perhaps the cause of the failure.
                 results.write_report(config, paths, [], failure, failure.seconds)
                 raise
-        return _failed(failure.node, failure, out)
+        return _failed(failure.node, failure, console)
     outcome = results.described(outcome)
-    Console(out).finished(outcome.node, outcome.seconds, outcome.cached, outcome.detail)
+    console.finished(outcome.node, outcome.seconds, outcome.cached, outcome.detail)
     return 0
 
 
-def _run_together(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, out: TextIO) -> int:
+def _run_together(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, console: Console) -> int:
     """Run the node in the chief's pod; in the other pods, train with the chief."""
     folder = f"{paths.root}/workers/{pod.run_id}"
     workers = named(pod.node).workers(folder, pod.workers, pod.rendezvous_timeout, pod.address)
     if pod.worker:
-        out.write(f"  worker {pod.worker} of {pod.workers} waits for the chief\n")
-        out.flush()
+        console.line(f"  worker {pod.worker} of {pod.workers} waits for the chief")
         workers.follow(pod.worker)
         return 0
-    return workers.lead(lambda: _run_one(pod, config, paths, ir, out))
+    return workers.lead(lambda: _run_one(pod, config, paths, ir, console))
 
 
-def _report(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, out: TextIO) -> int:
+def _report(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, console: Console) -> int:
     """Write the report of the run from the metadata store, print the results, and return the exit code."""
     from ml_metadata.proto import metadata_store_pb2 as mlmd
 
@@ -169,13 +173,11 @@ def _report(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, o
     if not failure:
         with opened(ir) as handle:
             record.mark_run(handle, ir, mlmd.Execution.COMPLETE)
-    console = Console(out)
     for outcome in outcomes:
         console.finished(outcome.node, outcome.seconds, outcome.cached, outcome.detail)
     console.line()
-    for line in show.closing_lines(summary, paths):
-        console.line(line)
-    return _failed(failure.node, failure, out) if failure else 0
+    console.write(show.closing(summary, paths))
+    return _failed(failure.node, failure, console) if failure else 0
 
 
 def _report_on(
@@ -208,7 +210,7 @@ def _report_on(
     return results.write_report(config, paths, outcomes, failure, seconds), outcomes, failure
 
 
-def _failed(node: str, failure: Exception, out: TextIO, root: str = "") -> int:
+def _failed(node: str, failure: Exception, console: Console, root: str = "") -> int:
     """Report a failure and return the exit code.
 
     Writes one line with the cause to standard error and to the termination log, then the traceback to standard error.
@@ -216,7 +218,7 @@ def _failed(node: str, failure: Exception, out: TextIO, root: str = "") -> int:
     fault = None if hasattr(failure, "node") else storage_fault(failure, root)
     cause = str(failure) if hasattr(failure, "node") else str(fault or f"{type(failure).__name__}: {failure}")
     line = f"{node} failed. {cause}"
-    out.flush()
+    console.status(None)
     sys.stderr.write(f"{line}\n\n")
     traceback.print_exception(failure, file=sys.stderr)
     if TERMINATION_LOG.exists():

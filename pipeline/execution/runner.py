@@ -102,8 +102,7 @@ def run(config: Config, root: Path) -> int:
             console.line(f"Log: {log}")
             console.line("Run the same command again to write the report.")
             return FAILED
-        for line in show.closing_lines(summary, paths):
-            console.line(line)
+        console.write(show.closing(summary, paths))
     return 0
 
 
@@ -154,7 +153,7 @@ def session(config: Config, paths: Paths) -> Iterator[tuple[Console, str, Path, 
                     node.prepare(config)
             except ValueError as error:
                 raise ConfigurationError(str(error)) from error
-            progress.set_stream(terminal)
+            progress.set_terminal(console)
             try:
                 yield console, run_id, log, interruption
             except KeyboardInterrupt:
@@ -172,3 +171,6 @@ def session(config: Config, paths: Paths) -> Iterator[tuple[Console, str, Path, 
                 console.line(f"BigVocab stopped: {type(error).__name__}: {error}")
                 console.line(f"Log: {log}")
                 raise SystemExit(FAILED) from error
+            finally:
+                console.stand(None)
+                progress.set_terminal(None)

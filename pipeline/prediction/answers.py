@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rich.cells import cell_len
+
 from components.ingest.spec import PROBABILITY, DataSpec
 
 Answer = dict[str, Any]
@@ -70,8 +72,9 @@ def _lines(answer: Answer, data: DataSpec) -> Iterator[str]:
     rows = [(_printable(label), f"{probability:.4f}") for label, probability in answer["labels"]]
     if data.label_kind == "number":
         rows.append((_printable(str(data.label)), _number(answer["value"])))
-    width = min(_WIDTH, max(len(label) for label, _ in rows))
-    yield from (f"  {label:<{width}}  {figure}" for label, figure in rows)
+    # Not a table of rich's, which would wrap or cut a label that is longer than the column.
+    width = min(_WIDTH, max(cell_len(label) for label, _ in rows))
+    yield from (f"  {label}{' ' * (width - cell_len(label))}  {figure}" for label, figure in rows)
     for name, found in answer["targets"].items():
         shown = f"{_printable(found[0])}  {found[1]:.4f}" if isinstance(found, tuple) else _number(found)
         yield f"  {_printable(name)}: {shown}"

@@ -9,39 +9,27 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-NODE_WIDTH = 18
+from rich.text import Text
+
+from components.terminal import Terminal
+
+NODE_WIDTH, TIME_WIDTH = 18, 9
 
 
-class Console:
-    """Writer of lines for users. On a terminal, the last line shows the running node until its result replaces it."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self.stream = stream
-        self._pending = False
-
-    def line(self, text: str = "") -> None:
-        self._clear()
-        self.stream.write(f"{text}\n")
-        self.stream.flush()
+class Console(Terminal):
+    """Terminal that shows a line for each node. The status is the running node until its result replaces it."""
 
     def started(self, node: str) -> None:
-        if self.stream.isatty():
-            self._clear()
-            self.stream.write(f"  {node:<{NODE_WIDTH}} ...")
-            self.stream.flush()
-            self._pending = True
+        self.stand(Text(f"{node:<{NODE_WIDTH}} ...", "dim"))
 
     def finished(self, node: str, seconds: float, cached: bool, result: str) -> None:
-        time = "cached" if cached else f"{seconds:.1f} s"
-        self.line(f"  {node:<{NODE_WIDTH}}{time:>9}   {result}".rstrip())
+        self._end(node, Text(f"{'cached' if cached else f'{seconds:.1f} s':>{TIME_WIDTH}}", "dim"), result)
 
     def failed(self, node: str) -> None:
-        self.line(f"  {node:<{NODE_WIDTH}}{'failed':>9}")
+        self._end(node, Text(f"{'failed':>{TIME_WIDTH}}", "bold red"))
 
-    def _clear(self) -> None:
-        if self._pending:
-            self.stream.write("\r\x1b[K")
-            self._pending = False
+    def _end(self, node: str, time: Text, result: str = "") -> None:
+        self.line(Text.assemble(f"  {node:<{NODE_WIDTH}}", time, "   " if result else ""), result)
 
 
 @contextlib.contextmanager

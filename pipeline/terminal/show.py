@@ -1,67 +1,77 @@
-"""Metrics and result of a run, as lines for the terminal."""
+"""Metrics and result of a run, as lines and tables for the terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from rich.table import Table
+from rich.text import Text
+
+from components.formatting import duration, on_terminal
 from components.metrics.definitions import Column
-from components.metrics.forms import on_terminal
 from components.report.summary import Summary
 from components.report.tables import columns, kind_of_label, target_columns
+from components.terminal import table
 from pipeline.paths import Paths
 
+Part = str | Text | Table
 
-def closing_lines(summary: Summary, paths: Paths) -> Iterator[str]:
-    """Yield the lines that a run prints at its end."""
-    yield from table(summary)
+
+def closing(summary: Summary, paths: Paths) -> Iterator[Part]:
+    """Yield what a run prints at its end."""
+    yield from metrics(summary)
     yield ""
     if summary.pushed:
-        yield f"Pushed to {summary.pushed_to} after {minutes(summary.seconds)}. Next:"
+        yield f"Pushed to {summary.pushed_to} after {duration(summary.seconds)}. Next:"
         yield '  bigvocab predict "..."'
     else:
-        yield f"Not pushed, after {minutes(summary.seconds)}. {'. '.join(verdict(summary))}."
+        yield f"Not pushed, after {duration(summary.seconds)}. {'. '.join(verdict(summary))}."
     yield f"  {paths.report}/report.html"
 
 
-def summary_lines(file: Path) -> Iterator[str]:
-    """Yield the lines of `bigvocab report` for a `summary.json`.
+def stored(file: Path) -> Iterator[Part]:
+    """Yield what `bigvocab report` prints for a `summary.json`.
 
     Raises:
         ValueError: The file is not a summary.
     """
     summary = Summary.read(file)
-    yield f"{summary.name}, finished {summary.finished} after {minutes(summary.seconds)}"
+    yield f"{summary.name}, finished {summary.finished} after {duration(summary.seconds)}"
     yield ""
-    yield from table(summary)
+    yield from metrics(summary)
     yield ""
     yield from verdict(summary)
 
 
-def table(summary: Summary) -> Iterator[str]:
-    """Yield the table of the model and the baselines over the test split."""
+def metrics(summary: Summary) -> Iterator[Part]:
+    """Yield the tables of the model and the baselines over the test split, for the label and each further target."""
     if summary.metrics is None:
         yield "No model was evaluated."
         return
     labels = summary.metrics.count
     how = "in the label's units" if kind_of_label(summary.metrics) == "number" else "full softmax"
     yield f"Test split, {how}{f', {labels:,} labels' if labels else ''}:"
-    yield from _figures({"model": summary.metrics, **summary.baselines}, columns(summary, "terminal"))
+    yield _compared({"model": summary.metrics, **summary.baselines}, columns(summary, "terminal"))
     for name, values in summary.targets.items():
         yield ""
         yield f"{name}{f', {values.count:,} labels' if values.count else ''}:"
         models = {"model": values, **summary.target_baselines.get(name, {})}
-        yield from _figures(models, target_columns(summary, values, "terminal"))
+        yield _compared(models, target_columns(summary, values, "terminal"))
 
 
-def _figures(models: Mapping[str, object], shown: Sequence[Column]) -> Iterator[str]:
-    """Yield a line for each model, under the columns' titles."""
-    width = max(map(len, models)) + 2
-    widths = {column.name: max(12, len(column.text) + 2) for column in shown}
-    yield f"  {'':<{width}}" + "".join(f"{column.text:>{widths[column.name]}}" for column in shown)
-    for name, metrics in models.items():
-        cells = ((c.name, on_terminal(getattr(metrics, c.name, None), c.form)) for c in shown)
-        yield f"  {name:<{width}}" + "".join(f"{cell:>{widths[column]}}" for column, cell in cells)
+def _compared(models: Mapping[str, object], shown: Sequence[Column]) -> Table:
+    """Return a table with a row for each model. The best value of a metric is green."""
+    values = {c.name: {name: getattr(found, c.name, None) for name, found in models.items()} for c in shown}
+
+    def cell(name: str, column: Column) -> Text:
+        value = values[column.name][name]
+        known = [v for v in values[column.name].values() if v is not None]
+        best = column.better and value is not None and value == (max if column.better == "higher" else min)(known)
+        return Text(on_terminal(value, column.form), "green" if best else "")
+
+    rows = [[f"  {name}", *(cell(name, column) for column in shown)] for name in models]
+    return table(rows, ["", *(column.text for column in shown)])
 
 
 def verdict(summary: Summary) -> list[str]:
@@ -74,7 +84,3 @@ def verdict(summary: Summary) -> list[str]:
     if summary.servable is False:
         sentences.append(f"Not servable: {summary.servable_cause}")
     return sentences or ["Not pushed"]
-
-
-def minutes(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds // 60:.0f} min {seconds % 60:.0f} s"

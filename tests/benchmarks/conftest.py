@@ -1,4 +1,4 @@
-"""The command, as the tests of the pipeline start it."""
+"""The fixtures of the pipeline's tests that start the command line."""
 
 from tests.pipeline.conftest import bigvocab
 

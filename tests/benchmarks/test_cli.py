@@ -48,7 +48,7 @@ def test_a_wrong_option_is_reported_before_anything_runs(
     monkeypatch.chdir(tmp_path)
     try:
         code = main(["bench", *arguments])
-    except SystemExit as exit_:  # argparse leaves the process itself
+    except SystemExit as exit_:  # argparse exits the process itself
         code = exit_.code
     assert code == 2
     out, err = capsys.readouterr()

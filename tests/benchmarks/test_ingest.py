@@ -1,4 +1,4 @@
-"""`bigvocab bench ingest`: its data, its arithmetic, and what must hold."""
+"""Tests of `bigvocab bench ingest`: data, arithmetic and bounds."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_spans_hold_as_many_as_asked_for_together(
 
 
 def results(*rows: tuple[int, float, float, int]) -> Results:
-    """Of labelled rows: how many, CPU and wall seconds of each node, and its peak."""
+    """Return results for labeled rows, from their number and the CPU time, wall time and peak memory of each node."""
     stages = [
         Stage("rows", examples, node, cpu, wall, peak)
         for examples, cpu, wall, peak in rows

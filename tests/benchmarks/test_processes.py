@@ -18,7 +18,7 @@ def test_a_worker_answers_with_time_and_memory() -> None:
     assert spent.steps == 5
     assert spent.cpu > 0
     assert spent.wall > 0
-    # 100,000 numbers of 32 bytes and as many pointers.
+    # 100,000 numbers of 32 bytes, and 100,000 pointers.
     assert worker.peak - resident > 100_000 * 36
 
 

@@ -9,7 +9,7 @@ from benchmarks import sampling
 from benchmarks.trainings import Data, Reached, Training
 
 DATA = Data("graph", "examples", "{}", 1)
-# Of this learning each form's best rate; the shared form's lies beyond those tried at first.
+# Best rate of each form. The best rate of the shared form is outside the first search grid.
 BEST = {"full": 6e-3, "own": 3e-3, "shared": 2.4e-2}
 
 
@@ -19,7 +19,7 @@ def nll_of(form: str, rate: float) -> float:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Training]:
-    """What is trained, by something that reaches what is known above."""
+    """Return the list of requested trainings, whose results are simulated."""
     asked: list[Training] = []
 
     def train_all(data: Data, trainings: Sequence[Training], at_once: int, say: Callable[[str], None]) -> list[Reached]:
@@ -44,7 +44,7 @@ def test_each_form_is_trained_at_its_own_best_rate(asked: list[Training]) -> Non
     assert list(learned) == ["full", "own", "shared"]
     assert {form: min(of.rates, key=of.rates.__getitem__) for form, of in learned.items()} == BEST
     assert {(t.trainer["head"]["form"], t.trainer["learning_rate"]) for t in asked if t.seed == 2} == set(BEST.items())
-    # One beyond each end at which the best lay.
+    # The search continues by one rate beyond an end that was best.
     assert sorted(learned["own"].rates) == [1.5e-3, 3e-3, 6e-3, 1.2e-2]
     assert sorted(learned["shared"].rates) == [3e-3, 6e-3, 1.2e-2, 2.4e-2, 4.8e-2]
     assert [r.nll for r in learned["full"].equal_examples] == pytest.approx([4.001, 4.002])

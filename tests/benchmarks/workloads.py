@@ -1,4 +1,4 @@
-"""What the workers of the tests do."""
+"""Workloads of the tests' worker processes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from benchmarks.timing import Spent, timed
 
 
 class Sums:
-    """Adds numbers up, or fails if asked to."""
+    """Workload that adds numbers, or fails on request."""
 
     def __init__(self, threads: int, fails: str = "") -> None:
         print("this is no answer")

@@ -1,4 +1,4 @@
-"""The example of docs/layers.md."""
+"""Example of docs/layers.md."""
 
 from __future__ import annotations
 

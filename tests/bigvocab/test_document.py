@@ -1,4 +1,4 @@
-"""The example of docs/layers.md does what it says."""
+"""Tests that the example of docs/layers.md behaves as described."""
 
 from __future__ import annotations
 

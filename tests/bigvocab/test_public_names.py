@@ -1,4 +1,4 @@
-"""The public package: names alone, imported when they are read."""
+"""Tests of the public package: it has only names, and imports them when they are read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import bigvocab
 from tests.bigvocab.document import ROOT
 
 MODULES = ("bigvocab", "bigvocab.layers")
-# Reads the names without TFX, pydantic and pyarrow, as where the extra `pipeline` is not installed.
+# Reads the names without TFX, pydantic and pyarrow, as in an installation without the extra `pipeline`.
 WITHOUT = """
 import importlib.util, sys
 sys.path.insert(0, ROOT)
@@ -80,7 +80,7 @@ def test_the_layers_need_nothing_of_the_pipeline() -> None:
 
 
 def test_another_backend_of_keras_is_refused(tmp_path: Path) -> None:
-    # A stand-in: JAX is not installed.
+    # A stub, because JAX is not installed.
     (tmp_path / "keras.py").write_text("class config:\n    backend = staticmethod(lambda: 'jax')\n")
     done = _run("import bigvocab.layers; bigvocab.layers.RowAdam", PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
     assert "needs Keras on TensorFlow, not on jax: set KERAS_BACKEND=tensorflow" in done.stderr

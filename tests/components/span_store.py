@@ -1,4 +1,4 @@
-"""A metadata store with what runs on spans leave in it, in memory."""
+"""Metadata store in memory, with the executions of runs on spans."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tfx.types import Artifact, standard_artifacts
 
 
 class Store:
-    """Takes executions of nodes, one after the other."""
+    """Store that records executions of nodes, one after the other."""
 
     def __init__(self) -> None:
         config = pb.ConnectionConfig()
@@ -20,21 +20,21 @@ class Store:
         self._type = self.mlmd.put_execution_type(pb.ExecutionType(name="node"))
 
     def ingested(self, span: int, config: str = "data") -> Any:
-        """ExampleGen has read a span."""
+        """Record that ExampleGen has read a span."""
         examples = standard_artifacts.Examples()
         examples.set_int_custom_property("span", span)
         return self.run(config, [], "examples", examples)
 
     def cached(self, examples: Artifact, config: str = "data") -> None:
-        """ExampleGen has found that it had read it before."""
+        """Record that ExampleGen has reused an earlier output."""
         self._execution(config, [], "examples", examples, pb.Execution.CACHED)
 
     def counted(self, examples: Sequence[Artifact], config: str) -> Any:
-        """Transform has left a cache."""
+        """Record that Transform has written a cache."""
         return self.run(config, examples, "updated_analyzer_cache", standard_artifacts.TransformCache())
 
     def run(self, config: str, inputs: Sequence[Artifact], key: str, output: Any) -> Any:
-        """A node has read inputs and made an output."""
+        """Record that a node has read inputs and written an output."""
         known = self.mlmd.put_artifact_type(output.artifact_type)
         output.mlmd_artifact.type_id = known
         [output.id] = self.mlmd.put_artifacts([output.mlmd_artifact])

@@ -1,4 +1,4 @@
-"""Dotted paths to a user's classes."""
+"""Tests of dotted paths to a user's classes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Animal(abc.ABC):
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A package `made_up_zoo` with modules that can be imported and others that cannot."""
+    """Create a package `made_up_zoo`, in which some modules can be imported and others cannot."""
     folder = tmp_path / "made_up_zoo"
     folder.mkdir()
     for name, source in {

@@ -1,4 +1,4 @@
-"""Names made of column names are distinct, and convert back."""
+"""Tests of the names derived from column names: they are distinct and reversible."""
 
 from __future__ import annotations
 

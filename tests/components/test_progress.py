@@ -1,25 +1,32 @@
 import io
+import re
 
 import pytest
 
 from components import progress
 from components.progress import Progress
+from components.terminal import Terminal
 
 
-class Terminal(io.StringIO):
+class Screen(io.StringIO):
     def isatty(self) -> bool:
         return True
 
 
 @pytest.fixture(autouse=True)
+def terminal(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+
+
+@pytest.fixture(autouse=True)
 def reset():
     yield
-    progress.set_stream(None)
+    progress.set_terminal(None)
 
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Seconds, set by the test."""
+    """Return the clock: seconds that a test sets."""
     now = [100.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     return now
@@ -33,7 +40,7 @@ def test_line_says_how_far_how_fast_how_long_and_how_well():
 
 
 def test_the_first_step_which_also_builds_the_graph_is_not_in_the_rate(clock):
-    progress.set_stream(stream := io.StringIO())
+    progress.set_terminal(Terminal(stream := io.StringIO()))
     work = Progress("training", 1_000, "examples")
     clock[0] += 60
     work.update(100)
@@ -43,7 +50,7 @@ def test_the_first_step_which_also_builds_the_graph_is_not_in_the_rate(clock):
 
 
 def test_time_that_went_into_something_else_is_not_in_the_rate(clock):
-    progress.set_stream(stream := io.StringIO())
+    progress.set_terminal(Terminal(stream := io.StringIO()))
     work = Progress("training", 1_000, "examples")
     work.update(0)
     clock[0] += 40
@@ -53,7 +60,7 @@ def test_time_that_went_into_something_else_is_not_in_the_rate(clock):
 
 
 def test_a_value_is_fetched_only_when_it_is_shown(clock):
-    progress.set_stream(stream := io.StringIO())
+    progress.set_terminal(Terminal(stream := io.StringIO()))
     fetched = []
 
     def loss() -> float:
@@ -68,10 +75,14 @@ def test_a_value_is_fetched_only_when_it_is_shown(clock):
     assert stream.getvalue().count("loss 4.500") == 2
 
 
-def test_a_note_is_a_line_that_stays():
-    progress.set_stream(stream := Terminal())
+def test_a_note_is_a_line_that_stays(clock):
+    progress.set_terminal(Terminal(stream := Screen()))
+    work = Progress("training", 1_000, "examples")
+    work.update(0)
+    clock[0] += 1
+    work.update(100)
     progress.note("a checkpoint is damaged")
-    assert stream.getvalue() == "\r\x1b[K  a checkpoint is damaged\n"
+    assert stream.getvalue().endswith("\r\x1b[K  a checkpoint is damaged\n")
 
 
 def test_long_work_shows_hours():
@@ -81,8 +92,28 @@ def test_long_work_shows_hours():
     assert "1:00:00 left" in work.line(100.0, {})
 
 
+def test_a_text_is_shown_as_it_is():
+    work = Progress("training", 10_000, "examples")
+    assert (
+        work.line(0.0, {"loss": 4.5, "perplexity": "83.0"})
+        == "training   0%, 0 examples/s, loss 4.500, perplexity 83.0"
+    )
+
+
+def test_a_figure_that_does_not_fit_into_the_terminal_is_left_out(clock):
+    progress.set_terminal(Terminal(stream := Screen()))
+    work = Progress("training", 1_000, "examples")
+    work.update(0)
+    clock[0] += 1
+    work.update(100, loss=4.5, **{"validation perplexity": "83.0", "recall@10": "0.552"})
+    assert (
+        re.sub(r"\x1b\[[\d;]*[mK]|\r|━|╸|╺", "", stream.getvalue()).strip()
+        == "training  10%, 0:09 left, loss 4.500, validation perplexity 83.0"
+    )
+
+
 def test_terminal_gets_one_line_in_place(clock):
-    progress.set_stream(stream := Terminal())
+    progress.set_terminal(Terminal(stream := Screen()))
     work = Progress("training", 10, "examples")
     for done in range(1, 4):
         work.update(done)
@@ -96,7 +127,7 @@ def test_terminal_gets_one_line_in_place(clock):
 
 
 def test_log_gets_whole_lines_now_and_then(clock):
-    progress.set_stream(stream := io.StringIO())
+    progress.set_terminal(Terminal(stream := io.StringIO()))
     work = Progress("training", 1_000, "examples")
     for done in range(1_000):
         work.update(done)

@@ -1,4 +1,4 @@
-"""Record batches against the rows that were written."""
+"""Tests of record batches against the written rows."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ROWS = 5_000
 
 @pytest.fixture
 def shards(tmp_path: Path) -> str:
-    """Two files of numbered rows."""
+    """Write two files of numbered rows."""
     for shard in range(2):
         with tf.io.TFRecordWriter(str(tmp_path / f"data-{shard}.gz"), tf.io.TFRecordOptions("GZIP")) as writer:
             for row in range(shard * ROWS, shard * ROWS + ROWS):
@@ -37,7 +37,7 @@ def shards(tmp_path: Path) -> str:
 
 
 def read(reader: TFXIO, folder: Path, batch_size: int | None = None) -> list[pa.RecordBatch]:
-    """The batches, by way of files: what Beam works on lies in another process, or might."""
+    """Return the batches, passed through files, because Beam may run in another process."""
     with beam.Pipeline(options=BEAM) as pipeline:
         _ = pipeline | reader.BeamSource(batch_size) | beam.Map(_keep, tempfile.mkdtemp(dir=folder))
     found = []
@@ -63,7 +63,7 @@ def years(batches: list[pa.RecordBatch]) -> list[float]:
 def test_every_row_is_read_once(shards: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = read(ShardReader([shards], SCHEMA), tmp_path)
     assert years(whole) == list(range(2 * ROWS))
-    assert sizes(whole) == [ROWS, ROWS]  # None holds 4 MB.
+    assert sizes(whole) == [ROWS, ROWS]  # No file has 4 MB.
     monkeypatch.setattr(record_batches, "_BATCH_BYTES", 1)
     small = read(ShardReader([shards], SCHEMA), tmp_path)
     assert years(small) == list(range(2 * ROWS))

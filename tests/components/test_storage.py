@@ -1,4 +1,4 @@
-"""Faults of a file system, in the forms in which they reach BigVocab."""
+"""Tests of file system faults, in the forms in which they reach BigVocab."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ml_metadata import errors as mlmd_errors
 
 from components import storage
 from components.ingest.errors import IngestError
-from components.storage import StorageFault, in_bytes, storage_fault
+from components.storage import StorageFault, storage_fault
 
 FULL = "No space left on device"
 FILE = "/data/run/artifacts/Trainer/model/8/saved_model.pb"
@@ -99,7 +99,7 @@ def test_a_fault_is_recognized_with_its_path(
     ],
 )
 def test_other_errors_are_left_alone(error: BaseException | str, tmp_path: Path) -> None:
-    """Also a text of the user's data in an error of ours, and a missing permission that was dealt with."""
+    """Check other errors, including one that quotes user data and a missing permission that was handled."""
     assert storage_fault(error, str(tmp_path)) is None
 
 
@@ -121,7 +121,7 @@ def test_the_line_has_path_bytes_and_advice(monkeypatch: pytest.MonkeyPatch) -> 
     assert str(StorageFault(errno.ENOSPC, FILE)) == (
         f"No space left on device: {FILE}; 0 bytes free of 12.6 MB. Free some space, or choose another --root."
     )
-    usage(monkeypatch, free=81920)  # What did not fit was removed.
+    usage(monkeypatch, free=81920)  # The file that did not fit was removed.
     assert StorageFault(errno.ENOSPC, FILE).what.endswith("; 81.9 kB free of 12.6 MB is too little")
     usage(monkeypatch, free=81920, inodes=0)
     assert StorageFault(errno.ENOSPC, FILE).what.endswith("; no inode free of 5,000")
@@ -145,11 +145,3 @@ def test_what_sqlite_leaves_unclear_the_file_system_tells(monkeypatch: pytest.Mo
     usage(monkeypatch, free=1 << 20)
     monkeypatch.setattr(storage.os, "access", lambda *_: False)
     assert storage_fault(error, place) == StorageFault(errno.EACCES, place)
-
-
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [(0, "0 bytes"), (999, "999 bytes"), (4096, "4.1 kB"), (12 << 20, "12.6 MB"), (999_999_999, "1.0 GB")],
-)
-def test_sizes(number: int, text: str) -> None:
-    assert in_bytes(number) == text

@@ -1,4 +1,4 @@
-"""A session cluster of Flink: a job manager and task managers, processes that only this machine can reach."""
+"""Flink session cluster: a job manager and task managers, as processes that only this machine can connect to."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Found = TypeVar("Found")
 _JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 _TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
 _PARAMETERS = "org.apache.flink.runtime.util.bash.BashJavaUtils"
-# As in the configuration that Flink comes with: without them Java 17 hides from it what it looks into.
+# From Flink's default configuration. Without these options, Java 17 denies Flink access to JDK internals.
 _EXPORTED = ("java.base/sun.net.util", "java.rmi/sun.rmi.registry", "java.security.jgss/sun.security.krb5")
 _OPEN = (
     "java.lang", "java.net", "java.io", "java.nio", "sun.nio.ch", "java.lang.reflect", "java.text", "java.time",
@@ -29,28 +29,28 @@ JAVA_17 = [
     *(f"--add-exports={package}=ALL-UNNAMED" for package in _EXPORTED),
     *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPEN),
 ]
-# A machine with other work to do starts three JVMs in less.
+# Even a loaded machine starts three JVMs in less time.
 _DEADLINE = 120
 
 
 class ClusterError(Exception):
-    """A process of the cluster has ended, or something has not happened in time."""
+    """Error: a process of the cluster has ended, or a wait has timed out."""
 
 
 class Cluster:
-    """Two slots a task manager, so that one of them can do what two did.
+    """Cluster with two slots per task manager, so that one task manager can take over the work of two.
 
     Attributes:
-        processes: by name: `jobmanager`, and the task managers by the ids that Flink knows them by.
-        address: of the REST API.
+        processes: Processes by name: `jobmanager`, and the task managers by their Flink ids.
+        address: Address of the REST API.
     """
 
     def __init__(self, home: Path, folder: Path) -> None:
-        """Starts nothing yet.
+        """Create the configuration. Start no process yet.
 
         Args:
-            home: Flink's folders `lib` and `bin`.
-            folder: where configuration, logs and all else goes.
+            home: Folder with Flink's `lib` and `bin`.
+            folder: Folder for configuration, logs and temporary files.
         """
         self._home, self._folder = home, folder
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -66,7 +66,7 @@ class Cluster:
             "rest": {"address": HOST, "bind-address": HOST, "port": rest, "bind-port": rest},
             "io.tmp.dirs": str(folder / "tmp"),
             "web.refresh-interval": "200 ms",
-            # A task manager that was killed is noticed within seconds, and one that is slow is let be.
+            # A killed task manager is detected within seconds, and a slow task manager is tolerated.
             "heartbeat": {"interval": "1s", "timeout": "60s", "rpc-failure-threshold": 2},
             "restart-strategy": {"type": "fixed-delay", "fixed-delay": {"attempts": 3, "delay": "1s"}},
         }  # fmt: skip
@@ -74,10 +74,10 @@ class Cluster:
         (folder / "config.yaml").write_text(yaml.safe_dump(said))
 
     def start(self, task_managers: int) -> None:
-        """Starts all, and waits until each has registered with the job manager.
+        """Start all processes and wait until each task manager has registered with the job manager.
 
         Raises:
-            ClusterError: one has ended, or two minutes were not enough.
+            ClusterError: A process has ended, or two minutes were not enough.
         """
         jvm, settings = self._parameters("GET_JM_RESOURCE_PARAMS")
         self._start("jobmanager", jvm, _JOB_MANAGER, *settings)
@@ -88,7 +88,7 @@ class Cluster:
         self.until(lambda: len(self.task_managers()) == task_managers, f"{task_managers} task managers")
 
     def stop(self) -> None:
-        """Ends the processes that are left."""
+        """Terminate the remaining processes."""
         for process in self.processes.values():
             process.terminate()
         for process in self.processes.values():
@@ -101,31 +101,31 @@ class Cluster:
         self._files.close()
 
     def kill(self, name: str) -> None:
-        """Ends a process without a word of farewell."""
+        """Kill a process without a clean shutdown."""
         process = self.processes.pop(name)
         process.kill()
         process.wait()
 
     def ask(self, path: str) -> Any:
-        """What the REST API answers.
+        """Return the answer of the REST API.
 
         Raises:
-            OSError: nothing does, or not with this.
+            OSError: The API does not answer, or answers with an error.
         """
         with urllib.request.urlopen(f"http://{self.address}/{path}", timeout=10) as answer:
             return json.load(answer)
 
     def task_managers(self) -> dict[str, dict[str, Any]]:
-        """Those that the job manager knows of, by id. None while it does not answer yet."""
+        """Return the registered task managers by id. The result is empty while the job manager does not answer yet."""
         try:
             return {one["id"]: one for one in self.ask("taskmanagers")["taskmanagers"]}
         except OSError:
             return {}
 
     def at_work(self) -> list[str]:
-        """The task managers on which steps of a job run that has other steps behind it."""
+        """Return the task managers that run steps of a job in which other steps have finished."""
         found = set()
-        with contextlib.suppress(OSError):  # It does not answer yet, or the job has just gone.
+        with contextlib.suppress(OSError):  # The API does not answer yet, or the job has just ended.
             for job in self.ask("jobs")["jobs"]:
                 steps = self.ask(f"jobs/{job['id']}")["vertices"] if job["status"] == "RUNNING" else []
                 if any(step["status"] == "FINISHED" for step in steps):
@@ -135,10 +135,10 @@ class Cluster:
         return sorted(found & set(self.processes))
 
     def kill_at_work(self, ended: Callable[[], bool]) -> None:
-        """Kills a task manager in the middle of a job.
+        """Kill a task manager in the middle of a job.
 
         Raises:
-            ClusterError: the job has ended before, or two minutes were not enough for it to begin.
+            ClusterError: The job ended before, or did not start within two minutes.
         """
 
         def busy() -> list[str]:
@@ -149,10 +149,10 @@ class Cluster:
         self.kill(self.until(busy, "task at work")[0])
 
     def until(self, condition: Callable[[], Found], what: str) -> Found:
-        """Waits for a condition; gives what it found.
+        """Wait for a condition and return its truthy result.
 
         Raises:
-            ClusterError: a process has ended, or two minutes were not enough.
+            ClusterError: A process has ended, or two minutes were not enough.
         """
         deadline = time.monotonic() + _DEADLINE
         while not (found := condition()):
@@ -174,7 +174,7 @@ class Cluster:
         self.processes[name] = subprocess.Popen(command, cwd=self._folder, stdout=log, stderr=subprocess.STDOUT)
 
     def _parameters(self, of: str) -> tuple[list[str], list[str]]:
-        """What Flink's own start script passes on: the JVM's flags, and how the memory is shared out."""
+        """Return the JVM flags and memory settings that Flink's own start script passes on."""
         answer = subprocess.run(
             [JavaHelper.get_java(), "-classpath", f"{self._home}/lib/*:{self._home}/bin/*", _PARAMETERS,
              of, "--configDir", str(self._folder)],
@@ -190,7 +190,7 @@ class Cluster:
 
 @contextlib.contextmanager
 def running(home: Path, folder: Path, task_managers: int = 2) -> Iterator[Cluster]:
-    """A cluster, until the end of the block."""
+    """Yield a running cluster and stop it at the end."""
     cluster = Cluster(home, folder)
     try:
         cluster.start(task_managers)

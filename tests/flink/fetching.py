@@ -1,4 +1,4 @@
-"""Flink, and Beam's job server for it: fetched once, checked, and kept outside of the tree."""
+"""Download of Flink and of Beam's job server for Flink. Each is downloaded once, verified, and kept in the cache."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from apache_beam.utils.subprocess_server import JavaJarServer
 from tests.kubeflow.uv import UV
 
 FLINK = "1.20.5"
-"""As in kubeflow/manifests/components/flink."""
+"""The version in kubeflow/manifests/components/flink."""
 _MINOR = FLINK.rpartition(".")[0]
 _FLINK_SHA256 = "e6aee62ea1a1fe7b32e28894ad079f3f1a50a372a4caac3df52405267f4228c8"
-# Seconds without a byte, not for the whole.
+# Seconds without a byte, not for the whole download.
 _PATIENCE = 60
 
 
 class Unfetched(Exception):
-    """Something is not to be had from here: what, from where, and why."""
+    """Error: a download failed. The message has the file, the address and the cause."""
 
 
 class Damaged(Exception):
-    """What came is not what was published."""
+    """Error: a downloaded file differs from the published file."""
 
 
 def cache() -> Path:
@@ -40,14 +40,14 @@ def cache() -> Path:
 
 
 def flink(kept: Path | None = None) -> Path:
-    """Flink's jars, in folders `lib` and `bin`: of the package `apache-flink-libraries`.
+    """Return the folder with Flink's `lib` and `bin`, from the package `apache-flink-libraries`.
 
     Args:
         kept: where it is kept (default: the cache).
 
     Raises:
-        Unfetched: the package index does not have it, or does not answer.
-        Damaged: it has another file of this version.
+        Unfetched: The package index does not have the package, or does not answer.
+        Damaged: The file of this version on the index differs from the pinned file.
     """
     place = (kept or cache()) / f"flink-{FLINK}"
     if not place.exists():
@@ -67,22 +67,22 @@ def flink(kept: Path | None = None) -> Path:
 
 
 def job_server_url() -> str:
-    """Where Beam itself would download the job server that goes with it and with this Flink."""
+    """Return the address of the job server for this version of Beam and of Flink, as Beam determines it."""
     return JavaJarServer.path_to_beam_jar(f":runners:flink:{_MINOR}:job-server:shadowJar")
 
 
 def job_server(url: str | None = None, kept: Path | None = None) -> Path:
-    """Beam's job server for Flink: a jar file.
+    """Return the jar file of Beam's job server for Flink.
 
-    Its checksum is the one that Maven Central publishes beside it.
+    Its checksum must equal the checksum that Maven Central publishes beside the file.
 
     Args:
-        url: of the jar (default: `job_server_url()`).
+        url: Address of the jar (default: `job_server_url()`).
         kept: where it is kept (default: the cache).
 
     Raises:
-        Unfetched: it is not at this address, or nothing answers there.
-        Damaged: the checksum is another one.
+        Unfetched: The address does not have the file, or does not answer.
+        Damaged: The checksum differs.
     """
     url = url or job_server_url()
     place = (kept or cache()) / url.rpartition("/")[2]
@@ -102,7 +102,7 @@ def job_server(url: str | None = None, kept: Path | None = None) -> Path:
 
 @contextlib.contextmanager
 def _opened(url: str, place: Path) -> Iterator[http.client.HTTPResponse]:
-    """Raises Unfetched, also while it is read."""
+    """Open an address. Raise `Unfetched` on errors, also those during reading."""
     try:
         with urllib.request.urlopen(url, timeout=_PATIENCE) as answer:
             yield answer
@@ -116,7 +116,7 @@ def _opened(url: str, place: Path) -> Iterator[http.client.HTTPResponse]:
 
 @contextlib.contextmanager
 def _beside(place: Path) -> Iterator[Path]:
-    """A folder for what is not whole yet, on the same disk."""
+    """Yield a folder on the same disk for incomplete files."""
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{place.name}-", dir=place.parent) as folder:
         yield Path(folder)
@@ -126,6 +126,6 @@ def _move(whole: Path, place: Path) -> None:
     try:
         whole.rename(place)
     except OSError:
-        # Another process was faster: a folder does not take the place of one that is there.
+        # Another process was faster: `rename` does not replace a folder that exists.
         if not place.exists():
             raise

@@ -1,4 +1,4 @@
-"""Beam's job server in front of a cluster."""
+"""Beam's job server for a cluster."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tests.flink.cluster import JAVA_17, Cluster
 
 @contextlib.contextmanager
 def serving(jar: Path, cluster: Cluster) -> Iterator[str]:
-    """The job server, started as Beam's `FlinkRunner` does; yields its address.
+    """Start the job server as Beam's `FlinkRunner` does, and yield its address.
 
     Raises:
-        RuntimeError: it has ended at once.
+        RuntimeError: The job server has ended at once.
     """
     (port,) = pick_port(None)
     java = [f"--job_server_java_launcher={JavaHelper.get_java()}"]

@@ -1,4 +1,4 @@
-"""A job of Flink's own, in SQL."""
+"""Flink job in SQL, without Beam."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tests.flink.cluster import JAVA_17, Cluster
 
 
 def count_slowly(home: Path, cluster: Cluster, folder: Path) -> subprocess.Popen[str]:
-    """Starts counting the numbers from 1 to 42: two at once, and four a second of the others.
+    """Start a job that counts the numbers from 1 to 42: two at once, the others at four per second.
 
-    The counts go to files in `folder`/counted. Needs a JDK: it is a Java program of one file.
+    The counts are written to files in `folder`/counted. A JDK is needed, because the job is a single-file Java program.
     """
     statements = [
         _numbers("few", 1, 2),
@@ -36,7 +36,7 @@ def count_slowly(home: Path, cluster: Cluster, folder: Path) -> subprocess.Popen
 
 
 def counted(folder: Path) -> list[tuple[int, int]]:
-    """The numbers, and how often each was found."""
+    """Return the numbers and their counts."""
     lines = [line for file in (folder / "counted").iterdir() for line in file.read_text().split()]
     return sorted((int(number), int(times)) for number, times in (line.split(",") for line in lines))
 

@@ -1,4 +1,4 @@
-"""What is fetched is whole and what was published, or nothing."""
+"""Tests that a download is either complete and equal to the published file, or absent."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A real Flink: two task managers on this machine, and BigVocab's work on them.
+"""Tests on a real Flink: two task managers on this machine run BigVocab's nodes.
 
-Skipped, with the reason, where Flink or Beam's job server for it cannot be fetched.
+If Flink or Beam's job server cannot be downloaded, these tests are skipped and the reason is shown.
 """
 
 from __future__ import annotations
@@ -53,20 +53,20 @@ def cluster(home: Path, tmp_path: Path) -> Iterator[Cluster]:
 
 @pytest.fixture
 def beam(jar: Path, cluster: Cluster, tmp_path: Path) -> Iterator[str]:
-    """Setting `beam` of the configuration for the cluster."""
+    """Yield the setting `beam` for the cluster."""
     with engines.worker_pool(tmp_path / "pool.log") as pool, job_server.serving(jar, cluster) as jobs:
         yield f"beam={{kind: flink, endpoint: '{jobs}', worker_pool: '{pool.address}', parallelism: 2}}"
 
 
 @pytest.fixture(scope="module")
 def run(jar: Path, forks: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Pods:
-    """Asks for the jar, so that nothing is started in vain."""
+    """Return pods. Request the jar first, so that no pods start if it is missing."""
     return Pods(forks, tmp_path_factory.mktemp("pods"))
 
 
 @pytest.fixture(scope="module")
 def local(run: Pods, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What this process's own engine makes."""
+    """Return the root of a run with the local engine."""
     root = tmp_path_factory.mktemp("local")
     engines.transform(run, root, *SETTINGS, "beam.kind=local")
     return root
@@ -78,7 +78,7 @@ def test_flink_makes_what_the_local_engine_makes(beam: str, run: Pods, local: Pa
 
 
 def test_a_task_manager_may_be_lost(beam: str, cluster: Cluster, run: Pods, local: Path, tmp_path: Path) -> None:
-    """The job recovers, or fails with its cause in one line; run again it is whole, and nothing is there twice."""
+    """Check that the job recovers or fails with its cause in one line, and that the next run has complete output."""
     root = tmp_path / "flink-run"
     engines.transform(run, root, *SETTINGS, beam, nodes=engines.NODES[:-1])
     transform = engines.node_of_run("Transform", root, *SETTINGS, beam)
@@ -104,9 +104,9 @@ def test_two_task_managers_that_only_this_machine_reaches(cluster: Cluster) -> N
 
 
 def test_a_job_outlives_a_task_manager(home: Path, cluster: Cluster, tmp_path: Path) -> None:
-    """What the cluster is set up for, shown by a job of Flink's own."""
+    """Check the fault tolerance of the cluster with a plain Flink job."""
     if "jdk.compiler" not in subprocess.check_output([JavaHelper.get_java(), "--list-modules"], text=True):
-        pytest.skip("a JDK is needed, and Java here has no compiler")
+        pytest.skip("the installed Java has no compiler: a JDK is needed")
     job = sql.count_slowly(home, cluster, tmp_path)
     try:
         cluster.kill_at_work(lambda: job.poll() is not None)

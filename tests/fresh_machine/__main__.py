@@ -1,6 +1,6 @@
-"""Runs the README's first command, and tests, on a minimal Debian 12 and a minimal Debian 13.
+"""Run the README's first command, and tests, on a minimal Debian 12 and a minimal Debian 13.
 
-Neither machine has a compiler, git, or anything of BigVocab's in a cache; each clones the commit that is checked out.
+Neither machine has a compiler, git, or a cache of BigVocab; each clones the checked-out commit.
 A line is printed for each machine. Exit code 0: it works on all, or no machine can be built here, and the reason was
 printed. Exit code 1: it does not work on one.
 """
@@ -32,13 +32,13 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python3 -m tests.fresh_machine", description=__doc__)
-    parser.add_argument("--suite", choices=SUITES, action="append", help="this machine alone")
+    parser.add_argument("--suite", choices=SUITES, action="append", help="build only this machine")
     parser.add_argument("--tests", choices=TESTS, default="quick", help="tests after the first command; default: quick")
-    parser.add_argument("--together", action="store_true", help="both machines at the same time")
+    parser.add_argument("--together", action="store_true", help="build both machines at the same time")
     parser.add_argument("--include", action="append", default=[], metavar="PACKAGE", help="a further Debian package")
-    parser.add_argument("--mirror", help="of Debian; default: the one that apt uses here")
-    parser.add_argument("--folder", type=Path, help="where the machines are built; default: a temporary folder")
-    parser.add_argument("--keep", action="store_true", help="leave the machines in the folder")
+    parser.add_argument("--mirror", help="Debian mirror; default: the mirror that apt uses here")
+    parser.add_argument("--folder", type=Path, help="folder of the machines; default: a temporary folder")
+    parser.add_argument("--keep", action="store_true", help="keep the machines in the folder")
     return parser.parse_args(arguments)
 
 
@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> int:
         print(f"fresh-machine: skipped: {reason}", flush=True)
         return 0
     if subprocess.run(["git", "status", "--porcelain"], cwd=REPOSITORY, stdout=subprocess.PIPE, check=False).stdout:
-        print("fresh-machine: changes that are not committed are left out", flush=True)
+        print("fresh-machine: uncommitted changes are left out", flush=True)
     for number in _SIGNALS:
         signal.signal(number, _interrupt)
     if said.folder:
@@ -67,14 +67,14 @@ def main(arguments: list[str]) -> int:
         print("fresh-machine: interrupted", flush=True)
         return 130
     finally:
-        for number in _SIGNALS:  # A second one must not keep the machines from being removed.
+        for number in _SIGNALS:  # A second interrupt must not prevent the removal of the machines.
             signal.signal(number, signal.SIG_IGN)
         for machine in machines:
             machine.stop()
         executor.shutdown(cancel_futures=True)
         if not said.keep:
             shutil.rmtree(folder / "logs")
-            with contextlib.suppress(OSError):  # A machine that could not be removed, as was said.
+            with contextlib.suppress(OSError):  # A machine that could not be removed; this was reported.
                 folder.rmdir()
     if said.keep:
         print(f"fresh-machine: machines and logs are in {folder}", flush=True)
@@ -102,7 +102,7 @@ def _try(machine: Machine, mirror: str, said: argparse.Namespace) -> bool:
 
 
 def _measure(machine: Machine, mirror: str, said: argparse.Namespace) -> str:
-    """Build a machine, run the commands, and return the line that sums up."""
+    """Build a machine, run the commands, and return the summary line."""
     started = time.monotonic()
     machine.build(mirror, [*PACKAGES, *said.include])
     host.copy_settings(machine.root, os.environ)
@@ -120,14 +120,14 @@ def _measure(machine: Machine, mirror: str, said: argparse.Namespace) -> str:
 
 
 def line(versions: str, summary: dict, built: float, ran: float, tested: str) -> str:
-    """Return the line that sums up.
+    """Return the summary line.
 
     Args:
-        versions: the versions of Python and of glibc.
+        versions: Versions of Python and of glibc.
         summary: `summary.json` of the run.
-        built: seconds that building the machine took.
-        ran: seconds that the first command took.
-        tested: pytest's last line, or an empty string.
+        built: Seconds to build the machine.
+        ran: Seconds of the first command.
+        tested: Last line of pytest, or an empty string.
     """
     python, glibc = versions.split()
     metrics = summary["metrics"]

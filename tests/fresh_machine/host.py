@@ -1,4 +1,4 @@
-"""Settings that a fresh machine takes from this one: where packages come from, and how they are reached."""
+"""Settings of this machine for a fresh machine: package sources, proxies and certificates."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _HOME_FILES = (".config/pip/pip.conf", ".pip/pip.conf", ".config/uv/uv.toml")
 
 
 def unfit(mirror: str, suites: Iterable[str]) -> str:
-    """Return why no machine can be built here, or an empty string."""
+    """Return the reason why no machine can be built here, or an empty string."""
     if os.geteuid() != 0:
         return "only root can build a machine with debootstrap"
     for command, package in (("debootstrap", "debootstrap"), ("unshare", "util-linux"), ("git", "git")):
@@ -49,7 +49,7 @@ def unfit(mirror: str, suites: Iterable[str]) -> str:
 
 
 def mirror(folder: Path = Path("/etc/apt")) -> str:
-    """Return the first mirror of Debian's main archive among the sources of apt, or Debian's own."""
+    """Return the first mirror of Debian's main archive in the sources of apt; by default Debian's own mirror."""
     for file in [folder / "sources.list", *sorted(folder.glob("sources.list.d/*"))]:
         text = file.read_text(errors="replace") if file.is_file() else ""
         for found in re.findall(r"^(?:deb\s+(?:\[.*?\]\s+)?|URIs:\s*)(https?://\S+)", text, re.MULTILINE):
@@ -59,7 +59,7 @@ def mirror(folder: Path = Path("/etc/apt")) -> str:
 
 
 def environment(of: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables by which a package index is found; paths of certificates are those on the machine."""
+    """Return the variables for access to a package index; certificate paths are those on the machine."""
     found = {name: value for name, value in of.items() if re.fullmatch(_INDEX_VARIABLES, name)}
     return found | {name: f"/{CERTIFICATES}" for name in _BUNDLE_VARIABLES if of.get(name)}
 
@@ -79,6 +79,6 @@ def copy_settings(root: Path, of: Mapping[str, str]) -> None:
 def _copy(source: Path, target: Path) -> None:
     if source.is_file():
         target.parent.mkdir(parents=True, exist_ok=True)
-        # The target may be a link out of the machine.
+        # The target may be a link that leaves the machine.
         target.unlink(missing_ok=True)
         shutil.copyfile(source, target)

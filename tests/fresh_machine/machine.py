@@ -1,7 +1,7 @@
-"""A minimal Debian in a folder, and commands in it.
+"""Minimal Debian in a folder, and commands in it.
 
-Each command has a mount and a process namespace of its own. The mounts that it needs do not exist outside, and vanish
-with its last process: nothing of this machine is ever mounted below the folder that is removed at the end.
+Each command has its own mount and process namespace. Its mounts do not exist outside, and vanish with its last process.
+Nothing of this machine is ever mounted below the folder that is removed at the end.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ exec chroot . sh -ec 'cd "$1"; shift; exec "$@"' sh "$@"
 
 
 class Failed(RuntimeError):
-    """A command that failed, with the last lines of its output."""
+    """Error: a command failed. The message has the last lines of its output."""
 
 
 class Machine:
-    """A Debian in a folder. Its methods are called by one thread, `stop` by any.
+    """Debian in a folder. One thread calls its methods; any thread may call `stop`.
 
     Args:
-        root: the folder; must not exist.
-        suite: Debian's name, as in `bookworm`.
-        log: file to which the output of all commands is appended.
-        environment: of the commands on the machine, beside `PATH`, `HOME` and `LANG`.
+        root: Folder that does not exist yet.
+        suite: Debian's name of the release, such as `bookworm`.
+        log: File to which the output of all commands is appended.
+        environment: Variables for the commands on the machine, beside `PATH`, `HOME` and `LANG`.
     """
 
     def __init__(self, root: Path, suite: str, log: Path, environment: Mapping[str, str]) -> None:
@@ -70,20 +70,20 @@ class Machine:
                 raise Failed(f"the machine is not minimal: it has {compiler}")
 
     def clone(self, repository: Path) -> None:
-        """Clone the commit that is checked out."""
+        """Clone the checked-out commit."""
         self._run(["git", "clone", "--quiet", "--no-hardlinks", str(repository), str(self.root / CLONE)], os.environ)
 
     def __call__(self, *command: str, environment: Mapping[str, str] | None = None) -> str:
         """Run a command in the clone, and return its output.
 
         Raises:
-            Failed: its exit code is not 0.
+            Failed: The exit code is not 0.
         """
         entered = [*_NAMESPACES, "sh", "-ec", _ENTER, "sh", str(self.root), f"/{CLONE}", *command]
         return self._run(entered, {**self._environment, **(environment or {})})
 
     def stop(self) -> None:
-        """End the running command with all its processes, and start no other."""
+        """End the running command with all its processes, and refuse further commands."""
         with self._lock:
             self._stopped = True
             if self._running is not None:
@@ -93,7 +93,7 @@ class Machine:
         """Remove the folder.
 
         Raises:
-            Failed: something is mounted below the folder, which is then left as it is.
+            Failed: A mount exists below the folder, which is then left unchanged.
         """
         if mounted := mounts_below(self.root, Path("/proc/self/mountinfo").read_text()):
             raise Failed(f"{self.root} was not removed, because of mounts: {', '.join(mounted)}")
@@ -103,7 +103,7 @@ class Machine:
         with self._lock:
             if self._stopped:
                 raise Failed("interrupted")
-            # A session of its own: Ctrl-C reaches this program alone, which then stops the command.
+            # A separate session: Ctrl-C reaches only this program, which then stops the command.
             self._running = process = subprocess.Popen(
                 command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                 text=True, errors="replace", start_new_session=True,
@@ -112,7 +112,7 @@ class Machine:
         output = []
         with self._log.open("a") as log:
             log.write(f"$ {shlex.join(command)}\n")
-            # The end of the output is that of all processes of the namespace: each of them holds the pipe.
+            # All processes of the namespace hold the pipe, so the output ends when the last process ends.
             for line in process.stdout:
                 log.write(line)
                 output.append(line)
@@ -127,6 +127,6 @@ class Machine:
 
 
 def mounts_below(folder: Path, mountinfo: str) -> list[str]:
-    """Return the mount points at or below a folder, by the text of `/proc/self/mountinfo`."""
+    """Return the mount points at or below a folder, from the text of `/proc/self/mountinfo`."""
     points = [line.split()[4].replace("\\040", " ") for line in mountinfo.splitlines()]
     return [point for point in points if Path(point).is_relative_to(folder)]

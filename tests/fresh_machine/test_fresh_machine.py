@@ -1,4 +1,4 @@
-"""What does not need root; `make fresh-machine` is the test of the rest."""
+"""Tests of the parts that do not need root. `make fresh-machine` tests the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads a Dockerfile as far as kubeflow/Dockerfile goes: no heredocs, no variables."""
+"""Parser for the subset of Dockerfile syntax that kubeflow/Dockerfile uses: no heredocs, no variables."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Stage:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What ENV sets in this stage."""
+        """Return the variables that ENV sets in a stage."""
         words = [word for instruction in self.of("ENV") for word in instruction.words]
         return dict(word.split("=", 1) for word in words)
 
@@ -47,7 +47,7 @@ class Dockerfile:
     def read(cls, path: Path) -> Dockerfile:
         lines = [line for line in path.read_text().splitlines() if not line.lstrip().startswith("#")]
         stages: dict[str, Stage] = {}
-        stage = Stage("", "")  # What stands before the first FROM belongs to none.
+        stage = Stage("", "")  # Instructions before the first FROM belong to no stage.
         for line in re.sub(r"\\\n", " ", "\n".join(lines)).splitlines():
             if not line.strip():
                 continue
@@ -61,7 +61,7 @@ class Dockerfile:
         return cls(stages)
 
     def line_of(self, stage: str) -> list[Stage]:
-        """The stage and what it is made of, the oldest first."""
+        """Return a stage and its base stages, the oldest first."""
         found = self.stages[stage]
         return [*(self.line_of(found.base) if found.base in self.stages else []), found]
 
@@ -69,7 +69,7 @@ class Dockerfile:
         return {name: value for one in self.line_of(stage) for name, value in one.environment.items()}
 
     def last(self, stage: str, name: str) -> Instruction | None:
-        """The one that holds: of USER, WORKDIR, ENTRYPOINT."""
+        """Return the effective instruction of a kind such as USER, WORKDIR or ENTRYPOINT."""
         found = [instruction for one in self.line_of(stage) for instruction in one.of(name)]
         return found[-1] if found else None
 

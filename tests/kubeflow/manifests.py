@@ -1,4 +1,4 @@
-"""What `kubectl apply -k` would send to a cluster, and how it hangs together."""
+"""Objects that `kubectl apply -k` sends to a cluster, and their pods."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def of_kind(found: list[Object], kind: str) -> dict[str, Object]:
 
 @dataclass(frozen=True)
 class Pods:
-    """What a workload makes.
+    """Pods of a workload.
 
     Attributes:
-        workload: kind and name, for messages.
-        template: metadata and spec.
-        selector: labels by which the workload knows its pods, where it says so itself.
-        ready_made: volumes that the workload brings along.
-        ports_of_operator: those that an operator adds, by container.
+        workload: Kind and name, for messages.
+        template: Metadata and spec.
+        selector: Labels by which the workload selects its pods, if it has a selector.
+        ready_made: Volumes that the workload provides.
+        ports_of_operator: Ports that an operator adds, by container.
     """
 
     workload: str
@@ -71,7 +71,7 @@ class Pods:
 
     @property
     def ports(self) -> set[int | str]:
-        """Numbers and names."""
+        """Numbers and names of the ports."""
         declared = [port for container in self.containers for port in container.get("ports", [])]
         added = [port for ports in (self.ports_of_operator or {}).values() for port in ports]
         return {port["containerPort"] for port in declared} | {port["name"] for port in declared} | {*added}
@@ -82,7 +82,7 @@ class Pods:
 
 
 def pods(found: list[Object]) -> Iterator[Pods]:
-    """Of all workloads, also those of custom resources."""
+    """Yield the pods of all workloads, including custom resources."""
     for one in found:
         kind, name = one["kind"], one["metadata"]["name"]
         if kind in ("Deployment", "Job"):

@@ -1,4 +1,4 @@
-"""The image's Dockerfile, as far as it can be judged without building it."""
+"""Tests of the Dockerfile that do not build the image."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_the_plain_build_is_the_one_without_cuda() -> None:
 def test_nothing_runs_as_root(target: str) -> None:
     user = DOCKERFILE.last(target, "USER")
     assert user
-    # As numbers: with a name, the kubelet cannot know that it is not root's.
+    # Numbers, because the kubelet cannot check that a named user is not root.
     uid, gid = map(int, user.text.split(":"))
     assert uid > 0
     assert gid > 0

@@ -1,4 +1,4 @@
-"""Beam on Flink: do versions, addresses and workers fit together?"""
+"""Tests that versions, addresses and workers of Beam on Flink are consistent."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_workers_share_the_files_of_the_nodes() -> None:
 
 
 def test_nodes_ask_the_job_server_and_the_workers_where_they_are() -> None:
-    """As the comment in components/flink/kustomization.yaml says it."""
+    """Check the setting `beam` in the comment of components/flink/kustomization.yaml."""
     comment = (MANIFESTS / "components" / "flink" / "kustomization.yaml").read_text()
     said = re.search(r"^#   beam: (.*)$", comment, re.MULTILINE)
     assert said

@@ -1,4 +1,4 @@
-"""What the Dockerfile installs, installed by its own commands into a folder, without Docker."""
+"""Tests of the Dockerfile's installation: its own commands install into a folder, without Docker."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ from tests.kubeflow.uv import UV
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = Dockerfile.read(ROOT / "kubeflow" / "Dockerfile")
 PACKAGES = ("benchmarks", "bigvocab", "components", "pipeline", "schemas")
-# The one thing that is other than in the image: wheels are linked, not copied, out of uv's cache.
+# The only difference from the image: wheels are linked, not copied, from uv's cache.
 FASTER = {"UV_LINK_MODE": "hardlink"}
 
 
 @dataclass
 class Image:
-    """Folders in place of those of an image."""
+    """Image whose folders are in a temporary folder."""
 
     root: Path
 
     def inside(self, text: str) -> str:
-        """With its own folders for those of the Dockerfile, and the interpreter that is here."""
+        """Replace the Dockerfile's folders by those of this image, and its interpreter by the current one."""
         text = text.replace("/usr/bin/python3.12", str(Path(sys.executable).resolve()))
         return re.sub(r"(?<![\w.])/(opt|src|dist|app|home)\b", rf"{self.root}/\1", text)
 
     def environment(self, stage: str) -> dict[str, str]:
         said = {name: self.inside(value) for name, value in DOCKERFILE.environment(stage).items()}
         path = [*said.pop("PATH", "").split(":"), str(Path(UV).parent), os.environ["PATH"]]
-        # Of the caller's: where uv's cache and its index are, and nothing that leads to this checkout.
+        # Keep the caller's variables for uv's cache and index, but none that lead to this checkout.
         own = {
             name: value for name, value in os.environ.items() if not re.match(r"VIRTUAL_ENV|PYTHON|UV_PROJECT", name)
         }
         return {**own, **said, **FASTER, "PATH": ":".join(filter(None, path))}
 
     def build(self, stage: str) -> None:
-        """Follows COPY and RUN of a stage and of those it is made of."""
+        """Execute COPY and RUN of a stage and of its base stages."""
         where = self.root
         for one in DOCKERFILE.line_of(stage):
             for instruction in one.instructions:
@@ -74,7 +74,7 @@ class Image:
                 shutil.copy(ROOT / source, place)
 
     def command(self, command: str) -> str:
-        """As in a pod: far from the source, with the environment of the image."""
+        """Run a command as in a pod: outside the source folder, with the environment of the image."""
         home = self.root / "home" / "bigvocab"
         home.mkdir(parents=True, exist_ok=True)
         environment = {**self.environment("cpu"), "HOME": str(home), "CUDA_VISIBLE_DEVICES": "-1"}
@@ -98,7 +98,7 @@ def _installed(image: Image) -> Path:
 @pytest.mark.slow
 def test_the_command_works_without_the_source(image: Image) -> None:
     presets = image.command("bigvocab presets")
-    for path in (ROOT / "pipeline" / "presets").glob("*.yaml"):
+    for path in (ROOT / "pipeline" / "config" / "presets").glob("*.yaml"):
         assert path.stem in presets
     assert image.command("python -c 'import pipeline; print(pipeline.__file__)'").startswith(str(_installed(image)))
     assert "This machine is ready." in image.command("bigvocab doctor")
@@ -106,7 +106,7 @@ def test_the_command_works_without_the_source(image: Image) -> None:
 
 @pytest.mark.slow
 def test_files_beside_the_code_are_installed(image: Image) -> None:
-    """Presets, schemas, the report's page: all but what is only for people."""
+    """Check that presets, schemas and templates are installed: all files but documents."""
     places = [path for package in PACKAGES for path in (ROOT / package).rglob("*") if path.is_file()]
     kept = [path for path in places if path.suffix != ".md" and "__pycache__" not in path.parts]
     files = [path.relative_to(ROOT) for path in kept]
@@ -120,7 +120,7 @@ def test_what_pods_and_the_manifests_call_is_there(image: Image) -> None:
     assert {"bigvocab", "bigvocab-beam-worker", "python", "tensorboard", "kfp"} <= commands
     image.command("python -c 'import kfp.kubernetes, apache_beam.runners.worker.worker_pool_main'")
     image.command("bigvocab beam-workers --help")
-    # Neither what only developers need, nor what only GPUs do.
+    # No packages for developers, and none for GPUs.
     names = {path.name.partition("-")[0] for path in _installed(image).glob("*.dist-info")}
     assert {"tfx", "tensorflow", "bigvocab"} <= names
     assert not {name for name in names if name in ("pytest", "ruff", "torch") or name.startswith("nvidia")}
@@ -128,7 +128,7 @@ def test_what_pods_and_the_manifests_call_is_there(image: Image) -> None:
 
 @pytest.mark.slow
 def test_a_module_of_ones_own_is_found_in_app(image: Image) -> None:
-    """As the head of the Dockerfile says: `FROM` this image, `COPY my_package /app/my_package`."""
+    """Check the instructions at the head of the Dockerfile: `FROM` this image, `COPY my_package /app/my_package`."""
     package = image.root / "app" / "my_package"
     package.mkdir(parents=True)
     (package / "models.py").write_text("def make():\n    return 'mine'\n")

@@ -1,4 +1,7 @@
-"""Can Ubuntu 24.04 install what the lock names? The tests run on another Python, so the lock is asked."""
+"""Tests that Ubuntu 24.04 can install the locked packages.
+
+They read the lock file, because the tests run on another Python.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ GLIBC = {"ubuntu:24.04": 39}
 
 
 def _installed(target: str) -> dict[str, str]:
-    """Package and version, of what a target installs."""
+    """Return package and version of all packages that a target installs."""
     (run,) = DOCKERFILE.stages[f"dependencies-{target}"].of("RUN")
     return named(" ".join(re.findall(r"--no-dev|--extra \w+", run.text)).split(), PYTHON)
 
@@ -31,7 +34,7 @@ def test_the_image_is_built_without_a_compiler(target: str) -> None:
 
 
 def test_older_systems_would_lack_wheels() -> None:
-    """Why the image is Ubuntu 24.04: with an older C library, two packages cannot be installed for its Python."""
+    """Check the reason for Ubuntu 24.04: with an older C library, two packages cannot be installed for its Python."""
     packages = _installed("cpu").items()
     missing = without_wheel(packages, locked(), tags(PYTHON, 38)) - PURE_PYTHON
     assert missing == {"ml-metadata", "tensorflow-data-validation"}

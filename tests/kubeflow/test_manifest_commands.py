@@ -1,4 +1,4 @@
-"""The commands that containers start with: run here, with other paths."""
+"""Tests of the containers' start commands, run here with other paths."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.kubeflow.manifests import Object, container_of
 
 
 def _sh(container: Object, places: dict[str, Path], **environment: str) -> subprocess.CompletedProcess[str]:
-    """Runs a container's script with folders in place of its mounts."""
+    """Run a container's script with its mount paths replaced by folders."""
     assert container["command"] == ["sh", "-c"]
     (script,) = container["args"]
     for mount, place in places.items():
@@ -38,7 +38,7 @@ def test_tensorboard_sees_the_logs_of_every_pipeline_once(tmp_path: Path) -> Non
         runs.mkdir(parents=True)
         (data / "runs" / pipeline / "tensorboard").symlink_to(runs.relative_to(data / "runs" / pipeline))
     (data / "runs" / "without_logs").mkdir()
-    # In place of half a minute and of TensorBoard: no second round, and what it would have been started with.
+    # Stubs: `sleep` ends the loop after one round, and `tensorboard` prints its arguments.
     _command(commands, "sleep", "exit 1")
     _command(commands, "tensorboard", 'echo "$@"')
     container = container_of("base", "Deployment bigvocab-tensorboard", "tensorboard")
@@ -55,7 +55,7 @@ def test_tensorboard_finds_a_pipeline_that_comes_later(tmp_path: Path) -> None:
     data, logs, commands = (tmp_path / name for name in ("data", "logs", "bin"))
     for folder in (data / "runs", logs, commands):
         folder.mkdir(parents=True)
-    # The first sleep is as long as it takes the first pipeline to appear; there is no second one.
+    # The first `sleep` creates the pipeline, and the second ends the loop.
     late = data / "runs" / "late" / "tensorboard"
     _command(commands, "sleep", f'[ ! -d "{late}" ] && mkdir -p "{late}"')
     _command(commands, "tensorboard", "while [ ! -e $(echo $1 | cut -d= -f2)/late ]; do :; done")
@@ -72,16 +72,16 @@ def test_a_claim_that_can_be_written_is_found_in_order(tmp_path: Path) -> None:
 
 
 def test_a_claim_that_cannot_be_written_is_reported_with_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "runs").touch()  # Root, who may run this test, can write to any folder.
+    (tmp_path / "runs").touch()  # The test may run as root, who can write to any folder.
     done = _sh(container_of("base", "Job bigvocab-claim", "write"), {"/data": tmp_path})
     assert done.returncode == 1
-    assert "cannot be written by user 1000: on its server, chown 1000:1000" in done.stderr
+    assert "not writable by user 1000. On its server, run chown 1000:1000" in done.stderr
 
 
 def test_mariadb_takes_its_arguments() -> None:
     server = shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/libexec")
     if server is None:
-        pytest.skip("there is no MariaDB server here: apt-get install mariadb-server")
+        pytest.skip("no MariaDB server here (Debian: apt-get install mariadb-server)")
     arguments = container_of("base", "StatefulSet bigvocab-metadata", "mariadb")["args"]
     done = subprocess.run(
         [server, "--no-defaults", *arguments, "--verbose", "--help"], capture_output=True, text=True, check=False

@@ -1,4 +1,4 @@
-"""What no schema sees: names that must be found, labels that must fit, versions that must be the same."""
+"""Tests of consistency that no schema covers: names exist, labels match, versions are equal."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ every = pytest.mark.parametrize("kustomization", KUSTOMIZATIONS)
 
 
 def _values(found: object, key: str) -> Iterator[object]:
-    """Of all fields of this name, however deep."""
+    """Yield the values of all fields of a name, at any depth."""
     if isinstance(found, dict):
         for name, value in found.items():
             if name == key:
@@ -104,7 +104,8 @@ def test_service_accounts_are_there_and_bound(kustomization: str) -> None:
         bound |= {subject["name"] for subject in binding["subjects"]}
     assert bound == used
     for one in pods(found):
-        if not one.workload.startswith("FlinkDeployment"):  # Its job manager asks the cluster for pods.
+        # Its job manager uses the API of the cluster to create pods.
+        if not one.workload.startswith("FlinkDeployment"):
             assert one.spec["automountServiceAccountToken"] is False, one.workload
 
 
@@ -133,7 +134,7 @@ def test_services_lead_to_ports_that_are_open(kustomization: str) -> None:
         assert len(behind) == 1, name
         for port in service["spec"]["ports"]:
             assert port["targetPort"] in behind[0].ports, name
-            if service["spec"].get("clusterIP") == "None":  # Nothing turns one number into the other.
+            if service["spec"].get("clusterIP") == "None":  # A headless service does not translate port numbers.
                 assert behind[0].number(port["targetPort"]) == port["port"], name
 
 
@@ -152,7 +153,7 @@ def test_probes_ask_ports_that_are_open(kustomization: str) -> None:
 
 @every
 def test_pods_keep_to_the_restricted_standard(kustomization: str) -> None:
-    """https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted"""
+    """Check https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted."""
     for one in pods(objects(kustomization)):
         of_pod = one.spec["securityContext"]
         assert of_pod["runAsNonRoot"] is True, one.workload
@@ -168,7 +169,7 @@ def test_pods_keep_to_the_restricted_standard(kustomization: str) -> None:
             assert not context.get("privileged"), where
             for identity in ("runAsUser", "runAsGroup"):
                 assert {**of_pod, **context}[identity] > 0, where
-            if container["name"] != "flink-main-container":  # It writes its configuration and its logs.
+            if container["name"] != "flink-main-container":  # Flink writes its configuration and its logs.
                 assert context["readOnlyRootFilesystem"] is True, where
 
 
@@ -178,7 +179,7 @@ def test_every_container_says_what_it_needs(kustomization: str) -> None:
     for one in pods(found):
         for container in one.containers:
             if container["name"] == "flink-main-container":
-                continue  # Of jobManager.resource and taskManager.resource, which the schema asks for.
+                continue  # jobManager.resource and taskManager.resource set the resources; the schema requires them.
             resources = container["resources"]
             assert resources["requests"].keys() == {"cpu", "memory"}, one.workload
             assert resources["limits"]["memory"] == resources["requests"]["memory"], one.workload
@@ -201,7 +202,7 @@ def test_images_have_a_version(kustomization: str) -> None:
 
 
 def test_the_image_can_be_named_in_one_place() -> None:
-    """Also that of Beam's workers, which is deep in a custom resource."""
+    """Check all images, including that of Beam's workers, which is deep in a custom resource."""
     images = {str(image) for image in _values(objects("overlays/example"), "image")}
     assert not {image for image in images if image.startswith("bigvocab")}
     (task_manager,) = (one for one in pods(objects("overlays/example")) if one.workload.endswith("taskManager"))

@@ -1,4 +1,4 @@
-"""What the manifests build is what the cluster's APIs take, and what they would not take is seen here already."""
+"""Tests that the APIs of the cluster accept the built manifests, and that invalid objects are detected."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_the_profile_is_valid() -> None:
 
 
 def test_every_file_is_built_into_something() -> None:
-    """By the lists of the kustomizations: a file that none of them names would never be looked at."""
+    """Check the lists of the kustomizations: a file that no list names would never be tested."""
     files = {path.resolve() for path in MANIFESTS.rglob("*.yaml")}
     named = {path for path in files if path.name == "kustomization.yaml"}
     for kustomization in list(named):
@@ -40,7 +40,7 @@ def test_every_file_is_built_into_something() -> None:
 
 
 def _with(found: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
-    """A copy with another value at `spec.a.0.b`; None takes it away."""
+    """Return a copy with another value at a path such as `spec.a.0.b`; None deletes the field."""
     changed = copy.deepcopy(found)
     *steps, last = [int(step) if step.isdigit() else step for step in path.split(".")]
     inner: Any = changed
@@ -56,7 +56,7 @@ def _with(found: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("kind", "name", "path", "value", "message"),
     [
-        # Of the core.
+        # Core API.
         ("StatefulSet", "bigvocab-metadata", "spec.replica", 1, "'replica' was unexpected"),
         ("StatefulSet", "bigvocab-metadata", "spec.template.spec.containers.0.imagePolicy", "", "'imagePolicy' was un"),
         ("StatefulSet", "bigvocab-metadata", "spec.replicas", "one", "'one' is not of type 'integer'"),

@@ -1,4 +1,4 @@
-"""Who may reach whom in the cluster, by the network policies of what is built."""
+"""Tests of the allowed connections in the cluster, by the network policies of the built manifests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ISTIO = {"kubernetes.io/metadata.name": "istio-system"}
 
 
 def _reaches(found: list[Object], labels: dict[str, str], target: Pods, port: int, namespace: Object | None) -> bool:
-    """May a pod with these labels, in this namespace or in the same one, open this port? As NetworkPolicy says."""
+    """Return whether a pod with these labels may connect to a port, by the semantics of NetworkPolicy."""
 
     def _named(peer: Object) -> bool:
         if "namespaceSelector" in peer:
@@ -52,7 +52,7 @@ def test_every_pod_that_listens_is_behind_a_policy(kustomization: str) -> None:
     for name, policy in of_kind(found, "NetworkPolicy").items():
         selector = policy["spec"]["podSelector"]["matchLabels"]
         behind = [one.labels for one in pods(found) if selected(selector, one.labels)]
-        # Kubeflow's controller hands the labels of a Tensorboard on to its pod.
+        # Kubeflow's controller copies the labels of a Tensorboard to its pod.
         behind += [one["metadata"]["labels"] for one in of_kind(found, "Tensorboard").values()]
         assert any(selected(selector, labels) for labels in behind), name
 
@@ -93,5 +93,5 @@ def test_only_the_job_server_and_the_operator_hand_code_to_flink() -> None:
     assert _reaches(found, NODE, job_server, 8099, None)
     assert _reaches(found, NODE, job_server, 8098, None)
     assert not _reaches(found, {}, job_server, 8099, None)
-    # A worker is asked by the task manager of its own pod, which no policy stops, and by nobody else.
+    # Only the task manager of the same pod connects to a worker, and no policy restricts that.
     assert not _reaches(found, NODE, managers[1], 50000, None)

@@ -1,6 +1,6 @@
-"""kubeflow/recurring_run.py against a server that answers as the API of Kubeflow Pipelines does."""
+"""Tests of kubeflow/recurring_run.py against a server that answers like the API of Kubeflow Pipelines."""
 
-# Annotations have to be types here, not text: the SDK reads them.
+# Annotations must be types here, not text, because the SDK reads them.
 
 import json
 import os
@@ -22,7 +22,7 @@ pytest.importorskip("kfp", reason="the extra `kubeflow` is not installed")
 
 @dataclass
 class Api:
-    """What it was asked, and what it has."""
+    """Stub of the API, with its requests and its objects."""
 
     host: str = ""
     asked: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
@@ -79,7 +79,7 @@ def api() -> Iterator[Api]:
 
 @pytest.fixture(scope="session")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of one container, with two documents as `bigvocab compile` writes them."""
+    """Return a compiled pipeline of one container, with two documents like the output of `bigvocab compile`."""
     from kfp import compiler, dsl, kubernetes
 
     @dsl.container_component
@@ -97,7 +97,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _run(pipeline: Path, api: Api, *arguments: str) -> str:
     command = [sys.executable, ROOT / "kubeflow" / "recurring_run.py", pipeline, "--host", api.host, *arguments]
-    # The SDK keeps a context in the user's folder.
+    # The SDK stores a context in the home folder of the user.
     environment = {**os.environ, "HOME": str(pipeline.parent)}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
@@ -131,7 +131,7 @@ def test_one_of_the_same_name_is_replaced(pipeline: Path, api: Api) -> None:
         {"recurring_run_id": "another", "display_name": "weekly"},
     ]
     _run(pipeline, api)
-    # After the new one was taken: a cluster that refuses it leaves the old one as it is.
+    # Only after the new run was accepted: if a cluster refuses it, the old run stays unchanged.
     methods = [method for method, path, _ in api.asked if "/recurringruns" in path]
     assert methods == ["GET", "POST", "DELETE"]
     ((path, _),) = api.sent("DELETE", "/recurringruns")

@@ -1,4 +1,4 @@
-"""Where uv is: as ./with-env finds it, or puts it."""
+"""Path of uv, found as in ./with-env."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is an object what its API takes? Unknown fields, wrong types and missing ones are faults."""
+"""Validation of objects against their API. Unknown fields, wrong types and missing fields are faults."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from referencing import Registry, Resource
 OLDEST = "1.29"
 NEWEST = kubernetes_validate.latest_version()
 """Clusters in between are those that Kubeflow Pipelines 2.16 and its SDK are used with."""
-# One schema for each custom resource, of the parts that the manifests use. Where it comes from stands in it.
+# One schema per custom resource, for the parts that the manifests use. Each schema names its source.
 _SCHEMAS = {path.stem: json.loads(path.read_text()) for path in (Path(__file__).parent / "schemas").glob("*.json")}
 _REGISTRY = Registry().with_resources(
     (f"{name}.json", Resource.from_contents(schema)) for name, schema in _SCHEMAS.items()
@@ -21,10 +21,10 @@ _REGISTRY = Registry().with_resources(
 
 
 def faults(found: dict[str, Any], version: str = NEWEST) -> list[str]:
-    """Empty if the object is valid.
+    """Return the faults of an object; an empty list if it is valid.
 
     Raises:
-        kubernetes_validate.SchemaNotFoundError: nothing is known about objects of this kind.
+        kubernetes_validate.SchemaNotFoundError: No schema exists for objects of this kind.
     """
     try:
         kubernetes_validate.validate(found, version, strict=True)

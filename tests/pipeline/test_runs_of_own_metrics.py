@@ -1,4 +1,4 @@
-"""A whole run that measures a metric of a user's own, as the documentation tells it."""
+"""Tests of a whole run with a user's own metric, as documented."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from tests.pipeline.data_sets import csv_configuration
 from tests.pipeline.whole_runs import summary
 
 
-def told(bigvocab: Bigvocab, folder: Path, *arguments: str) -> str:
-    """Runs the command where the user's package can be found; what it prints."""
+def output(bigvocab: Bigvocab, folder: Path, *arguments: str) -> str:
+    """Run the command with the user's package on the path, and return its output."""
     path = {"PYTHONPATH": f"{ROOT}:{folder.parent / 'packages'}"}
     result = bigvocab(*arguments, folder=folder, environment=path)
     assert result.returncode == 0, result.stdout + result.stderr
@@ -31,7 +31,7 @@ def told(bigvocab: Bigvocab, folder: Path, *arguments: str) -> str:
 
 
 def written(folder: Path) -> tuple[Path, Path]:
-    """The user's module, and a configuration that names its metric."""
+    """Write the user's module and a configuration that names its metric."""
     packages, work = folder / "packages", folder / "work"
     packages.mkdir()
     work.mkdir()
@@ -48,8 +48,8 @@ def written(folder: Path) -> tuple[Path, Path]:
 def test_the_metric_of_the_documentation_is_everywhere(bigvocab: Bigvocab, tmp_path: Path) -> None:
     _, file = written(tmp_path)
     folder = file.parent
-    told(bigvocab, folder, "schema", file.name)
-    printed = told(bigvocab, folder, "run", file.name)
+    output(bigvocab, folder, "schema", file.name)
+    printed = output(bigvocab, folder, "run", file.name)
     assert "recall@50" in printed
 
     found = summary(file)
@@ -77,7 +77,7 @@ def test_the_metric_of_the_documentation_is_everywhere(bigvocab: Bigvocab, tmp_p
 def test_the_nodes_that_compute_with_it_run_again_when_its_source_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pipeline.dag import build  # TFX takes seconds to load.
+    from pipeline.dag import build  # Imported here, because TFX takes seconds to load.
 
     module, file = written(tmp_path)
     file.with_suffix(".schema.pbtxt").touch()

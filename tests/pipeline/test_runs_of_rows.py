@@ -1,4 +1,4 @@
-"""Whole runs on labelled rows, one after the other under the same root."""
+"""Tests of whole runs on labelled rows, one after the other under the same root."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_labelled_rows_of_a_csv(labelled: Path, bigvocab: Bigvocab) -> None:
 
 
 def test_encoders_and_losses_are_compared_on_its_data(labelled: Path, bigvocab: Bigvocab) -> None:
-    """Whether each does learn: in a second of time, and in few steps."""
+    """Check that each encoder and each loss learns, in a second of time or in a few steps."""
     compared = bigvocab(
         "bench", "encoders", "words.yaml", "--only", "concatenation", "--seeds", "1", "--cpu-minutes", "0.02",
         folder=labelled.parent,
@@ -49,7 +49,7 @@ def test_encoders_and_losses_are_compared_on_its_data(labelled: Path, bigvocab: 
     ]
     data = transformed(load(str(labelled), []), labelled.parent / "runs" / "words")
     for reached in train_all(data, trainings, at_once=2, say=lambda _: None):
-        # 801 answers: nothing learnt would be 6.7.
+        # 801 classes: the nll of an untrained model is 6.7.
         assert 3 < reached.nll < 6.5
         assert reached.steps == 20
 
@@ -97,6 +97,6 @@ def test_changed_data_is_seen_and_learnt_from_where_the_last_model_ended(labelle
     started = found["training"]["warm_start"]
     assert started["optimizer"], started
     assert started["vocabularies"]["labels"]["stayed"] > 700
-    # A model that started from the last one may be the last one now: the same data start from the same model again.
+    # The last blessed model may be the one that this run has trained: the same data start from the same model again.
     assert again.returncode == 0, again.stdout
     assert cached(labelled), again.stdout

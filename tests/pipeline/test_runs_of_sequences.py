@@ -1,4 +1,4 @@
-"""Whole runs on sequences, through to a pushed model that answers."""
+"""Tests of whole runs on sequences, up to the answers of the pushed model."""
 
 from __future__ import annotations
 

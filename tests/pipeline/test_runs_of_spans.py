@@ -1,4 +1,4 @@
-"""Runs on data that comes in spans."""
+"""Tests of runs on data in spans."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def run(bigvocab: Bigvocab, file: Path, *options: str) -> tuple[str, dict[str, A
 
 
 def spans(found: dict[str, Any]) -> dict[int, int]:
-    """The rows of each span."""
+    """Return the number of rows of each span."""
     return {span["span"]: sum(span["rows"].values()) for span in found["spans"]}
 
 
@@ -50,7 +50,7 @@ def test_a_span_that_is_not_there_is_named_with_those_that_are(bigvocab: Bigvoca
 def test_a_window_rolls_over_spans(bigvocab: Bigvocab, file: Path) -> None:
     process = start(file, "--span", "2", *QUICK)
     assert process.stdout
-    for line in process.stdout:  # Interrupt it between the two spans.
+    for line in process.stdout:  # Interrupt the run between the two spans.
         if line.startswith("  span 1"):
             process.send_signal(signal.SIGINT)
             break

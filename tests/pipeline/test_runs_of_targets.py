@@ -1,4 +1,4 @@
-"""Whole runs that answer a number, or several targets at once."""
+"""Tests of whole runs with a number as the label, or with several targets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starts whole runs as a user does, and reads what they left."""
+"""Start of whole runs as by a user, and access to their outputs."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def run(bigvocab: Bigvocab, file: Path, *options: str) -> subprocess.CompletedPr
 
 
 def start(file: Path, *options: str) -> subprocess.Popen[str]:
-    """Starts a run that SIGINT interrupts, even if this process ignores SIGINT; its standard output is a pipe."""
-    # Not `preexec_fn`: it forks this process, which has threads.
+    """Start a run that SIGINT interrupts, even if this process ignores SIGINT. Its standard output is a pipe."""
+    # `env` instead of `preexec_fn`, which would fork this process and its threads.
     command = ["env", "--default-signal=INT", sys.executable, "-m", "pipeline.cli", "run", file.name, *options]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     return subprocess.Popen(command, cwd=file.parent, env=environment, stdout=subprocess.PIPE, text=True)
@@ -32,7 +32,7 @@ def summary(file: Path) -> dict[str, Any]:
 
 
 def cached(file: Path) -> bool:
-    """Whether the last run took every node's outputs from before."""
+    """Return whether the last run took the outputs of all nodes from the cache."""
     nodes = {node["name"]: node["cached"] for node in summary(file)["nodes"]}
     return all(nodes[name] for name in nodes.keys() - {"ImportSchemaGen", "Resolver", "BaseModel"})
 

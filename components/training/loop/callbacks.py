@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from components.formatting import on_terminal
 from components.progress import Progress
 from components.training.devices.workers import ASKED_STEPS
 from components.training.loop.checkpoint import Checkpoints, TrainingState
@@ -203,14 +204,17 @@ class ProgressLine(keras.callbacks.Callback):
         batch: Examples per step.
         steps: Steps of the whole training.
         shown: Names of the metrics of a validation, by their titles in the progress line.
+        forms: Forms of these metrics, by the same titles.
     """
 
-    def __init__(self, state: TrainingState, batch: int, steps: int, shown: dict[str, str]) -> None:
+    def __init__(
+        self, state: TrainingState, batch: int, steps: int, shown: Mapping[str, str], forms: Mapping[str, str]
+    ) -> None:
         super().__init__()
-        self._shown = shown
+        self._shown, self._forms = shown, forms
         self._state, self._batch = state, batch
         self._progress = Progress("training", steps * batch, "examples", state.step * batch)
-        self._validation: dict[str, float | None] = {}
+        self._validation: dict[str, str] = {}
         self._interval_ended: float | None = None
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -225,7 +229,8 @@ class ProgressLine(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs = logs or {}
-        self._validation = {label: logs.get(f"val_{measure}") for label, measure in self._shown.items()}
+        values = {title: logs.get(f"val_{name}") for title, name in self._shown.items()}
+        self._validation = {t: on_terminal(value, self._forms[t]) for t, value in values.items() if value is not None}
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._progress.close()

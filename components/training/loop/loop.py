@@ -79,7 +79,7 @@ class Loop:
             Steps(self.checkpoints, state, plan.interval, spec.checkpoint_seconds, agree),
             Validation(self.validator, self.checkpoints, state, plan, spec.patience),
             scalars,
-            ProgressLine(state, plan.batch, plan.steps, self.validator.shown),
+            ProgressLine(state, plan.batch, plan.steps, self.validator.shown, self.validator.forms),
         ]
         return [*callbacks, Updates(self.model.update, state)] if self.model.update is not None else callbacks
 

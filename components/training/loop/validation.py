@@ -42,6 +42,7 @@ class Validator:
     Attributes:
         objective: Name of the metric that selects the best weights, lower being better: `nll`, or `rmse` for a number.
         shown: Names of the metrics in the progress line, by their titles there.
+        forms: Forms of these metrics, by the same titles.
     """
 
     def __init__(
@@ -57,7 +58,9 @@ class Validator:
         self._measured = measured
         self._batches = strategy.experimental_distribute_dataset(batches)
         self.objective = objective(_kind(LABEL, model.label)).name
-        self.shown = _shown(measured)
+        lines = _shown(measured)
+        self.shown = {title: name for title, (name, _) in lines.items()}
+        self.forms = {title: form for title, (_, form) in lines.items()}
 
         def replica_sums(inputs: Batch, targets: Batch) -> tf.Tensor:
             values = model.row_values(inputs, targets)
@@ -109,15 +112,18 @@ def _kind(key: str, output: Output) -> Kind:
     return "label" if key == LABEL else "class"
 
 
-def _shown(measured: Iterable[_Measured]) -> dict[str, str]:
-    """Return the names of the label's metrics that have a curve, and of the first metric of each further target.
+def _shown(measured: Iterable[_Measured]) -> dict[str, tuple[str, str]]:
+    """Return name and form of the label's metrics that have a curve, and of the first metric of each further target.
 
     The keys are their titles in the progress line.
     """
     label, *further = measured
     curves = placed(label.metrics, "curve")
-    shown = {f"{'' if place else 'validation '}{metric.label}": metric.name for place, metric in enumerate(curves)}
+    shown = {
+        f"{'' if place else 'validation '}{metric.label}": (metric.name, metric.form)
+        for place, metric in enumerate(curves)
+    }
     for each in further:
         metric = each.metrics[0]
-        shown[f"{name_of(each.key)} {metric.label}"] = f"{each.prefix}{metric.name}"
+        shown[f"{name_of(each.key)} {metric.label}"] = (f"{each.prefix}{metric.name}", metric.form)
     return shown

@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from components.compat.keras import moments
 from components.names import name_of
 from components.preprocessing.vocabulary import category_file
+from components.terminal import plain, table
 from components.training.warm_start.vocabulary_rows import Rows
 
 FOLDER = "warm_start"
@@ -203,11 +204,10 @@ def lines(started: Mapping[str, Any]) -> list[str]:
     """
     optimizer = "the optimizer goes on" if started["optimizer"] else "the optimizer starts anew"
     said = [f"warm start from model {started['model']}: {started['taken']} weights taken, {optimizer}"]
-    width = max(map(len, started["vocabularies"]), default=0) + 2
-    if started["vocabularies"]:
-        said.append(f"  {'tokens':<{width}}{'stayed':>10}{'came':>10}{'went':>10}")
-    for name, counts in started["vocabularies"].items():
-        said.append(f"  {name:<{width}}" + "".join(f"{counts[key]:>10,}" for key in ("stayed", "came", "went")))
+    moves = ("stayed", "came", "went")
+    rows = [[f"  {n}", *(f"{counts[move]:,}" for move in moves)] for n, counts in started["vocabularies"].items()]
+    if rows:
+        said += plain(table(rows, ("  tokens", *moves), least=8))
     return [*said, *(f"  not taken: {sentence}" for sentence in started["fresh"])]
 
 

@@ -83,6 +83,13 @@ def test_memory_and_rates() -> None:
     ]
 
 
+def test_a_share_compares_turns_of_the_same_round() -> None:
+    """The machine gets faster while it is measured; the best rounds would say 110%."""
+    arms = {BARE: Timing((1.0, 1.0, 1.0), (14.0, 12.0, 11.0)), FIT: Timing((1.0, 1.0, 1.0), (14.0, 12.0, 10.0))}
+    assert TrainingRates(CLASSES, BATCH, arms, {}).share(FIT, BARE) == 1
+    assert TrainingRates(CLASSES, BATCH, arms, {}).share(REPLICAS, FIT) is None
+
+
 def test_what_was_not_measured_is_not_missed() -> None:
     nothing = Results(this_machine(), 2)
     assert missed(nothing) == []
@@ -103,7 +110,7 @@ def test_tables() -> None:
     assert "| rowwise       |       28.0x |     (20.0) |" in lines
     assert found.training
     text = "\n".join(training_lines(found.training))
-    # The least of the rounds by the clock: 11 ms a step of 1,024.
+    # The fastest round by wall time: 11 ms per step of 1,024 examples.
     assert "| through fit  |     93,091 |          22.0 |   91% of bare step |" in text
 
 

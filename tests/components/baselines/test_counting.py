@@ -1,4 +1,4 @@
-"""Counting n-grams in batches is counting them at once."""
+"""Tests that counting n-grams in batches equals counting all of them at once."""
 
 from __future__ import annotations
 

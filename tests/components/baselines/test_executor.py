@@ -1,4 +1,4 @@
-"""The Baselines node on real sentences."""
+"""Tests of the Baselines node on real sentences."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_sequences(sequences: Any, tmp_path: Path) -> None:
     assert summary["bands"]["trigram"]["tail"]["count"] == len(tail)
 
     rows = features(tmp_path / "out" / "examples")
-    # Every row of the split is still there, with its own columns.
+    # The output still has every row of the split, with its own columns.
     assert Counter(b" ".join(row["words"]).decode() for row in rows) == Counter(" ".join(words) for words in test)
     assert {row["parity"] for row in rows} == {b"even", b"odd"}
     for row in rows:
@@ -112,7 +112,7 @@ def test_the_rates_of_each_span_are_beside_those_of_all(sequences: Any, tmp_path
     assert "spans" not in alone
     assert together["out_of_vocabulary_rate"] == alone["out_of_vocabulary_rate"]
     assert [*together["spans"]] == ["194", "195"]
-    # Of each span every second row: the rates of both lie around that of all.
+    # Each span has every second row, so the overall rate is between the rates of the spans.
     for kind, rate in alone["out_of_vocabulary_rate"].items():
         low, high = sorted(rates[kind] for rates in together["spans"].values())
         assert 0 < low < rate < high

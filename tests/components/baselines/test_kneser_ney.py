@@ -1,4 +1,4 @@
-"""Kneser-Ney against the equations, worked by hand and written out plainly."""
+"""Tests of Kneser-Ney against values worked by hand and against a plain implementation of the equations."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def model_of(seen: Ngrams, *, continuation: bool = True) -> KneserNey:
 
 
 def by_the_equations(counts: Counter[tuple[int, ...]], context: tuple[int, ...], label: int) -> float:
-    """Equations 20 to 22 of Chen and Goodman, without any of the arrays."""
+    """Compute equations 20 to 22 of Chen and Goodman without arrays."""
     once, twice = (sum(count == n for count in counts.values()) for n in (1, 2))
     discount = once / (once + 2 * twice) if once else 0.5
     followers = {gram[-1]: count for gram, count in counts.items() if gram[:-1] == context}
@@ -82,7 +82,7 @@ def test_rank_and_nll_equal_brute_force(order: int, continuation: bool, data: st
         assert nll == pytest.approx(-np.log(dense))
         above = dense > dense[:, np.newaxis] * (1 + 1e-12)
         equal = np.isclose(dense, dense[:, np.newaxis], rtol=1e-12, atol=0)
-        # A seen and an unseen class may be equal by coincidence, and rounding then decides between them.
+        # A seen and an unseen class may be equal by coincidence, and rounding then determines their order.
         assert (rank >= 1 + above.sum(axis=1)).all()
         assert (rank <= above.sum(axis=1) + equal.sum(axis=1)).all()
 
@@ -91,7 +91,7 @@ def test_ranks_are_a_permutation_with_ties_by_id() -> None:
     model = model_of([(0, 3), (0, 3), (0, 5), (0, 1), (2, 0)])
     contexts, labels = np.zeros((CLASSES, 1), np.int64), np.arange(CLASSES)
     _, rank = model.score(contexts, labels)
-    # 3 was seen twice, 1 and 5 once each, 0 elsewhere, 2 and 4 never: equals stand by id.
+    # Class 3 was counted twice, 1 and 5 once, 0 only in another context, 2 and 4 never. Ties are ordered by id.
     assert rank.tolist() == [4, 2, 5, 1, 6, 3]
 
 

@@ -1,4 +1,4 @@
-"""Labels and their contexts, cut from batches of rows, against a plain loop over the tokens."""
+"""Tests of labels and contexts, cut from batches of rows, against a plain loop over the tokens."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def example(**columns: list[str]) -> bytes:
 
 
 def id_of(token: str | None, tokens: list[str]) -> int:
-    """The vocabulary, then one id for all other tokens, then one for no token."""
+    """Return the id of a token: its rank in the vocabulary, then one id for unknown tokens, then one for no token."""
     if token is None:
         return len(tokens) + 1
     return tokens.index(token) if token in tokens else len(tokens)

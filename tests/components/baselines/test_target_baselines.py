@@ -1,4 +1,4 @@
-"""The mean and the frequencies, by hand, over rows that lack values."""
+"""Tests of mean and frequencies against values worked by hand, on rows with missing values."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PARTIES = {"party": Vocabulary(["Whig", "New Party"], np.array([2, 1]))}
 
 
 def row(labels: int, party: str | None, year: float | None) -> dict[str, Any]:
-    """A sequence with so many labels."""
+    """Return a sequence with a given number of labels."""
     return {
         "words": ["the"] * (labels + 1),
         "party": [] if party is None else [party],
@@ -42,7 +42,7 @@ def test_a_row_counts_once_for_each_of_its_labels() -> None:
     baselines = TargetBaselines(SEQUENCE, PARTIES)
     train = [row(1, "Whig", 1840.0), row(3, "New Party", 1860.0), row(2, None, None), row(5, "rare", None)]
     baselines.count([serialized(r) for r in train])
-    # Three of four labels with a known party are the New Party's; the mean year is 1855.
+    # Three of four labels with a known party have the New Party; the mean year is 1855.
     sums = baselines.measure(
         [serialized(r) for r in (row(2, "Whig", 1845.0), row(4, "rare", None), row(1, None, 1855.0))]
     )
@@ -63,7 +63,7 @@ def test_numbers_whose_squares_no_float32_holds_are_stored_as_roots() -> None:
     baselines = TargetBaselines(REGRESSION, {})
     baselines.count([serialized(row(1, None, 1e21)), serialized(row(1, None, 3e21))])
     stored = baselines.measure([serialized(row(1, None, 1e21)), serialized(row(1, None, 5e21))])[target.feature("mean")]
-    # As an Example holds them.
+    # The precision of an Example.
     values = stored.astype(np.float32).astype(np.float64)
     assert np.isfinite(values).all()
     metrics = target.measured(target.restored(values).sum(axis=0))

@@ -1,4 +1,4 @@
-"""What `components.compat.beam` relies on, and why it is needed."""
+"""Tests of the assumptions of `components.compat.beam`, and of the need for it."""
 
 from __future__ import annotations
 

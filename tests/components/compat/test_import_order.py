@@ -1,4 +1,4 @@
-"""Why `components.compat.tfdv` and `components.compat.tfma` import TFX first, and what else they take."""
+"""Tests of the imports of `components.compat.tfdv` and `components.compat.tfma`, which must import TFX first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Private parts of libraries are touched in `components/compat` alone, where each has its reason."""
+"""Tests that only `components/compat` uses private parts of libraries."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ NOT_PUBLIC = re.compile(
     """,
     re.VERBOSE,
 )
-"""Modules that a library does not publish, and those that need another one before them."""
+"""Private modules of libraries, and modules that need another import first."""
 
 ALLOWED = {
     # The type of a group of commands has no public name.
     "argparse": {"_SubParsersAction"},
-    # Python documents it, in spite of its name.
+    # Documented by Python, in spite of its name.
     "os": {"_exit"},
-    # A parser asks those of its commands, which are of its own class.
+    # A parser reads this name of its commands, which have its own class.
     "parser": {"_known"},
 }
-"""Private names that may be used, by the name that they are an attribute of."""
+"""Allowed private names, by the name of the object that has them."""
 
 PYTHON = ("builtins", "typing", "abc", "enum", "argparse")
-"""Modules of Python's whose classes have private names that every derived class has."""
+"""Modules of Python whose classes have private names that every derived class has."""
 
 
 def sources() -> list[Path]:
@@ -55,11 +55,11 @@ def private(name: str) -> bool:
 
 
 def faults(source: str, module: str) -> Iterator[str]:
-    """Say where a module touches private parts of others: as `line: name`.
+    """Yield each use of a private part of other code in a module, as `line: name`.
 
     Args:
-        source: of the module.
-        module: its dotted name.
+        source: Source code of the module.
+        module: Dotted name of the module.
     """
     tree = ast.parse(source)
     own = {"self", "cls", "super()"}
@@ -86,7 +86,7 @@ def _imported(node: ast.AST) -> Iterator[str]:
 
 
 def _patches(tree: ast.AST) -> Iterator[str]:
-    """Say where a name of an imported module or class is set."""
+    """Yield each assignment to a name of an imported module or class."""
     imported = {
         (alias.asname or alias.name).partition(".")[0]
         for node in ast.walk(tree)
@@ -109,9 +109,9 @@ def _root(node: ast.AST) -> str:
 
 
 def hidden(kind: type) -> set[str]:
-    """Return the private names of a library's classes that a class derived from them overrides or uses.
+    """Return the private names of library classes that a derived class overrides or uses.
 
-    A name that both a class of ours and the library set for themselves counts as ours.
+    A name that both our class and the library set counts as ours.
     """
     mine = [each for each in kind.__mro__ if each.__module__.startswith(PACKAGES)]
     theirs = [each for each in kind.__mro__ if each not in mine and each.__module__ not in PYTHON]
@@ -131,7 +131,7 @@ _SET = re.compile(r"(?:\bself\.|\bdef )(_\w+)\s*(?:\(|,|:|=(?!=))")
 def _source(kind: type) -> str:
     try:
         return inspect.getsource(kind)
-    except (OSError, TypeError):  # Made by a function, or not of Python.
+    except (OSError, TypeError):  # Created by a function, or not in Python.
         return ""
 
 

@@ -1,4 +1,4 @@
-"""What `components.compat.tfx_bsl` relies on, and why it is needed."""
+"""Tests of the assumptions of `components.compat.tfx_bsl`, and of the need for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `components.compat.tfx_executors` relies on, and why it is needed."""
+"""Tests of the assumptions of `components.compat.tfx_executors`, and of the need for it."""
 
 from __future__ import annotations
 
@@ -169,6 +169,6 @@ def test_an_infra_blessing_is_marked_as_tfx_reads_it(tmp_path: Path) -> None:
 
 
 def _names(kind: type) -> set[str]:
-    """Return the names that the methods of a class use."""
+    """Return the names used in the methods of a class."""
     codes = [each.__code__ for each in vars(kind).values() if inspect.isfunction(each)]
     return {name for code in codes for name in code.co_names}

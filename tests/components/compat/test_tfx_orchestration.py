@@ -1,4 +1,4 @@
-"""What the compat modules of TFX's drivers, launcher and metadata rely on, and why they are needed."""
+"""Tests of the assumptions of the compat modules for TFX's drivers, launcher and metadata, and of the need for them."""
 
 import inspect
 from collections.abc import Callable
@@ -152,12 +152,12 @@ def test_a_driver_of_files_describes_the_examples_that_have_their_span(tmp_path:
         tfx.proto.Input(splits=[tfx.proto.Input.Split(name="all", pattern="day-{SPAN}.csv")]),
         range_config=tfx.proto.RangeConfig(static_range=tfx.proto.StaticRange(start_span_number=3, end_span_number=3)),
     )
-    told: Any = SimpleNamespace(
+    info: Any = SimpleNamespace(
         exec_properties=dict(examples.exec_properties),
         output_dict={"examples": [tfx.types.standard_artifacts.Examples()]},
     )
     handle: Any = SimpleNamespace()
-    output = Driver(handle).run(told)
+    output = Driver(handle).run(info)
     (described,) = output.output_artifacts["examples"].artifacts
     assert described.custom_properties["name"].string_value == "day 3"
     assert output.exec_properties[utils.SPAN_PROPERTY_NAME].int_value == 3

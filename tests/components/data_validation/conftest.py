@@ -1,4 +1,4 @@
-"""Statistics as StatisticsGen writes them, of a few rows given in a test."""
+"""Statistics in StatisticsGen's layout, of a few rows that a test provides."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from components.ingest.rows.example import serialize
 Rows = Mapping[str, list[Columns]]
 """Rows by split."""
 MakeStatistics = Callable[..., standard_artifacts.ExampleStatistics]
-"""Of rows, into a folder of this name."""
+"""Function that writes the statistics of rows into a folder of a given name."""
 
 
 def write_examples(rows: Rows, folder: Path) -> standard_artifacts.Examples:
@@ -45,7 +45,7 @@ def write_examples(rows: Rows, folder: Path) -> standard_artifacts.Examples:
 
 @pytest.fixture
 def make_statistics(tmp_path: Path) -> MakeStatistics:
-    """TFDV's statistics of serialized rows in StatisticsGen's layout, without a Beam pipeline a time."""
+    """Return a function that writes TFDV's statistics of rows in StatisticsGen's layout, without a Beam pipeline."""
 
     def make(rows: Rows, name: str = "statistics") -> standard_artifacts.ExampleStatistics:
         statistics = standard_artifacts.ExampleStatistics()
@@ -72,7 +72,7 @@ def address(text: str, year: float | None, party: str | None) -> Columns:
 
 @pytest.fixture
 def rows() -> dict[str, list[Columns]]:
-    """Openings of real addresses."""
+    """Return the openings of real addresses."""
     train = [
         address("fellow - citizens of the senate and house", 1790, "Nonpartisan"),
         address("i embrace with great satisfaction the opportunity", 1790, "Nonpartisan"),

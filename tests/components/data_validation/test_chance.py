@@ -1,4 +1,4 @@
-"""Limits by numbers of rows, against simulated splits: chance is no anomaly, and a shift is one."""
+"""Tests of limits by the number of rows, on simulated splits: chance is no anomaly, a shift is an anomaly."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from components.data_validation.chance import (
 
 
 def column(rows: int, unique: int = 1, lengths: dict[int, int] | None = None, missing: int = 0):
-    """Statistics of a column of texts with so many rows, by the number of values in each."""
+    """Return the statistics of a text column with a number of rows, by the number of values per row."""
     lengths = lengths or {1: rows}
     found = statistics_pb2.FeatureNameStatistics()
     found.path.step.append("label")
@@ -52,7 +52,7 @@ def test_splits_of_the_same_data_are_not_distinguished(rows: tuple[int, int], sh
         distance_by_chance(column(rows[0], int(a)), column(rows[1], int(b)))
         for a, b in zip((one > 0).sum(axis=1), (other > 0).sum(axis=1), strict=True)
     ]
-    # Three times FALSE_ALARM is as many as 6 of 2,000.
+    # Three times FALSE_ALARM is 6 of 2,000.
     assert (distances > limits).sum() <= 3 * FALSE_ALARM * trials
 
 
@@ -113,7 +113,7 @@ def test_limits_of_few_rows_are_widened() -> None:
     [feature] = widened(schema(), now, train, {}).feature
     assert feature.skew_comparator.infinity_norm.threshold == pytest.approx(0.5419, abs=1e-4)
     assert feature.distribution_constraints.min_domain_mass == pytest.approx(1 - most_by_chance(19, 0.05))
-    # A column that a tenth of the rows have: 19 rows lack it with a probability of .9^19 = .14.
+    # A tenth of the rows have the column, so 19 rows all lack it with a probability of .9^19 = .14.
     assert feature.presence.min_count == 0
 
 

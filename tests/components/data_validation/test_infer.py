@@ -46,7 +46,7 @@ def test_spans_allow_what_any_of_them_has_and_twice_their_drift(
     newest, alone = make_statistics(rows, "newest").uri, infer_schema(make_statistics(rows).uri, SEQUENCE)
     words, _, party = infer_schema(newest, SEQUENCE, [make_statistics({**rows, "train": whig}, "earlier").uri]).feature
     assert {*party.string_domain.value} == {"Democratic", "Nonpartisan", "Republican", "Whig"}
-    # "budget" falls from 1 to 0.
+    # The share of "budget" falls from 1 to 0.
     assert words.drift_comparator.infinity_norm.threshold == 2.0
     assert words.skew_comparator == alone.feature[0].skew_comparator
 
@@ -90,7 +90,7 @@ def test_a_label_may_lie_as_far_off_as_chance_explains(make_statistics: MakeStat
 
 
 def test_the_data_that_a_schema_is_inferred_from_keeps_to_it(make_statistics: MakeStatistics) -> None:
-    # 190 equal rows, which a hash keeps together: L0 has 5 of 95 rows, and all of the eval split.
+    # A hash keeps 190 equal rows together: the whole eval split is L0, which has a twentieth of the train split.
     splits = {"train": labelled(950, 20), "eval": labelled(190, 1), "test": labelled(190, 20)}
     [_, label] = infer_schema(make_statistics(splits).uri, LABELLED).feature
     assert label.skew_comparator.infinity_norm.threshold == pytest.approx(1.9)

@@ -15,7 +15,7 @@ from tests.components.data_validation.conftest import Rows, write_examples
 
 
 def statistics_gen(rows: Rows, folder: Path, max_rows: int = 100) -> standard_artifacts.ExampleStatistics:
-    """Through StatisticsGen on Beam, as a run does it."""
+    """Run StatisticsGen on Beam, as a run does."""
     examples = write_examples(rows, folder / "examples")
     statistics = standard_artifacts.ExampleStatistics()
     statistics.uri = str(folder / "statistics")
@@ -33,7 +33,7 @@ def test_counts_are_those_counted_by_hand(rows: dict[str, list[Columns]], tmp_pa
 
     words, year, party = train["words"], train["year"], train["party"]
     assert split_statistics(uri, "train").num_examples == 6
-    # 8 + 7 + 7 + 7 + 7 + 6 words: 28 different ones, "the" eight times, "of" four times.
+    # 8 + 7 + 7 + 7 + 7 + 6 words: 28 distinct words, "the" eight times, "of" four times.
     assert (words["rows"], words["missing"], words["values"], words["unique"]) == (6, 0, 42, 28)
     assert words["top"][:2] == [["the", 8], ["of", 4]]
     assert (year["rows"], year["missing"], year["min"], year["max"]) == (5, 1, 1790, 1974)
@@ -46,7 +46,7 @@ def test_counts_are_those_counted_by_hand(rows: dict[str, list[Columns]], tmp_pa
 
 
 def test_one_row_more_is_seen(rows: dict[str, list[Columns]], tmp_path: Path) -> None:
-    # Two splits that differ by one row, counted in one go.
+    # Two splits that differ by one row, counted in one call.
     uri = statistics_gen({"train": rows["train"], "eval": rows["train"][:-1]}, tmp_path).uri
     all_of_them, fewer = ({c["column"]: c for c in statistics_summary(uri, (s,))} for s in ("train", "eval"))
     assert all_of_them["words"]["rows"] - fewer["words"]["rows"] == 1

@@ -28,7 +28,7 @@ string_domain { name: "party" value: "Nonpartisan" value: "Democratic" value: "R
 
 
 class Run:
-    """One run of the validator on given rows."""
+    """Function that runs the validator once on given rows."""
 
     def __init__(self, folder: Path, make_statistics: MakeStatistics) -> None:
         self._make = make_statistics
@@ -84,7 +84,7 @@ def test_one_bad_row_stops_the_run(
     assert (anomaly.split, anomaly.column) == ("test", column)
     [line] = [line for line in str(caught.value).splitlines() if line.startswith("  test")]
     assert finding in line
-    # TFX removes the outputs of a failed node; the copy stays, and the message says where.
+    # TFX removes the outputs of a failed node. The copy stays, and the message has its path.
     shutil.rmtree(run.anomalies.uri)
     failed = run.anomalies.uri + "-failed"
     assert failed in str(caught.value)
@@ -93,7 +93,7 @@ def test_one_bad_row_stops_the_run(
 
 
 def test_splits_are_compared_with_the_train_split(run: Run, rows: dict[str, list[Columns]]) -> None:
-    # Good by itself, but its words are not those of the train split.
+    # Valid alone, but with other words than the train split.
     other = [address("budget budget budget budget", 1946, "Democratic")]
     with pytest.raises(AnomaliesFound) as caught:
         run({**rows, "eval": other})
@@ -139,7 +139,7 @@ feature {
 
 
 def split(share: float, rows: int) -> list[Columns]:
-    """Rows of one word, which is "budget" in a share of them."""
+    """Return rows of one word, which is "budget" in a given share of them."""
     return [{"words": ["budget" if n < share * rows else "union"]} for n in range(rows)]
 
 

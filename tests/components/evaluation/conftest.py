@@ -1,4 +1,4 @@
-"""The fixtures of the baselines' tests: rows in files, as nodes before the Evaluator write them."""
+"""The fixtures of the baselines' tests: files of rows from the nodes before the Evaluator."""
 
 from tests.components.baselines.conftest import write
 

@@ -1,4 +1,4 @@
-"""The thresholds of the Evaluator's configuration."""
+"""Tests of the thresholds in the Evaluator's configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TFX's Evaluator with our metric: values worked by hand, slices, rejections, a change against the last model."""
+"""Tests of TFX's Evaluator with our metric: hand-worked values, slices, rejections, comparison with the last model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow  # a Beam pipeline for each test
 DATA = DataSpec(shape="sequence", source={"kind": "sotu"}, inputs=["words"], slices=["party"])  # type: ignore[arg-type]
 COLUMNS = label_target(DATA).sum_names
 Row = dict[str, Any]
-# A label for each token but the first. The baselines: 2 nats a label, hits at 10 on two labels in each row.
+# Each token but the first is a label. The baselines have 2 nats per label, and hits at 10 on two labels per row.
 ROWS: list[Row] = [
     {"words": ["a", "b", "c"], "party": ["Whig"]},
     {"words": ["a", "b", "c", "d", "e"], "party": ["Whig"]},
@@ -44,7 +44,7 @@ LABELS = [
 
 
 class Model(tf.Module):
-    """Answers the same for every label: so many nats, so many hits at 10 a row."""
+    """Model with the same nll for every label and the same number of hits at 10 for every row."""
 
     def __init__(self, nll: float, hits: float, without: str = "") -> None:
         super().__init__()
@@ -89,7 +89,7 @@ def evaluate(tmp_path: Path, write: Callable[..., Any]) -> Callable[..., dict[st
             {"eval_config": config, "example_splits": '["test"]'},
         )
         results = read_results(output.uri)
-        # What the Pusher will read.
+        # The property that the Pusher reads.
         assert results["blessed"] == (blessing.get_int_custom_property("blessed") == 1)
         return results
 
@@ -97,7 +97,7 @@ def evaluate(tmp_path: Path, write: Callable[..., Any]) -> Callable[..., dict[st
 
 
 def test_a_model_that_beats_the_baselines_is_blessed_with_metrics_by_slice(evaluate: Callable[..., Any]) -> None:
-    # 8 / 11 over all rows, 2 / 3 over the Democratic one: a slice below a threshold rejects nothing.
+    # 8 / 11 over all rows, 2 / 3 over the Democratic row. A slice below a threshold does not reject the model.
     results = evaluate(Model(1.5, 2.0), EvaluationSpec(beat=["popular", "trigram"], min_recall_at_10=0.7))
     assert (results["blessed"], results["failures"], results["previous"]) == (True, [], None)
     metrics = results["metrics"]
@@ -174,7 +174,7 @@ YEARS: list[Row] = [
 
 
 class Years(tf.Module):
-    """Answers every row with the same error, and its party rightly; or, of an earlier time, no party."""
+    """Model with the same error for every row and the right party; without `party`, an earlier model with no party."""
 
     def __init__(self, error: float, party: bool = True, scale: float = 1.0) -> None:
         super().__init__()

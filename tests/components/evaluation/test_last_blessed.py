@@ -1,4 +1,4 @@
-"""The model that a candidate is measured against."""
+"""Tests of the selection of the model with which a candidate is compared."""
 
 from __future__ import annotations
 

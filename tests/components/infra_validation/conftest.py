@@ -1,4 +1,4 @@
-"""A small next-word model with a variable, a vocabulary table and the signatures of a BigVocab export."""
+"""Small next-word model with a variable, a vocabulary table and the signatures of a BigVocab export."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ K = 3
 
 
 def _example(words: list[str], year: float | None, president: str | None) -> tf.train.Example:
-    """Return a raw row as the ExampleGen writes it."""
+    """Return a raw row in ExampleGen's format."""
     result = tf.train.Example()
     result.features.feature["words"].bytes_list.value.extend(word.encode() for word in words)
     if year is not None:
@@ -30,7 +30,7 @@ def _example(words: list[str], year: float | None, president: str | None) -> tf.
 
 
 class NextWord(tf.Module):
-    """Model that answers the K most likely words: a row of logits for each last word."""
+    """Model that returns the K most likely words, from one row of logits per last word."""
 
     def __init__(self, vocabulary: Path, fault: str | None) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class NextWord(tf.Module):
 
 @pytest.fixture(scope="session")
 def export(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Return `export(fault)`, which writes an export with one fault, or none, and returns its directory, a new one."""
+    """Return `export(fault)`, which writes an export with one fault or none and returns its new directory."""
 
     def write(fault: str | None = None) -> Path:
         folder = tmp_path_factory.mktemp("export")
@@ -101,5 +101,5 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def rows() -> list[tf.train.Example]:
-    """Return raw rows, one of them with no features beside its words."""
+    """Return raw rows, one of them with only words."""
     return [_example(*row) for row in _ROWS]

@@ -1,4 +1,4 @@
-"""What an answer must look like."""
+"""Tests of the checks on an answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The node: its child process, the requests and the blessing."""
+"""Tests of the node: child process, requests and blessing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MEMORY_MB = 3_072
 
 @pytest.fixture
 def validate(tmp_path: Path, rows: list[tf.train.Example]) -> Validate:
-    """Return a function that runs the executor over an export, with the properties of the node."""
+    """Return a function that runs the executor on an export, with the properties of the node."""
     examples = standard_artifacts.Examples()
     examples.uri = str(tmp_path / "examples")
     examples.split_names = artifact_utils.encode_split_names(["test"])
@@ -87,7 +87,7 @@ def test_a_broken_export_is_refused_with_its_cause_and_the_log(export: Export, v
 
 @pytest.fixture
 def verdicts(monkeypatch: pytest.MonkeyPatch) -> list[Verdict]:
-    """Return a list for the verdicts of the next children; none is started."""
+    """Return a list of the verdicts of the next children. No child is started."""
     waiting: list[Verdict] = []
     monkeypatch.setattr(executor, "try_in_child", lambda *_: (waiting.pop(0), ""))
     return waiting
@@ -121,7 +121,7 @@ def test_a_refusal_is_final(export: Export, validate: Validate, verdicts: list[V
 def test_a_full_disk_is_no_fault_of_the_model(
     export: Export, validate: Validate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither refused nor blessed: the node fails, and is run again when there is space."""
+    """Check that the model is neither refused nor blessed: the node fails, and can run again later."""
 
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -178,7 +178,7 @@ def test_rows_are_from_the_whole_split(
 
 
 def _python(code: str) -> Callable[..., subprocess.Popen[bytes]]:
-    """Return a stand-in for `process.start`, whose child runs `code`."""
+    """Return a stub for `process.start` whose child runs `code`."""
 
     def start(model: str, rows: Path, verdict: Path, memory_mb: int, log: Any) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-c", code, str(verdict)]
@@ -235,7 +235,7 @@ def test_a_child_is_ended_when_its_parent_is_interrupted(monkeypatch: pytest.Mon
 def _kept(
     monkeypatch: pytest.MonkeyPatch, start: Callable[..., subprocess.Popen[bytes]]
 ) -> list[subprocess.Popen[bytes]]:
-    """Return a list of the children that `start` starts in the place of `process.start`."""
+    """Return a list of the children that `start` starts instead of `process.start`."""
     children: list[subprocess.Popen[bytes]] = []
 
     def started(*arguments: Any) -> subprocess.Popen[bytes]:
@@ -253,12 +253,12 @@ def test_a_model_that_takes_too_much_memory_is_refused(export: Export, rows: lis
 
 
 def test_the_child_ends_with_its_parent(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "rows")  # It would wait for rows for ever.
+    os.mkfifo(tmp_path / "rows")  # The child would wait for rows for ever.
     with (
         (tmp_path / "log").open("wb") as log,
         process.start("model", tmp_path / "rows", tmp_path / "verdict", _MEMORY_MB, log) as child,
     ):
         assert child.stdin is not None
-        child.stdin.close()  # As the system does for a parent that died.
+        child.stdin.close()  # The system does the same if the parent dies.
         assert child.wait() == 1
     assert "Traceback" not in (tmp_path / "log").read_text()

@@ -1,4 +1,4 @@
-"""The trial of a model, in this process."""
+"""Tests of the trial of a model, in this process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def records(rows: list[tf.train.Example]) -> list[bytes]:
 
 
 def _tried(model: Path, records: list[bytes]) -> tuple[Verdict, list[str]]:
-    """Return the verdict and the steps on the way to it."""
+    """Return the verdict and the steps before it."""
     steps: list[Verdict] = []
     return try_model(str(model), records, steps.append), [verdict.step for verdict in steps]
 
@@ -90,7 +90,7 @@ def test_no_export_is_refused(tmp_path: Path, records: list[bytes]) -> None:
 
 def test_the_number_of_labels_may_not_change_between_answers(export: Export, records: list[bytes]) -> None:
     path = export("batch")
-    (path / METADATA_FILE).unlink()  # It says how many there are.
+    (path / METADATA_FILE).unlink()  # The file has the number of labels.
     verdict, steps = _tried(path, records)
     assert verdict.ok is False
     assert f"{steps[-1]}: output 'probabilities' has shape (3, 3) for 3 rows, not (3, 2)" == verdict.cause

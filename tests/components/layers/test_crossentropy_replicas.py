@@ -1,4 +1,4 @@
-"""`SampledSoftmax` in `fit` on two replicas. In a process of its own, for its devices."""
+"""Tests of `SampledSoftmax` in `fit` on two replicas. In a separate process, for its devices."""
 
 from __future__ import annotations
 

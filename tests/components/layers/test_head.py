@@ -85,7 +85,7 @@ def test_both_shapes_give_the_same_loss_and_gradients_also_under_xla(form):
 def mean_gradient(
     head: SampledSoftmax, hidden: tf.Tensor, labels: tf.Tensor, sign: float, steps: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The mean over draws of the gradient for the hidden vectors, and its standard error."""
+    """Return the mean over draws of the gradient for the hidden vectors, and its standard error."""
     correct = head.proposal.log_inclusion
     head.proposal.log_inclusion = lambda classes: sign * correct(classes)
 
@@ -117,7 +117,8 @@ def test_expected_gradient_is_the_full_one_and_that_of_a_flipped_sign_is_not(for
         loss = keras.losses.sparse_categorical_crossentropy(labels, head(hidden), from_logits=True)
     full = tape.gradient(loss, hidden)
     mean, error = mean_gradient(head, hidden, labels, 1.0, steps)
-    # Five standard errors (one run in 70,000 for all 24 components), and the bias of a ratio of means, of order 1 / S.
+    # Five standard errors (one run in 70,000 for all 24 components), plus the bias of a ratio of means, which is of
+    # order 1 / S.
     np.testing.assert_array_less(np.abs(mean - full), 5 * error + 0.02)
     wrong, error = mean_gradient(make(), hidden, labels, -1.0, 300)
     assert (np.abs(wrong - full) > 5 * error + 0.02).any()

@@ -1,4 +1,7 @@
-"""Steps of head and optimizer on several replicas are those on one. In a process of its own, for its devices."""
+"""Tests that steps of head and optimizer on several replicas equal those on one.
+
+In a separate process, for its devices.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,9 @@ import pytest
 
 SCRIPT = """
 import itertools
+import sys
+import tempfile
+from pathlib import Path
 import numpy as np
 from components.training.devices.strategy import configure_devices, make_strategy
 configure_devices(4)
@@ -15,6 +21,12 @@ import tensorflow as tf
 from components.layers.head import SampledSoftmax
 from components.training.optimizer import make_optimizer
 from components.training.spec import OptimizerSpec
+from tests.documents import written
+
+with tempfile.TemporaryDirectory() as folder:
+    written(Path(folder), "my_package/losses.py")
+    sys.path.insert(0, folder)
+    from my_package.losses import Smoothed
 
 CLASSES, WIDTH = 30, 6
 rng = np.random.default_rng(0)
@@ -66,7 +78,8 @@ def trained(replicas, form, kind, limits):
 start = SampledSoftmax(np.arange(CLASSES - 1, -1, -1))
 start.build((None, WIDTH))
 several = {"global_clipnorm": 0.3, "weight_decay": 0.2}
-for form, kind, limits in itertools.product(("full", "own"), ("adam", "row_adam"), ({}, several)):
+cases = list(itertools.product(("full", "own"), ("adam", "row_adam"), ({}, several)))
+for form, kind, limits in [*cases, (Smoothed(0.3), "row_adam", several)]:
     one = trained(1, form, kind, limits)
     assert all(np.isfinite(values).all() for values in one)
     assert (one[0] != start.table.numpy()).any()

@@ -39,7 +39,7 @@ def sparse_gradients() -> list[tf.IndexedSlices]:
 @pytest.mark.parametrize("gradients", [dense_gradients(), sparse_gradients()], ids=["dense", "sparse with duplicates"])
 @pytest.mark.parametrize("rate", [0.1, WarmupCosine(0.1, 10, 3)], ids=["constant", "schedule"])
 def test_steps_are_those_of_keras(gradients, rate):
-    # Keras itself squares the duplicate rows of sparse gradients one by one: the sums are the gradient.
+    # Keras squares the duplicate rows of sparse gradients separately, so the reference uses their sums.
     dense = [tf.convert_to_tensor(gradient) for gradient in gradients]
     ours = run(lambda: FusedAdam(rate, beta_1=0.8, beta_2=0.95, epsilon=1e-4), gradients)
     keras_own = run(lambda: keras.optimizers.Adam(rate, beta_1=0.8, beta_2=0.95, epsilon=1e-4), dense)
@@ -85,7 +85,7 @@ def test_schedule_refuses_a_warmup_longer_than_the_training():
 
 
 def numpy_row_adam(gradients, decay=0.0) -> np.ndarray:
-    """Row-wise Adam in loops, from the equations."""
+    """Compute row-wise Adam in loops, from the equations."""
     w, m, v = np.linspace(-1, 1, 12).reshape(4, 3), np.zeros((4, 3)), np.zeros((4, 3))
     for t, gradient in enumerate(gradients, start=1):
         values, indices = gradient.values.numpy(), gradient.indices.numpy()
@@ -125,7 +125,7 @@ def test_rows_without_a_gradient_stay_as_they_are():
 @pytest.mark.parametrize("limit", [{"clipnorm": 0.5}, {"global_clipnorm": 0.5}, {"clipvalue": 0.1}])
 def test_clipping_sees_the_sum_of_duplicate_rows(kind, limit):
     sparse = sparse_gradients()
-    # As many rows as the table has, so that both optimizers do the same, and a step of exact Adam on the sums.
+    # All rows of the table, so that both optimizers agree, and a step of exact Adam on the sums.
     summed = [tf.convert_to_tensor(g) for g in sparse]
     rows = [tf.IndexedSlices(g, tf.constant([0, 1, 2, 3]), tf.constant([4, 3])) for g in summed]
     expected = run(lambda: keras.optimizers.Adam(0.1, epsilon=1e-2, **limit), summed)

@@ -14,14 +14,14 @@ HIDDEN = tf.constant([[1.0, 2.0], [0.0, -1.0], [3.0, 0.0]])
 
 
 def measured_by(output: Output, targets: list[float] | list[int]) -> dict[str, float]:
-    """Metrics of `HIDDEN`, as a validation takes them."""
+    """Return the metrics of `HIDDEN`, as a validation computes them."""
     target = Target("", "number" if isinstance(output, NumberOutput) else "class", ())
     values = output.row_values(HIDDEN, tf.constant(targets))
     return target.measured(np.array([tf.reduce_sum(value) for value in label_values(target.sums, values).values()]))
 
 
 def number_output() -> NumberOutput:
-    """Answers 1900 + 50 (h [0.5, 0.25] + 0.1): 1955, 1892.5 and 1980 for `HIDDEN`."""
+    """Return an output 1900 + 50 (h [0.5, 0.25] + 0.1): 1955, 1892.5 and 1980 for `HIDDEN`."""
     output = NumberOutput()
     output.build((None, 2))
     output.kernel.assign([0.5, 0.25])
@@ -40,7 +40,7 @@ def test_the_loss_of_a_number_is_its_squared_error_in_variances_and_a_missing_on
         losses = output.row_losses(hidden, tf.constant([1930.0, math.nan, 1980.0]), step_seed(1, 0))
     np.testing.assert_allclose(losses, [0.25, 0.0, 0.0], atol=1e-6)
     gradients = tape.gradient(losses, [hidden, output.kernel.value, output.bias.value])
-    # d/dh (h w + b - t)^2 = 2 (error) w, with an error of half a standard deviation in the first row alone.
+    # d/dh (h w + b - t)^2 = 2 (error) w. Only the first row has an error: half a standard deviation.
     np.testing.assert_allclose(gradients[0], [[0.5, 0.25], [0.0, 0.0], [0.0, 0.0]], atol=1e-5)
     np.testing.assert_allclose(gradients[1], [1.0, 2.0], atol=1e-5)
     np.testing.assert_allclose(gradients[2], 1.0, atol=1e-5)
@@ -50,7 +50,7 @@ LARGE = [1e21, 3e21, 2e21]
 
 
 def large_output(mean: float, deviation: float) -> NumberOutput:
-    """Answers mean + deviation (h [0.5, 0.25] + 0.1)."""
+    """Return an output mean + deviation (h [0.5, 0.25] + 0.1)."""
     output = number_output()
     output.standardise(mean, deviation)
     return output
@@ -125,7 +125,7 @@ def test_few_classes_are_trained_on_the_full_softmax():
 
 def test_classes_are_measured_with_unknown_ones_as_misses():
     output = class_output()
-    # Logits (1, 2, -3), (0, -1, 1), (3, 0, -3): the label of the first row comes second, that of the second row first.
+    # Logits (1, 2, -3), (0, -1, 1), (3, 0, -3): the label of the first row has rank 2, that of the second row rank 1.
     values = output.row_values(HIDDEN, tf.constant([0, 2, -1]))
     nll = [math.log(math.exp(1) + math.exp(2) + math.exp(-3)) - 1, math.log(1 + math.exp(-1) + math.exp(1)) - 1]
     assert values["rank"].numpy().tolist()[:2] == [2, 1]

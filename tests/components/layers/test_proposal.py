@@ -26,9 +26,9 @@ def test_draws_follow_the_proposal_by_chi_square(alpha):
     np.testing.assert_allclose(proposal.probabilities, expected)
     found = sum(np.bincount(proposal.draw(tf.constant([1, step])), minlength=10) for step in range(50))
     n = found.sum()
-    # Nine degrees of freedom: one seed in a hundred thousand goes above 40.
+    # Nine degrees of freedom: one seed in 100,000 exceeds 40.
     assert ((found - n * expected) ** 2 / (n * expected)).sum() < 40
-    # The check has teeth: a proposal a tenth of the way to the uniform one fails it.
+    # The test can fail: a proposal that is a tenth uniform exceeds the bound.
     wrong = 0.9 * expected + 0.01 if alpha else np.arange(10, 20) / 145
     assert ((found - n * wrong) ** 2 / (n * wrong)).sum() > 40
 
@@ -44,7 +44,7 @@ def test_log_inclusion_is_how_often_a_class_is_drawn_at_all():
 
 
 def test_rare_classes_of_a_million_keep_their_probability():
-    # float32 sums over a million classes could not tell the last ones apart.
+    # float32 sums over a million classes cannot distinguish the last classes.
     counts = np.concatenate([[10**8], np.ones(10**6 - 1, np.int64)])
     proposal = Proposal(counts, 1.0, draws=50_000)
     draws = np.concatenate([proposal.draw(tf.constant([3, step])) for step in range(40)])

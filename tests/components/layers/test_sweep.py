@@ -19,7 +19,7 @@ def reference(hidden, table, bias):
 @given(st.integers(0, 6), st.integers(2, 9), st.sampled_from([2, 3, 100]), st.integers(0, 10**6))
 def test_sweep_is_the_full_softmax_however_it_is_cut(rows, classes, chunk, seed):
     rng = np.random.default_rng(seed)
-    # Small integers: ties are common, and exact.
+    # Small integers, so that ties are common and exact.
     hidden, table = (rng.integers(-1, 2, shape).astype(np.float32) for shape in ((rows, 2), (classes, 2)))
     bias = rng.integers(-1, 2, classes).astype(np.float32)
     labels = rng.integers(-1, classes, rows)
@@ -44,7 +44,7 @@ def test_sweep_is_the_full_softmax_however_it_is_cut(rows, classes, chunk, seed)
 def test_ranks_of_real_numbers_hold_across_chunks(monkeypatch):
     rng = np.random.default_rng(0)
     hidden, table = (rng.normal(size=shape).astype(np.float32) for shape in ((50, 16), (300, 16)))
-    table[200:210] = table[7]  # Rows that are the same, as of tokens that nothing is known of yet.
+    table[200:210] = table[7]  # Equal rows, such as those of tokens that have not been trained yet.
     labels = tf.constant(np.r_[[7, 200, 205, 209], rng.integers(0, 300, 46)])
     whole = sweep(hidden, table, np.zeros(300, np.float32), labels)
     monkeypatch.setattr(module, "CLASSES", 64)

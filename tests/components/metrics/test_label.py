@@ -1,4 +1,4 @@
-"""Sums of a label by row and the metrics of their totals, against a plain loop."""
+"""Tests of the sums of a label by row, and of the metrics of their totals, against a plain loop."""
 
 from __future__ import annotations
 

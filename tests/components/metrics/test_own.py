@@ -1,4 +1,4 @@
-"""A user's own metrics: what is refused, and what becomes of the sums."""
+"""Tests of a user's own metrics: refusals, and the sums."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _forget() -> None:
 
 
 def configured(folder: Path, *paths: str) -> str:
-    """What is wrong with a configuration that names these metrics."""
+    """Return the fault of a configuration that names these metrics."""
     file = csv_configuration(folder, rows=1)
     with pytest.raises(ConfigurationError) as error:
         load(str(file), [f"evaluation.metrics=[{', '.join(paths)}]"])

@@ -1,4 +1,4 @@
-"""Every sum of the table: TensorFlow's implementation and NumPy's are the same."""
+"""Tests that TensorFlow's and NumPy's implementations of every sum agree."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def test_sums_of_classes_and_of_their_bands(kind: Kind, labels: list[Label]) -> 
         np.array([label[i] for label in labels], dtype)
         for i, dtype in enumerate((np.int32, np.float32, np.int32, np.int64, bool))
     )
-    rank = np.maximum(rank, ids >= 0)  # Only of an unknown label it may be 0.
-    # The label always has a value. A further target may be missing, and is then no known class.
+    rank = np.maximum(rank, ids >= 0)  # Only an unknown label may have rank 0.
+    # The label always has a value. A further target may be missing, and is then not a known class.
     given_ = np.ones_like(given_) if kind == "label" else given_ | (ids >= 0)
     values = {"label": ids, "nll": nll, "rank": rank}
     tensors = {name: tf.constant(value) for name, value in values.items()}

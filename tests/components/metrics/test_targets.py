@@ -1,4 +1,4 @@
-"""Metrics of numbers and of further targets, worked by hand."""
+"""Tests of metrics of numbers and of further targets, against values worked by hand."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def number_sums(answers: list[float], numbers: list[float], mean: float) -> np.n
 
 
 def test_a_number_by_hand() -> None:
-    # Errors 1, -1 and 4; the numbers' own mean is 4, their squared distances from it 4 + 0 + 4.
+    # Errors 1, -1 and 4. The mean of the numbers is 4, and their squared distances from it are 4 + 0 + 4.
     metrics = NUMBER.measured(number_sums([3, 3, 10], [2, 4, 6], mean=1_000))
     assert metrics == pytest.approx({"rmse": math.sqrt(6), "mae": 2, "r2": 1 - 18 / 8, "count": 3})
 

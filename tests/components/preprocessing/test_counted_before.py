@@ -1,4 +1,4 @@
-"""Which earlier counts Transform takes up, and that they are right."""
+"""Tests of the selection of earlier counts by Transform, and of their correctness."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_second_run_with_nothing_changed_finds_what_the_first_one_found() -> N
     assert found(store, [first], [one, two], config()) is None
     second = store.counted([one, two, three], config())
     assert found(store, [first, second], [one, two, three], config()) == first.id
-    # Also after a run of an older span.
+    # The same after a run of an older span.
     assert found(store, [first, second], [one, two], config()) is None
     third = store.counted([one, two, three], config())
     assert found(store, [first, second, third], [one, two, three], config()) == first.id
@@ -91,7 +91,7 @@ def _row(row: tuple[str, float, str]) -> dict[str, Any]:
 def analysed(
     folder: Path, spans: Sequence[str], cache: Path | None, vocabulary: VocabularySpec
 ) -> tuple[dict[str, bytes], int]:
-    """The vocabulary files and moments of some spans, and how many rows were read for them."""
+    """Return the vocabulary files and moments of some spans, and the number of rows that were read for them."""
     custom = {"data": DATA.model_dump_json(), "vocabulary": vocabulary.model_dump_json()}
     spec: dict[str, Any] = {"words": STRING, "year": FLOAT, "party": STRING}
     metadata = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(spec))
@@ -127,7 +127,7 @@ def analysed(
 
 @pytest.fixture(scope="module")
 def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The cache of the first two spans."""
+    """Return the cache of the first two spans."""
     folder = tmp_path_factory.mktemp("before")
     _, read = analysed(folder, ["1940s", "1970s"], None, VocabularySpec(inputs=6, labels=12))
     assert read == 5
@@ -146,7 +146,7 @@ def test_only_the_new_span_is_read_and_the_files_are_as_counted_anew(
     anew, every = analysed(tmp_path / "anew", [*SPANS], None, vocabulary)
     files, read = analysed(tmp_path / "new", [*SPANS], before, vocabulary)
     assert (every, read) == (6, 1)
-    # Numbers are added up in another order: their last digits may differ.
+    # Numbers are summed in another order, so their last digits may differ.
     moments, of_all = (json.loads(found.pop("numbers").partition(b" ")[2])["moments"] for found in (files, anew))
     assert moments == pytest.approx(of_all, rel=1e-12)
     assert (moments["count"], moments["least"], moments["greatest"]) == (6, 1946, 1999)

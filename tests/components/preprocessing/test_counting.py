@@ -1,4 +1,4 @@
-"""Vocabularies against those of Transform itself."""
+"""Tests of vocabularies against those of Transform itself."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ METADATA = dataset_metadata.DatasetMetadata(
 
 
 def analyzed(function: Callable[[tf.SparseTensor], Any], folder: Path) -> tft.TFTransformOutput:
-    """Runs a function that makes vocabularies of `words`."""
+    """Run a function that creates vocabularies of `words`."""
 
     def preprocess(inputs: dict[str, Any]) -> dict[str, Any]:
         function(inputs["words"])

@@ -1,4 +1,4 @@
-"""The check after Transform, on vocabularies and rows of a few lines."""
+"""Tests of the check after Transform, on small vocabularies and a few rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from components.preprocessing.preprocessing import LABEL_IDS, LABEL_VALUE
 from components.preprocessing.spec import VocabularySpec
 
 EMPTY = "{} {}".format(*(tf.compat.as_str_any(part) for part in analyzers.get_empy_vocabulary_dummy_value(tf.string)))
-"""The line of a vocabulary file that tf.Transform found nothing for."""
+"""Line of a vocabulary file for which tf.Transform found no token."""
 INPUTS = ["3 a", "2 b"]
 LABELLED = {"shape": "labelled", "inputs": ["seen"], "label": "bought"}
 NUMBER = {**LABELLED, "label": "paid", "label_kind": "number"}
@@ -28,7 +28,7 @@ SEQUENCE = {"shape": "sequence", "inputs": ["words"]}
 
 
 class Transformed:
-    """Stands in for `tft.TFTransformOutput`."""
+    """Stub of `tft.TFTransformOutput`."""
 
     def __init__(self, folder: Path, files: Mapping[str, Sequence[str]]) -> None:
         self._folder = folder
@@ -128,7 +128,7 @@ def test_a_number_label_needs_one_value(tmp_path: Path) -> None:
 
 
 def test_of_a_shared_vocabulary_only_labels_count(tmp_path: Path) -> None:
-    """Its entries may all be inputs."""
+    """Check a shared vocabulary whose entries may all be inputs."""
     shared = {"labels": ["900 a", "9 yes", "8 b"]}
     message = refused(tmp_path, LABELLED, shared, {LABEL_IDS: [*[[1]] * 9, [-1]]}, shared=True)
     assert "one class in the train split, 'yes' (9 rows)" in message

@@ -1,4 +1,4 @@
-"""Moments against numpy and by hand, added up in any parts."""
+"""Tests of moments, summed in any parts, against NumPy and values worked by hand."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FLOATS = st.floats(-(2.0**120), 2.0**120, width=32)
 def test_parts_add_up_to_the_whole(parts: list[list[float]]) -> None:
     combiner = _Combiner(1)
     accumulators = [combiner.add_input(combiner.create_accumulator(), (np.array(part),)) for part in parts]
-    # As Transform's analyzer cache keeps them.
+    # The format of Transform's analyzer cache.
     kept = [json.loads(json.dumps(accumulator.tolist())) for accumulator in accumulators]
     values = np.array([value for part in parts for value in part], np.float64)
     found = combiner.extract_output(combiner.merge_accumulators([combiner.create_accumulator(), *kept]))[0][0]
@@ -47,7 +47,7 @@ def test_parts_add_up_to_the_whole(parts: list[list[float]]) -> None:
         ([1e-30, 3e-30], 1e-30),
         ([-3.4e38, 3.4e38], 3.4e38),
         ([1e9 - 1e4, 1e9 + 1e4], 1e4),
-        ([1e9 - 1, 1e9 + 1], 0.0),  # float32, as rows are stored, has steps of 64 there
+        ([1e9 - 1, 1e9 + 1], 0.0),  # rows are stored in float32, which has steps of 64 there
         ([0.0, 1e-44], 0.0),  # subnormal
         ([1.0, math.nan, 3.0], 1.0),
     ],

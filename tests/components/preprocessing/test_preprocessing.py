@@ -1,4 +1,4 @@
-"""Transform's ids against what can be counted by hand."""
+"""Tests of Transform's ids against values counted by hand."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def test_labelled_rows(tmp_path: Path, shared: bool) -> None:
         assert list(row[INPUT_IDS]) == expected
         city = raw["city"][0]
         assert list(row[LABEL_IDS]) == [known["labels"].index(city) if city in known["labels"] else -1]
-    # A 0 in a column that is always there is a value, not a missing one: mean 2, deviation sqrt(2).
+    # A 0 in a column without missing values is a value: mean 2, deviation sqrt(2).
     scores = [row[key_of("score")] for row in result.rows]
     np.testing.assert_allclose(scores, np.array([-2, 1, 1]) / np.sqrt(2), rtol=1e-5)
 

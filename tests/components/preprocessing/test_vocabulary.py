@@ -1,4 +1,4 @@
-"""Tokens of any text, through vocabulary files, in Python as in TensorFlow."""
+"""Tests of tokens of any text in vocabulary files, in Python and in TensorFlow."""
 
 from __future__ import annotations
 

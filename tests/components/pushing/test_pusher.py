@@ -1,4 +1,4 @@
-"""Nothing is pushed without both blessings of this very model."""
+"""Tests that a model is pushed only with both blessings of this very model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Inputs = dict[str, list[types.Artifact]]
 
 @pytest.fixture
 def inputs(tmp_path: Path) -> Inputs:
-    """A model with both blessings."""
+    """Return a model with both blessings."""
     model = standard_artifacts.Model()
     model.uri = str(tmp_path / "model")
     serving = tmp_path / "model" / "Format-Serving"

@@ -1,4 +1,4 @@
-"""The Pusher under TFX's launcher: what the cache does to it."""
+"""Tests of the Pusher under TFX's launcher, with its cache."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from components.pushing.versions import versions
 
 
 def _run(root: Path, blessed: int = 1) -> tuple[str, int]:
-    """One run of a pipeline of a model, its two blessings and the Pusher: the Pusher's state and `pushed`."""
+    """Run a pipeline of a model, its two blessings and the Pusher. Return the state of the Pusher and `pushed`."""
     model = str(root / "model")
 
     def given(name: str, kind: type, **properties: str | int) -> importer.Importer:

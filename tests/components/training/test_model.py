@@ -1,4 +1,4 @@
-"""Several outputs on one encoder."""
+"""Tests of several outputs on one encoder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mean and standard deviation over windows, against numpy."""
+"""Tests of mean and standard deviation over windows, against NumPy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import tensorflow as tf
 from components.training.layout import Layout
 from components.training.moments import Standard, number_moments
 
-# Tokens, of which all but the first are labels; the last label of the second row is unknown. The year.
+# Tokens and year. All tokens but the first are labels; the last label of the second row is unknown.
 ROWS = [([1, 2, 3], 1990.0), ([4, 5, 6, 7], 1862.0), ([8, 9], float("nan"))]
 LAYOUT = Layout("sequence", 4, 100, (), {}, target_numbers=("year",))
 
@@ -51,7 +51,7 @@ def test_equal_numbers_have_no_deviation(tmp_path: Path) -> None:
     [
         ([1e21, 3e21], 2e21, 1e21),
         ([-3e38, 3e38], 0.0, 3e38),
-        ([16_777_214.0, 16_777_216.0], 16_777_215.0, 0.0),  # one in 16 million: float32's rounding
+        ([16_777_214.0, 16_777_216.0], 16_777_215.0, 0.0),  # one in 16 million: rounding of float32
         ([1e9 - 64_000, 1e9 + 64_000], 1e9, 64_000.0),
         ([1e-30, 3e-30], 2e-30, 1e-30),
         ([19.99] * 7, 19.99, 0.0),

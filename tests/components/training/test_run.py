@@ -1,4 +1,4 @@
-"""`run_fn` as a whole."""
+"""Tests of `run_fn` as a whole."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def training(out: Path) -> dict:
 
 
 def sums(out: Path, corpus: Corpus) -> dict[str, np.ndarray]:
-    """What the exported model says about the eval split."""
+    """Return the answer of the exported model to the eval split."""
     served = tf.saved_model.load(str(out / "model")).signatures["eval"]
     answer = served(examples=tf.constant([serialize(row) for row in corpus.rows]))
     return {name: value.numpy() for name, value in answer.items()}
@@ -57,7 +57,7 @@ class Interrupted(Exception):
 
 
 def interrupt_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
-    """Kills the training between two later validations."""
+    """Interrupt the training after a number of steps."""
     original = callbacks.ProgressLine.on_train_batch_end
 
     def on_train_batch_end(self, batch, logs=None):
@@ -97,7 +97,7 @@ def test_another_configuration_does_not_take_up_its_checkpoints(sequence, run, t
 
 @pytest.mark.slow
 def test_training_stops_early_and_keeps_the_best_weights(sequence, run, tmp_path):
-    # Far too fast to get better for long.
+    # The learning rate is too high for long progress.
     run(sequence.fn_args(tmp_path, {"epochs": 12, "learning_rate": 0.2, "patience": 1, "warmup": 0.0}))
     about = training(tmp_path)
     assert about["stopped_early"]
@@ -116,7 +116,10 @@ def test_no_files_is_said_clearly(sequence, run, tmp_path):
 
 @pytest.mark.slow
 def test_nothing_but_tensorflow_names_files(sequence, run, tmp_path, monkeypatch):
-    """An object store, for which TensorFlow's file system in memory stands; also when it goes on, and starts warm."""
+    """Check that an object store works, also on resume and in a warm start.
+
+    TensorFlow's in-memory file system replaces it.
+    """
     fn_args = sequence.fn_args(tmp_path, {"epochs": 1, "checkpoint_seconds": 1e-6})
     fn_args.serving_model_dir, fn_args.model_run_dir = "ram://store/Trainer/1/model", "ram://store/Trainer/run"
     fn_args.custom_config["checkpoints"] = "ram://store/checkpoints"

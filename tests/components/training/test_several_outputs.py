@@ -1,4 +1,4 @@
-"""Trainings with a number as the label, or with further targets, from transformed rows to the exported model."""
+"""Tests of trainings with a number as the label or with further targets, up to the exported model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow  # two trainings
 
 
 class Trained:
-    """What a training has left."""
+    """Outputs of a training."""
 
     def __init__(self, corpus: Corpus, folder: Path) -> None:
         self.corpus = corpus
@@ -31,7 +31,7 @@ class Trained:
         return {name: value.numpy() for name, value in answer.items()}
 
     def measured(self) -> dict[str, dict[str, float]]:
-        """The metrics of each target over the eval split, by column."""
+        """Return the metrics of each target over the eval split, by column."""
         sums = self.ask("eval", examples=self.examples)
         targets = (label_target(self.corpus.data), *further_targets(self.corpus.data))
         assert set(sums) == {column for target in targets for column in target.sum_names}

@@ -61,7 +61,7 @@ def test_answers_are_asked_for_after_the_last_token(rows, context):
 
 @pytest.fixture
 def files(tmp_path) -> list[str]:
-    """Rows r of 12 tokens 12 r ... 12 r + 11, in two files; label = id, the last token of each row unknown."""
+    """Write rows r of 12 tokens 12 r ... 12 r + 11 to two files. The last token of each row is an unknown label."""
     paths = []
     for part in range(2):
         paths.append(str(tmp_path / f"part-{part}.gz"))

@@ -1,4 +1,4 @@
-"""What the command says and returns, without running a pipeline."""
+"""Tests of the command line's output and exit codes, without a run of the pipeline."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.config.loading import preset_names
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     try:
         code = main(arguments)
-    except SystemExit as exit_:  # argparse leaves the process itself
+    except SystemExit as exit_:  # argparse exits the process itself
         code = exit_.code
     assert code == 2
     out, err = capsys.readouterr()
@@ -78,7 +78,7 @@ ABOUT = {
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    """A folder of versions; nothing in it is loaded before the rows are read."""
+    """Return a folder of versions. None of its files is loaded before the rows are read."""
     for version in ("9", "10"):
         (tmp_path / "serving" / version / "assets.extra").mkdir(parents=True)
     (tmp_path / "serving" / "10" / "assets.extra" / "bigvocab.json").write_text(json.dumps(ABOUT))

@@ -1,4 +1,4 @@
-"""The command `schema`, without its nodes."""
+"""Tests of the command `schema`, without its nodes."""
 
 from __future__ import annotations
 

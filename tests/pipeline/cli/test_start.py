@@ -1,4 +1,4 @@
-"""Commands that say something at once: they load none of the large libraries."""
+"""Tests that commands with instant output load none of the large libraries."""
 
 from __future__ import annotations
 

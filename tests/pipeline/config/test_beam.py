@@ -1,4 +1,4 @@
-"""Which engine Beam's work is done by."""
+"""Tests of the selection of the Beam engine."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_an_engine_of_other_processes_makes_what_this_one_makes_also_after_it_wa
     with engines.worker_pool(tmp_path / "pool.log") as pool:
 
         def on(server: engines.Server) -> list[str]:
-            # With Beam's job server in Python, unlike with those in Java, the timeout also bounds the job itself.
+            # Unlike with the Java job servers, the timeout of Beam's Python job server also limits the job itself.
             options = "options: {job_server_timeout: 900}"
             where = f"endpoint: '{server.address}', worker_pool: '{pool.address}'"
             return [*settings, f"beam={{kind: portable, {where}, {options}}}"]
@@ -123,7 +123,7 @@ def test_an_engine_that_does_not_answer_is_reported(forks: ForkServer, tmp_path:
 
 
 def test_only_this_machine_reaches_the_workers(tmp_path: Path) -> None:
-    """Who reaches them has code of their own run."""
+    """Check the bound addresses: anyone who can connect to a worker can execute code."""
     with engines.worker_pool(tmp_path / "pool.log") as pool:
         found = addresses(pool.process.pid)
     assert found
@@ -139,7 +139,7 @@ def test_a_worker_that_dies_is_reported() -> None:
 
 
 class Said(io.StringIO):
-    """A stream whose lines are waited for."""
+    """Stream that puts its lines into a queue."""
 
     def __init__(self, lines: queue.SimpleQueue[str]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The schema that editors check a configuration by."""
+"""Tests of the JSON schema with which editors check a configuration."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_every_kind_of_model_is_one_choice() -> None:
     choices = [choice["$ref"].rpartition("/")[2] for choice in own]
     kinds = {DEFINITIONS[name]["properties"]["kind"]["const"]: DEFINITIONS[name] for name in choices}
     assert {"shared_projection", "ten_inputs", "shared_submodel", "recurrent"} <= set(kinds)
-    # Only the default goes without a kind: any other would make a model without one fit twice.
+    # Only the default may omit its kind; otherwise a model without a kind would match two choices.
     assert [kind for kind, schema in kinds.items() if "kind" not in schema.get("required", [])] == ["shared_projection"]
     assert all(schema["additionalProperties"] is False for schema in kinds.values())
 
@@ -55,5 +55,5 @@ def test_a_source_is_of_a_kind_or_of_a_path() -> None:
     assert set(by_kind) == {"sotu", "text", "csv", "jsonl", "parquet", "tfrecord"}
     pattern = path["properties"]["kind"]["pattern"]
     assert re.search(pattern, "my_package.sources:MySource")
-    # Only one choice may fit.
+    # Exactly one choice may match.
     assert not [kind for kind in by_kind if re.search(pattern, kind)]

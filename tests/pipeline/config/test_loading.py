@@ -116,6 +116,23 @@ def test_a_key_that_stands_twice_is_a_fault(tmp_path: Path) -> None:
         load(write(tmp_path, OWN + "name: other\n"))
 
 
+def test_a_key_may_override_a_merged_key(tmp_path: Path) -> None:
+    config = load(write(tmp_path, OWN.replace("hour: ", "hour: &hour ") + "    shop: {<<: *hour, kind: category}\n"))
+    assert [feature.kind for feature in config.data.features.values()] == ["number", "category"]
+
+
+@pytest.mark.parametrize("text", ["", "- name\n", "!!set {name}\n"])
+def test_a_file_without_keys_and_values_is_a_fault(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"mine.yaml: expected keys and values"):
+        load(write(tmp_path, text))
+
+
+@pytest.mark.parametrize("text", ["name: \x07\n", "name: a\n---\nname: b\n", "? [a]\n: b\n"])
+def test_a_file_that_cannot_be_read_as_one_document_of_values_is_a_fault(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"mine.yaml(:\d)?: not YAML: "):
+        load(write(tmp_path, text))
+
+
 def test_a_file_that_is_no_yaml_names_the_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"mine.yaml:2: not YAML"):
         load(write(tmp_path, "name: mine\n\tdata: 1\n"))

@@ -1,4 +1,4 @@
-"""A configuration that names a class of the user's own: its keys, and the line of each fault."""
+"""Tests of a configuration that names a user's own class: its keys, and the line of each fault."""
 
 from __future__ import annotations
 

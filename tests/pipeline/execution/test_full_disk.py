@@ -1,4 +1,4 @@
-"""Runs on file systems that are full or cannot be written."""
+"""Tests of runs on full or read-only file systems."""
 
 import errno
 import io
@@ -61,7 +61,7 @@ Disk = Callable[..., Path]
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
-    """Mounts a file system of so many bytes; once more to give the same one another size."""
+    """Yield a function that mounts a file system of a given size. A second call resizes it."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = False
@@ -73,15 +73,15 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
             ["mount", "-t", "tmpfs", "-o", settings, "tmpfs", folder], capture_output=True, text=True, check=False
         )
         if made.returncode:
-            pytest.skip(f"a file system can be mounted by root alone: {made.stderr.strip()}")
+            pytest.skip(f"only root can mount a file system: {made.stderr.strip()}")
         mounted = True
         return folder
 
     if os.geteuid():
-        pytest.skip("a file system can be mounted by root alone")
+        pytest.skip("only root can mount a file system")
     yield sized
     if mounted:
-        # Lazily: the connection to the metadata store is closed when Python collects it.
+        # A lazy unmount, because the connection to the metadata store is closed only when Python collects it.
         subprocess.run(["umount", "--lazy", folder], check=True)
 
 
@@ -220,7 +220,7 @@ def test_a_report_that_cannot_be_written_hides_nothing(
 
 
 def test_a_log_on_a_full_disk_does_not_turn_up_on_the_terminal() -> None:
-    """`/dev/full` is a disk that is always full."""
+    """Write to `/dev/full`, a disk that is always full."""
     script = """
 import logging, sys
 from pathlib import Path

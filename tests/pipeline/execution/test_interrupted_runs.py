@@ -1,4 +1,4 @@
-"""Runs that are interrupted."""
+"""Tests of interrupted runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_interrupted_and_taken_up_again(bigvocab: Bigvocab, tmp_path: Path) -> N
     assert bigvocab("schema", file.name, folder=tmp_path).returncode == 0
     process = start(file)
     assert process.stdout
-    for line in process.stdout:  # Interrupt it as soon as Transform is done.
+    for line in process.stdout:  # Interrupt the run as soon as Transform is done.
         if line.startswith("  Transform"):
             process.send_signal(signal.SIGINT)
             break

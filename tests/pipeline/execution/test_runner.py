@@ -1,4 +1,4 @@
-"""The loop over nodes, with a pipeline of two nodes of a few lines."""
+"""Tests of the loop over nodes, with a pipeline of two small nodes."""
 
 import io
 import os
@@ -81,7 +81,7 @@ def test_a_failed_node_ends_the_run_with_its_cause_and_the_next_run_goes_on_ther
 
 @pytest.mark.slow
 def test_a_node_that_was_killed_leaves_nothing_to_its_next_try(tmp_path: Path) -> None:
-    """As pods are tried again: in the same run, where TFX gives the next try the same folders."""
+    """Check a retry as for pods: in the same run, in which TFX gives the retry the same folders."""
     script = (
         "import sys; from pathlib import Path; from pipeline.execution.node import compiled, run_node;"
         "from tests.pipeline.execution.test_runner import pipeline; ir = compiled(pipeline(Path(sys.argv[1])), 'one');"

@@ -19,7 +19,7 @@ PASSWORD = "a\\secret 'word'"
 
 @pytest.fixture(scope="session")
 def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """A MariaDB server on a free port of this machine, as the environment of a pod names it."""
+    """Start a MariaDB server on a free port, and yield its settings as the environment of a pod."""
     server, install = shutil.which("mariadbd", path="/usr/sbin:/usr/bin"), shutil.which("mariadb-install-db")
     if not server or not install:
         pytest.skip("no MariaDB server here (Debian: apt-get install mariadb-server)")
@@ -64,11 +64,11 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
 
 @pytest.fixture(scope="module")
 def run_pod(forks: ForkServer, mariadb: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Pods:
-    """`bigvocab` as a pod runs it, with that server for its metadata."""
+    """Return a function that runs `bigvocab` as a pod does, with that server for its metadata."""
     return Pods(forks, tmp_path_factory.mktemp("pods"), mariadb)
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the cluster's volume is to its pods."""
+    """Return the folder that stands for the shared volume of the cluster."""
     return tmp_path_factory.mktemp("volume")

@@ -1,4 +1,4 @@
-"""Runs commands of `bigvocab` as pods would, each in a process of its own, without loading TensorFlow for each."""
+"""Pods: `bigvocab` commands in separate processes that do not each load TensorFlow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.pipeline import commands
 
 @dataclass(frozen=True)
 class Ended:
-    """How a pod ended: its exit code, and what it wrote to standard output and standard error."""
+    """Result of a pod: exit code, standard output and standard error."""
 
     code: int
     out: str
@@ -21,12 +21,12 @@ class Ended:
 
 
 class Pods:
-    """Starts pods; several at once from several threads.
+    """Starter of pods. Several threads may start pods at once.
 
     Args:
-        forks: the server that forks a process for each pod.
-        folder: where each gets a folder to work in.
-        environment: of all pods, beside this process's own.
+        forks: Server that forks the process of each pod.
+        folder: Parent of the working folders of the pods.
+        environment: Variables for all pods, beside the environment of this process.
     """
 
     def __init__(self, forks: ForkServer, folder: Path, environment: Mapping[str, str] | None = None) -> None:
@@ -34,7 +34,7 @@ class Pods:
         self._number, self._lock = 0, threading.Lock()
 
     def __call__(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Ended:
-        """Runs `bigvocab ARGUMENTS` to its end."""
+        """Run `bigvocab ARGUMENTS` to its end."""
         with self._lock:
             self._number += 1
             folder = self._folder / f"{self._number}-{'-'.join(arguments[:2])}"

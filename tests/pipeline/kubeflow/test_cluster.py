@@ -1,6 +1,6 @@
-"""The default preset, compiled for Kubeflow Pipelines and run by the SDK's own orchestrator, a process for each task.
+"""Tests of the default preset, compiled for Kubeflow Pipelines. The SDK's orchestrator runs it, one process per task.
 
-What a cluster brings is left out: images, volumes, secrets, GPUs. The pods' metadata lie in a real MariaDB server.
+Images, volumes, secrets and GPUs are left out. The metadata of the pods are in a real MariaDB server.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ CompileTo = Callable[..., Path]
 
 @pytest.fixture(scope="module")
 def compile_to(shared: Path, run_pod: Pods) -> CompileTo:
-    """Compiles the default preset into a file, the volume being a folder of this machine."""
+    """Return a function that compiles the default preset into a file, with a local folder as the volume."""
 
     def compile_to(file: Path, *settings: str) -> Path:
         places = [f"kubeflow.root={shared}/runs", f"kubeflow.volumes=[{{claim: bigvocab, path: {shared}}}]"]
@@ -59,12 +59,12 @@ def compiled(shared: Path, compile_to: CompileTo) -> Path:
 
 
 class Cluster:
-    """kfp's local orchestrator, with a pod for what it takes for a container, and another where that failed.
+    """Local orchestrator of kfp. A pod replaces each container, and failed pods are retried.
 
     Attributes:
-        ended: how the last pod of each node ended.
-        tries: how many pods each node had.
-        before: called before a node's pods are started.
+        ended: Result of the last pod of each node.
+        tries: Number of pods of each node.
+        before: Functions to call before the pods of a node start.
     """
 
     def __init__(self, file: Path, run_pod: Pods, monkeypatch: pytest.MonkeyPatch, outputs: Path) -> None:
@@ -74,7 +74,7 @@ class Cluster:
         self.ended: dict[str, Ended] = {}
         self.tries: Counter[str] = Counter()
         self.before: dict[str, Callable[[], object]] = {}
-        # It refuses containers, since it has none; here a process stands for one.
+        # The orchestrator refuses containers; here, a process replaces each container.
         monkeypatch.setattr(handler.SubprocessTaskHandler, "validate_not_container_component", lambda *_: None)
         monkeypatch.setattr(handler, "run_local_subprocess", self._pod)
         local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(outputs), raise_on_error=True)
@@ -94,7 +94,7 @@ class Cluster:
         assert (module, cli) == ("-m", "pipeline.cli")
         node = arguments[1]
         self.before.get(node, lambda: None)()
-        # The local orchestrator tries each task once.
+        # The local orchestrator does not retry tasks.
         while self.tries[node] <= self._retries[node]:
             self.tries[node] += 1
             self.ended[node] = self._run_pod(*arguments)
@@ -175,7 +175,7 @@ def test_a_node_that_fails_is_tried_again_then_fails_the_run_and_the_next_run_go
 
 
 def run_executions(mariadb: dict[str, str]) -> list[mlmd_proto.Execution]:
-    """What the metadata store knows of whole runs, the oldest first."""
+    """Return the executions of whole runs in the metadata store, the oldest first."""
     with metadata.Metadata(connection(SqliteSpec(), "", mariadb)) as handle:
         return sorted(handle.store.get_executions_by_type(RUN_TYPE), key=lambda execution: execution.id)
 
@@ -183,7 +183,7 @@ def run_executions(mariadb: dict[str, str]) -> list[mlmd_proto.Execution]:
 def test_pods_at_once_neither_lose_nor_double_an_execution(
     run_pod: Pods, shared: Path, mariadb: dict[str, str]
 ) -> None:
-    """On an empty database: six pods make its tables, and the contexts and types that they share."""
+    """Start six pods at once on an empty database, in which they create tables and shared contexts and types."""
     database = {"BIGVOCAB_METADATA_DATABASE": "bigvocab_at_once"}
     settings = [word for setting in SMALL for word in ("--set", setting)]
 
@@ -211,7 +211,7 @@ def test_pods_at_once_neither_lose_nor_double_an_execution(
 
 
 def test_pods_train_together(run_pod: Pods, compile_to: CompileTo, shared: Path) -> None:
-    """The SDK's orchestrator runs tasks one by one: those that train together are run as it would run each."""
+    """Run the compiled commands of two tasks in parallel. The SDK's orchestrator runs tasks one by one."""
     gpus = "kubeflow.nodes={Trainer: {image: 'bigvocab:0.1.0-gpu', workers: 2, rendezvous_timeout: 10m}}"
     file = compile_to(shared / "together.yaml", "trainer.seed=3", gpus)
     executors = next(yaml.safe_load_all(file.read_text()))["deploymentSpec"]["executors"]

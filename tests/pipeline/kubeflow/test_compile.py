@@ -1,4 +1,4 @@
-"""What stands in a compiled file, beside what the configuration says."""
+"""Tests of the compiled file."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_several_workers_are_tasks_beside_each_other_that_nothing_waits_for(tmp_
 
 def test_the_default_goes_with_the_manifests(tmp_path: Path) -> None:
     file, volume = tmp_path / "pipeline.yaml", tmp_path / "volume"
-    # What pods will have is not made here.
+    # Compilation does not create the folders of the pods.
     places = [f"kubeflow.root={volume}/runs", f"kubeflow.volumes=[{{claim: bigvocab, path: {volume}}}]"]
     compile_pipeline(load(None, places), file)
     assert not volume.exists()

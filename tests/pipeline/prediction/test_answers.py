@@ -33,6 +33,11 @@ def test_labels_of_any_kind_stay_on_a_line_of_the_table() -> None:
     ]
 
 
+def test_wide_characters_keep_the_probabilities_below_each_other() -> None:
+    answer = {"labels": [("states", 0.5), ("漢字", 0.25)], "value": None, "targets": {"shop": ("a", 1.0)}}
+    assert as_table("i1", answer, DATA).splitlines()[1:3] == ["  states  0.5000", "  漢字    0.2500"]
+
+
 def test_labels_of_any_kind_stay_on_a_line_of_json_and_come_back_as_they_are() -> None:
     answer = {"labels": [(ODD, 0.5)], "value": None, "targets": {"shop": ("a\tb", 1.0)}}
     [line] = as_json(answer, DATA).splitlines()

@@ -1,4 +1,4 @@
-"""`bigvocab.load(DIR).predict(rows)`."""
+"""Tests of `bigvocab.load(DIR).predict(rows)`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.pipeline.conftest import Ask
 
 @pytest.fixture(scope="module")
 def runs(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of runs, of which one has pushed two versions."""
+    """Return a folder of runs, in which one run has pushed two versions."""
     folder = tmp_path_factory.mktemp("runs")
     for version in ("7", "12"):
         shutil.copytree(tiny, folder / "shop" / "serving" / version)

@@ -282,8 +282,8 @@ def _rows(records: bytes, dialect: Dialect) -> Iterator[tuple[int, list[str] | R
         for match in dialect.record.finditer(records):
             record = match[0]
             text = _decoded(record)
-            told = text if isinstance(text, RowError) else _cells(record, dialect)
-            yield record.count(b"\n"), told
+            cells = text if isinstance(text, RowError) else _cells(record, dialect)
+            yield record.count(b"\n"), cells
         return
     reader = csv.reader(io.StringIO(text, newline="\n"), delimiter=dialect.delimiter, strict=True)
     before = 0

@@ -145,7 +145,7 @@ def test_the_split_of_a_labelled_row_follows_from_all_its_columns() -> None:
     assert hash_of(LABELLED, **{**ROW, "year": 1947}) != first
     assert hash_of(LABELLED, **{**ROW, "word": "united"}) != first
     assert hash_of(LABELLED, **{**ROW, "after": "state"}) != first
-    # The same tokens in other columns are another input.
+    # The same tokens in other columns are a different input.
     assert hash_of(LABELLED, **{**ROW, "before": "of", "after": ["the", "states"]}) != first
 
 

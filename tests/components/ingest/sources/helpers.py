@@ -1,4 +1,4 @@
-"""Files of a source, as ExampleGen finds them."""
+"""Files of a source, as ExampleGen lists them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each kind of source, from the same real paragraphs."""
+"""Tests of each kind of source on the same real paragraphs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A source of a user's own, in a package that BigVocab does not know."""
+"""Tests of a user's own source, in a package that BigVocab does not know."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Count(Source[CountSpec]):
 _EXAMPLE = re.search(r"\n( {4}from components.*?)(?= {4}source: )", base.__doc__ or "", re.DOTALL)
 assert _EXAMPLE
 MODULE = textwrap.dedent(_EXAMPLE[1]) + COUNT_MODULE
-"""The example in the interface's description, and a source without files."""
+"""The example of the interface's docstring, and a source without files."""
 PACKAGE = "made_up_sources"
 CELLS, COUNT = f"{PACKAGE}.own:Cells", f"{PACKAGE}.own:Count"
 
@@ -115,7 +115,7 @@ def test_its_path_is_checked_like_any_other(tmp_path: Path, ingest: Ingest) -> N
 def test_a_worker_finds_the_class_by_its_path(tmp_path: Path, paragraphs: list[str]) -> None:
     write(tmp_path / "rows" / "a.cells", paragraphs[:50])
     reader = RangeReader(cells("rows"), {"train": 1, "eval": 1, "test": 1}, str(tmp_path))
-    # A process that is started afresh; and bytes that hold the class by its path alone, as remote workers get them.
+    # A fresh process, and bytes that reference the class by its path, as remote workers receive it.
     assert MODULE.encode()[-80:] not in pickle.dumps(reader)
     with loky.ProcessPoolExecutor(1) as executor:
         counts, pieces = executor.submit(reader, Range(str(tmp_path / "rows" / "a.cells"))).result()

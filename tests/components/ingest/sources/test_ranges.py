@@ -25,7 +25,7 @@ def rows(path: Path, kind: str, size: int) -> list[tuple[int, object]]:
 @given(st.lists(st.tuples(CELL, CELL), max_size=30), st.integers(1, 60), st.sampled_from(["\n", "\r\n"]))
 def test_a_csv_file_cut_anywhere_has_the_rows_of_the_whole(cells: list[tuple[str, str]], size: int, end: str) -> None:
     text = io.StringIO(newline="")
-    # Python's writer leaves a lone carriage return unquoted if it does not end lines with one.
+    # Python's writer does not quote a lone carriage return, unless it ends lines with one.
     quoting = csv.QUOTE_MINIMAL if end == "\r\n" else csv.QUOTE_ALL
     writer = csv.writer(text, lineterminator=end, quoting=quoting)
     writer.writerows([("words", "other"), *cells])

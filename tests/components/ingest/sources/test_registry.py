@@ -1,4 +1,4 @@
-"""The kinds of sources, and which of them reads a file that a model is asked."""
+"""Tests of the kinds of sources, and of the selection of a source for a file of `predict`."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_file_of_the_models_kind_is_read_with_its_keys() -> None:
 
 
 def test_a_key_of_another_kind_is_refused_unless_it_has_no_value() -> None:
-    """A model that was exported before each kind had keys of its own names all of them."""
+    """Check models exported before each kind had its own keys: their specs have the keys of all kinds."""
     keys = {"path": "x", "spans": None, "quote": None, "escape": None}
     for kind in KINDS.own.keys() - {"sotu"}:
         data = {"shape": "sequence", "source": {"kind": kind, **keys}, "inputs": ["words"]}

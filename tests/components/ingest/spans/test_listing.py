@@ -1,4 +1,4 @@
-"""Spans: how a path names them, and which there are."""
+"""Tests of the spans in a path, and of the list of existing spans."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ def test_a_span_that_is_not_there_is_named_with_the_nearest(tmp_path: Path) -> N
     ],
 )
 def test_faults_of_a_path(path: str, fault: str) -> None:
-    [told] = placeholders.faults(path)
-    assert told.startswith(fault)
+    [found] = placeholders.faults(path)
+    assert found.startswith(fault)
     with pytest.raises(ValueError, match=r"source\.path: "):
         spec(kind="csv", path=path)
 

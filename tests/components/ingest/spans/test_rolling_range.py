@@ -1,4 +1,4 @@
-"""Which spans train together."""
+"""Tests of the selection of the spans that train together."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_no_span_after_the_newest_of_the_run_counts(store: Store) -> None:
 def test_a_span_that_was_ingested_again_counts_once_as_it_was_last(store: Store) -> None:
     one, two, again = store.ingested(1), store.ingested(2), store.ingested(1)
     assert chosen(store, [one, two, again], two) == [again.id, two.id]
-    # The file is as it was at first, and ExampleGen finds that it read it then.
+    # The file has its first contents again, and ExampleGen reuses its first output.
     store.cached(one)
     assert chosen(store, [one, two, again], two) == [one.id, two.id]
 

@@ -1,4 +1,4 @@
-"""Small encoders of every kind."""
+"""Small encoders of each kind."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def make(kind: str, context: int = 3, seed: int = 1, features: bool = True, **ch
     spec = TypeAdapter(ModelSpec).validate_python({**WIDTHS, "context": context, **KINDS[kind], **changes})
     numbers, categories = (("year",), {"a/b": 4}) if features else ((), {})
     encoder = build_encoder(spec, ids=PADDING + 1, context=context, numbers=numbers, categories=categories, seed=seed)
-    # Every other n-gram of the windows below has a row of its own.
+    # Every second n-gram of the windows below has its own row.
     encoder.adapt(lambda length: [tf.constant(every_window(context)[::2, -length:])])
     return encoder
 
 
 def every_window(context: int) -> np.ndarray:
-    """Six windows of so many ids, some padded."""
+    """Return six windows of `context` ids, some of them padded."""
     rng = np.random.default_rng(0)
     ids = rng.integers(0, PADDING, (6, context))
     ids[np.arange(context) < rng.integers(0, context, (6, 1))] = PADDING
@@ -69,5 +69,5 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def batch() -> Callable[[int], dict[str, np.ndarray]]:
-    """`every_window`, with features."""
+    """Return a function that returns `every_window` with features."""
     return lambda context: inputs(every_window(context), np.random.default_rng(1))

@@ -1,4 +1,4 @@
-"""What every kind of encoder promises."""
+"""Tests of the contract of all kinds of encoders."""
 
 from __future__ import annotations
 

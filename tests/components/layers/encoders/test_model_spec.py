@@ -1,4 +1,4 @@
-"""The kinds of encoders in a configuration."""
+"""Tests of the kinds of encoders in a configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Padding on the left, and what it must not change."""
+"""Tests of padding on the left, which must not change the result."""
 
 from __future__ import annotations
 

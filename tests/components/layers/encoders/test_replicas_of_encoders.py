@@ -1,4 +1,7 @@
-"""Encoders on two replicas learn what they learn on one. In a process of its own: the first use fixes the devices."""
+"""Tests that encoders on two replicas learn the same as on one.
+
+In a separate process: the first use fixes the devices.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the default encoder adds to the projections: pooling and n-grams."""
+"""Tests of the pooling and the n-grams of the default encoder."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_pooling_nothing_but_padding_is_finite() -> None:
 def test_every_length_of_n_gram_has_a_key_that_its_ids_alone_decide() -> None:
     layer = ngrams(ids=20, longest=3, frequent=10)
     keys = np.asarray(layer.keys_of(tf.constant([[1, 5, 6, 7], [2, 5, 6, 7], [1, 9, 6, 7], [1, 5, 7, 6]])))
-    assert (keys[0] == keys[1]).all()  # Only the last three count.
+    assert (keys[0] == keys[1]).all()  # Only the last three ids count.
     assert keys[0, 0] == keys[2, 0]
     assert keys[0, 1] != keys[2, 1]
     assert keys[0, 0] != keys[3, 0]
@@ -74,7 +74,7 @@ def test_no_two_n_grams_have_one_key() -> None:
 def test_the_most_frequent_n_grams_have_rows_by_frequency_and_all_others_the_last() -> None:
     layer = ngrams(ids=9, longest=2, frequent=2)
     assert layer.counted() == []
-    np.testing.assert_array_equal(layer.rows(tf.constant([[1, 2]])), [[2]])  # Nothing is known of any yet.
+    np.testing.assert_array_equal(layer.rows(tf.constant([[1, 2]])), [[2]])  # No n-gram has been counted yet.
     layer.count(tf.constant(pairs) for pairs in ([[1, 2], [3, 4], [1, 2]], [[5, 6], [3, 4], [1, 2]]))
     np.testing.assert_array_equal(layer.rows(tf.constant([[1, 2], [3, 4], [5, 6], [2, 1]])), [[0], [1], [2], [2]])
     assert layer.counted() == np.asarray(layer.keys_of(tf.constant([[1, 2], [3, 4]])))[:, 0].astype(str).tolist()
@@ -92,7 +92,7 @@ def test_fewer_n_grams_than_rows() -> None:
 def test_counting_is_exact_as_long_as_there_is_room(parts: list[list[int]], size: int, counted: int) -> None:
     counts = Counter(key for part in parts for key in part)
     with pytest.MonkeyPatch.context() as patch:
-        # Nine keys at most, of which none is forgotten if nine fit.
+        # At most nine keys occur, and none is dropped if the capacity is nine.
         patch.setattr(module, "COUNTED", max(counted, 9))
         keys, found = most_frequent((np.asarray(part, np.int64) for part in parts), size)
     expected = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:size]
@@ -125,7 +125,7 @@ def test_an_n_gram_of_one_id_is_refused() -> None:
 
 def test_n_grams_keep_their_keys_when_the_vocabulary_is_numbered_otherwise() -> None:
     before, after = ngrams(ids=5, longest=3, frequent=9), ngrams(ids=6, longest=3, frequent=9)
-    before.name_ids(["the", "union", "of"])  # Then an out-of-vocabulary bucket, and padding.
+    before.name_ids(["the", "union", "of"])  # An out-of-vocabulary bucket and padding follow.
     after.name_ids(["of", "states", "the", "union"])
     np.testing.assert_array_equal(
         before.keys_of(tf.constant([[4, 0, 1], [1, 2, 3]])), after.keys_of(tf.constant([[5, 2, 3], [3, 0, 4]]))

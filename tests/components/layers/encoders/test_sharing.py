@@ -1,4 +1,4 @@
-"""The shared weights are shared: their gradient is the sum over the uses, each computed with a copy of its own."""
+"""Tests that shared weights are shared: their gradient is the sum over the uses, each computed with its own copy."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ FORMS: dict[str, Callable[[Any, Batch, Copies], tf.Tensor]] = {
 
 
 def whole_batch() -> Batch:
-    """Without padding: the copies know no mask."""
+    """Return a batch without padding, because the copies have no mask."""
     rng = np.random.default_rng(5)
     return {
         "input_ids": rng.integers(0, 30, (8, K)).astype(np.int32),
@@ -100,7 +100,7 @@ def test_the_gradient_is_the_sum_over_the_uses(kind: str) -> None:
     for i, gradient in enumerate(found):
         of_uses = np.stack([of_copy[i] for of_copy in of_copies])  # pyright: ignore
         np.testing.assert_allclose(gradient, of_uses.sum(axis=0), rtol=1e-4, atol=1e-5)
-        # The uses differ, so that none of them alone could pass for the sum.
+        # The uses differ, so no single use equals the sum.
         assert all(np.abs(of_use - gradient).max() > 1e-3 for of_use in of_uses)
 
 
@@ -114,7 +114,8 @@ def test_more_inputs_bring_no_more_weights_but_in_the_hidden_layer(kind: str) ->
     assert len(sizes(few)) == len(sizes(many))
     assert [v.shape for v in few.shared_variables] == [v.shape for v in many.shared_variables]
     grown = [i for i, (a, b) in enumerate(zip(sizes(few), sizes(many), strict=True)) if a != b]
-    # Ten inputs have their gate in a layer of its own, and pooling weighs by place; an LSTM's state is as wide always.
+    # Ten inputs have their gate in a separate layer, and pooling weighs by position. The state of an LSTM has a fixed
+    # width.
     assert len(grown) == {"ten_inputs": 2, "shared_projection, pooled": 2, "lstm": 0}.get(kind, 1)
     for encoder in (few, many):
         trained = {id(v) for v in encoder.trainable_variables}

@@ -1,4 +1,4 @@
-"""Sub-models of a user's own: what is taken, and what is refused with which words."""
+"""Tests of a user's own sub-models: accepted models, and the messages of refusals."""
 
 from __future__ import annotations
 

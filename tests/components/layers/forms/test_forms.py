@@ -1,4 +1,4 @@
-"""The contract of a form of the loss: of each that is built in, and of one of a user's own."""
+"""Tests of the contract of all forms of the loss: the built-in forms and a user's own."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WIDTH = 4
 
 @keras.saving.register_keras_serializable("made_up_forms")
 class Margin(Form):
-    """Full softmax whose label has a logit that is smaller by a margin."""
+    """Full softmax that subtracts a margin from the logit of the label."""
 
     def __init__(self, margin: float) -> None:
         self.margin = margin
@@ -79,17 +79,17 @@ def test_the_contract_of_every_form(name: str, fixed_shape: bool) -> None:
         assert losses[-1][-1] == 0.0
         assert not tf.convert_to_tensor(gradients[0])[-1].numpy().any()
         assert all(np.isfinite(tf.convert_to_tensor(gradient)).all() for gradient in gradients)
-    # Everything random follows from the seed.
+    # All random draws follow from the seed.
     np.testing.assert_array_equal(losses[0], losses[1])
     assert all(np.array_equal(losses[0], loss) for loss in losses) == (name == "full")
-    # Nothing of the table's size in a step over a sample.
+    # A step over a sample has no tensor of the size of the table.
     assert all(isinstance(gradient, tf.IndexedSlices) == issubclass(FORMS[name], Sampled) for gradient in gradients[1:])
 
 
 @pytest.mark.parametrize("form", [*FORMS, Margin(0.0)])
 def test_a_form_estimates_the_full_softmax(form: FormName | Form) -> None:
     hidden, labels = random_batch()
-    # As many draws as classes; an instance stays what it is.
+    # With as many draws as classes, a form given as an instance is used unchanged.
     head = head_of(form, len(COUNTS))
     full = full_loss(hidden, head.table.value, head.bias.value, tf.maximum(labels, 0))
     expected = tf.where(labels >= 0, full, 0.0)
@@ -181,7 +181,7 @@ class Forgetful(Own):
         self.share = share
 
 
-def test_arguments_that_would_be_lost_when_saved_are_told() -> None:
+def test_arguments_that_would_be_lost_when_saved_are_reported() -> None:
     head = SampledSoftmax(COUNTS, 5, form=Forgetful(0.5))
     with pytest.raises(NotImplementedError, match=r"Forgetful needs a get_config\(\) that returns its arguments"):
         head.get_config()

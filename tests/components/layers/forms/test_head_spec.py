@@ -1,4 +1,4 @@
-"""The forms of the loss in a configuration."""
+"""Tests of the forms of the loss in a configuration."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_form_of_ones_own_takes_its_keys() -> None:
     assert spec.head.negatives == 7
     assert spec.head.source_modules == ("made_up_losses",)
     text = spec.model_dump_json()
-    # A process that has not imported the module yet.
+    # As in a process that has not imported the module yet.
     del sys.modules["made_up_losses"]
     form: Any = build_form(TrainerSpec.model_validate_json(text).head)
     assert type(form).__name__ == "Sharp"
@@ -121,7 +121,7 @@ def test_a_form_without_keys_of_its_own_needs_no_spec() -> None:
         ),
     ],
 )
-def test_each_fault_is_told_at_its_key(head: dict[str, Any], key: str, fault: str) -> None:
+def test_each_fault_is_reported_at_its_key(head: dict[str, Any], key: str, fault: str) -> None:
     with pytest.raises(ValidationError) as error:
         trainer(**head)
     (found,) = error.value.errors()

@@ -11,7 +11,7 @@ sizes = st.tuples(st.integers(1, 6), st.integers(1, 5), st.integers(1, 7), st.in
 
 
 def plain(hidden, rows, bias, log_pi, own):
-    """The formula of the docstring, a matrix wider and by autodiff."""
+    """Compute the formula of the docstring with full matrices and automatic differentiation."""
     count = len(log_pi)
     logits = tf.matmul(hidden, rows, transpose_b=True) + bias
     own_logit = tf.gather(logits, own, batch_dims=1)
@@ -54,7 +54,7 @@ def test_a_candidate_taken_out_costs_nothing_and_gets_no_gradient():
 
 
 def test_loss_stays_exact_where_probabilities_vanish():
-    # The label's, the first candidate's, and, of a sure label, all others'.
+    # The vanishing probability is that of the label, of the first candidate, or, with a sure label, of all others.
     rows, zeros = tf.constant([[0.0], [200.0]]), tf.zeros(2)
     np.testing.assert_allclose(candidates_loss(tf.constant([[1.0]]), rows, zeros, zeros, tf.constant([0])), [200.0])
     sure = candidates_loss(tf.constant([[1.0], [0.1]]), rows, zeros, zeros, tf.constant([1, 1]))
@@ -84,7 +84,7 @@ def test_full_loss_is_the_cross_entropy_however_it_is_cut(chunk, dtype, toleranc
 
 
 def test_bfloat16_keeps_what_is_left_of_a_sure_label():
-    # p = 0.9975: in bfloat16 it is 0.996, and 1 - p would be off by half.
+    # p = 0.9975. In bfloat16 it is 0.996, and 1 - p would be wrong by half.
     hidden, rows = tf.Variable([[6.0]]), tf.constant([[1.0], [0.0]])
     with tf.GradientTape() as tape:
         loss = candidates_loss(hidden, rows, tf.zeros(2), tf.zeros(2), tf.constant([0]), "bfloat16")

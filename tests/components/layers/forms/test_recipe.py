@@ -1,4 +1,4 @@
-"""The loss of `docs/extending.md` is what its equation says."""
+"""Tests that the loss of `docs/extending.md` equals its equation."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_the_expected_gradient_is_that_of_smoothed_labels_over_all_classes(smoot
     error = found.std(axis=0) / np.sqrt(STEPS)
     # Five standard errors, and the bias of a ratio of means, of order 1 / S.
     np.testing.assert_array_less(np.abs(found.mean(axis=0) - full), 5 * error + 0.02)
-    # Without the smoothing it would be another gradient.
+    # Without the smoothing, the gradient differs.
     with tf.GradientTape() as tape:
         tape.watch(hidden)
         plain = head.exact_loss(hidden, labels)

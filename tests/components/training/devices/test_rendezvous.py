@@ -1,4 +1,4 @@
-"""How workers find each other. The others act in what stands for the time between two looks."""
+"""Tests of the meeting of workers. The other workers act in the stub for the time between two looks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ARGUMENTS = {"train_files": ["train-*"], "base_model": None}
 
 @pytest.fixture
 def place(tmp_path: Path) -> Callable[..., Rendezvous]:
-    """A rendezvous of two whose time is what `wait` is called with; `acts` happen one by one, in between."""
+    """Return a function that creates a rendezvous of two. `wait` advances the clock and runs the next of the `acts`."""
 
     def of(*acts: Callable[[], Any], timeout: float = 10.0) -> Rendezvous:
         now, left = [0.0], iter(acts)
@@ -36,7 +36,7 @@ def call(folder: Path, number: str) -> None:
 
 
 def start(folder: Path, number: str, *more: str) -> None:
-    """With whoever has answered as worker 1."""
+    """Start the training with the process that answered as worker 1."""
     answer = json.loads((folder / number / "1.json").read_text())["host"]
     write(folder / number / "start.json", {"hosts": ["10.0.0.1:1", *more, answer]})
 
@@ -75,7 +75,7 @@ def test_a_worker_answers_and_starts_with_the_chief(place, tmp_path):
 
 
 def test_a_worker_that_was_started_again_waits_for_the_next_call(place, tmp_path):
-    """The training it was part of has started with the address it had, and is about to fail."""
+    """Check that the worker ignores the training of its old address, which is about to fail."""
     folder = tmp_path / "rendezvous"
     call(folder, "old")
     write(folder / "old" / "1.json", {"host": "10.0.0.99:1"})

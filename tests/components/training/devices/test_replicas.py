@@ -1,4 +1,4 @@
-"""Two replicas learn what one learns. In a process of their own: logical devices are fixed by the first use."""
+"""Tests that two replicas learn the same as one. In a separate process: the first use fixes the logical devices."""
 
 from __future__ import annotations
 

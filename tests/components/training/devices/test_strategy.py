@@ -6,9 +6,9 @@ from components.training.devices.strategy import configure_devices, describe, ma
 
 @pytest.fixture(autouse=True)
 def in_use():
-    """As in a process that did not call `configure_devices` at its start."""
+    """Skip the tests unless the process has one CPU device, as without `configure_devices`."""
     if len(tf.config.list_logical_devices()) > 1:
-        pytest.skip("made for one CPU")
+        pytest.skip("the test needs a process with one CPU device")
 
 
 def test_one_replica_needs_no_strategy():

@@ -1,4 +1,4 @@
-"""Two workers, processes of their own on this machine, train what one process with two replicas trains."""
+"""Tests that two worker processes on this machine train the same as one process with two replicas."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.forks import ForkServer
 
 
 def train(server: ForkServer, corpus: Corpus, out: Path, workers: int, dies: int = 0) -> tuple[list[int], list[str]]:
-    """Exit codes and logs of so many workers; of one process with two replicas where there are none."""
+    """Return exit codes and logs of `workers` workers; for 0, of one process with two replicas."""
     out.mkdir(exist_ok=True)
     trainer = {"epochs": 1, "batch": 128, "checkpoint_seconds": 1e-6, "replicas": "auto" if workers else 2}
     fn_args = vars(corpus.fn_args(out, trainer))

@@ -1,4 +1,4 @@
-"""One worker of a training, in a process of its own. `tests.forks` runs it."""
+"""One worker of a training, in a separate process. `tests.forks` runs it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def work(index: int, number: int, rendezvous: str, fn_args: dict[str, Any], repl
     """Train as worker `index` of `number`, or alone.
 
     Args:
-        index: of this worker; 0 is the chief.
-        number: of workers; 0 for a training in one process.
-        rendezvous: folder in which the workers find each other.
-        fn_args: attributes of TFX's `FnArgs`.
-        replicas: number of devices of the chief.
-        dies: step at which worker 1 kills itself; 0 for never.
+        index: Index of this worker; 0 is the chief.
+        number: Number of workers; 0 for a training in one process.
+        rendezvous: Folder in which the workers meet.
+        fn_args: Attributes of TFX's `FnArgs`.
+        replicas: Number of devices of the chief.
+        dies: Step at which worker 1 kills itself; 0 for never.
     """
     found = Rendezvous(rendezvous, number, timeout=60, wait=lambda _: time.sleep(0.05))
     shown = callbacks.ProgressLine.on_train_batch_end

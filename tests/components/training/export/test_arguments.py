@@ -1,4 +1,4 @@
-"""Names that a configuration accepts, as arguments of an export: asked as a model server and as Python does."""
+"""Tests of allowed column names as arguments of an export, called by a model server and from Python."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is exported, loaded the way model servers do, against the model and against numpy."""
+"""Tests of the export, loaded as model servers do, against the model and against NumPy."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Exported:
     path: Path
 
     def ask(self, signature: str, path: Path | None = None, **inputs: Any) -> dict[str, np.ndarray]:
-        """In a graph session, as TensorFlow Serving does."""
+        """Call a signature in a graph session, as TensorFlow Serving does."""
         with tf.Graph().as_default(), tf.compat.v1.Session() as session:
             loaded = tf.compat.v1.saved_model.load(session, ["serve"], str(path or self.path))
             definition = loaded.signature_def[signature]
@@ -41,7 +41,7 @@ class Exported:
             return session.run({name: info.name for name, info in definition.outputs.items()}, feed)
 
     def probabilities(self, row: dict[str, Any], end: int) -> np.ndarray:
-        """(classes,) of the model after `end` tokens, with ids looked up by hand."""
+        """Return the probabilities of the model after `end` tokens, (classes,), with ids looked up in Python."""
         found = vocabularies(self.corpus.transform)
         inputs = {token.encode(): i for i, token in enumerate(found["inputs"].tokens)}
         tokens = [token for name in self.corpus.data.inputs for token in row[name]][:end]
@@ -64,7 +64,7 @@ def make(corpus: Corpus, folder: Path) -> Exported:
     layout = Layout.of(corpus.data, corpus.transform, 4, len(counts["inputs"]) + VOCABULARY.num_oov_buckets)
     model = build_model(SPEC, layout, counts["labels"].counts.tolist())
     rng = np.random.default_rng(0)
-    # An untrained model answers every row alike: any weights will do, if they are large enough to tell rows apart.
+    # An untrained model gives all rows the same answer. Large random weights distinguish the rows.
     for weight in model.trainable_weights:
         weight.assign(rng.normal(scale=0.5, size=weight.shape))
     model.encoder.name_ids(counts["inputs"].tokens)
@@ -85,7 +85,7 @@ def exported_labelled(labelled, tmp_path_factory) -> Exported:
 
 
 def known_row(exported: Exported) -> dict[str, Any]:
-    """A row whose last words are all in the input vocabulary."""
+    """Return a row whose last words are all in the input vocabulary."""
     known = {token.encode() for token in vocabularies(exported.corpus.transform)["inputs"].tokens}
     names = exported.corpus.data.inputs
     return next(
@@ -155,7 +155,7 @@ def test_eval_sums_are_those_of_numpy(shape, request):
     target = label_target(it.corpus.data)
     values = {"label": np.array(labels), "nll": np.array(nll), "rank": np.array(rank)}
     expected = row_sums(target.sums, values, rows, 1, bands=BANDS)[0]
-    # A second row, so that sums of one row do not leak into another's.
+    # A second row, so that a leak between the sums of rows would show.
     answer = it.ask("eval", examples=[serialize(row), serialize(it.corpus.rows[1])])
     assert set(answer) == set(target.sum_names)
     np.testing.assert_allclose([answer[name][0] for name in target.sum_names], expected, rtol=1e-3, atol=1e-4)
@@ -163,7 +163,7 @@ def test_eval_sums_are_those_of_numpy(shape, request):
 
 def test_every_weight_is_written_once(exported):
     written = [shape for _, shape in tf.train.list_variables(str(exported.path / "variables" / "variables"))]
-    # Without the numbers that are alone: the SavedModel has one of its own.
+    # Without scalars, because the SavedModel has one of its own.
     weights = sorted(tuple(v.shape) for v in exported.model.weights if len(v.shape) > 0)
     assert sorted(tuple(shape) for shape in written if len(shape) > 0) == weights
 

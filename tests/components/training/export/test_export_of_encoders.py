@@ -1,4 +1,4 @@
-"""Every kind of encoder answers from a SavedModel in a graph session, as TensorFlow Serving opens it."""
+"""Tests that every kind of encoder answers from a SavedModel in a graph session, as in TensorFlow Serving."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trainings on columns that are named like the pipeline's own, or in ways that its libraries do not take."""
+"""Tests of trainings on columns named like the pipeline's own, or in ways that its libraries do not accept."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from components.ingest.spec import DataSpec
 from components.metrics.targets import further_targets, label_target
 from tests.components.training.conftest import Row, make_corpus, serialize
 
-pytestmark = pytest.mark.slow  # a training each
+pytestmark = pytest.mark.slow  # one training per test
 
 SETS: dict[str, dict[str, list[str]]] = {
     "of the pipeline": {
@@ -76,7 +76,7 @@ def test_columns_may_have_any_name(names: dict[str, list[str]], run: Any, tmp_pa
     sums = model.signatures["eval"](examples=examples)
     targets = (label_target(data), *further_targets(data))
     assert set(sums) == {column for target in targets for column in target.sum_names}
-    # And the names of metrics say which target they are of.
+    # The names of metrics also name their target.
     measured = model_metrics(targets, tuple(np.ones((1 + len(p.baselines), len(p.sum_names))) for p in targets))
     for target in targets:
         mine = {target.name(metric.name, name, band) for metric in target.metrics for name in (None, *target.baselines)

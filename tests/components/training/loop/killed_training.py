@@ -1,4 +1,4 @@
-"""A training that kills its own process at a chosen moment. `tests.forks` runs it."""
+"""Training that kills its own process at a given moment. `tests.forks` runs it."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def train(fn_args: dict[str, Any], replicas: int, die: str, step: int) -> None:
     """Train until the end, or until the process kills itself.
 
     Args:
-        fn_args: attributes of TFX's `FnArgs`.
-        replicas: number of devices.
+        fn_args: Attributes of TFX's `FnArgs`.
+        replicas: Number of devices.
         die: `never`; `training`, at `step`; or at the first checkpoint from `step` on: `before the index` is written,
             or after its `cut index` or `cut data` file was cut in half.
-        step: see `die`.
+        step: See `die`.
     """
     configure_devices(replicas)
     save, shown = checkpoint.Checkpoints.save, callbacks.ProgressLine.on_train_batch_end
 
     def save_now_and_then(self: Any, state: Any) -> None:
-        # Saves as a slow clock would make them: at some steps, and at every validation.
+        # Save as with a long interval: at some steps, and at every validation.
         if state.step % 7 and state.running:
             return
         last = state.step >= step and die != "training"

@@ -1,4 +1,4 @@
-"""Saves that are whole, saves that are not, and saves that nobody wants any more."""
+"""Tests of complete, damaged and outdated checkpoints."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ def fill(model: keras.Model, value: float) -> None:
 
 @pytest.fixture
 def three(tmp_path: Path) -> Path:
-    """Saves after 10, 20 and 30 steps, of weights that are all 1, 2 and 3; 1 were the best."""
+    """Write checkpoints after 10, 20 and 30 steps, of weights that are all 1, 2 and 3.
+
+    The best weights are those of 1.
+    """
     model, checkpoints = training(tmp_path)
     for number in (1, 2, 3):
         fill(model, number)
@@ -63,7 +66,7 @@ def cut(file: Path) -> None:
 
 
 def flip(file: Path) -> None:
-    """One bit in the middle."""
+    """Flip one bit in the middle of a file."""
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)

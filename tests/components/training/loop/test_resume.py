@@ -1,6 +1,6 @@
-"""Killed at any moment, a training ends in the weights of one that was left alone, bit for bit.
+"""Tests that a training killed at any moment ends in the same weights, bit for bit, as an uninterrupted one.
 
-Real processes are killed. They are forked from one that has imported everything and used nothing of it, since the
+Real processes are killed. They are forks of a process that has imported all modules and used none, because the
 import takes longer than such a training.
 """
 
@@ -21,13 +21,13 @@ pytestmark = pytest.mark.slow
 
 
 class Trainings:
-    """Trains in processes that end as is asked for."""
+    """Trainings in processes that end as requested."""
 
     def __init__(self, server: ForkServer) -> None:
         self._server = server
 
     def run(self, corpus: Corpus, out: Path, trainer: dict, die: str = "never", step: int = 10**9) -> None:
-        """Trains until it is done, or killed at the step or at the first save from it on."""
+        """Train until the end, or until the kill at a step or at the first save from that step on."""
         out.mkdir(exist_ok=True)
         log = out / "log"
         fn_args = vars(corpus.fn_args(out, {**trainer, "checkpoint_seconds": 1e-6}))
@@ -41,7 +41,7 @@ def trainings(forks: ForkServer) -> Trainings:
 
 
 def outcome(out: Path) -> tuple[dict, dict[str, bytes]]:
-    """`training.json`, and the bytes of each best weight and of the moments at the end."""
+    """Return `training.json`, and the bytes of each best weight and of the moments at the end."""
     reader = tf.train.load_checkpoint(str(out / "warm_start" / "state"))
     tensors = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
     return (
@@ -53,7 +53,8 @@ def outcome(out: Path) -> tuple[dict, dict[str, bytes]]:
 def assert_same(whole: Path, parts: Path) -> None:
     (a, weights), (b, resumed) = outcome(whole), outcome(parts)
     assert b["resumed"]
-    # Two replicas' sums of the losses are saved as one, which rounds otherwise; nothing follows from it.
+    # The loss sums of two replicas are saved as one sum, which rounds differently. The training does not depend on
+    # them.
     losses = [[v["train_loss"] for v in training["validations"]] for training in (a, b)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
     for measured in ("step", "nll", "recall_at_10"):

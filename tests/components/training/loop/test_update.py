@@ -1,4 +1,4 @@
-"""The weights that all inputs share, updated now and then."""
+"""Tests of the periodic update of the shared weights."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_period_without_rest_is_refused(values: dict) -> None:
 
 
 def small(optimizers: Callable = FusedAdam, **period) -> tuple[PeriodicUpdate, list[keras.Variable]]:
-    """An update of an embedding (shared), a matrix (shared) and a vector, in this order."""
+    """Return an update of an embedding (shared), a matrix (shared) and a vector, in this order."""
     rng = np.random.default_rng(0)
     shapes = {"embedding": (6, 3), "matrix": (3, 4), "vector": (4,)}
     weights = [keras.Variable(rng.normal(size=shape), name=name) for name, shape in shapes.items()]
@@ -70,7 +70,7 @@ def small(optimizers: Callable = FusedAdam, **period) -> tuple[PeriodicUpdate, l
 
 def gradients(step: int) -> list[tf.Tensor | tf.IndexedSlices]:
     rng = np.random.default_rng(step + 1)
-    rows = tf.constant([1, 4, 1])  # A row twice, as an embedding has it.
+    rows = tf.constant([1, 4, 1])  # The gradient of an embedding may have a row twice.
     return [
         tf.IndexedSlices(tf.constant(rng.normal(size=(3, 3)), tf.float32), rows, tf.constant([6, 3])),
         tf.constant(rng.normal(size=(3, 4)), tf.float32),

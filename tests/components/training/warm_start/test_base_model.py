@@ -1,4 +1,4 @@
-"""The model that a training starts from, out of a real metadata store."""
+"""Tests of the selection of the model for a warm start, from a real metadata store."""
 
 from __future__ import annotations
 

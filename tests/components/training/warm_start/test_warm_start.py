@@ -1,4 +1,4 @@
-"""A training that starts from an earlier model, whose vocabularies were others."""
+"""Tests of a training that starts from an earlier model with other vocabularies."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ OLD = {"inputs": ["the", "of", "state"], "labels": ["of", "the", "union", "war"]
 NEW = {"inputs": ["of", "state", "peace"], "labels": ["the", "peace", "of"], "category_party": ["none", "new", "whig"]}
 
 
-# What is read, by the first token: in the old data "state of" is the most frequent pair, in the new "of peace".
+# The training data, by the first token. "state of" is the most frequent pair in the old data, "of peace" in the new.
 PAIRS = {
     "the": [("state", "of"), ("state", "of"), ("state", "of"), ("of", "the"), ("of", "the"), ("?", "?")],
     "of": [("of", "peace"), ("of", "peace"), ("of", "peace"), ("state", "of"), ("state", "of"), ("?", "?")],
@@ -69,7 +69,7 @@ PAIRS = {
 
 
 def ids_of(tokens: dict[str, list[str]], word: str) -> int:
-    """The out-of-vocabulary bucket is behind the tokens."""
+    """Return the id of a word. The out-of-vocabulary bucket follows the tokens."""
     return [*tokens["inputs"], "?"].index(word)
 
 
@@ -96,7 +96,7 @@ def model_of(tokens: dict[str, list[str]], seed: int = 1, **changes: int) -> Voc
 
 
 def by_path(model: VocabularyClassifier) -> dict[str, list[np.ndarray]]:
-    """Weight, momentum and velocity."""
+    """Return weight, momentum and velocity by path."""
     return {
         v.path: [v.numpy(), model.optimizer._momentums[i].numpy(), model.optimizer._velocities[i].numpy()]
         for i, v in enumerate(model.optimizer._trainable_variables)
@@ -124,12 +124,13 @@ def test_tables_biases_and_moments_are_carried_over_by_token(earlier) -> None:
     started = start_from(Earlier(folder), new, vocabularies_of(new, NEW))
     before, after = by_path(old), by_path(new)
     moves = {
-        path_of(new, new.encoder.embedding.embeddings): [1, 2, 2, 3, 4],  # a new token: the rarest, "state"
+        path_of(new, new.encoder.embedding.embeddings): [1, 2, 2, 3, 4],  # a new token starts from the rarest, "state"
         path_of(new, new.encoder.pooling.salience.embeddings): [1, 2, 2, 3, 4],
         path_of(new, new.label.head.table): [1, 3, 0],
         path_of(new, new.label.head.bias): [1, 3, 0],
         path_of(new, new.encoder.categories["party"].embeddings): [1, 1, 0, 2],
-        path_of(new, new.encoder.ngrams.table.embeddings): [20, 0, *range(2, 21)],  # a new one: what it shared before
+        # a new n-gram starts from the shared row
+        path_of(new, new.encoder.ngrams.table.embeddings): [20, 0, *range(2, 21)],
     }
     for path, values in after.items():
         for value, was in zip(values, before[path], strict=True):
@@ -171,7 +172,7 @@ def test_another_architecture_takes_what_fits_and_says_what_does_not(earlier) ->
 def test_weights_that_had_other_numbers_of_steps_do_not_go_on_together(earlier) -> None:
     _, folder = earlier
     about = json.loads(Path(folder, "about.json").read_text())
-    about["weights"]["encoder/projection/kernel"]["updates"] = 3  # as with a periodic update
+    about["weights"]["encoder/projection/kernel"]["updates"] = 3  # as in a periodic update
     Path(folder, "about.json").write_text(json.dumps(about))
     new = model_of(NEW, seed=2)
     started = start_from(Earlier(folder), new, vocabularies_of(new, NEW))
@@ -208,7 +209,7 @@ def test_a_model_that_left_nothing_is_a_cold_start(sequence, run, tmp_path, caps
 
 @pytest.fixture(scope="module")
 def fewer(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
-    """The older half of the sentences: other words, and other ranks of those in both."""
+    """Return the older half of the sentences, in which words and their ranks differ."""
     rows = sentences()
     return make_corpus(SEQUENCE, rows[: len(rows) // 2], tmp_path_factory.mktemp("fewer"))
 

@@ -1,4 +1,4 @@
-"""What `bigvocab predict` prints of each kind of answer; the model is stood in for, its answers are not."""
+"""Tests of the output of `bigvocab predict` for each kind of answer. A stub replaces the model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FURTHER = {"party": [b"New Party"], "party_probability": [0.5], "year": [1861.5]
 
 @pytest.fixture
 def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Asks a model of that data, which answers every row the same: what is printed."""
+    """Return a function that asks a model which gives every row the same answer, and returns the output."""
 
     def asked(data: dict[str, Any], answer: dict[str, Any], rows: list[Any], top: int | None = None) -> str:
         def serve(examples: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -1,4 +1,4 @@
-"""Where answers go, and what a failure leaves there."""
+"""Tests of the output file and of the files that a failure leaves."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_an_output_file_holds_the_answers_and_the_reasons_are_beside_it(ask_rows
     assert reasons[0]["reason"] == "not a JSON object: a list where an object belongs"
     assert error.splitlines()[-1].startswith("bigvocab: 30 of 33 rows cannot be used and have no answer; all reasons: ")
     assert files() == ["out.jsonl", "out.jsonl.errors.jsonl", "rows.jsonl"]
-    # The reasons of an earlier call must not stay beside answers that have none.
+    # Errors of an earlier call must not stay beside answers without errors.
     assert ask_rows("rows.jsonl", JSONL, "--output", "out.jsonl")[0] == 0
     assert files() == ["out.jsonl", "rows.jsonl"]
     assert len(Path("out.jsonl").read_text().splitlines()) == 3
@@ -50,7 +50,7 @@ def test_a_failure_leaves_the_earlier_output_file(ask_rows: Ask) -> None:
 
 
 class Failing:
-    """A model that does something else at its second batch."""
+    """Model that calls a function at its second batch."""
 
     def __init__(self, at_second: Callable[[], None]) -> None:
         self.signatures = {"serving_default": self.serve}
@@ -69,7 +69,7 @@ def test_an_interruption_leaves_no_output_file(ask_rows: Ask, monkeypatch: pytes
     failing = Failing(lambda: os.kill(os.getpid(), number))
     monkeypatch.setattr(model, "_load", lambda folder: failing)
     before = signal.getsignal(signal.SIGTERM)
-    # A shell lets its background jobs ignore Ctrl-C; the test may be one.
+    # A shell makes its background jobs ignore Ctrl-C, and the test may be such a job.
     ctrl_c = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         code, found, error = ask_rows("rows.jsonl", b"[]\n" + JSONL.encode() * 100, "--output", "out.jsonl")

@@ -1,4 +1,4 @@
-"""Files of rows that a model is asked: each kind of file, good rows and bad ones."""
+"""Tests of input files: each kind of file, with good and bad rows."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CSV = "before,viewed,hour\n" + "".join(f"{r['before']},{r['viewed']},{r['hour']}
 
 @pytest.fixture(scope="module")
 def right(tiny: Path) -> list[Any]:
-    """Answers to `ROWS`."""
+    """Return the answers to `ROWS`."""
     return tiny_model.answers(tiny, ROWS)
 
 
@@ -51,7 +51,7 @@ def right(tiny: Path) -> list[Any]:
         ("rows.jsonl.gz", JSONL),
         ("rows.csv", CSV),
         ("rows.csv.gz", CSV),
-        ("part-00000", CSV),  # As the rows that the model was trained from.
+        ("part-00000", CSV),  # Without an ending, like the files of the training rows.
         ("rows.csv", "\ufeff" + CSV.replace("\n", "\r\n") + "\r\n"),
         ("rows.tsv", CSV.replace(",", "\t")),
     ],
@@ -59,7 +59,7 @@ def right(tiny: Path) -> list[Any]:
 def test_each_kind_of_text_file_is_asked_as_training_reads_it(
     ask_rows: Ask, right: list[Any], file: str, content: str
 ) -> None:
-    # Packed here, not above: the bytes hold the time of packing, and a test's name must not.
+    # Compressed here, not above: the bytes contain the time, which must not be part of the name of a test.
     code, found, error = ask_rows(file, gzip.compress(content.encode()) if file.endswith(".gz") else content)
     assert (code, error) == (0, "")
     assert same(found, right)
@@ -103,7 +103,7 @@ def test_paragraphs_of_a_text_file_are_asked(
 def test_standard_input_and_named_pipes_are_json_lines_with_their_line_numbers(
     ask_rows: Ask, right: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # More lines than are read at a time.
+    # More lines than one batch.
     content = ("\ufeff" + JSONL * 100 + "\n{}\n" + JSONL.removesuffix("\n")).encode()
     expected = [*right * 100, None, *right]
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
@@ -249,7 +249,7 @@ def test_a_header_without_an_input_is_reported_once(ask_rows: Ask, tmp_path: Pat
 
 
 def test_a_file_that_breaks_off_is_answered_up_to_there_and_a_failure(ask_rows: Ask, tiny: Path) -> None:
-    # Several blocks of the reader, and random, so that half of the bytes are half of the rows.
+    # Several blocks of the reader. Random content, so that half of the bytes are half of the rows.
     more = random.Random(1)
     rows = [
         f'{{"before": "i{n % 7}", "viewed": "i{n % 5}", "x": "{more.randbytes(400).hex()}"}}\n' for n in range(5_000)

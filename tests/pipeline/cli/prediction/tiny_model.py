@@ -1,4 +1,4 @@
-"""A small exported model: its answer to a row depends on the tokens and the hour."""
+"""Small exported model whose answer depends on the tokens and the hour of a row."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class _Tiny(tf.Module):
 
 
 def export(folder: Path, data: dict[str, Any] | None = None) -> Path:
-    """Write the model as the Pusher does, and return its folder."""
+    """Export the model in the Pusher's layout, and return its folder."""
     tiny = _Tiny()
     tf.saved_model.save(tiny, str(folder), {"serving_default": tiny.serving_default})
     (folder / "assets.extra").mkdir()
@@ -54,7 +54,7 @@ def export(folder: Path, data: dict[str, Any] | None = None) -> Path:
 
 
 def example(row: Row) -> bytes:
-    """Return a row as a serialized tf.Example, made by protobuf."""
+    """Return a row as a serialized tf.Example, created with protobuf."""
     before, viewed, hour = row
     result = tf.train.Example()
     for name, tokens in (("before", before), ("viewed", viewed)):
@@ -65,7 +65,7 @@ def example(row: Row) -> bytes:
 
 
 def answers(model: Path, rows: list[Row]) -> list[list[dict[str, Any]]]:
-    """Return the answers that `predict` prints, each row asked alone."""
+    """Return the answers of `predict`, with each row in a separate request."""
     loaded = tf.saved_model.load(str(model))
     found = []
     for row in rows:

@@ -1,4 +1,4 @@
-"""The scanner of delimited text, by property and by example."""
+"""Tests of the scanner of delimited text, by properties and examples."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def blocks(text: bytes, size: int) -> Iterator[bytes]:
 
 
 def read(text: bytes, dialect: Dialect, size: int = 1 << 20) -> list[tuple[int, list[str] | str]]:
-    """The number of lines of each record, with its cells or what is wrong with it."""
+    """Return the number of lines of each record, with its cells or its fault."""
     return [
         (lines, f"{cells.kind}: {cells.reason}" if isinstance(cells, RowError) else cells)
         for lines, cells in rows(blocks(text, size), dialect)
@@ -33,7 +33,7 @@ def read(text: bytes, dialect: Dialect, size: int = 1 << 20) -> list[tuple[int, 
 
 
 def cuts(text: bytes, dialect: Dialect, size: int) -> list[int]:
-    """All places between records that a pass over blocks finds."""
+    """Return all boundaries of records that a pass over blocks finds."""
     found, buffer, here = [], b"", 0
     for block in blocks(text, size):
         buffer += block
@@ -70,7 +70,7 @@ def test_so_it_is_where_records_reach_the_longest_length(text: bytes, size: int,
 def test_every_line_is_in_one_record_and_a_bad_one_is_one_line(text: bytes, dialect: Dialect) -> None:
     found = read(text, dialect)
     assert sum(lines for lines, _ in found) == text.count(b"\n") + (bool(text) and not text.endswith(b"\n"))
-    assert all(lines == 1 for lines, told in found if isinstance(told, str))
+    assert all(lines == 1 for lines, cells in found if isinstance(cells, str))
     if dialect.quote == "line" or dialect == Dialect(quote="none"):
         assert all(lines == 1 for lines, _ in found)
 
@@ -79,12 +79,12 @@ def test_every_line_is_in_one_record_and_a_bad_one_is_one_line(text: bytes, dial
 def test_what_the_standard_library_writes_is_read_as_it_was(written: list[list[str]]) -> None:
     text = io.StringIO(newline="")
     csv.writer(text, quoting=csv.QUOTE_ALL).writerows(written)
-    assert [told for _, told in read(text.getvalue().encode(), Dialect())] == written
+    assert [cells for _, cells in read(text.getvalue().encode(), Dialect())] == written
 
 
 @given(TEXT, st.sampled_from([Dialect(), Dialect(quote="line")]))
 def test_cells_are_those_of_the_grammar(text: bytes, dialect: Dialect) -> None:
-    # Python's csv module reads runs of well-formed records, since it is faster.
+    # Python's csv module reads runs of well-formed records, because it is faster.
     run = dialect.run.match(text)
     assert run
     by_grammar = [csv_records._cells(match[0], dialect) for match in dialect.record.finditer(run[0])]
@@ -92,13 +92,13 @@ def test_cells_are_those_of_the_grammar(text: bytes, dialect: Dialect) -> None:
 
 
 def faults(text: str, dialect: Dialect) -> list[object]:
-    return [re.split(": ", told)[0] if isinstance(told, str) else told for _, told in read(text.encode(), dialect)]
+    return [re.split(": ", cells)[0] if isinstance(cells, str) else cells for _, cells in read(text.encode(), dialect)]
 
 
 @pytest.mark.parametrize(
     ("text", "dialect", "wanted"),
     [
-        # A quote that nobody closed costs its own line, not those up to the next quote.
+        # An unclosed quote spoils only its own line, not all lines up to the next quote.
         ('"item4 exact,L4\nitem9,L9\n"item8" pro,L8\n', Dialect(), ["broken quotes", ["item9", "L9"], "broken quotes"]),
         ('a,b\n"open,1\nc,2', Dialect(), [["a", "b"], "broken quotes", ["c", "2"]]),
         ('5" pipe,6""\na"b"c,1\n', Dialect(), [['5" pipe', '6""'], ['a"b"c', "1"]]),
@@ -108,11 +108,11 @@ def faults(text: str, dialect: Dialect) -> list[object]:
         ("a\rb,1\n", Dialect(), ["carriage return"]),
         ('"a\rb",1\r\nc,2\r\n', Dialect(), [["a\rb", "1"], ["c", "2"]]),
         ('"x\n', Dialect(), ["broken quotes"]),
-        # A TSV: a quoted cell ends on its line.
+        # TSV: a quoted cell ends on its line.
         ('"open\tL4\nitem9 5"\tL9\n', Dialect("\t", "line"), ["broken quotes", ['item9 5"', "L9"]]),
         ('"a ""b"""\tL4\n', Dialect("\t", "line"), [['a "b"', "L4"]]),
         ('"open\tL4\n"item8" pro\tL8\n', Dialect("\t", "none"), [['"open', "L4"], ['"item8" pro', "L8"]]),
-        # Spark: the escape character counts before a quote and before itself, inside quotes alone.
+        # Spark: only inside quotes, the escape character applies to a quote and to itself.
         (
             '"the \\"best\\" one",x\\y\n"c:\\\\d\\e",\\"k\n',
             Dialect(escape="\\"),
@@ -120,7 +120,7 @@ def faults(text: str, dialect: Dialect) -> list[object]:
         ),
         ('"ends \\"so\\"",1\n"a\\\\",2\n', Dialect(escape="\\"), [['ends "so"', "1"], ["a\\", "2"]]),
         ('"the \\"best\\" one",1\n', Dialect(), ["broken quotes"]),
-        # Databases: no quotes, and the escape character before a delimiter, a line end or itself.
+        # Databases: no quotes. The escape character applies to a delimiter, a line end and itself.
         ('a\\,b,"c\\\nd\ne\\x,f\\\\\n', Dialect(quote="none", escape="\\"), [["a,b", '"c\nd'], ["e\\x", "f\\"]]),
         ("a,b\\", Dialect(quote="none", escape="\\"), ["broken CSV"]),
     ],
@@ -151,5 +151,5 @@ def test_a_fault_says_what_is_wrong_and_what_to_set(text: str, dialect: Dialect,
 def test_a_record_that_is_too_long_is_a_bad_row(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv_records, "CELL_LIMIT", 20)
     text = b'"a\nb",1\n"' + b"x" * 30 + b'",2\n"c\n' + b"y" * 30 + b'\n",3\n'
-    kinds = [told.split(":")[0] if isinstance(told, str) else told for _, told in read(text, Dialect(), 8)]
+    kinds = [cells.split(":")[0] if isinstance(cells, str) else cells for _, cells in read(text, Dialect(), 8)]
     assert kinds == [["a\nb", "1"], "long record", "broken quotes", ["y" * 30], "broken quotes"]

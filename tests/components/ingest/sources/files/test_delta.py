@@ -1,4 +1,4 @@
-"""Folders of tables that hold older versions of their rows too."""
+"""Tests of table folders that also contain older versions of their rows."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_checkpoint_stands_for_the_versions_before_it(table: Path) -> None:
     assert found(table) == ["b.parquet", "c.parquet"]
 
 
-def test_what_cannot_be_told_is_refused(table: Path) -> None:
+def test_what_cannot_be_known_is_refused(table: Path) -> None:
     commit(table, 1, add("a.parquet"))
     with pytest.raises(IngestError, match="is not complete"):
         found(table)

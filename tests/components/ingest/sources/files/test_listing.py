@@ -65,7 +65,7 @@ def test_fingerprint_changes_with_names_and_contents(folder: Path) -> None:
 
     first = now()
     file = folder / "speeches" / "1790.txt"
-    # The same length and the same time of change: what TFX's own fingerprint cannot tell apart.
+    # The same length and modification time, which TFX's own fingerprint cannot distinguish.
     stat = file.stat()
     file.write_text("the state of the onion")
     os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
@@ -85,7 +85,7 @@ def test_what_a_killed_job_left_and_empty_files_are_not_read(tmp_path: Path, pat
         (tmp_path / "rows" / name).write_text("" if name == "empty.csv" else "a,b\n")
     (tmp_path / "rows" / "_SUCCESS").write_text("")
     found = files_of("csv", path, tmp_path)
-    wanted = read if path == "rows" else read[:2]  # a pattern tells upper from lower case
+    wanted = read if path == "rows" else read[:2]  # a pattern is case-sensitive
     assert found == [str(tmp_path / "rows" / name) for name in sorted(wanted)]
 
 

@@ -1,0 +1,137 @@
+"""Formats of numbers and durations for people: the only place that rounds for display.
+
+No function raises for a number that is not finite.
+"""
+
+from __future__ import annotations
+
+import math
+
+FORMS = {"fraction": ".3f", "large": ",.1f", "count": ",d", "units": "units"}
+"""Forms that a metric may name in place of a format such as `.2%`.
+
+`fraction`: three decimals. `large`: one decimal below 1,000, and none from 1,000. `count`: a whole number. `units`: at
+least four significant digits.
+"""
+_WITHOUT_DECIMALS = 999.95
+"""The least number that one decimal would round to 1,000.0."""
+
+
+def figure(value: float | None, form: str = "fraction", missing: str = "–") -> str:
+    """Format a metric for the report.
+
+    Args:
+        value: Value, or None if nothing was measured.
+        form: One of `FORMS`, or a format of Python.
+        missing: Text for None.
+    """
+    if value is None:
+        return missing
+    if not math.isfinite(value):
+        return f"{value:f}"
+    if form == "units":
+        return in_units(value)
+    if form == "count":
+        return f"{int(value):,}"
+    if form == "large" and abs(value) >= _WITHOUT_DECIMALS:
+        return f"{value:,.0f}"
+    return format(value, FORMS.get(form, form))
+
+
+def on_terminal(value: float | None, form: str) -> str:
+    """Format a metric for the terminal: `large` has a decimal and no separators, so that it can be copied."""
+    return format(value, ".1f") if form == "large" and value is not None else figure(value, form, missing="-")
+
+
+def on_axis(value: float, form: str) -> str:
+    """Format a metric for the axis of a chart: `large` has four significant digits."""
+    return format(value, ",.4g") if form == "large" else figure(value, form)
+
+
+def in_sentence(value: float | None) -> str:
+    """Format a metric for a sentence about a threshold: four significant digits, whatever the metric."""
+    return "not a finite number" if value is None or not math.isfinite(value) else f"{value:.4g}"
+
+
+def in_units(value: float) -> str:
+    """Format a number in the user's own units, to at least four significant digits.
+
+    Examples: `33.54`, `0.01250`, `1,250`, `1,234,567`, `1.234e+21`.
+    """
+    if not abs(value) < 1e15:
+        return f"{value:.4g}"
+    return f"{value:,.0f}" if abs(value) >= _WITHOUT_DECIMALS else f"{value:#.4g}"
+
+
+def share(value: float | None) -> str:
+    """Format a share as a percentage, with two decimals below 10% and one from there: `1.82%`, `12.3%`."""
+    if value is None:
+        return figure(value)
+    return f"{value:.2%}" if abs(value) < 0.09995 else f"{value:.1%}"
+
+
+def three_digits(value: float) -> str:
+    """Format a number to about three significant digits, and at most three decimals: 0.231, 1.73, 17.3, 1,706."""
+    digits = next((n for n, limit in ((3, 0.9995), (2, 9.995), (1, 99.95)) if abs(value) < limit), 0)
+    return f"{value:,.{digits}f}"
+
+
+def times(ratio: float) -> str:
+    """Format a ratio: `23.1x`, and with two decimals below 1: `0.68x`."""
+    return f"{ratio:.1f}x" if not ratio < 0.995 else f"{ratio:.2f}x"
+
+
+def rounded_count(number: int) -> str:
+    """Format a whole number of thousands or millions: `25K`, `1M`. Other numbers are written in full: `1,024`."""
+    for size, letter in ((1_000_000, "M"), (1_000, "K")):
+        if number and number % size == 0:
+            return f"{number // size}{letter}"
+    return f"{number:,}"
+
+
+def in_bytes(number: int) -> str:
+    """Format a size in decimal units: `0 bytes`, `4.1 kB`, `12.6 MB`."""
+    if number < 1000:
+        return f"{number} bytes"
+    size, unit = number / 1000, "kB"
+    for larger in ("MB", "GB", "TB"):
+        if size >= _WITHOUT_DECIMALS:
+            size, unit = size / 1000, larger
+    return f"{size:,.1f} {unit}"
+
+
+def in_mebibytes(number: float) -> str:
+    """Format a number of bytes as whole MiB, without the unit."""
+    return f"{number / 2**20:,.0f}"
+
+
+def duration(seconds: float) -> str:
+    """Format a duration: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`.
+
+    A negative duration, as between the clocks of two machines, has a sign.
+    """
+    if not math.isfinite(seconds):
+        return f"{seconds:f} s"
+    if seconds < 0:
+        length = duration(-seconds)
+        return length if length == "0 s" else f"-{length}"
+    if seconds < 10:
+        return f"{seconds:.1f} s" if round(seconds, 1) else "0 s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def clock(seconds: float) -> str:
+    """Format the time left as on a clock: `0:04`, `12:30`, `1:00:00`. Time that has run out is `0:00`.
+
+    Unlike a duration, the text keeps its width while the time runs down.
+    """
+    if not math.isfinite(seconds):
+        return "-:--"
+    minutes, rest = divmod(int(max(seconds, 0) + 0.5), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

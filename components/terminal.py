@@ -1,0 +1,173 @@
+"""Output for people: colors and a status on a terminal, plain lines in a file, a pipe or the log of a pod."""
+
+from __future__ import annotations
+
+import io
+import os
+import textwrap
+from collections.abc import Iterable, Sequence
+from typing import TextIO
+
+from rich.console import Console, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+_NO_LIMIT = 1 << 16
+_NARROWEST_REST = 20
+_LONGEST_BAR, _STEP_OF_BAR = 40, 10
+_CLEARED = "\r\x1b[K"
+
+
+class Terminal:
+    """Writer of lines for people.
+
+    On a terminal, lines have colors, and the last line may be a status that the next line replaces. Elsewhere, and on a
+    terminal that knows no control characters (`TERM=dumb`), lines are plain and a status is not written. `NO_COLOR`
+    removes the colors.
+
+    The status is one line without a thread or a hidden cursor. `rich.live.Live` hides the cursor until it is stopped,
+    which a killed run never does, and its thread would be there when Beam forks.
+
+    Args:
+        stream: Stream to write to.
+
+    Attributes:
+        stream: The same stream.
+        in_place: True if a status is shown.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        # Set here, since rich would write control characters into a file if FORCE_COLOR is set, and into a notebook
+        # instead of the stream.
+        self._console = Console(file=stream, force_terminal=stream.isatty(), force_jupyter=False, highlight=False)
+        self.in_place = self._console.is_terminal and not self._console.is_dumb_terminal
+        self._standing: Text | None = None
+        self._pending = False
+
+    @property
+    def width(self) -> int:
+        """Columns of the terminal; 80 if they are unknown."""
+        try:
+            # rich asks standard input, output and error, of which a run redirects two.
+            return os.get_terminal_size(self.stream.fileno()).columns or 80
+        except OSError:
+            return 80
+
+    @property
+    def room(self) -> int:
+        """Columns for the text of a status, which is indented by two."""
+        # A text that fills the last column would move the cursor to the next line.
+        return self.width - 3
+
+    def line(self, text: str | Text = "", rest: str = "") -> None:
+        """Write a line, and end the status.
+
+        Args:
+            text: Text of the line.
+            rest: Text after it. On a terminal, it is wrapped between words, and indented below its first line.
+        """
+        self._standing = None
+        self.note(text, rest)
+
+    def note(self, text: str | Text = "", rest: str = "") -> None:
+        """Write a line above the standing status. The arguments are those of `line`."""
+        if self.in_place:
+            self._clear()
+            self._print(Text.assemble(text, self._wrapped(rest, Text.assemble(text).cell_len)))
+            self._show(self._standing)
+        else:
+            self.stream.write(f"{text}{rest}".rstrip() + "\n")
+        self.stream.flush()
+
+    def write(self, parts: Iterable[str | Text | Table]) -> None:
+        """Write lines and tables."""
+        for part in parts:
+            for line in _rendered(part, self._console) if isinstance(part, Table) else [part]:
+                self.line(line)
+
+    def stand(self, text: Text | None) -> None:
+        """Set the status that is shown while no other status is. None removes it."""
+        self._standing = text
+        self.status(None)
+
+    def status(self, text: Text | None, share: float | None = None) -> None:
+        """Show a status in place of the current one. None shows the standing status again.
+
+        Args:
+            text: Text of the status, cut at the width of the terminal.
+            share: Share of the work that is done. It is shown as a bar before the text if there is room for one.
+        """
+        if self.in_place:
+            self._clear()
+            self._show(self._standing if text is None else text, share)
+        self.stream.flush()
+
+    def _show(self, text: Text | None, share: float | None = None) -> None:
+        if text is None:
+            return
+        shown = Text("  ")
+        # In steps, so that the text does not move with each digit that a number gains.
+        columns = min((self.room - text.cell_len - 1) // _STEP_OF_BAR * _STEP_OF_BAR, _LONGEST_BAR)
+        if share is not None and columns > 0:
+            bar = ProgressBar(1.0, share, columns, complete_style="cyan", finished_style="cyan")
+            (drawn,) = _rendered(bar, self._console)
+            drawn.pad_right(columns - drawn.cell_len)
+            shown = Text.assemble(shown, drawn, " ")
+        shown.append_text(text)
+        shown.truncate(self.room + 2, overflow="ellipsis")
+        self._print(shown, end="")
+        self._pending = True
+
+    def _print(self, text: Text, end: str = "\n") -> None:
+        # Without soft wrapping, rich would break words, such as paths to be copied, at the width of the terminal.
+        self._console.print(text, end=end, soft_wrap=True)
+
+    def _wrapped(self, rest: str, indent: int) -> str:
+        room = self.width - indent
+        if room < _NARROWEST_REST:
+            return rest
+        return f"\n{' ' * indent}".join(
+            textwrap.wrap(rest, room, break_long_words=False, break_on_hyphens=False) or [rest]
+        )
+
+    def _clear(self) -> None:
+        if self._pending:
+            self.stream.write(_CLEARED)
+            self._pending = False
+
+
+def table(
+    rows: Iterable[Sequence[str | Text]], header: Sequence[str] = (), figures: bool = True, least: int = 0
+) -> Table:
+    """Return a table without lines, two columns between its cells.
+
+    Args:
+        rows: Rows of cells. Cells are not read as markup.
+        header: Titles of the columns, or nothing.
+        figures: True if all columns but the first hold figures, which are right-aligned.
+        least: Least width of a column of figures.
+    """
+    found = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
+    made = Table(box=None, show_header=bool(header), header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
+    for place, title in enumerate(header or [""] * len(found[0])):
+        right = figures and place > 0
+        made.add_column(
+            Text(title), justify="right" if right else "left", no_wrap=True,
+            min_width=least if right else None,
+        )  # fmt: skip
+    for row in found:
+        made.add_row(*row)
+    return made
+
+
+def plain(table: Table) -> list[str]:
+    """Return the lines of a table without colors, for a message or a log."""
+    return [line.plain.rstrip() for line in _rendered(table, Console(file=io.StringIO(), color_system=None))]
+
+
+def _rendered(renderable: RenderableType, console: Console) -> list[Text]:
+    """Return the lines of a table or a bar at its own width, so that no figure is cut at the width of the terminal."""
+    lines = console.render_lines(renderable, console.options.update_width(_NO_LIMIT), pad=False)
+    return [Text.assemble(*((part.text, part.style or "") for part in line)) for line in lines]

@@ -1,0 +1,139 @@
+"""Lines, tables and the status on a terminal, in a file, on a dumb terminal, and without colors."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+from rich.text import Text
+
+from components.terminal import Terminal, plain, table
+
+CLEARED = "\r\x1b[K"
+ROWS = [["  model", "0.552", "83.0"], ["  a[b] :smile:", "0.1", Text("1636.7", "green")]]
+HEADER = ["", "recall@10", "perplexity"]
+LINES = [
+    "                recall@10  perplexity",
+    "  model             0.552        83.0",
+    "  a[b] :smile:        0.1      1636.7",
+]
+
+
+class Screen(io.StringIO):
+    """A terminal of 80 columns."""
+
+    def isatty(self) -> bool:
+        return True
+
+    @property
+    def shown(self) -> list[str]:
+        """Lines that are left to see at the end, without colors."""
+        return [
+            re.sub(r"\x1b\[[\d;]*m", "", line.rpartition(CLEARED)[2]).rstrip() for line in self.getvalue().split("\n")
+        ]
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "COLORTERM"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+
+
+def use(terminal: Terminal) -> None:
+    terminal.stand(Text("Trainer ...", "dim"))
+    terminal.status(Text("training 40%"), 0.4)
+    terminal.status(None)
+    terminal.note("  a note")
+    terminal.line(Text("  Trainer  ", "bold red"), "word " * 20)
+    terminal.write([table(ROWS, HEADER), "end"])
+
+
+@pytest.mark.parametrize("name", ["FORCE_COLOR", "TTY_COMPATIBLE"])
+def test_a_file_gets_plain_whole_lines_whatever_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "1")
+    use(Terminal(stream := io.StringIO()))
+    assert stream.getvalue().split("\n") == ["  a note", f"  Trainer  {'word ' * 20}".rstrip(), *LINES, "end", ""]
+
+
+def test_a_dumb_terminal_is_written_like_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    use(Terminal(stream := Screen()))
+    use(Terminal(file := io.StringIO()))
+    assert stream.getvalue() == file.getvalue()
+
+
+def test_a_terminal_gets_colors_a_status_and_wrapped_text() -> None:
+    use(Terminal(stream := Screen()))
+    assert stream.shown == [
+        "  a note",
+        f"  Trainer  {'word ' * 14}".rstrip(),
+        f"           {'word ' * 6}".rstrip(),
+        *LINES,
+        "end",
+        "",
+    ]
+    assert "\x1b[1;31m  Trainer  \x1b[0m" in stream.getvalue()
+    assert re.search(r"\x1b\[32m +1636\.7\x1b\[0m", stream.getvalue())
+
+
+def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    use(Terminal(stream := Screen()))
+    assert not re.search(r"\x1b\[[\d;]*\b[349]\d", stream.getvalue())
+    assert CLEARED in stream.getvalue()
+
+
+def test_a_status_is_replaced_and_the_standing_one_returns() -> None:
+    terminal = Terminal(stream := Screen())
+    terminal.stand(Text("Trainer ..."))
+    assert stream.shown == ["  Trainer ..."]
+    terminal.status(Text("40%"))
+    assert stream.shown == ["  40%"]
+    terminal.note("  a note")
+    assert stream.shown == ["  a note", "  Trainer ..."]
+    terminal.status(Text("50%"))
+    terminal.status(None)
+    assert stream.shown == ["  a note", "  Trainer ..."]
+    terminal.line("  Trainer done")
+    assert stream.shown == ["  a note", "  Trainer done", ""]
+    terminal.stand(Text("Pusher ..."))
+    terminal.stand(None)
+    assert stream.shown == ["  a note", "  Trainer done", ""]
+
+
+@pytest.mark.parametrize(("columns", "bar"), [(10, 0), (30, 10), (31, 10), (45, 20), (200, 40)])
+def test_a_bar_takes_the_room_that_the_text_leaves(monkeypatch: pytest.MonkeyPatch, columns: int, bar: int) -> None:
+    monkeypatch.setattr(Terminal, "width", columns)
+    terminal = Terminal(stream := Screen())
+    for share in (0.0, 0.34, 0.5, 1.0):
+        terminal.status(Text("training: 50%"), share)
+        (shown,) = stream.shown
+        assert len(shown) < columns
+        assert shown.endswith(" training: 50%" if bar else "  traini…")
+        assert len(re.findall("[━╸╺]", shown)) == bar
+
+
+def test_a_path_is_not_broken() -> None:
+    path = "/a-long-folder" * 8
+    Terminal(stream := Screen()).line("  Pusher  ", f"pushed to {path}")
+    assert stream.shown == ["  Pusher  pushed to", f"          {path}", ""]
+
+
+def test_figures_of_a_table_that_is_wider_than_the_terminal_are_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Terminal, "width", 20)
+    Terminal(stream := Screen()).write([table(ROWS, HEADER)])
+    assert stream.shown == [*LINES, ""]
+
+
+def test_a_table_as_text() -> None:
+    assert plain(table(ROWS, HEADER)) == LINES
+    assert plain(table([["a", "b c"], ["漢字", "d"]], ["name", "what"], figures=False)) == [
+        "name  what",
+        "a     b c",
+        "漢字  d",
+    ]
+    assert plain(table([["a", "1"]], least=8)) == ["a         1"]
