@@ -113,7 +113,7 @@ def _run(pod: Pod, console: Console, interruption: Interruption) -> int:
         node.prepare(config)
     # Nodes that do not look up the spans read the artifacts of earlier nodes from the metadata store.
     planned = spans.plan(config.data) if node and node.looks_up_spans else []
-    # Later steps are left out, because building their nodes would import their code, which takes seconds.
+    # Later steps are left out, because building their nodes would import their code, which takes time and memory.
     steps = dag.up_to(node.step) if node else dag.ALL
     ir = compiled(dag.build(config, paths, planned, steps), pod.run_id)
     console.line(f"BigVocab {config.name}, run {pod.run_id} -> {paths.root}, {store.describe(connection(ir))}")

@@ -45,6 +45,6 @@ def test_nodes_ask_the_job_server_and_the_workers_where_they_are() -> None:
     ports = {one["name"]: one["port"] for one in of_kind(found, "Service")[service]["spec"]["ports"]}
     assert ports["grpc-jobs"] == int(port)
     workers = container_of("overlays/flink", "FlinkDeployment bigvocab-flink taskManager", "beam-workers")
-    pool = beam.workers.removeprefix("localhost:")
+    pool = beam.worker_pool.removeprefix("localhost:")
     assert [*workers["command"], *workers["args"]] == ["bigvocab", "beam-workers", f"--port={pool}", "--host=0.0.0.0"]
     assert {one["containerPort"] for one in workers["ports"]} == {int(pool)}

@@ -93,7 +93,7 @@ def model(tmp_path: Path) -> Path:
         (("--input", "rows.jsonl", "--output", "nowhere/out"), "/nowhere' does not exist; create it first"),
         (("--input", "rows.jsonl", "--output", "serving"), "serving: this is a folder; add a file name"),
         (("--input", "rows.jsonl", "--output", "rows.jsonl"), "--output rows.jsonl: this is the --input file"),
-        (("--input", "rows.jsonl", "--feature", "hour=3"), "--feature hour=3: goes with TEXT"),
+        (("--input", "rows.jsonl", "--feature", "hour=3"), "--feature hour=3: only allowed with TEXT"),
     ],
 )
 def test_files_that_cannot_be_asked_or_answered_to(

@@ -22,11 +22,11 @@ def test_what_is_wrong_comes_with_what_to_do(tmp_path: Path, monkeypatch: pytest
     out = io.StringIO()
     assert doctor.examine(tmp_path, out) == 1
     text = out.getvalue()
-    assert "no-such-package is not installed\n      -> ./with-env" in text
+    assert "no-such-package is not installed\n      -> install the locked packages with ./with-env" in text
     assert "GiB free at" in text
     assert "choose another --root" in text
     assert "glibc (not Alpine's musl)" in text
-    assert "Something is wrong" in text
+    assert "This machine has faults" in text
 
 
 def test_a_check_that_breaks_does_not_hide_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,7 +97,7 @@ def test_a_node_that_was_killed_leaves_nothing_to_its_next_try(tmp_path: Path) -
 
 
 def test_one_run_at_a_time_under_a_root(tmp_path: Path) -> None:
-    with only_run(tmp_path), pytest.raises(RootInUse, match=f"in use by process {os.getpid()}"), only_run(tmp_path):
+    with only_run(tmp_path), pytest.raises(RootInUse, match=f"process {os.getpid()} uses"), only_run(tmp_path):
         pass
     with only_run(tmp_path):
         pass

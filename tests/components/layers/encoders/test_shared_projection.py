@@ -10,7 +10,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.layers.encoders import ngrams as module
+from components.layers.encoders.shared_projection import ngrams as module
 from components.layers.encoders.shared_projection.ngrams import FrequentNgrams, most_frequent
 from components.layers.encoders.shared_projection.pooling import AttentionPooling
 from tests.components.layers.encoders.conftest import PADDING, make

@@ -69,7 +69,9 @@ def trainer(**head: Any) -> TrainerSpec:
     return TrainerSpec.model_validate({"head": head})
 
 
-@pytest.mark.parametrize("head", [{}, {"negatives": 3}, {"form": "shared"}, {"form": "full", "logits": "bfloat16"}])
+@pytest.mark.parametrize(
+    "head", [{}, {"negatives": 3}, {"form": "shared"}, {"form": "full", "logits_dtype": "bfloat16"}]
+)
 def test_a_form_of_ours_is_its_name(head: dict[str, Any]) -> None:
     spec = trainer(**head)
     assert spec.head == BuiltInHeadSpec(**head)
