@@ -81,7 +81,7 @@ class ForkServer:
             err: File to which standard error is appended; may be the same file.
             folder: Working directory.
             environment: Variables for the environment of this job.
-            modules: Modules to import before the fork, once for all jobs, beside the module of the function.
+            modules: Modules to import before the fork, once for all jobs, besides the module of the function.
 
         Returns:
             The exit code; minus the number of the signal that killed the child. The future raises `RuntimeError` if
@@ -178,7 +178,7 @@ def _fork(job: Mapping[str, Any]) -> int:
 
 
 def execute(script: str, *arguments: str) -> None:
-    """Run the text of a script, as `python -c SCRIPT ARGUMENTS` does. For `ForkServer.start`."""
+    """Run the text of a script, as `python -c SCRIPT ARGUMENTS` does. A job for `ForkServer.start`."""
     sys.argv = ["-c", *arguments]
     exec(compile(script, "<script>", "exec"), {"__name__": "__main__"})
 

@@ -20,7 +20,7 @@ Ask = Callable[..., tuple[int, list[Any], str]]
 
 @pytest.fixture(scope="session")
 def bigvocab(forks: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Bigvocab:
-    """Return a function that runs the command in a separate process, a fork of one with all imports."""
+    """Return a function that runs the command in a process forked from one that has imported the libraries."""
 
     def run(
         *arguments: str | Path, folder: Path, environment: Mapping[str, str] | None = None

@@ -119,7 +119,7 @@ def test_a_loss(bigvocab: Bigvocab, tmp_path: Path) -> None:
 
 def test_a_node(started_bigvocab: Bigvocab, tmp_path: Path) -> None:
     file = sessions_configuration(tmp_path)
-    # The recipe adds lines to a file of BigVocab, so a copy is changed. No process may have imported the original.
+    # The recipe adds lines to a file of BigVocab, so a copy is changed, which no process may have imported before.
     for package in ("benchmarks", "components", "pipeline", "schemas"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     written(tmp_path, "my_package/longest.py", "my_package/node.py", "my_package/longest.html.j2")

@@ -24,7 +24,7 @@ class Pods:
     """Starter of pods. Several threads may start pods at once.
 
     Args:
-        forks: Server that forks the process of each pod.
+        forks: Server that forks a process for each pod.
         folder: Parent of the working folders of the pods.
         environment: Variables for all pods, beside the environment of this process.
     """
