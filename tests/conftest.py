@@ -18,7 +18,7 @@ refuse_fork_with_threads()
 
 @pytest.fixture(scope="session")
 def once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Once]:
-    """Folders that all processes of xdist share."""
+    """Make folders once for all processes of xdist."""
     own = tmp_path_factory.getbasetemp()
     found = Once(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own)
     yield found
@@ -27,14 +27,14 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Once]:
 
 @pytest.fixture(scope="session")
 def forks() -> Iterator[ForkServer]:
-    """Yield the server that all tests of this process share, so that a library is imported once."""
+    """Yield the fork server that all tests of this process share."""
     with ForkServer() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def run_script(forks: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., None]:
-    """Return a function that runs a script in a process in which TensorFlow is loaded but not yet used."""
+    """Return a function that runs `python -c SCRIPT ARGUMENTS` in a process that has loaded TensorFlow."""
 
     def run(script: str, *arguments: str) -> None:
         log = tmp_path_factory.mktemp("script") / "log"

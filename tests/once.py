@@ -1,4 +1,4 @@
-"""Folders that one of several test processes makes and all of them read."""
+"""Folders that one test process makes, and all test processes read."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 
 
 class Once:
-    """Makes each folder once in a run of pytest, whichever process asks for it first.
+    """Maker of folders, each of which is made once in a run of pytest, by the first process that needs it.
 
     Args:
-        root: a folder that the test processes share.
+        root: Folder that the test processes share.
     """
 
     def __init__(self, root: Path) -> None:
@@ -21,15 +21,15 @@ class Once:
         self._used: set[str] = set()
 
     def folder(self, name: str, make: Callable[[Path], object]) -> Path:
-        """Return the folder of this name; `make(folder)` fills it if no process has done so.
+        """Return the folder of this name. `make(folder)` fills it if no process has done so.
 
-        Nobody may write to the folder afterwards: see `check`.
+        No test may write to the folder afterwards; see `check`.
         """
         folder, made = self._root / name, self._made(name)
         with self._root.joinpath(f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not made.exists():
-                shutil.rmtree(folder, ignore_errors=True)  # What a call that failed left.
+                shutil.rmtree(folder, ignore_errors=True)  # Left by a call that failed.
                 folder.mkdir()
                 make(folder)
                 made.write_text(json.dumps(_files(folder)))
@@ -37,7 +37,7 @@ class Once:
         return folder
 
     def check(self) -> None:
-        """Raise `AssertionError` if a file of a folder was changed since it was made: tests would influence others."""
+        """Raise `AssertionError` if a test changed a folder, which could influence other tests."""
         for name in self._used:
             assert _files(self._root / name) == json.loads(self._made(name).read_text()), f"{name} was changed"
 
