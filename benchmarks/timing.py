@@ -54,18 +54,22 @@ class Timing:
 
     @property
     def least_cpu(self) -> float:
+        """Least CPU time of the rounds, in ms per step."""
         return min(self.cpu)
 
     @property
     def median_cpu(self) -> float:
+        """Median CPU time of the rounds, in ms per step."""
         return statistics.median(self.cpu)
 
     @property
     def least_wall(self) -> float:
+        """Least wall time of the rounds, in ms per step."""
         return min(self.wall)
 
     @property
     def median_wall(self) -> float:
+        """Median wall time of the rounds, in ms per step."""
         return statistics.median(self.wall)
 
 

@@ -30,15 +30,29 @@ class Specs(Protocol):
     """Sections of a configuration from which nodes are built."""
 
     @property
-    def data(self) -> DataSpec: ...
+    def data(self) -> DataSpec:
+        """Source of the rows, and the meaning of their columns."""
+        ...
+
     @property
-    def statistics(self) -> StatisticsSpec: ...
+    def statistics(self) -> StatisticsSpec:
+        """Limit on the rows that the statistics read."""
+        ...
+
     @property
-    def vocabulary(self) -> VocabularySpec: ...
+    def vocabulary(self) -> VocabularySpec:
+        """Sizes of the vocabularies, and the tokens that they include."""
+        ...
+
     @property
-    def trainer(self) -> TrainerSpec: ...
+    def trainer(self) -> TrainerSpec:
+        """Model, optimizer and course of the training."""
+        ...
+
     @property
-    def evaluation(self) -> EvaluationSpec: ...
+    def evaluation(self) -> EvaluationSpec:
+        """Metrics, frequency bands, and thresholds that a model must meet."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,7 @@ class ShardReader(OpenExampleRecord):
         return beam.ptransform_fn(expand)()
 
     def with_schema(self, schema: schema_pb2.Schema) -> ShardReader:
+        """Return a source of the same files with the columns of a schema."""
         return ShardReader(self._patterns, schema, self._rows_per_file)
 
 

@@ -19,6 +19,7 @@ import kfp
 
 
 def main() -> None:
+    """Create the recurring run that the command line describes, then delete older ones of its name."""
     parser = argparse.ArgumentParser(
         description=(__doc__ or "").splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )

@@ -26,34 +26,42 @@ class Paths:
 
     @property
     def metadata(self) -> str:
+        """SQLite file of the metadata store."""
         return f"{self.root}/metadata.sqlite"
 
     @property
     def artifacts(self) -> str:
+        """Folder of the outputs of all nodes."""
         return f"{self.root}/artifacts"
 
     @property
     def serving(self) -> str:
+        """Folder of the pushed models, one version each."""
         return f"{self.root}/serving"
 
     @property
     def checkpoints(self) -> str:
+        """Folder of the Trainer's checkpoints."""
         return f"{self.root}/checkpoints"
 
     @property
     def schemas(self) -> str:
+        """Folder of the schema files that pods write, named by their hash."""
         return f"{self.root}/schemas"
 
     @property
     def tensorboard(self) -> str:
+        """Link to the logs of the Trainer."""
         return f"{self.root}/tensorboard"
 
     @property
     def logs(self) -> str:
+        """Folder of the log files of the runs."""
         return f"{self.root}/logs"
 
     @property
     def report(self) -> str:
+        """Folder of `report.html` and `summary.json`."""
         return f"{self.root}/report"
 
     def prepare(self) -> None:

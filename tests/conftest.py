@@ -27,14 +27,14 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Once]:
 
 @pytest.fixture(scope="session")
 def forks() -> Iterator[ForkServer]:
-    """The server that all tests of this process share: it imports a library once."""
+    """Yield the server that all tests of this process share, so that a library is imported once."""
     with ForkServer() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def run_script(forks: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., None]:
-    """Runs a script as `python -c SCRIPT ARGUMENTS`, in a process that has loaded TensorFlow and not used it."""
+    """Return a function that runs a script in a process in which TensorFlow is loaded but not yet used."""
 
     def run(script: str, *arguments: str) -> None:
         log = tmp_path_factory.mktemp("script") / "log"

@@ -1,0 +1,1 @@
+"""Benchmark of the nodes from the source to the Trainer: ExampleGen, StatisticsGen and Transform."""

@@ -76,6 +76,7 @@ class Results:
         ]
 
     def as_json(self) -> dict[str, Any]:
+        """Return the results as a JSON object; `stages` also holds the totals of all nodes per data and size."""
         return {
             "machine": dataclasses.asdict(self.machine),
             "beam": self.beam,

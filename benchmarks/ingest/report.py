@@ -90,7 +90,7 @@ def _rows(results: Results, least: int) -> list[Stage]:
 BOUNDS = (
     Bound("the default corpus, from text to transformed records", "at most", 90, _corpus_seconds, " s"),
     Bound("labelled rows, all three nodes together", "at least", 15_000, _row_rate, " rows/s"),
-    Bound("CPU time a labelled row, from the size nearest 1M to the largest", "at most", 1.15, _row_cost),
+    Bound("CPU time per labelled row, from the size nearest 1M to the largest", "at most", 1.15, _row_cost),
     Bound("peak memory of labelled rows, from the size nearest 1M to the largest", "at most", 1.5, _row_memory),
 )
 
@@ -103,8 +103,9 @@ def bound_lines(results: Results) -> Iterator[str]:
         verdict = "-" if value is None else "MISSED" if bound.missed(results) else "holds"
         limit = f"{bound.sense} {bound.figure(bound.limit)}"
         rows.append((bound.what, limit, "-" if value is None else bound.figure(value), verdict))
-    yield from table(("must hold", "bound", "measured", ""), rows)
+    yield from table(("bound", "limit", "measured", "result"), rows)
 
 
 def missed(results: Results) -> bool:
+    """Return True if a measured figure is beyond its bound. A figure that was not measured misses none."""
     return any(bound.missed(results) for bound in BOUNDS)

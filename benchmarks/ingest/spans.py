@@ -59,6 +59,7 @@ class Results:
     ways: list[Way]
 
     def as_json(self) -> dict[str, Any]:
+        """Return the results as a JSON object: the machine, and each execution of Transform."""
         return {
             "machine": dataclasses.asdict(self.machine),
             "ways": [dataclasses.asdict(way) for way in self.ways],

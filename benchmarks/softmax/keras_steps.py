@@ -41,6 +41,7 @@ class Step:
         use_threads(threads)
 
     def prepare(self, classes: int, batch: int) -> None:
+        """Compile the step for a size and warm it up."""
         problem = Problem(classes, batch)
         self._batches = [(tf.constant(h), tf.constant(y)) for h, y in zip(problem.hidden, problem.labels, strict=True)]
         self._number = 0
@@ -49,6 +50,8 @@ class Step:
         self.turn(WARM_UP)
 
     def turn(self, steps: int) -> Spent:
+        """Run and time a number of steps. Each waits for its result and takes the next batch."""
+
         def step(_: int) -> None:
             self._number += 1
             self._step(*self._batches[self._number % BATCHES], tf.constant(self._number)).numpy()
@@ -89,6 +92,7 @@ class Ours(Step):
         self._optimizer, self._logits_dtype, self._form = optimizer, logits_dtype, form
 
     def build(self, problem: Problem) -> Any:
+        """Return a training step of the layer's sampled loss."""
         head = SampledSoftmax(
             problem.counts, problem.negatives, problem.alpha, problem.seed, self._logits_dtype, self._form
         )
@@ -108,6 +112,7 @@ class Textbook(Step):
     """Step with `tf.nn.sampled_softmax_loss` as in TensorFlow's documentation, and Keras's Adam."""
 
     def build(self, problem: Problem) -> Any:
+        """Return a training step of TensorFlow's sampled loss, over at most half the classes."""
         output = keras.layers.Dense(problem.classes, name="output")
         output.build((None, problem.width))
         # `sampled_softmax_loss` expects one row per class.
@@ -130,6 +135,7 @@ class Products(Step):
     """Step with only the three matrix products of a sampled step: a lower bound on the time over as many candidates."""
 
     def build(self, problem: Problem) -> Any:
+        """Return a step that computes the products only, and trains nothing."""
         generator = np.random.default_rng(problem.seed)
         table = tf.constant(generator.standard_normal((problem.candidates, problem.width), dtype=np.float32))
         residual = tf.constant(generator.standard_normal((problem.batch, problem.candidates), dtype=np.float32))
@@ -153,6 +159,7 @@ class Naive:
         use_threads(threads)
 
     def prepare(self, classes: int, batch: int) -> None:
+        """Compile the model for a size and warm up `fit`."""
         problem = Problem(classes, batch)
         keras.utils.set_random_seed(problem.seed)
         self._batches = list(zip(problem.hidden, problem.labels, strict=True))
@@ -167,6 +174,7 @@ class Naive:
         return model
 
     def turn(self, steps: int) -> Spent:
+        """Run a number of steps in one `fit`, and time all but the first step of the call."""
         # The clock starts after the first step, to exclude the work that `fit` does once per call.
         clock = Clock(0, steps)
         batches = _endless(self._batches)
@@ -178,6 +186,7 @@ class KerasSampled(Naive):
     """Workload with `SampledSoftmax` as the last layer of a plain Keras model, in `fit`."""
 
     def model(self, problem: Problem) -> keras.Model:
+        """Return the compiled model, with `RowAdam` and the sampled loss."""
         output = SampledSoftmax(problem.counts, problem.negatives, problem.alpha, problem.seed, training_logits=False)
         model = keras.Sequential([keras.Input((problem.width,)), Gains(problem.width), output])
         model.compile(RowAdam(LEARNING_RATE), SampledCrossentropy())
@@ -193,6 +202,7 @@ class Clock(keras.callbacks.Callback):
         self.spent: Spent
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Start the clock at the end of batch `first`, and stop it at the end of batch `last`."""
         if batch == self._first:
             float(logs["loss"])  # Waits until the step has finished.
             self._watch = Stopwatch()
@@ -214,4 +224,5 @@ class Gains(keras.layers.Layer):
         self.gains = self.add_weight(shape=(width,), initializer="ones", name="gains")
 
     def call(self, hidden: tf.Tensor) -> tf.Tensor:
+        """Return the scaled hidden vectors, (batch, width)."""
         return hidden * self.gains

@@ -25,7 +25,7 @@ def cell_lines(cell: Cell) -> Iterator[str]:
         "the least and the median of the rounds."
     )
     yield ""
-    header = ["variant", "CPU ms", "median", "wall ms", "median", "by naive", "memory, MiB"]
+    header = ["variant", "CPU ms", "median", "wall ms", "median", "speedup over naive", "memory, MiB"]
     yield from table(header, [[name, *_figures(cell, name, result)] for name, result in _ordered(cell)])
     for name, result in _ordered(cell):
         if result.skipped:
@@ -70,7 +70,7 @@ def bound_lines(results: Results) -> Iterator[str]:
         verdict = "not measured" if value is None else "missed" if bound.missed(results) else "holds"
         limit = f"{bound.sense} {bound.figure(bound.limit)}"
         rows.append([bound.what, limit, "-" if value is None else bound.figure(value), verdict])
-    yield from table(["must hold", "bound", "measured", ""], rows)
+    yield from table(["bound", "limit", "measured", "result"], rows)
 
 
 def _ordered(cell: Cell) -> list[tuple[str, Result]]:

@@ -123,8 +123,8 @@ BOUNDS = (
     Bound("row-wise as fast as PyTorch's sampled form", "at least", 1.5, _faster(v.ROWWISE, v.TORCH_SAMPLED)),
     Bound("row-wise as long as its matrix products", "at most", 1.8, _faster(v.PRODUCTS, v.ROWWISE)),
     Bound("row-wise with 1M classes as long as with 25K", "at most", 1.5, Results.growth),
-    Bound("memory's growth up to 1M classes by the tables'", "at most", 1.15, Results.memory_growth),
-    Bound("rate through fit, input included, by the bare step's", "at least", 0.8, _share(FIT, BARE)),
+    Bound("memory growth / table growth, from 25K to 1M classes", "at most", 1.15, Results.memory_growth),
+    Bound("rate through fit, input included / rate of the bare step", "at least", 0.8, _share(FIT, BARE)),
     Bound(
         "input alone",
         "at least",
@@ -132,7 +132,7 @@ BOUNDS = (
         lambda results: results.training.rate(INPUT) if results.training else None,
         " windows/s",
     ),
-    Bound("rate of two replicas by one's", "at least", 0.65, _share(REPLICAS, FIT)),
+    Bound("rate of two replicas / rate of one", "at least", 0.65, _share(REPLICAS, FIT)),
 )
 
 

@@ -26,6 +26,7 @@ class Step:
         torch.set_num_threads(threads)
 
     def prepare(self, classes: int, batch: int) -> None:
+        """Create the tensors, the loss and the optimizers for a size, and warm up."""
         problem = Problem(classes, batch)
         torch.manual_seed(problem.seed)
         labels = problem.labels.astype(np.int64)
@@ -36,6 +37,8 @@ class Step:
         self.turn(WARM_UP)
 
     def turn(self, steps: int) -> Spent:
+        """Run and time a number of steps: gradients to zero, loss, gradients, and an update by each optimizer."""
+
         def step(_: int) -> None:
             self._number += 1
             hidden, labels = self._batches[self._number % BATCHES]
@@ -62,6 +65,7 @@ class Full(Step):
     """Step with a linear layer, cross entropy over all classes and fused Adam."""
 
     def build(self, problem: Problem) -> tuple[Callable[[Any, Any], Any], list[Any]]:
+        """Return the cross entropy over all classes, and fused Adam."""
         output = torch.nn.Linear(problem.width, problem.classes)
         return lambda hidden, labels: functional.cross_entropy(output(hidden), labels), [self.adam(output.parameters())]
 
@@ -70,6 +74,7 @@ class Adaptive(Step):
     """Step with `AdaptiveLogSoftmaxWithLoss`, which splits the classes by frequency and narrows the rare ones."""
 
     def build(self, problem: Problem) -> tuple[Callable[[Any, Any], Any], list[Any]]:
+        """Return the adaptive softmax, with cutoffs at 1/12 and 1/3 of the classes, and fused Adam."""
         cutoffs = [problem.classes // 12, problem.classes // 3]
         output = torch.nn.AdaptiveLogSoftmaxWithLoss(problem.width, problem.classes, cutoffs)
         return lambda hidden, labels: output(hidden, labels).loss, [self.adam(output.parameters())]
@@ -84,6 +89,7 @@ class Sampled(Step):
     """
 
     def build(self, problem: Problem) -> tuple[Callable[[Any, Any], Any], list[Any]]:
+        """Return the sampled loss, Adam for the gains, and `SparseAdam` for the table and the bias."""
         table = torch.nn.Embedding(problem.classes, problem.width, sparse=True)
         torch.nn.init.normal_(table.weight, std=0.02)
         bias = torch.nn.Embedding(problem.classes, 1, sparse=True)

@@ -60,6 +60,7 @@ class TrainingSteps:
         self.turn(WARM_UP)
 
     def turn(self, steps: int) -> Spent:
+        """Run and time a number of steps. A subclass implements it."""
         raise NotImplementedError
 
     def _build(self, problem: Problem, layout: Layout) -> VocabularyClassifier:
@@ -74,10 +75,12 @@ class Bare(TrainingSteps):
     """Workload that runs the compiled step on batches in memory."""
 
     def prepare(self, classes: int, batch: int, steps: int) -> None:
+        """Drop the batches of an earlier size, then prepare like the base class."""
         self._ready: list[Any] = []
         super().prepare(classes, batch, steps)
 
     def turn(self, steps: int) -> Spent:
+        """Run and time a number of steps over 8 batches that are already in memory."""
         if not self._ready:
             self._ready = list(self._batches.take(8))
             self._step = tf.function(self._model.train_step)
@@ -88,6 +91,7 @@ class Input(TrainingSteps):
     """Workload that reads the batches without training."""
 
     def turn(self, steps: int) -> Spent:
+        """Read and time a number of batches, from the middle of a pass into the next."""
         # Starts half a pass ahead, so that the time includes the change from one pass to the next.
         batches = iter(self._batches)
         for _ in itertools.islice(batches, steps // 2 + 1):
@@ -99,6 +103,7 @@ class Fit(TrainingSteps):
     """Workload that calls `fit` like the Trainer."""
 
     def turn(self, steps: int) -> Spent:
+        """Run `fit`, and time a number of steps from the middle of a pass into the next."""
         first = steps // 2
         clock, model, length = Clock(first, first + steps), self._model, first + steps + 1
         callbacks = Callbacks([clock], add_history=True, model=model, epochs=1, steps=length, verbose=0)

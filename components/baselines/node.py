@@ -17,6 +17,7 @@ class BaselinesNode(Node):
     name = "Baselines"
 
     def build(self, site: Site) -> BaseNode:
+        """Build the component, which also reads the graph of Transform for the ids of the vocabularies."""
         from components.baselines.component import Baselines
         from components.code import fingerprint
         from components.metrics.own import modules_of
@@ -32,6 +33,7 @@ class BaselinesNode(Node):
         )
 
     def line(self, outputs: Outputs) -> str:
+        """Return the name and the metrics of the best counting model, or the metrics of the mean."""
         from components.baselines.results import read_baselines
         from components.metrics.headline import best_of, headline
 

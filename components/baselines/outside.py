@@ -26,6 +26,7 @@ class Outside:
         )
 
     def add_inputs(self, tokens: int, unknown: int) -> None:
+        """Count input tokens, of which `unknown` are outside the vocabulary."""
         self.tokens += tokens
         self.unknown_tokens += unknown
 

@@ -31,6 +31,7 @@ class OpenWorkerPool(BeamFnExternalWorkerPoolServicer):
     def StartWorker(
         self, start_worker_request: beam_fn_api_pb2.StartWorkerRequest, unused_context: object
     ) -> beam_fn_api_pb2.StartWorkerResponse:
+        """Start a worker like Beam, then call `started` with its process."""
         answer = super().StartWorker(start_worker_request, unused_context)
         name = start_worker_request.worker_id
         process = self._worker_processes.get(name)

@@ -45,6 +45,7 @@ class CacheKeyDriver(compile_time.BaseDriver, portable.BaseDriver):
             return handle.store.get_artifacts_by_type(str(kind.TYPE_NAME))
 
     def run(self, execution_info: data_types.ExecutionInfo) -> driver_output_pb2.DriverOutput:
+        """Return the properties from `added`, which TFX adds to the execution."""
         output = driver_output_pb2.DriverOutput()
         for name, value in self.added(execution_info.exec_properties).items():
             if isinstance(value, int):
@@ -68,6 +69,7 @@ class OpenFilesDriver(example_gen.FileBasedDriver):
         raise NotImplementedError
 
     def run(self, execution_info: data_types.ExecutionInfo) -> driver_output_pb2.DriverOutput:
+        """Resolve the files and the span like TFX, then call `describe` on each Examples artifact."""
         output = super().run(execution_info)
         for examples in output.output_artifacts[standard_component_specs.EXAMPLES_KEY].artifacts:
             self.describe(examples)

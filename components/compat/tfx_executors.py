@@ -97,6 +97,7 @@ class OpenTransformExecutor(transform.Executor):
     PROCESSOR: ClassVar[type[OpenTransformProcessor]]
 
     def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
+        """Run TFX's Transform with `PROCESSOR` in place of its own processor."""
         with _swapped(transform, "TransformProcessor", self.PROCESSOR):
             super().Do(input_dict, output_dict, exec_properties)
 
@@ -114,6 +115,8 @@ class OpenStatisticsExecutor(statistics_gen.Executor):
         raise NotImplementedError
 
     def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
+        """Run TFX's StatisticsGen with the rows of each split from `source`."""
+
         def get_split_tfxio(examples: list[types.Artifact], split: str, **_: Any) -> TFXIO:
             (artifact,) = examples
             return self.source(artifact, split)

@@ -20,6 +20,7 @@ class StatisticsGenNode(Node):
     step = "rows"
 
     def build(self, site: Site) -> BaseNode:
+        """Build the component over all splits of one execution of ExampleGen."""
         from components.code import fingerprint
         from components.data_validation.statistics_gen import StatisticsGen
 
@@ -27,6 +28,7 @@ class StatisticsGenNode(Node):
         return StatisticsGen(site.output("examples", "ExampleGen"), site.specs.statistics, code=code)
 
     def line(self, outputs: Outputs) -> str:
+        """Return the names of the splits, and the sampled share of each that was not read in full."""
         artifact = outputs["statistics"][0]
         rates = json.loads(str(artifact.get_json_value_custom_property("sample_rate_by_split")))
         samples = [f"{split} by a sample, {rate:.1%} of its rows" for split, rate in rates.items() if rate < 1]
@@ -55,11 +57,13 @@ class ImportSchemaGenNode(Node):
     needs_schema = True
 
     def build(self, site: Site) -> BaseNode:
+        """Build the component with the path of the schema file."""
         from components.data_validation.schema_import import SchemaImporter
 
         return SchemaImporter(schema_file=site.schema_file).with_id(self.name)
 
     def line(self, outputs: Outputs) -> str:
+        """Return the same text for every run."""
         del outputs
         return "the curated schema"
 
@@ -71,6 +75,7 @@ class ExampleValidatorNode(Node):
     step = "span"
 
     def build(self, site: Site) -> BaseNode:
+        """Build the component, with the statistics of the earlier spans if the source has spans."""
         from components.code import fingerprint
         from components.data_validation.validator import example_validator
 
@@ -82,6 +87,7 @@ class ExampleValidatorNode(Node):
         )
 
     def line(self, outputs: Outputs) -> str:
+        """Return the names of the splits. An execution with anomalies fails and has no line."""
         return f"no anomalies in {', '.join(_splits(outputs['anomalies'][0]))}"
 
 

@@ -49,6 +49,7 @@ class StatisticsGenExecutor(OpenStatisticsExecutor):
         )
 
     def source(self, examples: types.Artifact, split: str) -> ShardReader:
+        """Return a reader of the split, or of the first rows of each of its files if the split is large."""
         rows = read_counts(examples.uri)["rows"][split]
         pattern = io_utils.all_files_pattern(artifact_utils.get_split_uri([examples], split))
         self._rates[split] = min(1.0, self._most / max(1, rows))

@@ -75,6 +75,7 @@ class ExampleValidatorExecutor(OpenValidatorExecutor):
     def anomalies(
         self, statistics: statistics_pb2.DatasetFeatureStatisticsList, schema: schema_pb2.Schema, folder: str
     ) -> anomalies_pb2.Anomalies:
+        """Return the anomalies of a split, including skew and drift, by limits that allow for its number of rows."""
         before = self._before if folder.rstrip("/").endswith(f"Split-{REFERENCE_SPLIT}") else None
         limits = chance.widened(schema, *map(_columns, (statistics, self._reference, before)))
         return tfdv.validate_statistics(

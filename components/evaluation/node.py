@@ -17,6 +17,7 @@ class ResolverNode(Node):
     name = "Resolver"
 
     def build(self, site: Site) -> BaseNode:
+        """Build the resolver. It depends on the new model, so that it runs after the Trainer."""
         from components.compat.tfx_v1 import v1 as tfx
         from components.evaluation.last_blessed import LastBlessedModel
 
@@ -28,6 +29,7 @@ class ResolverNode(Node):
         ).with_id(self.name)
 
     def line(self, outputs: Outputs) -> str:
+        """Return the number of the last blessed model, or a note that no model was blessed before."""
         from pathlib import Path
 
         found = outputs.get("model")
@@ -45,6 +47,7 @@ class EvaluatorNode(Node):
     )
 
     def build(self, site: Site) -> BaseNode:
+        """Build the component over the test split, with the last blessed model as TFX's baseline."""
         from components.code import fingerprint
         from components.compat.tfx_v1 import v1 as tfx
         from components.evaluation.config import eval_config
@@ -61,6 +64,7 @@ class EvaluatorNode(Node):
         )
 
     def line(self, outputs: Outputs) -> str:
+        """Return the metrics of the label and of the further targets, or the thresholds that were missed."""
         from components.evaluation.results import read_results
         from components.metrics.headline import headline, target
 
@@ -70,6 +74,7 @@ class EvaluatorNode(Node):
         return f"blessed: {line}" if result["blessed"] else f"NOT blessed: {'; '.join(result['failures'])}"
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
+        """Return the metrics, the baselines, the slices and the blessing."""
         from components.evaluation.results import read_results
         from components.report.summary import evaluation_section
 

@@ -17,6 +17,7 @@ class InfraValidatorNode(Node):
     name = "InfraValidator"
 
     def build(self, site: Site) -> BaseNode:
+        """Build the component, which takes its rows from the test split."""
         from components.code import fingerprint
         from components.infra_validation.component import infra_validator
 
@@ -27,10 +28,12 @@ class InfraValidatorNode(Node):
         )
 
     def line(self, outputs: Outputs) -> str:
+        """Return the verdict, with the cause if the model is not servable."""
         cause = _cause(outputs)
         return f"NOT servable: {cause}" if cause else "servable: a child process loaded it and answered real requests"
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
+        """Return `servable`, and `servable_cause`, which is None for a servable model."""
         cause = _cause(run[self.name])
         return {"servable": cause is None, "servable_cause": cause}
 

@@ -1,0 +1,1 @@
+"""The ExampleGen and RollingRange nodes: rows of a source, split and written as tf.Examples."""

@@ -61,6 +61,7 @@ class Driver(OpenFilesDriver):
     def resolve_exec_properties(
         self, exec_properties: dict[str, Any], pipeline_info: Any, component_info: Any
     ) -> dict[str, Any]:
+        """Create the source from the configuration, then resolve the span like TFX."""
         self._source = source_of(unpack(exec_properties).source)
         return super().resolve_exec_properties(exec_properties, pipeline_info, component_info)
 
@@ -70,5 +71,6 @@ class Driver(OpenFilesDriver):
         range_config: range_config_pb2.RangeConfig | None = None,
         input_base_uri: str | None = None,
     ) -> InputProcessor:
+        """Return the processor that finds and fingerprints the files of the source."""
         assert input_base_uri
         return InputProcessor(self._source, input_base_uri, splits, range_config)

@@ -22,6 +22,7 @@ class ExampleGenNode(Node):
     sections = (Section(50, "components.ingest:examples.html.j2"),)
 
     def build(self, site: Site) -> BaseNode:
+        """Build the component for the newest of the spans, or for the whole source if it has no spans."""
         from pathlib import Path
 
         from components.code import fingerprint
@@ -32,6 +33,7 @@ class ExampleGenNode(Node):
         return example_gen(site.columns, Path(), code=code, span=span).with_id(self.name)
 
     def line(self, outputs: Outputs) -> str:
+        """Return the number of rows per split, and the numbers of bad, doubtful and too short rows."""
         from components.ingest.counts import read_counts
 
         counts = read_counts(outputs["examples"][0].uri)
@@ -47,6 +49,7 @@ class ExampleGenNode(Node):
         return "; ".join(parts)
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
+        """Return the rows and labels of each split; empty if RollingRange reports them."""
         return {} if "RollingRange" in run else _examples(run[self.name]["examples"])
 
 
@@ -59,9 +62,11 @@ class RollingRangeNode(Node):
     sections = (Section(70, "components.ingest:spans.html.j2"),)
 
     def present(self, specs: Specs) -> bool:
+        """Return True if the source has spans."""
         return has_spans(specs.data.source)
 
     def build(self, site: Site) -> BaseNode:
+        """Build the resolver of the examples and the statistics of the newest `data.num_spans` spans."""
         from components.compat.tfx_v1 import v1 as tfx
         from components.ingest.spans.rolling_range import RollingRange
 
@@ -77,11 +82,13 @@ class RollingRangeNode(Node):
         return spans
 
     def line(self, outputs: Outputs) -> str:
+        """Return the first and last span, and the number of rows in all of them."""
         names = [span_name(examples) for examples in outputs["examples"]]
         span = f"{names[0]} to {names[-1]}, {len(names)} spans" if len(names) > 1 else f"{names[0]} alone"
         return f"{span}, {_rows(summed(outputs['examples'], 'rows'))}"
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
+        """Return the rows and labels of each split over all spans, and the rows of each span."""
         from components.ingest.spans.rolling_range import span_of
 
         examples = run[self.name]["examples"]

@@ -33,8 +33,11 @@ class FeatureSpec(Spec):
 
 
 class SplitSpec(Spec):
-    """Relative sizes of the splits, as integers. The share of a split is its size divided by the sum of all three. A
-    hash decides the split of each row; see `data.split_by`."""
+    """Relative sizes of the splits, as integers.
+
+    The share of a split is its size divided by the sum of all three. A hash decides the split of each row; see
+    `data.split_by`.
+    """
 
     train: int = Field(default=90, ge=1)
     """Relative size of the train split, which the model is trained on."""

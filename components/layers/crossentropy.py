@@ -34,7 +34,6 @@ class SampledCrossentropy(keras.losses.Loss):
             16,777,216 classes, or if the labels are one-hot.
 
     Example:
-
         >>> head = SampledSoftmax(counts=[50, 30, 10, 5, 5], negatives=3)
         >>> loss = SampledCrossentropy()
         >>> hidden, labels = keras.ops.ones((2, 8)), keras.ops.array([0, 4])
@@ -82,4 +81,5 @@ class SampledCrossentropy(keras.losses.Loss):
         return masked(losses, tf.reshape(labels >= 0, before_width))
 
     def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the loss."""
         return {"name": self.name, "reduction": self.reduction}

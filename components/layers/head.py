@@ -95,7 +95,6 @@ class SampledSoftmax(keras.layers.Layer):
         ValueError: `counts` of fewer than two classes, negative or all 0; no draws; an unknown form or activation.
 
     Example:
-
         >>> head = SampledSoftmax(counts=[50, 30, 10, 5, 5], negatives=3)
         >>> inputs = keras.Input((8,))
         >>> model = keras.Model(inputs, head(inputs))
@@ -261,6 +260,7 @@ class SampledSoftmax(keras.layers.Layer):
         super().load_own_variables(store)
 
     def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the layer, with a form of your own in serialized form."""
         return {
             **super().get_config(),
             "counts": self.counts.tolist(),
@@ -276,6 +276,7 @@ class SampledSoftmax(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
+        """Create the layer from `get_config`, with its form deserialized."""
         if isinstance(form := config.get("form"), dict):
             config = {**config, "form": keras.saving.deserialize_keras_object(form)}
         return super().from_config(config)

@@ -44,6 +44,7 @@ class FusedAdam(OpenAdam):
             raise ValueError(f"{type(self).__name__} has no amsgrad: use keras.optimizers.Adam")
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Apply one exact step to a variable in place. A sparse gradient is made dense first."""
         dtype = variable.dtype
         if isinstance(gradient, tf.IndexedSlices):
             gradient = tf.math.unsorted_segment_sum(gradient.values, gradient.indices, variable.shape[0])
@@ -63,6 +64,7 @@ class FusedAdam(OpenAdam):
         )
 
     def summed(self, gradients: Sequence[Any]) -> Sequence[Any]:
+        """Return the gradients, clipped by `clipnorm`, `global_clipnorm` or `clipvalue`."""
         return clip(gradients, self.clipnorm, self.global_clipnorm, self.clipvalue)
 
 
@@ -82,6 +84,7 @@ class RowAdam(FusedAdam):
     decays_in_update = True  # Only the update knows the rows.
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Apply one step in place: to the rows of a sparse gradient, or to the whole variable."""
         dtype = variable.dtype
         rate = tf.cast(learning_rate, dtype)
         decay = rate * self.weight_decay if self.decays(variable) else None
@@ -105,6 +108,7 @@ class RowAdam(FusedAdam):
         tf.raw_ops.ResourceScatterSub(resource=w, indices=rows, updates=moved)
 
     def summed(self, gradients: Sequence[Any]) -> Sequence[Any]:
+        """Return the clipped gradients, with each row of a sparse gradient once."""
         return sum_duplicates_once(super().summed(gradients))
 
 

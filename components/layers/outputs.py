@@ -22,6 +22,7 @@ class ClassOutput(keras.layers.Layer):
         self.head = head
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Make the variables of the head, unless it already has them."""
         if not self.head.built:
             self.head.build(input_shape)
         self.built = True
@@ -74,6 +75,7 @@ class NumberOutput(keras.layers.Layer):
         self.seed = seed
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Make w, (width,), and the scalars b, m and s."""
         self.kernel = self.add_weight(
             shape=(input_shape[-1],),
             initializer=keras.initializers.RandomNormal(stddev=0.02, seed=self.seed),

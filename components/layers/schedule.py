@@ -38,10 +38,12 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
         self.peak, self.steps, self.warmup, self.first = peak, steps, warmup, first
 
     def __call__(self, step: Any) -> tf.Tensor:
+        """Return the learning rate, a float32 scalar, at a step count of the optimizer."""
         step = tf.cast(step - self.first, tf.float32)
         rising = (step + 1.0) / max(self.warmup, 1)
         share = tf.clip_by_value((step - self.warmup) / (self.steps - self.warmup), 0.0, 1.0)
         return self.peak * tf.where(step < self.warmup, rising, 0.5 * (1.0 + tf.cos(math.pi * share)))
 
     def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the schedule."""
         return {"peak": self.peak, "steps": self.steps, "warmup": self.warmup, "first": self.first}

@@ -51,4 +51,5 @@ class TopClasses(keras.layers.Layer):
         return tuple(like(forward.hidden, x, self.k) for x in (found.ids, found.probabilities))
 
     def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the layer."""
         return {**super().get_config(), "k": self.k}

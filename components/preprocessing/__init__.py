@@ -1,0 +1,1 @@
+"""The AnalyzerCache and Transform nodes: vocabularies, scaled numbers, and rows as ids."""

@@ -23,9 +23,11 @@ class AnalyzerCacheNode(Node):
     name = "AnalyzerCache"
 
     def present(self, specs: Specs) -> bool:
+        """Return True if the source has spans."""
         return has_spans(specs.data.source)
 
     def build(self, site: Site) -> BaseNode:
+        """Build the resolver, which accepts only counts that the same code and configuration made."""
         from components.compat.tfx_v1 import v1 as tfx
         from components.preprocessing.counted_before import CountedBefore
 
@@ -37,6 +39,7 @@ class AnalyzerCacheNode(Node):
         ).with_id(self.name)
 
     def line(self, outputs: Outputs) -> str:
+        """Return the number of spans whose counts were found."""
         if not outputs.get("cache"):
             return "no span was counted before"
         from pathlib import Path
@@ -55,6 +58,7 @@ class TransformNode(Node):
     sections = (Section(60, "components.preprocessing:vocabularies.html.j2"),)
 
     def build(self, site: Site) -> BaseNode:
+        """Build the component. It analyzes the train split, and transforms the train and eval splits."""
         from tfx.proto import transform_pb2
 
         from components.preprocessing.component import Transform
@@ -74,6 +78,7 @@ class TransformNode(Node):
         return transform
 
     def line(self, outputs: Outputs) -> str:
+        """Return the sizes of the vocabularies, and the number columns that are constant or extreme."""
         from components.preprocessing.numbers import describe, read_numbers
         from components.preprocessing.vocabulary import vocabularies
 
@@ -83,6 +88,7 @@ class TransformNode(Node):
         return "; ".join([line, *describe(read_numbers(output))])
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
+        """Return the size and the most frequent entries of each vocabulary."""
         from components.preprocessing.vocabulary import vocabularies
 
         return {

@@ -1,11 +1,11 @@
-"""Vocabulary files: lines "count token". The line number, from 0, is the id.
+r"""Vocabulary files: lines "count token". The line number, from 0, is the id.
 
 Tokens are escaped, so that any text of at least one character is a single word on a single line:
 
-    \\b   a backslash
-    \\s   a space, which ends the count
-    \\n   a line feed, which ends the line
-    \\r   a carriage return, which TensorFlow drops when it reads lines
+    \b   a backslash
+    \s   a space, which ends the count
+    \n   a line feed, which ends the line
+    \r   a carriage return, which TensorFlow drops when it reads lines
 
 All other characters are unchanged. So an escaped token never has two adjacent backslashes. Escaping and unescaping are
 successive replacements, both in the graph and in Python.

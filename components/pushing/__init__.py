@@ -1,0 +1,1 @@
+"""The Pusher node: delivery of a model to the folder of the model server."""

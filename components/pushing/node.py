@@ -17,6 +17,7 @@ class PusherNode(Node):
     name = "Pusher"
 
     def build(self, site: Site) -> BaseNode:
+        """Build the component, which requires the blessings of the Evaluator and the InfraValidator."""
         from components.code import fingerprint
         from components.pushing.component import pusher
 
@@ -29,11 +30,13 @@ class PusherNode(Node):
         )
 
     def line(self, outputs: Outputs) -> str:
+        """Return the folder that the model was pushed to, or the reason why it was not pushed."""
         if place := _place(outputs):
             return f"pushed to {place}"
         return f"not pushed: {outputs['pushed_model'][0].get_string_custom_property('reason') or 'not blessed'}"
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
+        """Return `pushed`, and `pushed_to`, which is None for a model that was not pushed."""
         place = _place(run[self.name])
         return {"pushed": place is not None, "pushed_to": place}
 

@@ -19,18 +19,24 @@ _TRAINING_FACTS = ("validation_examples", "parameters", "devices", "stopped_earl
 
 
 class Split(SummarySection):
+    """Numbers of rows and labels of one split."""
+
     rows: int = Field(ge=0)
     examples: int | None = Field(None, ge=0)
     """Labels to predict: one for every token after the first of a sequence, or one per row. None: not counted."""
 
 
 class Token(SummarySection):
+    """Entry of a vocabulary, and its frequency."""
+
     token: str
     count: int = Field(ge=0)
     """Occurrences in the train split."""
 
 
 class Vocabulary(SummarySection):
+    """Size of a vocabulary, its most frequent entries, and its gaps on the test split."""
+
     size: int = Field(ge=0)
     out_of_vocabulary_rate: float | None = Field(None, ge=0, le=1)
     """Share of out-of-vocabulary tokens (`inputs`) or labels (`labels`) in the test split."""
@@ -39,6 +45,8 @@ class Vocabulary(SummarySection):
 
 
 class Drift(SummarySection):
+    """Distance between the distributions of one column in two spans."""
+
     value: float = Field(ge=0)
     """0 for equal distributions."""
     measure: Literal["l_infinity", "jensen_shannon"]
@@ -60,6 +68,8 @@ class Span(SummarySection):
 
 
 class Slice(SummarySection):
+    """Metrics of the test rows with one value of one column."""
+
     left_out = ("targets", "target_baselines")
 
     slice: str
@@ -73,6 +83,8 @@ class Slice(SummarySection):
 
 
 class Node(SummarySection):
+    """Execution of one node: its time, state and result."""
+
     name: str
     seconds: float = Field(ge=0)
     """Wall time in this run."""
@@ -143,6 +155,8 @@ class WarmStart(SummarySection):
 
 
 class Training(SummarySection):
+    """Validations of a training, and facts about the trained model."""
+
     history: list[Validation] = []
     best: int | None = None
     """Index in `history` of the validation whose weights were kept."""
@@ -156,6 +170,8 @@ class Training(SummarySection):
 
 
 class Failure(SummarySection):
+    """Node that failed, and its error message."""
+
     node: str
     message: str
 

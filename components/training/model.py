@@ -88,6 +88,7 @@ class VocabularyClassifier(keras.Model):
         return self.label(self.encoder(inputs))
 
     def train_step(self, data: tuple[Batch, Batch]) -> dict[str, tf.Tensor]:
+        """Update the weights on one batch, and return the running means of the losses."""
         inputs, targets = data
         variables = self.trainable_variables
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
@@ -125,6 +126,7 @@ class VocabularyClassifier(keras.Model):
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
+        """Running mean of the loss and, with further targets, of each output's loss. Keras resets them."""
         return [self.loss_mean, *self.output_means.values()]
 
     def row_values(self, inputs: Batch, targets: Batch) -> dict[str, dict[str, tf.Tensor]]:

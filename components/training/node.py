@@ -18,9 +18,11 @@ class BaseModelNode(Node):
     name = "BaseModel"
 
     def present(self, specs: Specs) -> bool:
+        """Return True if `trainer.warm_start` is set."""
         return specs.trainer.warm_start
 
     def build(self, site: Site) -> BaseNode:
+        """Build the resolver, which skips models that were trained on this run's output of Transform."""
         from components.compat.tfx_v1 import v1 as tfx
         from components.training.warm_start.base_model import LastBlessedOnOtherData
 
@@ -32,6 +34,7 @@ class BaseModelNode(Node):
         ).with_id(self.name)
 
     def line(self, outputs: Outputs) -> str:
+        """Return the number of the earlier model, or a note that the training starts cold."""
         from pathlib import Path
 
         found = outputs.get("model")
@@ -48,6 +51,7 @@ class TrainerNode(Node):
     sections = (Section(30, "components.training:training.html.j2"),)
 
     def build(self, site: Site) -> BaseNode:
+        """Build TFX's component around `run_fn`, with the specs as JSON in its custom config."""
         from components.code import fingerprint
         from components.compat.tfx_v1 import v1 as tfx
         from components.metrics.own import modules_of
@@ -75,17 +79,20 @@ class TrainerNode(Node):
         )
 
     def prepare(self, specs: Specs) -> None:
+        """Configure the devices that share a training step."""
         from components.training.devices import strategy
 
         strategy.configure_devices(specs.trainer.replicas)
 
     def workers(self, folder: str, count: int, timeout: float, address: str | None) -> Workers:
+        """Return the pods of one training, which find each other through files in the shared folder."""
         from components.training.devices.rendezvous import Rendezvous
         from components.training.pods import TrainerPods
 
         return TrainerPods(Rendezvous(folder, count, timeout, address))
 
     def line(self, outputs: Outputs) -> str:
+        """Return the epochs, the examples per second, and the metrics of the best validation."""
         from components.metrics.headline import headline
         from components.training.history import read_history
 
@@ -95,6 +102,7 @@ class TrainerNode(Node):
         return f"{last['epoch']:.1f} epochs, {speed}; validation {headline(best, 'trainer')}"
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
+        """Return the section `training`."""
         from components.report.summary import training_section
         from components.training.history import read_history
 

@@ -58,6 +58,7 @@ class Pool(OpenWorkerPool):
     out: TextIO = sys.stderr
 
     def started(self, name: str, process: subprocess.Popen[bytes]) -> None:
+        """Watch the worker in a thread, and report if it dies without a request."""
         threading.Thread(target=self._watch, args=(name, process), daemon=True).start()
 
     def _watch(self, name: str, process: subprocess.Popen[bytes]) -> None:

@@ -18,6 +18,7 @@ class Parser(argparse.ArgumentParser):
     """Parser that suggests the nearest command or option for a misspelled one."""
 
     def error(self, message: str) -> NoReturn:
+        """Print the message, with the nearest known command or option, and exit with the code `WRONG`."""
         wrong = re.search(r"invalid choice: '([^']*)'|unrecognized arguments: (\S+)", message)
         if wrong:
             word = wrong[1] or wrong[2].partition("=")[0]
@@ -40,6 +41,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add `--set`, which collects `KEY=VALUE` settings of the configuration in a list."""
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="as in --set trainer.epochs=2; may be repeated"
     )
@@ -57,6 +59,7 @@ def folder(text: str) -> Path:
 
 
 def add_root(parser: argparse.ArgumentParser, root_type: Callable[[str], str | Path] = folder) -> None:
+    """Add the preset and `--root`, which `root_type` parses."""
     add_preset(parser)
     parser.add_argument(
         "--root", type=root_type, metavar="DIR", help="folder for all files of the run (default: runs/<preset>)"
@@ -64,6 +67,7 @@ def add_root(parser: argparse.ArgumentParser, root_type: Callable[[str], str | P
 
 
 def add_preset(parser: argparse.ArgumentParser) -> None:
+    """Add the optional positional argument for a preset or a YAML file."""
     parser.add_argument(
         "preset", nargs="?", default=DEFAULT_PRESET, metavar="PRESET|FILE.yaml", help=f"default: {DEFAULT_PRESET}"
     )

@@ -29,6 +29,14 @@ _STYLES = {"ok": "green", "note": "yellow", "wrong": "bold red"}
 
 @dataclass(frozen=True)
 class Finding:
+    """Result of one check.
+
+    Attributes:
+        state: `wrong` if a run would fail, `note` if a run can work around it.
+        what: The observation.
+        advice: What to do about it; empty if nothing.
+    """
+
     state: Literal["ok", "note", "wrong"]
     what: str
     advice: str = ""

@@ -30,6 +30,7 @@ class LocalBeam(Spec):
     kind: Literal["local"] = "local"
 
     def arguments(self) -> list[str]:
+        """Return the pipeline arguments of Beam's runner in this process."""
         # Beam's default runner would first look for a binary that it downloads.
         return ["--runner=FnApiRunner", _NO_IMAGE]
 
@@ -59,6 +60,7 @@ class PortableBeam(_ByWorkerPool):
     """Address of the job server."""
 
     def arguments(self) -> list[str]:
+        """Return the pipeline arguments: the job server, the worker pool and `options`."""
         return ["--runner=PortableRunner", f"--job_endpoint={self.endpoint}", *super().arguments()]
 
 
@@ -94,6 +96,7 @@ class FlinkBeam(_ByWorkerPool):
         return self
 
     def arguments(self) -> list[str]:
+        """Return the pipeline arguments: the cluster or its job server, the worker pool and `options`."""
         if self.endpoint:
             way = ["--runner=PortableRunner", f"--job_endpoint={self.endpoint}"]
         else:
@@ -116,6 +119,7 @@ class DataflowBeam(_Remote):
     """Container image of the workers: the BigVocab image, in a registry that Dataflow can pull from."""
 
     def arguments(self) -> list[str]:
+        """Return the pipeline arguments: the project, the image of the workers and `options`."""
         return [
             "--runner=DataflowRunner", f"--project={self.project}", f"--region={self.region}",
             f"--temp_location={self.temp_location}", f"--sdk_container_image={self.image}", *super().arguments(),

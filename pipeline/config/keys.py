@@ -94,6 +94,7 @@ def new_name(key: Key) -> Key | None:
 
 
 def dotted(key: Key) -> str:
+    """Return a key as a user writes it, such as `data.splits.train`."""
     return ".".join(str(part) for part in key)
 
 

@@ -22,6 +22,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 def seconds(duration: str) -> int:
+    """Return the number of seconds of a `Duration`."""
     return int(duration[:-1]) * _UNITS[duration[-1]]
 
 
@@ -145,4 +146,5 @@ class KubeflowSpec(Spec):
     default of this key."""
 
     def pod_of(self, node: str) -> PodSpec:
+        """Return the settings of a node's pod: its entry in `nodes`, completed from `pod`."""
         return self.nodes.get(node, PodSpec()).over(self.pod)

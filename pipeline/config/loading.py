@@ -28,6 +28,7 @@ class ConfigurationError(Exception):
 
 
 def preset_names() -> list[str]:
+    """Return the names of the presets, sorted, without the ending `.yaml`."""
     return sorted(entry.name.removesuffix(".yaml") for entry in PRESETS.iterdir() if entry.name.endswith(".yaml"))
 
 

@@ -16,8 +16,10 @@ class SqliteSpec(Spec):
 
 
 class MySqlSpec(Spec):
-    """MySQL or MariaDB server, which many pods can write to. The password is read from the environment variable
-    `BIGVOCAB_METADATA_PASSWORD`."""
+    """MySQL or MariaDB server, which many pods can write to.
+
+    The password is read from the environment variable `BIGVOCAB_METADATA_PASSWORD`.
+    """
 
     kind: Literal["mysql"]
     host: str = Field(min_length=1)

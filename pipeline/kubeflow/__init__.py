@@ -1,0 +1,1 @@
+"""Pipelines for Kubeflow: compilation to a file, and submission of runs."""

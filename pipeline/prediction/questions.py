@@ -113,7 +113,10 @@ class Questions:
             yield self._question(line, f"{file}:{line}", row, others)
 
     def _of_stream(self, stream: BinaryIO, name: str) -> Iterator[Question]:
-        """Rows of JSON Lines that cannot be read twice: some lines at a time are put into a file for the reader."""
+        """Yield a question for each JSON line of a stream that can be read only once.
+
+        The reader of rows needs a file, so some lines at a time are written to one.
+        """
         first = 1
         with tempfile.TemporaryDirectory(prefix="bigvocab-") as folder:
             file = Path(folder) / "rows.jsonl"
@@ -132,7 +135,14 @@ class Questions:
     def _question(
         self, line: int, where: str, row: Mapping[str, Any] | RowError, others: tuple[str, ...] = ()
     ) -> Question:
-        """A row as a question; `others` are columns of the file that were not read."""
+        """Return a row as a question, or the reason why it cannot be asked.
+
+        Args:
+            line: Number of the line.
+            where: Place of the row, for messages.
+            row: Row or its fault.
+            others: Columns of the file that were not read.
+        """
         try:
             if isinstance(row, RowError):
                 raise row
@@ -153,7 +163,7 @@ class Questions:
 
 
 def _head(file: str) -> bytes | None:
-    """The first bytes of a file; None of a named pipe, which has them once.
+    """Return the first 4,096 bytes of a file, or None for a named pipe, which can be read only once.
 
     Raises:
         PredictError: The file cannot be opened.

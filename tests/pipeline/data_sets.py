@@ -12,7 +12,7 @@ from components.ingest.rows.tokenize import tokenize
 
 
 def small(batch: int = 256) -> str:
-    """A training that takes seconds."""
+    """Return the sections of a configuration whose training takes seconds."""
     return f"""
 vocabulary: {{inputs: 500, labels: 800}}
 trainer: {{batch: {batch}, epochs: 3, head: {{negatives: 64}}, model: {{context: 4}}}}

@@ -1,0 +1,1 @@
+"""Sources of rows: one class per kind of source, and their registry."""

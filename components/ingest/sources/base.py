@@ -1,4 +1,4 @@
-'''Interface of a source of rows.
+r'''Interface of a source of rows.
 
 A source is a class, with a specification of its keys under `data.source`. A source of your own must define `rows`; the
 other methods have defaults. This one reads lines of cells, as in `the state|1946`:
@@ -18,7 +18,7 @@ other methods have defaults. This one reads lines of cells, as in `the state|194
         def rows(self, file_range, used, lines):
             with open(file_range.path, encoding="utf-8") as file:
                 for number, line in enumerate(file, 1):
-                    cells = line.rstrip("\\n").split(self.spec.separator)
+                    cells = line.rstrip("\n").split(self.spec.separator)
                     if len(cells) == len(self.spec.columns):
                         yield number, dict(zip(self.spec.columns, cells))
                     else:

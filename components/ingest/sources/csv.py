@@ -49,6 +49,7 @@ class Csv(Source[CsvSpec]):
     endings = (".csv", *_TABS)
 
     def rows(self, file_range: Range, used: Sequence[str], lines: Lines) -> Rows:
+        """Yield the cells of each record by column, and a `RowError` for a record that cannot be read."""
         dialect = self.dialect(file_range.path)
         names = self.header(file_range.path)
         # Spreadsheets leave columns without a name at the right. Rows may lack their cells.
@@ -106,6 +107,7 @@ class Csv(Source[CsvSpec]):
             yield Range(path, start, None, line, lines - line)
 
     def columns(self, file: str, used: Sequence[str]) -> list[str] | None:
+        """Return the columns of the header, or None if the file is empty."""
         return (self.header(file) or None) if check_text(file) else None
 
     def header(self, path: str) -> list[str]:

@@ -29,6 +29,7 @@ class Jsonl(Source[JsonlSpec]):
     endings = (".jsonl", ".ndjson", ".json")
 
     def rows(self, file_range: Range, used: Sequence[str], lines: Lines) -> Rows:
+        """Yield the object of each line that is not blank."""
         for number, line in enumerate(text_lines.read(file_range, lines), file_range.line):
             if not line.strip():
                 lines.blank += 1
@@ -45,13 +46,16 @@ class Jsonl(Source[JsonlSpec]):
                 yield number, RowError("not a JSON object", f"a {type(row).__name__} where an object belongs")
 
     def ranges(self, path: str, size: int = RANGE_BYTES) -> Iterator[Range]:
+        """Yield ranges that start and end between lines."""
         return text_lines.cut(path, len, size)
 
     def columns(self, file: str, used: Sequence[str]) -> None:
+        """Check that the file is text. Each row has its own columns."""
         check_text(file)
 
     @classmethod
     def recognize(cls, path: str, head: bytes) -> Sure:
+        """Return the confidence by the name, or else by the first character, which may be `{`."""
         if cls.named(path):
             return Sure.NAME_SAYS
         begins = head.removeprefix(_MARK).lstrip()[:1]

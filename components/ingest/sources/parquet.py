@@ -29,6 +29,7 @@ class Parquet(Source[ParquetSpec]):
     partial = True
 
     def rows(self, file_range: Range, used: Sequence[str], lines: Lines) -> Rows:
+        """Yield the rows of the row groups of a range. They have the used columns that the file has."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -47,6 +48,7 @@ class Parquet(Source[ParquetSpec]):
             raise BrokenFile(f"{file_range.path}: cannot be read as Parquet from row {number:,} on: {error}") from error
 
     def ranges(self, path: str, size: int = RANGE_BYTES) -> Iterator[Range]:
+        """Yield a range for each row group, whatever its size."""
         import pyarrow.parquet as pq
 
         with open_source(path, unpack=False) as stream:
@@ -58,6 +60,7 @@ class Parquet(Source[ParquetSpec]):
                 row += rows
 
     def columns(self, file: str, used: Sequence[str]) -> list[str]:
+        """Return the columns of the file's schema."""
         import pyarrow.parquet as pq
 
         try:
@@ -67,13 +70,16 @@ class Parquet(Source[ParquetSpec]):
             raise BrokenFile(f"{file}: cannot be read as Parquet: {error}") from error
 
     def newest(self, folder: str) -> set[str] | None:
+        """Return the files of the newest version if the folder is a Delta table, else None."""
         from components.ingest.sources.files.delta import files_of_newest_version
 
         return files_of_newest_version(folder)
 
     def packed(self, path: str) -> bool:
+        """Return True for every `.parquet` file: the format compresses its columns."""
         return self.named(path) or super().packed(path)
 
     @classmethod
     def recognize(cls, path: str, head: bytes) -> Sure:
+        """Return the confidence by the magic bytes, else by the name."""
         return Sure.CONTENT_SAYS if head.startswith(_MAGIC) else super().recognize(path, head)

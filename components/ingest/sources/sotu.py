@@ -53,6 +53,7 @@ class Sotu(Source[SotuSpec]):
     unnamed = False
 
     def rows(self, file_range: Range, used: Sequence[str], lines: Lines) -> Rows:
+        """Yield the paragraphs of an address, with the columns of its metadata."""
         base, _, name = file_range.path.rsplit("/", 2)
         if not name.endswith(".txt"):  # the metadata
             return
@@ -65,35 +66,43 @@ class Sotu(Source[SotuSpec]):
             yield line, with_text(text, "words", {**others, "file": name})
 
     def columns(self, file: str, used: Sequence[str]) -> list[str]:
+        """Return the columns, which are the same for all addresses."""
         return list(_COLUMNS)
 
     def place(self, root: Path) -> tuple[str, str]:
+        """Return the folder of the corpus, as `package:FOLDER`, and the pattern of the decades or of all files."""
         return _FOLDER, _DECADES if self.spec.spans else EVERYTHING
 
     def folder(self, base: str) -> str:
+        """Return the path of the installed package's folder on this machine."""
         package, _, folder = base.removeprefix("package:").partition("/")
         return str(importlib.resources.files(package) / folder)
 
     def fingerprint(self, files: list[str], base: str) -> str:
+        """Return a hash of the addresses and of the metadata file."""
         # The pattern of a span matches the speeches only.
         return super().fingerprint(sorted({*files, f"{self.folder(base)}/{_METADATA}"}), base)
 
     def label(self, file: str) -> str:
+        """Return one name for all files."""
         return "the default corpus"
 
     def schema_file(self) -> str:
+        """Return the path of the schema of the corpus, which is part of BigVocab."""
         return str(importlib.resources.files("schemas") / "sotu" / "schema.pbtxt")
 
     @property
     def has_spans(self) -> bool:
+        """True if each decade is a span."""
         return self.spec.spans is not None
 
     def span_name(self, span: int) -> str:
+        """Return the name of a decade, such as `1940s`."""
         return f"{span}0s" if self.has_spans else str(span)
 
     @classmethod
     def recognize(cls, path: str, head: bytes) -> Sure:
-        """A user's own file is not part of the corpus."""
+        """Return no confidence: a user's own file is not part of the corpus."""
         return Sure.NOT
 
 

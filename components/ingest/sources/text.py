@@ -24,18 +24,21 @@ class Text(Source[TextSpec]):
     endings = (".txt", ".text", ".md")
 
     def rows(self, file_range: Range, used: Sequence[str], lines: Lines) -> Rows:
+        """Yield the paragraphs of a range, each with the name of its file."""
         name = file_range.path.rpartition("/")[2]
         return ((n, with_text(text, used[0], {"file": name})) for n, text in paragraphs(file_range, lines))
 
     def ranges(self, path: str, size: int = RANGE_BYTES) -> Iterator[Range]:
+        """Yield ranges that start and end between paragraphs."""
         return text_lines.cut(path, _after_blank_line, size)
 
     def columns(self, file: str, used: Sequence[str]) -> list[str] | None:
+        """Return the first input column and `file`, or None if the file is empty."""
         return [used[0], "file"] if check_text(file) else None
 
     @classmethod
     def recognize(cls, path: str, head: bytes) -> Sure:
-        """A `.txt` file may hold JSON Lines."""
+        """Return a low confidence for a known ending: a `.txt` file may hold JSON Lines."""
         return Sure.NAME_ALLOWS if cls.named(path) else Sure.NOT
 
 

@@ -23,6 +23,7 @@ class Tfrecord(Source[TfrecordSpec]):
     endings = (".tfrecord", ".tfrecords")
 
     def rows(self, file_range: Range, used: Sequence[str], lines: Lines) -> Rows:
+        """Yield the features of each tf.Example of a file."""
         import tensorflow as tf  # Not above: a process that reads another kind of file does not need it.
 
         compression = "GZIP" if is_packed(file_range.path) else ""

@@ -1,0 +1,1 @@
+"""Spans of a source, and the choice of those that train together."""

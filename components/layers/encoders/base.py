@@ -257,4 +257,5 @@ class Encoder(keras.layers.Layer):
         return hidden if self.norm is None else self.norm(hidden)
 
     def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the encoder, and of the Keras layer that it is."""
         return {**super().get_config(), **self._config}

@@ -16,4 +16,5 @@ class Full(Form):
     supports_jit = True
 
     def losses(self, step: Step) -> tf.Tensor:
+        """Return the cross entropy of each row over all classes, (batch,) float32 nats."""
         return full_loss(step.hidden, step.table.value, step.bias.value, step.labels, step.dtype)

@@ -15,6 +15,7 @@ class Own(Sampled):
     """Cross entropy over each row's own label and the draws, which all rows share."""
 
     def candidates(self, step: Step) -> Candidates:
+        """Select the draws as candidates. A label that is not drawn counts in its own row only."""
         select = _fixed if step.fixed_shape else _unique
         return select(step.proposal, step.draw(), step.labels)
 

@@ -34,6 +34,7 @@ class Sampled(Form):
         """
 
     def losses(self, step: Step) -> tf.Tensor:
+        """Return the cross entropy of each row over the candidates and its own label, (batch,) float32 nats."""
         classes, log_pi, own = self.candidates(step)
         # Neither the step nor its gradient holds anything of the table's size.
         rows, bias = step.rows(classes)

@@ -15,6 +15,7 @@ class Shared(Sampled):
     """Cross entropy over the labels of the whole batch and the draws: more candidates than `Own`, at more cost."""
 
     def candidates(self, step: Step) -> Candidates:
+        """Select the draws and all labels of the batch as candidates."""
         select = _fixed if step.fixed_shape else _unique
         return select(step.proposal, step.draw(), step.labels)
 

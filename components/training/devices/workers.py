@@ -70,6 +70,7 @@ class Workers:
 
     @property
     def chief(self) -> bool:
+        """True if this process is the chief, the only worker that writes files."""
         return self.index == 0
 
 
@@ -166,6 +167,7 @@ def make_strategy(gpus: bool) -> tf.distribute.Strategy:
 
 
 def are_several(strategy: tf.distribute.Strategy) -> bool:
+    """Return True if a strategy spans several workers, not only the devices of this process."""
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
 

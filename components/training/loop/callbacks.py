@@ -28,6 +28,7 @@ class Callbacks(keras.callbacks.CallbackList):
     """
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Call each callback with the logs as tensors."""
         for callback in self.callbacks:
             callback.on_train_batch_end(batch, logs=logs)
 
@@ -62,6 +63,7 @@ class Steps(keras.callbacks.Callback):
         self._mark = self._saved = time.monotonic()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Restore the running means of the metrics if the training resumes inside the interval."""
         for metric in self.model.metrics:
             for variable, value in zip(metric.variables, self._state.running.get(metric.name, []), strict=False):
                 variable.assign(value)
@@ -70,6 +72,7 @@ class Steps(keras.callbacks.Callback):
             self._saved = self._mark
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Count the step and its time in seconds, and save a checkpoint if one is due."""
         state, now = self._state, time.monotonic()
         state.step += 1
         state.seconds += now - self._mark
@@ -108,6 +111,11 @@ class Validation(keras.callbacks.Callback):
         self._plan, self._patience = plan, patience
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Validate, record the metrics, save a checkpoint, and decide if the training ends.
+
+        Raises:
+            ValueError: The objective is not finite.
+        """
         logs = logs if logs is not None else {}
         state, started = self.state, time.monotonic()
         measured = self._validator.measure()
@@ -157,6 +165,7 @@ class Scalars(keras.callbacks.Callback):
         self._state, self._batch, self._interval = state, batch, interval
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Start the sums of the next point."""
         self._mark = self._now = time.monotonic()
         # Keras reports the mean since the interval began. The mean between two points follows from differences of sums.
         self._first = epoch * self._interval
@@ -164,11 +173,13 @@ class Scalars(keras.callbacks.Callback):
         self._sum = self._seen * float(self.model.get_metrics_result()["loss"]) if self._seen else 0.0
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Write a point of the training curves if `SCALAR_STEPS` steps have passed."""
         self._now = time.monotonic()
         if logs and self._state.step - self._first - self._seen >= SCALAR_STEPS:
             self._point(float(logs["loss"]))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Write the metrics of the validation, and the last point of the interval."""
         logs = logs or {}
         if self._state.step - self._first > self._seen:  # A short training gets a point too.
             self._point(float(logs["loss"]))
@@ -218,6 +229,7 @@ class ProgressLine(keras.callbacks.Callback):
         self._interval_ended: float | None = None
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Show the number of examples so far, the loss and the last validation."""
         if self._interval_ended is not None:
             self._progress.pause(time.monotonic() - self._interval_ended)
             self._interval_ended = None
@@ -228,9 +240,11 @@ class ProgressLine(keras.callbacks.Callback):
             self._interval_ended = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Keep the metrics of the validation for the following steps."""
         logs = logs or {}
         values = {title: logs.get(f"val_{name}") for title, name in self._shown.items()}
         self._validation = {t: on_terminal(value, self._forms[t]) for t, value in values.items() if value is not None}
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """End the line, so that later output starts below it."""
         self._progress.close()

@@ -119,6 +119,7 @@ class Checkpoints:
             kept.assign(value)
 
     def best_weights(self) -> list:
+        """Return the weights that `keep_best` kept, in the order of the model's weights."""
         return [kept.numpy() for kept in self._best]
 
     def remove(self) -> None:

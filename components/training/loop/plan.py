@@ -29,6 +29,7 @@ class Plan:
 
     @property
     def steps(self) -> int:
+        """Steps of the whole training."""
         return self.validations * self.interval
 
 

@@ -163,6 +163,7 @@ class Updates(keras.callbacks.Callback):
         self._functions: dict[bool, Any] = {}
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Set the training function of the next step, which is traced at its first use."""
         updating = self._update.period.updates(self._state.step)
         # Must be set before the first call of each function, which traces the function.
         self._update.updating = updating

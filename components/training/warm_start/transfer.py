@@ -146,6 +146,7 @@ class Earlier:
         return self._reader.get_tensor(f"{kind}/{path}")
 
     def has_moments(self, path: str) -> bool:
+        """Return True if the file has both moments of the weight at this path."""
         return all(f"{name}/{path}" in self._shapes for name in _MOMENTS)
 
     def updates(self, path: str) -> int:
@@ -204,8 +205,10 @@ def lines(started: Mapping[str, Any]) -> list[str]:
     """
     optimizer = "the optimizer goes on" if started["optimizer"] else "the optimizer starts anew"
     said = [f"warm start from model {started['model']}: {started['taken']} weights taken, {optimizer}"]
-    moves = ("stayed", "came", "went")
-    rows = [[f"  {n}", *(f"{counts[move]:,}" for move in moves)] for n, counts in started["vocabularies"].items()]
+    moves = {"kept": "stayed", "new": "came", "removed": "went"}
+    rows = [
+        [f"  {n}", *(f"{counts[move]:,}" for move in moves.values())] for n, counts in started["vocabularies"].items()
+    ]
     if rows:
         said += plain(table(rows, ("  tokens", *moves), least=8))
     return [*said, *(f"  not taken: {sentence}" for sentence in started["fresh"])]

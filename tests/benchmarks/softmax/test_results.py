@@ -76,10 +76,10 @@ def test_memory_and_rates() -> None:
     slow = {**found.training.arms, FIT: timing(26), INPUT: timing(7), REPLICAS: timing(42)}
     found.training = dataclasses.replace(found.training, arms=slow)
     assert missed(found) == [
-        "memory's growth up to 1M classes by the tables'",
-        "rate through fit, input included, by the bare step's",
+        "memory growth / table growth, from 25K to 1M classes",
+        "rate through fit, input included / rate of the bare step",
         "input alone",
-        "rate of two replicas by one's",
+        "rate of two replicas / rate of one",
     ]
 
 

@@ -305,7 +305,7 @@ def test_one_validation_is_a_table_and_no_curve() -> None:
     assert html.render(_summary(), SECTIONS).count("<svg") == 2
 
 
-def test_a_warm_start_shows_what_stayed_came_and_went() -> None:
+def test_a_warm_start_shows_kept_new_and_removed_tokens() -> None:
     started = {
         "model": "7", "taken": 9, "fresh": ["head/table: 4 x 5 in the earlier model, 4 x 6 in this one"],
         "optimizer": False, "vocabularies": {"inputs": {"stayed": 9_800, "came": 200, "went": 199}},
@@ -315,6 +315,7 @@ def test_a_warm_start_shows_what_stayed_came_and_went() -> None:
     assert "Warm start from model 7: 9 weights carried over, optimizer state reset." in text
     assert "Not carried over: head/table" in text
     assert "9,800" in text
+    assert "kept new removed" in " ".join(text.split())
     assert "Warm start" not in _Page(html.render(_summary(), SECTIONS)).text
 
 

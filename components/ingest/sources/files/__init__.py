@@ -1,0 +1,1 @@
+"""Files of the sources: listing, opening, decompression, and cutting into ranges."""

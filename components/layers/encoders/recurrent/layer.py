@@ -42,9 +42,11 @@ class Recurrent(Encoder):
 
     @property
     def shared_variables(self) -> list[keras.Variable]:
+        """Weights of the projection and of the recurrent cell."""
         return [*self.projection.trainable_variables, *self.recurrence.trainable_variables]
 
     def build(self, input_shape: dict[str, tuple[int | None, ...]]) -> None:
+        """Make the variables for K ids, the last axis of `input_ids`."""
         context = input_shape["input_ids"][-1]
         self.embedding.build((None, context))
         self.projection.build((None, context, self._config["embedding"]))

@@ -69,33 +69,41 @@ class SharedProjection(Encoder):
 
     @property
     def shared_variables(self) -> list[keras.Variable]:
+        """The projection matrix W, (embedding, projection)."""
         return self.projection.trainable_variables
 
     @property
     def id_tables(self) -> list[keras.Variable]:
+        """The embedding and, with pooling, the salience of each id."""
         return [*super().id_tables, *([self.pooling.salience.embeddings] if self.pooling is not None else [])]
 
     @property
     def lookup_weights(self) -> list[keras.Variable]:
+        """Fingerprints, keys and places of the n-grams; empty without n-grams."""
         return self.ngrams.lookup_weights if self.ngrams is not None else []
 
     @property
     def own_tables(self) -> dict[str, keras.Variable]:
+        """Table of the n-grams, named `ngrams`; empty without n-grams."""
         return {"ngrams": self.ngrams.table.embeddings} if self.ngrams is not None else {}
 
     @property
     def own_vocabularies(self) -> dict[str, list[str]]:
+        """Keys of the n-grams that have a row, named `ngrams`; empty without n-grams."""
         return {"ngrams": self.ngrams.counted()} if self.ngrams is not None else {}
 
     def name_ids(self, tokens: Sequence[str]) -> None:
+        """Give the tokens to the n-grams, whose keys are made of the tokens' fingerprints."""
         if self.ngrams is not None:
             self.ngrams.name_ids(tokens)
 
     def adapt(self, windows: Callable[[int], Iterable[tf.Tensor]]) -> None:
+        """Give a row to each of the most frequent n-grams of the train split."""
         if self.ngrams is not None:
             self.ngrams.count(windows(self.ngrams.longest))
 
     def build(self, input_shape: dict[str, tuple[int | None, ...]]) -> None:
+        """Make the variables for K ids, the last axis of `input_ids`."""
         # All at once: under a distribution strategy variables are made in its scope, not in the first step.
         context = input_shape["input_ids"][-1]
         embedding, projection, config = self._config["embedding"], self._config["projection"], self._config
@@ -115,14 +123,11 @@ class SharedProjection(Encoder):
         self.built = True
 
     def call(self, inputs: dict[str, tf.Tensor], dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
-        """The hidden vectors.
+        """Return the hidden vectors, (batch, hidden).
 
         Args:
-            inputs: `input_ids` (batch, K) and the features (batch,) each.
-            dropout_seed: (2,) int32, in training.
-
-        Returns:
-            (batch, hidden).
+            inputs: `input_ids`, (batch, K), and the features, (batch,) each.
+            dropout_seed: (2,) int32 in training; None otherwise.
         """
         # Keras builds symbolically with every input as a float.
         ids = tf.cast(inputs["input_ids"], tf.int32)

@@ -64,6 +64,7 @@ class FrequentNgrams(keras.layers.Layer):
         self.table = keras.layers.Embedding(frequent + 1, width, "zeros", name="table")
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Make the table, (frequent + 1, width), and the fingerprints, keys and places that find its rows."""
         self.table.build((None,))
         self.fingerprints = self._constant("fingerprints", lambda shape, dtype=None: tf.range(shape[0], dtype=dtype))
         # Ascending; where each is in the table, whose rows go by frequency.
@@ -158,6 +159,7 @@ class FrequentNgrams(keras.layers.Layer):
         return tf.stack(found, axis=1)
 
     def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the layer."""
         return {
             **super().get_config(),
             "ids": self.ids,

@@ -37,7 +37,11 @@ class AttentionPooling(keras.layers.Layer):
         self.salience = keras.layers.Embedding(ids, num_heads, "zeros", name="salience")
 
     def build(self, input_shape: list[tuple[int | None, ...]]) -> None:
-        """Takes the shapes of the ids' embeddings, (batch, K, width), and of the query, (batch, query width)."""
+        """Make the weights of all heads.
+
+        Args:
+            input_shape: Shapes of the embedded ids, (batch, K, width), and of the query, (batch, query width).
+        """
         (_, context, width), query = input_shape
         self.salience.build((None, context))
         self.place = self.add_weight(shape=(context, self.num_heads), initializer="zeros", name="place")
@@ -59,4 +63,5 @@ class AttentionPooling(keras.layers.Layer):
         return tf.matmul(weights, embedded)
 
     def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the layer."""
         return {**super().get_config(), "ids": self.ids, "num_heads": self.num_heads, "seed": self.seed}

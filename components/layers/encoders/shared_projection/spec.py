@@ -10,8 +10,10 @@ from components.layers.encoders.spec import EncoderSpec
 
 
 class SharedProjectionSpec(EncoderSpec):
-    """Encoder that projects every position with one shared matrix, keeps the latest positions in order, and pools all
-    positions. The default."""
+    """Encoder that projects every position with one shared matrix. The default.
+
+    It keeps the latest positions in order, and pools all positions.
+    """
 
     layer = "components.layers.encoders.shared_projection.layer:SharedProjection"
 

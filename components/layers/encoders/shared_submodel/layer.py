@@ -39,9 +39,11 @@ class SharedSubmodel(Encoder):
 
     @property
     def shared_variables(self) -> list[keras.Variable]:
+        """Weights of the sub-model."""
         return self.submodel.trainable_variables
 
     def build(self, input_shape: dict[str, tuple[int | None, ...]]) -> None:
+        """Make the sub-model, and all variables for K ids, the last axis of `input_ids`."""
         context = input_shape["input_ids"][-1]
         config = self._config
         self.embedding.build((None, context))

@@ -38,4 +38,5 @@ class SharedSubmodelSpec(EncoderSpec):
 
     @property
     def source_modules(self) -> tuple[str, ...]:
+        """User modules that define the submodel; empty for a list of layers."""
         return source_modules(self.submodel) if isinstance(self.submodel, str) else ()

@@ -20,17 +20,18 @@ _COMMON = ("name", "dtype", "trainable")
 
 
 def checked(description: Any, width: int) -> str | Layers:
-    """A description that a sub-model can be made of.
+    """Return the description of a sub-model after checking it.
 
-    Layers are made and applied to a vector without values. That leaves TensorFlow's devices to be configured later. A
-    function is only looked up.
+    Layers are made and applied to a symbolic vector, so TensorFlow's devices can still be configured later. A function
+    is only looked up.
 
     Args:
-        description: layers of Keras, or `package.module:function`.
-        width: of the vectors that the sub-model takes.
+        description: Keras layers, or `package.module:function`.
+        width: Width of the vectors that the sub-model takes.
 
     Raises:
-        ValueError: it cannot be made or applied. Names each layer at fault.
+        ValueError: A layer cannot be made or applied, or the function does not exist. The message names each layer at
+            fault.
     """
     if isinstance(description, str):
         _function(description)
@@ -64,20 +65,19 @@ def _checked_layers(description: list[Any], width: int) -> Layers:
 
 
 def make(description: str | Layers, width: int, seed: int) -> tuple[keras.layers.Layer, int]:
-    """The sub-model, built.
+    """Make a sub-model and its variables.
 
     Args:
-        description: as `checked` gives it.
-        width: of the vectors that it takes.
-        seed: of the weights of all layers that have no seed of their own.
+        description: Description, from `checked`.
+        width: Width of the vectors that the sub-model takes.
+        seed: Seed of the weights of all layers without a seed of their own.
 
     Returns:
-        The sub-model, and the width of the vectors that it gives.
+        The sub-model, and the width of the vectors that it returns.
 
     Raises:
-        ValueError: it cannot be applied to (n, width), gives something else than (n, any width), or does what a
-            training on several replicas cannot take up: keeps a state besides weights and random generators, or adds
-            losses of its own.
+        ValueError: The sub-model cannot be applied to (n, width), or its output is not (n, any width). Or replicas
+            cannot train it: it changes a state other than weights and random generators, or adds losses of its own.
     """
     with seeded(seed):
         if not isinstance(description, str):
@@ -123,7 +123,7 @@ def _make_layer(place: int, entry: dict[str, dict[str, Any]]) -> keras.layers.La
 
 
 def _applied(layers: list[keras.layers.Layer], width: int) -> int:
-    """Builds the layers one after another; the width of what the last one gives."""
+    """Build the layers one after another, and return the width of the last output."""
     value = keras.KerasTensor((None, width))
     for place, layer in enumerate(layers):
         label = f"layer {place} ({type(layer).__name__})"

@@ -31,19 +31,23 @@ class TenInputs(Encoder):
 
     @property
     def embedding(self) -> keras.layers.Layer:
+        """Embedding of the ids, from `model`."""
         return self.model.get_layer("embedding")
 
     @property
     def categories(self) -> dict[str, keras.layers.Layer]:
+        """Embeddings of the category features by name, from `model`."""
         return {
             name: self.model.get_layer(f"category_{i}_embedding") for i, name in enumerate(self._config["categories"])
         }
 
     @property
     def shared_variables(self) -> list[keras.Variable]:
+        """Kernel and bias of the dense layer that all inputs share."""
         return self.model.get_layer("shared").trainable_variables
 
     def build(self, input_shape: dict[str, tuple[int | None, ...]]) -> None:
+        """Make `model` and its variables for K ids, the last axis of `input_ids`."""
         with seeded(self._config["seed"]):
             self.model = self._functional(input_shape["input_ids"][-1])
         self.built = True

@@ -10,8 +10,10 @@ from components.layers.encoders.spec import EncoderSpec
 
 
 class TenInputsSpec(EncoderSpec):
-    """Functional Keras model that sends `context` named inputs through one shared dense layer. `input_1` is the latest
-    input."""
+    """Functional Keras model that sends `context` named inputs through one shared dense layer.
+
+    `input_1` is the latest input.
+    """
 
     layer = "components.layers.encoders.ten_inputs.layer:TenInputs"
 

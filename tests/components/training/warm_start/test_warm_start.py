@@ -148,6 +148,7 @@ def test_tables_biases_and_moments_are_carried_over_by_token(earlier) -> None:
     }
     said = lines({"model": "7", **started})
     assert said[0] == f"warm start from model 7: {taken} weights taken, the optimizer goes on"
+    assert ["tokens", "kept", "new", "removed"] in [line.split() for line in said]
     assert said[-1].split() == ["labels", "2", "1", "2"]
 
 
