@@ -137,8 +137,8 @@ def test_a_form_of_ones_own_trains_and_is_saved_with_its_model(tmp_path: Any) ->
     np.testing.assert_array_equal(*(each.predict(x, verbose=0) for each in (model, again)))
 
     model.export(tmp_path / "exported", verbose=False)
-    served = tf.saved_model.load(str(tmp_path / "exported")).serve(x)
-    np.testing.assert_allclose(served, model.predict(x, verbose=0), rtol=1e-5, atol=1e-6)
+    exported = tf.saved_model.load(str(tmp_path / "exported"))
+    np.testing.assert_allclose(exported.serve(x), model.predict(x, verbose=0), rtol=1e-5, atol=1e-6)
 
 
 class Scalar(Form):
