@@ -1,4 +1,4 @@
-"""Tests of the meeting of workers. The other workers act in the stub for the time between two looks."""
+"""Tests of the rendezvous of workers. The other workers act in the stub for the time between two polls."""
 
 from __future__ import annotations
 
