@@ -82,7 +82,8 @@ def test_a_loss(bigvocab: Bigvocab, tmp_path: Path) -> None:
     file = sessions_configuration(tmp_path)
     written(tmp_path, "my_package/losses.py", "smoothed.yaml")
     tree = yaml.safe_load(file.read_text(encoding="utf-8"))
-    tree["trainer"] |= yaml.safe_load((tmp_path / "smoothed.yaml").read_text(encoding="utf-8"))["trainer"]
+    smoothed = yaml.safe_load((tmp_path / "smoothed.yaml").read_text(encoding="utf-8"))["trainer"]
+    tree["trainer"] |= {**smoothed, "batch": 256, "epochs": 1}
     file.write_text(yaml.safe_dump(tree), encoding="utf-8")
     check(file, run(bigvocab, file))
     nll = summary(file)["metrics"]["nll"]
