@@ -12,6 +12,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from components.compat.tensorflow import untuned
 from components.compat.tfx_bsl import ExamplesDecoder, OpenExampleRecord
 from components.files import matching
 
@@ -75,7 +76,7 @@ class _ReadShard(beam.DoFn):
         self._decoder = ExamplesDecoder(self._schema)
 
     def process(self, path: str) -> Iterator[pa.RecordBatch]:
-        records = tf.data.TFRecordDataset(path, "GZIP")
+        records = untuned(tf.data.TFRecordDataset(path, "GZIP"))
         if self._rows is not None:
             records = records.take(self._rows)
         # A thread decodes the next batch while Beam processes this batch: the decoder releases Python's global lock.

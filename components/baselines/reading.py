@@ -12,6 +12,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from components.compat.tensorflow import untuned
 from components.compat.tfx_bsl import ExamplesDecoder
 from components.ingest.spec import DataSpec
 from components.preprocessing.vocabulary import Vocabulary
@@ -106,7 +107,7 @@ def read_records(path: str) -> Iterator[list[bytes]]:
     Raises:
         tensorflow.errors.OpError: The file cannot be read.
     """
-    records = tf.data.TFRecordDataset(path, compression_type="GZIP" if path.endswith(".gz") else "")
+    records = untuned(tf.data.TFRecordDataset(path, compression_type="GZIP" if path.endswith(".gz") else ""))
     for batch in records.batch(_ROWS).as_numpy_iterator():
         yield batch.tolist()  # type: ignore[union-attr]
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from numpy.typing import NDArray
 
+from components.compat.tensorflow import untuned
 from components.compat.transform import empty_file_line
 from components.ingest.spec import DataSpec
 from components.names import key_of
@@ -160,5 +161,5 @@ def _has_number(files: Sequence[str], column: str) -> bool:
 
 def _batches(files: Sequence[str], column: str, feature: Any) -> Iterator[Any]:
     """Yield the values of a column, a tensor for each batch of rows."""
-    for records in tf.data.TFRecordDataset([*files], "GZIP").batch(_ROWS):
+    for records in untuned(tf.data.TFRecordDataset([*files], "GZIP")).batch(_ROWS):
         yield tf.io.parse_example(records, {column: feature})[column]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from components.compat.tensorflow import untuned
 from components.ingest.spec import Shape
 from components.training.layout import LABEL, Batch, Layout
 
@@ -212,7 +213,7 @@ def training_batches(
 
     first, rest = divmod(skip, batches)
     passes = tf.data.Dataset.range(first, tf.int64.max).flat_map(one_pass).skip(rest)
-    return passes.prefetch(4)
+    return untuned(passes.prefetch(4))
 
 
 def validation_batches(files: Sequence[str], layout: Layout, batch: int, windows: int, seed: int) -> tf.data.Dataset:
@@ -232,7 +233,7 @@ def validation_batches(files: Sequence[str], layout: Layout, batch: int, windows
     parts = blocks.enumerate().flat_map(
         lambda i, rows: _block_windows(rows, layout, tf.stack([tf.constant(seed, tf.int64), i]), known_only=False)
     )
-    return parts.rebatch(batch).take(-(-windows // batch)).cache()
+    return untuned(parts.rebatch(batch).take(-(-windows // batch)).cache())
 
 
 def _rows(files: Sequence[str], order: tf.Tensor | int | None = None) -> tf.data.Dataset:

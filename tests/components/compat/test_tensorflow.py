@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from components.compat.tensorflow import change_saved_model
+from components.compat.tensorflow import change_saved_model, untuned
 
 
 @pytest.fixture
@@ -45,3 +45,10 @@ def test_tensorflow_renames_an_argument_with_a_space() -> None:
     spec = tf.TensorSpec([None], name="Viewed Item")
     function = tf.function(lambda **columns: columns).get_concrete_function(**{"Viewed Item": spec})
     assert list(function.structured_input_signature[1]) == ["Viewed_Item"]
+
+
+def test_a_data_set_is_not_tuned_and_nor_is_one_made_of_it() -> None:
+    assert tf.data.Dataset.range(3).options().autotune.enabled is None, "TensorFlow tunes data sets by default"
+    dataset = untuned(tf.data.Dataset.range(3))
+    assert dataset.batch(2).options().autotune.enabled is False
+    assert list(dataset.as_numpy_iterator()) == [0, 1, 2]

@@ -173,3 +173,8 @@ def test_validation_is_the_same_sample_each_time_and_keeps_unknown_labels(files)
     assert labels.count(-1) == 40
     assert labels == [label for _, targets in dataset for label in targets["label"].numpy()]
     assert sum(len(targets["label"]) for _, targets in validation_batches(files, LAYOUT, 64, 100, seed=1)) == 128
+
+
+def test_no_thread_of_autotuning_delays_the_end_of_a_training(files):
+    for found in (training_batches(files, LAYOUT, 4, 2, seed=1), validation_batches(files, LAYOUT, 4, 8, seed=1)):
+        assert found.options().autotune.enabled is False
