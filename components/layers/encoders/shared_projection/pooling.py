@@ -1,4 +1,4 @@
-"""Weighted means of many embedded ids, of which most say little."""
+"""Attention pooling of embedded ids."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from components.layers.encoders.base import lookup
 
-# Of padding, before the softmax: far below any score, and no infinity, which would be NaN where all is padding.
+# Score of padding before the softmax. It is finite, because a row of padding alone would give NaN with an infinity.
 _NEVER = -1e9
 
 
