@@ -74,7 +74,7 @@ class Form(abc.ABC):
     """Keys of a user's own form under `trainer.head`; those that `HeadSpec` does not have are arguments of the class.
     None: those of `HeadSpec`."""
     supports_jit: ClassVar[bool] = False
-    """Whether XLA can compile the loss if `Step.fixed_shape` is True."""
+    """True if XLA can compile the loss of a step whose `fixed_shape` is True."""
 
     @abc.abstractmethod
     def losses(self, step: Step) -> tf.Tensor:

@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from components.layers.forms.base import Step
 from components.layers.forms.sampled import Candidates, Sampled, repeated
-from components.layers.proposal import Proposal
 
 
 @keras.saving.register_keras_serializable("bigvocab")
@@ -16,33 +15,21 @@ class Own(Sampled):
 
     def candidates(self, step: Step) -> Candidates:
         """Select the draws as candidates. A label that is not drawn counts in its own row only."""
-        select = _fixed if step.fixed_shape else _unique
-        return select(step.proposal, step.draw(), step.labels)
+        return _fixed(step) if step.fixed_shape else _unique(step)
 
 
-def _unique(proposal: Proposal, draws: tf.Tensor, labels: tf.Tensor) -> Candidates:
-    """Return the distinct draws as candidates, then the other labels.
-
-    Args:
-        proposal: Source of the draws.
-        draws: (S,) int32 classes.
-        labels: (batch,) int32 classes.
-    """
+def _unique(step: Step) -> Candidates:
+    """Return the distinct draws as candidates, then the other labels."""
     # unique() keeps the order: the draws come first.
-    classes, where = tf.unique(tf.concat([draws, labels], axis=0))
-    candidates = tf.reduce_max(where[: proposal.draws]) + 1
-    return classes, proposal.log_inclusion(classes[:candidates]), where[proposal.draws :]
+    classes, where = tf.unique(tf.concat([step.draw(), step.labels], axis=0))
+    candidates = tf.reduce_max(where[: step.proposal.draws]) + 1
+    return classes, step.proposal.log_inclusion(classes[:candidates]), where[step.proposal.draws :]
 
 
-def _fixed(proposal: Proposal, draws: tf.Tensor, labels: tf.Tensor) -> Candidates:
-    """Return `_unique` in S + batch classes, where repetitions are masked in place of removed.
-
-    Args:
-        proposal: Source of the draws.
-        draws: (S,) int32 classes.
-        labels: (batch,) int32 classes.
-    """
-    drawn = tf.sort(draws)
+def _fixed(step: Step) -> Candidates:
+    """Return `_unique` in S + batch classes, where repetitions are masked in place of removed."""
+    proposal, labels = step.proposal, step.labels
+    drawn = tf.sort(step.draw())
     log_pi = tf.where(repeated(drawn), float("inf"), proposal.log_inclusion(drawn))
     place = tf.minimum(tf.searchsorted(drawn, labels), proposal.draws - 1)
     after = proposal.draws + tf.range(tf.shape(labels)[0])

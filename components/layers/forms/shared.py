@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from components.layers.forms.base import Step
 from components.layers.forms.sampled import Candidates, Sampled, repeated
-from components.layers.proposal import Proposal
 
 
 @keras.saving.register_keras_serializable("bigvocab")
@@ -16,34 +15,21 @@ class Shared(Sampled):
 
     def candidates(self, step: Step) -> Candidates:
         """Select the draws and all labels of the batch as candidates."""
-        select = _fixed if step.fixed_shape else _unique
-        return select(step.proposal, step.draw(), step.labels)
+        return _fixed(step) if step.fixed_shape else _unique(step)
 
 
-def _unique(proposal: Proposal, draws: tf.Tensor, labels: tf.Tensor) -> Candidates:
-    """Return the distinct labels and draws, all of them candidates.
-
-    Args:
-        proposal: Source of the draws.
-        draws: (S,) int32 classes.
-        labels: (batch,) int32 classes.
-    """
-    classes, where = tf.unique(tf.concat([labels, draws], axis=0))
-    own = where[: tf.shape(labels)[0]]
+def _unique(step: Step) -> Candidates:
+    """Return the distinct labels and draws, all of them candidates."""
+    classes, where = tf.unique(tf.concat([step.labels, step.draw()], axis=0))
+    own = where[: tf.shape(step.labels)[0]]
     of_batch = tf.range(tf.shape(classes)[0]) <= tf.reduce_max(own)
-    return classes, tf.where(of_batch, 0.0, proposal.log_inclusion(classes)), own
+    return classes, tf.where(of_batch, 0.0, step.proposal.log_inclusion(classes)), own
 
 
-def _fixed(proposal: Proposal, draws: tf.Tensor, labels: tf.Tensor) -> Candidates:
-    """Return `_unique` in S + batch classes, where repetitions are masked in place of removed.
-
-    Args:
-        proposal: Source of the draws.
-        draws: (S,) int32 classes.
-        labels: (batch,) int32 classes.
-    """
-    classes = tf.sort(tf.concat([labels, draws], axis=0))
-    own = tf.searchsorted(classes, labels)
-    of_batch = tf.scatter_nd(own[:, tf.newaxis], tf.ones_like(labels, tf.float32), tf.shape(classes)) > 0
-    log_pi = tf.where(of_batch, 0.0, proposal.log_inclusion(classes))
+def _fixed(step: Step) -> Candidates:
+    """Return `_unique` in S + batch classes, where repetitions are masked in place of removed."""
+    classes = tf.sort(tf.concat([step.labels, step.draw()], axis=0))
+    own = tf.searchsorted(classes, step.labels)
+    of_batch = tf.scatter_nd(own[:, tf.newaxis], tf.ones_like(step.labels, tf.float32), tf.shape(classes)) > 0
+    log_pi = tf.where(of_batch, 0.0, step.proposal.log_inclusion(classes))
     return classes, tf.where(repeated(classes), float("inf"), log_pi), own
