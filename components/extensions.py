@@ -25,6 +25,7 @@ from pydantic_core import InitErrorDetails, core_schema
 from components.spelling import did_you_mean
 
 _Base = TypeVar("_Base")
+_Spec = TypeVar("_Spec", bound=BaseModel)
 _NEAR = 0.7
 """Least similarity of a module to a wrong name. The threshold is high, because a machine has hundreds of modules."""
 
@@ -85,6 +86,26 @@ def resolve_class(path: str, base: type[_Base]) -> type[_Base]:
     if missing := sorted(getattr(found, "__abstractmethods__", ())):
         raise ValueError(f"{name} has no {' and no '.join(f'{method}()' for method in missing)}")
     return cast("type[_Base]", found)
+
+
+def resolve_spec(path: str, base: type[Any], spec_base: type[_Spec], default: type[_Spec] | None = None) -> type[_Spec]:
+    """Return the specification of the class at a path: its attribute `Spec`.
+
+    Args:
+        path: Path of the form `package.module:Name`.
+        base: Required base class of the class.
+        spec_base: Required base class of the specification.
+        default: Specification of a class whose `Spec` is None. None: the class must have one.
+
+    Raises:
+        ValueError: See `resolve_class`. Also if the specification is missing, or not derived from `spec_base`.
+    """
+    spec = resolve_class(path, base).Spec or default
+    if spec is None or not issubclass(spec, spec_base):
+        raise ValueError(
+            f"{path.partition(':')[2]}.Spec is not derived from {spec_base.__module__}.{spec_base.__name__}"
+        )
+    return spec
 
 
 def _near_module(module: str) -> str:

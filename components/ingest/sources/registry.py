@@ -7,7 +7,7 @@ from typing import Annotated, Any, get_args
 
 from pydantic import BeforeValidator
 
-from components.extensions import Kinds, is_path, resolve_class
+from components.extensions import Kinds, is_path, resolve_class, resolve_spec
 from components.ingest.sources.base import Source, SourceSpec, Sure
 from components.ingest.sources.csv import Csv
 from components.ingest.sources.jsonl import Jsonl
@@ -58,10 +58,7 @@ def _class_of(kind: str) -> type[Source[Any]]:
 
 
 def _spec_at(path: str) -> type[SourceSpec]:
-    spec = resolve_class(path, Source).Spec
-    if not issubclass(spec, SourceSpec):
-        raise ValueError(f"{path.partition(':')[2]}.Spec is not derived from {SourceSpec.__module__}.SourceSpec")
-    return spec
+    return resolve_spec(path, Source, SourceSpec)
 
 
 def _without_keys_of_others(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, get_args
 
-from components.extensions import Kinds, resolve_class
+from components.extensions import Kinds, resolve_spec
 from components.layers.encoders.recurrent.spec import RecurrentSpec
 from components.layers.encoders.shared_projection.spec import SharedProjectionSpec
 from components.layers.encoders.shared_submodel.spec import SharedSubmodelSpec
@@ -16,10 +16,7 @@ def _spec_at(path: str) -> type[EncoderSpec]:
     """Return the specification of a user-defined encoder."""
     from components.layers.encoders.base import Encoder
 
-    spec = resolve_class(path, Encoder).Spec
-    if spec is None or not issubclass(spec, EncoderSpec):
-        raise ValueError(f"{path.partition(':')[2]}.Spec is not derived from {EncoderSpec.__module__}.EncoderSpec")
-    return spec
+    return resolve_spec(path, Encoder, EncoderSpec)
 
 
 _OWN: dict[str, type[EncoderSpec]] = {
@@ -27,7 +24,5 @@ _OWN: dict[str, type[EncoderSpec]] = {
     for spec in (SharedProjectionSpec, TenInputsSpec, SharedSubmodelSpec, RecurrentSpec)
 }
 DefaultSpec = SharedProjectionSpec
-ModelSpec = Annotated[
-    EncoderSpec, Kinds(EncoderSpec, _OWN, _spec_at, default=get_args(DefaultSpec.model_fields["kind"].annotation)[0])
-]
+ModelSpec = Annotated[EncoderSpec, Kinds(EncoderSpec, _OWN, _spec_at, default=DefaultSpec().kind)]
 """Encoder of a configuration: a built-in kind, or a user-defined encoder by its path."""

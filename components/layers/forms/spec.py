@@ -7,7 +7,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
-from components.extensions import Kinds, resolve_class, source_modules
+from components.extensions import Kinds, resolve_class, resolve_spec, source_modules
 from components.layers.forms.names import FormName
 from components.spec import Spec
 
@@ -48,14 +48,11 @@ def _spec_at(path: str) -> type[HeadSpec]:
     """Return the specification of a user's own form."""
     from components.layers.forms.base import Form
 
-    form, name = resolve_class(path, Form), path.partition(":")[2]
-    spec = form.Spec or HeadSpec
-    if not issubclass(spec, HeadSpec):
-        raise ValueError(f"{name}.Spec is not derived from {HeadSpec.__module__}.HeadSpec")
+    form, spec = resolve_class(path, Form), resolve_spec(path, Form, HeadSpec, default=HeadSpec)
     try:  # Before the run: the Trainer would fail long after its start.
         inspect.signature(form).bind(**dict.fromkeys(spec.model_fields.keys() - HeadSpec.model_fields.keys()))
     except TypeError as error:
-        raise ValueError(f"{name} does not take the keys of its Spec: {error}") from error
+        raise ValueError(f"{path.partition(':')[2]} does not take the keys of its Spec: {error}") from error
     return spec
 
 
