@@ -15,15 +15,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rich.text import Text
-
 from components.storage import storage_fault
-from components.terminal import Terminal
 from pipeline.cli import cluster as cluster_commands
 from pipeline.cli.arguments import Parser, add_root, add_settings, root_of
 from pipeline.config.loading import ConfigurationError, check_files, load, preset_names, preset_summary
-from pipeline.terminal.console import drop_output, native_messages_hidden
 from pipeline.terminal.exit_codes import FAILED, INTERRUPTED, WRONG, UserError
+from pipeline.terminal.redirection import drop_output, native_messages_hidden
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -189,11 +186,12 @@ def _predict(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from pipeline.terminal import show
-
     page, summary = (root_of(arguments) / "report" / name for name in ("report.html", "summary.json"))
     if not summary.exists():
         raise UserError(f"{summary} does not exist; `bigvocab run {arguments.preset}` writes it")
+    from components.terminal import Terminal
+    from pipeline.terminal import show
+
     terminal = Terminal(sys.stdout)
     terminal.write(show.stored(summary))
     terminal.write(["", f"As a page: {page}"])
@@ -223,6 +221,10 @@ def _presets(arguments: argparse.Namespace) -> int:
 
         print((PRESETS / f"{arguments.name}.yaml").read_text(encoding="utf-8"), end="")
         return 0
+    from rich.text import Text
+
+    from components.terminal import Terminal
+
     terminal = Terminal(sys.stdout)
     width = max(map(len, preset_names()))
     for name in preset_names():

@@ -20,8 +20,9 @@ from pipeline.execution.walk import walk
 from pipeline.metadata.store import MetadataError, StoreUnreachable
 from pipeline.nodes import NODES
 from pipeline.paths import Paths
-from pipeline.terminal.console import Console, everything_into
+from pipeline.terminal.console import Console
 from pipeline.terminal.exit_codes import FAILED, INTERRUPTED
+from pipeline.terminal.redirection import everything_into
 
 if TYPE_CHECKING:
     from components.report.summary import Summary

@@ -1,13 +1,6 @@
-"""Output of a run: a few lines on the terminal, everything else in a log file."""
+"""Lines of a run on the terminal."""
 
 from __future__ import annotations
-
-import contextlib
-import os
-import sys
-from collections.abc import Iterator
-from pathlib import Path
-from typing import TextIO
 
 from rich.text import Text
 
@@ -33,68 +26,3 @@ class Console(Terminal):
 
     def _end(self, node: str, time: Text, result: str = "") -> None:
         self.line(Text.assemble(f"  {node:<{NODE_WIDTH}}", time, "   " if result else ""), result)
-
-
-@contextlib.contextmanager
-def everything_into(log: Path) -> Iterator[TextIO]:
-    """Redirect standard output and standard error to a file, including those of native code and child processes.
-
-    Yields:
-        The original standard output, such as a terminal.
-    """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    saved = os.dup(1), os.dup(2)
-    terminal = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    try:
-        with log.open("ab", buffering=0) as file:
-            os.dup2(file.fileno(), 1)
-            os.dup2(file.fileno(), 2)
-        yield terminal
-    finally:
-        for stream, descriptor, original in zip((sys.stdout, sys.stderr), (1, 2), saved, strict=True):
-            _flush_or_drop(stream, descriptor)
-            os.dup2(original, descriptor)
-            os.close(original)
-        terminal.close()
-
-
-def _flush_or_drop(stream: TextIO, descriptor: int) -> None:
-    """Flush a stream. If its disk is full, drop the rest, which would otherwise appear on the terminal."""
-    try:
-        stream.flush()
-    except OSError:
-        with Path(os.devnull).open("wb") as nothing:
-            os.dup2(nothing.fileno(), descriptor)
-        stream.flush()
-
-
-@contextlib.contextmanager
-def native_messages_hidden() -> Iterator[None]:
-    """Hide the startup messages of native libraries on standard error. Python's own messages are still shown."""
-    sys.stderr.flush()
-    stderr, saved = sys.stderr, os.dup(2)
-    if stderr is sys.__stderr__:
-        # The error handler of Python's own standard error: a message with invalid Unicode must not fail.
-        sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
-    with Path(os.devnull).open("wb") as nothing:
-        os.dup2(nothing.fileno(), 2)
-    try:
-        yield
-    finally:
-        if sys.stderr is not stderr:
-            sys.stderr.close()
-        sys.stderr = stderr
-        os.dup2(saved, 2)
-        os.close(saved)
-
-
-def drop_output(stream: TextIO) -> None:
-    """Redirect a stream to the null device after a failed write.
-
-    Otherwise Python fails when it flushes the rest of the stream at exit.
-    """
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, stream.fileno())
-    os.close(nothing)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from pipeline.prediction.questions import PredictError
-from pipeline.terminal.console import drop_output
 from pipeline.terminal.exit_codes import FAILED
+from pipeline.terminal.redirection import drop_output
 
 STANDARD_OUTPUT = "-"
 

@@ -224,7 +224,8 @@ def test_a_log_on_a_full_disk_does_not_turn_up_on_the_terminal() -> None:
     script = """
 import logging, sys
 from pathlib import Path
-from pipeline.terminal.console import Console, everything_into
+from pipeline.terminal.console import Console
+from pipeline.terminal.redirection import everything_into
 with everything_into(Path("/dev/full")) as terminal:
     sys.stdout.write("noise")
     logging.error("more noise")

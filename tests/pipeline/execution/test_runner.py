@@ -107,7 +107,8 @@ def test_everything_but_the_console_goes_into_the_log(tmp_path: Path) -> None:
     script = f"""
 import subprocess, sys
 from pathlib import Path
-from pipeline.terminal.console import Console, everything_into
+from pipeline.terminal.console import Console
+from pipeline.terminal.redirection import everything_into
 with everything_into(Path({str(tmp_path / "log")!r})) as terminal:
     print("python noise")
     print("more noise", file=sys.stderr)
