@@ -24,12 +24,16 @@ class Tfrecord(Source[TfrecordSpec]):
 
     def rows(self, file_range: Range, used: Sequence[str], lines: Lines) -> Rows:
         """Yield the features of each tf.Example of a file."""
-        import tensorflow as tf  # Not above: a process that reads another kind of file does not need it.
+        # Not above: a process that reads another kind of file does not need them.
+        import tensorflow as tf
+
+        from components.compat.tensorflow import untuned
 
         compression = "GZIP" if is_packed(file_range.path) else ""
         number = 0
         try:
-            for batch in tf.data.TFRecordDataset(file_range.path, compression).batch(1024).as_numpy_iterator():
+            records = untuned(tf.data.TFRecordDataset(file_range.path, compression))
+            for batch in records.batch(1024).as_numpy_iterator():
                 for record in batch:
                     number += 1
                     yield number, _from_example(record)
