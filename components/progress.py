@@ -106,9 +106,9 @@ class Progress:
 
 
 def _fitted(parts: list[str], room: int) -> str:
-    """Join the parts that fit: half of a figure would be another figure.
+    """Join the parts that fit. No part is cut, because half of a number is another number.
 
-    The rate, which is the second part, is the first to be left out: the time left tells the same.
+    The rate, which is the second part, is the first to be omitted, because the time left implies it.
     """
     if len(", ".join(parts)) > room:
         parts = [parts[0], *parts[2:]]

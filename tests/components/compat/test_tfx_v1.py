@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 HEAVY = ("google.cloud.aiplatform", "keras_tuner", "kubernetes", "nltk.corpus", "sklearn")
 LAZY = f"""
 import sys
@@ -67,21 +69,17 @@ def _run(script: str) -> None:
     assert found.returncode == 0, found.stderr
 
 
-@pytest.mark.slow
 def test_a_component_is_imported_when_it_is_asked_for() -> None:
     _run(LAZY)
 
 
-@pytest.mark.slow
 def test_every_public_name_can_still_be_asked_for() -> None:
     _run(WHOLE)
 
 
-@pytest.mark.slow
 def test_tfma_lacks_a_name_that_the_components_of_tfx_put_in_place() -> None:
     _run(WITHOUT)
 
 
-@pytest.mark.slow
 def test_tfx_imports_its_components_at_once() -> None:
     _run(EAGER)
