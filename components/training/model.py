@@ -140,6 +140,12 @@ class VocabularyClassifier(keras.Model):
             if isinstance(output, NumberOutput):
                 output.standardise(moments[name].mean, moments[name].deviation)
 
+    def freeze(self) -> None:
+        """Compute once what follows from the weights alone, for a model that is not trained any further."""
+        for output in self.answers.values():
+            if isinstance(output, ClassOutput):
+                output.head.freeze()
+
 
 # The encoder folds smaller numbers into the seed of a step.
 _FURTHER = 1_000
@@ -165,7 +171,17 @@ def build_model(spec: TrainerSpec, layout: Layout, counts: Sequence[int]) -> Voc
     def classes(name: str, of: Sequence[int]) -> ClassOutput:
         head = spec.head
         layer = SampledSoftmax(
-            of, head.negatives, head.alpha, spec.seed, head.logits_dtype, build_form(head), name=name
+            of,
+            head.negatives,
+            head.alpha,
+            spec.seed,
+            head.logits_dtype,
+            build_form(head),
+            similarity=head.similarity,
+            temperature=head.temperature,
+            use_bias=head.bias,
+            tied_to=encoder if spec.model.tie and name == "head" else None,
+            name=name,
         )
         return ClassOutput(layer, name=name)
 

@@ -134,6 +134,7 @@ class Training:
         # A copy outside the strategy: mirrored variables do not belong into an export.
         best = build_model(spec, data.layout, data.label_counts)
         best.set_weights(self._checkpoints.best_weights())
+        best.freeze()
         export(
             Servable(best, data.transform, data.spec, data.layout, data.bands, spec.top_k, self._own_metrics),
             self._fn_args.serving_model_dir,
