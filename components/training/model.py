@@ -158,6 +158,9 @@ def build_model(spec: TrainerSpec, layout: Layout, counts: Sequence[int]) -> Voc
         spec: Configuration of the model.
         layout: Layout of a window.
         counts: Occurrences of each label, in the order of the ids. Not read if the label is a number.
+
+    Raises:
+        ValueError: The class vectors are tied to the token vectors, and there are more classes than input ids.
     """
     encoder = build_encoder(
         spec.model,
@@ -167,6 +170,12 @@ def build_model(spec: TrainerSpec, layout: Layout, counts: Sequence[int]) -> Voc
         categories=layout.categories,
         seed=spec.seed,
     )
+
+    if spec.model.tie and layout.padding < len(counts):
+        raise ValueError(
+            f"trainer.model.tie: there are {len(counts):,} classes and only {layout.padding:,} input ids, so that some "
+            "classes have no token vector: set vocabulary.shared: true"
+        )
 
     def classes(name: str, of: Sequence[int]) -> ClassOutput:
         head = spec.head
