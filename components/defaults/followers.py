@@ -83,7 +83,8 @@ def _pairs(files: Sequence[str], data: DataSpec, rows: int) -> tuple[Ints, Ints,
         if read >= rows:
             break
     if not texts:
-        return (np.zeros(0, np.int64),) * 3
+        nothing = np.zeros(0, np.int64)
+        return nothing, nothing, nothing
     ids = np.asarray(pa.chunked_array(texts).combine_chunks().dictionary_encode().indices, np.int64)
     row = np.concatenate(owners)
     # Stable: the tokens of a row stay in the order of the columns.
