@@ -88,6 +88,8 @@ class Node(SummarySection):
     name: str
     seconds: float = Field(ge=0)
     """Wall time in this run."""
+    cpu_seconds: float | None = Field(None, ge=0)
+    """CPU time in this run, child processes included. None: not measured, as of nodes that run in pods."""
     cached: bool
     state: Literal["complete", "cached", "failed", "not run"]
     detail: str = ""

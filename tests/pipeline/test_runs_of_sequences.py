@@ -18,6 +18,8 @@ pytestmark = pytest.mark.slow
 def test_a_folder_of_texts(bigvocab: Bigvocab, tmp_path: Path) -> None:
     file = text_configuration(tmp_path)
     check(file, run(bigvocab, file))
+    trainer = next(node for node in summary(file)["nodes"] if node["name"] == "Trainer")
+    assert trainer["cpu_seconds"] > 0
     nodes = {node["name"]: node["cached"] for node in summary(file)["nodes"]}
     assert nodes["ExampleGen"], "`bigvocab schema` has already read the data"
     assert nodes["StatisticsGen"]
