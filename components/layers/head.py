@@ -144,6 +144,12 @@ class SampledSoftmax(keras.layers.Layer):
         """Number of classes."""
         return len(self.counts)
 
+    @property
+    def log_frequencies(self) -> np.ndarray:
+        """Log frequency of each class, (classes,); a class without occurrences counts half a time."""
+        frequencies = np.maximum(self.counts, 0.5)
+        return np.log(frequencies / frequencies.sum())
+
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Make the table, (classes, width), the bias, (classes,), and the proposal.
 
@@ -159,11 +165,9 @@ class SampledSoftmax(keras.layers.Layer):
             name="table",
         )
         # An untrained model answers with the frequencies of the labels.
-        frequencies = np.maximum(self.counts, 0.5)
-        log_frequencies = np.log(frequencies / frequencies.sum())
         self.bias = self.add_weight(
             shape=(self.classes,),
-            initializer=lambda shape, dtype=None: tf.constant(log_frequencies, dtype=dtype, shape=shape),
+            initializer=lambda shape, dtype=None: tf.constant(self.log_frequencies, dtype=dtype, shape=shape),
             dtype="float32",
             autocast=False,
             name="bias",

@@ -67,6 +67,11 @@ class Config(Spec):
             faults.append(
                 f"trainer.batch: {self.trainer.batch} is not divisible by trainer.replicas ({self.trainer.replicas})"
             )
+        if mixture := self.trainer.head.mixture:
+            if self.data.label_kind == "number":
+                faults.append("trainer.head.mixture: the label is a number (data.label_kind), which has no n-grams")
+            elif self.data.shape == "labelled" and mixture.order == 3:
+                faults.append("trainer.head.mixture.order: 3 requires shape 'sequence'; use 2")
         faults += [
             f"kubeflow.nodes: unknown node '{name}'{nearest(name, node_names())}"
             for name in self.kubeflow.nodes
