@@ -59,7 +59,7 @@ class ClassOutput(keras.layers.Layer):
             context: (batch, k) last tokens, for a mixture.
         """
         losses = self.head.sampled_loss(hidden, targets, seed)
-        return losses if self.mixture is None else self.mixture.losses(hidden, context, targets, losses)
+        return losses if self.mixture is None else self.mixture.row_losses(hidden, context, targets, losses)
 
     def sweep(
         self, hidden: tf.Tensor, labels: tf.Tensor | None = None, k: int = 0, context: tf.Tensor | None = None

@@ -46,7 +46,9 @@ class NgramMixture(keras.layers.Layer):
         """Weights that the counts set and training leaves alone."""
         return self.counts.weights
 
-    def losses(self, hidden: tf.Tensor, context: tf.Tensor, labels: tf.Tensor, model_losses: tf.Tensor) -> tf.Tensor:
+    def row_losses(
+        self, hidden: tf.Tensor, context: tf.Tensor, labels: tf.Tensor, model_losses: tf.Tensor
+    ) -> tf.Tensor:
         """Return the loss of each row of a training batch, (batch,) float32 nats; 0 for the label -1.
 
         Args:

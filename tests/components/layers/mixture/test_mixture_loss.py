@@ -46,7 +46,7 @@ def test_training_leaves_the_example_out_and_evaluation_does_not() -> None:
     mixture.build((None, 2))
     hidden, context, labels = tf.zeros((3, 2)), tf.zeros((3, 1), tf.int64), tf.constant([1, 2, -1])
     uniform = tf.fill([3], np.log(4.0).astype(np.float32))
-    trained = mixture.losses(hidden, context, labels, uniform)
+    trained = mixture.row_losses(hidden, context, labels, uniform)
     evaluated = mixture.sweep(hidden, (hidden, tf.zeros((4, 2)), tf.zeros(4)), context, labels).nll
     assert trained[1] > evaluated[1] + 0.1, "class 2 was seen once after 0: training must not count this occurrence"
     assert trained[2] == evaluated[2] == 0.0
