@@ -15,12 +15,14 @@ from components.baselines.kneser_ney import KneserNey
 from components.baselines.reading import Encoder, Labels
 from components.baselines.tables import tables_of
 from components.layers.mixture.spec import NgramMixtureSpec
-from components.preprocessing.vocabulary import vocabularies
+from components.layers.optimizers import FusedAdam
+from components.preprocessing.vocabulary import read_vocabulary, vocabularies
 from components.training.export.servable import Servable
 from components.training.layout import Layout
 from components.training.model import build_model
 from components.training.ngram_counts import count_ngrams
 from components.training.spec import TrainerSpec
+from components.training.warm_start.transfer import Earlier, start_from, write
 from tests.components.training.conftest import BANDS, SMALL, VOCABULARY, Corpus, Row, serialize
 
 SHAPES = ["sequence", "labelled"]
@@ -131,6 +133,32 @@ def baseline(it: Mixed) -> KneserNey:
         continuation=whole.continuation,
         most=400,
     )
+
+
+def test_a_warm_start_takes_the_gate_and_keeps_the_new_counts(
+    mixed: dict[str, Mixed], sequence: Corpus, tmp_path: Path
+) -> None:
+    old, new = mixed["sequence"].model, Mixed(sequence, max_ngrams=300).model
+    tokens = {**sequence_tokens(sequence), **old.encoder.own_vocabularies}
+    for model in (old, new):
+        model.compile_with(FusedAdam(0.01))
+    new.label.mixture.gate.set_weights([np.zeros_like(w) for w in new.label.mixture.gate.get_weights()])
+    counts = [v.numpy() for v in new.count_weights]
+    write(str(tmp_path), old, old.get_weights(), tokens)
+    started = start_from(Earlier(str(tmp_path)), new, tokens)
+    assert started["fresh"] == []
+    assert started["optimizer"]
+    gates = zip(new.label.mixture.gate.get_weights(), old.label.mixture.gate.get_weights(), strict=True)
+    for one, other in gates:
+        np.testing.assert_array_equal(one, other)
+    for variable, before in zip(new.count_weights, counts, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), before)
+
+
+def sequence_tokens(corpus: Corpus) -> dict[str, list[str]]:
+    found = {name: of.tokens for name, of in vocabularies(corpus.transform).items()}
+    file = corpus.transform.vocabulary_file_by_name("category_party")
+    return {**found, "category_party": read_vocabulary(file).tokens}
 
 
 @pytest.mark.slow
