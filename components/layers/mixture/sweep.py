@@ -87,6 +87,7 @@ class _Rows:
         self._shares = shares
 
     def swept(self, labels: tf.Tensor | None, k: int) -> Sweep:
+        """Visit all classes: see `mixture_sweep`."""
         classes = self._table.shape[0]
         known = tf.fill(tf.shape(self._gate), False) if labels is None else labels >= 0
         label = tf.zeros_like(known, tf.int32) if labels is None else tf.maximum(labels, 0)
@@ -95,11 +96,13 @@ class _Rows:
             model = tf.nn.softmax(logits)
             normaliser, own = log_normaliser(logits, model), tf.gather(logits, label, batch_dims=1)
             mixed = self._mixed(model, 0, classes)
-            before = _before(mixed, tf.gather(mixed, label, batch_dims=1), label, 0)
+            before = tf.zeros_like(label)
+            if labels is not None:
+                before = _before(mixed, tf.gather(mixed, label, batch_dims=1), label, 0)
             probabilities, ids = tf.math.top_k(mixed, k)
         else:
             normaliser, own = self._normaliser(label)
-            before, probabilities, ids = self._second_pass(label, normaliser, own, k)
+            before, probabilities, ids = self._second_pass(labels, normaliser, own, k)
         nll = mixture_loss(normaliser - own, self._gate, self._found.probability)
         return Sweep(tf.where(known, nll, 0.0), tf.where(known, 1 + before, classes + 1), ids, probabilities)
 
@@ -136,9 +139,16 @@ class _Rows:
         return self._over_chunks(body, state)
 
     def _second_pass(
-        self, label: tf.Tensor, normaliser: tf.Tensor, own: tf.Tensor, k: int
+        self, labels: tf.Tensor | None, normaliser: tf.Tensor, own: tf.Tensor, k: int
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Return the number of classes before the label, and the probabilities and ids of the best k."""
+        """Return the number of classes before the label, and the probabilities and ids of the best k.
+
+        Args:
+            labels: (rows,) int32, or None.
+            normaliser: (rows,) log normalizer of the softmax.
+            own: (rows,) logit of the label.
+            k: Number of the most probable classes to find.
+        """
         of_label = self._mixed_label(tf.exp(own - normaliser))
 
         def body(start, before, best, ids):
@@ -148,10 +158,13 @@ class _Rows:
             # Earlier chunks have smaller ids, and top_k takes the first of equal values.
             best, order = tf.math.top_k(tf.concat([best, new], axis=1), k)
             ids = tf.gather(tf.concat([ids, where + start], axis=1), order, batch_dims=1)
-            return end, before + _before(mixed, of_label, label, start), best, ids
+            if labels is not None:
+                before += _before(mixed, of_label, tf.maximum(labels, 0), start)
+            return end, before, best, ids
 
-        lowest = tf.fill([tf.shape(label)[0], k], -1.0)
-        return self._over_chunks(body, (0, tf.zeros_like(label), lowest, tf.zeros_like(lowest, tf.int32)))
+        lowest = tf.fill([tf.shape(own)[0], k], -1.0)
+        none = tf.zeros_like(own, tf.int32)
+        return self._over_chunks(body, (0, none, lowest, tf.zeros_like(lowest, tf.int32)))
 
     def _over_chunks(self, body: Any, state: Any) -> Any:
         # In turn: chunks in parallel would hold their probabilities at the same time.

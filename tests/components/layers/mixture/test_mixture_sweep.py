@@ -46,7 +46,8 @@ def test_sweep_is_the_mixture_however_it_is_cut(
     found = mixture.counts.find(tf.constant(context), tf.constant(np.maximum(labels, 0)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "CLASSES", chunk)
-        result = mixture_sweep(tf.constant(hidden), table, bias, tf.constant(gate), mixture.counts, found, labels, k)
+        given_ = (tf.constant(hidden), table, bias, tf.constant(gate), mixture.counts, found)
+        result, unlabelled = mixture_sweep(*given_, labels, k), mixture_sweep(*given_, k=k)
     logits = hidden.astype(np.float64) @ table.T + bias
     softmax = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     counted = np.asarray([baseline.probabilities(row) for row in context]).reshape(rows, classes)
@@ -61,6 +62,7 @@ def test_sweep_is_the_mixture_however_it_is_cut(
         near = np.isclose(p[row], p[row, label], rtol=1e-5, atol=0)
         above = int(((p[row] > p[row, label]) & ~near).sum())
         assert above < result.rank[row] <= above + near.sum()
+    np.testing.assert_array_equal(result.ids, unlabelled.ids)
     best = np.take_along_axis(p, np.asarray(result.ids), axis=1)
     np.testing.assert_allclose(result.probabilities, best, rtol=1e-4)
     np.testing.assert_allclose(best, -np.sort(-p, axis=1)[:, :k], rtol=1e-4)
