@@ -197,7 +197,8 @@ class _Order(keras.layers.Layer):
         total = tf.where(known, gather_rows(self.totals, at), 0.0) - left_out
         size = tf.cast(gather_rows(self.starts, at + 1) - gather_rows(self.starts, at), tf.float32)
         size -= tf.where(kept, gone, 0.0)
-        pruned = gather_rows(self.pruned, at) - tf.where(kept, 0.0, left_out)
+        # Below 0 only for an example that was not counted, whose estimate must stay positive too.
+        pruned = tf.maximum(gather_rows(self.pruned, at) - tf.where(kept, 0.0, left_out), 0.0)
         seen = total > 0
         backoff = tf.where(seen, tf.math.divide_no_nan(self.discount * size + pruned, total), 1.0)
         mass = tf.math.divide_no_nan(tf.maximum(count - left_out - self.discount, 0.0), tf.maximum(total, 0.0))

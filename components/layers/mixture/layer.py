@@ -58,7 +58,9 @@ class NgramMixture(keras.layers.Layer):
             model_losses: (batch,) float32, -log p_model(label).
         """
         found = self.counts.find(context, tf.maximum(labels, 0), leave_out=True)
-        losses = mixture_loss(model_losses, self.gate(hidden, found.features), found.probability)
+        # Also here, not in the loss alone: a NaN that `where` leaves out of the loss stays in the gradient.
+        counted = tf.where(labels >= 0, found.probability, 1.0)
+        losses = mixture_loss(model_losses, self.gate(hidden, found.features), counted)
         return tf.where(labels >= 0, losses, 0.0)
 
     def gates(self, hidden: tf.Tensor, context: tf.Tensor) -> tf.Tensor:

@@ -52,6 +52,18 @@ def test_training_leaves_the_example_out_and_evaluation_does_not() -> None:
     assert trained[2] == evaluated[2] == 0.0
 
 
+def test_rows_without_a_label_or_without_a_count_have_finite_gradients() -> None:
+    keys, counts = np.array([0 * 4 + 1]), np.array([2])
+    mixture = NgramMixture(tables_of(keys, counts, order=2, n_contexts=6, n_classes=4))
+    mixture.build((None, 2))
+    hidden, context = tf.ones((3, 2)), tf.constant([[0], [0], [5]])
+    with tf.GradientTape() as tape:
+        tape.watch(hidden)
+        losses = mixture.row_losses(hidden, context, tf.constant([-1, 3, -1]), tf.reduce_sum(hidden, axis=1))
+    assert np.isfinite(losses).all()
+    assert np.isfinite(tape.gradient(losses, hidden)).all()
+
+
 def test_bias_of_the_sampled_loss_falls_with_the_draws() -> None:
     """The estimate is too low by about var(sum) / (2 sum^2), so the bias falls as 1 / S."""
     rng = np.random.default_rng(0)
