@@ -72,7 +72,7 @@ class ClassOutput(keras.layers.Layer):
             k: Number of the most probable classes to find.
             context: (batch, k) last tokens, for a mixture.
         """
-        vectors, table, bias = hidden, self.head.table.value, self.head.bias.value
+        vectors, table, bias = self._softmax(hidden)
         if self.mixture is not None:
             return self.mixture.sweep(hidden, (vectors, table, bias), context, labels, k)
         if self.sharpness is not None:
@@ -86,8 +86,12 @@ class ClassOutput(keras.layers.Layer):
             hidden: (batch, width) float.
             labels: (batch,) integers, -1 outside the vocabulary. At least one must be known.
         """
-        vectors, table, bias = hidden, self.head.table.value, self.head.bias.value
+        vectors, table, bias = self._softmax(hidden)
         self.sharpness.assign(fit_sharpness(vectors, table, bias, self._log_prior, labels))
+
+    def _softmax(self, hidden: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Return vectors (batch, width), class vectors (classes, width) and bias (classes,) that make the logits."""
+        return tf.cast(hidden, tf.float32), self.head.table.value, self.head.bias.value
 
     @property
     def _log_prior(self) -> tf.Tensor:
