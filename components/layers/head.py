@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, Self
+from typing import Any, Literal, Protocol, Self
 
 import keras
 import numpy as np
@@ -14,7 +14,9 @@ from components.layers.forms.losses import full_loss
 from components.layers.forms.names import FormName
 from components.layers.forms.registry import check_form, form_of
 from components.layers.forward import Forward, as_rows, like, mark
+from components.layers.gradients import gather_rows
 from components.layers.proposal import Proposal
+from components.layers.similarity import DEFAULT_TEMPERATURE, Name, unit
 from components.layers.sweep import Sweep, sweep
 
 _DRAWS = "draws"
@@ -39,6 +41,26 @@ def _replica_seed(first: Any, step: tf.Tensor) -> tf.Tensor:
     context = tf.distribute.get_replica_context()
     replica = context.replica_id_in_sync_group if context else 0
     return tf.stack([first + tf.cast(replica, tf.int32), tf.cast(step, tf.int32)])
+
+
+class TokenVectors(Protocol):
+    """Vectors of input tokens, which a `SampledSoftmax` can use as the vectors of its classes.
+
+    Class i is the token with the id i.
+    """
+
+    @property
+    def token_width(self) -> int:
+        """Width of a vector."""
+        ...
+
+    def token_vectors(self, ids: tf.Tensor) -> tf.Tensor:
+        """Return the vectors of (n,) ids, (n, token_width) float32, without reading the rest of the table."""
+        ...
+
+    def first_token_vectors(self, count: int) -> tf.Tensor:
+        """Return the vectors of the first ids, (count, token_width) float32."""
+        ...
 
 
 @keras.saving.register_keras_serializable("bigvocab")
@@ -75,6 +97,11 @@ class SampledSoftmax(keras.layers.Layer):
         2,000        3.0   3.1     3.6         9.7   12.4    21.7        27    52      79
         4,000        2.7   2.7     5.7         10.8  13.5    40.8        33    69      165
 
+    The logit of a class is the similarity of the hidden vector and the class vector, times a temperature, plus a bias:
+    see `similarity`. The class vectors are a table of the layer, or the vectors of input tokens (`tied_to`). A table
+    for both needs half the weights, and a class with few examples also learns from its occurrences in the inputs
+    (Press and Wolf, "Using the Output Embedding to Improve Language Models", 2017).
+
     Args:
         counts: (classes,), occurrences of each class in the training data, in the order of the ids. A class without
             any is drawn as if it occurred half a time.
@@ -90,9 +117,17 @@ class SampledSoftmax(keras.layers.Layer):
         activation: None for logits as output, "softmax" for probabilities.
         training_logits: False puts NaN in the place of the output in training. Set it if no metric reads the output
             in training: the step then does not copy the table, which takes 35 ms for a million classes of width 128.
+        similarity: "dot" or "cosine", see `similarity`.
+        temperature: Factor of the similarity; "learned": a weight of the layer. None, and the start of "learned": 1
+            for "dot", 12 for "cosine".
+        use_bias: Add a bias for each class, which starts at the log frequency of the class.
+        tied_to: Token vectors that are the class vectors: the layer has no table then. Such a layer cannot be saved by
+            itself, because its vectors belong to another layer.
 
     Raises:
-        ValueError: `counts` of fewer than two classes, negative or all 0; no draws; an unknown form or activation.
+        ValueError: `counts` of fewer than two classes, negative or all 0; no draws; an unknown form, activation or
+            similarity; a temperature that is not positive. On the first call: hidden vectors that are not as wide as
+            the token vectors.
 
     Example:
         >>> head = SampledSoftmax(counts=[50, 30, 10, 5, 5], negatives=3)
@@ -118,6 +153,10 @@ class SampledSoftmax(keras.layers.Layer):
         fixed_shape: bool | None = None,
         activation: Literal["softmax"] | None = None,
         training_logits: bool = True,
+        similarity: Name = "dot",
+        temperature: float | Literal["learned"] | None = None,
+        use_bias: bool = True,
+        tied_to: TokenVectors | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -129,10 +168,18 @@ class SampledSoftmax(keras.layers.Layer):
         check_form(form)
         if activation not in (None, "softmax"):
             raise ValueError(f"activation is {activation!r}: it must be None or 'softmax'")
+        if similarity not in DEFAULT_TEMPERATURE:
+            raise ValueError(f"similarity is {similarity!r}: it must be 'dot' or 'cosine'")
+        if temperature not in (None, "learned") and (isinstance(temperature, str) or not temperature > 0):
+            raise ValueError(f"temperature is {temperature!r}: it must be a number above 0, 'learned' or None")
         self.negatives, self.alpha, self.seed = negatives, alpha, seed
         self.logits_dtype, self.form = logits_dtype, form
         self.fixed_shape = bool(tf.config.list_physical_devices("GPU")) if fixed_shape is None else fixed_shape
         self.activation, self.training_logits = activation, training_logits
+        self.similarity, self.temperature, self.use_bias = similarity, temperature, use_bias
+        # In a function: Keras would count the weights of a layer in an attribute as weights of this layer too.
+        self._tokens = lambda: tied_to
+        self.bias = self.log_temperature = self._frozen = None
         self.supports_masking = True
         # XLA takes no shapes that depend on the draws. By itself Keras would choose it on every machine.
         self.supports_jit, self._asked_shape = fixed_shape is True and self.training_form.supports_jit, fixed_shape
@@ -150,30 +197,39 @@ class SampledSoftmax(keras.layers.Layer):
         frequencies = np.maximum(self.counts, 0.5)
         return np.log(frequencies / frequencies.sum())
 
+    @property
+    def is_tied(self) -> bool:
+        """True if the class vectors are token vectors, so that the layer has no table."""
+        return self._tokens() is not None
+
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Make the table, (classes, width), the bias, (classes,), and the proposal.
+        """Make the proposal and the weights: table, (classes, width); bias, (classes,); log temperature, ().
 
         Args:
             input_shape: Shape of the hidden vectors, (..., width).
         """
-        # autocast=False: mixed precision must not read the table as bfloat16.
-        self.table = self.add_weight(
-            shape=(self.classes, input_shape[-1]),
-            initializer=keras.initializers.RandomNormal(stddev=0.02, seed=self.seed),
-            dtype="float32",
-            autocast=False,
-            name="table",
-        )
-        # An untrained model answers with the frequencies of the labels.
-        self.bias = self.add_weight(
-            shape=(self.classes,),
-            initializer=lambda shape, dtype=None: tf.constant(self.log_frequencies, dtype=dtype, shape=shape),
-            dtype="float32",
-            autocast=False,
-            name="bias",
-        )
+        # autocast=False: mixed precision must not read the weights as bfloat16.
+        tokens, width = self._tokens(), input_shape[-1]
+        if tokens is None:
+            normal = keras.initializers.RandomNormal(stddev=0.02, seed=self.seed)
+            self.table = self._weight("table", (self.classes, width), normal)
+        elif tokens.token_width != width:
+            raise ValueError(
+                f"the hidden vectors have width {width} and the token vectors, which are the class vectors, have width "
+                f"{tokens.token_width}: they must be equal"
+            )
+        if self.use_bias:
+            # An untrained model answers with the frequencies of the labels.
+            self.bias = self._weight("bias", (self.classes,), _constant(self.log_frequencies))
+        if self.temperature == "learned":
+            # The logarithm: the factor stays positive, and a step of the optimizer changes it by a share.
+            start = np.log(DEFAULT_TEMPERATURE[self.similarity])
+            self.log_temperature = self._weight("log_temperature", (), _constant(start))
         self.proposal = Proposal(self.counts, self.alpha, self.negatives)
         self.built = True
+
+    def _weight(self, name: str, shape: tuple[int, ...], initializer: Any) -> keras.Variable:
+        return self.add_weight(shape=shape, initializer=initializer, dtype="float32", autocast=False, name=name)
 
     def call(self, hidden: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Return the logits of all classes, or their probabilities with `activation="softmax"`.
@@ -191,10 +247,54 @@ class SampledSoftmax(keras.layers.Layer):
         if training and not self.training_logits:
             outputs = tf.fill([tf.shape(rows)[0], self.classes], float("nan"))
         else:
-            outputs = tf.matmul(tf.cast(rows, tf.float32), self.table, transpose_b=True) + self.bias
+            vectors, bias = self.all_rows()
+            outputs = tf.matmul(self.scaled(rows), vectors, transpose_b=True) + bias
             if self.activation == "softmax":
                 outputs = keras.ops.softmax(outputs)
         return mark(like(hidden, outputs, self.classes), Forward(self, hidden, self._draw_seed() if training else None))
+
+    def rows(self, classes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the vectors and the bias of some classes, without reading the rest of the table.
+
+        Args:
+            classes: (n,) integers.
+
+        Returns:
+            (n, width) and (n,) float32. The vectors have length 1 if the similarity is the cosine.
+        """
+        tokens = self._tokens()
+        vectors = gather_rows(self.table, classes) if tokens is None else tokens.token_vectors(classes)
+        bias = tf.zeros(tf.shape(classes)) if self.bias is None else gather_rows(self.bias, classes)
+        return self._compared(vectors), bias
+
+    def all_rows(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the vectors, (classes, width), and the bias, (classes,), of all classes: see `rows`."""
+        bias = tf.zeros([self.classes]) if self.bias is None else self.bias.value
+        if self._frozen is not None:
+            return self._frozen, bias
+        tokens = self._tokens()
+        return self._compared(self.table.value if tokens is None else tokens.first_token_vectors(self.classes)), bias
+
+    def freeze(self) -> None:
+        """Compute the class vectors once, for a model that is not trained any further.
+
+        Without it, each call of a tied layer, or of one with the cosine, computes the vectors of all classes.
+        """
+        if self.is_tied or self.similarity != "dot":
+            self._frozen = tf.Variable(self.all_rows()[0], trainable=False, name="class_vectors")
+
+    def _compared(self, vectors: tf.Tensor) -> tf.Tensor:
+        return vectors if self.similarity == "dot" else unit(tf.convert_to_tensor(vectors))
+
+    def scaled(self, hidden: tf.Tensor) -> tf.Tensor:
+        """Return float32 hidden vectors whose dot products with `rows` are the logits without the bias."""
+        hidden = tf.cast(hidden, tf.float32)
+        if self.similarity == "cosine":
+            hidden = unit(hidden)
+        if self.log_temperature is not None:
+            return hidden * tf.exp(self.log_temperature.value)
+        temperature = self.temperature or DEFAULT_TEMPERATURE[self.similarity]
+        return hidden if temperature == 1.0 else hidden * temperature
 
     def _draw_seed(self) -> tf.Tensor:
         """Return the seed of the next step: after n training calls, that of `step_seed(self.seed, n)`."""
@@ -209,7 +309,7 @@ class SampledSoftmax(keras.layers.Layer):
             labels: (batch,) integers, -1 outside the vocabulary; None: neither nll nor rank is wanted.
             k: Number of the most probable classes to find.
         """
-        return sweep(hidden, self.table.value, self.bias.value, labels, k)
+        return sweep(self.scaled(hidden), *self.all_rows(), labels, k)
 
     def sampled_loss(self, hidden: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Return the training loss of each row, (batch,) float32 nats; 0 where the label is -1.
@@ -222,11 +322,11 @@ class SampledSoftmax(keras.layers.Layer):
         Raises:
             ValueError: A form of your own returns losses of another shape or type.
         """
-        hidden, labels, known = _floats_and_classes(hidden, labels)
+        labels, known = _classes(labels)
+        hidden, form = self.scaled(hidden), self.training_form
         step = Step(
-            hidden, labels, known, seed, self.table, self.bias, self.proposal, self.logits_dtype, self.fixed_shape
+            hidden, labels, known, seed, self.rows, self.all_rows, self.proposal, self.logits_dtype, self.fixed_shape
         )
-        form = self.training_form
         losses = form.losses(step)
         if losses.shape.rank not in (1, None) or losses.dtype != tf.float32:
             # Another shape would be broadcast below.
@@ -243,8 +343,8 @@ class SampledSoftmax(keras.layers.Layer):
             hidden: (batch, width) float.
             labels: (batch,) integers, -1 outside the vocabulary.
         """
-        hidden, labels, known = _floats_and_classes(hidden, labels)
-        return tf.where(known, full_loss(hidden, self.table.value, self.bias.value, labels), 0.0)
+        labels, known = _classes(labels)
+        return tf.where(known, full_loss(self.scaled(hidden), *self.all_rows(), labels), 0.0)
 
     @property
     def training_form(self) -> Form:
@@ -264,7 +364,13 @@ class SampledSoftmax(keras.layers.Layer):
         super().load_own_variables(store)
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the layer, with a form of your own in serialized form."""
+        """Return the arguments of the layer, with a form of your own in serialized form.
+
+        Raises:
+            NotImplementedError: The layer is tied to the token vectors of another layer.
+        """
+        if self.is_tied:
+            raise NotImplementedError("a SampledSoftmax with tied_to cannot be saved without the layer it is tied to")
         return {
             **super().get_config(),
             "counts": self.counts.tolist(),
@@ -276,6 +382,9 @@ class SampledSoftmax(keras.layers.Layer):
             "fixed_shape": self._asked_shape,
             "activation": self.activation,
             "training_logits": self.training_logits,
+            "similarity": self.similarity,
+            "temperature": self.temperature,
+            "use_bias": self.use_bias,
         }
 
     @classmethod
@@ -286,7 +395,12 @@ class SampledSoftmax(keras.layers.Layer):
         return super().from_config(config)
 
 
-def _floats_and_classes(hidden: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Return float32 vectors, valid int32 classes in the place of -1, and which labels are inside the vocabulary."""
-    hidden, labels = tf.cast(hidden, tf.float32), tf.cast(labels, tf.int32)
-    return hidden, tf.maximum(labels, 0), labels >= 0
+def _constant(values: Any) -> Any:
+    """Return the initializer of fixed values."""
+    return lambda shape, dtype=None: tf.constant(values, dtype=dtype, shape=shape)
+
+
+def _classes(labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return valid int32 classes in the place of -1, and which labels are inside the vocabulary."""
+    labels = tf.cast(labels, tf.int32)
+    return tf.maximum(labels, 0), labels >= 0

@@ -91,7 +91,7 @@ class ClassOutput(keras.layers.Layer):
 
     def _softmax(self, hidden: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Return vectors (batch, width), class vectors (classes, width) and bias (classes,) that make the logits."""
-        return tf.cast(hidden, tf.float32), self.head.table.value, self.head.bias.value
+        return self.head.scaled(hidden), *self.head.all_rows()
 
     @property
     def _log_prior(self) -> tf.Tensor:

@@ -83,7 +83,7 @@ def _token_ids(inputs: dict[str, Column], data: DataSpec, spec: VocabularySpec) 
             of_inputs = of_labels = Counted(_joined([tokens, labels]), "tokens")
         else:
             of_inputs, of_labels = Counted(tokens, "inputs"), Counted(labels, "labels")
-    input_file = of_inputs.file("inputs", spec.inputs, spec.min_count)
+    input_file = of_inputs.file("inputs", spec.input_size, spec.min_count)
     label_file = of_labels.file("labels", spec.labels, spec.min_count)
     return {INPUT_IDS: _ids(tokens, input_file, spec.num_oov_buckets), LABEL_IDS: _ids(labels, label_file, 0)}
 

@@ -12,7 +12,7 @@ class VocabularySpec(Spec):
 
     inputs: int = Field(default=10_000, ge=1)
     """Maximum size of the input vocabulary. The most frequent input tokens get their own ids; id 0 is the most frequent
-    token."""
+    token. Not used if `shared`."""
     labels: int = Field(default=25_000, ge=2)
     """Maximum number of classes: the most frequent labels. Training drops rarer labels; evaluation counts them as
     misses."""
@@ -21,4 +21,10 @@ class VocabularySpec(Spec):
     min_count: int = Field(default=1, ge=1)
     """Minimum number of occurrences in the train split. Rarer tokens and labels are left out of the vocabularies."""
     shared: bool = False
-    """Count inputs and labels together, so that both get their ids from the same ranked list of tokens."""
+    """Use one vocabulary for inputs and labels, counted over both, of at most `labels` entries: a token has the same id
+    as an input and as a class."""
+
+    @property
+    def input_size(self) -> int:
+        """Maximum size of the input vocabulary."""
+        return self.labels if self.shared else self.inputs

@@ -173,6 +173,12 @@ class VocabularyClassifier(keras.Model):
             if isinstance(output, NumberOutput):
                 output.standardise(moments[name].mean, moments[name].deviation)
 
+    def freeze(self) -> None:
+        """Compute once what follows from the weights alone, for a model that is not trained any further."""
+        for output in self.answers.values():
+            if isinstance(output, ClassOutput):
+                output.head.freeze()
+
 
 # The encoder folds smaller numbers into the seed of a step.
 _FURTHER = 1_000
@@ -201,7 +207,17 @@ def build_model(
     def classes(name: str, of: Sequence[int], mixture: NgramMixture | None = None) -> ClassOutput:
         head = spec.head
         layer = SampledSoftmax(
-            of, head.negatives, head.alpha, spec.seed, head.logits_dtype, build_form(head), name=name
+            of,
+            head.negatives,
+            head.alpha,
+            spec.seed,
+            head.logits_dtype,
+            build_form(head),
+            similarity=head.similarity,
+            temperature=head.temperature,
+            use_bias=head.bias,
+            tied_to=encoder if spec.model.tie and name == "head" else None,
+            name=name,
         )
         return ClassOutput(layer, mixture, calibrates=name != "head", name=name)
 

@@ -140,6 +140,7 @@ class Training:
         # A copy outside the strategy: mirrored variables do not belong into an export.
         best = self._build()
         best.set_weights(self._checkpoints.best_weights())
+        best.freeze()
         held_out = self._validation()
         self._write_history(describe_mixture(best, held_out), calibrate(best, held_out))
         export(

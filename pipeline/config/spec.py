@@ -56,6 +56,17 @@ class Config(Spec):
                 return {**tree, "evaluation": {**tree.get("evaluation", {}), "beat": ["mean"]}}
         return tree
 
+    @model_validator(mode="before")
+    @classmethod
+    def _tied_to_be_shared(cls, tree: Any) -> Any:
+        """Share the vocabulary if the class vectors are tied to the token vectors."""
+        match tree:
+            case {"vocabulary": {"shared": _}}:
+                return tree
+            case {"trainer": {"model": {"tie": True}}} if isinstance(tree.get("vocabulary", {}), dict):
+                return {**tree, "vocabulary": {**tree.get("vocabulary", {}), "shared": True}}
+        return tree
+
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         faults = _evaluation_faults(self.data, self.evaluation) + [
@@ -72,6 +83,10 @@ class Config(Spec):
                 faults.append("trainer.head.mixture: the label is a number (data.label_kind), which has no n-grams")
             elif self.data.shape == "labelled" and mixture.order == 3:
                 faults.append("trainer.head.mixture.order: 3 requires shape 'sequence'; use 2")
+        if self.trainer.model.tie and self.data.label_kind == "number":
+            faults.append("trainer.model.tie: the label is a number (data.label_kind), which has no class vectors")
+        elif self.trainer.model.tie and not self.vocabulary.shared:
+            faults.append("trainer.model.tie: needs one vocabulary for inputs and labels: set vocabulary.shared: true")
         faults += [
             f"kubeflow.nodes: unknown node '{name}'{nearest(name, node_names())}"
             for name in self.kubeflow.nodes

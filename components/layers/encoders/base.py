@@ -103,7 +103,7 @@ class Encoder(keras.layers.Layer):
         categories: Names of the category features, each with its number of ids.
         feature_embedding: Width of the embedding of each category feature.
         hidden: Width of h; 0: the vector is x.
-        activation: Name of a Keras activation, or "glu" for the gate.
+        activation: Name of a Keras activation, such as "linear", or "glu" for the gate.
         normalize: Apply the norm.
         dropout: Share of the hidden values to drop in training.
         seed: Seed of the weights.
@@ -147,6 +147,26 @@ class Encoder(keras.layers.Layer):
     def padding(self) -> int:
         """Id in the places before the first token; the last of all ids."""
         return self._config["ids"] - 1
+
+    @property
+    def token_width(self) -> int:
+        """Width of the vectors of `token_vectors`."""
+        return self._config["embedding"]
+
+    def token_vectors(self, ids: tf.Tensor) -> tf.Tensor:
+        """Return the vectors of input ids as a tied output layer uses them: here the rows of the embedding.
+
+        Args:
+            ids: (n,) integers.
+
+        Returns:
+            (n, token_width) float32.
+        """
+        return lookup(self.embedding, ids)
+
+    def first_token_vectors(self, count: int) -> tf.Tensor:
+        """Return `token_vectors` of the ids 0 to count - 1, (count, token_width) float32."""
+        return self.embedding.embeddings.value[:count]
 
     @property
     def shared_variables(self) -> list[keras.Variable]:

@@ -29,7 +29,7 @@ def build_encoder(
         categories=categories,
         seed=seed,
         name="encoder",
-        **spec.model_dump(exclude={"kind", "context"}),
+        **spec.model_dump(exclude=spec.not_of_layer),
     )
     features = dict.fromkeys((*numbers, *categories), (None,))
     encoder.build({"input_ids": (None, context), **features})

@@ -6,6 +6,7 @@ from typing import Annotated, get_args
 
 from components.extensions import Kinds, resolve_spec
 from components.layers.encoders.recurrent.spec import RecurrentSpec
+from components.layers.encoders.session.spec import SessionSpec
 from components.layers.encoders.shared_projection.spec import SharedProjectionSpec
 from components.layers.encoders.shared_submodel.spec import SharedSubmodelSpec
 from components.layers.encoders.spec import EncoderSpec
@@ -21,7 +22,7 @@ def _spec_at(path: str) -> type[EncoderSpec]:
 
 _OWN: dict[str, type[EncoderSpec]] = {
     get_args(spec.model_fields["kind"].annotation)[0]: spec
-    for spec in (SharedProjectionSpec, TenInputsSpec, SharedSubmodelSpec, RecurrentSpec)
+    for spec in (SharedProjectionSpec, TenInputsSpec, SharedSubmodelSpec, RecurrentSpec, SessionSpec)
 }
 DefaultSpec = SharedProjectionSpec
 ModelSpec = Annotated[EncoderSpec, Kinds(EncoderSpec, _OWN, _spec_at, default=DefaultSpec().kind)]

@@ -6,22 +6,26 @@ configuration must be fast, and importing Keras takes seconds.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from components.extensions import is_path, source_modules
 from components.spec import Spec
 
-Activation = Literal["glu", "relu", "gelu", "silu", "tanh"]
+Activation = Literal["glu", "linear", "relu", "gelu", "silu", "tanh"]
 
 
 class EncoderSpec(Spec):
     """Keys that every kind of encoder has.
 
-    The key `context` configures the data; all other keys are arguments of the layer. For an encoder of your own, derive
-    the specification from this class and the layer from `components.layers.encoders.base.Encoder`.
+    The key `context` configures the data and `tie` the output layer; all other keys are arguments of the layer. For an
+    encoder of your own, derive the specification from this class and the layer from
+    `components.layers.encoders.base.Encoder`.
     """
+
+    not_of_layer: ClassVar[set[str]] = {"kind", "context", "tie"}
+    """Keys that are not arguments of the layer."""
 
     layer: ClassVar[str] = ""
     """Path of the layer, as `package.module:Name`. Empty for a user-defined encoder, whose kind is the path."""
@@ -29,6 +33,9 @@ class EncoderSpec(Spec):
     kind: str
     context: int = Field(default=10, ge=1)
     """K: context length, the number of input ids before the label, in order, with the latest last."""
+    tie: bool = False
+    """Use the vectors of the input tokens as the class vectors, so that ONE table serves inputs and classes. It needs
+    `vocabulary.shared`, which it switches on. `hidden` is then as wide as a token vector, which is its default."""
     embedding: int = Field(default=50, ge=1)
     """Width of the input embedding."""
     feature_embedding: int = Field(default=8, ge=1)
@@ -42,6 +49,36 @@ class EncoderSpec(Spec):
     hidden: int = Field(default=128, ge=0)
     """Width of the hidden layer and of each row of the output table. 0: no hidden layer; the joined inputs and features
     are the output of the encoder."""
+
+    @property
+    def token_width(self) -> int:
+        """Width of a token vector: that of the layer's `token_vectors`."""
+        return self.embedding
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tied_width(cls, tree: Any) -> Any:
+        """Make `hidden` as wide as a token vector if the class vectors are tied and `hidden` is not set."""
+        return cls.with_token_width(tree) if isinstance(tree, dict) and tree.get("tie") is True else tree
+
+    @classmethod
+    def with_token_width(cls, tree: Any) -> Any:
+        """Return the keys of an encoder, with `hidden` as wide as a token vector if it is not set."""
+        if not isinstance(tree, dict) or "hidden" in tree:
+            return tree
+        try:
+            return {**tree, "hidden": cls.model_validate({**tree, "tie": False, "hidden": 1}).token_width}
+        except ValueError:  # The validation of the whole reports the faults.
+            return tree
+
+    @model_validator(mode="after")
+    def _tied_vectors_fit(self) -> Self:
+        if self.tie and self.hidden != self.token_width:
+            raise ValueError(
+                f"tie: the class vectors are the token vectors, of width {self.token_width}, so 'hidden' must be "
+                f"{self.token_width} and not {self.hidden}"
+            )
+        return self
 
     @property
     def source_modules(self) -> tuple[str, ...]:

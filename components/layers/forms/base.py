@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import keras
 import tensorflow as tf
 
-from components.layers.gradients import gather_rows
 from components.layers.proposal import Proposal
 
 if TYPE_CHECKING:  # The layers do without pydantic.
@@ -21,12 +20,14 @@ class Step:
     """Inputs of the loss in one training step.
 
     Attributes:
-        hidden: (batch, width) float32 hidden vectors. The logits of all classes are hidden table^T + bias.
+        hidden: (batch, width) float32 hidden vectors, scaled by the similarity and the temperature of the layer.
         labels: (batch,) int32 labels, each a valid class. A row outside the vocabulary has the label 0.
         known: (batch,) bool, False for the rows outside the vocabulary, whose losses are discarded.
         seed: (2,) int32 seed of all random draws; differs by step and replica.
-        table: (classes, width) float32 variable.
-        bias: (classes,) float32 variable.
+        rows: Function from (n,) integer classes to their vectors, (n, width), and their bias, (n,), both float32. The
+            logits of a hidden vector are hidden vectors^T + bias. It does not read the rest of the table.
+        all_rows: Function without arguments that returns the vectors, (classes, width), and the bias, (classes,), of
+            all classes.
         proposal: Distribution q of the negative samples.
         dtype: "float32" or "bfloat16", type that the wide matrix products read.
         fixed_shape: True if no shape may depend on the draws.
@@ -36,8 +37,8 @@ class Step:
     labels: tf.Tensor
     known: tf.Tensor
     seed: tf.Tensor
-    table: keras.Variable
-    bias: keras.Variable
+    rows: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+    all_rows: Callable[[], tuple[tf.Tensor, tf.Tensor]]
     proposal: Proposal
     dtype: str = "float32"
     fixed_shape: bool = False
@@ -45,17 +46,6 @@ class Step:
     def draw(self) -> tf.Tensor:
         """Return the negative samples of the step, (S,) int32 classes with repetitions; the same on every call."""
         return self.proposal.draw(self.seed)
-
-    def rows(self, classes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return the rows of the table and the bias of some classes, without reading the rest.
-
-        Args:
-            classes: (n,) integers.
-
-        Returns:
-            (n, width) and (n,) float32.
-        """
-        return gather_rows(self.table, classes), gather_rows(self.bias, classes)
 
 
 class Form(abc.ABC):
@@ -65,7 +55,7 @@ class Form(abc.ABC):
     metrics and the exported model do not use it; they compute the softmax over all classes.
 
     The gradient of the table is sparse if the form reads the table by `Step.rows`. The cost of a step then does not
-    grow with the number of classes. It is dense if the form reads all of `Step.table.value`.
+    grow with the number of classes. It is dense if the form calls `Step.all_rows`.
 
     To save a layer with a form of your own, register its class by `keras.saving.register_keras_serializable`.
     """

@@ -17,4 +17,4 @@ class Full(Form):
 
     def losses(self, step: Step) -> tf.Tensor:
         """Return the cross entropy of each row over all classes, (batch,) float32 nats."""
-        return full_loss(step.hidden, step.table.value, step.bias.value, step.labels, step.dtype)
+        return full_loss(step.hidden, *step.all_rows(), step.labels, step.dtype)

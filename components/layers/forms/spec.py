@@ -31,6 +31,14 @@ class HeadSpec(Spec):
     mixture: Mixture = None
     """Mixture of the label's softmax with other estimates. `ngrams`: with n-gram counts of the train split, with a
     learned gate. `none`: the softmax alone."""
+    similarity: Literal["dot", "cosine"] = "dot"
+    """Similarity of the hidden vector and a class vector. `cosine` ignores the lengths of both vectors, which helps
+    classes with few examples each, such as items of a shop; `dot` is better for words."""
+    temperature: Annotated[float, Field(gt=0)] | Literal["learned"] | None = None
+    """Factor of the similarity before the softmax. `learned`: a weight of the model. None, and the start of `learned`:
+    1 for `dot`, 12 for `cosine`."""
+    bias: bool = True
+    """Add a bias for each class."""
 
     @property
     def source_modules(self) -> tuple[str, ...]:

@@ -54,7 +54,8 @@ def tables(model: keras.Model) -> dict[str, str]:
     for name, answer in model.answers.items():
         if hasattr(answer, "head"):
             vocabulary = "labels" if answer is model.label else category_file(name_of(name))
-            found |= {answer.head.table.path: vocabulary, answer.head.bias.path: vocabulary}
+            weights = (None if answer.head.is_tied else answer.head.table, answer.head.bias)
+            found |= {weight.path: vocabulary for weight in weights if weight is not None}
     return found
 
 

@@ -26,8 +26,8 @@ def head_of(negatives: int, width: int = 4, **kwargs) -> SampledSoftmax:
 
 def step_of(head: SampledSoftmax, hidden: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor) -> Step:
     known = tf.ones_like(labels, tf.bool)
-    table, bias = head.table, head.bias
-    return Step(hidden, labels, known, seed, table, bias, head.proposal, head.logits_dtype, head.fixed_shape)
+    rows, all_rows = head.rows, head.all_rows
+    return Step(hidden, labels, known, seed, rows, all_rows, head.proposal, head.logits_dtype, head.fixed_shape)
 
 
 def random_batch(rows: int = 6, width: int = 4) -> tuple[tf.Tensor, tf.Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
@@ -28,7 +28,7 @@ class SharedProjection(Encoder):
     `AttentionPooling` and `FrequentNgrams`. W has no bias, so that projecting a mean is the mean of the projections.
 
     Args:
-        projection: width of W.
+        projection: Width of W. "none": the embeddings take the place of the projections.
         ordered_ids: how many of the latest ids are kept in order; not more than there are.
         num_heads: of the pooling. 0: none, only the ordered ids count.
         ngrams: ids in the longest n-gram; not more than there are. 1: no n-grams.
@@ -42,7 +42,7 @@ class SharedProjection(Encoder):
     def __init__(
         self,
         *,
-        projection: int,
+        projection: int | Literal["none"],
         ordered_ids: int,
         num_heads: int,
         ngrams: int,
@@ -60,17 +60,32 @@ class SharedProjection(Encoder):
         }  # fmt: skip
         self.add_layers()
         seed = self._config["seed"]
-        self.projection = keras.layers.Dense(
-            projection, use_bias=False, kernel_initializer=glorot(seed + 2), name="projection"
-        )
+        self.projection = None
+        if projection != "none":
+            self.projection = keras.layers.Dense(
+                projection, use_bias=False, kernel_initializer=glorot(seed + 2), name="projection"
+            )
         self.pooling = AttentionPooling(self._config["ids"], num_heads, seed + 4, name="pooling") if num_heads else None
         self.ngrams = None
         self.ordered_ids = ordered_ids
 
     @property
     def shared_variables(self) -> list[keras.Variable]:
-        """The projection matrix W, (embedding, projection)."""
-        return self.projection.trainable_variables
+        """The projection matrix W, (embedding, projection); empty without one."""
+        return [] if self.projection is None else self.projection.trainable_variables
+
+    @property
+    def token_width(self) -> int:
+        """Width of a projected embedding."""
+        return self._config["embedding"] if self.projection is None else self._config["projection"]
+
+    def token_vectors(self, ids: tf.Tensor) -> tf.Tensor:
+        """Return E[id] W of (n,) ids, (n, token_width) float32: with a tied output layer, W serves the classes too."""
+        return self._projected(super().token_vectors(ids))
+
+    def first_token_vectors(self, count: int) -> tf.Tensor:
+        """Return `token_vectors` of the ids 0 to count - 1, (count, token_width) float32."""
+        return self._projected(super().first_token_vectors(count))
 
     @property
     def id_tables(self) -> list[keras.Variable]:
@@ -106,10 +121,11 @@ class SharedProjection(Encoder):
         """Make the variables for K ids, the last axis of `input_ids`."""
         # All at once: under a distribution strategy variables are made in its scope, not in the first step.
         context = input_shape["input_ids"][-1]
-        embedding, projection, config = self._config["embedding"], self._config["projection"], self._config
+        embedding, projection, config = self._config["embedding"], self.token_width, self._config
         self.ordered_ids = min(config["ordered_ids"], context)
         self.embedding.build((None, context))
-        self.projection.build((None, context, embedding))
+        if self.projection is not None:
+            self.projection.build((None, context, embedding))
         if self.pooling is not None:
             self.pooling.build([(None, context, embedding), (None, min(_ASKING, self.ordered_ids) * projection)])
         longest = min(config["ngrams"], context)
@@ -132,12 +148,12 @@ class SharedProjection(Encoder):
         # Keras builds symbolically with every input as a float.
         ids = tf.cast(inputs["input_ids"], tf.int32)
         # Looked up apart: the gradient of a slice would be padded to the size of the whole.
-        latest = self._projected(lookup(self.embedding, ids[:, -self.ordered_ids :]))
+        latest = self._joined(lookup(self.embedding, ids[:, -self.ordered_ids :]))
         values = dropped(latest, self._config["input_dropout"], dropout_seed, 0)
         if self.pooling is not None:
-            query = latest[:, -min(_ASKING, self.ordered_ids) * self._config["projection"] :]
+            query = latest[:, -min(_ASKING, self.ordered_ids) * self.token_width :]
             pooled = self.pooling(lookup(self.embedding, ids), query, ids)
-            values = tf.concat([self._projected(pooled), values], axis=1)
+            values = tf.concat([self._joined(pooled), values], axis=1)
         added = None
         if self.ngrams is not None:
             draws = None if dropout_seed is None else tf.random.experimental.stateless_fold_in(dropout_seed, 2)
@@ -145,5 +161,9 @@ class SharedProjection(Encoder):
         return self.join(values, inputs, dropout_seed, added)
 
     def _projected(self, vectors: tf.Tensor) -> tf.Tensor:
-        """(batch, n, embedding) -> (batch, n x projection), one after the other."""
-        return tf.reshape(self.projection(vectors), [-1, vectors.shape[1] * self._config["projection"]])
+        """Return (..., token_width) token vectors of (..., embedding) embeddings."""
+        return vectors if self.projection is None else self.projection(vectors)
+
+    def _joined(self, vectors: tf.Tensor) -> tf.Tensor:
+        """Return (batch, n x token_width), one token vector after the other, of (batch, n, embedding) embeddings."""
+        return tf.reshape(self._projected(vectors), [-1, vectors.shape[1] * self.token_width])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -34,9 +34,15 @@ class SharedProjectionSpec(EncoderSpec):
     """Dropout rate of whole n-grams in training; it limits overfitting."""
     ngram_learning_rate_multiplier: float = Field(default=0.6, gt=0)
     """Learning rate of the n-gram vectors, relative to the other weights. A value below 1 limits overfitting."""
-    projection: int = Field(default=128, ge=1)
-    """Width of the projection matrix W, (embedding, projection) without bias, shared by all positions and examples."""
+    projection: Annotated[int, Field(ge=1)] | Literal["none"] = 128
+    """Width of the projection matrix W, (embedding, projection) without bias, shared by all positions and examples.
+    `none`: no matrix; the embeddings are the token vectors."""
     hidden: int = Field(default=128, ge=1)
     """Width of the hidden layer and of each row of the output table."""
     input_dropout: float = Field(default=0.0, ge=0, lt=1)
     """Dropout rate of the projected inputs in training."""
+
+    @property
+    def token_width(self) -> int:
+        """Width of a projected embedding."""
+        return self.embedding if self.projection == "none" else self.projection

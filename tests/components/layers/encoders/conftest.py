@@ -36,6 +36,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "submodel, sum": {"kind": "shared_submodel", "submodel": [{"Dense": {"units": 4}}], "join": "sum"},
     "lstm": {"kind": "recurrent", "projection": 4, "units": 3, "hidden": 0},
     "gru": {"kind": "recurrent", "projection": 4, "units": 3, "cell": "gru"},
+    "session": {"kind": "session", "hidden": 6},
+    "session, projected": {"kind": "session", "projection": 4, "activation": "glu", "dropout": 0.2},
 }
 
 

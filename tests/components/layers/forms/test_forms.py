@@ -31,7 +31,7 @@ class Margin(Form):
         self.margin = margin
 
     def losses(self, step: Step) -> tf.Tensor:
-        table, bias = step.table.value, step.bias.value
+        table, bias = step.all_rows()
         logits = tf.matmul(step.hidden, table, transpose_b=True) + bias
         logits -= self.margin * tf.one_hot(step.labels, logits.shape[1])
         return tf.nn.sparse_softmax_cross_entropy_with_logits(step.labels, logits)

@@ -1,0 +1,124 @@
+"""Attention over the items of a session, asked by the latest item."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import keras
+import tensorflow as tf
+
+from components.layers.encoders.base import Encoder, dropped, glorot
+from components.layers.gradients import gather_rows
+from components.layers.similarity import unit
+
+# Score of padding before the softmax. It is finite, because a row of padding alone would give NaN with an infinity.
+_NEVER = -1e9
+
+
+@keras.saving.register_keras_serializable("bigvocab")
+class Session(Encoder):
+    """Reads the items of a session with one layer of attention, and joins their mean with the latest item.
+
+        v_i = E_i W                             or E_i without W; divided by its length with `unit_length`
+        u_k = v_(id_k) + p_(K-k)                p: one vector per place, counted from the latest item
+        a_k = softmax_k(q . sigmoid(A u_K + B u_k + c))
+        x   = [sum_k a_k u_k, u_K, numbers, categories]
+
+    and h of x as in `Encoder`. Only the items of a row are read, not the padding before them, so the cost of a step
+    depends on the lengths of the rows and not on K.
+
+    Sources: the attention asked by the latest item is that of Li et al., "Neural Attentive Session-based
+    Recommendation" (2017), and Liu et al., "STAMP: Short-Term Attention/Memory Priority Model for Session-based
+    Recommendation" (2018); vectors of length 1 and places counted from the latest item are those of Gupta et al.,
+    "NISER: Normalized Item and Session Representations to Handle Popularity Bias" (2019).
+
+    Args:
+        projection: Width of W. "none": no W.
+        unit_length: Divide token vectors by their lengths.
+        input_dropout: Share of the values of the token vectors dropped in training.
+        common: Arguments of `Encoder`.
+    """
+
+    def __init__(
+        self, *, projection: int | Literal["none"], unit_length: bool = True, input_dropout: float = 0.0, **common: Any
+    ) -> None:
+        super().__init__(**common)
+        self._config |= {"projection": projection, "unit_length": unit_length, "input_dropout": input_dropout}
+        self.add_layers()
+        seed = self._config["seed"]
+        self.projection = None
+        if projection != "none":
+            self.projection = keras.layers.Dense(
+                projection, use_bias=False, kernel_initializer=glorot(seed + 2), name="projection"
+            )
+        width = self.token_width
+        self.asking = keras.layers.Dense(width, use_bias=False, kernel_initializer=glorot(seed + 4), name="asking")
+        self.asked = keras.layers.Dense(width, kernel_initializer=glorot(seed + 5), name="asked")
+
+    @property
+    def shared_variables(self) -> list[keras.Variable]:
+        """Weights of the projection, of the places and of the attention."""
+        layers = [layer for layer in (self.projection, self.asking, self.asked) if layer is not None]
+        return [*(v for layer in layers for v in layer.trainable_variables), self.places, self.score]
+
+    @property
+    def token_width(self) -> int:
+        """Width of a token vector."""
+        return self._config["embedding"] if self.projection is None else self._config["projection"]
+
+    def token_vectors(self, ids: tf.Tensor) -> tf.Tensor:
+        """Return v of (n,) ids, (n, token_width) float32."""
+        return self._vectors(super().token_vectors(ids))
+
+    def first_token_vectors(self, count: int) -> tf.Tensor:
+        """Return v of the ids 0 to count - 1, (count, token_width) float32."""
+        return self._vectors(super().first_token_vectors(count))
+
+    def build(self, input_shape: dict[str, tuple[int | None, ...]]) -> None:
+        """Make the variables for K ids, the last axis of `input_ids`."""
+        context, width = input_shape["input_ids"][-1], self.token_width
+        self.embedding.build((None, context))
+        if self.projection is not None:
+            self.projection.build((None, self._config["embedding"]))
+        self.asking.build((None, width))
+        self.asked.build((None, width))
+        self.places = self.add_weight(shape=(context, width), initializer="zeros", name="places")
+        self.score = self.add_weight(shape=(width,), initializer=_small(self._config["seed"] + 6), name="score")
+        self.build_join(2 * width)
+        self.built = True
+
+    def call(self, inputs: dict[str, tf.Tensor], dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
+        """Return the hidden vectors, (batch, hidden).
+
+        Args:
+            inputs: `input_ids`, (batch, K), and the features, (batch,) each.
+            dropout_seed: (2,) int32 in training; None otherwise.
+        """
+        # Keras builds symbolically with every input as a float.
+        ids = tf.cast(inputs["input_ids"], tf.int32)
+        present = ids != self.padding
+        where, count = tf.where(present), tf.shape(ids)[0]
+        rows, places = where[:, 0], where[:, 1]
+        vectors = dropped(
+            self.token_vectors(tf.boolean_mask(ids, present)), self._config["input_dropout"], dropout_seed, 0
+        )
+        # The rows are padded on the left: the latest item of a row is in the last place.
+        distances = ids.shape[1] - 1 - places
+        items = vectors + gather_rows(self.places, tf.minimum(distances, self.places.shape[0] - 1))
+        is_latest = tf.where(distances == 0)[:, 0]
+        latest = tf.math.unsorted_segment_sum(tf.gather(items, is_latest), tf.gather(rows, is_latest), count)
+        compared = tf.sigmoid(tf.gather(self.asking(latest), rows) + self.asked(items))
+        scores = tf.tensor_scatter_nd_update(
+            tf.fill(tf.shape(ids), _NEVER), where, tf.linalg.matvec(compared, self.score)
+        )
+        weights = tf.gather_nd(tf.nn.softmax(scores), where)
+        mean = tf.math.unsorted_segment_sum(weights[:, tf.newaxis] * items, rows, count)
+        return self.join(tf.concat([mean, latest], axis=1), inputs, dropout_seed)
+
+    def _vectors(self, embeddings: tf.Tensor) -> tf.Tensor:
+        vectors = embeddings if self.projection is None else self.projection(embeddings)
+        return unit(vectors) if self._config["unit_length"] else vectors
+
+
+def _small(seed: int) -> keras.initializers.Initializer:
+    return keras.initializers.RandomNormal(stddev=0.1, seed=seed)
