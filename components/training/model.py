@@ -112,14 +112,16 @@ class VocabularyClassifier(keras.Model):
             mean.update_state(losses[name])
         return {mean.name: mean.result() for mean in self.metrics}
 
-    def row_losses(self, hidden: tf.Tensor, targets: Batch, seed: tf.Tensor, inputs: Batch) -> dict[str, tf.Tensor]:
+    def row_losses(
+        self, hidden: tf.Tensor, targets: Batch, seed: tf.Tensor, inputs: Batch | None = None
+    ) -> dict[str, tf.Tensor]:
         """Return the training losses of each output: (batch,) float32, 0 for a missing target.
 
         Args:
             hidden: Hidden vectors (batch, width).
             targets: Classes or numbers (batch,), by name.
             seed: Seed (2,) int32 of the random draws. The seed of each output is derived from it.
-            inputs: Inputs of the batch.
+            inputs: Inputs of the batch, which a mixture reads.
         """
         fold = tf.random.experimental.stateless_fold_in
         return {
@@ -132,15 +134,16 @@ class VocabularyClassifier(keras.Model):
             for number, (name, output) in enumerate(self.answers.items())
         }
 
-    def context(self, name: str, inputs: Batch) -> dict[str, tf.Tensor]:
+    def context(self, name: str, inputs: Batch | None) -> dict[str, tf.Tensor]:
         """Return the arguments of an output beside the hidden vectors: `context`, the last tokens, for a mixture.
 
         Args:
             name: Key of the target.
             inputs: Inputs of a batch.
         """
-        mixed = getattr(self.answers[name], "mixture", None) is not None
-        return {"context": inputs[COUNTED]} if mixed else {}
+        if inputs is None or getattr(self.answers[name], "mixture", None) is None:
+            return {}
+        return {"context": inputs[COUNTED]}
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
