@@ -137,6 +137,7 @@ def train(data: Data, training: Training) -> Reached:
     from components.training.loop.plan import make_plan
     from components.training.loop.validation import Validator
     from components.training.model import VocabularyClassifier, build_model
+    from components.training.ngram_counts import count_ngrams
     from components.training.optimizer import make_optimizer
     from components.training.spec import TrainerSpec
     from components.training.windows import Layout
@@ -149,13 +150,16 @@ def train(data: Data, training: Training) -> Reached:
     # The label alone, since further targets would need weights and units.
     columns = DataSpec.model_validate_json(data.data).model_copy(update={"targets": {}})
     layout = Layout.of(columns, transform, spec.model.context, inputs)
+    layout = layout.counting(spec.head.mixture, len(found["inputs"]), len(found["labels"]))
     files, held_out = (sorted(tf.io.gfile.glob(f"{data.examples}/Split-{s}/*")) for s in ("train", "eval"))
     size = windows.count_windows(files, layout)
+    counts = found["labels"].counts.tolist()
+    tables = count_ngrams(files, layout, len(counts), spec.head.mixture) if layout.counted else None
     pass_ = make_plan(spec, size.windows, replicas=1)
 
     def fit(steps: int) -> tuple[VocabularyClassifier, float, float]:
         """Train a new model. Return the model, the CPU seconds per step after warm-up, and those of all steps."""
-        model = build_model(spec, layout, found["labels"].counts.tolist())
+        model = build_model(spec, layout, counts, tables)
         model.encoder.name_ids(found["inputs"].tokens)
         model.encoder.adapt(lambda length: windows.latest_ids(files, layout, length))
         warmup = min(int(spec.warmup * steps), steps - 1)

@@ -27,6 +27,7 @@ class BaselinesSpec(component_spec.ComponentSpec):
         "data": component_spec.ExecutionParameter(type=str),
         "bands": component_spec.ExecutionParameter(type=str),
         "metrics": component_spec.ExecutionParameter(type=str),
+        "max_ngrams": component_spec.ExecutionParameter(type=int, optional=True),
         "code": component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {
@@ -62,6 +63,7 @@ class Baselines(base_component.BaseComponent):
         bands: BandSpec,
         code: str = "",
         metrics: Sequence[str] = (),
+        max_ngrams: int | None = None,
     ) -> None:
         """Create the node.
 
@@ -72,6 +74,7 @@ class Baselines(base_component.BaseComponent):
             bands: The bands of labels.
             code: Fingerprint of the code. Changed code misses the cache.
             metrics: The paths of a user's own metrics.
+            max_ngrams: N-grams to keep of each length, as in the mixture of the model. None: all.
         """
         super().__init__(
             BaselinesSpec(
@@ -80,6 +83,7 @@ class Baselines(base_component.BaseComponent):
                 data=data.model_dump_json(),
                 bands=bands.model_dump_json(),
                 metrics=json.dumps([*metrics]),
+                max_ngrams=max_ngrams,
                 code=code,
                 baselines=types.Channel(type=BaselineMetrics),
                 test_examples=types.Channel(type=standard_artifacts.Examples),

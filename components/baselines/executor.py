@@ -50,7 +50,8 @@ class BaselinesExecutor(base_executor.BaseExecutor):
             input_dict: `examples`, raw rows with the splits train and test; `transform_graph`, with the vocabularies.
             output_dict: `baselines`, which gets `baselines.json`, for data in spans with the out-of-vocabulary rates of
                 each span; `test_examples`, which gets the test split with a feature for each baseline.
-            exec_properties: `data` and `bands`, specs as JSON; `metrics`, the paths of a user's own metrics as JSON.
+            exec_properties: `data` and `bands`, specs as JSON; `metrics`, the paths of a user's own metrics as JSON;
+                `max_ngrams`, the n-grams to keep of each length, if not all.
 
         Raises:
             ValueError: A split is missing, or has no label to count or measure.
@@ -64,7 +65,8 @@ class BaselinesExecutor(base_executor.BaseExecutor):
         known = vocabularies(transform)
         encoder = Encoder(data, known["inputs"], known.get("labels"))
         label = label_target(data, own)
-        ngrams = Baselines(data.shape, label, encoder, bands) if label.kind == "label" else None
+        most = exec_properties.get("max_ngrams")
+        ngrams = Baselines(data.shape, label, encoder, bands, most) if label.kind == "label" else None
         targets = TargetBaselines(data, _target_vocabularies(data, transform), own)
 
         for path in _files(examples, TRAIN):

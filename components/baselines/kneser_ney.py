@@ -9,6 +9,9 @@ The highest order counts occurrences. A lower order counts the distinct words se
 N1+(. v w). Each order has its own D = n1 / (n1 + 2 n2), where n1 and n2 are the numbers of n-grams counted once and
 twice. The unigram is interpolated with the uniform distribution over the V classes. Every class therefore has a
 probability above zero, and the probabilities sum to 1.
+
+The table may be pruned, see `components.baselines.tables`. The occurrences of the n-grams that were removed then count
+as a share of their context that the lower order distributes.
 """
 
 from __future__ import annotations
@@ -19,7 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from components.baselines.counting import sum_by_key
+from components.baselines.tables import tables_of
+from components.layers.mixture.tables import Ngrams, Tables
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -36,7 +40,15 @@ class KneserNey:
     """
 
     def __init__(
-        self, keys: Ints, counts: Ints, *, order: int, n_contexts: int, n_classes: int, continuation: bool = True
+        self,
+        keys: Ints,
+        counts: Ints,
+        *,
+        order: int,
+        n_contexts: int,
+        n_classes: int,
+        continuation: bool = True,
+        most: int | None = None,
     ) -> None:
         """Estimate the model.
 
@@ -49,32 +61,30 @@ class KneserNey:
             continuation: Lower orders count continuations. If False, they count occurrences, which is absolute
                 discounting (Ney, Essen, Kneser 1994). Use False where contexts are not labels: a label then continues
                 nothing.
+            most: N-grams to keep of each order above 1. None: all.
 
         Raises:
             ValueError: No n-gram was counted, or `order` is not 1, 2 or 3.
         """
-        if order not in (1, 2, 3):
-            raise ValueError(f"order must be 1, 2 or 3, not {order}")
-        if not len(keys):
-            raise ValueError("no label of the train split is in the label vocabulary: nothing to count")
+        tables = tables_of(
+            keys,
+            counts,
+            order=order,
+            n_contexts=n_contexts,
+            n_classes=n_classes,
+            continuation=continuation,
+            most=most,
+        )
         self._n_contexts, self._n_classes = n_contexts, n_classes
-        self.discounts: list[float] = []
+        self.discounts: list[float] = [*(each.discount for each in reversed(tables.orders)), tables.discount]
         """D of each order, the highest first."""
-        seen: list[_Seen] = []
-        for length in range(order - 1, 0, -1):
-            self.discounts.append(_discount(counts))
-            seen.append(_estimate(keys, counts, self.discounts[-1], n_classes))
-            shorter = keys % (n_contexts ** (length - 1) * n_classes)
-            keys, counts = sum_by_key(shorter, np.ones_like(counts) if continuation else counts)
-        self.discounts.append(_discount(counts))
-        self._unigram = np.full(n_classes, self.discounts[-1] * len(keys) / counts.sum() / n_classes)
-        self._unigram[keys] += (counts - self.discounts[-1]) / counts.sum()
+        self._unigram = _unigram(tables)
         by_probability = np.argsort(-self._unigram, kind="stable")  # ties: the smaller id first
         self._falling = self._unigram[by_probability]
         self._place = np.empty(n_classes, np.int64)
         self._place[by_probability] = np.arange(n_classes)
         self._orders: list[_Order] = []  # the lowest first
-        for table in reversed(seen):
+        for table in map(_estimate, tables.orders):
             at = self._lookup(np.repeat(table.contexts, table.sizes), table.keys % n_classes)
             scores = table.mass + np.repeat(table.backoff, table.sizes) * at.probability[-1]
             self._orders.append(_Order(table, scores, self._before(at), n_classes))
@@ -171,7 +181,7 @@ class _Seen:
         contexts: (m,) packed contexts, ascending.
         starts: (m + 1,) index of the first n-gram of each context.
         mass: (n,) max(c - D, 0) / c(context).
-        backoff: (m,) D N1+(context .) / c(context): the share left to the order below.
+        backoff: (m,) (D N1+(context .) + pruned(context .)) / c(context): the share left to the order below.
     """
 
     keys: Ints
@@ -243,20 +253,18 @@ class _Order:
         return low - start
 
 
-def _estimate(keys: Ints, counts: Ints, discount: float, n_classes: int) -> _Seen:
-    context = keys // n_classes
-    first = np.flatnonzero(np.diff(context, prepend=context[:1] - 1))
-    starts = np.append(first, len(keys))
-    total = np.add.reduceat(counts, first)
-    mass = (counts - discount) / np.repeat(total, np.diff(starts))
-    return _Seen(keys, context[first], starts, mass, discount * np.diff(starts) / total)
+def _unigram(tables: Tables) -> Floats:
+    """Return the unigram probability of every class."""
+    counts, total = tables.unigrams, tables.unigrams.sum()
+    types = np.count_nonzero(counts)
+    uniform = tables.discount * types / total / tables.classes
+    return uniform + np.where(counts > 0, (counts - tables.discount) / total, 0.0)
 
 
-def _discount(counts: Ints) -> float:
-    """Return D = n1 / (n1 + 2 n2), at most 1."""
-    once, twice = int((counts == 1).sum()), int((counts == 2).sum())
-    # If no n-gram was seen once, the estimate is 0, and an unseen class would have probability 0.
-    return once / (once + 2 * twice) if once else 0.5
+def _estimate(ngrams: Ngrams) -> _Seen:
+    mass = (ngrams.counts - ngrams.discount) / np.repeat(ngrams.totals, ngrams.sizes)
+    backoff = (ngrams.discount * ngrams.sizes + ngrams.pruned) / ngrams.totals
+    return _Seen(ngrams.keys, ngrams.contexts, ngrams.starts, mass, backoff)
 
 
 def _find(sorted_keys: Ints, wanted: Ints) -> Ints:

@@ -27,10 +27,13 @@ class Baselines:
         target: The label's `Target`.
         encoder: Encoder of rows as labels and contexts.
         bands: The bands of labels.
+        most: N-grams to keep of each length. None: all.
     """
 
-    def __init__(self, shape: Shape, target: Target, encoder: Encoder, bands: BandSpec) -> None:
-        self._target, self._names = target, target.baselines
+    def __init__(
+        self, shape: Shape, target: Target, encoder: Encoder, bands: BandSpec, most: int | None = None
+    ) -> None:
+        self._target, self._names, self._most = target, target.baselines, most
         self._continuation = shape == "sequence"
         self._encoder, self._bands = encoder, bands
         self._counts = KeyCounts()
@@ -63,6 +66,7 @@ class Baselines:
                 n_contexts=self._encoder.contexts,
                 n_classes=self._encoder.classes,
                 continuation=self._continuation,
+                most=self._most,
             )
             if order > 1:
                 shorter = self._encoder.contexts ** (order - 2) * self._encoder.classes

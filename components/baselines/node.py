@@ -22,7 +22,7 @@ class BaselinesNode(Node):
         from components.code import fingerprint
         from components.metrics.own import modules_of
 
-        own = site.specs.evaluation.metrics
+        own, mixture = site.specs.evaluation.metrics, site.specs.trainer.head.mixture
         return Baselines(
             examples=site.output("examples", "RollingRange", "ExampleGen"),
             transform_graph=site.output("transform_graph", "Transform"),
@@ -30,6 +30,7 @@ class BaselinesNode(Node):
             bands=site.specs.evaluation.bands,
             code=fingerprint("components.baselines.component", *modules_of(own)),
             metrics=own,
+            max_ngrams=mixture.max_ngrams if mixture else None,
         )
 
     def line(self, outputs: Outputs) -> str:

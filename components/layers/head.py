@@ -192,6 +192,12 @@ class SampledSoftmax(keras.layers.Layer):
         return len(self.counts)
 
     @property
+    def log_frequencies(self) -> np.ndarray:
+        """Log frequency of each class, (classes,); a class without occurrences counts half a time."""
+        frequencies = np.maximum(self.counts, 0.5)
+        return np.log(frequencies / frequencies.sum())
+
+    @property
     def is_tied(self) -> bool:
         """True if the class vectors are token vectors, so that the layer has no table."""
         return self._tokens() is not None
@@ -214,8 +220,7 @@ class SampledSoftmax(keras.layers.Layer):
             )
         if self.use_bias:
             # An untrained model answers with the frequencies of the labels.
-            frequencies = np.maximum(self.counts, 0.5)
-            self.bias = self._weight("bias", (self.classes,), _constant(np.log(frequencies / frequencies.sum())))
+            self.bias = self._weight("bias", (self.classes,), _constant(self.log_frequencies))
         if self.temperature == "learned":
             # The logarithm: the factor stays positive, and a step of the optimizer changes it by a share.
             start = np.log(DEFAULT_TEMPERATURE[self.similarity])
@@ -243,7 +248,7 @@ class SampledSoftmax(keras.layers.Layer):
             outputs = tf.fill([tf.shape(rows)[0], self.classes], float("nan"))
         else:
             vectors, bias = self.all_rows()
-            outputs = tf.matmul(self._scaled(rows), vectors, transpose_b=True) + bias
+            outputs = tf.matmul(self.scaled(rows), vectors, transpose_b=True) + bias
             if self.activation == "softmax":
                 outputs = keras.ops.softmax(outputs)
         return mark(like(hidden, outputs, self.classes), Forward(self, hidden, self._draw_seed() if training else None))
@@ -281,7 +286,7 @@ class SampledSoftmax(keras.layers.Layer):
     def _compared(self, vectors: tf.Tensor) -> tf.Tensor:
         return vectors if self.similarity == "dot" else unit(tf.convert_to_tensor(vectors))
 
-    def _scaled(self, hidden: tf.Tensor) -> tf.Tensor:
+    def scaled(self, hidden: tf.Tensor) -> tf.Tensor:
         """Return float32 hidden vectors whose dot products with `rows` are the logits without the bias."""
         hidden = tf.cast(hidden, tf.float32)
         if self.similarity == "cosine":
@@ -304,7 +309,7 @@ class SampledSoftmax(keras.layers.Layer):
             labels: (batch,) integers, -1 outside the vocabulary; None: neither nll nor rank is wanted.
             k: Number of the most probable classes to find.
         """
-        return sweep(self._scaled(hidden), *self.all_rows(), labels, k)
+        return sweep(self.scaled(hidden), *self.all_rows(), labels, k)
 
     def sampled_loss(self, hidden: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Return the training loss of each row, (batch,) float32 nats; 0 where the label is -1.
@@ -318,7 +323,7 @@ class SampledSoftmax(keras.layers.Layer):
             ValueError: A form of your own returns losses of another shape or type.
         """
         labels, known = _classes(labels)
-        hidden, form = self._scaled(hidden), self.training_form
+        hidden, form = self.scaled(hidden), self.training_form
         step = Step(
             hidden, labels, known, seed, self.rows, self.all_rows, self.proposal, self.logits_dtype, self.fixed_shape
         )
@@ -339,7 +344,7 @@ class SampledSoftmax(keras.layers.Layer):
             labels: (batch,) integers, -1 outside the vocabulary.
         """
         labels, known = _classes(labels)
-        return tf.where(known, full_loss(self._scaled(hidden), *self.all_rows(), labels), 0.0)
+        return tf.where(known, full_loss(self.scaled(hidden), *self.all_rows(), labels), 0.0)
 
     @property
     def training_form(self) -> Form:

@@ -7,7 +7,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from components.layers.calibration import calibrated, fit_sharpness
 from components.layers.head import SampledSoftmax
+from components.layers.mixture.layer import NgramMixture
+from components.layers.sweep import Sweep, sweep
 
 
 class ClassOutput(keras.layers.Layer):
@@ -15,44 +18,100 @@ class ClassOutput(keras.layers.Layer):
 
     Args:
         head: Layer with a row for each class.
+        mixture: Mixture of the softmax with counts; None: the softmax alone.
+        calibrates: Make the weight that `calibrate` sets. It belongs to an output without a mixture.
+
+    Attributes:
+        sharpness: Scalar weight without training, 1 before the calibration; None if the output has no calibration.
     """
 
-    def __init__(self, head: SampledSoftmax, **kwargs: Any) -> None:
+    def __init__(
+        self, head: SampledSoftmax, mixture: NgramMixture | None = None, calibrates: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        self.head = head
+        self.head, self.mixture, self.calibrates = head, mixture, calibrates
+        self.sharpness: keras.Variable | None = None
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Make the variables of the head, unless it already has them."""
-        if not self.head.built:
-            self.head.build(input_shape)
+        """Make the variables of the head and the mixture, unless they already have them."""
+        for layer in (self.head, self.mixture):
+            if layer is not None and not layer.built:
+                layer.build(input_shape)
+        if self.calibrates:
+            self.sharpness = self.add_weight(
+                shape=(), initializer="ones", dtype="float32", trainable=False, autocast=False, name="sharpness"
+            )
         self.built = True
 
     def call(self, hidden: tf.Tensor) -> tf.Tensor:
-        """Return the (batch, classes) float32 logits of (batch, width) hidden vectors."""
+        """Return the (batch, classes) float32 logits of the softmax of (batch, width) hidden vectors."""
         return self.head(hidden)
 
-    def row_losses(self, hidden: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    def row_losses(
+        self, hidden: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor, context: tf.Tensor | None = None
+    ) -> tf.Tensor:
         """Return the training loss of each row, (batch,) float32 nats; 0 for the class -1.
 
         Args:
             hidden: (batch, width) float.
             targets: (batch,) integer classes.
             seed: (2,) int32 seed of the draws.
+            context: (batch, k) last tokens, for a mixture.
         """
-        return self.head.sampled_loss(hidden, targets, seed)
+        losses = self.head.sampled_loss(hidden, targets, seed)
+        return losses if self.mixture is None else self.mixture.row_losses(hidden, context, targets, losses)
 
-    def row_values(self, hidden: tf.Tensor, targets: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Return the values of each row that metrics need, by the full softmax.
+    def sweep(
+        self, hidden: tf.Tensor, labels: tf.Tensor | None = None, k: int = 0, context: tf.Tensor | None = None
+    ) -> Sweep:
+        """Measure labels and find the k most probable classes, over all classes.
+
+        Args:
+            hidden: (batch, width) float.
+            labels: (batch,) integers, -1 outside the vocabulary; None: neither nll nor rank is wanted.
+            k: Number of the most probable classes to find.
+            context: (batch, k) last tokens, for a mixture.
+        """
+        vectors, table, bias = self._softmax(hidden)
+        if self.mixture is not None:
+            return self.mixture.sweep(hidden, (vectors, table, bias), context, labels, k)
+        if self.sharpness is not None:
+            vectors, bias = calibrated(vectors, bias, self._log_prior, self.sharpness.value)
+        return sweep(vectors, table, bias, labels, k)
+
+    def calibrate(self, hidden: tf.Tensor, labels: tf.Tensor) -> None:
+        """Fit how sure the output is to examples that it was not trained on: see `calibration`.
+
+        Args:
+            hidden: (batch, width) float.
+            labels: (batch,) integers, -1 outside the vocabulary. At least one must be known.
+        """
+        vectors, table, bias = self._softmax(hidden)
+        self.sharpness.assign(fit_sharpness(vectors, table, bias, self._log_prior, labels))
+
+    def _softmax(self, hidden: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Return vectors (batch, width), class vectors (classes, width) and bias (classes,) that make the logits."""
+        return self.head.scaled(hidden), *self.head.all_rows()
+
+    @property
+    def _log_prior(self) -> tf.Tensor:
+        return tf.constant(self.head.log_frequencies, tf.float32)
+
+    def row_values(
+        self, hidden: tf.Tensor, targets: tf.Tensor, context: tf.Tensor | None = None
+    ) -> dict[str, tf.Tensor]:
+        """Return the values of each row that metrics need, over all classes.
 
         Args:
             hidden: (batch, width) float.
             targets: (batch,) integer classes, -1 outside the vocabulary.
+            context: (batch, k) last tokens, for a mixture.
 
         Returns:
             (batch,) each: `label`, the int32 classes; `nll`, in nats; `rank`, 1 for the most probable class.
         """
         targets = tf.cast(targets, tf.int32)
-        nll, rank, *_ = self.head.sweep(hidden, targets)
+        nll, rank, *_ = self.sweep(hidden, targets, context=context)
         return {"label": targets, "nll": nll, "rank": rank}
 
 

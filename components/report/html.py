@@ -14,7 +14,7 @@ import jinja2
 from markupsafe import Markup
 
 from components.files import write_whole
-from components.formatting import duration, figure, on_axis, share
+from components.formatting import duration, figure, in_bytes, on_axis, share
 from components.metrics.definitions import Column
 from components.metrics.table import shown
 from components.node import Section
@@ -52,7 +52,11 @@ def render(summary: Summary, sections: Sequence[Section]) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters.update(
-        figure=figure, count=functools.partial(figure, form="count"), share=share, duration=duration
+        figure=figure,
+        count=functools.partial(figure, form="count"),
+        share=share,
+        duration=duration,
+        size=in_bytes,
     )
     best = best_baseline(summary.baselines)
     few = columns(summary, "brief")

@@ -15,7 +15,9 @@ from components.metrics.table import BY_NAME, shown
 from components.report.measures import LabelMetrics, Metrics, SummarySection, TargetBaselines, Targets
 
 FORMAT = 1
-_TRAINING_FACTS = ("validation_examples", "parameters", "devices", "stopped_early", "resumed", "warm_start")
+_TRAINING_FACTS = (
+    "validation_examples", "parameters", "devices", "stopped_early", "resumed", "warm_start", "mixture", "calibration",
+)  # fmt: skip
 
 
 class Split(SummarySection):
@@ -156,6 +158,19 @@ class WarmStart(SummarySection):
     vocabularies: dict[str, Tokens] = {}
 
 
+class NgramCounts(SummarySection):
+    """Size of the n-gram counts in a model, and the share of the model beside them."""
+
+    order: int
+    """Tokens of the longest n-gram."""
+    ngrams: dict[str, int]
+    """Number of n-grams by length."""
+    bytes: int
+    """Size of the counts in the exported model."""
+    mean_gate: float | None = None
+    """Mean share of the model in the mixture, over a sample of the eval split."""
+
+
 class Training(SummarySection):
     """Validations of a training, and facts about the trained model."""
 
@@ -169,6 +184,11 @@ class Training(SummarySection):
     stopped_early: bool | None = None
     resumed: bool | None = None
     warm_start: WarmStart | None = None
+    mixture: NgramCounts | None = None
+    """N-gram counts that the model is mixed with."""
+    calibration: dict[str, float] | None = None
+    """Factor of the logits of each further target that is a category, fitted on the eval split, by column. 1 leaves the
+    model as it is; 0 leaves the frequencies of the categories."""
 
 
 class Failure(SummarySection):

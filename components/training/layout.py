@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import tensorflow as tf
 import tensorflow_transform as tft
 
 from components import names
 from components.ingest.spec import DataSpec, FeatureSpec, LabelKind, Shape
+from components.layers.mixture.spec import NgramMixtureSpec
 from components.preprocessing.vocabulary import category_file, read_vocabulary
 
 Batch = dict[str, tf.Tensor]
+COUNTED = "counted"
+"""Key of the tokens before a label, as a mixture with counts looks them up, among the inputs of a batch."""
 LABEL = "label"
 """Key of the main target among the targets of a batch. The key of a further target is the key of its column."""
 
@@ -34,6 +37,9 @@ class Layout:
         target_numbers: Further targets that are numbers.
         target_counts: Further targets that are categories, each with the number of rows of the train split that have
             each class, in the order of the ids.
+        counted: Number of tokens before a label that a mixture with counts looks up; 0 without a mixture.
+        counted_ids: Size of the vocabulary of these tokens: the labels for shape `sequence`, else the inputs. Two more
+            ids follow: one for all other tokens, one for the places before the first token.
     """
 
     shape: Shape
@@ -44,6 +50,8 @@ class Layout:
     label_kind: LabelKind = "class"
     target_numbers: tuple[str, ...] = ()
     target_counts: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    counted: int = 0
+    counted_ids: int = 0
 
     @classmethod
     def of(cls, data: DataSpec, transform: tft.TFTransformOutput, context: int, input_ids: int) -> Layout:
@@ -73,6 +81,20 @@ class Layout:
             target_numbers,
             target_counts,
         )
+
+    def counting(self, mixture: NgramMixtureSpec | None, inputs: int, labels: int) -> Layout:
+        """Return the layout with the tokens that a mixture with counts looks up.
+
+        Args:
+            mixture: Configuration of the mixture; None: no mixture.
+            inputs: Number of input tokens, without out-of-vocabulary buckets.
+            labels: Number of labels; 0 if the label is a number.
+        """
+        if mixture is None or not labels:
+            return self
+        if self.shape == "sequence":
+            return replace(self, counted=(mixture.order or 3) - 1, counted_ids=labels)
+        return replace(self, counted=1, counted_ids=inputs)
 
     @property
     def label_column(self) -> str:

@@ -11,10 +11,12 @@ import tensorflow as tf
 from components.layers.encoders.build import build_encoder
 from components.layers.forms.build import build_form
 from components.layers.head import SampledSoftmax, step_seed
+from components.layers.mixture.layer import NgramMixture
+from components.layers.mixture.tables import Tables
 from components.layers.outputs import ClassOutput, NumberOutput, Output
 from components.names import name_of, short
 from components.training.devices import workers
-from components.training.layout import LABEL
+from components.training.layout import COUNTED, LABEL
 from components.training.moments import Standard
 from components.training.spec import TrainerSpec
 from components.training.windows import Batch, Layout
@@ -94,7 +96,7 @@ class VocabularyClassifier(keras.Model):
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         seed = step_seed(self.seed, self.optimizer.iterations)
         with tf.GradientTape() as tape:
-            losses = self.row_losses(self.encoder(inputs, dropout_seed=seed), targets, seed)
+            losses = self.row_losses(self.encoder(inputs, dropout_seed=seed), targets, seed, inputs)
             total = losses[LABEL]
             for name, weight in self.loss_weights.items():
                 total += weight * losses[name]
@@ -110,19 +112,38 @@ class VocabularyClassifier(keras.Model):
             mean.update_state(losses[name])
         return {mean.name: mean.result() for mean in self.metrics}
 
-    def row_losses(self, hidden: tf.Tensor, targets: Batch, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+    def row_losses(
+        self, hidden: tf.Tensor, targets: Batch, seed: tf.Tensor, inputs: Batch | None = None
+    ) -> dict[str, tf.Tensor]:
         """Return the training losses of each output: (batch,) float32, 0 for a missing target.
 
         Args:
             hidden: Hidden vectors (batch, width).
             targets: Classes or numbers (batch,), by name.
             seed: Seed (2,) int32 of the random draws. The seed of each output is derived from it.
+            inputs: Inputs of the batch, which a mixture reads.
         """
         fold = tf.random.experimental.stateless_fold_in
         return {
-            name: output.row_losses(hidden, targets[name], seed if name == LABEL else fold(seed, _FURTHER + number))
+            name: output.row_losses(
+                hidden,
+                targets[name],
+                seed if name == LABEL else fold(seed, _FURTHER + number),
+                **self.context(name, inputs),
+            )
             for number, (name, output) in enumerate(self.answers.items())
         }
+
+    def context(self, name: str, inputs: Batch | None) -> dict[str, tf.Tensor]:
+        """Return the arguments of an output beside the hidden vectors: `context`, the last tokens, for a mixture.
+
+        Args:
+            name: Key of the target.
+            inputs: Inputs of a batch.
+        """
+        if inputs is None or getattr(self.answers[name], "mixture", None) is None:
+            return {}
+        return {"context": inputs[COUNTED]}
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -132,7 +153,22 @@ class VocabularyClassifier(keras.Model):
     def row_values(self, inputs: Batch, targets: Batch) -> dict[str, dict[str, tf.Tensor]]:
         """Return the `row_values` of each output, by the key of its target."""
         hidden = self.encoder(inputs)
-        return {name: output.row_values(hidden, targets[name]) for name, output in self.answers.items()}
+        return {
+            name: output.row_values(hidden, targets[name], **self.context(name, inputs))
+            for name, output in self.answers.items()
+        }
+
+    @property
+    def lookup_weights(self) -> list[keras.Variable]:
+        """Weights that the vocabularies and the data determine and training leaves alone."""
+        sharpness = [getattr(output, "sharpness", None) for output in self.further.values()]
+        return [*self.encoder.lookup_weights, *self.count_weights, *(v for v in sharpness if v is not None)]
+
+    @property
+    def count_weights(self) -> list[keras.Variable]:
+        """Counts of a mixture, which each training counts anew."""
+        mixture = getattr(self.label, "mixture", None)
+        return [] if mixture is None else mixture.lookup_weights
 
     def standardise(self, moments: Mapping[str, Standard]) -> None:
         """Set the mean and standard deviation of the target in each output of a number."""
@@ -151,13 +187,16 @@ class VocabularyClassifier(keras.Model):
 _FURTHER = 1_000
 
 
-def build_model(spec: TrainerSpec, layout: Layout, counts: Sequence[int]) -> VocabularyClassifier:
+def build_model(
+    spec: TrainerSpec, layout: Layout, counts: Sequence[int], tables: Tables | None = None
+) -> VocabularyClassifier:
     """Build the model of a configuration, with all its variables.
 
     Args:
         spec: Configuration of the model.
         layout: Layout of a window.
         counts: Occurrences of each label, in the order of the ids. Not read if the label is a number.
+        tables: N-gram counts to mix the softmax of the label with, or None.
 
     Raises:
         ValueError: The class vectors are tied to the token vectors, and there are more classes than input ids.
@@ -177,7 +216,7 @@ def build_model(spec: TrainerSpec, layout: Layout, counts: Sequence[int]) -> Voc
             "classes have no token vector: set vocabulary.shared: true"
         )
 
-    def classes(name: str, of: Sequence[int]) -> ClassOutput:
+    def classes(name: str, of: Sequence[int], mixture: NgramMixture | None = None) -> ClassOutput:
         head = spec.head
         layer = SampledSoftmax(
             of,
@@ -192,9 +231,11 @@ def build_model(spec: TrainerSpec, layout: Layout, counts: Sequence[int]) -> Voc
             tied_to=encoder if spec.model.tie and name == "head" else None,
             name=name,
         )
-        return ClassOutput(layer, name=name)
+        return ClassOutput(layer, mixture, calibrates=name != "head", name=name)
 
-    label = NumberOutput(spec.seed, name="head") if layout.label_kind == "number" else classes("head", counts)
+    mixture = None if tables is None else NgramMixture(tables, name="mixture")
+    number = layout.label_kind == "number"
+    label = NumberOutput(spec.seed, name="head") if number else classes("head", counts, mixture)
     further = {name: NumberOutput(spec.seed, name=f"target_{i}") for i, name in enumerate(layout.target_numbers)}
     for name, of in layout.target_counts.items():
         further[name] = classes(f"target_{len(further)}", of)

@@ -12,6 +12,8 @@ from typing import Any
 import tensorflow as tf
 
 from components.choices import Choices, merged
+from components.layers.mixture.spec import NgramMixtureSpec
+from components.layers.mixture.tables import Tables
 from components.layers.schedule import WarmupCosine
 from components.progress import note
 from components.training import windows
@@ -19,6 +21,7 @@ from components.training.devices import workers
 from components.training.devices.strategy import describe, make_strategy
 from components.training.devices.workers import Workers
 from components.training.export.servable import Servable, export
+from components.training.held_out import calibrate, describe_mixture
 from components.training.history import write_history
 from components.training.loop.checkpoint import Checkpoints, TrainingState, remove_abandoned, training_key
 from components.training.loop.loop import Loop
@@ -27,6 +30,7 @@ from components.training.loop.update import periodic_update
 from components.training.loop.validation import Validator, label_metrics
 from components.training.model import VocabularyClassifier, build_model
 from components.training.moments import number_moments
+from components.training.ngram_counts import count_ngrams
 from components.training.optimizer import make_optimizer
 from components.training.spec import TrainerSpec
 from components.training.transformed import Transformed
@@ -84,18 +88,24 @@ class Training:
         self.chief = several is None or several.chief
         # Before anything else: the first use of TensorFlow would fix who takes part.
         self._strategy = make_strategy(self._spec.replicas, several is not None)
-        self._data = Transformed.of(fn_args, self._spec.model.context)
+        mixture = self._spec.head.mixture
+        self._data = Transformed.of(fn_args, self._spec.model.context, mixture)
+        self._tables = self._count(mixture) if mixture and self._data.layout.counted else None
         self._size = windows.count_windows(self._data.train_files, self._data.layout)
         self._plan = make_plan(self._spec, self._size.windows, self._strategy.num_replicas_in_sync)
         with self._strategy.scope():
-            self._model = build_model(self._spec, self._data.layout, self._data.label_counts)
+            self._model = self._build()
             self._model.standardise(number_moments(self._data.train_files, self._data.layout))
             self._model.encoder.name_ids(self._data.input_tokens)
             self._schedule = self._compile()
         self._tokens = self._data.tokens()
         key = self._key()
         self._checkpoints = Checkpoints(
-            f"{self._config['checkpoints']}/{key}", self._model, self._variables(), self.chief
+            f"{self._config['checkpoints']}/{key}",
+            self._model,
+            self._variables(),
+            self._model.count_weights,
+            self.chief,
         )
         if self.chief:
             remove_abandoned(self._config["checkpoints"], key)
@@ -123,22 +133,20 @@ class Training:
         """Train until the plan is carried out, or until training stops early."""
         if self.state.finished:
             return
-        spec, plan, data = self._spec, self._plan, self._data
-        validation = windows.validation_batches(
-            data.eval_files, data.layout, plan.batch, spec.validation_examples, spec.seed
-        )
-        validator = Validator(self._model, validation, self._strategy, self._own_metrics)
+        spec, plan = self._spec, self._plan
+        validator = Validator(self._model, self._validation(), self._strategy, self._own_metrics)
         loop = Loop(self._model, validator, self._checkpoints, self.state, plan)
         loop.run(self._batches, self._fn_args.model_run_dir, spec)
 
     def finish(self) -> None:
         """Write the history, export the best weights, and remove the checkpoints."""
         spec, data = self._spec, self._data
-        self._write_history()
         # A copy outside the strategy: mirrored variables do not belong into an export.
-        best = build_model(spec, data.layout, data.label_counts)
+        best = self._build()
         best.set_weights(self._checkpoints.best_weights())
         best.freeze()
+        held_out = self._validation()
+        self._write_history(describe_mixture(best, held_out), calibrate(best, held_out))
         export(
             Servable(best, data.transform, data.spec, data.layout, data.bands, spec.top_k, self._own_metrics),
             self._fn_args.serving_model_dir,
@@ -146,6 +154,19 @@ class Training:
         beside = warm_start.beside(self._fn_args.serving_model_dir)
         warm_start.write(beside, self._model, best.get_weights(), self._tokens)
         self._checkpoints.remove()
+
+    def _build(self) -> VocabularyClassifier:
+        return build_model(self._spec, self._data.layout, self._data.label_counts, self._tables)
+
+    def _count(self, mixture: NgramMixtureSpec) -> Tables:
+        data = self._data
+        return count_ngrams(data.train_files, data.layout, len(data.label_counts), mixture)
+
+    def _validation(self) -> tf.data.Dataset:
+        spec, data = self._spec, self._data
+        return windows.validation_batches(
+            data.eval_files, data.layout, self._plan.batch, spec.validation_examples, spec.seed
+        )
 
     def _batches(self, skip: int) -> tf.data.Dataset:
         data, plan = self._data, self._plan
@@ -186,7 +207,7 @@ class Training:
             [*self._data.train_files, *self._data.eval_files],
         )
 
-    def _write_history(self) -> None:
+    def _write_history(self, mixture: dict[str, Any] | None, calibration: dict[str, float]) -> None:
         state = self.state
         history = {
             "plan": dataclasses.asdict(self._plan),
@@ -199,6 +220,8 @@ class Training:
             "stopped_early": len(state.validations) < self._plan.validations,
             "resumed": self._resumed,
             "warm_start": state.warm_start,
+            "mixture": mixture,
+            "calibration": calibration,
         }
         write_history(self._fn_args.model_run_dir, history)
 

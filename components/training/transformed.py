@@ -9,6 +9,7 @@ import tensorflow_transform as tft
 
 from components.files import matching
 from components.ingest.spec import DataSpec
+from components.layers.mixture.spec import NgramMixtureSpec
 from components.metrics.bands import BandSpec
 from components.preprocessing.spec import VocabularySpec
 from components.preprocessing.vocabulary import Vocabulary, category_file, read_vocabulary, vocabularies
@@ -38,12 +39,13 @@ class Transformed:
     eval_files: list[str]
 
     @classmethod
-    def of(cls, fn_args: Any, context: int) -> Transformed:
+    def of(cls, fn_args: Any, context: int, mixture: NgramMixtureSpec | None = None) -> Transformed:
         """Find the data of a training.
 
         Args:
             fn_args: `tfx.components.FnArgs`, with the specs `data`, `vocabulary` and `bands` in its `custom_config`.
             context: Number of input ids before the label.
+            mixture: Mixture of the label's softmax with counts, or None.
 
         Raises:
             ValueError: A split has no files.
@@ -53,12 +55,13 @@ class Transformed:
         transform = tft.TFTransformOutput(fn_args.transform_output)
         found = vocabularies(transform)
         buckets = VocabularySpec.model_validate_json(config["vocabulary"]).num_oov_buckets
+        layout = Layout.of(spec, transform, context, len(found["inputs"]) + buckets)
         return cls(
             spec,
             BandSpec.model_validate_json(config["bands"]),
             transform,
             found,
-            Layout.of(spec, transform, context, len(found["inputs"]) + buckets),
+            layout.counting(mixture, len(found["inputs"]), len(found.get("labels", ()))),
             _expand(fn_args.train_files),
             _expand(fn_args.eval_files),
         )

@@ -8,13 +8,13 @@ cuts all windows of a batch, and no window crosses a row.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import tensorflow as tf
 
 from components.compat.tensorflow import untuned
 from components.ingest.spec import Shape
-from components.training.layout import LABEL, Batch, Layout
+from components.training.layout import COUNTED, LABEL, Batch, Layout
 
 # Size of the buffer that shuffles rows.
 SHUFFLED_ROWS = 8_192
@@ -106,9 +106,29 @@ def last_windows(input_ids: tf.RaggedTensor) -> Windows:
 
 
 def model_inputs(windows: Windows, features: Batch, layout: Layout) -> Batch:
-    """Return the inputs of the model: `input_ids` (windows, K) and the features of each window's row (windows,)."""
+    """Return the inputs of the model: `input_ids` (windows, K) and the features of each window's row (windows,).
+
+    For a mixture with counts, also the tokens that it looks up: `COUNTED` (windows, layout.counted).
+    """
     chosen = {name: tf.gather(features[name], windows.rows) for name in (*layout.numbers, *layout.categories)}
+    if layout.counted:
+        chosen[COUNTED] = counted_tokens(windows, features, layout)
     return {"input_ids": windows.cut(layout.context, layout.padding), **chosen}
+
+
+def counted_tokens(windows: Windows, features: Batch, layout: Layout) -> tf.Tensor:
+    """Return the last tokens before each label as n-gram counts number them: (windows, layout.counted) int32.
+
+    They have the ids of `components.baselines.reading.Encoder`: those of the label vocabulary for shape `sequence`,
+    else of the input vocabulary; then one id for all other tokens, and one for the places before the first token.
+    """
+    other = layout.counted_ids
+    if layout.shape == "sequence":
+        labels = tf.cast(features["label_ids"].values, tf.int32)
+        ids = tf.where(labels < 0, other, labels)
+    else:
+        ids = tf.minimum(windows.values, other)
+    return replace(windows, values=ids).cut(layout.counted, other + 1)
 
 
 def model_targets(windows: Windows, features: Batch, layout: Layout) -> Batch:
@@ -176,6 +196,16 @@ def latest_ids(files: Sequence[str], layout: Layout, length: int) -> tf.data.Dat
         return tf.data.Dataset.range(0, tf.cast(count, tf.int64), CUT_WINDOWS).map(piece)
 
     return _rows(files).batch(COUNTED_ROWS).flat_map(pieces)
+
+
+def counted_labels(files: Sequence[str], layout: Layout) -> tf.data.Dataset:
+    """Return the `counted_tokens` (any, layout.counted) of all known labels, and these labels (any,)."""
+
+    def piece(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        windows, features = _windows(serialized, layout, known_only=True)
+        return counted_tokens(windows, features, layout), windows.labels
+
+    return _rows(files).batch(COUNTED_ROWS).map(piece)
 
 
 def training_batches(

@@ -78,6 +78,11 @@ class Config(Spec):
             faults.append(
                 f"trainer.batch: {self.trainer.batch} is not divisible by trainer.replicas ({self.trainer.replicas})"
             )
+        if mixture := self.trainer.head.mixture:
+            if self.data.label_kind == "number":
+                faults.append("trainer.head.mixture: the label is a number (data.label_kind), which has no n-grams")
+            elif self.data.shape == "labelled" and mixture.order == 3:
+                faults.append("trainer.head.mixture.order: 3 requires shape 'sequence'; use 2")
         if self.trainer.model.tie and self.data.label_kind == "number":
             faults.append("trainer.model.tie: the label is a number (data.label_kind), which has no class vectors")
         elif self.trainer.model.tie and not self.vocabulary.shared:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from components.extensions import Kinds, resolve_class, resolve_spec, source_modules
 from components.layers.forms.names import FormName
+from components.layers.mixture.spec import Mixture
 from components.spec import Spec
 
 
@@ -27,6 +28,9 @@ class HeadSpec(Spec):
     equally often; 1 draws them as often as they occur."""
     logits_dtype: Literal["float32", "bfloat16"] = "float32"
     """Data type of the large matrix products in the training loss."""
+    mixture: Mixture = None
+    """Mixture of the label's softmax with other estimates. `ngrams`: with n-gram counts of the train split, with a
+    learned gate. `none`: the softmax alone."""
     similarity: Literal["dot", "cosine"] = "dot"
     """Similarity of the hidden vector and a class vector. `cosine` ignores the lengths of both vectors, which helps
     classes with few examples each, such as items of a shop; `dot` is better for words."""

@@ -93,8 +93,9 @@ class Servable(tf.Module):
         windows = windows_of(features, self.layout)
         targets = model_targets(windows, features, self.layout)
 
-        def measured(name: str, hidden: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            values = self.model.answers[name].row_values(hidden, targets[name][start:end])
+        def measured(name: str, hidden: tf.Tensor, inputs: Batch, part: slice) -> tuple[tf.Tensor, ...]:
+            context = self.model.context(name, inputs)
+            values = self.model.answers[name].row_values(hidden, targets[name][part], **context)
             return (values["nll"], values["rank"]) if name in self.classes else (values["answer"],)
 
         like = {name: (_NUMBER, _INTEGER) if name in self.classes else (_NUMBER,) for name in targets}
@@ -142,11 +143,12 @@ class Servable(tf.Module):
         features = self._transformed(columns)
         windows = last_windows(features["input_ids"])
 
-        def answered(name: str, hidden: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            del start, end
+        def answered(name: str, hidden: tf.Tensor, inputs: Batch, part: slice) -> tuple[tf.Tensor, ...]:
+            del part
+            output = self.model.answers[name]
             if name not in self.classes:
-                return (self.model.answers[name](hidden),)
-            found = self.model.answers[name].head.sweep(hidden, k=self._asked(name))
+                return (output(hidden),)
+            found = output.sweep(hidden, k=self._asked(name), **self.model.context(name, inputs))
             return found.ids, found.probabilities
 
         asked = {name: ([self._asked(name)], name in self.classes) for name in self.model.answers}
@@ -171,7 +173,7 @@ class Servable(tf.Module):
         self,
         windows: Windows,
         features: Batch,
-        of: Callable[[str, tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, ...]],
+        of: Callable[[str, tf.Tensor, Batch, slice], tuple[tf.Tensor, ...]],
         like: dict[str, tuple[tf.TensorSpec, ...]],
     ) -> dict[str, tuple[tf.Tensor, ...]]:
         """Apply a function to the hidden vectors of all windows, one chunk of windows at a time, for each output.
@@ -179,8 +181,8 @@ class Servable(tf.Module):
         Args:
             windows: Windows.
             features: Features of the rows of the windows.
-            of: Function of the name of a target, the hidden vectors of a chunk, the index of the first window of the
-                chunk, and the index after the last window.
+            of: Function of the name of a target, the hidden vectors of a chunk, the inputs of the chunk, and the
+                slice of the windows that it consists of.
             like: Shapes and types of the results of `of` for one window, by name.
 
         Returns:
@@ -188,8 +190,9 @@ class Servable(tf.Module):
         """
 
         def chunk(start: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            hidden = self.model.encoder(model_inputs(windows.take(tf.range(start, end)), features, self.layout))
-            made = (of(name, hidden, start, end) for name in like)
+            inputs = model_inputs(windows.take(tf.range(start, end)), features, self.layout)
+            hidden = self.model.encoder(inputs)
+            made = (of(name, hidden, inputs, slice(start, end)) for name in like)
             return tuple(itertools.chain.from_iterable(made))
 
         specs = tuple(itertools.chain.from_iterable(like.values()))

@@ -64,6 +64,7 @@ class Checkpoints:
         directory: Folder that belongs to this training only.
         model: Built model.
         variables: Further variables of the training, above all those of the optimizer.
+        fixed: Weights of the model that do not change and that are already set, which checkpoints leave out.
         writes: False for workers that only read the checkpoints.
     """
 
@@ -72,14 +73,17 @@ class Checkpoints:
         directory: str,
         model: keras.Model,
         variables: Sequence[keras.Variable | tf.Variable],
+        fixed: Sequence[keras.Variable] = (),
         writes: bool = True,
     ) -> None:
         self._writes = writes
         self._model, self._directory = model, directory
-        self._best = [tf.Variable(value, trainable=False) for value in model.get_weights()]
+        left_out = {id(v) for v in fixed}
+        self._weights = [v for v in model.weights if id(v) not in left_out]
+        self._best = [tf.Variable(v.numpy(), trainable=False) for v in self._weights]
         self._state = tf.Variable("", dtype=tf.string, trainable=False)
         self._checkpoint = tf.train.Checkpoint(
-            model=[v.value for v in model.weights],
+            model=[v.value for v in self._weights],
             optimizer=[v.value if isinstance(v, keras.Variable) else v for v in variables],
             best=self._best,
             state=self._state,
@@ -115,12 +119,13 @@ class Checkpoints:
 
     def keep_best(self) -> None:
         """Keep a copy of the model's weights as the best so far."""
-        for kept, value in zip(self._best, self._model.get_weights(), strict=True):
-            kept.assign(value)
+        for kept, variable in zip(self._best, self._weights, strict=True):
+            kept.assign(variable.numpy())
 
     def best_weights(self) -> list:
         """Return the weights that `keep_best` kept, in the order of the model's weights."""
-        return [kept.numpy() for kept in self._best]
+        best = {id(variable): kept for variable, kept in zip(self._weights, self._best, strict=True)}
+        return [best.get(id(variable), variable).numpy() for variable in self._model.weights]
 
     def remove(self) -> None:
         """Delete the folder of the checkpoints."""

@@ -169,8 +169,8 @@ def start_from(earlier: Earlier, model: keras.Model, vocabularies: Mapping[str, 
         `optimizer`: True if the optimizer continues.
     """
     of = tables(model)
-    # The encoder has already set the weights that follow from the vocabularies and the data.
-    decided = {v.path for v in model.encoder.lookup_weights}
+    # The model has already set the weights that follow from the vocabularies and the data.
+    decided = {v.path for v in model.lookup_weights}
     weights = [v for v in model.weights if v.path not in decided]
     faults = {v.path: earlier.fault(v, of.get(v.path)) for v in weights}
     taken = [v for v in weights if faults[v.path] is None]

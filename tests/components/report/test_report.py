@@ -30,7 +30,8 @@ GOLDEN = {
     "metrics": "count known mrr_at_10 nll oov_rate perplexity recall_at_1 recall_at_10 recall_at_20",
     "nodes": "cached cpu_seconds detail name seconds state",
     "slices": "baselines metrics slice value",
-    "training": "best devices history parameters resumed stopped_early validation_examples warm_start",
+    "training": "best calibration devices history mixture parameters resumed stopped_early validation_examples "
+    "warm_start",
     "history": "epoch examples_per_second learning_rate nll perplexity recall_at_10 seconds step train_loss "
     "validation_seconds",
     "train": "examples rows",
@@ -98,6 +99,8 @@ def _training() -> dict[str, Any]:
         "stopped_early": False,
         "resumed": True,
         "validation_examples": 16_384,
+        "mixture": {"order": 3, "ngrams": {"2": 512_345, "3": 1_234_567}, "bytes": 33_120_000, "mean_gate": 0.7341},
+        "calibration": {"party": 0.42},
     }
     return {"plan": {}, "validations": validations, "best": validations[1], **about}
 
@@ -221,6 +224,9 @@ def test_the_page_shows_the_figures_with_unit_split_and_count() -> None:
         "to runs/sotu/serving/1795332206",
         "1,976,138",
         "4,012,345 parameters on 1 CPU, resumed after an interruption",
+        "n-gram counts of the train split: 512,345 2-grams, 1,234,567 3-grams, 33.1 MB in the exported model",
+        "the mean share of the softmax is 73.4%",
+        "party 0.42",
         "eval split, up to 16,384 labels",
         "Counted on the train split. 1.82% of the input tokens of the test split are outside the vocabulary.",
         "torso: ranks 1,001 to 10,000",

@@ -91,6 +91,8 @@ def test_targets_are_measured_once_for_each_label(outputs: Trained) -> None:
     assert found["party"]["count"] == found["party"]["known"] == labels[given].sum()
     assert 0.4 < found["party"]["accuracy"] <= 1
     assert found["year"]["rmse"] < 36
+    assert 0 <= outputs.about["calibration"]["party"] <= 4
+    assert found["party"]["nll"] <= outputs.about["best"]["party_nll"] + 1e-3, "calibrated on the same rows"
 
 
 def test_a_number_is_learnt_and_answered_in_its_units(number: Trained) -> None:

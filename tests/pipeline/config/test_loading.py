@@ -221,6 +221,8 @@ def test_a_fault_in_a_kind_names_the_line(tmp_path: Path) -> None:
         ("data.features={viewed: {kind: number}}", "both an input or label and a feature"),
         ("trainer.replicas=3", r"is not divisible by trainer\.replicas \(3\)"),
         ("evaluation.beat=[trigram]", "'trigram' requires shape 'sequence'"),
+        ("trainer.head.mixture=ngram", "mixture.kind: Input should be 'ngrams' .*did you mean 'ngrams'"),
+        ("trainer.head.mixture={order: 3}", r"head\.mixture\.order: 3 requires shape 'sequence'; use 2"),
         ("data.source={kind: csv}", "source.path is needed"),
         ("data.inputs=[self]", "column 'self' cannot be an argument of a served model"),
         ("data.inputs=[user-os, user.os]", "'user-os' and 'user.os' are one argument, 'user_os'"),

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from components.layers.forms.build import build_form
 from components.layers.forms.spec import BuiltInHeadSpec
+from components.layers.mixture.spec import NgramMixtureSpec
 from components.training.spec import TrainerSpec
 
 MODULE = """
@@ -129,3 +130,17 @@ def test_each_fault_is_reported_at_its_key(head: dict[str, Any], key: str, fault
     (found,) = error.value.errors()
     assert found["loc"] == ("head", key)
     assert re.match(re.escape(fault), found["msg"].removeprefix("Value error, "))
+
+
+def test_a_mixture_has_a_short_form() -> None:
+    def mixture(value: Any) -> Any:
+        return TrainerSpec.model_validate({"head": {"mixture": value}}).head.mixture
+
+    assert mixture("ngrams") == mixture({"kind": "ngrams"}) == NgramMixtureSpec()
+    assert mixture("none") is mixture(None) is TrainerSpec().head.mixture is None
+    assert (
+        TrainerSpec.model_validate_json(
+            TrainerSpec.model_validate({"head": {"mixture": "ngrams"}}).model_dump_json()
+        ).head.mixture
+        == NgramMixtureSpec()
+    )

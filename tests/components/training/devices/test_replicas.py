@@ -16,6 +16,9 @@ replicas = int(sys.argv[1])
 configure_devices(replicas)
 configure_devices(replicas)  # A second call is none.
 import tensorflow as tf
+from components.baselines.counting import packed
+from components.baselines.tables import tables_of
+from components.training.layout import COUNTED
 from components.training.model import build_model
 from components.layers.optimizers import FusedAdam
 from components.training.spec import TrainerSpec
@@ -31,13 +34,14 @@ spec = TrainerSpec.model_validate(
                "frequent_ngrams": 200, "ngram_dropout": 0.0},
      "head": {"negatives": classes}, "target_weights": {"town": 0.5}}
 )
-layout = Layout("sequence", 3, 50, ("year",), {"party": 4}, "class", ("age",), {"town": (9, 5, 2)})
+layout = Layout("sequence", 3, 50, ("year",), {"party": 4}, "class", ("age",), {"town": (9, 5, 2)}, 2, classes)
 rng = np.random.default_rng(0)
 n = 64 * 5
 inputs = {
     "input_ids": rng.integers(0, 51, (n, 3)).astype(np.int32),
     "year": rng.normal(size=n).astype(np.float32),
     "party": rng.integers(0, 4, n),
+    COUNTED: rng.integers(0, 3, (n, 2)).astype(np.int32),
 }
 # Some of each are missing, and not as many on one replica as on the other.
 targets = {
@@ -45,8 +49,12 @@ targets = {
     "age": np.where(rng.random(n) < 0.2, np.nan, rng.normal(size=n)).astype(np.float32),
     "town": rng.integers(-1, 3, n).astype(np.int32),
 }
+known = targets["label"] >= 0
+keys = packed(inputs[COUNTED][known].astype(np.int64), targets["label"][known], classes + 2, classes)
+keys, counts = np.unique(keys, return_counts=True)
+tables = tables_of(keys, counts, order=3, n_contexts=classes + 2, n_classes=classes)
 with strategy.scope():
-    model = build_model(spec, layout, list(range(classes + 5, 5, -1)))
+    model = build_model(spec, layout, list(range(classes + 5, 5, -1)), tables)
     model.compile_with(FusedAdam(0.01))
 model.encoder.adapt(lambda length: [inputs["input_ids"][:, -length:]])
 assert len(model.encoder.own_vocabularies["ngrams"]) == 200

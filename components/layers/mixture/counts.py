@@ -1,0 +1,236 @@
+"""Kneser-Ney estimates from counts in variables of a model, with a training example left out of its own estimate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from components.layers.gradients import gather_rows
+from components.layers.mixture.tables import Ngrams, Tables
+
+
+class Found(NamedTuple):
+    """Contexts and labels of n rows, looked up in every order, the shortest context first.
+
+    Attributes:
+        contexts: (n, orders) int64 packed contexts.
+        rows: (n, orders) int64 rows of the contexts, -1 for a context that was never seen.
+        backoffs: (n, orders) float32 shares left to the shorter n-grams.
+        masses: (n, orders) float32 shares of the label itself.
+        unigram: (n,) float32 unigram probability of the label.
+        features: (n, 2 orders) float32, for each order log(1 + c) of the context's total and of its distinct
+            successors. They do not depend on the label, except through the example that is left out.
+    """
+
+    contexts: tf.Tensor
+    rows: tf.Tensor
+    backoffs: tf.Tensor
+    masses: tf.Tensor
+    unigram: tf.Tensor
+    features: tf.Tensor
+
+    @property
+    def probability(self) -> tf.Tensor:
+        """Probability of the label, (n,) float32."""
+        found = self.unigram
+        for order in range(self.rows.shape[1]):
+            found = self.masses[:, order] + self.backoffs[:, order] * found
+        return found
+
+    def take(self, start: Any, end: Any) -> Found:
+        """Return the rows from `start` up to `end`."""
+        return Found(*(part[start:end] for part in self))
+
+
+class Counts(keras.layers.Layer):
+    """Interpolated Kneser-Ney model of P(label | last tokens), from counts in variables that do not train.
+
+        P(w | u v) = max(c(u v w) - D, 0) / c(u v .) + b(u v) P(w | v)
+        b(u v) = (D N1+(u v .) + pruned(u v .)) / c(u v .)
+
+    N1+ counts the n-grams that are kept. The share of pruned n-grams goes to the shorter n-grams, so the probabilities
+    sum to 1 for every table. The unigram is interpolated with the uniform distribution. These are the estimates of
+    `components.baselines.kneser_ney`, which has the sources. Here a step looks up the labels of a batch, in float32.
+
+    Leave-one-out: a training example is part of the counts. Its estimate must be made without it, or training learns
+    to trust counts that no other data have. `leave_out` computes what a recount of all data but this example would
+    give, with the same discounts and the same choice of n-grams: one occurrence less of the n-gram and its context. If
+    it was the only occurrence, the n-gram is gone, and with it a continuation of the next shorter n-gram. Source: Ney,
+    Essen, Kneser, "On the Estimation of 'Small' Probabilities by Leaving-One-Out" (1995). The table does not know how
+    often a pruned n-gram occurred, and takes it for the only occurrence. The estimate is then too low where n-grams
+    that occurred more often were pruned; `baselines.tables` prunes these last.
+
+    Args:
+        tables: The counts.
+    """
+
+    def __init__(self, tables: Tables, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.classes, self.contexts, self.continuation = tables.classes, tables.contexts, tables.continuation
+        self.discount = tables.discount
+        self._types, self._total = float(np.count_nonzero(tables.unigrams)), float(tables.unigrams.sum())
+        self.unigrams = _constant(self, "unigrams", tables.unigrams, "float32")
+        self.orders = [_Order(ngrams, name=f"order_{n}") for n, ngrams in enumerate(tables.orders, start=2)]
+        self.built = True
+
+    @property
+    def order(self) -> int:
+        """Tokens in the longest n-gram: the label and its context."""
+        return len(self.orders) + 1
+
+    @property
+    def bytes(self) -> int:
+        """Size of the variables."""
+        return sum(math.prod(v.shape) * tf.as_dtype(v.dtype).size for v in self.weights)
+
+    @property
+    def features(self) -> int:
+        """Number of features of a context."""
+        return 2 * len(self.orders)
+
+    def find(self, context: tf.Tensor, labels: tf.Tensor, leave_out: bool = False) -> Found:
+        """Look up contexts and labels.
+
+        Args:
+            context: (n, k) integer context ids, the latest last; k >= order - 1.
+            labels: (n,) integers, each a valid class.
+            leave_out: Leave one occurrence of each n-gram out of its own estimate.
+        """
+        labels = tf.cast(labels, tf.int64)
+        length = context.shape[1]
+        key, factor, keys = tf.zeros_like(labels), 1, []
+        for place in range(1, self.order):
+            key += tf.cast(context[:, length - place], tf.int64) * factor
+            factor *= self.contexts
+            keys.append(key)
+        left_out = tf.fill(tf.shape(labels), 1.0 if leave_out else 0.0)
+        found: list[_FoundOrder] = []
+        for order, key in zip(reversed(self.orders), reversed(keys), strict=True):
+            found.insert(0, order.find(key, labels, self.classes, left_out))
+            left_out = found[0].gone if self.continuation else left_out
+        none = tf.zeros([tf.shape(labels)[0], 0])
+        return Found(
+            tf.stack(keys, axis=1) if keys else tf.cast(none, tf.int64),
+            tf.stack([each.row for each in found], axis=1) if found else tf.cast(none, tf.int64),
+            tf.stack([each.backoff for each in found], axis=1) if found else none,
+            tf.stack([each.mass for each in found], axis=1) if found else none,
+            self._unigram(labels, left_out),
+            tf.concat([each.features for each in found], axis=1) if found else none,
+        )
+
+    def all_unigrams(self) -> tf.Tensor:
+        """Return the unigram probability of every class, (classes,) float32."""
+        return self._smoothed(tf.convert_to_tensor(self.unigrams.value), self._types, self._total)
+
+    def seen(self, found: Found, start: Any, end: Any) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+        """Yield the successors of each row's context in every order, the shortest context first.
+
+        Args:
+            found: Contexts of n rows, with nothing left out.
+            start: First class.
+            end: Class after the last.
+
+        Yields:
+            (any, 2) int64 pairs of row and class, counted from `start`, each pair once; and their (any,) float32 mass.
+        """
+        for number, order in enumerate(self.orders):
+            yield order.seen(found.contexts[:, number], found.rows[:, number], self.classes, start, end)
+
+    def _unigram(self, labels: tf.Tensor, left_out: tf.Tensor) -> tf.Tensor:
+        count = gather_rows(self.unigrams, labels)
+        gone = tf.where(count > 1, 0.0, left_out)
+        return self._smoothed(count - left_out, self._types - gone, self._total - left_out)
+
+    def _smoothed(self, counts: tf.Tensor, types: Any, total: Any) -> tf.Tensor:
+        shares = tf.maximum(counts - self.discount, 0.0) + self.discount * types / self.classes
+        # Without the only example nothing is known, and all classes are alike.
+        return tf.where(total > 0, tf.math.divide_no_nan(shares, total), 1.0 / self.classes)
+
+
+class _FoundOrder(NamedTuple):
+    """Contexts and labels of n rows, looked up in one order: see `Found`.
+
+    Attributes:
+        row: (n,) int64.
+        backoff: (n,) float32.
+        mass: (n,) float32.
+        features: (n, 2) float32.
+        gone: (n,) float32, 1 where the n-gram is gone without the occurrence that is left out.
+    """
+
+    row: tf.Tensor
+    backoff: tf.Tensor
+    mass: tf.Tensor
+    features: tf.Tensor
+    gone: tf.Tensor
+
+
+class _Order(keras.layers.Layer):
+    """Variables of the n-grams of one length.
+
+    Args:
+        ngrams: The counts.
+    """
+
+    def __init__(self, ngrams: Ngrams, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.discount = ngrams.discount
+        self.keys = _constant(self, "keys", ngrams.keys, "int64")
+        self.counts = _constant(self, "counts", ngrams.counts, "float32")
+        self.contexts = _constant(self, "contexts", ngrams.contexts, "int64")
+        self.starts = _constant(self, "starts", ngrams.starts, "int64")
+        self.totals = _constant(self, "totals", ngrams.totals, "float32")
+        self.pruned = _constant(self, "pruned", ngrams.pruned, "float32")
+        self.built = True
+
+    def find(self, context: tf.Tensor, labels: tf.Tensor, classes: int, left_out: tf.Tensor) -> _FoundOrder:
+        """Look up packed contexts (n,) and labels (n,), with `left_out`, (n,) 0 or 1, occurrences less."""
+        at, known = _find(self.contexts, context)
+        entry, kept = _find(self.keys, context * classes + labels)
+        count = tf.where(kept, gather_rows(self.counts, entry), 0.0)
+        gone = tf.where(count > 1, 0.0, left_out)
+        total = tf.where(known, gather_rows(self.totals, at), 0.0) - left_out
+        size = tf.cast(gather_rows(self.starts, at + 1) - gather_rows(self.starts, at), tf.float32)
+        size -= tf.where(kept, gone, 0.0)
+        # Below 0 only for an example that was not counted, whose estimate must stay positive too.
+        pruned = tf.maximum(gather_rows(self.pruned, at) - tf.where(kept, 0.0, left_out), 0.0)
+        seen = total > 0
+        backoff = tf.where(seen, tf.math.divide_no_nan(self.discount * size + pruned, total), 1.0)
+        mass = tf.math.divide_no_nan(tf.maximum(count - left_out - self.discount, 0.0), tf.maximum(total, 0.0))
+        features = tf.where(seen[:, tf.newaxis], tf.math.log1p(tf.stack([total, size + pruned], axis=1)), 0.0)
+        return _FoundOrder(tf.where(known, at, -1), backoff, mass, features, gone)
+
+    def seen(
+        self, context: tf.Tensor, rows: tf.Tensor, classes: int, start: Any, end: Any
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the successors of packed contexts (n,) among the classes [start, end): see `Counts.seen`."""
+        start, end = tf.cast(start, tf.int64), tf.cast(end, tf.int64)
+        first, last = (tf.searchsorted(self.keys.value, context * classes + each) for each in (start, end))
+        entries = tf.ragged.range(tf.cast(first, tf.int64), tf.cast(last, tf.int64))
+        which, at = entries.value_rowids(), entries.flat_values
+        total = tf.gather(gather_rows(self.totals, tf.maximum(rows, 0)), which)
+        label = gather_rows(self.keys, at) % classes - start
+        return tf.stack([which, label], axis=1), (gather_rows(self.counts, at) - self.discount) / total
+
+
+def _constant(layer: keras.layers.Layer, name: str, values: np.ndarray, dtype: str) -> keras.Variable:
+    """Add a variable to a layer that holds these values and does not train."""
+    return layer.add_weight(
+        shape=values.shape,
+        dtype=dtype,
+        initializer=lambda shape, dtype=None: tf.constant(values, dtype, shape),
+        trainable=False,
+        autocast=False,
+        name=name,
+    )
+
+
+def _find(keys: keras.Variable, wanted: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the index of each wanted key in ascending keys, and whether it is there."""
+    at = tf.minimum(tf.cast(tf.searchsorted(keys.value, wanted), tf.int64), keys.shape[0] - 1)
+    return at, gather_rows(keys, at) == wanted

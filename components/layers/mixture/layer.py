@@ -1,0 +1,97 @@
+"""Layer that mixes the softmax of an output with n-gram counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from components.layers.mixture.counts import Counts
+from components.layers.mixture.gate import Gate, mixture_loss
+from components.layers.mixture.sweep import mixture_sweep
+from components.layers.mixture.tables import Tables
+from components.layers.sweep import Sweep
+
+
+class NgramMixture(keras.layers.Layer):
+    """Mixture of a softmax and Kneser-Ney counts, with a learned gate.
+
+        p(j | h) = g(h) softmax_j(z) + (1 - g(h)) p_count(j | last tokens)
+
+    The gate and the model train together, on estimates that leave the training example itself out of the counts; see
+    `counts.Counts` and `gate.Gate`. Source of the idea: Neubig and Dyer, "Generalizing and Hybridizing Count-based and
+    Neural Language Models" (2016).
+
+    Args:
+        tables: The counts.
+    """
+
+    def __init__(self, tables: Tables, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.counts = Counts(tables, name="counts")
+        self.gate = Gate(self.counts.features, name="gate")
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Make the weights of the gate.
+
+        Args:
+            input_shape: Shape of the hidden vectors, (batch, width).
+        """
+        self.gate.build(input_shape)
+        self.built = True
+
+    @property
+    def lookup_weights(self) -> list[keras.Variable]:
+        """Weights that the counts set and training leaves alone."""
+        return self.counts.weights
+
+    def row_losses(
+        self, hidden: tf.Tensor, context: tf.Tensor, labels: tf.Tensor, model_losses: tf.Tensor
+    ) -> tf.Tensor:
+        """Return the loss of each row of a training batch, (batch,) float32 nats; 0 for the label -1.
+
+        Args:
+            hidden: (batch, width) float.
+            context: (batch, k) context ids, the latest last.
+            labels: (batch,) integers, -1 outside the vocabulary. The counts must include each of these examples.
+            model_losses: (batch,) float32, -log p_model(label).
+        """
+        found = self.counts.find(context, tf.maximum(labels, 0), leave_out=True)
+        # Also here, not in the loss alone: a NaN that `where` leaves out of the loss stays in the gradient.
+        counted = tf.where(labels >= 0, found.probability, 1.0)
+        losses = mixture_loss(model_losses, self.gate(hidden, found.features), counted)
+        return tf.where(labels >= 0, losses, 0.0)
+
+    def gates(self, hidden: tf.Tensor, context: tf.Tensor) -> tf.Tensor:
+        """Return g of each row, (batch,) float32.
+
+        Args:
+            hidden: (batch, width) float.
+            context: (batch, k) context ids.
+        """
+        found = self.counts.find(context, tf.zeros(tf.shape(context)[:1], tf.int64))
+        return tf.sigmoid(self.gate(hidden, found.features))
+
+    def sweep(
+        self,
+        hidden: tf.Tensor,
+        softmax: tuple[tf.Tensor, Any, Any],
+        context: tf.Tensor,
+        labels: tf.Tensor | None = None,
+        k: int = 0,
+    ) -> Sweep:
+        """Measure labels and find the k most probable classes: see `sweep.mixture_sweep`.
+
+        Args:
+            hidden: (batch, width) float, which the gate reads.
+            softmax: (batch, width), (classes, width) and (classes,) float32: the logits are the products of the first
+                two, plus the third.
+            context: (batch, k) context ids, the latest last.
+            labels: (batch,) integers, -1 outside the vocabulary; None: neither nll nor rank is wanted.
+            k: Number of the most probable classes to find.
+        """
+        some = tf.zeros(tf.shape(context)[:1], tf.int64) if labels is None else tf.maximum(labels, 0)
+        found = self.counts.find(context, some)
+        gate = self.gate(hidden, found.features)
+        return mixture_sweep(*softmax, gate, self.counts, found, labels, k)

@@ -1,0 +1,195 @@
+"""Mixture of softmax and counts over many classes, with a part of the probabilities held at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from components.layers.mixture.counts import Counts, Found
+from components.layers.mixture.gate import mixture_loss
+from components.layers.softmax import LOGITS, count_true, in_chunks, log_add, log_normaliser
+from components.layers.sweep import CLASSES, Sweep
+
+
+def mixture_sweep(
+    hidden: tf.Tensor,
+    table: Any,
+    bias: Any,
+    gate: tf.Tensor,
+    counts: Counts,
+    found: Found,
+    labels: tf.Tensor | None = None,
+    k: int = 0,
+) -> Sweep:
+    """Measure labels and find the most probable classes under the mixture of a softmax and counts.
+
+        p = g softmax(hidden table^T + bias) + (1 - g) p_count
+
+    At most `LOGITS` probabilities are held, of `CLASSES` classes at a time. With more classes, a first pass computes
+    the normalizer of the softmax, and a second pass the logits anew. The largest p has rank 1. Of equal ones the
+    smaller id comes first.
+
+    Args:
+        hidden: (batch, width) float32; batch may be 0.
+        table: (classes, width) float32.
+        bias: (classes,) float32.
+        gate: (batch,) float32 logits of g.
+        counts: Counts that have looked up `found`.
+        found: Contexts and labels of the rows; any label where it is outside the vocabulary.
+        labels: (batch,) integers, -1 outside the vocabulary; None: neither nll nor rank is wanted.
+        k: Number of the most probable classes to find.
+
+    Raises:
+        ValueError: `k` is larger than the number of classes.
+    """
+    table, bias = tf.convert_to_tensor(table), tf.convert_to_tensor(bias)
+    classes = table.shape[0]
+    if k > classes:
+        raise ValueError(f"there are {classes} classes: the {k} most probable ones are not to be had")
+    unigrams = counts.all_unigrams()
+    like = (
+        tf.TensorSpec([], tf.float32),
+        tf.TensorSpec([], tf.int32),
+        tf.TensorSpec([k], tf.int32),
+        tf.TensorSpec([k], tf.float32),
+    )
+
+    def of(start: tf.Tensor, end: tf.Tensor) -> Sweep:
+        vectors = tf.cast(hidden[start:end], tf.float32)
+        rows = _Rows(vectors, table, bias, gate[start:end], counts, found.take(start, end), unigrams)
+        return rows.swept(None if labels is None else tf.cast(labels[start:end], tf.int32), k)
+
+    chunk = max(1, min(2_048, LOGITS // min(classes, CLASSES)))
+    return Sweep(*in_chunks(tf.shape(hidden)[0], chunk, of, like))
+
+
+class _Rows:
+    """Mixture of some rows, whose classes are visited in chunks."""
+
+    def __init__(
+        self,
+        hidden: tf.Tensor,
+        table: tf.Tensor,
+        bias: tf.Tensor,
+        gate: tf.Tensor,
+        counts: Counts,
+        found: Found,
+        unigrams: tf.Tensor,
+    ) -> None:
+        self._hidden, self._table, self._bias = hidden, table, bias
+        self._counts, self._found, self._unigrams = counts, found, unigrams
+        self._gate, self._of_model = gate, tf.sigmoid(gate)
+        # Share of each order in the mixture, the unigram first: 1 - g, times the backoffs of all higher orders.
+        shares = [tf.sigmoid(-gate)]
+        for order in reversed(range(found.rows.shape[1])):
+            shares.insert(0, shares[0] * found.backoffs[:, order])
+        self._shares = shares
+
+    def swept(self, labels: tf.Tensor | None, k: int) -> Sweep:
+        """Visit all classes: see `mixture_sweep`."""
+        classes = self._table.shape[0]
+        known = tf.fill(tf.shape(self._gate), False) if labels is None else labels >= 0
+        label = tf.zeros_like(known, tf.int32) if labels is None else tf.maximum(labels, 0)
+        if classes <= CLASSES:
+            logits = self._logits(0, classes)
+            model = tf.nn.softmax(logits)
+            normaliser, own = log_normaliser(logits, model), tf.gather(logits, label, batch_dims=1)
+            mixed = self._mixed(model, 0, classes)
+            before = tf.zeros_like(label)
+            if labels is not None:
+                before = _before(mixed, tf.gather(mixed, label, batch_dims=1), label, 0)
+            probabilities, ids = tf.math.top_k(mixed, k)
+        else:
+            normaliser, own = self._normaliser(label)
+            before, probabilities, ids = self._second_pass(labels, normaliser, own, k)
+        nll = mixture_loss(normaliser - own, self._gate, self._found.probability)
+        return Sweep(tf.where(known, nll, 0.0), tf.where(known, 1 + before, classes + 1), ids, probabilities)
+
+    def _logits(self, start: Any, end: Any) -> tf.Tensor:
+        return tf.nn.bias_add(tf.matmul(self._hidden, self._table[start:end], transpose_b=True), self._bias[start:end])
+
+    def _mixed(self, model: tf.Tensor, start: Any, end: Any) -> tf.Tensor:
+        """Return the probabilities of the classes [start, end) from those of the softmax."""
+        mixed = self._of_model[:, tf.newaxis] * model + self._shares[0][:, tf.newaxis] * self._unigrams[start:end]
+        for share, (where, mass) in zip(self._shares[1:], self._counts.seen(self._found, start, end), strict=True):
+            mixed = tf.tensor_scatter_nd_add(mixed, where, tf.gather(share, where[:, 0]) * mass)
+        return mixed
+
+    def _mixed_label(self, model: tf.Tensor) -> tf.Tensor:
+        """Return the probability of the labels, (rows,), by the same operations in the same order as `_mixed`."""
+        mixed = self._of_model * model + self._shares[0] * self._found.unigram
+        for order, share in enumerate(self._shares[1:]):
+            mixed += share * self._found.masses[:, order]
+        return mixed
+
+    def _normaliser(self, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the log normalizer of the softmax over all classes, and the logit of the label."""
+
+        def body(start, normaliser, own):
+            end = tf.minimum(start + CLASSES, self._table.shape[0])
+            logits = self._logits(start, end)
+            here = (label >= start) & (label < end)
+            # The logit as the second pass computes it, so that a label always ties with itself.
+            found = tf.gather(logits, tf.where(here, label - start, 0), batch_dims=1)
+            normaliser = log_add(normaliser, log_normaliser(logits, tf.nn.softmax(logits)))
+            return end, normaliser, tf.where(here, found, own)
+
+        state = (0, tf.fill(tf.shape(label), float("-inf")), tf.zeros_like(label, tf.float32))
+        return self._over_chunks(body, state)
+
+    def _second_pass(
+        self, labels: tf.Tensor | None, normaliser: tf.Tensor, own: tf.Tensor, k: int
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Return the number of classes before the label, and the probabilities and ids of the best k.
+
+        Args:
+            labels: (rows,) int32, or None.
+            normaliser: (rows,) log normalizer of the softmax.
+            own: (rows,) logit of the label.
+            k: Number of the most probable classes to find.
+        """
+        of_label = self._mixed_label(tf.exp(own - normaliser))
+
+        def body(start, before, best, ids):
+            end = tf.minimum(start + CLASSES, self._table.shape[0])
+            mixed = self._mixed(tf.exp(self._logits(start, end) - normaliser[:, tf.newaxis]), start, end)
+            new, where = tf.math.top_k(mixed, tf.minimum(k, end - start))
+            # Earlier chunks have smaller ids, and top_k takes the first of equal values.
+            best, order = tf.math.top_k(tf.concat([best, new], axis=1), k)
+            ids = tf.gather(tf.concat([ids, where + start], axis=1), order, batch_dims=1)
+            if labels is not None:
+                before += _before(mixed, of_label, tf.maximum(labels, 0), start)
+            return end, before, best, ids
+
+        lowest = tf.fill([tf.shape(own)[0], k], -1.0)
+        none = tf.zeros_like(own, tf.int32)
+        return self._over_chunks(body, (0, none, lowest, tf.zeros_like(lowest, tf.int32)))
+
+    def _over_chunks(self, body: Any, state: Any) -> Any:
+        # In turn: chunks in parallel would hold their probabilities at the same time.
+        classes = self._table.shape[0]
+        return tf.while_loop(lambda start, *_: start < classes, body, state, parallel_iterations=1)[1:]
+
+
+def _before(mixed: tf.Tensor, own: tf.Tensor, label: tf.Tensor, start: Any) -> tf.Tensor:
+    """Return the number of classes before each label, (rows,) int32, among the classes of a chunk.
+
+    Args:
+        mixed: (rows, chunk) probabilities.
+        own: (rows,) probabilities of the labels.
+        label: (rows,) int32 labels.
+        start: First class of the chunk.
+    """
+    size = tf.shape(mixed)[1]
+    here = (label >= start) & (label < start + size)
+    above, not_below = count_true(mixed > own[:, tf.newaxis]), count_true(mixed >= own[:, tf.newaxis])
+    before = tf.where(label >= start + size, not_below, above)
+    # A label is not before itself, even if its two values differ by a rounding.
+    itself = tf.gather(mixed, tf.where(here, label - start, 0), batch_dims=1)
+    before -= tf.cast(here & (itself > own), tf.int32)
+    # Ids decide ties within the label's own chunk. Ties are rare, and the label always ties with itself.
+    tied = tf.where(here & (not_below - above > 1))
+    equal = tf.gather_nd(mixed, tied) == tf.gather_nd(own, tied)[:, tf.newaxis]
+    smaller = start + tf.range(size) < tf.gather_nd(label, tied)[:, tf.newaxis]
+    return tf.tensor_scatter_nd_add(before, tied, count_true(equal & smaller))

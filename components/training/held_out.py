@@ -1,0 +1,66 @@
+"""What a finished training learns from the eval split, beside the choice of its best weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from components.layers.outputs import ClassOutput
+from components.names import name_of
+from components.training.layout import COUNTED, LABEL
+from components.training.model import VocabularyClassifier
+
+# Windows that are read, at most: more would not change a single number per target.
+_WINDOWS = 16_384
+
+
+def calibrate(model: VocabularyClassifier, batches: tf.data.Dataset) -> dict[str, float]:
+    """Calibrate the further targets that are categories, and return the sharpness of each, by column.
+
+    The windows of one row share its category. A model repeats the category as often in training, and becomes too sure
+    of it. The rows of the eval split tell how sure it may be. See `components.layers.calibration`.
+
+    Args:
+        model: Model with its final weights, outside of any distribution strategy.
+        batches: Data set of (model inputs, targets) of the eval split.
+    """
+    outputs = {name: output for name, output in model.further.items() if isinstance(output, ClassOutput)}
+    if not outputs:
+        return {}
+    read = [(model.encoder(inputs), targets) for inputs, targets in _some(batches)]
+    fitted = {}
+    for name, output in outputs.items():
+        labels = tf.concat([targets[name] for _, targets in read], axis=0)
+        if bool(tf.reduce_any(labels >= 0)):
+            output.calibrate(tf.concat([hidden for hidden, _ in read], axis=0), labels)
+        fitted[name_of(name)] = float(output.sharpness.numpy())
+    return fitted
+
+
+def describe_mixture(model: VocabularyClassifier, batches: tf.data.Dataset) -> dict[str, Any] | None:
+    """Return the size of the counts in a mixture and the mean of its gate; None without a mixture.
+
+    Returns:
+        `order`, tokens of the longest n-gram; `ngrams`, the number of n-grams by length; `bytes`, the size of the
+        counts; `mean_gate`, the mean share of the model in the eval split.
+
+    Args:
+        model: Model with its final weights.
+        batches: Data set of (model inputs, targets) of the eval split.
+    """
+    mixture = getattr(model.answers[LABEL], "mixture", None)
+    if mixture is None:
+        return None
+    gates = [mixture.gates(model.encoder(inputs), inputs[COUNTED]) for inputs, _ in _some(batches)]
+    counts = mixture.counts
+    return {
+        "order": counts.order,
+        "ngrams": {str(length): each.keys.shape[0] for length, each in enumerate(counts.orders, start=2)},
+        "bytes": counts.bytes,
+        "mean_gate": float(tf.reduce_mean(tf.concat(gates, axis=0))) if gates else None,
+    }
+
+
+def _some(batches: tf.data.Dataset) -> tf.data.Dataset:
+    return batches.unbatch().take(_WINDOWS).batch(1_024)

@@ -1,0 +1,43 @@
+"""N-gram counts of the train split, for the mixture of a model with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from components.baselines.counting import KeyCounts, packed
+from components.baselines.tables import tables_of
+from components.compat.tensorflow import untuned
+from components.layers.mixture.spec import NgramMixtureSpec
+from components.layers.mixture.tables import Tables
+from components.training.layout import Layout
+from components.training.windows import counted_labels
+
+
+def count_ngrams(files: Sequence[str], layout: Layout, classes: int, spec: NgramMixtureSpec) -> Tables:
+    """Count the n-grams that end with a known label.
+
+    The counts are those of the baseline of the same order, pruned alike. Memory grows with the number of distinct
+    n-grams, as in the Baselines node.
+
+    Args:
+        files: TFRecords (gzip) of Transform.
+        layout: Layout of a window, with the context of the counts.
+        classes: Number of labels.
+        spec: Configuration of the mixture.
+
+    Raises:
+        ValueError: No label is in the vocabulary, or the vocabularies are too large to count n-grams.
+    """
+    contexts, counts = layout.counted_ids + 2, KeyCounts()
+    for context, labels in untuned(counted_labels(files, layout)).as_numpy_iterator():
+        counts.add(packed(context.astype(np.int64), labels.astype(np.int64), contexts, classes))
+    return tables_of(
+        *counts.result(),
+        order=layout.counted + 1,
+        n_contexts=contexts,
+        n_classes=classes,
+        continuation=layout.shape == "sequence",
+        most=spec.max_ngrams,
+    )

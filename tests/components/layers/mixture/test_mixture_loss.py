@@ -1,0 +1,84 @@
+"""Tests of the gate and the loss of a mixture, and of its bias under a sampled softmax."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from components.baselines.counting import packed
+from components.baselines.tables import tables_of
+from components.layers.head import SampledSoftmax
+from components.layers.mixture.gate import Gate, mixture_loss
+from components.layers.mixture.layer import NgramMixture
+
+
+def test_loss_and_gradient_equal_the_naive_form() -> None:
+    rng = np.random.default_rng(0)
+    losses, gate = (tf.constant(rng.normal(2, 2, 50), tf.float32) for _ in range(2))
+    counted = tf.constant(rng.uniform(0.01, 1, 50), tf.float32)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch([losses, gate])
+        stable = mixture_loss(losses, gate, counted)
+        naive = -tf.math.log(tf.sigmoid(gate) * tf.exp(-losses) + (1 - tf.sigmoid(gate)) * counted)
+    np.testing.assert_allclose(stable, naive, rtol=1e-4, atol=1e-6)
+    for mine, wanted in zip(tape.gradient(stable, [losses, gate]), tape.gradient(naive, [losses, gate]), strict=True):
+        np.testing.assert_allclose(mine, wanted, rtol=1e-3, atol=1e-6)
+
+
+def test_loss_is_finite_where_probabilities_vanish() -> None:
+    losses, gate = tf.constant([500.0, 1.0, 500.0]), tf.constant([60.0, -200.0, 200.0])
+    with tf.GradientTape() as tape:
+        tape.watch([losses, gate])
+        found = mixture_loss(losses, gate, tf.constant([1e-30, 1e-30, 1e-30]))
+    assert np.isfinite(found).all()
+    assert all(np.isfinite(each).all() for each in tape.gradient(found, [losses, gate]))
+
+
+def test_gate_starts_at_four_fifths() -> None:
+    gate = Gate(features=2)
+    gate.build((None, 3))
+    np.testing.assert_allclose(tf.sigmoid(gate(tf.ones((4, 3)), tf.ones((4, 2)))), 0.8, rtol=1e-6)
+
+
+def test_training_leaves_the_example_out_and_evaluation_does_not() -> None:
+    keys, counts = np.unique(packed(np.zeros((3, 1), np.int64), np.array([1, 1, 2]), 6, 4), return_counts=True)
+    mixture = NgramMixture(tables_of(keys, counts, order=2, n_contexts=6, n_classes=4))
+    mixture.build((None, 2))
+    hidden, context, labels = tf.zeros((3, 2)), tf.zeros((3, 1), tf.int64), tf.constant([1, 2, -1])
+    uniform = tf.fill([3], np.log(4.0).astype(np.float32))
+    trained = mixture.row_losses(hidden, context, labels, uniform)
+    evaluated = mixture.sweep(hidden, (hidden, tf.zeros((4, 2)), tf.zeros(4)), context, labels).nll
+    assert trained[1] > evaluated[1] + 0.1, "class 2 was seen once after 0: training must not count this occurrence"
+    assert trained[2] == evaluated[2] == 0.0
+
+
+def test_rows_without_a_label_or_without_a_count_have_finite_gradients() -> None:
+    keys, counts = np.array([0 * 4 + 1]), np.array([2])
+    mixture = NgramMixture(tables_of(keys, counts, order=2, n_contexts=6, n_classes=4))
+    mixture.build((None, 2))
+    hidden, context = tf.ones((3, 2)), tf.constant([[0], [0], [5]])
+    with tf.GradientTape() as tape:
+        tape.watch(hidden)
+        losses = mixture.row_losses(hidden, context, tf.constant([-1, 3, -1]), tf.reduce_sum(hidden, axis=1))
+    assert np.isfinite(losses).all()
+    assert np.isfinite(tape.gradient(losses, hidden)).all()
+
+
+def test_bias_of_the_sampled_loss_falls_with_the_draws() -> None:
+    """The estimate is too low by about var(sum) / (2 sum^2), so the bias falls as 1 / S."""
+    rng = np.random.default_rng(0)
+    classes, width, rows = 2_000, 16, 64
+    occurrences = np.maximum(1, 50_000 // np.arange(1, classes + 1))
+    hidden, table = (rng.normal(size=(n, width)).astype(np.float32) for n in (rows, classes))
+    labels = tf.constant(rng.choice(classes, rows, p=occurrences / occurrences.sum()))
+    gate, counted = tf.fill([rows], 1.386), tf.fill([rows], 1e-3)
+    biases = {}
+    for draws in (32, 256):
+        head = SampledSoftmax(occurrences, negatives=draws, form="own")
+        head.build((None, width))
+        head.table.assign(0.3 * table)
+        sampled = tf.function(head.sampled_loss)
+        found = [mixture_loss(sampled(hidden, labels, tf.constant([1, step])), gate, counted) for step in range(200)]
+        exact = mixture_loss(head.exact_loss(hidden, labels), gate, counted)
+        biases[draws] = float(tf.reduce_mean(found) - tf.reduce_mean(exact))
+    assert -0.5 < biases[32] < 4 * biases[256] < 0, biases

@@ -1,0 +1,177 @@
+"""Tests of a model that is mixed with n-gram counts, from the counts to the exported model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.baselines.counting import packed
+from components.baselines.kneser_ney import KneserNey
+from components.baselines.reading import Encoder, Labels
+from components.baselines.tables import tables_of
+from components.layers.mixture.spec import NgramMixtureSpec
+from components.layers.optimizers import FusedAdam
+from components.preprocessing.vocabulary import read_vocabulary, vocabularies
+from components.training.export.servable import Servable
+from components.training.layout import Layout
+from components.training.model import build_model
+from components.training.ngram_counts import count_ngrams
+from components.training.spec import TrainerSpec
+from components.training.warm_start.transfer import Earlier, start_from, write
+from tests.components.training.conftest import BANDS, SMALL, VOCABULARY, Corpus, Row, serialize
+
+SHAPES = ["sequence", "labelled"]
+
+
+class Mixed:
+    """Untrained model that is mixed with the counts of a corpus, and the baseline of the same counts."""
+
+    def __init__(self, corpus: Corpus, max_ngrams: int) -> None:
+        self.corpus = corpus
+        found = vocabularies(corpus.transform)
+        self.encoder = Encoder(corpus.data, found["inputs"], found["labels"])
+        self.labels = found["labels"].tokens
+        self.spec = NgramMixtureSpec(max_ngrams=max_ngrams)
+        ids = len(found["inputs"]) + VOCABULARY.num_oov_buckets
+        layout = Layout.of(corpus.data, corpus.transform, 4, ids)
+        self.layout = layout.counting(self.spec, len(found["inputs"]), len(self.labels))
+        tables = count_ngrams(self.files("train"), self.layout, len(self.labels), self.spec)
+        self.model = build_model(
+            TrainerSpec.model_validate(SMALL), self.layout, found["labels"].counts.tolist(), tables
+        )
+        rng = np.random.default_rng(0)
+        for weight in self.model.trainable_weights:
+            weight.assign(rng.normal(scale=0.3, size=weight.shape))
+        self.servable = Servable(self.model, corpus.transform, corpus.data, self.layout, BANDS, top_k=len(self.labels))
+
+    def files(self, split: str) -> list[str]:
+        return [str(file) for file in sorted(self.corpus.folder.glob(f"{split}*.gz"))]
+
+    def cut(self, rows: list[Row]) -> Labels:
+        return self.encoder([serialize(row) for row in rows])
+
+    def nll(self, row: Row) -> float:
+        return float(self.servable.evaluate(tf.constant([serialize(row)]))["nll"][0])
+
+    def probability(self, row: Row, token: bytes) -> float:
+        answer = self.servable.examples(tf.constant([serialize(row)]))
+        place = answer["labels"][0].numpy().tolist().index(token)
+        return float(answer["probabilities"][0, place])
+
+
+@pytest.fixture(scope="module")
+def mixed(request: pytest.FixtureRequest) -> dict[str, Mixed]:
+    return {shape: Mixed(request.getfixturevalue(shape), max_ngrams=400) for shape in SHAPES}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_counts_are_those_of_the_baselines(shape: str, mixed: dict[str, Mixed]) -> None:
+    it = mixed[shape]
+    cut = it.cut(it.corpus.rows)
+    known = cut.labels >= 0
+    sizes = {"n_contexts": it.encoder.contexts, "n_classes": it.encoder.classes}
+    keys = packed(cut.contexts[known], cut.labels[known], **sizes)
+    shared = {"order": it.encoder.order, "continuation": shape == "sequence", "most": 400}
+    wanted = tables_of(*np.unique(keys, return_counts=True), **sizes, **shared)
+    found = count_ngrams(it.files("eval"), it.layout, len(it.labels), it.spec)
+    assert found.contexts == it.encoder.contexts
+    np.testing.assert_array_equal(found.unigrams, wanted.unigrams)
+    for one, other in zip(found.orders, wanted.orders, strict=True):
+        for name in ("keys", "counts", "contexts", "starts", "totals", "pruned", "discount"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_served_probabilities_are_the_evaluated_ones(shape: str, mixed: dict[str, Mixed]) -> None:
+    it = mixed[shape]
+    # The row has tokens outside the vocabularies.
+    row = max(it.corpus.rows, key=lambda row: len(row["words" if shape == "sequence" else "rest"]))
+    if shape == "labelled":
+        row = next(row for row in it.corpus.rows if row["next"][0].decode() in it.labels)
+        assert it.nll(row) == pytest.approx(-np.log(it.probability({**row, "next": []}, row["next"][0])), rel=1e-4)
+        return
+    known = {token.encode() for token in it.labels}
+    assert not set(row["words"][:12]) <= known, "choose a row with unknown words"
+    for end in range(1, 12):
+        before, after = ({**row, "words": row["words"][:length]} for length in (end, end + 1))
+        token = row["words"][end]
+        if token in known:
+            of_token = it.nll(after) - (it.nll(before) if end > 1 else 0.0)
+            assert of_token == pytest.approx(-np.log(it.probability(before, token)), rel=1e-3)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_mixture_includes_the_baseline_of_its_order(shape: str, mixed: dict[str, Mixed]) -> None:
+    it = mixed[shape]
+    gate = it.model.label.mixture.gate
+    weights = gate.get_weights()
+    gate.set_weights([np.zeros_like(w) for w in weights[:-1]] + [np.float32(-100)])  # The counts alone.
+    try:
+        cut = it.cut(it.corpus.rows[:20])
+        nll = it.servable.evaluate(tf.constant([serialize(row) for row in it.corpus.rows[:20]]))["nll"]
+    finally:
+        gate.set_weights(weights)
+    known = cut.labels >= 0
+    score = baseline(it).score(cut.contexts[known], cut.labels[known])[0]
+    np.testing.assert_allclose(nll, np.bincount(cut.rows[known], score, minlength=20), rtol=1e-4, atol=1e-4)
+
+
+def baseline(it: Mixed) -> KneserNey:
+    """Count what the model has counted, by way of the unpruned tables of NumPy."""
+    whole = count_ngrams(it.files("train"), it.layout, len(it.labels), NgramMixtureSpec(max_ngrams=10**9))
+    return KneserNey(
+        whole.orders[-1].keys,
+        whole.orders[-1].counts,
+        order=it.encoder.order,
+        n_contexts=it.encoder.contexts,
+        n_classes=it.encoder.classes,
+        continuation=whole.continuation,
+        most=400,
+    )
+
+
+def test_a_warm_start_takes_the_gate_and_keeps_the_new_counts(
+    mixed: dict[str, Mixed], sequence: Corpus, tmp_path: Path
+) -> None:
+    old, new = mixed["sequence"].model, Mixed(sequence, max_ngrams=300).model
+    tokens = {**sequence_tokens(sequence), **old.encoder.own_vocabularies}
+    for model in (old, new):
+        model.compile_with(FusedAdam(0.01))
+    new.label.mixture.gate.set_weights([np.zeros_like(w) for w in new.label.mixture.gate.get_weights()])
+    counts = [v.numpy() for v in new.count_weights]
+    write(str(tmp_path), old, old.get_weights(), tokens)
+    started = start_from(Earlier(str(tmp_path)), new, tokens)
+    assert started["fresh"] == []
+    assert started["optimizer"]
+    gates = zip(new.label.mixture.gate.get_weights(), old.label.mixture.gate.get_weights(), strict=True)
+    for one, other in gates:
+        np.testing.assert_array_equal(one, other)
+    for variable, before in zip(new.count_weights, counts, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), before)
+
+
+def sequence_tokens(corpus: Corpus) -> dict[str, list[str]]:
+    found = {name: of.tokens for name, of in vocabularies(corpus.transform).items()}
+    file = corpus.transform.vocabulary_file_by_name("category_party")
+    return {**found, "category_party": read_vocabulary(file).tokens}
+
+
+@pytest.mark.slow
+def test_a_training_learns_the_gate_and_exports_the_counts(sequence: Corpus, run: Any, tmp_path: Path) -> None:
+    run(sequence.fn_args(tmp_path, {"head": {"negatives": 64, "mixture": {"kind": "ngrams"}}}))
+    about = json.loads((tmp_path / "run" / "training.json").read_text())
+    mixture = about["mixture"]
+    assert mixture["order"] == 3
+    assert 0 < mixture["mean_gate"] < 1
+    assert mixture["mean_gate"] != pytest.approx(0.8, abs=1e-3), "the gate has not been trained"
+    variables = tf.train.list_variables(str(tmp_path / "model" / "variables" / "variables"))
+    assert [mixture["ngrams"]["3"]] in [shape for _, shape in variables]
+    served = tf.saved_model.load(str(tmp_path / "model")).signatures["eval"]
+    sums = served(examples=tf.constant([serialize(row) for row in sequence.rows]))
+    nll = float(tf.reduce_sum(sums["nll"])) / float(tf.reduce_sum(sums["known"]))
+    assert nll == pytest.approx(about["best"]["nll"], rel=1e-4)
