@@ -27,6 +27,7 @@ class BaselinesSpec(component_spec.ComponentSpec):
         "data": component_spec.ExecutionParameter(type=str),
         "bands": component_spec.ExecutionParameter(type=str),
         "metrics": component_spec.ExecutionParameter(type=str),
+        "exclude_seen": component_spec.ExecutionParameter(type=int),
         "code": component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {
@@ -48,7 +49,7 @@ class Baselines(base_component.BaseComponent):
         test_examples: The test split. Each row gets a float feature for each baseline of the label and of each further
             target, named by `Target.feature`. The feature holds the baseline's sums over the row's labels, in the
             order of `Target.sum_names`; squares are stored as their roots. The Evaluator reads these features, and so
-            slices the baselines like the model.
+            slices the baselines like the model. The feature `ROW_NUMBER` holds the number of the row, from 0.
     """
 
     SPEC_CLASS = BaselinesSpec
@@ -62,6 +63,7 @@ class Baselines(base_component.BaseComponent):
         bands: BandSpec,
         code: str = "",
         metrics: Sequence[str] = (),
+        exclude_seen: bool = False,
     ) -> None:
         """Create the node.
 
@@ -72,6 +74,7 @@ class Baselines(base_component.BaseComponent):
             bands: The bands of labels.
             code: Fingerprint of the code. Changed code misses the cache.
             metrics: The paths of a user's own metrics.
+            exclude_seen: Remove items that the row already contains from the ranking.
         """
         super().__init__(
             BaselinesSpec(
@@ -80,6 +83,7 @@ class Baselines(base_component.BaseComponent):
                 data=data.model_dump_json(),
                 bands=bands.model_dump_json(),
                 metrics=json.dumps([*metrics]),
+                exclude_seen=int(exclude_seen),
                 code=code,
                 baselines=types.Channel(type=BaselineMetrics),
                 test_examples=types.Channel(type=standard_artifacts.Examples),

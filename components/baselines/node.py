@@ -22,14 +22,16 @@ class BaselinesNode(Node):
         from components.code import fingerprint
         from components.metrics.own import modules_of
 
-        own = site.specs.evaluation.metrics
+        evaluation = site.specs.evaluation
+        own = evaluation.metrics
         return Baselines(
             examples=site.output("examples", "RollingRange", "ExampleGen"),
             transform_graph=site.output("transform_graph", "Transform"),
             data=site.columns,
-            bands=site.specs.evaluation.bands,
+            bands=evaluation.bands,
             code=fingerprint("components.baselines.component", *modules_of(own)),
             metrics=own,
+            exclude_seen=evaluation.exclude_seen,
         )
 
     def line(self, outputs: Outputs) -> str:
