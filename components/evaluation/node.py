@@ -10,6 +10,8 @@ from components.node import Node, Outputs, Section, Site
 if TYPE_CHECKING:
     from tfx.dsl.components.base.base_node import BaseNode
 
+    from components.report.measures import Margin
+
 
 class ResolverNode(Node):
     """Node that finds the last blessed model."""
@@ -49,13 +51,13 @@ class EvaluatorNode(Node):
     def build(self, site: Site) -> BaseNode:
         """Build the component over the test split, with the last blessed model as TFX's baseline."""
         from components.code import fingerprint
-        from components.compat.tfx_v1 import v1 as tfx
+        from components.evaluation.component import Evaluator
         from components.evaluation.config import eval_config
         from components.metrics.own import modules_of
 
         specs = site.specs
-        code = fingerprint("components.evaluation.metrics", *modules_of(specs.evaluation.metrics))
-        return tfx.components.Evaluator(
+        code = fingerprint("components.evaluation.executor", *modules_of(specs.evaluation.metrics))
+        return Evaluator(
             examples=site.output("test_examples", "Baselines"),
             model=site.output("model", "Trainer"),
             baseline_model=site.output("model", "Resolver"),
@@ -71,6 +73,7 @@ class EvaluatorNode(Node):
         result = read_results(outputs["evaluation"][0].uri)
         first = headline(result["metrics"], own=result["own_metrics"])
         line = ", ".join([first, *(target(*item) for item in result["targets"].items())])
+        line = "; ".join([line, *(_equal(margin) for margin in result["margins"] if margin.equal)])
         return f"blessed: {line}" if result["blessed"] else f"NOT blessed: {'; '.join(result['failures'])}"
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
@@ -79,3 +82,10 @@ class EvaluatorNode(Node):
         from components.report.summary import evaluation_section
 
         return evaluation_section(read_results(run[self.name]["evaluation"][0].uri))
+
+
+def _equal(margin: Margin) -> str:
+    from components.metrics.table import BY_NAME
+
+    label = BY_NAME[margin.metric].label if margin.metric in BY_NAME else margin.metric
+    return f"{label} equal to the {margin.baseline}'s within the interval"

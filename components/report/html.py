@@ -21,12 +21,15 @@ from components.node import Section
 from components.report.charts import line_chart, minutes_at
 from components.report.summary import Summary, Training
 from components.report.tables import (
+    about_margins,
     against,
     best_baseline,
     columns,
     comparison,
     denominators,
     kind_of_label,
+    margin_in_words,
+    margins,
     target_columns,
     target_rows,
     value,
@@ -79,6 +82,10 @@ def render(summary: Summary, sections: Sequence[Section]) -> str:
         roles=ROLES,
         timeline=timeline(summary),
         drifting=drifting(summary),
+        margins=margins(summary),
+        equals={(margin.metric, margin.baseline) for margin in summary.margins if margin.equal},
+        about_margins=about_margins,
+        margin_in_words=margin_in_words,
         against=against,
         value=value,
         finished=moment(summary.finished),
