@@ -74,6 +74,7 @@ def render(summary: Summary, sections: Sequence[Section]) -> str:
         rows=comparison(summary),
         best=best,
         best_metrics=summary.baselines.get(best) if best else None,
+        best_in=functools.partial(best_baseline, summary.baselines),
         verdict=verdict(summary),
         charts=training_charts(summary.training, summary.own_metrics) if summary.training else [],
         slices=[(name, list(entries)) for name, entries in groupby(summary.slices, key=lambda entry: entry.slice)],

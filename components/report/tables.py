@@ -27,11 +27,16 @@ def target_columns(summary: Summary, values: ClassTarget | NumberTarget, place: 
     return shown("number" if isinstance(values, NumberTarget) else "class", place, summary.own_metrics)
 
 
-def best_baseline(baselines: Mapping[str, Metrics]) -> str | None:
-    """Return the best baseline in the first metric of the `brief` place; the first one among equals."""
+def best_baseline(baselines: Mapping[str, Metrics], column: Column | None = None) -> str | None:
+    """Return the best baseline in a metric; the first one among equals.
+
+    Args:
+        baselines: Metrics by baseline.
+        column: The metric. None: the first one of the `brief` place.
+    """
     for values in baselines.values():
-        column = shown(kind_of_label(values), "brief")[0]
-        measured = {name: v for name, found in baselines.items() if (v := getattr(found, column.name)) is not None}
+        column = column or shown(kind_of_label(values), "brief")[0]
+        measured = {name: v for name, found in baselines.items() if (v := getattr(found, column.name, None)) is not None}
         best = max if column.better == "higher" else min
         return best(measured, key=lambda name: measured[name]) if measured else None
     return None
