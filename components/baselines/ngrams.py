@@ -113,6 +113,7 @@ class Baselines:
         }
 
     def _of_part(self, labels: Labels) -> Iterator[tuple[BaselineName, tuple[Floats, Ints]]]:
+        """Yield each baseline with the nats and ranks of known labels whose pairs fit into memory together."""
         classes, wanted = self._encoder.classes, labels.labels
         seen = seen_classes(labels.earlier, classes) if self._exclude_seen else None
         for name, model in self._models.items():

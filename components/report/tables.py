@@ -36,7 +36,9 @@ def best_baseline(baselines: Mapping[str, Metrics], column: Column | None = None
     """
     for values in baselines.values():
         column = column or shown(kind_of_label(values), "brief")[0]
-        measured = {name: v for name, found in baselines.items() if (v := getattr(found, column.name, None)) is not None}
+        measured = {
+            name: v for name, found in baselines.items() if (v := getattr(found, column.name, None)) is not None
+        }
         best = max if column.better == "higher" else min
         return best(measured, key=lambda name: measured[name]) if measured else None
     return None

@@ -53,15 +53,15 @@ def test_cooccurrence_by_hand() -> None:
     # Pairs: a-b twice, a-c once, b-c once. The most popular labels are d and e.
     train = [["a", "b"], ["b", "a", "c"], *[["d", "e", "d"]] * 2]
     found = measured(SESSIONS, sessions(train), sessions([["a", "b"], ["a", "c"], ["c", "a"], ["a", "d"]]))
-    # After a: b has 2/3 and c 1/3; then d, e and a by popularity.
-    # After c: a and b have 1/2 each, and are labels as often (once), so that the smaller id comes first.
+    # After a: b has 2 / sqrt(3) and c 1 / sqrt(3); then d, e and a by popularity.
+    # After c: a and b have 1 / sqrt(2) each, and are labels as often (once), so that the smaller id comes first.
     assert found["cooccurrence"] == [1, 2, 1, 3]
 
 
 def test_the_latest_item_weighs_most() -> None:
     train = [["a", "c"], ["b", "d"], ["e", "e"]]
     found = measured(SESSIONS, sessions(train), sessions([["b", "a", "c"], ["b", "a", "d"], ["a", "b", "c"]]))
-    # After b, a: c has 1 / 1, d has 1 / 2. Each row also has its second item as a label.
+    # After b, a: c has 1, d has 1 / sqrt(2). Each row also has its second item as a label.
     assert found["cooccurrence"][1::2] == [1, 2, 2]
 
 
@@ -110,7 +110,7 @@ def brute_force(train: Rows, before: list[str], popular: list[str]) -> dict[str,
         total = sum(count for (one, _), count in pairs.items() if one == item)
         for (one, other), count in pairs.items():
             if one == item:
-                scores[other] += count / total / distance  # type: ignore[assignment]
+                scores[other] += count / (total * distance) ** 0.5  # type: ignore[assignment]
     latest = before[-LATEST:]
     repeated = {item: latest.count(item) - 1e-6 * latest[::-1].index(item) for item in latest}
     rounded = {item: round(score, 9) for item, score in scores.items()}
@@ -156,7 +156,7 @@ def test_labelled_rows_have_all_their_inputs_as_history() -> None:
     train = [example(items=["a", "b"], next=["c"]), example(items=["a"], next=["d"]), example(items=["b"], next=["d"])]
     test = [example(items=["b", "a"], next=["c"]), example(items=["e"], next=["e"]), example(next=["d"])]
     found = measured(NEXT, train, test)
-    # After b and after a, c and d have half of the pairs each; d is more popular. e repeats itself in `history` alone.
+    # After b and after a, c and d have one pair each; d is more popular. e repeats itself in `history` alone.
     assert found["cooccurrence"] == [2, 5, 1]
     assert found["history"] == [4, 1, 1]
     assert measured(NEXT, train, test, exclude_seen=True)["cooccurrence"] == [2, 6, 1]
