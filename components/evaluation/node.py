@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from components.node import Node, Outputs, Section, Site
@@ -73,7 +73,7 @@ class EvaluatorNode(Node):
         result = read_results(outputs["evaluation"][0].uri)
         first = headline(result["metrics"], own=result["own_metrics"])
         line = ", ".join([first, *(target(*item) for item in result["targets"].items())])
-        line = "; ".join([line, *(_equal(margin) for margin in result["margins"] if margin.equal)])
+        line = "; ".join([line, *_equals(result["margins"])])
         return f"blessed: {line}" if result["blessed"] else f"NOT blessed: {'; '.join(result['failures'])}"
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
@@ -84,8 +84,13 @@ class EvaluatorNode(Node):
         return evaluation_section(read_results(run[self.name]["evaluation"][0].uri))
 
 
-def _equal(margin: Margin) -> str:
+def _equals(margins: Sequence[Margin]) -> list[str]:
+    """Return a note for each baseline that the model is equal to: `recall@10 equal to the trigram's within ...`."""
     from components.metrics.table import BY_NAME
 
-    label = BY_NAME[margin.metric].label if margin.metric in BY_NAME else margin.metric
-    return f"{label} equal to the {margin.baseline}'s within the interval"
+    labels: dict[str, list[str]] = {}
+    for margin in margins:
+        if margin.equal:
+            label = BY_NAME[margin.metric].label if margin.metric in BY_NAME else margin.metric
+            labels.setdefault(margin.baseline, []).append(label)
+    return [f"{' and '.join(of)} equal to the {name}'s within the interval" for name, of in labels.items()]

@@ -21,6 +21,7 @@ from components.evaluation.margins import (
     write_margins,
 )
 from components.evaluation.metrics import compared
+from components.evaluation.node import _equals
 from components.metrics.targets import Target
 from components.report.measures import Margin
 
@@ -133,3 +134,18 @@ def test_margins_are_read_as_they_were_written(tmp_path: Path) -> None:
     ]  # fmt: skip
     write_margins(str(tmp_path), found)
     assert read_margins(str(tmp_path)) == found
+
+
+def test_the_line_of_the_evaluator_names_the_baselines_that_the_model_is_equal_to() -> None:
+    def margin(metric: str, baseline: str, measure: str, low: float, high: float) -> Margin:
+        numbers = {"value": low, "low": low, "high": high, "level": 0.95, "rows": 9, "resamples": 9}
+        return Margin.model_validate({"metric": metric, "baseline": baseline, "measure": measure, **numbers})
+
+    recall = margin("recall_at_10", "bigram", "difference", -0.1, 0.1)
+    assert _equals([recall, margin("perplexity", "bigram", "ratio", 0.9, 1.1)]) == [
+        "recall@10 and perplexity equal to the bigram's within the interval"
+    ]
+    assert _equals([recall, margin("perplexity", "trigram", "ratio", 0.9, 0.95)]) == [
+        "recall@10 equal to the bigram's within the interval"
+    ]
+    assert _equals([]) == []
