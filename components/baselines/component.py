@@ -28,6 +28,7 @@ class BaselinesSpec(component_spec.ComponentSpec):
         "bands": component_spec.ExecutionParameter(type=str),
         "metrics": component_spec.ExecutionParameter(type=str),
         "max_ngrams": component_spec.ExecutionParameter(type=int, optional=True),
+        "exclude_seen": component_spec.ExecutionParameter(type=int),
         "code": component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {
@@ -49,7 +50,7 @@ class Baselines(base_component.BaseComponent):
         test_examples: The test split. Each row gets a float feature for each baseline of the label and of each further
             target, named by `Target.feature`. The feature holds the baseline's sums over the row's labels, in the
             order of `Target.sum_names`; squares are stored as their roots. The Evaluator reads these features, and so
-            slices the baselines like the model.
+            slices the baselines like the model. The feature `ROW_NUMBER` holds the number of the row, from 0.
     """
 
     SPEC_CLASS = BaselinesSpec
@@ -64,6 +65,7 @@ class Baselines(base_component.BaseComponent):
         code: str = "",
         metrics: Sequence[str] = (),
         max_ngrams: int | None = None,
+        exclude_seen: bool = False,
     ) -> None:
         """Create the node.
 
@@ -75,6 +77,7 @@ class Baselines(base_component.BaseComponent):
             code: Fingerprint of the code. Changed code misses the cache.
             metrics: The paths of a user's own metrics.
             max_ngrams: N-grams to keep of each length, as in the mixture of the model. None: all.
+            exclude_seen: Remove items that the row already contains from the ranking.
         """
         super().__init__(
             BaselinesSpec(
@@ -84,6 +87,7 @@ class Baselines(base_component.BaseComponent):
                 bands=bands.model_dump_json(),
                 metrics=json.dumps([*metrics]),
                 max_ngrams=max_ngrams,
+                exclude_seen=int(exclude_seen),
                 code=code,
                 baselines=types.Channel(type=BaselineMetrics),
                 test_examples=types.Channel(type=standard_artifacts.Examples),

@@ -38,13 +38,15 @@ def packed(
 class KeyCounts:
     """Counter of integer keys that holds the distinct keys and a bounded number of unmerged ones."""
 
-    def __init__(self, pending: int = 1 << 20) -> None:
+    def __init__(self, pending: int = 1 << 20, limit: int | None = None) -> None:
         """Create an empty counter.
 
         Args:
             pending: Least number of keys to gather before a merge.
+            limit: Greatest number of distinct keys to hold after a merge. With more, only the half of that number
+                with the greatest counts is kept, of equal counts the smaller keys. None: no limit.
         """
-        self._least = pending
+        self._least, self._limit = pending, limit
         self._keys = np.zeros(0, np.int64)
         self._counts = np.zeros(0, np.int64)
         self._new: list[NDArray[np.int64]] = []
@@ -71,6 +73,9 @@ class KeyCounts:
         self._keys, self._counts = sum_by_key(
             np.concatenate([self._keys, keys]), np.concatenate([self._counts, counts])
         )
+        if self._limit and len(self._keys) > self._limit:
+            kept = np.sort(np.argsort(-self._counts, kind="stable")[: max(1, self._limit // 2)])
+            self._keys, self._counts = self._keys[kept], self._counts[kept]
 
 
 def sum_by_key(keys: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

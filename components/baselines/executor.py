@@ -25,7 +25,7 @@ from components.ingest.driver import SPAN_NAME
 from components.ingest.spans.rolling_range import span_of
 from components.ingest.spec import DataSpec
 from components.metrics.bands import BandSpec
-from components.metrics.targets import label_target
+from components.metrics.targets import ROW_NUMBER, label_target
 from components.preprocessing.vocabulary import Vocabulary, category_file, read_vocabulary, vocabularies
 
 TRAIN, TEST = "train", "test"
@@ -49,9 +49,11 @@ class BaselinesExecutor(base_executor.BaseExecutor):
         Args:
             input_dict: `examples`, raw rows with the splits train and test; `transform_graph`, with the vocabularies.
             output_dict: `baselines`, which gets `baselines.json`, for data in spans with the out-of-vocabulary rates of
-                each span; `test_examples`, which gets the test split with a feature for each baseline.
+                each span; `test_examples`, which gets the test split with a feature for each baseline and the number
+                of the row.
             exec_properties: `data` and `bands`, specs as JSON; `metrics`, the paths of a user's own metrics as JSON;
-                `max_ngrams`, the n-grams to keep of each length, if not all.
+                `exclude_seen`, 1 to remove seen items from the ranking; `max_ngrams`, the n-grams to keep of each
+                length, if not all.
 
         Raises:
             ValueError: A split is missing, or has no label to count or measure.
@@ -64,9 +66,10 @@ class BaselinesExecutor(base_executor.BaseExecutor):
         transform = tft.TFTransformOutput(graph)
         known = vocabularies(transform)
         encoder = Encoder(data, known["inputs"], known.get("labels"))
-        label = label_target(data, own)
+        exclude_seen = bool(exec_properties.get("exclude_seen"))
+        label = label_target(data, own, exclude_seen)
         most = exec_properties.get("max_ngrams")
-        ngrams = Baselines(data.shape, label, encoder, bands, most) if label.kind == "label" else None
+        ngrams = Baselines(data.shape, label, encoder, bands, exclude_seen, most) if label.kind == "label" else None
         targets = TargetBaselines(data, _target_vocabularies(data, transform), own)
 
         for path in _files(examples, TRAIN):
@@ -82,6 +85,7 @@ class BaselinesExecutor(base_executor.BaseExecutor):
         tf.io.gfile.makedirs(folder)
         files = [(index, path) for index, artifact in enumerate(examples) for path in _files([artifact], TEST)]
         outside = [Outside() for _ in examples]
+        rows = 0
         for number, (index, path) in enumerate(files):
             name = f"data_tfrecord-{number:05d}-of-{len(files):05d}.gz"
             with tf.io.TFRecordWriter(f"{folder}/{name}", options="GZIP") as writer:
@@ -93,8 +97,9 @@ class BaselinesExecutor(base_executor.BaseExecutor):
                         outside[index].add_labels(cut.labels)
                         measured = ngrams.measure(cut)
                         sums |= {label.feature(name): values for name, values in measured.items()}
-                    for record in _with_sums(records, sums):
+                    for record in _with_sums(records, sums, rows):
                         writer.write(record)
+                    rows += len(records)
 
         found = targets.summary() | (ngrams.summary() if ngrams else {})
         rates = sum(outside, Outside()).rates()
@@ -131,11 +136,12 @@ def _target_vocabularies(data: DataSpec, transform: tft.TFTransformOutput) -> di
     }
 
 
-def _with_sums(records: list[bytes], sums: dict[str, NDArray[np.float64]]) -> Iterator[bytes]:
-    """Yield each serialized Example with one more feature for each baseline."""
+def _with_sums(records: list[bytes], sums: dict[str, NDArray[np.float64]], first: int) -> Iterator[bytes]:
+    """Yield each serialized Example with one more feature for each baseline, and with its number from `first` on."""
     for number, record in enumerate(records):
         more = tf.train.Example()
         for name, values in sums.items():
             more.features.feature[name].float_list.value.extend(values[number])
+        more.features.feature[ROW_NUMBER].int64_list.value.append(first + number)
         # Concatenated protobuf messages parse as one merged message, here with the features of both.
         yield record + more.SerializeToString()

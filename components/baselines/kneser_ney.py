@@ -89,6 +89,11 @@ class KneserNey:
             scores = table.mass + np.repeat(table.backoff, table.sizes) * at.probability[-1]
             self._orders.append(_Order(table, scores, self._before(at), n_classes))
 
+    @property
+    def places(self) -> Ints:
+        """Place of each class in the ranking of the lowest order, from 0, (n_classes,)."""
+        return self._place
+
     def probabilities(self, context: Ints) -> Floats:
         """Return P of every class, (n_classes,), after one context (k,), the latest token last; k >= order - 1."""
         result = self._unigram.copy()

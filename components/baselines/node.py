@@ -22,15 +22,17 @@ class BaselinesNode(Node):
         from components.code import fingerprint
         from components.metrics.own import modules_of
 
-        own, mixture = site.specs.evaluation.metrics, site.specs.trainer.head.mixture
+        evaluation, mixture = site.specs.evaluation, site.specs.trainer.head.mixture
+        own = evaluation.metrics
         return Baselines(
             examples=site.output("examples", "RollingRange", "ExampleGen"),
             transform_graph=site.output("transform_graph", "Transform"),
             data=site.columns,
-            bands=site.specs.evaluation.bands,
+            bands=evaluation.bands,
             code=fingerprint("components.baselines.component", *modules_of(own)),
             metrics=own,
             max_ngrams=mixture.max_ngrams if mixture else None,
+            exclude_seen=evaluation.exclude_seen,
         )
 
     def line(self, outputs: Outputs) -> str:

@@ -21,6 +21,29 @@ _ROWS = 1_000  # Rows of a batch.
 
 
 @dataclass(frozen=True)
+class Earlier:
+    """All tokens of a row before each label, or all inputs of a labelled row.
+
+    Those of label n are the positions [starts[n], ends[n]) of the tokens of all rows.
+
+    Attributes:
+        items: (m,) context ids of the tokens; see `Encoder.contexts`.
+        classes: (m,) label ids of the tokens, -1 outside the label vocabulary.
+        starts: (n,).
+        ends: (n,).
+    """
+
+    items: NDArray[np.int64]
+    classes: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+
+    def take(self, which: NDArray[np.int64] | slice) -> Earlier:
+        """Select labels by index."""
+        return Earlier(self.items, self.classes, self.starts[which], self.ends[which])
+
+
+@dataclass(frozen=True)
 class Labels:
     """Labels of a batch of rows, each with the tokens before it.
 
@@ -29,12 +52,19 @@ class Labels:
         labels: (n,) label ids, -1 outside the vocabulary.
         rows: (n,) index of the row of each label.
         n_rows: Rows in the batch, including those without a label.
+        earlier: All tokens before each label.
     """
 
     contexts: NDArray[np.int64]
     labels: NDArray[np.int64]
     rows: NDArray[np.int64]
     n_rows: int
+    earlier: Earlier
+
+    def take(self, which: NDArray[np.int64] | slice) -> Labels:
+        """Select labels by index."""
+        contexts, labels, rows = self.contexts[which], self.labels[which], self.rows[which]
+        return Labels(contexts, labels, rows, self.n_rows, self.earlier.take(which))
 
 
 class Encoder:
@@ -85,17 +115,29 @@ class Encoder:
         place = np.arange(len(ids)) - np.repeat(starts[:-1], lengths)
         at = np.flatnonzero(place > 0)
         before = np.where(place[at] > 1, ids[np.maximum(at - 2, 0)], self.contexts - 1)
-        return Labels(np.stack([before, ids[at - 1]], axis=1), self._known(ids[at]), rows[at], len(lengths))
+        known = self._known(ids)
+        earlier = Earlier(ids, known, np.repeat(starts[:-1], lengths)[at], at)
+        return Labels(np.stack([before, ids[at - 1]], axis=1), known[at], rows[at], len(lengths), earlier)
 
     def _labelled(self, batch: pa.RecordBatch) -> Labels:
-        last = np.full(batch.num_rows, self.contexts - 1, np.int64)
-        for name in self._data.inputs:  # The tokens of a later column come after those of an earlier one.
-            ids, starts = _ids(batch.column(name), self._inputs)
-            some = np.flatnonzero(np.diff(starts))
-            last[some] = ids[starts[some + 1] - 1]
         ids, starts = _ids(batch.column(str(self._data.label)), self._labels)
         rows = np.flatnonzero(np.diff(starts))
-        return Labels(last[rows, np.newaxis], self._known(ids[starts[rows]]), rows, batch.num_rows)
+        earlier = self._inputs_of(batch).take(rows)
+        at = np.maximum(earlier.ends - 1, 0)
+        none = np.full(len(rows), self.contexts - 1)
+        last = np.where(earlier.ends > earlier.starts, earlier.items[at], none) if len(earlier.items) else none
+        return Labels(last[:, np.newaxis], self._known(ids[starts[rows]]), rows, batch.num_rows, earlier)
+
+    def _inputs_of(self, batch: pa.RecordBatch) -> Earlier:
+        """Return the inputs of labelled rows. The tokens of a later column come after those of an earlier one."""
+        columns = [batch.column(name) for name in self._data.inputs]
+        found = [_ids(column, self._inputs) for column in columns]
+        rows = np.concatenate([np.repeat(np.arange(batch.num_rows), np.diff(starts)) for _, starts in found])
+        order = np.argsort(rows, kind="stable")
+        items = np.concatenate([ids for ids, _ in found])[order]
+        classes = self._known(np.concatenate([_ids(column, self._labels)[0] for column in columns])[order])
+        limits = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=batch.num_rows))])
+        return Earlier(items, classes, limits[:-1], limits[1:])
 
     def _known(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.where(ids < self.classes, ids, -1)

@@ -15,7 +15,8 @@ import tfx  # noqa: F401
 
 # isort: split
 import tensorflow_model_analysis
-from tensorflow_model_analysis import constants, slicer
+from tensorflow_model_analysis import constants, default_extractors, slicer
+from tensorflow_model_analysis.extractors import extractor
 from tensorflow_model_analysis.metrics import metric_types
 from tensorflow_model_analysis.proto import config_pb2, metrics_for_slice_pb2, validation_result_pb2
 from tensorflow_model_analysis.writers import eval_config_writer
@@ -27,7 +28,9 @@ if not hasattr(tensorflow_model_analysis, "EvalConfig"):
 __all__ = [
     "config_pb2",
     "constants",
+    "default_extractors",
     "eval_config_writer",
+    "extractor",
     "metric_types",
     "metrics_for_slice_pb2",
     "slicer",

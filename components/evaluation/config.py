@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from collections.abc import Sequence
 
 from google.protobuf import wrappers_pb2
 
@@ -13,7 +14,7 @@ from components.evaluation import metrics
 from components.evaluation.spec import Bound, EvaluationSpec
 from components.ingest.spec import DataSpec
 from components.metrics.table import objective
-from components.metrics.targets import Target, further_targets, label_target
+from components.metrics.targets import BaselineName, Target, further_targets, label_target
 
 SIGNATURE = "eval"
 
@@ -28,14 +29,15 @@ def eval_config(data: DataSpec, evaluation: EvaluationSpec, code: str = "") -> c
     Args:
         data: The shape, the targets and the slices.
         evaluation: The thresholds, and a user's own metrics. A model beats a baseline if it is no worse in each metric
-            that has a `compare`.
+            that has a `compare` and that the baseline has too.
         code: Fingerprint of the code, for the cache.
 
     Raises:
-        ValueError: `evaluation.beat` names a baseline that this shape of data does not have.
+        ValueError: `evaluation.beat` names a baseline that does not apply to these data.
     """
-    label = label_target(data, evaluation.metrics)
-    unknown = [name for name in evaluation.beat if name not in label.baselines]
+    label = label_target(data, evaluation.metrics, evaluation.exclude_seen)
+    beaten = evaluation.beaten(data)
+    unknown = [name for name in beaten if name not in label.baselines]
     if unknown:
         what = "a label that is a number" if label.kind == "number" else f"shape '{data.shape}'"
         raise ValueError(
@@ -43,7 +45,7 @@ def eval_config(data: DataSpec, evaluation: EvaluationSpec, code: str = "") -> c
         )
     thresholds = {
         name: config_pb2.MetricThreshold(value_threshold=_bound(*bound))
-        for name, bound in _bounds(label, evaluation).items()
+        for name, bound in _bounds(label, beaten, evaluation).items()
     }
     decides = objective(label.kind)
     change = {str(decides.objective): wrappers_pb2.DoubleValue(value=evaluation.increase(decides))}
@@ -81,13 +83,15 @@ def read_targets(config: config_pb2.EvalConfig) -> list[Target]:
     return [Target.of(fields) for fields in json.loads(metric.config)["targets"]]
 
 
-def _bounds(label: Target, evaluation: EvaluationSpec) -> dict[str, Bound]:
+def _bounds(label: Target, beaten: Sequence[BaselineName], evaluation: EvaluationSpec) -> dict[str, Bound]:
     """Return the lowest and the highest value allowed, by the name of a metric or of a comparison with a baseline."""
     decides = objective(label.kind)
     # Any bounds reject a NaN, so the objective always has some.
     bounds: dict[str, Bound] = {decides.name: (0.0, evaluation.bounds(decides)[1] or sys.float_info.max)}
-    for baseline in evaluation.beat:
+    for baseline in beaten:
         for metric in metrics.compared(label):
+            if not label.measures(metric, baseline):
+                continue
             bounds[metric.over_baseline(baseline)] = (0.0, None) if metric.better == "higher" else (None, 1.0)
     for metric in label.metrics:
         if metric is not decides and any(bound is not None for bound in evaluation.bounds(metric)):

@@ -74,21 +74,27 @@ def _computations(
         metric_types.MetricComputation(
             # Empty, since `extract_output` names the values. Declared keys would change nothing.
             keys=[],
-            preprocessors=[_RowSums(model, measured)],
+            preprocessors=[RowSums(model, measured)],
             combiner=_AddUp(model, measured),
         )
         for model in model_names or [""]
     ]
 
 
-class _RowSums(metric_types.Preprocessor):
-    """Preprocessor that passes only the sums of a row to the combiner."""
+class RowSums(metric_types.Preprocessor):
+    """Preprocessor that passes only the sums of a row to the combiner.
+
+    Args:
+        model: Name of the model, empty if it is the only one.
+        targets: Targets that are measured.
+    """
 
     def __init__(self, model: str, targets: tuple[Target, ...]) -> None:
         super().__init__(name=f"row_sums/{model}")
         self._model, self._targets = model, targets
 
     def process(self, extracts: Any) -> Iterator[Sums]:  # type: ignore[override]
+        """Yield the sums of each target."""
         predictions = extracts[constants.PREDICTIONS_KEY]
         if self._model:
             predictions = predictions[self._model]

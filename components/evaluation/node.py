@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from components.node import Node, Outputs, Section, Site
 
 if TYPE_CHECKING:
     from tfx.dsl.components.base.base_node import BaseNode
+
+    from components.report.measures import Margin
 
 
 class ResolverNode(Node):
@@ -49,13 +51,13 @@ class EvaluatorNode(Node):
     def build(self, site: Site) -> BaseNode:
         """Build the component over the test split, with the last blessed model as TFX's baseline."""
         from components.code import fingerprint
-        from components.compat.tfx_v1 import v1 as tfx
+        from components.evaluation.component import Evaluator
         from components.evaluation.config import eval_config
         from components.metrics.own import modules_of
 
         specs = site.specs
-        code = fingerprint("components.evaluation.metrics", *modules_of(specs.evaluation.metrics))
-        return tfx.components.Evaluator(
+        code = fingerprint("components.evaluation.executor", *modules_of(specs.evaluation.metrics))
+        return Evaluator(
             examples=site.output("test_examples", "Baselines"),
             model=site.output("model", "Trainer"),
             baseline_model=site.output("model", "Resolver"),
@@ -71,6 +73,7 @@ class EvaluatorNode(Node):
         result = read_results(outputs["evaluation"][0].uri)
         first = headline(result["metrics"], own=result["own_metrics"])
         line = ", ".join([first, *(target(*item) for item in result["targets"].items())])
+        line = "; ".join([line, *_equals(result["margins"])])
         return f"blessed: {line}" if result["blessed"] else f"NOT blessed: {'; '.join(result['failures'])}"
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
@@ -79,3 +82,15 @@ class EvaluatorNode(Node):
         from components.report.summary import evaluation_section
 
         return evaluation_section(read_results(run[self.name]["evaluation"][0].uri))
+
+
+def _equals(margins: Sequence[Margin]) -> list[str]:
+    """Return a note for each baseline that the model is equal to: `recall@10 equal to the trigram's within ...`."""
+    from components.metrics.table import BY_NAME
+
+    labels: dict[str, list[str]] = {}
+    for margin in margins:
+        if margin.equal:
+            label = BY_NAME[margin.metric].label if margin.metric in BY_NAME else margin.metric
+            labels.setdefault(margin.baseline, []).append(label)
+    return [f"{' and '.join(of)} equal to the {name}'s within the interval" for name, of in labels.items()]

@@ -14,6 +14,7 @@ from components.compat.tfma import (
     writer,
 )
 from components.evaluation.config import read_targets
+from components.evaluation.margins import read_margins
 from components.evaluation.metrics import compared
 from components.formatting import in_sentence
 from components.metrics.own import own_metrics
@@ -34,6 +35,7 @@ def read_results(evaluation: str) -> dict[str, Any]:
         - `metrics`: Metrics of the model over the whole test split. A metric without labels to measure is None.
         - `bands`: Metrics by band of labels. A label that is a number has no bands.
         - `baselines`, `baseline_bands`: The same by baseline name.
+        - `margins`: A `Margin` over the best baseline for each metric that is compared.
         - `previous`: Metrics of the last blessed model on the same rows, or None.
         - `targets`, `target_baselines`, `previous_targets`: The same for the further targets, by column.
         - `slices`: A list, sorted by column and value, of dictionaries with `slice`, `value`, the metrics, `baselines`,
@@ -82,6 +84,7 @@ def read_results(evaluation: str) -> dict[str, Any]:
         }
     if whole is None:
         raise ValueError(f"{evaluation} holds no metrics over the whole test split: was there a row to evaluate?")
+    whole["margins"] = read_margins(evaluation)
     result = writer.load_and_deserialize_validation_result(evaluation)
     failures = _failures(result, label, whole)
     slices.sort(key=lambda entry: (entry["slice"], str(entry["value"])))
@@ -129,7 +132,11 @@ def _sentence(failure: validation_result_pb2.ValidationFailure, target: Target, 
             if name == metric.over_baseline(baseline):
                 side = "below" if metric.better == "higher" else "above"
                 ours = in_sentence(whole["metrics"][metric.name])
-                return f"{metric.text} is {ours}, {side} the {baseline} baseline's {in_sentence(theirs[metric.name])}"
+                sentence = (
+                    f"{metric.text} is {ours}, {side} the {baseline} baseline's {in_sentence(theirs[metric.name])}"
+                )
+                equals = [(margin.metric, margin.baseline) for margin in whole["margins"] if margin.equal]
+                return f"{sentence} (equal within the interval)" if (metric.name, baseline) in equals else sentence
     if failure.metric_threshold.HasField("change_threshold"):
         change = failure.metric_threshold.change_threshold
         before = whole["previous"][name] if whole["previous"] else None

@@ -6,11 +6,12 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, field_validator
 
+from components.ingest.spec import DataSpec
 from components.metrics.bands import BandSpec
 from components.metrics.definitions import Kind, Metric
 from components.metrics.own import own_metric, own_metrics
 from components.metrics.table import of_kind
-from components.metrics.targets import BaselineName
+from components.metrics.targets import BaselineName, label_baselines
 from components.spec import Spec
 
 Bound = tuple[float | None, float | None]
@@ -25,9 +26,15 @@ def _checked(path: str) -> str:
 class EvaluationSpec(Spec):
     """Thresholds that a model must meet to be blessed, label bands, and user-defined metrics."""
 
-    beat: list[BaselineName] = ["popular"]
-    """Counting baselines that the model must match or beat to be blessed, in both recall@10 and perplexity. If the
-    label is a number, the only baseline is `mean`, the mean of the train split, and it is compared by rmse."""
+    beat: list[BaselineName] | None = None
+    """Counting baselines that the model must match or beat to be blessed, in both recall@10 and perplexity.
+    `cooccurrence` and `history` have no probabilities, and are compared by recall@10 alone. If the label is a number,
+    the only baseline is `mean`, the mean of the train split, and it is compared by rmse. None: all baselines that apply
+    to the data; see the README."""
+    exclude_seen: bool = False
+    """Remove items that the row already contains from the ranking on the test split, for the model and the baselines
+    alike. A label that the row already contains then counts as a miss. Perplexity, and validations during training,
+    remain over all classes. A change of this key trains anew, since the exported model does the ranking."""
     min_recall_at_10: float | None = Field(default=None, ge=0, le=1)
     """Minimum recall@10 on the test split, from 0 to 1. None: no minimum."""
     max_perplexity: float | None = Field(default=None, gt=1)
@@ -50,6 +57,10 @@ class EvaluationSpec(Spec):
     def _no_name_twice(cls, paths: list[str]) -> list[str]:
         own_metrics(paths)
         return paths
+
+    def beaten(self, data: DataSpec) -> tuple[BaselineName, ...]:
+        """Return the baselines that the model must match or beat on data of this kind."""
+        return label_baselines(data, self.exclude_seen) if self.beat is None else tuple(self.beat)
 
     def bounds(self, metric: Metric) -> Bound:
         """Return the bounds of a metric."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -78,6 +79,34 @@ class ClassOutput(keras.layers.Layer):
         if self.sharpness is not None:
             vectors, bias = calibrated(vectors, bias, self._log_prior, self.sharpness.value)
         return sweep(vectors, table, bias, labels, k)
+
+    def scorer(
+        self, hidden: tf.Tensor, context: tf.Tensor | None = None
+    ) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+        """Return a function that scores some classes of some rows, as `sweep` ranks them.
+
+        Args:
+            hidden: (batch, width) float.
+            context: (batch, k) last tokens, for a mixture.
+
+        Returns:
+            Function of indices of rows (n,) and classes (n,), which returns logits (n,) float32; with a mixture, log
+            probabilities.
+        """
+        scaled = self.head.scaled(hidden)
+
+        def logits(of: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
+            vectors, bias = self.head.rows(classes)
+            return tf.reduce_sum(tf.gather(scaled, of) * vectors, axis=1) + bias
+
+        if self.mixture is None:
+            return logits
+        rows = tf.range(tf.shape(hidden)[0])
+        first = tf.zeros_like(rows)
+        # The nll of a class is the log normalizer less its logit.
+        normaliser = self.head.sweep(hidden, first).nll + logits(rows, first)
+        mixed = self.mixture.scorer(hidden, context)
+        return lambda of, classes: mixed(of, classes, tf.gather(normaliser, of) - logits(of, classes))
 
     def calibrate(self, hidden: tf.Tensor, labels: tf.Tensor) -> None:
         """Fit how sure the output is to examples that it was not trained on: see `calibration`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -19,6 +20,28 @@ def _hit(at: int) -> Sum:
     )
 
 
+def _reciprocal_rank(at: int) -> Sum:
+    return Sum(
+        f"rr_{at}",
+        ("known", "rank"),
+        tensorflow=lambda known, rank: tf.where(known & (rank <= at), 1.0 / tf.cast(rank, tf.float32), 0.0),
+        # The rank of what is not known may be 0.
+        numpy=lambda known, rank: np.where(known & (rank <= at), 1.0 / np.maximum(rank, 1), 0.0),
+    )
+
+
+def _discounted_gain(at: int) -> Sum:
+    """Return the sum of 1 / log2(1 + rank): DCG with one relevant class, whose ideal DCG is 1."""
+    return Sum(
+        f"ndcg_{at}",
+        ("known", "rank"),
+        tensorflow=lambda known, rank: tf.where(
+            known & (rank <= at), math.log(2) / tf.math.log(1.0 + tf.cast(tf.maximum(rank, 1), tf.float32)), 0.0
+        ),
+        numpy=lambda known, rank: np.where(known & (rank <= at), 1.0 / np.log2(1.0 + np.maximum(rank, 1)), 0.0),
+    )
+
+
 CLASS_SUMS = (
     Sum("count", ("label",), tensorflow=tf.ones_like, numpy=np.ones_like),
     Sum("known", ("known",), tensorflow=lambda known: known, numpy=lambda known: known),
@@ -29,15 +52,12 @@ CLASS_SUMS = (
         numpy=lambda known, nll: np.where(known, nll, 0.0),
     ),
     _hit(1),
+    _hit(5),
     _hit(10),
     _hit(20),
-    Sum(
-        "rr_10",
-        ("known", "rank"),
-        tensorflow=lambda known, rank: tf.where(known & (rank <= 10), 1.0 / tf.cast(rank, tf.float32), 0.0),
-        # The rank of what is not known may be 0.
-        numpy=lambda known, rank: np.where(known & (rank <= 10), 1.0 / np.maximum(rank, 1), 0.0),
-    ),
+    _reciprocal_rank(10),
+    _reciprocal_rank(20),
+    _discounted_gain(10),
 )
 NUMBER_SUMS = (
     Sum("count", ("number",), tensorflow=tf.ones_like, numpy=np.ones_like),

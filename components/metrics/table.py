@@ -62,6 +62,18 @@ def _recall(at: int, **places: int) -> Metric:
     )
 
 
+def _reciprocal_rank(at: int, **places: int) -> Metric:
+    return Metric(
+        name=f"mrr_at_{at}",
+        label=f"MRR@{at}",
+        sums=(f"rr_{at}", "count"),
+        formula=_share(f"rr_{at}"),
+        per="mean of 1/rank",
+        about=f"Mean over all labels of 1 / rank, 0 for ranks beyond {at}.",
+        places=Places(**places),
+    )
+
+
 METRICS = (
     Metric(
         name="accuracy",
@@ -85,7 +97,7 @@ METRICS = (
         over="known",
         about="Nats per label in the vocabulary.",
         objective="absolute",
-        places=Places(column=6, terminal=5, validation=2, history=1),
+        places=Places(column=9, terminal=5, validation=2, history=1),
     ),
     Metric(
         name="perplexity",
@@ -100,19 +112,22 @@ METRICS = (
         about="exp(nll), over labels in the vocabulary.",
         # From the difference of nats, which cannot overflow as two perplexities can.
         compare=lambda ours, theirs: float(np.exp(ours["nll"] - theirs["nll"])),
-        places=Places(tile=2, column=5, brief=2, terminal=6, validation=3, history=2, curve=1, trainer=1),
+        places=Places(tile=2, column=8, brief=2, terminal=6, validation=3, history=2, curve=1, trainer=1),
     ),
     _recall(1, column=1, terminal=1),
-    _recall(10, tile=1, column=2, brief=1, terminal=2, validation=4, history=3, curve=2),
-    _recall(20, column=3, terminal=3),
+    _recall(5, column=2),
+    _recall(10, tile=1, column=3, brief=1, terminal=2, validation=4, history=3, curve=2),
+    _recall(20, column=4, terminal=3),
+    _reciprocal_rank(10, tile=3, column=5, terminal=4, validation=5),
+    _reciprocal_rank(20, column=6),
     Metric(
-        name="mrr_at_10",
-        label="MRR@10",
-        sums=("rr_10", "count"),
-        formula=_share("rr_10"),
-        per="mean of 1/rank",
-        about="Mean over all labels of 1 / rank, 0 for ranks beyond 10.",
-        places=Places(tile=3, column=4, terminal=4, validation=5),
+        name="ndcg_at_10",
+        label="NDCG@10",
+        sums=("ndcg_10", "count"),
+        formula=_share("ndcg_10"),
+        per="mean of 1/log2(1 + rank)",
+        about="Mean over all labels of 1 / log2(1 + rank), 0 for ranks beyond 10.",
+        places=Places(column=7),
     ),
     Metric(
         name="rmse",

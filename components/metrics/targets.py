@@ -21,11 +21,11 @@ from components.metrics.own import own_metrics
 from components.metrics.table import of_kind
 from components.names import OWN, escaped
 
-BaselineName = Literal["popular", "bigram", "trigram", "mean"]
-LABEL_BASELINES: dict[str, tuple[BaselineName, ...]] = {
-    "sequence": ("popular", "bigram", "trigram"),
-    "labelled": ("popular", "bigram"),
-}
+BaselineName = Literal["popular", "bigram", "trigram", "cooccurrence", "history", "mean"]
+RANKING_ONLY: frozenset[BaselineName] = frozenset({"cooccurrence", "history"})
+"""Baselines that rank the classes and have no probabilities. Their nll is NaN."""
+ROW_NUMBER = f"{OWN}row"
+"""Feature of a test row: its number, from 0. The Evaluator groups the rows of a bootstrap by it."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,12 @@ class Target:
     def sum_names(self) -> tuple[str, ...]:
         """The names of the sums in the `eval` signature: `count`, `known`, ..., then `count_head`, ... of each band."""
         return tuple(self.name(of.name, band=band) for band in self.bands for of in self.sums)
+
+    def measures(self, metric: Metric, baseline: str) -> bool:
+        """Return True if a baseline has this metric: one that only ranks has no metric of probabilities."""
+        sums = {of.name: of for of in self.sums}
+        needs = {need for of in metric.sums for need in sums[of if isinstance(of, str) else of.name].needs}
+        return baseline not in RANKING_ONLY or "nll" not in needs
 
     def feature(self, baseline: str) -> str:
         """Return the feature of an Example that holds a baseline's sums: a float list in the order of `sum_names`."""
@@ -141,16 +147,39 @@ def _sums(kind: Kind, own: tuple[str, ...]) -> tuple[Sum, ...]:
     return needed(_metrics(kind, own), kind == "number")
 
 
-def label_target(data: DataSpec, own: Sequence[str] = ()) -> Target:
-    """Return the label as a target. A labelled row has no order of labels, so no trigram; a number has its mean.
+def label_baselines(data: DataSpec, exclude_seen: bool = False) -> tuple[BaselineName, ...]:
+    """Return the baselines that apply to the label.
+
+    - A number: `mean`.
+    - A class: `popular` and `bigram`; for sequences also `trigram`, because a labelled row has no order of labels.
+    - A class after items, which are inputs with tokenizer `none`: also `cooccurrence` and `history`. Words of a text
+      co-occur with nearly all other words, so that these two would be slow and weak there.
 
     Args:
-        data: The columns and the shape.
-        own: The paths of a user's own metrics.
+        data: The columns, the shape and the tokenizer.
+        exclude_seen: Whether seen items are removed from the ranking. `history` is then the same as `popular`, and
+            does not apply.
     """
     if data.label_kind == "number":
-        return Target("", "number", ("mean",), tuple(own))
-    return Target("", "label", LABEL_BASELINES[data.shape], tuple(own))
+        return ("mean",)
+    ngrams: tuple[BaselineName, ...] = ("popular", "bigram", "trigram")
+    items: tuple[BaselineName, ...] = ("cooccurrence",) if exclude_seen else ("cooccurrence", "history")
+    return (
+        *(ngrams if data.shape == "sequence" else ngrams[:2]),
+        *(items if data.tokenizer == "none" else ()),
+    )
+
+
+def label_target(data: DataSpec, own: Sequence[str] = (), exclude_seen: bool = False) -> Target:
+    """Return the label as a target, with the baselines that apply.
+
+    Args:
+        data: The columns, the shape and the tokenizer.
+        own: The paths of a user's own metrics.
+        exclude_seen: Whether seen items are removed from the ranking.
+    """
+    kind: Kind = "number" if data.label_kind == "number" else "label"
+    return Target("", kind, label_baselines(data, exclude_seen), tuple(own))
 
 
 def further_targets(data: DataSpec, own: Sequence[str] = ()) -> tuple[Target, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer, model_validator
 
@@ -71,6 +71,31 @@ class NumberTarget(Measured):
     """Metrics of a further target that is a number, in the units of the column."""
 
     kinds = ("number",)
+
+
+class Margin(SummarySection):
+    """Margin of the model over the best baseline in a metric, with its confidence interval."""
+
+    metric: str
+    baseline: str
+    """The best baseline in the metric."""
+    measure: Literal["difference", "ratio"]
+    """`difference`: the model's metric minus the baseline's. `ratio`: the model's metric over the baseline's."""
+    value: float | None
+    low: float | None
+    """Lower end of the interval. None: no interval, because of fewer than two rows or a resample without a value."""
+    high: float | None
+    level: float
+    """Level of the interval, such as 0.95."""
+    rows: int
+    """Rows, or groups of rows, that the bootstrap draws from."""
+    resamples: int
+
+    @property
+    def equal(self) -> bool:
+        """True if the model and the baseline are equal within the interval."""
+        equal = 0.0 if self.measure == "difference" else 1.0
+        return self.low is not None and self.high is not None and self.low <= equal <= self.high
 
 
 LabelMetrics = Metrics | NumberMetrics

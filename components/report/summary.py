@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_ser
 from components.files import write_whole
 from components.metrics.definitions import Column, Kind, Place
 from components.metrics.table import BY_NAME, shown
-from components.report.measures import LabelMetrics, Metrics, SummarySection, TargetBaselines, Targets
+from components.report.measures import LabelMetrics, Margin, Metrics, SummarySection, TargetBaselines, Targets
 
 FORMAT = 1
 _TRAINING_FACTS = (
@@ -213,7 +213,7 @@ class Summary(SummarySection):
     """Summary of a whole run. Nodes may add keys, see `components.node.Node.summary`."""
 
     model_config = ConfigDict(extra="allow")
-    left_out = ("targets", "target_baselines", "previous_targets", "spans", "own_metrics")
+    left_out = ("targets", "target_baselines", "previous_targets", "spans", "own_metrics", "margins")
 
     format: int = FORMAT
     name: str
@@ -233,7 +233,10 @@ class Summary(SummarySection):
     band_limits: dict[Literal["head", "torso"], int] = {}
     """Labels with a rank, from 0, below this limit are in the band or in an earlier one. The rest is the tail."""
     baselines: dict[str, LabelMetrics] = {}
-    """Metrics of counting models on the same labels. For a number, of the mean over the train split."""
+    """Metrics of counting models on the same labels. For a number, of the mean over the train split. The nll of a
+    baseline that only ranks is None."""
+    margins: list[Margin] = []
+    """Margins of the model over the best baseline, by recall@10 and perplexity, or by rmse for a number."""
     baseline_bands: dict[str, dict[str, Metrics]] = {}
     previous: LabelMetrics | None = None
     """Metrics of the last blessed model on the same labels."""
@@ -286,8 +289,8 @@ def evaluation_section(evaluation: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a summary that come from `components.evaluation.results.read_results`.
 
     Returns:
-        Keyword arguments of `Summary`: metrics, bands, baselines, baseline_bands, previous, targets, target_baselines,
-        previous_targets, slices, blessed, failures.
+        Keyword arguments of `Summary`: metrics, bands, baselines, baseline_bands, margins, previous, targets,
+        target_baselines, previous_targets, slices, blessed, failures.
     """
     names = evaluation["metrics"]
     return {
@@ -298,6 +301,7 @@ def evaluation_section(evaluation: Mapping[str, Any]) -> dict[str, Any]:
             name: {band: _finite(values) for band, values in bands.items()}
             for name, bands in evaluation.get("baseline_bands", {}).items()
         },
+        "margins": evaluation.get("margins", []),
         "previous": _finite(evaluation["previous"]) if evaluation.get("previous") else None,
         **_targets(evaluation),
         "previous_targets": {name: _finite(values) for name, values in evaluation.get("previous_targets", {}).items()},

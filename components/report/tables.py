@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from components.formatting import figure
+from components.formatting import FORMS, figure
 from components.metrics.definitions import Column, Kind, Place
-from components.metrics.table import shown
-from components.report.measures import ClassTarget, Metrics, NumberMetrics, NumberTarget
+from components.metrics.table import METRICS, shown
+from components.report.measures import ClassTarget, Margin, Metrics, NumberMetrics, NumberTarget
 from components.report.summary import Summary
 
 
@@ -27,11 +27,18 @@ def target_columns(summary: Summary, values: ClassTarget | NumberTarget, place: 
     return shown("number" if isinstance(values, NumberTarget) else "class", place, summary.own_metrics)
 
 
-def best_baseline(baselines: Mapping[str, Metrics]) -> str | None:
-    """Return the best baseline in the first metric of the `brief` place; the first one among equals."""
+def best_baseline(baselines: Mapping[str, Metrics], column: Column | None = None) -> str | None:
+    """Return the best baseline in a metric; the first one among equals.
+
+    Args:
+        baselines: Metrics by baseline.
+        column: The metric. None: the first one of the `brief` place.
+    """
     for values in baselines.values():
-        column = shown(kind_of_label(values), "brief")[0]
-        measured = {name: v for name, found in baselines.items() if (v := getattr(found, column.name)) is not None}
+        column = column or shown(kind_of_label(values), "brief")[0]
+        measured = {
+            name: v for name, found in baselines.items() if (v := getattr(found, column.name, None)) is not None
+        }
         best = max if column.better == "higher" else min
         return best(measured, key=lambda name: measured[name]) if measured else None
     return None
@@ -46,6 +53,38 @@ def against(column: Column, value: float | None, other: float | None) -> str:
         return f"{figure(abs(difference), column.form)} {'above' if difference >= 0 else 'below'}"
     ratio = value / other - 1 if other else 0.0
     return f"{abs(ratio):.1%} {'above' if ratio >= 0 else 'below'}"
+
+
+def margins(summary: Summary) -> list[tuple[Column, Margin]]:
+    """Return the margins over the best baselines, each with the metric that it is in."""
+    described = {column.name: column for column in (*METRICS, *summary.own_metrics)}
+    return [(described[margin.metric], margin) for margin in summary.margins if margin.metric in described]
+
+
+def margin_in_words(column: Column, margin: Margin) -> str:
+    """Return `0.025 above the trigram's (+0.021 to +0.029)`, a ratio in percent.
+
+    If the interval includes equality: `equal to the trigram's within the interval (-0.002 to +0.008)`.
+    """
+    ratio = margin.measure == "ratio"
+    form = "+.1%" if ratio else f"+{FORMS.get(column.form, column.form)}"
+
+    def signed(value: float) -> str:
+        return format(value - 1 if ratio else value, form)
+
+    if margin.value is None:
+        return f"not comparable with the {margin.baseline}'s"
+    interval = "" if margin.low is None or margin.high is None else f" ({signed(margin.low)} to {signed(margin.high)})"
+    if margin.equal:
+        return f"equal to the {margin.baseline}'s within the interval{interval}"
+    side = "above" if margin.value >= ratio else "below"
+    return f"{signed(margin.value)[1:]} {side} the {margin.baseline}'s{interval}"
+
+
+def about_margins(margins: Sequence[tuple[Column, Margin]]) -> str:
+    """Return the title of the margins: `Margin over the best baseline, 95% interval over 1,197 rows`."""
+    (_, first), *_ = margins
+    return f"Margin over the best baseline, {first.level:.0%} interval over {first.rows:,} rows"
 
 
 def comparison(summary: Summary) -> list[dict[str, Any]]:

@@ -74,6 +74,7 @@ class TrainerNode(Node):
                 "vocabulary": specs.vocabulary.model_dump_json(),
                 "bands": specs.evaluation.bands.model_dump_json(),
                 "metrics": json.dumps(specs.evaluation.metrics),
+                "exclude_seen": json.dumps(specs.evaluation.exclude_seen),
                 "checkpoints": site.checkpoints,
                 "code": fingerprint("components.training.run", *own),
             },

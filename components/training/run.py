@@ -41,8 +41,9 @@ def run_fn(fn_args: Any) -> None:
     """Train, and export the best weights.
 
     `custom_config` holds the specs `data`, `vocabulary` and `bands` as JSON; `trainer`, the keys that the configuration
-    sets there, as JSON; `metrics`, the paths of a user's own metrics as JSON; `checkpoints`, a folder that outlives the
-    execution; and `code`, a fingerprint of the source. `hyperparameters` holds the `Choices` of the node Defaults.
+    sets there, as JSON; `metrics`, the paths of a user's own metrics as JSON; `exclude_seen`, the key of the evaluation
+    as JSON; `checkpoints`, a folder that outlives the execution; and `code`, a fingerprint of the source.
+    `hyperparameters` holds the `Choices` of the node Defaults.
 
     An interrupted training resumes from its last checkpoint. A training with a `base_model` starts from the weights
     that the base model left beside its export. Its history is written to `model_run_dir`, see
@@ -147,10 +148,17 @@ class Training:
         best.freeze()
         held_out = self._validation()
         self._write_history(describe_mixture(best, held_out), calibrate(best, held_out))
-        export(
-            Servable(best, data.transform, data.spec, data.layout, data.bands, spec.top_k, self._own_metrics),
-            self._fn_args.serving_model_dir,
+        servable = Servable(
+            best,
+            data.transform,
+            data.spec,
+            data.layout,
+            data.bands,
+            spec.top_k,
+            self._own_metrics,
+            json.loads(self._config.get("exclude_seen", "false")),
         )
+        export(servable, self._fn_args.serving_model_dir)
         beside = warm_start.beside(self._fn_args.serving_model_dir)
         warm_start.write(beside, self._model, best.get_weights(), self._tokens)
         self._checkpoints.remove()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 from pydantic import Field, model_validator
@@ -10,6 +11,7 @@ from components.data_validation.spec import StatisticsSpec
 from components.evaluation.spec import EvaluationSpec, bound_keys
 from components.ingest.errors import nearest
 from components.ingest.spec import DataSpec
+from components.metrics.targets import label_baselines
 from components.preprocessing.spec import VocabularySpec
 from components.spec import Spec
 from components.training.spec import TrainerSpec
@@ -17,6 +19,14 @@ from pipeline.config.beam import BeamSpec, LocalBeam
 from pipeline.config.kubeflow import KubeflowSpec
 from pipeline.config.metadata import MetadataSpec, SqliteSpec
 from pipeline.nodes import node_names
+
+_REQUIRED = {
+    "trigram": "requires shape 'sequence'",
+    "cooccurrence": "requires data.tokenizer 'none'",
+    "history": "requires data.tokenizer 'none' and no evaluation.exclude_seen",
+    "mean": "requires data.label_kind 'number'",
+}
+"""What each baseline requires that does not apply to all classes."""
 
 
 class Config(Spec):
@@ -44,17 +54,6 @@ class Config(Spec):
     """Settings of `bigvocab compile` and `bigvocab submit`."""
     quick: dict[str, Any] = {}
     """Values that `--quick` sets, by dotted key, for a run of at most two minutes."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _mean_to_be_beaten(cls, tree: Any) -> Any:
-        """Make `mean` the default baseline if the label is a number, because a number has no popular class."""
-        match tree:
-            case {"data": {"label_kind": "number"}, "evaluation": {"beat": _}}:
-                return tree
-            case {"data": {"label_kind": "number"}} if isinstance(tree.get("evaluation", {}), dict):
-                return {**tree, "evaluation": {**tree.get("evaluation", {}), "beat": ["mean"]}}
-        return tree
 
     @model_validator(mode="before")
     @classmethod
@@ -100,16 +99,23 @@ class Config(Spec):
 def _evaluation_faults(data: DataSpec, evaluation: EvaluationSpec) -> list[str]:
     """Return the faults of baselines and bounds that do not apply to this kind of label."""
     number = data.label_kind == "number"
-    faults = []
-    if number and evaluation.beat not in ([], ["mean"]):
+    applying = label_baselines(data, evaluation.exclude_seen)
+    faults = [
+        f"evaluation.beat: '{name}' {_REQUIRED.get(name, 'does not apply')}; use {_listed(applying)}"
+        for name in evaluation.beat or ()
+        if name not in applying and not number
+    ]
+    if number and any(name not in applying for name in evaluation.beat or ()):
         faults.append("evaluation.beat: 'mean' is the only baseline of a label that is a number (data.label_kind)")
-    if not number and "mean" in evaluation.beat:
-        faults.append("evaluation.beat: 'mean' requires data.label_kind 'number'")
-    if not number and data.shape == "labelled" and "trigram" in evaluation.beat:
-        faults.append("evaluation.beat: 'trigram' requires shape 'sequence'; use 'popular' or 'bigram'")
+    if number and evaluation.exclude_seen:
+        faults.append("evaluation.exclude_seen: the label is a number (data.label_kind), which no item of a row is")
     kind, foreign = ("number", "label") if number else ("class", "number")
     return faults + [
         f"evaluation.{bound}: the label is a {kind} (data.label_kind), which has no such metric; remove the key"
         for bound in bound_keys(foreign)
         if getattr(evaluation, bound) is not None
     ]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " or ".join([", ".join(f"'{name}'" for name in names[:-1]), f"'{names[-1]}'"])

@@ -11,7 +11,14 @@ from rich.text import Text
 from components.formatting import duration, on_terminal
 from components.metrics.definitions import Column
 from components.report.summary import Summary
-from components.report.tables import columns, kind_of_label, target_columns
+from components.report.tables import (
+    about_margins,
+    columns,
+    kind_of_label,
+    margin_in_words,
+    margins,
+    target_columns,
+)
 from components.terminal import table
 from pipeline.paths import Paths
 
@@ -53,6 +60,9 @@ def metrics(summary: Summary) -> Iterator[Part]:
     how = "in the label's units" if kind_of_label(summary.metrics) == "number" else "full softmax"
     yield f"Test split, {how}{f', {labels:,} labels' if labels else ''}:"
     yield _compared({"model": summary.metrics, **summary.baselines}, columns(summary, "terminal"))
+    if found := margins(summary):
+        yield f"{about_margins(found)}:"
+        yield table([[f"  {column.label}", margin_in_words(column, margin)] for column, margin in found], figures=False)
     for name, values in summary.targets.items():
         yield ""
         yield f"{name}{f', {values.count:,} labels' if values.count else ''}:"

@@ -30,7 +30,15 @@ def test_labelled_rows_of_a_csv(labelled: Path, bigvocab: Bigvocab) -> None:
     found = summary(labelled)
     assert sum(found["examples"][split]["rows"] for split in ("train", "eval", "test")) == 12_000
     assert {entry["slice"] for entry in found["slices"]} == {"decade"}
-    assert set(found["baselines"]) == {"popular", "bigram"}
+    assert set(found["baselines"]) == {"popular", "bigram", "cooccurrence", "history"}
+    assert found["baselines"]["cooccurrence"]["nll"] is None
+    assert 0 < found["baselines"]["history"]["recall_at_10"] < found["baselines"]["cooccurrence"]["recall_at_10"]
+    recall, perplexity = found["margins"]
+    best = max(found["baselines"].values(), key=lambda metrics: metrics["recall_at_10"])["recall_at_10"]
+    assert recall["value"] == pytest.approx(found["metrics"]["recall_at_10"] - best)
+    assert recall["low"] < recall["value"] < recall["high"]
+    assert (perplexity["metric"], perplexity["baseline"]) == ("perplexity", "bigram")
+    assert recall["rows"] == found["examples"]["test"]["rows"]
     (first,) = answers(bigvocab, labelled, [{"before": "the", "last": "united", "year": 2020}])
     assert first[0]["label"] == "states"
 

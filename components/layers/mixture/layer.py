@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -72,6 +73,26 @@ class NgramMixture(keras.layers.Layer):
         """
         found = self.counts.find(context, tf.zeros(tf.shape(context)[:1], tf.int64))
         return tf.sigmoid(self.gate(hidden, found.features))
+
+    def scorer(self, hidden: tf.Tensor, context: tf.Tensor) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]:
+        """Return a function that gives the log probabilities of some classes of some rows.
+
+        Args:
+            hidden: (batch, width) float, which the gate reads.
+            context: (batch, k) context ids, the latest last.
+
+        Returns:
+            Function of indices of rows (n,), classes (n,) and -log p_model of these classes (n,), which returns (n,)
+            float32.
+        """
+        whole = self.counts.find(context, tf.zeros(tf.shape(context)[:1], tf.int64))
+        gate = self.gate(hidden, whole.features)
+
+        def log_probabilities(of: tf.Tensor, classes: tf.Tensor, model_losses: tf.Tensor) -> tf.Tensor:
+            found = self.counts.find(tf.gather(context, of), classes)
+            return -mixture_loss(model_losses, tf.gather(gate, of), found.probability)
+
+        return log_probabilities
 
     def sweep(
         self,

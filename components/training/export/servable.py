@@ -28,12 +28,14 @@ import tensorflow_transform as tft
 from components.ingest.spec import PROBABILITY, DataSpec
 from components.layers.outputs import ClassOutput
 from components.layers.softmax import in_chunks
+from components.layers.unseen import unseen_ranks
 from components.metrics.bands import BandSpec
 from components.metrics.rows import by_row, label_values
 from components.metrics.targets import further_targets, label_target
 from components.names import key_of, name_of
 from components.preprocessing.vocabulary import category_file, unescape_tensor
 from components.training.export.arguments import by_name, name_arguments
+from components.training.export.seen import SeenClasses, class_ids, classes_of
 from components.training.layout import LABEL
 from components.training.model import VocabularyClassifier
 from components.training.windows import Batch, Layout, Windows, last_windows, model_inputs, model_targets, windows_of
@@ -55,6 +57,8 @@ class Servable(tf.Module):
         bands: Bands of labels, for the sums of `eval`.
         top_k: Predicted labels per row.
         own: Paths of the user's own metrics, whose sums `eval` also returns.
+        exclude_seen: Remove classes that the row already contains from the ranking of `eval`. A label that is one of
+            them then counts as a miss.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class Servable(tf.Module):
         bands: BandSpec,
         top_k: int,
         own: Sequence[str] = (),
+        exclude_seen: bool = False,
     ) -> None:
         super().__init__()
         self.model, self.data, self.layout, self.bands = model, data, layout, bands
@@ -76,6 +81,10 @@ class Servable(tf.Module):
         self._raw = transform.raw_feature_spec()
         files = {key: "labels" if key == LABEL else category_file(name_of(key)) for key in self.classes}
         self.tables = {name: _strings(transform.vocabulary_file_by_name(file)) for name, file in files.items()}
+        self.exclude_seen = exclude_seen and LABEL in self.classes
+        # The tokens of a sequence have their classes from Transform; the inputs of a labelled row have none.
+        looked_up = self.exclude_seen and data.shape == "labelled"
+        self._class_ids = class_ids(transform.vocabulary_file_by_name("labels")) if looked_up else None
 
     def examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return the outputs of the signature `serving_default`."""
@@ -92,11 +101,19 @@ class Servable(tf.Module):
         features, rows = self._transformed(columns), tf.shape(examples)[0]
         windows = windows_of(features, self.layout)
         targets = model_targets(windows, features, self.layout)
+        seen = self._seen(columns, features, windows, rows) if self.exclude_seen else None
 
         def measured(name: str, hidden: tf.Tensor, inputs: Batch, part: slice) -> tuple[tf.Tensor, ...]:
-            context = self.model.context(name, inputs)
-            values = self.model.answers[name].row_values(hidden, targets[name][part], **context)
-            return (values["nll"], values["rank"]) if name in self.classes else (values["answer"],)
+            output, context = self.model.answers[name], self.model.context(name, inputs)
+            values = output.row_values(hidden, targets[name][part], **context)
+            if name not in self.classes:
+                return (values["answer"],)
+            rank = values["rank"]
+            if seen is not None and name == LABEL:
+                scores = output.scorer(hidden, **context)
+                before = seen.of(part.start, part.stop)
+                rank = unseen_ranks(values["label"], rank, before, scores, hidden.shape[1], self.classes[name] + 1)
+            return values["nll"], rank
 
         like = {name: (_NUMBER, _INTEGER) if name in self.classes else (_NUMBER,) for name in targets}
         found = self._outputs(windows, features, measured, like)
@@ -138,6 +155,13 @@ class Servable(tf.Module):
                     sparse.values, sparse.indices[:, 0], nrows=sparse.dense_shape[0]
                 )
         return out
+
+    def _seen(self, columns: Columns, features: Batch, windows: Windows, rows: tf.Tensor) -> SeenClasses:
+        """Return the classes that the rows contain before each window."""
+        if self._class_ids is None:
+            return SeenClasses(features["label_ids"], windows.starts, windows.ends)
+        ids = classes_of([columns[name] for name in self.data.inputs], self._class_ids, rows)
+        return SeenClasses(ids, ids.row_starts(), ids.row_limits())
 
     def _answer(self, columns: Columns) -> dict[str, tf.Tensor]:
         features = self._transformed(columns)
@@ -209,7 +233,8 @@ def export(servable: Servable, directory: str) -> None:
     """Write a SavedModel that also loads in graph sessions, as in TensorFlow Serving and BulkInferrer.
 
     `assets.extra/bigvocab.json` describes how a caller splits text into tokens. It also holds the number of predicted
-    labels, `top_k`, and the number of classes, `labels`. Both are null if the label is a number.
+    labels, `top_k`, and the number of classes, `labels`. Both are null if the label is a number. `exclude_seen` tells
+    whether `eval` ranks only classes that the row does not contain yet.
 
     Args:
         servable: Model to export.
@@ -231,6 +256,7 @@ def export(servable: Servable, directory: str) -> None:
         "top_k": servable.top_k,
         "context": servable.layout.context,
         "labels": servable.classes.get(LABEL),
+        "exclude_seen": servable.exclude_seen,
     }
     extra = f"{directory}/assets.extra"
     tf.io.gfile.makedirs(extra)

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from components.preprocessing.vocabulary import escape
 
-Row = dict[str, list[str] | list[float]]
+Row = dict[str, list[str] | list[float] | list[int]]
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,15 @@ def sequences(write: Callable[[dict[str, list[Row]], list[str], list[str]], File
 
 
 def serialized(row: Row) -> bytes:
-    """Return a tf.Example with a bytes or float list for each column."""
+    """Return a tf.Example with a list of bytes, of integers or of floats for each column."""
     example = tf.train.Example()
     for name, values in row.items():
         feature = example.features.feature[name]
         for value in values:
             if isinstance(value, str):
                 feature.bytes_list.value.append(value.encode())
+            elif all(isinstance(other, int) for other in values):
+                feature.int64_list.value.append(int(value))
             else:
                 feature.float_list.value.append(value)
     return example.SerializeToString()

@@ -13,8 +13,8 @@ from components.ingest.spec import DataSpec
 SEQUENCE = DataSpec(shape="sequence", source={"kind": "sotu"}, inputs=["words"], slices=["decade"])  # type: ignore[arg-type]
 
 
-def thresholds(evaluation: EvaluationSpec) -> dict[str, Any]:
-    (spec,) = eval_config(SEQUENCE, evaluation).metrics_specs
+def thresholds(evaluation: EvaluationSpec, data: DataSpec = SEQUENCE) -> dict[str, Any]:
+    (spec,) = eval_config(data, evaluation).metrics_specs
     return {name: value.thresholds[0].threshold for name, value in spec.per_slice_thresholds.items()}
 
 
@@ -45,16 +45,34 @@ def test_slices_and_code() -> None:
     assert config != eval_config(SEQUENCE, EvaluationSpec(), code="abd")
 
 
+REGRESSION = DataSpec.model_validate(
+    {"shape": "labelled", "source": {"kind": "sotu"}, "inputs": ["words"], "label": "year", "label_kind": "number"}
+)
+ITEMS = SEQUENCE.model_copy(update={"tokenizer": "none"})
+
+
+def test_all_baselines_that_apply_must_be_beaten_where_nothing_is_said() -> None:
+    assert set(thresholds(EvaluationSpec())) - {"nll"} == {
+        f"{metric}_over_{name}"
+        for metric in ("recall_at_10", "perplexity")
+        for name in ("popular", "bigram", "trigram")
+    }
+    assert EvaluationSpec().beaten(ITEMS) == ("popular", "bigram", "trigram", "cooccurrence", "history")
+    assert EvaluationSpec(exclude_seen=True).beaten(ITEMS) == ("popular", "bigram", "trigram", "cooccurrence")
+    assert EvaluationSpec().beaten(REGRESSION) == ("mean",)
+
+
+def test_a_baseline_that_only_ranks_is_compared_by_rank_alone() -> None:
+    found = thresholds(EvaluationSpec(beat=["cooccurrence", "history"]), ITEMS)
+    assert set(found) == {"nll", "recall_at_10_over_cooccurrence", "recall_at_10_over_history"}
+    assert found["recall_at_10_over_history"].value_threshold.lower_bound.value == 0
+
+
 def test_a_baseline_that_the_shape_has_not_is_named() -> None:
     source = {"kind": "csv", "path": "x.csv"}
     data = DataSpec(shape="labelled", source=source, inputs=["a"], label="b")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="shape 'labelled' has no baseline trigram; it has popular, bigram"):
         eval_config(data, EvaluationSpec(beat=["trigram"]))
-
-
-REGRESSION = DataSpec.model_validate(
-    {"shape": "labelled", "source": {"kind": "sotu"}, "inputs": ["words"], "label": "year", "label_kind": "number"}
-)
 
 
 def test_a_number_is_held_to_its_rmse() -> None:
@@ -69,4 +87,4 @@ def test_a_number_is_held_to_its_rmse() -> None:
 
 def test_a_number_has_no_popular_class() -> None:
     with pytest.raises(ValueError, match="a label that is a number has no baseline popular; it has mean"):
-        eval_config(REGRESSION, EvaluationSpec())
+        eval_config(REGRESSION, EvaluationSpec(beat=["popular"]))

@@ -6,14 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tensorflow as tf
-from tfx.components.evaluator.executor import Executor
 from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import proto_utils
 
+from components.evaluation import row_sums
 from components.evaluation.config import eval_config
+from components.evaluation.executor import EvaluatorExecutor
 from components.evaluation.results import read_results
 from components.evaluation.spec import EvaluationSpec
 from components.ingest.spec import DataSpec
@@ -71,7 +73,8 @@ def evaluate(tmp_path: Path, write: Callable[..., Any]) -> Callable[..., dict[st
     def evaluate_(
         candidate: Any, evaluation: EvaluationSpec, last: Any = None, data: DataSpec = DATA, rows: Any = LABELS
     ) -> dict[str, Any]:
-        files = write({"test": rows}, ["a"], ["a"])
+        numbered = [{**row, "bigvocab/row": [number]} for number, row in enumerate(rows)]
+        files = write({"test": numbered}, ["a"], ["a"])
         examples = standard_artifacts.Examples()
         examples.uri, examples.split_names = str(files.examples), artifact_utils.encode_split_names(["test"])
         inputs = {"examples": [examples], "model": [model("candidate", candidate)]}
@@ -83,7 +86,7 @@ def evaluate(tmp_path: Path, write: Callable[..., Any]) -> Callable[..., dict[st
             beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(tmp_path / "tmp"), unique_id="1"
         )
         config = proto_utils.proto_to_json(eval_config(data, evaluation))
-        Executor(context).Do(
+        EvaluatorExecutor(context).Do(
             inputs,
             {"evaluation": [output], "blessing": [blessing]},
             {"eval_config": config, "example_splits": '["test"]'},
@@ -111,6 +114,9 @@ def test_a_model_that_beats_the_baselines_is_blessed_with_metrics_by_slice(evalu
     assert results["baselines"]["bigram"]["nll"] == pytest.approx(2)
     assert results["baselines"]["bigram"]["mrr_at_10"] == pytest.approx(6 / 11)
     assert results["baseline_bands"]["bigram"]["head"]["count"] == 0
+    recall, perplexity = results["margins"]
+    assert (recall.baseline, recall.value, recall.low, recall.high, recall.rows) == ("popular", 0, 0, 0, len(ROWS))
+    assert perplexity.value == pytest.approx(perplexity.high) == pytest.approx(0.60653066)
 
     assert [(entry["slice"], entry["value"]) for entry in results["slices"]] == [
         ("party", "Democratic"),
@@ -121,6 +127,45 @@ def test_a_model_that_beats_the_baselines_is_blessed_with_metrics_by_slice(evalu
     assert democratic["recall_at_10"] == pytest.approx(2 / 3)
     assert whig["recall_at_10"] == pytest.approx(4 / 6)
     assert whig["baselines"]["trigram"]["recall_at_1"] == pytest.approx(2 / 6)
+
+
+def test_the_sums_of_each_row_are_written(evaluate: Callable[..., Any], tmp_path: Path) -> None:
+    # With the last blessed model beside it, the sums are the candidate's.
+    evaluate(Model(1.5, 1.0), EvaluationSpec(beat=[]), last=Model(1.5, 2.0))
+    target = label_target(DATA)
+    found = row_sums.read_row_sums(str(tmp_path / "evaluation"), target)
+    assert found.shape == (len(ROWS), 4, len(target.sums))
+    place = {name: number for number, name in enumerate(COLUMNS)}
+    labels = [len(row["words"]) - 1 for row in ROWS]
+    assert found[:, 0, place["count"]].tolist() == labels
+    assert found[:, 0, place["hit_10"]].tolist() == [1, 1, 1, 1]
+    np.testing.assert_allclose(found[:, 0, place["nll"]], np.multiply(1.5, labels))
+    assert found[:, 3, place["hit_10"]].tolist() == [2, 2, 2, 2]
+    assert found[:, 3, place["nll"]].tolist() == np.multiply(2.0, labels).tolist()
+
+
+def test_many_rows_are_added_up_in_groups(
+    evaluate: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_sums, "GROUPS", 3)
+    results = evaluate(Model(1.5, 2.0), EvaluationSpec(beat=[]))
+    found = row_sums.read_row_sums(str(tmp_path / "evaluation"), label_target(DATA))
+    labels = [len(row["words"]) - 1 for row in ROWS]
+    assert found[:, 0, 0].tolist() == [labels[0] + labels[3], labels[1], labels[2]]
+    assert {margin.rows for margin in results["margins"]} == {3}
+
+
+def test_a_model_that_is_worse_within_the_interval_is_rejected_and_the_reason_says_so(
+    evaluate: Callable[..., Any],
+) -> None:
+    # The model hits 2 labels of each row, and the baseline 2 labels too, but 4 of the second row.
+    better = [{**row, "bigvocab/baseline/bigram": [*row["bigvocab/baseline/bigram"]]} for row in LABELS]
+    better[1]["bigvocab/baseline/bigram"][COLUMNS.index("hit_10")] = 4.0
+    results = evaluate(Model(1.5, 2.0), EvaluationSpec(beat=["bigram"]), rows=better)
+    assert results["failures"] == [
+        "recall@10 is 0.7273, below the bigram baseline's 0.9091 (equal within the interval)"
+    ]
+    assert results["margins"][0].baseline == "bigram"
 
 
 def test_a_model_below_the_thresholds_is_rejected_with_reasons(evaluate: Callable[..., Any]) -> None:

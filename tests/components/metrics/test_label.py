@@ -35,8 +35,9 @@ def test_row_sums_equal_a_loop(labels: list[Label]) -> None:
             "count": 1.0,
             "known": float(known),
             "nll": nll if known else 0.0,
-            **{f"hit_{k}": float(known and rank <= k) for k in (1, 10, 20)},
-            "rr_10": 1 / rank if known and rank <= 10 else 0.0,
+            **{f"hit_{k}": float(known and rank <= k) for k in (1, 5, 10, 20)},
+            **{f"rr_{k}": 1 / rank if known and rank <= k else 0.0 for k in (10, 20)},
+            "ndcg_10": 1 / math.log2(1 + rank) if known and rank <= 10 else 0.0,
         }
         for name, value in values.items():
             expected[row, COLUMNS.index(name)] += value
@@ -57,9 +58,12 @@ def test_metrics_count_a_label_outside_the_vocabulary_as_a_miss() -> None:
             "nll": 3.0,
             "perplexity": math.exp(3),
             "recall_at_1": 1 / 4,
+            "recall_at_5": 2 / 4,
             "recall_at_10": 2 / 4,
             "recall_at_20": 3 / 4,
             "mrr_at_10": (1 + 1 / 4) / 4,
+            "mrr_at_20": (1 + 1 / 4 + 1 / 15) / 4,
+            "ndcg_at_10": (1 + 1 / math.log2(5)) / 4,
             "count": 4,
             "known": 3,
             "oov_rate": 1 / 4,

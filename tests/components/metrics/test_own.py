@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 from components.code import fingerprint
-from components.evaluation.metrics import _AddUp, _RowSums, model_metrics
+from components.evaluation.metrics import RowSums, _AddUp, model_metrics
 from components.metrics.own import modules_of, own_metric
 from components.metrics.rows import label_values, row_sums
 from components.metrics.targets import Target, label_target
@@ -141,7 +141,7 @@ def test_only_parts_of_its_kind_have_it() -> None:
 
 def test_a_beam_worker_gets_its_path_and_not_its_functions() -> None:
     target = Target("", "label", ("popular",), (RECALL,))
-    for sent in (_AddUp("", (target,)), _RowSums("", (target,))):
+    for sent in (_AddUp("", (target,)), RowSums("", (target,))):
         assert RECALL.encode() in pickle.dumps(sent)
     accumulator = pickle.loads(pickle.dumps(_AddUp("", (target,)))).create_accumulator()
     assert accumulator[0].shape == (2, len(target.sum_names))

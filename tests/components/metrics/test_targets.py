@@ -66,7 +66,7 @@ def test_a_category_by_hand() -> None:
 def test_what_is_measured_follows_from_the_data() -> None:
     assert label_target(REGRESSION) == Target("", "number", ("mean",))
     assert label_target(SEVERAL) == Target("", "label", ("popular", "bigram", "trigram"))
-    sums = ["count", "known", "nll", "hit_1", "hit_10", "hit_20", "rr_10"]
+    sums = ["count", "known", "nll", "hit_1", "hit_5", "hit_10", "hit_20", "rr_10", "rr_20", "ndcg_10"]
     banded = [f"{name}_{band}" for band in ("head", "torso", "tail") for name in sums]
     assert [*label_target(SEVERAL).sum_names] == [*sums, *banded]
     assert further_targets(SEVERAL) == (Target("party", "class", ("popular",)), Target("year", "number", ("mean",)))

@@ -27,7 +27,8 @@ SECTIONS = [section for node in NODES for section in node.sections]
 GOLDEN = {
     "": "band_limits bands baseline_bands baselines blessed defaults examples failure failures finished format metrics "
     "name nodes previous pushed pushed_to seconds servable servable_cause slices training versions vocabularies",
-    "metrics": "count known mrr_at_10 nll oov_rate perplexity recall_at_1 recall_at_10 recall_at_20",
+    "metrics": "count known mrr_at_10 mrr_at_20 ndcg_at_10 nll oov_rate perplexity recall_at_1 recall_at_10 "
+    "recall_at_20 recall_at_5",
     "nodes": "cached cpu_seconds detail name seconds state",
     "slices": "baselines metrics slice value",
     "training": "best calibration devices history mixture parameters resumed stopped_early validation_examples "
@@ -330,6 +331,22 @@ def test_the_best_of_each_column_is_marked() -> None:
     rows = {row["name"]: row["best"] for row in html.comparison(summary)}
     assert rows["last blessed model"] == {"recall_at_1", "recall_at_10", "recall_at_20", "mrr_at_10"}
     assert rows["this model"] == {"perplexity", "nll"}
+
+
+def test_the_margins_are_below_the_comparison() -> None:
+    margin = {
+        "metric": "recall_at_10", "baseline": "trigram", "measure": "difference", "value": 0.0132, "low": -0.001,
+        "high": 0.027, "level": 0.95, "rows": 1_197, "resamples": 1_000,
+    }  # fmt: skip
+    text = " ".join(_Page(html.render(_summary(margins=[margin]), SECTIONS)).text.split())
+    assert "Margin over the best baseline, 95% interval over 1,197 rows: recall@10 is equal to the trigram's" in text
+    assert "within the interval (-0.001 to +0.027)" in text
+    assert "equal within the interval, 0.013 above the trigram's 0.524" in text
+    assert "recall@10 0.537 on 115,574 test labels, equal to the trigram within the interval" in text
+    assert "within the interval" not in _Page(html.render(_summary(), SECTIONS)).text
+    stored = json.loads(_summary(margins=[margin]).model_dump_json())
+    assert stored["margins"] == [margin]
+    assert "margins" not in json.loads(_summary().model_dump_json())
 
 
 def test_the_bars_of_the_nodes_stand_one_after_the_other() -> None:

@@ -220,9 +220,10 @@ def test_a_fault_in_a_kind_names_the_line(tmp_path: Path) -> None:
         ("data.label=viewed", "stands twice"),
         ("data.features={viewed: {kind: number}}", "both an input or label and a feature"),
         ("trainer.replicas=3", r"is not divisible by trainer\.replicas \(3\)"),
-        ("evaluation.beat=[trigram]", "'trigram' requires shape 'sequence'"),
         ("trainer.head.mixture=ngram", "mixture.kind: Input should be 'ngrams' .*did you mean 'ngrams'"),
         ("trainer.head.mixture={order: 3}", r"head\.mixture\.order: 3 requires shape 'sequence'; use 2"),
+        ("evaluation.beat=[trigram]", "'trigram' requires shape 'sequence'; use 'popular' or 'bigram'"),
+        ("evaluation.beat=[history]", "'history' requires data.tokenizer 'none'"),
         ("data.source={kind: csv}", "source.path is needed"),
         ("data.inputs=[self]", "column 'self' cannot be an argument of a served model"),
         ("data.inputs=[user-os, user.os]", "'user-os' and 'user.os' are one argument, 'user_os'"),
@@ -252,17 +253,24 @@ def test_files_are_looked_for_before_anything_runs(tmp_path: Path) -> None:
 
 def test_a_number_must_beat_its_mean_where_nothing_is_said(tmp_path: Path) -> None:
     file = write(tmp_path, OWN + "  label_kind: number\n")
-    assert load(file).evaluation.beat == ["mean"]
-    assert load(file, ["evaluation.max_rmse=3"]).evaluation.beat == ["mean"]
-    assert load(file, ["evaluation.beat=[]"]).evaluation.beat == []
+    for settings, beaten in ([], ("mean",)), (["evaluation.max_rmse=3"], ("mean",)), (["evaluation.beat=[]"], ()):
+        config = load(file, settings)
+        assert config.evaluation.beaten(config.data) == beaten
 
 
 def test_what_a_number_has_not_is_named_at_once_with_all_else(tmp_path: Path) -> None:
     file = write(tmp_path, OWN + "  label_kind: number\n  targets: {shop: {kind: category}}\n")
     with pytest.raises(ConfigurationError) as error:
-        load(file, ["evaluation.beat=[popular]", "evaluation.max_perplexity=9", "trainer.target_weights={shopp: 1}"])
+        load(
+            file,
+            [
+                "evaluation={beat: [popular], max_perplexity: 9, exclude_seen: true}",
+                "trainer.target_weights={shopp: 1}",
+            ],
+        )
     text = str(error.value)
     assert "evaluation.beat: 'mean' is the only baseline of a label that is a number" in text
+    assert "evaluation.exclude_seen: the label is a number" in text
     assert "evaluation.max_perplexity: the label is a number" in text
     assert "trainer.target_weights: 'shopp' is not one of data.targets; did you mean 'shop'?" in text
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from rich.table import Table
 
 from components.terminal import plain
@@ -24,6 +26,24 @@ def test_the_end_of_a_run() -> None:
         '  bigvocab predict "..."',
         f"  {paths.report}/report.html",
     ]
+
+
+def test_the_margins_are_below_the_table() -> None:
+    margin = {"baseline": "trigram", "level": 0.95, "rows": 1_197, "resamples": 1_000}
+    recall = {"metric": "recall_at_10", "measure": "difference", "value": 0.025, "low": 0.021, "high": 0.0293, **margin}
+    ratio = {"metric": "perplexity", "measure": "ratio", "value": 0.69, "low": 0.676, "high": 1.005, **margin}
+    none = {"metric": "perplexity", "measure": "ratio", "value": 0.69, "low": None, "high": None, **margin}
+    title, recall_, equal, point = _margins([recall, ratio, none])
+    assert title == "Margin over the best baseline, 95% interval over 1,197 rows:"
+    assert recall_ == "  recall@10   0.025 above the trigram's (+0.021 to +0.029)"
+    assert equal == "  perplexity  equal to the trigram's within the interval (-32.4% to +0.5%)"
+    assert point == "  perplexity  31.0% below the trigram's"
+    assert _margins([]) == []
+
+
+def _margins(found: list[dict[str, Any]]) -> list[str]:
+    _, _, *rest = show.metrics(_summary(margins=found))
+    return [line for part in rest for line in (plain(part) if isinstance(part, Table) else [str(part)])]
 
 
 def test_the_best_value_of_a_metric_is_green() -> None:

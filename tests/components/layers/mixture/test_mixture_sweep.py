@@ -106,3 +106,22 @@ def test_more_answers_than_classes_are_refused() -> None:
     mixture, _ = problem(np.random.default_rng(0), classes=3, order=2, most=None)
     with pytest.raises(ValueError, match="3 classes"):
         mixture.sweep(tf.zeros((1, 2)), (tf.zeros((1, 2)), tf.zeros((3, 2)), tf.zeros(3)), tf.zeros((1, 1)), k=4)
+
+
+@pytest.mark.parametrize("mixed", [True, False])
+def test_scores_of_single_classes_rank_like_the_sweep(mixed: bool) -> None:
+    rng = np.random.default_rng(3)
+    classes, rows = 12, 5
+    mixture, _ = problem(rng, classes, 3, None)
+    output = ClassOutput(SampledSoftmax(np.arange(classes, 0, -1), 4), mixture if mixed else None)
+    output.build((None, 4))
+    output.head.table.assign(rng.normal(size=(classes, 4)))
+    hidden = tf.constant(rng.normal(size=(rows, 4)), tf.float32)
+    context = tf.constant(rng.integers(0, classes + 2, (rows, 2)))
+    of, ids = np.repeat(np.arange(rows), classes), np.tile(np.arange(classes), rows)
+    scores = output.scorer(hidden, context)(of, ids).numpy().reshape(rows, classes)
+    swept = output.sweep(hidden, k=classes, context=context)
+    np.testing.assert_array_equal(np.argsort(-scores, axis=1, kind="stable"), swept.ids)
+    if mixed:
+        best = np.take_along_axis(scores, swept.ids.numpy(), axis=1)
+        np.testing.assert_allclose(np.exp(best), swept.probabilities, rtol=1e-4)

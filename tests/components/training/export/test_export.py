@@ -130,8 +130,9 @@ def test_a_row_without_its_label_can_be_asked_about(exported_labelled):
     np.testing.assert_array_equal(with_label["labels"], without["labels"])
 
 
+@pytest.mark.parametrize("exclude_seen", [False, True])
 @pytest.mark.parametrize("shape", ["sequence", "labelled"])
-def test_eval_sums_are_those_of_numpy(shape, request):
+def test_eval_sums_are_those_of_numpy(shape, exclude_seen, request):
     it: Exported = request.getfixturevalue("exported" if shape == "sequence" else "exported_labelled")
     found = vocabularies(it.corpus.transform)
     inputs = {token.encode() for token in found["inputs"].tokens}
@@ -150,13 +151,20 @@ def test_eval_sums_are_those_of_numpy(shape, request):
         label = ids.get(token, -1)
         labels.append(label)
         nll.append(-np.log(probabilities[label]) if label >= 0 else 0.0)
-        rank.append(1 + list(np.argsort(-probabilities, kind="stable")).index(label) if label >= 0 else 0)
+        seen = {ids.get(token) for name in it.corpus.data.inputs for token in row[name][:end]} if exclude_seen else ()
+        ranked = [i for i in np.argsort(-probabilities, kind="stable") if i not in seen]
+        rank.append(1 + ranked.index(label) if label in ranked else len(ids) + 1)
     rows = np.zeros(len(labels), np.int64)
     target = label_target(it.corpus.data)
     values = {"label": np.array(labels), "nll": np.array(nll), "rank": np.array(rank)}
     expected = row_sums(target.sums, values, rows, 1, bands=BANDS)[0]
     # A second row, so that a leak between the sums of rows would show.
-    answer = it.ask("eval", examples=[serialize(row), serialize(it.corpus.rows[1])])
+    examples = [serialize(row), serialize(it.corpus.rows[1])]
+    if exclude_seen:
+        servable = Servable(it.model, it.corpus.transform, it.corpus.data, it.layout, BANDS, 5, exclude_seen=True)
+        answer = {name: of.numpy() for name, of in tf.function(servable.evaluate)(tf.constant(examples)).items()}
+    else:
+        answer = it.ask("eval", examples=examples)
     assert set(answer) == set(target.sum_names)
     np.testing.assert_allclose([answer[name][0] for name in target.sum_names], expected, rtol=1e-3, atol=1e-4)
 

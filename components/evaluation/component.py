@@ -1,0 +1,14 @@
+"""Evaluator component of BigVocab."""
+
+from __future__ import annotations
+
+from tfx.dsl.components.base import executor_spec
+
+from components.compat.tfx_v1 import v1 as tfx
+from components.evaluation.executor import EvaluatorExecutor
+
+
+class Evaluator(tfx.components.Evaluator):
+    """TFX's Evaluator with an executor that also writes the sums of each row, and the margins over the baselines."""
+
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(EvaluatorExecutor)

@@ -1,0 +1,46 @@
+"""Executor of the Evaluator node."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tfx import types
+from tfx.types import artifact_utils, standard_component_specs
+
+from components.compat.tfma import eval_config_writer
+
+# isort: split
+from tfx.components.evaluator import executor
+
+from components.evaluation import extractors
+from components.evaluation.config import read_targets
+from components.evaluation.folder import FOLDER
+from components.evaluation.margins import margins, write_margins
+from components.evaluation.row_sums import read_row_sums
+
+Artifacts = dict[str, list[types.Artifact]]
+
+
+class EvaluatorExecutor(executor.Executor):
+    """TFX's executor of the Evaluator, which also writes the sums of each row, and the margins over the baselines."""
+
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
+        """Run the node.
+
+        Args:
+            input_dict: `examples`, the test rows with the sums of the baselines; `model`; perhaps `baseline_model`.
+            output_dict: `evaluation`, which also gets the files of `row_sums` and `margins`; `blessing`.
+            exec_properties: `eval_config` and `example_splits`, as in TFX.
+
+        Raises:
+            ValueError: A row lacks a feature of the Baselines node, or the model's eval signature lacks an output.
+        """
+        folder = artifact_utils.get_single_uri(output_dict[standard_component_specs.EVALUATION_KEY])
+        token = FOLDER.set(folder)
+        try:
+            hook = {standard_component_specs.MODULE_PATH_KEY: extractors.__name__}
+            super().Do(input_dict, output_dict, {**exec_properties, **hook})
+        finally:
+            FOLDER.reset(token)
+        label, *_ = read_targets(eval_config_writer.load_eval_run(folder)[0])
+        write_margins(folder, margins(label, read_row_sums(folder, label)))
