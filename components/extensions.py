@@ -189,7 +189,9 @@ class Kinds:
             *others, last = map(repr, self.own)
             expected = {"expected": f"{', '.join(others)} or {last}"}
             return self._refused(value, {"type": "literal_error", "loc": (self.tag,), "input": kind, "ctx": expected})
-        return self.own[kind].model_validate({self.tag: kind, **value})
+        spec = self.own[kind]
+        # A default kind stays unset, so that it can be told from a kind that the user chose.
+        return spec.model_validate(value if spec.model_fields[self.tag].default == kind else {self.tag: kind, **value})
 
     def _refused(self, value: Any, details: InitErrorDetails) -> BaseModel:
         if not isinstance(value, Mapping):

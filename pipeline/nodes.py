@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from components.baselines.node import BaselinesNode
 from components.data_validation.node import ExampleValidatorNode, ImportSchemaGenNode, StatisticsGenNode
+from components.defaults.node import DefaultsNode
 from components.evaluation.node import EvaluatorNode, ResolverNode
 from components.infra_validation.node import InfraValidatorNode
 from components.ingest.node import ExampleGenNode, RollingRangeNode
@@ -18,6 +19,7 @@ NODES: tuple[Node, ...] = (
     RollingRangeNode(),
     ImportSchemaGenNode(),
     ExampleValidatorNode(),
+    DefaultsNode(),
     AnalyzerCacheNode(),
     TransformNode(),
     BaselinesNode(),

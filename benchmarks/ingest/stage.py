@@ -12,7 +12,7 @@ from pipeline.terminal.console import Console
 
 TARGET = "benchmarks.ingest.stage:Stage"
 _RUN = "bench"
-_BEFORE = {"Transform": ("RollingRange", "ImportSchemaGen", "ExampleValidator", "AnalyzerCache")}
+_BEFORE = {"Transform": ("RollingRange", "ImportSchemaGen", "ExampleValidator", "Defaults", "AnalyzerCache")}
 
 
 class Stage:

@@ -19,6 +19,7 @@ from tfx.types import artifact_utils
 from tfx.types import standard_component_specs as keys
 from tfx_bsl.public.tfxio import RecordBatchToExamplesEncoder
 
+from components.choices import merged, read_choices
 from components.compat.tfx_executors import OpenTransformExecutor, OpenTransformProcessor
 from components.files import matching
 from components.ingest.spec import DataSpec
@@ -26,6 +27,8 @@ from components.preprocessing.learnable import check_learnable
 from components.preprocessing.spec import VocabularySpec
 from components.record_batches import ShardReader
 
+CHOICES = "choices"
+"""Input with the chosen values of unset keys."""
 _BATCHES = 8
 """Maximum number of batches in a file. Training reads several files at a time, and mixes their rows."""
 
@@ -53,11 +56,22 @@ class TransformExecutor(OpenTransformExecutor):
     ) -> None:
         """Analyze and transform the examples.
 
+        Args:
+            input_dict: Inputs of TFX's executor, and `choices`.
+            output_dict: Outputs of TFX's executor.
+            exec_properties: Those of TFX's executor. Their `custom_config` has the keys that the configuration sets
+                under `vocabulary`, as JSON.
+
         Raises:
             NothingToLearn: No model can learn from the train split; see `check_learnable`.
         """
-        super().Do(input_dict, output_dict, exec_properties)
         config = json.loads(exec_properties[keys.CUSTOM_CONFIG_KEY])
+        choices = read_choices(artifact_utils.get_single_uri(input_dict[CHOICES]))
+        chosen = merged(choices.vocabulary, json.loads(config["vocabulary"]))
+        config["vocabulary"] = VocabularySpec.model_validate(chosen).model_dump_json()
+        exec_properties = {**exec_properties, keys.CUSTOM_CONFIG_KEY: json.dumps(config)}
+        inputs = {name: artifacts for name, artifacts in input_dict.items() if name != CHOICES}
+        super().Do(inputs, output_dict, exec_properties)
         examples = output_dict[keys.TRANSFORMED_EXAMPLES_KEY]
         check_learnable(
             DataSpec.model_validate_json(config["data"]),

@@ -67,6 +67,7 @@ class TransformNode(Node):
         transform = Transform(
             examples=site.output("examples", "RollingRange", "ExampleGen"),
             schema=site.output("schema", "ImportSchemaGen"),
+            choices=site.output("choices", "Defaults"),
             preprocessing_fn="components.preprocessing.preprocessing.preprocessing_fn",
             splits_config=transform_pb2.SplitsConfig(analyze=["train"], transform=["train", "eval"]),
             custom_config=_custom_config(site),
@@ -111,7 +112,7 @@ def _custom_config(site: Site) -> dict[str, str]:
 
     return {
         "data": site.columns.model_dump_json(),
-        "vocabulary": site.specs.vocabulary.model_dump_json(),
+        "vocabulary": site.specs.vocabulary.model_dump_json(exclude_unset=True),
         "code": fingerprint("components.preprocessing.preprocessing", "components.preprocessing.component"),
     }
 

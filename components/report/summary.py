@@ -90,6 +90,8 @@ class Node(SummarySection):
     name: str
     seconds: float = Field(ge=0)
     """Wall time in this run."""
+    cpu_seconds: float | None = Field(None, ge=0)
+    """CPU time in this run, child processes included. None: not measured, as of nodes that run in pods."""
     cached: bool
     state: Literal["complete", "cached", "failed", "not run"]
     detail: str = ""
@@ -196,6 +198,17 @@ class Failure(SummarySection):
     message: str
 
 
+class Defaults(SummarySection):
+    """Values of keys that the configuration does not set, chosen from the statistics of the data."""
+
+    reason: str
+    """What was chosen and why, in one line."""
+    facts: dict[str, float] = {}
+    """Statistics of the train split that the choice follows from."""
+    pinned: str = ""
+    """YAML that sets the chosen values. Empty if nothing was chosen."""
+
+
 class Summary(SummarySection):
     """Summary of a whole run. Nodes may add keys, see `components.node.Node.summary`."""
 
@@ -244,6 +257,8 @@ class Summary(SummarySection):
     """Reason why the model is not servable."""
     pushed: bool = False
     pushed_to: str | None = None
+    defaults: Defaults | None = None
+    """Values of unset keys that were chosen from the statistics."""
     nodes: list[Node] = []
     versions: dict[str, str] = {}
     training: Training | None = None

@@ -197,6 +197,9 @@ def build_model(
         layout: Layout of a window.
         counts: Occurrences of each label, in the order of the ids. Not read if the label is a number.
         tables: N-gram counts to mix the softmax of the label with, or None.
+
+    Raises:
+        ValueError: The class vectors are tied to the token vectors, and there are more classes than input ids.
     """
     encoder = build_encoder(
         spec.model,
@@ -206,6 +209,12 @@ def build_model(
         categories=layout.categories,
         seed=spec.seed,
     )
+
+    if spec.model.tie and layout.padding < len(counts):
+        raise ValueError(
+            f"trainer.model.tie: there are {len(counts):,} classes and only {layout.padding:,} input ids, so that some "
+            "classes have no token vector: set vocabulary.shared: true"
+        )
 
     def classes(name: str, of: Sequence[int], mixture: NgramMixture | None = None) -> ClassOutput:
         head = spec.head

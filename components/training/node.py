@@ -65,10 +65,11 @@ class TrainerNode(Node):
             examples=site.output("transformed_examples", "Transform"),
             transform_graph=site.output("transform_graph", "Transform"),
             schema=site.output("schema", "ImportSchemaGen"),
+            hyperparameters=site.output("choices", "Defaults"),
             train_args=tfx.proto.TrainArgs(splits=["train"]),
             eval_args=tfx.proto.EvalArgs(splits=["eval"]),
             custom_config={
-                "trainer": trainer.model_dump_json(),
+                "trainer": trainer.model_dump_json(exclude_unset=True),
                 "data": site.columns.model_dump_json(),
                 "vocabulary": specs.vocabulary.model_dump_json(),
                 "bands": specs.evaluation.bands.model_dump_json(),

@@ -11,6 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from components.choices import Choices, merged
 from components.layers.mixture.spec import NgramMixtureSpec
 from components.layers.mixture.tables import Tables
 from components.layers.schedule import WarmupCosine
@@ -39,10 +40,12 @@ from components.training.warm_start import transfer as warm_start
 def run_fn(fn_args: Any) -> None:
     """Train, and export the best weights.
 
-    `custom_config` holds the specs `trainer`, `data`, `vocabulary` and `bands` as JSON; `metrics`, the paths of a
-    user's own metrics as JSON; `checkpoints`, a folder that outlives the execution; and `code`, a fingerprint of the
-    source. An interrupted training resumes from its last checkpoint. A training with a `base_model` starts from the
-    weights that the base model left beside its export. Its history is written to `model_run_dir`, see
+    `custom_config` holds the specs `data`, `vocabulary` and `bands` as JSON; `trainer`, the keys that the configuration
+    sets there, as JSON; `metrics`, the paths of a user's own metrics as JSON; `checkpoints`, a folder that outlives the
+    execution; and `code`, a fingerprint of the source. `hyperparameters` holds the `Choices` of the node Defaults.
+
+    An interrupted training resumes from its last checkpoint. A training with a `base_model` starts from the weights
+    that the base model left beside its export. Its history is written to `model_run_dir`, see
     `components.training.history`.
 
     Args:
@@ -79,7 +82,8 @@ class Training:
     def __init__(self, fn_args: Any, several: Workers | None) -> None:
         self._fn_args, self._several = fn_args, several
         self._config: dict[str, str] = fn_args.custom_config
-        self._spec = TrainerSpec.model_validate_json(self._config["trainer"])
+        choices = Choices.of(fn_args.hyperparameters)
+        self._spec = TrainerSpec.model_validate(merged(choices.trainer, json.loads(self._config["trainer"])))
         self._own_metrics: list[str] = json.loads(self._config.get("metrics", "[]"))
         self.chief = several is None or several.chief
         # Before anything else: the first use of TensorFlow would fix who takes part.
@@ -191,7 +195,7 @@ class Training:
         config = self._config
         return training_key(
             [
-                config["trainer"],
+                self._spec.model_dump_json(),
                 config["data"],
                 config["vocabulary"],
                 json.dumps(self._own_metrics),

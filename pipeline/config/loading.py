@@ -70,7 +70,7 @@ def _loaded(path: Path, text: str, settings: Iterable[str], quick: bool) -> Conf
             faults.append(f"--set {setting}: expected key=value, as in --set trainer.epochs=2")
             continue
         try:
-            parsed = yaml.safe_load(value)
+            parsed = yaml.load(value, _Loader)
         except yaml.YAMLError as error:
             faults.append(f"--set {setting}: the value is not YAML ({str(error).splitlines()[0]})")
             continue
@@ -126,12 +126,31 @@ def _read(name: str) -> tuple[Path, str]:
     return Path(str(PRESETS / f"{name}.yaml")), (PRESETS / f"{name}.yaml").read_text(encoding="utf-8")
 
 
+class _Loader(yaml.SafeLoader):
+    """Loader that reports the place of a value that its type does not have, such as the date 2026-13-01."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """Return the value of a node.
+
+        Raises:
+            yaml.YAMLError: The type of the node does not have such a value.
+        """
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, KeyError) as error:
+            kind = node.tag.rpartition(":")[2]
+            raise yaml.constructor.ConstructorError(
+                problem=f"{node.value!r} is not a valid {kind}: {error}; put text in quotes",
+                problem_mark=node.start_mark,
+            ) from error
+
+
 def _parse(path: Path, text: str) -> tuple[dict[str, Any], dict[Key, int]]:
     """Return the parsed tree, and the line of each key."""
     lines: dict[Key, int] = {}
     doubles: list[str] = []
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         root = loader.get_single_node()
         if isinstance(root, yaml.MappingNode):  # Before the values, because construction expands merge keys in place.
             _lines(root, (), lines, doubles, path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,6 +37,8 @@ class Outcome:
         cached: Whether TFX reused the outputs of an earlier run.
         outputs: Artifacts by output key. For a cached node, the artifacts of the run that created them.
         detail: One line that describes the outputs.
+        cpu_seconds: CPU time in this run, of this process and of its child processes that have ended; None if it was
+            not measured, as of a node that ran in another pod.
     """
 
     node: str
@@ -43,6 +46,7 @@ class Outcome:
     cached: bool
     outputs: dict[str, list[types.Artifact]] = field(default_factory=dict)
     detail: str = ""
+    cpu_seconds: float | None = None
 
 
 class _DriverFailed(Exception):
@@ -145,7 +149,7 @@ def run_node(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, r
         StoreUnreachable: The metadata store does not answer.
     """
     node_id = node.node_info.id
-    started = time.monotonic()
+    started, cpu = time.monotonic(), _cpu()
     try:
         outcome = _launch(pipeline, node, run_name)
     except StoreUnreachable as error:
@@ -157,7 +161,12 @@ def run_node(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, r
         with not_in_the_way(), opened(pipeline) as handle:
             record.mark_failed(handle, pipeline, node, cause)
         raise NodeFailed(node_id, cause, time.monotonic() - started) from error
-    return dataclasses.replace(outcome, seconds=time.monotonic() - started)
+    return dataclasses.replace(outcome, seconds=time.monotonic() - started, cpu_seconds=_cpu() - cpu)
+
+
+def _cpu() -> float:
+    """Return the CPU seconds of this process and of its child processes that have ended."""
+    return sum(os.times()[:4])
 
 
 def _launch(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, run_name: str) -> Outcome:

@@ -48,6 +48,7 @@ def write_report(
         {
             "name": o.node,
             "seconds": round(o.seconds, 3),
+            "cpu_seconds": None if o.cpu_seconds is None else round(o.cpu_seconds, 2),
             "cached": o.cached,
             "state": "cached" if o.cached else "complete",
             "detail": o.detail,

@@ -165,7 +165,7 @@ def _arguments(config: Config) -> list[str]:
     data = config.data.model_copy(update={"schema_file": None})
     plain = config.model_copy(update={"quick": {}, "data": data, "metadata": _metadata(config)})
     # YAML and not JSON: pods read YAML, and YAML reads the 1e-06 of JSON as text.
-    text = yaml.safe_dump(plain.model_dump(mode="json", exclude={"kubeflow"}), sort_keys=False)
+    text = yaml.safe_dump(plain.model_dump(mode="json", exclude={"kubeflow"}, exclude_unset=True), sort_keys=False)
     root = f"{config.kubeflow.root.rstrip('/')}/{config.name}"
     return ["--configuration", text, "--root", root]
 

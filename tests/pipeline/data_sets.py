@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.resources
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -106,10 +107,13 @@ data:
 
 
 def sessions_configuration(folder: Path) -> Path:
+    """Write a configuration of sessions whose items, the rarer words of a paragraph by alphabet, follow each other."""
+    words = Counter(word for _, paragraphs in speeches(8) for text in paragraphs for word in _words(text))
+    items = {word for word, _ in words.most_common(900)[150:]}
     with (folder / "sessions.jsonl").open("w", encoding="utf-8") as file:
-        for year, paragraphs in speeches(4):
+        for year, paragraphs in speeches(8):
             for paragraph in paragraphs:
-                session = tokenize(paragraph, "words", lowercase=True)
+                session = sorted({*_words(paragraph)} & items)
                 file.write(json.dumps({"items": session, "shop": f"shop {year[:3]}"}) + "\n")
     yaml = folder / "sessions.yaml"
     yaml.write_text(
@@ -127,6 +131,10 @@ data:
         + small()
     )
     return yaml
+
+
+def _words(text: str) -> list[str]:
+    return tokenize(text, "words", lowercase=True)
 
 
 def years_configuration(folder: Path) -> Path:

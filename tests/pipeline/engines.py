@@ -23,7 +23,7 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 from components.files import matching
 from tests.pipeline.kubeflow.pods import Ended, Pods
 
-NODES = ("ExampleGen", "ImportSchemaGen", "StatisticsGen", "ExampleValidator", "Transform")
+NODES = ("ExampleGen", "ImportSchemaGen", "StatisticsGen", "Defaults", "ExampleValidator", "Transform")
 """The nodes that use Beam, and the nodes between them."""
 
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.pipeline.conftest import Bigvocab
 from tests.pipeline.data_sets import sessions_configuration, text_configuration
@@ -17,6 +18,8 @@ pytestmark = pytest.mark.slow
 def test_a_folder_of_texts(bigvocab: Bigvocab, tmp_path: Path) -> None:
     file = text_configuration(tmp_path)
     check(file, run(bigvocab, file))
+    trainer = next(node for node in summary(file)["nodes"] if node["name"] == "Trainer")
+    assert trainer["cpu_seconds"] > 0
     nodes = {node["name"]: node["cached"] for node in summary(file)["nodes"]}
     assert nodes["ExampleGen"], "`bigvocab schema` has already read the data"
     assert nodes["StatisticsGen"]
@@ -30,5 +33,11 @@ def test_sessions_in_json_lines(bigvocab: Bigvocab, tmp_path: Path) -> None:
     found = check(file, run(bigvocab, file))
     assert set(found["baselines"]) == {"popular", "bigram", "trigram"}
     assert {entry["slice"] for entry in found["slices"]} == {"shop"}
-    (first,) = answers(bigvocab, file, [{"items": ["the", "united"]}])
-    assert first[0]["label"] == "states"
+    (first,) = answers(bigvocab, file, [{"items": ["families", "made"]}])
+    assert first[0]["label"] > "made"
+    # The statistics say that these are items, which have one table for inputs and classes.
+    assert "one table for inputs and classes" in found["defaults"]["reason"]
+    chosen = yaml.safe_load(found["defaults"]["pinned"])
+    assert chosen["vocabulary"] == {"shared": True}
+    assert chosen["trainer"]["model"] == {"kind": "session", "tie": True}
+    assert found["vocabularies"]["inputs"]["size"] == found["vocabularies"]["labels"]["size"] == 800

@@ -25,10 +25,10 @@ from pipeline.nodes import NODES
 SECTIONS = [section for node in NODES for section in node.sections]
 
 GOLDEN = {
-    "": "band_limits bands baseline_bands baselines blessed examples failure failures finished format metrics name "
-    "nodes previous pushed pushed_to seconds servable servable_cause slices training versions vocabularies",
+    "": "band_limits bands baseline_bands baselines blessed defaults examples failure failures finished format metrics "
+    "name nodes previous pushed pushed_to seconds servable servable_cause slices training versions vocabularies",
     "metrics": "count known mrr_at_10 nll oov_rate perplexity recall_at_1 recall_at_10 recall_at_20",
-    "nodes": "cached detail name seconds state",
+    "nodes": "cached cpu_seconds detail name seconds state",
     "slices": "baselines metrics slice value",
     "training": "best calibration devices history mixture parameters resumed stopped_early validation_examples "
     "warm_start",

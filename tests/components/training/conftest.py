@@ -112,6 +112,7 @@ class Corpus:
             eval_files=[str(self.folder / "eval*")],
             transform_output=str(self.folder / "graph"),
             base_model=None,
+            hyperparameters=None,
             serving_model_dir=str(out / "model"),
             model_run_dir=str(out / "run"),
         )

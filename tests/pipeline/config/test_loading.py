@@ -133,6 +133,14 @@ def test_a_file_that_cannot_be_read_as_one_document_of_values_is_a_fault(tmp_pat
         load(write(tmp_path, text))
 
 
+@pytest.mark.parametrize("value", ["2026-13-45", "!!int x", "!!bool 2"])
+def test_a_value_that_its_type_does_not_have_names_the_line(tmp_path: Path, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"mine.yaml:2: not YAML: '\S+' is not a valid (timestamp|int|bool)"):
+        load(write(tmp_path, f"name: mine\ndescription: {value}\n"))
+    with pytest.raises(ConfigurationError, match="the value is not YAML"):
+        load("shared_projection", settings=[f"description={value}"])
+
+
 def test_a_file_that_is_no_yaml_names_the_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"mine.yaml:2: not YAML"):
         load(write(tmp_path, "name: mine\n\tdata: 1\n"))

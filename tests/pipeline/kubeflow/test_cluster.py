@@ -226,7 +226,7 @@ def test_pods_train_together(run_pod: Pods, compile_to: CompileTo, shared: Path)
         return run_pod(*given)
 
     def train(run_id: str) -> list[Ended]:
-        for task in ("ExampleGen", "ImportSchemaGen", "StatisticsGen", "ExampleValidator", "Transform"):
+        for task in ("ExampleGen", "ImportSchemaGen", "StatisticsGen", "Defaults", "ExampleValidator", "Transform"):
             assert start(task, run_id).code == 0
         with ThreadPoolExecutor(2) as pool:
             return list(pool.map(lambda task: start(task, run_id), ("Trainer", "Trainer-worker-1")))

@@ -242,7 +242,7 @@ def test_submit_says_what_it_would_send(capsys: pytest.CaptureFixture[str]) -> N
     parameters = ["--parameter", "epochs=4", "--parameter", "data_path=/data/new"]
     assert main(["submit", "--dry-run", "--name", "monday", *options, *parameters]) == 0
     said = capsys.readouterr().out
-    assert said.startswith("To the cluster that the environment names, 12 tasks: ExampleGen, ")
+    assert said.startswith("To the cluster that the environment names, 13 tasks: ExampleGen, ")
     sent = dict(line.split(maxsplit=1) for line in said.splitlines()[1:-1])
     assert json.loads(sent["arguments"]) == {"run_name": "monday", "epochs": 4, "data_path": "/data/new"}
     assert (sent["namespace"], sent["service_account"]) == ('"team"', '"pipeline-runner"')
@@ -269,7 +269,7 @@ def test_submit_sends_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     assert capsys.readouterr().out == "Started: monday, run 7f\n"
     assert sent["where"]["host"] == "http://127.0.0.1:8888"
     assert sent["experiment_name"] == "sotu"
-    assert len(sent["tasks"]) == 12
+    assert len(sent["tasks"]) == 13
 
     def refuse(*_: Any, **__: Any) -> None:
         raise ConnectionError("nobody listens\nand more")

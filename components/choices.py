@@ -1,0 +1,59 @@
+"""`choices.json`: the chosen values of unset keys, and the reason."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from components.files import read_text, write_whole
+
+_FILE = "choices.json"
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Chosen values of keys that the configuration does not set.
+
+    Attributes:
+        trainer: Values under `trainer`.
+        vocabulary: Values under `vocabulary`.
+        reason: What was chosen and why, in one line.
+        facts: Statistics that the choice follows from.
+    """
+
+    trainer: dict[str, Any]
+    vocabulary: dict[str, Any]
+    reason: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any] | None) -> Choices:
+        """Return the choices that a file holds, or none."""
+        return cls(**values) if values else cls({}, {}, "")
+
+
+def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return both trees of keys; where both have a value, that of `over`."""
+    both = {
+        key: merged(under[key], value) if isinstance(value, Mapping) and isinstance(under.get(key), Mapping) else value
+        for key, value in over.items()
+    }
+    return {**under, **both}
+
+
+def write_choices(uri: str, choices: Choices) -> None:
+    """Write the choices into the folder of an artifact. It must be the only file there: TFX's Trainer reads it."""
+    values = {
+        "trainer": choices.trainer,
+        "vocabulary": choices.vocabulary,
+        "reason": choices.reason,
+        "facts": dict(choices.facts),
+    }
+    write_whole(f"{uri}/{_FILE}", json.dumps(values, indent=2) + "\n")
+
+
+def read_choices(uri: str) -> Choices:
+    """Return the choices that `write_choices` wrote."""
+    return Choices.of(json.loads(read_text(f"{uri}/{_FILE}")))

@@ -1,0 +1,1 @@
+"""Defaults: values of unset keys, chosen from the statistics of the data."""

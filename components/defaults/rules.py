@@ -1,0 +1,112 @@
+"""Rules that choose the values of unset keys from what is known about the data.
+
+A key that the configuration sets is never changed. A group of values is chosen only if all of them fit the set keys.
+
+Items or words. The tokens of a column are items, such as products, pages or songs, if all of this holds:
+
+    - the tokenizer is `none`, so that a value is a token;
+    - the ten most frequent tokens make up less than a tenth of all tokens. In English text ten words make up a quarter
+      or more; in a catalog of thousands of items no ten items come near a tenth;
+    - the labels are tokens of the same kind: those of a sequence are; those of labelled rows are if most of the
+      frequent labels are frequent input tokens too.
+
+Predictable items. If the followers of the latest item predict the next one at least twice as well as popularity does,
+ONE table serves inputs and classes, and the cosine ignores how frequent an item is: each item has few examples, and its
+occurrences in the inputs teach its class vector too. The encoder is `session`.
+
+Words, and items whose frequency says more than the item before, as in the baskets of a grocery: two tables and the dot
+product are better. These are the defaults of the keys themselves, so no value is chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from components.choices import Choices, merged
+from components.defaults.facts import Facts
+from components.ingest.spec import DataSpec
+from components.training.spec import TrainerSpec
+
+_TOP_SHARE = 0.1
+_SHARED_LABELS = 0.5
+_BIGRAM_GAIN = 2.0
+
+_ITEMS: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
+    ("the session encoder", {"model": {"kind": "session"}}, {}),
+    ("one table for inputs and classes", {"model": {"tie": True}}, {"shared": True}),
+    ("cosine similarity", {"head": {"similarity": "cosine"}}, {}),
+    ("2,048 negatives", {"head": {"negatives": 2_048}}, {}),
+    ("learning rate 0.002", {"learning_rate": 2e-3}, {}),
+)
+"""Values for items: their name, keys under `trainer`, and keys under `vocabulary`."""
+
+
+def are_items(facts: Facts, data: DataSpec) -> bool:
+    """Return True if the tokens are items and not words: see the module."""
+    return (
+        data.label_kind == "class"
+        and data.tokenizer == "none"
+        and facts.tokens > 0
+        and facts.top_share < _TOP_SHARE
+        and facts.shared_labels > _SHARED_LABELS
+    )
+
+
+def choose(facts: Facts, data: DataSpec, trainer: Mapping[str, Any], vocabulary: Mapping[str, Any]) -> Choices:
+    """Choose the values of unset keys.
+
+    Args:
+        facts: Statistics of the train split.
+        data: Meaning of the columns.
+        trainer: Keys that the configuration sets under `trainer`.
+        vocabulary: Keys that the configuration sets under `vocabulary`.
+    """
+    if not are_items(facts, data):
+        why = "" if data.label_kind == "number" or data.tokenizer != "none" else _share(facts)
+        return Choices({}, {}, f"the defaults for words{why}" if data.label_kind == "class" else "nothing to choose")
+    if facts.bigram_gain < _BIGRAM_GAIN:
+        return Choices({}, {}, f"the defaults for words: {_gain(facts)}")
+    chosen: dict[str, Any] = {}
+    chosen_vocabulary: dict[str, Any] = {}
+    names = []
+    for name, of_trainer, of_vocabulary in _ITEMS:
+        # Whoever names an encoder knows its form.
+        if of_vocabulary and "kind" in trainer.get("model", {}):
+            continue
+        if _is_set(of_trainer, trainer) or any(
+            vocabulary.get(key, value) != value for key, value in of_vocabulary.items()
+        ):
+            continue
+        attempt = merged(chosen, of_trainer)
+        if _fits(merged(attempt, trainer)):
+            chosen, names = attempt, [*names, name]
+            chosen_vocabulary |= {key: value for key, value in of_vocabulary.items() if key not in vocabulary}
+    reason = f"for predictable items: {_gain(facts)}{_share(facts)}"
+    return Choices(chosen, chosen_vocabulary, f"{', '.join(names)} {reason}" if names else f"all keys are set {reason}")
+
+
+def _gain(facts: Facts) -> str:
+    return f"the item before predicts the next {facts.bigram_gain:.1f} times as well as popularity"
+
+
+def _share(facts: Facts) -> str:
+    return f" (the 10 most frequent make up {facts.top_share:.1%} of {facts.tokens:,} tokens)"
+
+
+def _is_set(chosen: Mapping[str, Any], keys: Mapping[str, Any]) -> bool:
+    """Return True if one of the chosen keys is set by the configuration."""
+    for name, value in chosen.items():
+        if name in keys and not (isinstance(value, Mapping) and isinstance(keys[name], Mapping)):
+            return True
+        if name in keys and _is_set(value, keys[name]):
+            return True
+    return False
+
+
+def _fits(trainer: Mapping[str, Any]) -> bool:
+    try:
+        TrainerSpec.model_validate(trainer)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,162 @@
+"""Tests of the rules that choose the values of unset keys."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tensorflow_metadata.proto.v0 import statistics_pb2
+
+from components.choices import Choices, merged, read_choices, write_choices
+from components.defaults.facts import Facts, facts_of
+from components.defaults.followers import TOP, bigram_gain
+from components.defaults.rules import choose
+from components.ingest.spec import DataSpec
+from components.training.spec import TrainerSpec
+
+
+def data_of(**keys: Any) -> DataSpec:
+    return DataSpec.model_validate(
+        {
+            "shape": "sequence",
+            "source": {"kind": "jsonl", "path": "rows.jsonl"},
+            "inputs": ["items"],
+            "tokenizer": "none",
+            **keys,
+        }
+    )
+
+
+SESSIONS = data_of()
+ROWS = data_of(shape="labelled", inputs=["before", "last"], label="bought")
+ITEMS = Facts(rows=1_000, tokens=20_000, distinct=5_000, top_share=0.03, shared_labels=1.0, bigram_gain=9.0)
+FORM = {"model": {"kind": "session", "tie": True}, "head": {"similarity": "cosine", "negatives": 2_048}}
+
+
+def chosen(
+    facts: Facts, data: DataSpec = SESSIONS, trainer: dict[str, Any] | None = None, **vocabulary: Any
+) -> Choices:
+    keys = TrainerSpec.model_validate(trainer or {}).model_dump(mode="json", exclude_unset=True)
+    return choose(facts, data, keys, vocabulary)
+
+
+@pytest.mark.parametrize("data", [SESSIONS, ROWS])
+def test_predictable_items_get_one_table_and_the_cosine(data: DataSpec) -> None:
+    found = chosen(ITEMS, data)
+    assert found.trainer == {**FORM, "learning_rate": 0.002}
+    assert found.vocabulary == {"shared": True}
+    assert "the 10 most frequent make up 3.0% of 20,000 tokens" in found.reason
+    assert "predicts the next 9.0 times as well" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("facts", "data"),
+    [
+        (ITEMS, data_of(tokenizer="words")),
+        (ITEMS, data_of(**{**ROWS.model_dump(), "label_kind": "number"})),
+        (Facts(1_000, 20_000, 5_000, 0.25, 1.0, 9.0), SESSIONS),  # a few tokens are everywhere, as in text
+        (Facts(1_000, 20_000, 5_000, 0.03, 0.1, 9.0), ROWS),  # labels of another kind than the inputs
+        (Facts(1_000, 20_000, 5_000, 0.03, 1.0, 1.5), SESSIONS),  # the item before says little
+        (Facts(0, 0, 0, 0.0, 1.0, 9.0), SESSIONS),
+    ],
+)
+def test_nothing_is_chosen_for_others(facts: Facts, data: DataSpec) -> None:
+    found = chosen(facts, data)
+    assert (found.trainer, found.vocabulary) == ({}, {})
+    assert found.reason
+
+
+@pytest.mark.parametrize(
+    ("trainer", "vocabulary", "left"),
+    [
+        ({"model": {"kind": "recurrent"}}, {}, {"head": FORM["head"], "learning_rate": 0.002}),
+        ({"model": {"tie": False}}, {}, {**FORM, "model": {"kind": "session"}, "learning_rate": 0.002}),
+        ({"model": {"hidden": 192}}, {}, {**FORM, "model": {"kind": "session"}, "learning_rate": 0.002}),
+        ({}, {"shared": False}, {**FORM, "model": {"kind": "session"}, "learning_rate": 0.002}),
+        # A key that only another encoder has.
+        ({"model": {"ngrams": 2}}, {}, {**FORM, "model": {"tie": True}, "learning_rate": 0.002}),
+        ({"head": {"similarity": "dot", "negatives": 9}, "learning_rate": 0.1}, {}, {"model": FORM["model"]}),
+        ({"model": {"embedding": 50, "projection": 128}}, {}, {**FORM, "learning_rate": 0.002}),
+    ],
+)
+def test_set_keys_stay_and_only_what_fits_them_is_chosen(
+    trainer: dict[str, Any], vocabulary: dict[str, Any], left: dict[str, Any]
+) -> None:
+    found = chosen(ITEMS, SESSIONS, trainer, **vocabulary)
+    assert found.trainer == left
+    spec = TrainerSpec.model_validate(merged(found.trainer, trainer))
+    for name, value in trainer.get("model", {}).items():
+        assert getattr(spec.model, name) == value
+
+
+def test_the_choice_comes_back_from_its_file(tmp_path: Path) -> None:
+    found = chosen(ITEMS)
+    write_choices(str(tmp_path), found)
+    assert read_choices(str(tmp_path)) == found
+    assert [file.name for file in tmp_path.iterdir()] == ["choices.json"]
+
+
+def test_facts_come_from_the_statistics_of_all_spans() -> None:
+    def span(rows: int, counts: dict[str, int]) -> statistics_pb2.DatasetFeatureStatistics:
+        result = statistics_pb2.DatasetFeatureStatistics(num_examples=rows)
+        feature = result.features.add()
+        feature.path.step.append("items")
+        feature.string_stats.common_stats.tot_num_values = 100
+        feature.string_stats.unique = 40
+        for value, count in counts.items():
+            feature.string_stats.top_values.add(value=value, frequency=count)
+        return result
+
+    many = {f"item {n}": 5 for n in range(12)}
+    facts = facts_of([span(10, many), span(20, {"item 0": 20, "new": 1})], SESSIONS)
+    assert (facts.rows, facts.tokens, facts.distinct) == (30, 200, 40)
+    assert facts.top_share == pytest.approx((25 + 9 * 5) / 200)
+    assert facts.mean_length == pytest.approx(200 / 30)
+
+
+TOKENS = st.sampled_from([f"t{n}" for n in range(30)])
+
+
+@given(st.lists(st.lists(TOKENS, max_size=6), max_size=25), st.integers(1, 30), st.booleans())
+@settings(deadline=None, max_examples=40)
+def test_gain_is_that_of_a_count_by_hand(
+    tmp_path_factory: pytest.TempPathFactory, sequences: list[list[str]], limit: int, labelled: bool
+) -> None:
+    file = tmp_path_factory.mktemp("rows") / "data.gz"
+    with tf.io.TFRecordWriter(str(file), "GZIP") as writer:
+        for tokens in sequences:
+            example = tf.train.Example()
+            if labelled and tokens:
+                example.features.feature["bought"].bytes_list.value.append(tokens[-1].encode())
+                example.features.feature["last"].bytes_list.value.extend(t.encode() for t in tokens[:-1])
+            elif tokens:
+                example.features.feature["items"].bytes_list.value.extend(t.encode() for t in tokens)
+            writer.write(example.SerializeToString())
+    pairs = [
+        (row % 2, tokens[at - 1], tokens[at])
+        for row, tokens in enumerate(sequences[:limit])
+        for at in range(1, len(tokens))
+        if not labelled or at == len(tokens) - 1
+    ]
+    popular = Counter(label for half, _, label in pairs if not half)
+    followers: dict[str, Counter[str]] = defaultdict(Counter)
+    for half, before, label in pairs:
+        if not half:
+            followers[before][label] += 1
+
+    def hits(counts: Counter[str], label: str) -> float:
+        """Return 1, 0, or NaN if ties decide about a place among the first."""
+        if counts[label] == 0 or len(counts) <= TOP:
+            return float(counts[label] > 0)
+        return float("nan")
+
+    of_popular = sum(hits(popular, label) for half, _, label in pairs if half)
+    of_bigram = sum(hits(followers.get(before, popular), label) for half, before, label in pairs if half)
+    if of_popular == of_popular and of_bigram == of_bigram:  # no NaN
+        expected = (of_bigram + 1) / (of_popular + 1)
+        assert bigram_gain([str(file)], ROWS if labelled else SESSIONS, limit) == pytest.approx(expected)
