@@ -10,6 +10,7 @@ import tensorflow_transform as tft
 
 from components import names
 from components.ingest.spec import DataSpec, FeatureSpec, LabelKind, Shape
+from components.preprocessing.preprocessing import FIRST_LABEL
 from components.preprocessing.vocabulary import category_file, read_vocabulary
 
 Batch = dict[str, tf.Tensor]
@@ -34,6 +35,7 @@ class Layout:
         target_numbers: Further targets that are numbers.
         target_counts: Further targets that are categories, each with the number of rows of the train split that have
             each class, in the order of the ids.
+        splits_positions: True if a row has the position of its first label; see `DataSpec.splits_positions`.
     """
 
     shape: Shape
@@ -44,6 +46,7 @@ class Layout:
     label_kind: LabelKind = "class"
     target_numbers: tuple[str, ...] = ()
     target_counts: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    splits_positions: bool = False
 
     @classmethod
     def of(cls, data: DataSpec, transform: tft.TFTransformOutput, context: int, input_ids: int) -> Layout:
@@ -72,6 +75,7 @@ class Layout:
             data.label_kind,
             target_numbers,
             target_counts,
+            data.splits_positions,
         )
 
     @property
@@ -87,6 +91,7 @@ class Layout:
         return {
             "input_ids": ids,
             self.label_column: number if self.label_kind == "number" else ids,
+            **({FIRST_LABEL: category} if self.splits_positions else {}),
             **dict.fromkeys((*self.numbers, *self.target_numbers), number),
             **dict.fromkeys((*self.categories, *self.target_counts), category),
         }

@@ -105,7 +105,7 @@ data:
     return file
 
 
-def sessions_configuration(folder: Path) -> Path:
+def sessions_configuration(folder: Path, splits: str = "{train: 80, eval: 10, test: 10}") -> Path:
     with (folder / "sessions.jsonl").open("w", encoding="utf-8") as file:
         for year, paragraphs in speeches(4):
             for paragraph in paragraphs:
@@ -113,16 +113,16 @@ def sessions_configuration(folder: Path) -> Path:
                 file.write(json.dumps({"items": session, "shop": f"shop {year[:3]}"}) + "\n")
     yaml = folder / "sessions.yaml"
     yaml.write_text(
-        """\
+        f"""\
 name: sessions
 data:
   shape: sequence
-  source: {kind: jsonl, path: sessions.jsonl}
+  source: {{kind: jsonl, path: sessions.jsonl}}
   inputs: [items]
   tokenizer: none
-  features: {shop: {kind: category}}
+  features: {{shop: {{kind: category}}}}
   slices: [shop]
-  splits: {train: 80, eval: 10, test: 10}
+  splits: {splits}
 """
         + small()
     )
