@@ -7,6 +7,7 @@ pipeline's own names or with another column:
     escaped("a/b")      a.2Fb                     names of metrics; only letters, digits, "_", "-" and "."
     short("a/b")        a.2Fb                     files, Keras layers and graph nodes: as `escaped`, of bounded length
     OWN + "baseline/x"  bigvocab/baseline/x       data stored beside a row; the configuration refuses such columns
+    FIRST_LABEL         bigvocab/first_label      the same, written by ExampleGen if a row's positions are split
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import re
 
 OWN = "bigvocab/"
 """Prefix of features that the pipeline adds to a user's rows."""
+FIRST_LABEL = f"{OWN}first_label"
+"""Feature with the position, from 0, of the first token of a row that is a label; the tokens before it are context."""
 _COLUMN = "column/"
 _SHORT = 120
 

@@ -15,6 +15,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from components.compat.tensorflow import untuned
 from components.compat.tfx_bsl import ExamplesDecoder
 from components.ingest.spec import DataSpec
+from components.names import FIRST_LABEL
 from components.preprocessing.vocabulary import Vocabulary
 
 _ROWS = 1_000  # Rows of a batch.
@@ -70,8 +71,9 @@ class Labels:
 class Encoder:
     """Encoder that cuts all rows of a batch into labels and contexts at once.
 
-    A sequence has one label for every token after the first. The context of a label is the two tokens before it, as ids
-    of the label vocabulary. The context of a labeled row is its last input token, as an id of the input vocabulary.
+    A sequence has one label for every token after the first, or for every token from the feature `FIRST_LABEL` on. The
+    context of a label is the two tokens before it, as ids of the label vocabulary. The context of a labeled row is its
+    last input token, as an id of the input vocabulary.
 
     A label that is a number has no vocabulary. Only `count_inputs` works then.
     """
@@ -89,7 +91,8 @@ class Encoder:
         self.order = 3 if data.shape == "sequence" else 2
         """Number of tokens in an n-gram: the label and its context."""
         columns = [*data.inputs, *([data.label] if data.label and len(labels) else [])]
-        schema = schema_pb2.Schema(feature=[schema_pb2.Feature(name=name, type=schema_pb2.BYTES) for name in columns])
+        types = dict.fromkeys(columns, schema_pb2.BYTES) | first_label_types(data)
+        schema = schema_pb2.Schema(feature=[schema_pb2.Feature(name=name, type=type_) for name, type_ in types.items()])
         self._decoder = ExamplesDecoder(schema.SerializeToString())
 
     def __call__(self, records: list[bytes]) -> Labels:
@@ -113,7 +116,7 @@ class Encoder:
         lengths = np.diff(starts)
         rows = np.repeat(np.arange(len(lengths)), lengths)
         place = np.arange(len(ids)) - np.repeat(starts[:-1], lengths)
-        at = np.flatnonzero(place > 0)
+        at = np.flatnonzero(place >= first_labels(batch)[rows])
         before = np.where(place[at] > 1, ids[np.maximum(at - 2, 0)], self.contexts - 1)
         known = self._known(ids)
         earlier = Earlier(ids, known, np.repeat(starts[:-1], lengths)[at], at)
@@ -152,6 +155,18 @@ def read_records(path: str) -> Iterator[list[bytes]]:
     records = untuned(tf.data.TFRecordDataset(path, compression_type="GZIP" if path.endswith(".gz") else ""))
     for batch in records.batch(_ROWS).as_numpy_iterator():
         yield batch.tolist()  # type: ignore[union-attr]
+
+
+def first_label_types(data: DataSpec) -> dict[str, schema_pb2.FeatureType]:
+    """Return the type of the feature `FIRST_LABEL` by its name, if the rows have it, to decode `first_labels`."""
+    return {FIRST_LABEL: schema_pb2.INT} if data.splits_positions else {}
+
+
+def first_labels(batch: pa.RecordBatch) -> NDArray[np.int64]:
+    """Return the position of the first label of each sequence, (rows,)."""
+    if FIRST_LABEL not in batch.schema.names:
+        return np.ones(batch.num_rows, np.int64)
+    return np.asarray(batch.column(FIRST_LABEL).flatten(), np.int64)
 
 
 def _value_set(vocabulary: Vocabulary) -> pa.Array:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.baselines.ngrams import finite
+from components.baselines.reading import first_label_types, first_labels
 from components.compat.tfx_bsl import ExamplesDecoder
 from components.ingest.spec import DataSpec
 from components.metrics.rows import row_sums
@@ -109,11 +110,11 @@ class TargetBaselines:
             for column, target in self._targets.items()
         }
         self._totals = {column: np.zeros(len(target.sum_names)) for column, target in self._targets.items()}
-        # In shape `sequence`, every token after the first of a row is a label.
+        # In shape `sequence`, every token from the first label of a row on is a label.
         self._tokens = data.inputs[0] if data.shape == "sequence" else None
         types = {column: schema_pb2.FLOAT if self._is_mean(column) else schema_pb2.BYTES for column in self._targets}
         if self._tokens:
-            types[self._tokens] = schema_pb2.BYTES
+            types |= {self._tokens: schema_pb2.BYTES, **first_label_types(data)}
         features = [schema_pb2.Feature(name=name, type=type_) for name, type_ in types.items()]
         self._decoder = ExamplesDecoder(schema_pb2.Schema(feature=features).SerializeToString())
         self._rows = {"train": 0, "test": 0}
@@ -175,7 +176,7 @@ class TargetBaselines:
         if self._tokens is None:
             return np.ones(batch.num_rows)
         lengths = np.asarray(pc.fill_null(pc.list_value_length(batch.column(self._tokens)), 0))
-        return np.maximum(lengths - 1, 0).astype(np.float64)
+        return np.maximum(lengths - first_labels(batch), 0).astype(np.float64)
 
 
 def _rows_with_a_value(column: pa.Array) -> NDArray[np.int64]:

@@ -60,7 +60,8 @@ class ImportSchemaGenNode(Node):
         """Build the component with the path of the schema file."""
         from components.data_validation.schema_import import SchemaImporter
 
-        return SchemaImporter(schema_file=site.schema_file).with_id(self.name)
+        own = site.specs.data.splits_positions
+        return SchemaImporter(schema_file=site.schema_file, splits_positions=own).with_id(self.name)
 
     def line(self, outputs: Outputs) -> str:
         """Return the same text for every run."""

@@ -8,13 +8,14 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 from tfx.dsl.io import fileio
 
 from components.compat.tfdv import tfdv
+from components.names import OWN
 
 SPLITS = ("train", "eval", "test")
 TOP_VALUES = 5
 
 
 def split_statistics(uri: str, split: str) -> statistics_pb2.DatasetFeatureStatistics:
-    """Read the statistics of one split, over all its rows.
+    """Read the statistics of one split, over all its rows, without the pipeline's own features.
 
     Args:
         uri: URI of the statistics artifact.
@@ -26,7 +27,11 @@ def split_statistics(uri: str, split: str) -> statistics_pb2.DatasetFeatureStati
     path = f"{uri}/Split-{split}/FeatureStats.pb"
     if not fileio.exists(path):
         raise FileNotFoundError(f"no statistics of split '{split}': {path}")
-    return tfdv.load_stats_binary(path).datasets[0]
+    statistics = tfdv.load_stats_binary(path).datasets[0]
+    columns = [feature for feature in statistics.features if not feature.path.step[0].startswith(OWN)]
+    del statistics.features[:]
+    statistics.features.extend(columns)
+    return statistics
 
 
 def statistics_summary(uri: str, splits: tuple[str, ...] = SPLITS) -> list[dict[str, Any]]:

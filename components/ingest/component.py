@@ -9,10 +9,11 @@ from tfx.dsl.components.base import executor_spec
 from tfx.proto import example_gen_pb2, range_config_pb2
 
 from components.ingest.driver import Driver
-from components.ingest.executor import SPLITS, ExampleGenExecutor
+from components.ingest.executor import ExampleGenExecutor
 from components.ingest.properties import pack
 from components.ingest.sources.registry import source_of
 from components.ingest.spec import DataSpec
+from components.ingest.splits import SPLITS
 
 
 class IngestExampleGen(FileBasedExampleGen):
@@ -36,8 +37,12 @@ def example_gen(data: DataSpec, root_of_config: Path, code: str, span: int | Non
         code: Fingerprint of the code, which belongs to the cache key.
         span: Number of a span of the source. None: the newest, or the source has no spans.
     """
-    base, pattern = source_of(data.source).place(root_of_config)
-    shares = data.splits.model_dump()
+    source = source_of(data.source)
+    if paths := data.source.split_paths:  # The driver and the executor find the files of each split by its path.
+        data = data.model_copy(update={"source": data.source.relative_to(root_of_config)})
+        source = source_of(data.source.at(paths["train"]))
+    base, pattern = source.place(root_of_config)
+    shares = data.splits.shares
     return IngestExampleGen(
         input_base=base,
         input_config=example_gen_pb2.Input(splits=[example_gen_pb2.Input.Split(name="all", pattern=pattern)]),

@@ -18,6 +18,12 @@ FILES_FILE = "files.jsonl"
 DEAD_LETTERS_FILE = "dead_letters.jsonl"
 _SURELY = 20
 """Expected rows of a split from which an empty split is not due to chance."""
+_ADVICE = {
+    "column": "Rows of all three splits are needed.",
+    "by_time": "Shorter or longer times in data.splits, or rows of other times, are needed.",
+    "leave_out": "Longer rows, or a smaller data.splits.leave_out, are needed.",
+}
+"""What to do about an empty split, by the rule of the splits."""
 
 
 def read_counts(uri: str) -> dict[str, Any]:
@@ -70,8 +76,9 @@ class Counts:
 
     Attributes:
         files: Rows and lines by file.
-        rows: Rows written, by split.
-        examples: Labels in the written rows, by split: one in a labelled row, one fewer than the tokens in a sequence.
+        rows: Rows written, by split. A row whose positions are split counts in each of its splits.
+        examples: Labels in the written rows, by split: one in a labelled row, one fewer than the tokens in a sequence,
+            or, if the positions of a row are split, the labels of the split.
         bad: Rows that cannot be used, by kind of fault.
         doubtful: Rows with inner lines that look like rows: a quote may be unclosed.
         broken: Fault of each file that cannot be read to its end.
@@ -137,8 +144,14 @@ class Counts:
             set(sorted(self.columns | other.columns)[:100]),
         )
 
-    def write(self, uri: str, splits: list[str]) -> None:
-        """Write `counts.json`, `files.jsonl` and `dead_letters.jsonl` into a folder."""
+    def write(self, uri: str, splits: list[str], rule: str = "") -> None:
+        """Write `counts.json`, `files.jsonl` and `dead_letters.jsonl` into a folder.
+
+        Args:
+            uri: The folder.
+            splits: Names of all splits.
+            rule: Rule of the splits in words; empty if a hash decides.
+        """
         total = self.all_files
         counts: dict[str, Any] = {
             "rows": {split: self.rows[split] for split in splits},
@@ -149,6 +162,8 @@ class Counts:
             "left_out": total.left_out,
             "read": total.read,
         }
+        if rule:
+            counts |= {"split_rule": rule, "source_rows": total.rows}
         write_whole(f"{uri}/{COUNTS_FILE}", json.dumps(counts, indent=2) + "\n")
         files = [{"file": path, **asdict(self.files[path])} for path in sorted(self.files)]
         letters = [
@@ -159,13 +174,14 @@ class Counts:
         for name, rows in ((FILES_FILE, files), (DEAD_LETTERS_FILE, letters)):
             write_whole(f"{uri}/{name}", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
-    def check(self, data: DataSpec, splits: list[str], written: Mapping[str, int]) -> None:
+    def check(self, data: DataSpec, splits: list[str], written: Mapping[str, int], rule: str = "") -> None:
         """Check that the data is good enough to train on.
 
         Args:
             data: The configuration.
             splits: Names of all splits.
             written: Number of Examples in the files of each split.
+            rule: Rule of the splits in words; empty if a hash decides.
 
         Raises:
             IngestError: A file cannot be read to its end; rows or lines are not accounted for; the files have no row,
@@ -192,7 +208,7 @@ class Counts:
             raise IngestError(f"data: no row has a column '{column}'{nearest(column, self.columns)}")
         empty = [split for split in splits if not self.rows[split]]
         if empty:
-            raise IngestError(self._empty_splits(empty, data))
+            raise IngestError(self._empty_splits(empty, data, rule))
 
     def _bad_rows(self, bad: int, read: int, data: DataSpec) -> str:
         (kind, count), *_ = self.bad.most_common(1)
@@ -205,21 +221,25 @@ class Counts:
             ]
         )
 
-    def _empty_splits(self, empty: list[str], data: DataSpec) -> str:
+    def _empty_splits(self, empty: list[str], data: DataSpec, rule: str) -> str:
         total = self.all_files
-        shares = data.splits.model_dump()
+        shares = data.splits.shares
         message = (
-            f"no row fell into {' and '.join(f'split {s!r}' for s in empty)}: {self.rows.total():,} usable rows "
+            f"no row fell into {' and '.join(f'split {s!r}' for s in empty)}: {total.rows:,} usable rows "
             f"of {total.read:,} read, {total.short:,} too short for an example, {total.left_out:,} left out by "
             "data.share"
         )
         if total.short > total.read / 2 and data.tokenizer == "none":
             message += "; data.tokenizer 'none' takes a text as one token: 'words' or 'whitespace' would cut it"
-        elif any(self.rows.total() * shares[split] > _SURELY * sum(shares.values()) for split in empty):
+        elif data.splits.form:
+            message += f". {rule} {_ADVICE[data.splits.form]}"
+        elif any(split in data.source.split_paths for split in empty):
+            message += f"; data.source.{empty[0]} holds too few rows"
+        elif any(total.rows * shares[split] > _SURELY * sum(shares.values()) for split in empty):
             alike = f"data.split_by ({', '.join(data.split_by)})" if data.split_by else "all columns"
             if data.shape == "sequence" and not data.split_by:
                 alike = "all tokens"
             message += f"; rows that agree in {alike} fall into one split: too few of them differ"
-        elif self.rows.total():
+        elif total.rows:
             message += "; more rows, or a larger share in data.splits, are needed"
         return message

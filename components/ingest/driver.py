@@ -13,6 +13,7 @@ from components.compat.tfx_drivers import OpenFilesDriver
 from components.ingest.properties import unpack
 from components.ingest.sources.base import Source
 from components.ingest.sources.registry import source_of
+from components.ingest.split_files import fingerprint_by_split
 
 SPAN_NAME = "span_name"
 """Property of the examples: name of their span for people."""
@@ -32,7 +33,7 @@ class InputProcessor(input_processor.FileBasedInputProcessor):
         range_config: range_config_pb2.RangeConfig | None,
     ) -> None:
         super().__init__(source.folder(input_base), splits, range_config)
-        self._patterns = [split.pattern for split in splits]
+        (self._pattern,) = [split.pattern for split in splits]
         self._source = source
         self._base = input_base
 
@@ -42,9 +43,8 @@ class InputProcessor(input_processor.FileBasedInputProcessor):
         Raises:
             IngestError: The source has no files.
         """
-        patterns = [self.get_pattern_for_span_version(pattern, span, version) for pattern in self._patterns]
-        files = [file for pattern in patterns for file in self._source.files(self._base, pattern)]
-        return self._source.fingerprint(files, self._base)
+        pattern = self.get_pattern_for_span_version(self._pattern, span, version)
+        return fingerprint_by_split(self._source, self._base, pattern)
 
 
 class Driver(OpenFilesDriver):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import math
 import pickle
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import apache_beam as beam
@@ -27,11 +28,16 @@ from components.ingest.counts import Counts
 from components.ingest.errors import IngestError
 from components.ingest.header import check_columns
 from components.ingest.properties import unpack
-from components.ingest.rows.shards import SPLITS, Piece, RangeReader, Shard, examples_of
+from components.ingest.rows.assignment import split_rule
+from components.ingest.rows.latest import LatestReader
+from components.ingest.rows.shards import Piece, RangeReader, Shard, examples_of
+from components.ingest.rows.times import Boundaries, Latest
 from components.ingest.sources.base import SourceSpec
 from components.ingest.sources.files.ranges import RANGE_BYTES, Range
 from components.ingest.sources.registry import source_of
 from components.ingest.spec import DataSpec
+from components.ingest.split_files import Files, list_by_split
+from components.ingest.splits import SPLITS
 
 _SHARD_BYTES = 8 << 20
 _MOST = 1000
@@ -41,14 +47,15 @@ _UNFINISHED = "unfinished"
 
 
 class ExampleGenExecutor(OpenBeamExecutor):
-    """Executor that reads the source, splits by row hash, and writes gzip TFRecord.
+    """Executor that reads the source, splits its rows, and writes gzip TFRecord.
 
     The elements of Beam are ranges of files and pieces of shards, not rows: a row takes a few microseconds, less than
     Beam's overhead per element. TFX's executor splits and writes single rows. Rows are spilled to disk, so memory use
     does not grow with their number.
 
-    Equal rows give equal files, byte for byte, on every runner: the hash of a row determines its split, its shard and
-    its position in the shard. This also shuffles the rows.
+    Equal rows give equal files, byte for byte, on every runner: the hash of a row determines its shard, its position in
+    the shard and, by default, its split. This also shuffles the rows. A split by time needs a first pass over the rows,
+    which finds the latest time.
     """
 
     def Do(
@@ -68,34 +75,38 @@ class ExampleGenExecutor(OpenBeamExecutor):
         config = json_format.Parse(exec_properties[standard_component_specs.INPUT_CONFIG_KEY], example_gen_pb2.Input())
         base = exec_properties[standard_component_specs.INPUT_BASE_KEY]
         source = source_of(data.source)
-        files = source.files(base, config.splits[0].pattern)
-        check_columns(data, files)
+        files = list_by_split(source, base, config.splits[0].pattern)
+        check_columns(data, [file for part in files.values() for file in part])
 
         artifact = artifact_utils.get_single_instance(output_dict[standard_component_specs.EXAMPLES_KEY])
         artifact.split_names = artifact_utils.encode_split_names(list(SPLITS))
         examples_utils.set_payload_format(artifact, example_gen_pb2.FORMAT_TF_EXAMPLE)
         examples_utils.set_file_format(artifact, "tfrecords_gzip")
 
-        size = source.size(files)
-        shards = _shards(data, size)
+        sizes = {split: source.size(part) for split, part in files.items()}
+        size = sum(sizes.values())
+        shards = _shards(data, sizes)
         unfinished = f"{artifact.uri}/{_UNFINISHED}"
         held, written = f"{unfinished}/counts.pickle", f"{unfinished}/written.pickle"
         fileio.makedirs(unfinished)
         local = "--runner=FnApiRunner" in self.beam_args
         processes = loky.cpu_count() if local and size > _ENOUGH_FOR_PROCESSES else 1
+        ranges = functools.partial(_Ranges, data.source, files, max(RANGE_BYTES, size // _MOST), local)
+        boundaries = None
+        if data.splits.by_time is not None:
+            latest = f"{unfinished}/latest.pickle"
+            with self.beam_pipeline() as pipeline:
+                _ = (
+                    pipeline
+                    | "Lists" >> ranges()
+                    | "Times" >> beam.ParDo(_ReadTimes(LatestReader(data), processes))
+                    | "Latest" >> beam.CombineGlobally(_latest)
+                    | "HoldLatest" >> beam.Map(_hold, latest)
+                )
+            boundaries = Boundaries.of(data.splits, _held(latest))
         with self.beam_pipeline() as pipeline:
-            ranges_of_files = (
-                pipeline
-                | "Files" >> beam.Create(files)
-                | "Ranges" >> beam.FlatMap(_ranges, data.source, max(RANGE_BYTES, size // _MOST))
-            )
-            # Beam's local runner works in one process; other engines distribute the ranges.
-            lists = (
-                ranges_of_files | "All" >> beam.combiners.ToList()
-                if local
-                else ranges_of_files | "Spread" >> beam.Reshuffle() | "Each" >> beam.Map(lambda one: [one])
-            )
-            reader = RangeReader(data, shards, unfinished)
+            lists = pipeline | "Lists" >> ranges()
+            reader = RangeReader(data, shards, unfinished, boundaries)
             read = lists | "Rows" >> beam.ParDo(_ReadRanges(reader, processes)).with_outputs("counts", main="pieces")
             _ = (
                 read["counts"]
@@ -117,14 +128,67 @@ class ExampleGenExecutor(OpenBeamExecutor):
         for split, number in _held(written):
             examples[split] += number
         fileio.rmtree(unfinished)
-        counts.write(artifact.uri, list(SPLITS))
+        rule = boundaries.rule if boundaries else split_rule(data)
+        counts.write(artifact.uri, list(SPLITS), rule)
         try:
-            counts.check(data, list(SPLITS), examples)
+            counts.check(data, list(SPLITS), examples, rule)
         except IngestError as error:
             failed = artifact.uri.rstrip("/") + "-failed"
-            counts.write(failed, list(SPLITS))
+            counts.write(failed, list(SPLITS), rule)
             raise IngestError(f"{error}\nCounts and bad rows: {failed}") from None
         logging.info("Wrote %s; bad rows: %s.", dict(counts.rows), dict(counts.bad))
+
+
+class _Ranges(beam.PTransform):
+    """Transform that cuts files into lists of ranges.
+
+    Beam's local runner works in one process, and gets one list with all ranges; other engines distribute the ranges.
+
+    Args:
+        source: The source of the files.
+        files: Files by split.
+        size: Minimum bytes of a range.
+        local: True for Beam's local runner.
+    """
+
+    def __init__(self, source: SourceSpec, files: Files, size: int, local: bool) -> None:
+        super().__init__()
+        self._source, self._size, self._local = source, size, local
+        self._files = [(split, file) for split, part in files.items() for file in part]
+
+    def expand(self, input_or_inputs: beam.Pipeline) -> beam.PCollection[list[Range]]:
+        ranges = (
+            input_or_inputs
+            | "Files" >> beam.Create(self._files)
+            | "Ranges" >> beam.FlatMap(_ranges, self._source, self._size)
+        )
+        if self._local:
+            return ranges | "All" >> beam.combiners.ToList()
+        return ranges | "Spread" >> beam.Reshuffle() | "Each" >> beam.Map(lambda one: [one])
+
+
+@contextlib.contextmanager
+def _map_of(processes: int) -> Iterator[Callable[..., Iterable[Any]]]:
+    """Return a function like `map` that calls in several processes."""
+    if processes > 1:
+        # Loky's processes do not inherit the modules of this one. A process that is killed, for instance for lack of
+        # memory, is an error and not an endless wait.
+        with loky.ProcessPoolExecutor(processes) as pool:
+            yield pool.map
+    else:
+        yield map
+
+
+class _ReadTimes(beam.DoFn):
+    """DoFn from ranges of files to the latest time of each."""
+
+    def __init__(self, reader: LatestReader, processes: int) -> None:
+        self._reader = reader
+        self._processes = processes
+
+    def process(self, ranges: list[Range]) -> Iterator[Latest]:
+        with _map_of(min(self._processes, len(ranges))) as read:
+            yield from read(self._reader, ranges)
 
 
 class _ReadRanges(beam.DoFn):
@@ -135,12 +199,7 @@ class _ReadRanges(beam.DoFn):
         self._processes = processes
 
     def process(self, ranges: list[Range]) -> Iterator[Any]:
-        with contextlib.ExitStack() as stack:
-            read = map
-            if (processes := min(self._processes, len(ranges))) > 1:
-                # Loky's processes do not inherit the modules of this one. A process that is killed, for instance for
-                # lack of memory, is an error and not an endless wait.
-                read = stack.enter_context(loky.ProcessPoolExecutor(processes)).map
+        with _map_of(min(self._processes, len(ranges))) as read:
             for counts, pieces in read(self._reader, ranges):
                 yield from pieces
                 yield beam.pvalue.TaggedOutput("counts", counts)
@@ -167,15 +226,33 @@ class _WriteShard(beam.DoFn):
         yield split, len(examples)
 
 
-def _ranges(file: str, source: SourceSpec, size: int) -> Iterator[Range]:
-    return source_of(source).ranges(file, size)
+def _ranges(file: tuple[str, str], source: SourceSpec, size: int) -> Iterator[Range]:
+    split, path = file
+    for each in source_of(source).ranges(path, size):
+        yield dataclasses.replace(each, split=split)
 
 
-def _shards(data: DataSpec, size: int) -> dict[str, int]:
-    """Return the number of shards of each split, of about `_SHARD_BYTES` of text each, and not too many."""
-    shares = data.splits.model_dump()
-    shard = max(_SHARD_BYTES, size // _MOST) * sum(shares.values())
+def _shards(data: DataSpec, sizes: Mapping[str, int]) -> dict[str, int]:
+    """Return the number of shards of each split, of about `_SHARD_BYTES` of text each, and not too many.
+
+    Args:
+        data: The configuration.
+        sizes: Bytes of the files by split, as in `Files`.
+    """
+    size, shares = sum(sizes.values()), data.splits.shares
+    whole = sum(shares.values())
+    if data.splits.form:
+        # Each split may hold almost all tokens: how many there are in it is not known before the rows are read.
+        shares, whole = dict.fromkeys(SPLITS, 1), 1
+    elif "" not in sizes:
+        rest = sizes["train"] * shares["eval"] / (shares["train"] + shares["eval"])
+        shares, whole = {"eval": rest, **sizes}, size
+    shard = max(_SHARD_BYTES, size // _MOST) * whole
     return {split: max(1, math.ceil(size * data.share * shares[split] / shard)) for split in SPLITS}
+
+
+def _latest(found: Iterable[Latest]) -> Latest:
+    return functools.reduce(Latest.merge, found, Latest())
 
 
 def _merge(counts: Iterable[Counts], keep: int) -> Counts:

@@ -37,7 +37,7 @@ class ExampleGenNode(Node):
         from components.ingest.counts import read_counts
 
         counts = read_counts(outputs["examples"][0].uri)
-        parts = [_rows(counts["rows"])]
+        parts = [_rows([counts])]
         if name := span_name(outputs["examples"][0]):
             parts[0] = f"span {name}, {parts[0]}"
         if bad := sum(counts["bad"].values()):
@@ -49,7 +49,7 @@ class ExampleGenNode(Node):
         return "; ".join(parts)
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
-        """Return the rows and labels of each split; empty if RollingRange reports them."""
+        """Return the rows and labels of each split, and the rule of the splits; empty if RollingRange reports them."""
         return {} if "RollingRange" in run else _examples(run[self.name]["examples"])
 
 
@@ -85,7 +85,7 @@ class RollingRangeNode(Node):
         """Return the first and last span, and the number of rows in all of them."""
         names = [span_name(examples) for examples in outputs["examples"]]
         span = f"{names[0]} to {names[-1]}, {len(names)} spans" if len(names) > 1 else f"{names[0]} alone"
-        return f"{span}, {_rows(summed(outputs['examples'], 'rows'))}"
+        return f"{span}, {_rows(_counts(outputs['examples']))}"
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
         """Return the rows and labels of each split over all spans, and the rows of each span."""
@@ -110,16 +110,28 @@ def span_name(examples: Artifact) -> str:
 
 def summed(examples: Sequence[Artifact], count: str) -> dict[str, int]:
     """Return the sum over several `Examples` of a count by split: `rows` or `examples`."""
+    counts = [each[count] for each in _counts(examples)]
+    return {split: sum(count[split] for count in counts) for split in counts[0]}
+
+
+def _counts(examples: Sequence[Artifact]) -> list[dict[str, Any]]:
     from components.ingest.counts import read_counts
 
-    counts = [read_counts(artifact.uri)[count] for artifact in examples]
-    return {split: sum(count[split] for count in counts) for split in counts[0]}
+    return [read_counts(artifact.uri) for artifact in examples]
 
 
 def _examples(artifacts: Sequence[Artifact]) -> dict[str, Any]:
     rows, examples = summed(artifacts, "rows"), summed(artifacts, "examples")
-    return {"examples": {split: {"rows": n, "examples": examples[split]} for split, n in rows.items()}}
+    rule = _counts(artifacts)[-1].get("split_rule")
+    return {
+        "examples": {split: {"rows": n, "examples": examples[split]} for split, n in rows.items()},
+        **({"split_rule": rule} if rule else {}),
+    }
 
 
-def _rows(rows: Mapping[str, int]) -> str:
-    return f"{sum(rows.values()):,} rows: {', '.join(f'{split} {n:,}' for split, n in rows.items())}"
+def _rows(counts: Sequence[Mapping[str, Any]]) -> str:
+    """Return the number of rows, in all and by split."""
+    by_split = {split: sum(each["rows"][split] for each in counts) for split in counts[0]["rows"]}
+    total = sum(each.get("source_rows", sum(each["rows"].values())) for each in counts)
+    several = ", by the positions in each row" if total < sum(by_split.values()) else ""
+    return f"{total:,} rows: {', '.join(f'{split} {n:,}' for split, n in by_split.items())}{several}"

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from components.ingest.sources.base import SourceSpec as SourceSpec
 from components.ingest.sources.registry import AnySource, source_of
+from components.ingest.splits import SPLITS, SplitSpec
 from components.names import OWN, argument
 from components.spec import Spec
 
@@ -30,21 +31,6 @@ class FeatureSpec(Spec):
     """Type of the column: `number` or `category`."""
     top: int = Field(default=1_000, ge=1)
     """`category` only: number of most frequent values that get their own ids."""
-
-
-class SplitSpec(Spec):
-    """Relative sizes of the splits, as integers.
-
-    The share of a split is its size divided by the sum of all three. A hash decides the split of each row; see
-    `data.split_by`.
-    """
-
-    train: int = Field(default=90, ge=1)
-    """Relative size of the train split, which the model is trained on."""
-    eval: int = Field(default=5, ge=1)
-    """Relative size of the eval split, which validations during training measure."""
-    test: int = Field(default=5, ge=1)
-    """Relative size of the test split, which the final evaluation measures."""
 
 
 class DataSpec(Spec):
@@ -81,10 +67,10 @@ class DataSpec(Spec):
     slices: list[str] = []
     """Columns to slice the evaluation by. A slice column does not have to be a feature."""
     splits: SplitSpec = SplitSpec()
-    """Relative sizes of the train, eval and test splits."""
+    """Rule that assigns the rows to the train, eval and test splits."""
     split_by: list[str] = []
-    """Columns that decide the split of a row, such as a user id: rows with equal values are in the same split. Empty:
-    the tokens decide for shape `sequence`, and all columns for shape `labelled`."""
+    """Columns whose hash decides the split of a row, such as a user id: rows with equal values are in the same split.
+    Empty: the tokens decide for shape `sequence`, and all columns for shape `labelled`."""
     share: float = Field(default=1.0, gt=0, le=1)
     """Share of the rows to use, selected by the same hash as the splits. Lower it for a quick look."""
     schema_file: str | None = None
@@ -123,11 +109,44 @@ class DataSpec(Spec):
         if self.label_kind == "number" and self.shape != "labelled":
             faults.append("data.label_kind 'number' needs shape 'labelled': the labels of a sequence are its tokens")
         faults += _targets_refused(self)
-        faults += _names_refused([*taken, *self.features, *self.targets, *self.slices])
+        faults += _splits_refused(self)
+        faults += _names_refused([*taken, *self.features, *self.targets, *self.slices, *self.splits.columns])
         faults += _arguments_refused([*self.inputs, *self.features])
         if faults:
             raise ValueError("; ".join(faults))
         return self
+
+    @property
+    def splits_positions(self) -> bool:
+        """True if the positions of one row may be in several splits."""
+        return self.shape == "sequence" and (self.splits.leave_out is not None or self.splits.by_time is not None)
+
+
+def _splits_refused(data: DataSpec) -> list[str]:
+    """Return the faults of splits that do not fit the shape, the source, or `data.split_by`."""
+    splits, files = data.splits, data.source.split_paths
+    faults = []
+    if splits.leave_out is not None and data.shape != "sequence":
+        faults.append("data.splits.leave_out: only the tokens of shape 'sequence' have positions: choose another rule")
+    if splits.by_time is not None and source_of(data.source).has_spans:
+        faults.append(
+            "data.splits.by_time: each span would be split at an end of its own: choose another rule, or name the "
+            "files by a pattern without spans"
+        )
+    if files and splits.form:
+        faults.append(f"data.splits.{splits.form}: data.source names the files of each split: remove one of them")
+    elif files:
+        # Without files for eval, the shares of train and eval cut it from the files of train.
+        idle = SPLITS if "eval" in files else ("test",)
+        faults += [
+            f"data.splits.{name}: data.source names the files of this split: remove its share"
+            for name in idle
+            if getattr(splits, name) is not None
+        ]
+    if data.split_by and (splits.form or "eval" in files):
+        decides = f"data.splits.{splits.form}" if splits.form else "data.source"
+        faults.append(f"data.split_by: {decides} decides the split of a row, not a hash: remove data.split_by")
+    return faults
 
 
 def _targets_refused(data: DataSpec) -> list[str]:

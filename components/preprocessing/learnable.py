@@ -14,7 +14,7 @@ from components.compat.tensorflow import untuned
 from components.compat.transform import empty_file_line
 from components.ingest.spec import DataSpec
 from components.names import key_of
-from components.preprocessing.preprocessing import LABEL_IDS, LABEL_VALUE
+from components.preprocessing.preprocessing import FIRST_LABEL, LABEL_IDS, LABEL_VALUE
 from components.preprocessing.spec import VocabularySpec
 from components.preprocessing.vocabulary import Vocabulary, category_file, read_vocabulary
 
@@ -148,8 +148,20 @@ def _labels_seen(files: Sequence[str], vocabulary: Vocabulary, data: DataSpec) -
 def _can_validate(files: Sequence[str], data: DataSpec) -> bool:
     if data.label_kind == "number":
         return _has_number(files, LABEL_VALUE)
-    first = 1 if data.shape == "sequence" else 0
-    return any(np.any(ids[:, first:].values.numpy() >= 0) for ids in _batches(files, LABEL_IDS, _IDS))
+    features: dict[str, Any] = {LABEL_IDS: _IDS}
+    if data.splits_positions:
+        features[FIRST_LABEL] = tf.io.FixedLenFeature([], tf.int64)
+    return any(np.any(_labels(columns, data) >= 0) for columns in _columns(files, features))
+
+
+def _labels(columns: Mapping[str, Any], data: DataSpec) -> NDArray[np.int64]:
+    """Return the ids of all labels of a batch, flat."""
+    ids = columns[LABEL_IDS]
+    if data.shape != "sequence":
+        return ids.values.numpy()
+    places = tf.range(tf.size(ids.values, tf.int64)) - tf.gather(ids.row_starts(), ids.value_rowids())
+    first = tf.gather(columns[FIRST_LABEL], ids.value_rowids()) if FIRST_LABEL in columns else 1
+    return tf.boolean_mask(ids.values, places >= first).numpy()
 
 
 def _has_number(files: Sequence[str], column: str) -> bool:
@@ -161,5 +173,11 @@ def _has_number(files: Sequence[str], column: str) -> bool:
 
 def _batches(files: Sequence[str], column: str, feature: Any) -> Iterator[Any]:
     """Yield the values of a column, a tensor for each batch of rows."""
+    for columns in _columns(files, {column: feature}):
+        yield columns[column]
+
+
+def _columns(files: Sequence[str], features: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the values of columns, tensors for each batch of rows."""
     for records in untuned(tf.data.TFRecordDataset([*files], "GZIP")).batch(_ROWS):
-        yield tf.io.parse_example(records, {column: feature})[column]
+        yield tf.io.parse_example(records, features)

@@ -4,6 +4,7 @@
     label_ids    VarLen int64   0..V_out-1 by descending frequency, -1 if out of vocabulary; one per token (sequence) or
                                 one (labelled)
     label_value  float32        replaces label_ids if the label is a number: unscaled, NaN if missing
+    first_label  int64          position of the first token that is a label, if the positions of a row are split
 
 The key of each feature and further target is `column/<name>`; see `components.names`:
 
@@ -36,6 +37,7 @@ from components.preprocessing.vocabulary import escape_tensor
 INPUT_IDS = "input_ids"
 LABEL_IDS = "label_ids"
 LABEL_VALUE = "label_value"
+FIRST_LABEL = "first_label"
 Column = tf.Tensor | tf.SparseTensor
 
 
@@ -49,6 +51,8 @@ def preprocessing_fn(inputs: dict[str, Column], custom_config: dict[str, Any]) -
     data = DataSpec.model_validate_json(custom_config["data"])
     vocabulary = VocabularySpec.model_validate_json(custom_config["vocabulary"])
     outputs = _token_ids(inputs, data, vocabulary)
+    if data.splits_positions:
+        outputs[FIRST_LABEL] = _dense(_sparse(inputs[names.FIRST_LABEL]), 1)
     moments = analyzed({name: _sparse(inputs[name]) for name in _numbers(data)}, data.features)
     for name, feature in data.features.items():
         column, moments_of = _sparse(inputs[name]), moments.get(name)

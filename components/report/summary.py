@@ -213,7 +213,9 @@ class Summary(SummarySection):
     """Summary of a whole run. Nodes may add keys, see `components.node.Node.summary`."""
 
     model_config = ConfigDict(extra="allow")
-    left_out = ("targets", "target_baselines", "previous_targets", "spans", "own_metrics", "margins")
+    left_out = (
+        "targets", "target_baselines", "previous_targets", "spans", "own_metrics", "margins", "split_rule",
+    )  # fmt: skip
 
     format: int = FORMAT
     name: str
@@ -223,6 +225,8 @@ class Summary(SummarySection):
     seconds: float = Field(ge=0)
     """Wall time of the run."""
     examples: dict[Literal["train", "eval", "test"], Split] = {}
+    split_rule: str | None = None
+    """Rule that assigned the rows to the splits, in words. None: a hash of each row."""
     spans: list[Span] = []
     """The spans that the model was trained on, the oldest first. Empty if the data has no spans."""
     vocabularies: dict[Literal["inputs", "labels"], Vocabulary] = {}

@@ -11,6 +11,7 @@ import tensorflow_transform as tft
 from components import names
 from components.ingest.spec import DataSpec, FeatureSpec, LabelKind, Shape
 from components.layers.mixture.spec import NgramMixtureSpec
+from components.preprocessing.preprocessing import FIRST_LABEL
 from components.preprocessing.vocabulary import category_file, read_vocabulary
 
 Batch = dict[str, tf.Tensor]
@@ -40,6 +41,7 @@ class Layout:
         counted: Number of tokens before a label that a mixture with counts looks up; 0 without a mixture.
         counted_ids: Size of the vocabulary of these tokens: the labels for shape `sequence`, else the inputs. Two more
             ids follow: one for all other tokens, one for the places before the first token.
+        splits_positions: True if a row has the position of its first label; see `DataSpec.splits_positions`.
     """
 
     shape: Shape
@@ -52,6 +54,7 @@ class Layout:
     target_counts: dict[str, tuple[int, ...]] = field(default_factory=dict)
     counted: int = 0
     counted_ids: int = 0
+    splits_positions: bool = False
 
     @classmethod
     def of(cls, data: DataSpec, transform: tft.TFTransformOutput, context: int, input_ids: int) -> Layout:
@@ -80,6 +83,7 @@ class Layout:
             data.label_kind,
             target_numbers,
             target_counts,
+            splits_positions=data.splits_positions,
         )
 
     def counting(self, mixture: NgramMixtureSpec | None, inputs: int, labels: int) -> Layout:
@@ -109,6 +113,7 @@ class Layout:
         return {
             "input_ids": ids,
             self.label_column: number if self.label_kind == "number" else ids,
+            **({FIRST_LABEL: category} if self.splits_positions else {}),
             **dict.fromkeys((*self.numbers, *self.target_numbers), number),
             **dict.fromkeys((*self.categories, *self.target_counts), category),
         }

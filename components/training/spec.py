@@ -103,7 +103,7 @@ class TrainerSpec(Spec):
     warm_start: bool = False
     """Start from the last blessed model that was trained on other data; table rows are transferred by token. Off by
     default, because the result then depends on earlier runs. Rows that an earlier run trained on must not have moved
-    to the test split, which happens when `data.splits` or `data.split_by` change."""
+    to the test split, which happens when `data.splits`, `data.split_by` or the files of a split change."""
     seed: int = 1
     """Seed of the initial weights and of the random draws in training."""
     top_k: int = Field(default=50, ge=1)

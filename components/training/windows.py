@@ -1,8 +1,9 @@
 """Conversion of Transform's rows to windows of K input ids, each with one label and the further targets of its row.
 
-A row of shape `sequence` gives a window before each of its tokens except the first. A row of shape `labelled` gives one
-window, at the end of its inputs. In both shapes, a window is a slice of the flat list of the ids of a batch. One gather
-cuts all windows of a batch, and no window crosses a row.
+A row of shape `sequence` gives a window before each of its tokens except the first; if its positions are split, before
+each of its tokens that is a label of the split. A row of shape `labelled` gives one window, at the end of its inputs.
+In both shapes, a window is a slice of the flat list of the ids of a batch. One gather cuts all windows of a batch, and
+no window crosses a row.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import tensorflow as tf
 
 from components.compat.tensorflow import untuned
 from components.ingest.spec import Shape
+from components.preprocessing.preprocessing import FIRST_LABEL
 from components.training.layout import COUNTED, LABEL, Batch, Layout
 
 # Size of the buffer that shuffles rows.
@@ -65,8 +67,18 @@ class Windows:
         return tf.gather(tf.concat([self.values, [tf.cast(padding, self.values.dtype)]], axis=0), places)
 
 
-def labelled_windows(input_ids: tf.RaggedTensor, label_ids: tf.RaggedTensor, shape: Shape) -> Windows:
-    """Return all windows that have a label, known or unknown, in the order of the rows."""
+def labelled_windows(
+    input_ids: tf.RaggedTensor, label_ids: tf.RaggedTensor, shape: Shape, first_label: tf.Tensor | None = None
+) -> Windows:
+    """Return all windows that have a label, known or unknown, in the order of the rows.
+
+    Args:
+        input_ids: Input ids of the rows.
+        label_ids: Label ids of the rows.
+        shape: Shape of the data.
+        first_label: Position of the first label of each row, (rows,) int64, at least 1; None: 1. Only for shape
+            `sequence`.
+    """
     values = tf.cast(input_ids.values, tf.int32)
     labels = tf.cast(label_ids.values, tf.int32)
     if shape == "labelled":
@@ -77,7 +89,8 @@ def labelled_windows(input_ids: tf.RaggedTensor, label_ids: tf.RaggedTensor, sha
     starts = tf.gather(input_ids.row_starts(), rows)
     places = tf.range(tf.shape(values, out_type=tf.int64)[0])
     windows = Windows(values, starts, places, labels, rows)
-    return windows.take(tf.where(places > starts)[:, 0])
+    firsts = starts + (1 if first_label is None else tf.gather(first_label, rows))
+    return windows.take(tf.where(places >= firsts)[:, 0])
 
 
 def number_windows(input_ids: tf.RaggedTensor, labels: tf.Tensor) -> Windows:
@@ -94,7 +107,9 @@ def number_windows(input_ids: tf.RaggedTensor, labels: tf.Tensor) -> Windows:
 def windows_of(features: Batch, layout: Layout) -> Windows:
     """Return all windows of parsed rows, with their labels."""
     ids, labels = features["input_ids"], features[layout.label_column]
-    return number_windows(ids, labels) if layout.label_kind == "number" else labelled_windows(ids, labels, layout.shape)
+    if layout.label_kind == "number":
+        return number_windows(ids, labels)
+    return labelled_windows(ids, labels, layout.shape, features[FIRST_LABEL] if layout.splits_positions else None)
 
 
 def last_windows(input_ids: tf.RaggedTensor) -> Windows:

@@ -238,9 +238,9 @@ def _with_absolute_paths(config: Config, file: Path) -> Config:
     """Resolve paths relative to the configuration file, and find a schema file beside it by name."""
     data = config.data
     changes: dict[str, Any] = {}
-    if data.source.path and "://" not in data.source.path:
-        absolute = file.parent / Path(data.source.path).expanduser()
-        changes["source"] = data.source.model_copy(update={"path": str(absolute)})
+    source = data.source.relative_to(file.parent)
+    if source != data.source:
+        changes["source"] = source
     if data.schema_file and "://" not in data.schema_file:
         changes["schema_file"] = str(file.parent / Path(data.schema_file).expanduser())
     elif not data.schema_file and file.with_suffix(".schema.pbtxt").exists():

@@ -53,14 +53,16 @@ def check(config: Config) -> None:
             f"kubeflow.root: {at.root} is not in any of kubeflow.volumes ({', '.join(mounts) or 'none set'}), so it "
             "would be lost with the pod that writes it; use a folder in one of them"
         )
-    source = config.data.source.path
-    if source and source.startswith("s3://"):
-        faults.append(f"data.source.path: {source}: s3:// cannot be read; use gs://, or mount the bucket as a volume")
-    elif source and not is_remote(source) and not _below(source, mounts):
-        faults.append(
-            f"data.source.path: {source} does not exist in a pod; copy it into one of kubeflow.volumes "
-            f"({', '.join(mounts) or 'none set'}) or to gs://, and set its path there"
-        )
+    for key, source in config.data.source.paths.items():
+        if source.startswith("s3://"):
+            faults.append(
+                f"data.source.{key}: {source}: s3:// cannot be read; use gs://, or mount the bucket as a volume"
+            )
+        elif not is_remote(source) and not _below(source, mounts):
+            faults.append(
+                f"data.source.{key}: {source} does not exist in a pod; copy it into one of kubeflow.volumes "
+                f"({', '.join(mounts) or 'none set'}) or to gs://, and set its path there"
+            )
     faults += schema_faults(config) + option_faults(config.beam)
     accelerated = [node.name for node in NODES if node.accelerated]
     for key, everywhere, alone in (

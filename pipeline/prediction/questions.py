@@ -21,6 +21,7 @@ from components.ingest.rows.example import serialize
 from components.ingest.sources.base import Lines, Range, Rows, SourceSpec
 from components.ingest.sources.registry import STREAMED, source_of, spec_of_file, spec_of_kind
 from components.ingest.spec import DataSpec
+from components.ingest.splits import SplitSpec
 from components.spelling import did_you_mean
 from pipeline.terminal.exit_codes import FAILED, UserError
 
@@ -64,7 +65,8 @@ class Questions:
 
     def __init__(self, data: DataSpec, warn: Callable[[str], None]) -> None:
         self._known = set(columns_read(data))
-        self._data = data.model_copy(update={"label": None, "targets": {}, "slices": [], "split_by": []})
+        unused = {"label": None, "targets": {}, "slices": [], "split_by": [], "splits": SplitSpec()}
+        self._data = data.model_copy(update=unused)
         self._columns = RowReader(self._data, labelled=False)
         self._warn = warn
         self._unlike: dict[str, set[str]] = {name: set() for name in data.features}

@@ -106,7 +106,7 @@ data:
     return file
 
 
-def sessions_configuration(folder: Path) -> Path:
+def sessions_configuration(folder: Path, splits: str = "{train: 80, eval: 10, test: 10}") -> Path:
     """Write a configuration of sessions whose items, the rarer words of a paragraph by alphabet, follow each other."""
     words = Counter(word for _, paragraphs in speeches(8) for text in paragraphs for word in _words(text))
     items = {word for word, _ in words.most_common(900)[150:]}
@@ -117,16 +117,16 @@ def sessions_configuration(folder: Path) -> Path:
                 file.write(json.dumps({"items": session, "shop": f"shop {year[:3]}"}) + "\n")
     yaml = folder / "sessions.yaml"
     yaml.write_text(
-        """\
+        f"""\
 name: sessions
 data:
   shape: sequence
-  source: {kind: jsonl, path: sessions.jsonl}
+  source: {{kind: jsonl, path: sessions.jsonl}}
   inputs: [items]
   tokenizer: none
-  features: {shop: {kind: category}}
+  features: {{shop: {{kind: category}}}}
   slices: [shop]
-  splits: {train: 80, eval: 10, test: 10}
+  splits: {splits}
 """
         + small()
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -41,3 +42,22 @@ def test_sessions_in_json_lines(bigvocab: Bigvocab, tmp_path: Path) -> None:
     assert chosen["vocabulary"] == {"shared": True}
     assert chosen["trainer"]["model"] == {"kind": "session", "tie": True}
     assert found["vocabularies"]["inputs"]["size"] == found["vocabularies"]["labels"]["size"] == 800
+
+
+def test_sessions_whose_last_items_are_left_out(bigvocab: Bigvocab, tmp_path: Path) -> None:
+    file = sessions_configuration(tmp_path, splits="{leave_out: 2}")
+    lengths = [len(json.loads(line)["items"]) for line in (tmp_path / "sessions.jsonl").read_text().splitlines()]
+    found = check(file, run(bigvocab, file))
+    test = sum(min(2, length - 1) for length in lengths)
+    evaluated = sum(max(0, min(2, length - 3)) for length in lengths)
+    labels = {split: counts["examples"] for split, counts in found["examples"].items()}
+    assert labels == {
+        "train": sum(length - 1 for length in lengths) - test - evaluated,
+        "eval": evaluated,
+        "test": test,
+    }
+    # The model and the baselines are measured on the labels of the split, not on the context before them.
+    assert found["metrics"]["count"] == found["baselines"]["bigram"]["count"] == test
+    assert sum(entry["metrics"]["count"] for entry in found["slices"]) == test
+    assert "the last 2 tokens of a row test" in found["split_rule"]
+    assert "first_label" not in file.with_suffix(".schema.pbtxt").read_text(), "a schema fits all rules of splits"

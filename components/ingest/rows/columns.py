@@ -11,7 +11,7 @@ from components.ingest.errors import RowError, ShortRow, nearest
 from components.ingest.rows.tokenize import tokenize
 from components.ingest.spec import DataSpec
 
-Columns = dict[str, list[str] | list[float]]
+Columns = dict[str, list[str] | list[float] | list[int]]
 """Values of each column: any number of tokens, at most one category, or at most one number."""
 
 HASH_BYTES = 16
@@ -26,7 +26,7 @@ def columns_of(data: DataSpec) -> list[str]:
 
 def columns_read(data: DataSpec) -> list[str]:
     """Return the names of all columns to read: those of an Example, and those that only decide the split."""
-    return list(dict.fromkeys([*columns_of(data), *data.split_by]))
+    return list(dict.fromkeys([*columns_of(data), *data.split_by, *data.splits.columns]))
 
 
 class RowReader:

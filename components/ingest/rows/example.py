@@ -26,9 +26,14 @@ message_type {
   field { name: "value" number: 1 label: LABEL_REPEATED type: TYPE_FLOAT }
 }
 message_type {
+  name: "Int64List"
+  field { name: "value" number: 1 label: LABEL_REPEATED type: TYPE_INT64 }
+}
+message_type {
   name: "Feature"
   field { name: "bytes_list" number: 1 label: LABEL_OPTIONAL type: TYPE_MESSAGE type_name: ".tensorflow.BytesList" }
   field { name: "float_list" number: 2 label: LABEL_OPTIONAL type: TYPE_MESSAGE type_name: ".tensorflow.FloatList" }
+  field { name: "int64_list" number: 3 label: LABEL_OPTIONAL type: TYPE_MESSAGE type_name: ".tensorflow.Int64List" }
 }
 message_type {
   name: "Features"
@@ -58,11 +63,12 @@ def _example_type() -> Any:
 _Example = _example_type()
 
 
-def serialize(columns: Mapping[str, Sequence[str] | Sequence[float]]) -> bytes:
+def serialize(columns: Mapping[str, Sequence[str] | Sequence[float] | Sequence[int]]) -> bytes:
     """Return columns as a serialized tf.Example; equal columns give equal bytes.
 
     Args:
-        columns: Texts or numbers by name. A column without values is an absent feature: an empty list has no type.
+        columns: Texts, floats or integers by name. A column without values is an absent feature: an empty list has no
+            type.
 
     Raises:
         RowError: A text cannot be written as UTF-8.
@@ -75,6 +81,8 @@ def serialize(columns: Mapping[str, Sequence[str] | Sequence[float]]) -> bytes:
                 continue
             if isinstance(values[0], str):
                 features[name].bytes_list.value.extend(map(str.encode, values))  # type: ignore[arg-type]
+            elif isinstance(values[0], int):
+                features[name].int64_list.value.extend(values)  # type: ignore[arg-type]
             else:
                 features[name].float_list.value.extend(values)
     except UnicodeEncodeError as error:

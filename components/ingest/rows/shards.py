@@ -5,7 +5,6 @@ This module imports neither TensorFlow, TFX nor Beam, so that processes that onl
 
 from __future__ import annotations
 
-import bisect
 import itertools
 import pickle
 import uuid
@@ -14,13 +13,14 @@ from collections.abc import Iterator
 from components.files import open_bytes
 from components.ingest.counts import Counts, FileCounts
 from components.ingest.errors import BrokenFile, RowError, ShortRow
+from components.ingest.rows.assignment import Assignment
 from components.ingest.rows.columns import HASH_BYTES, RowReader, columns_read, row_hash
 from components.ingest.rows.example import serialize
+from components.ingest.rows.times import Boundaries
 from components.ingest.sources.files.ranges import Lines, Range
 from components.ingest.sources.registry import source_of
 from components.ingest.spec import DataSpec
 
-SPLITS = ("train", "eval", "test")
 _HELD_BYTES = 16 << 20
 _RECORD_BYTES = 33
 """Memory of a bytes object beside its contents."""
@@ -36,20 +36,23 @@ Piece = tuple[str, int, int]
 class RangeReader:
     """Reader of the rows of a range, which spills serialized Examples to disk.
 
-    The hash of a row determines its split, its shard and its position in the shard. The records are spilled to files,
-    sorted by shard and hash, so memory use does not grow with the number of rows.
+    The hash of a row determines its shard and its position in the shard and, by default, its split; see `Assignment`.
+    The records are spilled to files, sorted by shard and hash, so memory use does not grow with the number of rows.
 
     Args:
         data: Configuration of the source and of the columns.
         shards: Number of files of each split.
         folder: Existing folder for the spilled files.
+        boundaries: Times between the splits, with `data.splits.by_time`.
     """
 
-    def __init__(self, data: DataSpec, shards: dict[str, int], folder: str) -> None:
+    def __init__(
+        self, data: DataSpec, shards: dict[str, int], folder: str, boundaries: Boundaries | None = None
+    ) -> None:
         self._data = data
         self._shards = shards
         self._folder = folder
-        self._bounds = list(itertools.accumulate(getattr(data.splits, split) for split in SPLITS))
+        self._assigned = Assignment(data, boundaries)
 
     def __call__(self, file_range: Range) -> tuple[Counts, list[tuple[Shard, Piece]]]:
         """Spill the records of a range, and return its counts and the pieces of each shard.
@@ -88,7 +91,10 @@ class RangeReader:
             try:
                 columns = columns_of_row(row)
                 key = row_hash(columns, data, row)
-                record = key + serialize(columns)
+                parts = [
+                    (part, key + serialize(part.columns))
+                    for part in self._assigned(row, columns, key, file_range.split)
+                ]
             except RowError as error:
                 file.bad += 1
                 counts.add_bad(file_range.path, line, error, keep)
@@ -99,12 +105,12 @@ class RangeReader:
             if not self._taken(key):
                 file.left_out += 1
                 continue
-            shard = self._shard(key)
             file.rows += 1
-            counts.rows[shard[0]] += 1
-            counts.examples[shard[0]] += len(columns[data.inputs[0]]) - 1 if data.shape == "sequence" else 1
-            held.setdefault(shard, []).append(record)
-            size += len(record) + _RECORD_BYTES
+            for part, record in parts:
+                counts.rows[part.split] += 1
+                counts.examples[part.split] += part.labels
+                held.setdefault(self._shard(part.split, key), []).append(record)
+                size += len(record) + _RECORD_BYTES
             if size > _HELD_BYTES:
                 yield held
                 held, size = {}, 0
@@ -120,8 +126,7 @@ class RangeReader:
                 yield shard, (path, start, size)
                 start += size
 
-    def _shard(self, key: bytes) -> Shard:
-        split = SPLITS[bisect.bisect(self._bounds, int.from_bytes(key[:8], "big") % self._bounds[-1])]
+    def _shard(self, split: str, key: bytes) -> Shard:
         number = self._shards[split]
         return split, int.from_bytes(key[8:12], "big") % number, number
 

@@ -37,18 +37,15 @@ import enum
 import glob
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
-from pydantic import model_validator
-
-from components.extensions import source_modules
 from components.files import is_remote
 from components.ingest.errors import BrokenFile, IngestError, RowError
 from components.ingest.sources.files import placeholders
 from components.ingest.sources.files.opening import file_name
 from components.ingest.sources.files.placeholders import EVERYTHING
 from components.ingest.sources.files.ranges import RANGE_BYTES, Lines, Range
-from components.spec import Spec
+from components.ingest.sources.spec import PathSpec, SourceSpec
 from components.spelling import did_you_mean
 
 __all__ = [
@@ -83,36 +80,6 @@ class Sure(enum.IntEnum):
     CONTENT_SUGGESTS = 2
     NAME_SAYS = 3
     CONTENT_SAYS = 4
-
-
-class SourceSpec(Spec):
-    """Source of the rows: the keys that every kind of source has."""
-
-    elsewhere: ClassVar[dict[str, str]] = {}
-    """Error message for each key of this kind that is set in a source of another built-in kind, `{kind}`."""
-
-    kind: str
-    path: str | None = None
-    """File, folder or glob pattern. A relative path is relative to the configuration file. `{SPAN}` matches the number
-    of a span; `{YYYY}`, `{MM}` and `{DD}` match the day of a span. In `clicks/day-{SPAN:3}/*.csv` the number has three
-    digits. With either, `{VERSION}` matches the version of a span; only the newest version is read."""
-
-    @property
-    def source_modules(self) -> tuple[str, ...]:
-        """User modules that implement the source; empty for a built-in kind."""
-        return source_modules(self.kind)
-
-
-class PathSpec(SourceSpec):
-    """Source that requires a path."""
-
-    @model_validator(mode="after")
-    def _path_is_good(self) -> Self:
-        if not self.path:
-            raise ValueError(f"source.path is needed with kind '{self.kind}'")
-        if faults := placeholders.faults(self.path):
-            raise ValueError(f"source.path: {'; '.join(faults)}")
-        return self
 
 
 SpecT = TypeVar("SpecT", bound=SourceSpec)
@@ -244,15 +211,8 @@ class Source(abc.ABC, Generic[SpecT]):
         return file
 
     def missing(self) -> list[str]:
-        """Return a message if the path does not exist on this machine; called before anything runs."""
-        path = self.spec.path
-        if not path or is_remote(path) or Path(path).exists():
-            return []
-        if glob.glob(placeholders.every(path), recursive=True):
-            return []
-        parent = Path(path).parent
-        near = did_you_mean(Path(path).name, [p.name for p in parent.iterdir()] if parent.is_dir() else [])
-        return [f"data.source.path: {path} is not there{near}"]
+        """Return a message for each path that does not exist on this machine; called before anything runs."""
+        return [fault for key, path in self.spec.paths.items() if (fault := _missing(key, path))]
 
     def schema_file(self) -> str | None:
         """Return the path of the source's curated schema, or None."""
@@ -281,3 +241,12 @@ class Source(abc.ABC, Generic[SpecT]):
             head: First bytes of the file.
         """
         return Sure.NAME_SAYS if cls.named(path) else Sure.NOT
+
+
+def _missing(key: str, path: str) -> str:
+    """Return a message if a path does not exist on this machine, or an empty text."""
+    if is_remote(path) or Path(path).exists() or glob.glob(placeholders.every(path), recursive=True):
+        return ""
+    parent = Path(path).parent
+    near = did_you_mean(Path(path).name, [p.name for p in parent.iterdir()] if parent.is_dir() else [])
+    return f"data.source.{key}: {path} is not there{near}"

@@ -24,7 +24,7 @@ _ELSEWHERE = "source.quote and source.escape are of kind 'csv', not '{kind}': re
 class CsvSpec(PathSpec):
     """Delimited text with a header. Commas separate the cells, or tabs in a `.tsv` or `.tab` file."""
 
-    elsewhere: ClassVar[dict[str, str]] = {"quote": _ELSEWHERE, "escape": _ELSEWHERE}
+    elsewhere: ClassVar[dict[str, str]] = {**PathSpec.elsewhere, "quote": _ELSEWHERE, "escape": _ELSEWHERE}
 
     kind: Literal["csv"]  # pyright: ignore[reportIncompatibleVariableOverride]
     quote: Literal["double", "none"] | None = None

@@ -50,7 +50,7 @@ def spec_of_file(path: str, head: bytes, own: SourceSpec) -> SourceSpec:
 
 def spec_of_kind(kind: str, path: str, own: SourceSpec) -> SourceSpec:
     """Return the specification of a file of a known kind; see `spec_of_file`."""
-    return own.model_copy(update={"path": path}) if kind == own.kind else _OWN[kind].Spec(kind=kind, path=path)
+    return own.at(path) if kind == own.kind else _OWN[kind].Spec(kind=kind, path=path)
 
 
 def _class_of(kind: str) -> type[Source[Any]]:

@@ -32,7 +32,7 @@ from components.layers.unseen import unseen_ranks
 from components.metrics.bands import BandSpec
 from components.metrics.rows import by_row, label_values
 from components.metrics.targets import further_targets, label_target
-from components.names import key_of, name_of
+from components.names import FIRST_LABEL, key_of, name_of
 from components.preprocessing.vocabulary import category_file, unescape_tensor
 from components.training.export.arguments import by_name, name_arguments
 from components.training.export.seen import SeenClasses, class_ids, classes_of
@@ -97,7 +97,8 @@ class Servable(tf.Module):
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return the outputs of the signature `eval`."""
         label = [self.data.label] if self.data.label else []
-        columns = self._parse(examples, (*self.data.inputs, *label, *self.data.features, *self.data.targets))
+        own = [FIRST_LABEL] if self.layout.splits_positions else []
+        columns = self._parse(examples, (*self.data.inputs, *label, *own, *self.data.features, *self.data.targets))
         features, rows = self._transformed(columns), tf.shape(examples)[0]
         windows = windows_of(features, self.layout)
         targets = model_targets(windows, features, self.layout)

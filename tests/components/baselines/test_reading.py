@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from components.baselines.reading import Encoder
 from components.ingest.spec import DataSpec
+from components.names import FIRST_LABEL
 from components.preprocessing.vocabulary import Vocabulary
 
 WORDS = ["the", "state", "of", "union", "New York"]
@@ -49,6 +50,21 @@ def test_sequences_equal_a_loop_and_no_context_crosses_a_row(rows: list[list[str
     assert list(zip(*found.contexts.T.tolist(), found.labels.tolist(), found.rows.tolist(), strict=True)) == expected
     assert found.n_rows == len(rows)
     assert (encoder.order, encoder.contexts, encoder.classes) == (3, len(WORDS) + 2, len(WORDS))
+
+
+def test_labels_of_split_positions_begin_at_the_first_label() -> None:
+    data = DataSpec.model_validate(
+        {"shape": "sequence", "source": {"kind": "sotu"}, "inputs": ["words"], "splits": {"leave_out": 1}}
+    )
+    records = []
+    for tokens, first in ((["the", "state", "of"], 2), (["union", "the"], 1), (["of", "the", "union", "rare"], 2)):
+        row = tf.train.Example.FromString(example(words=tokens))
+        row.features.feature[FIRST_LABEL].int64_list.value.append(first)
+        records.append(row.SerializeToString())
+    found = Encoder(data, vocabulary([]), vocabulary(WORDS))(records)
+    assert found.labels.tolist() == [2, 0, 3, -1]
+    assert found.rows.tolist() == [0, 1, 2, 2]
+    assert found.contexts.tolist() == [[0, 1], [len(WORDS) + 1, 3], [2, 0], [0, 3]]
 
 
 def test_labelled_rows_have_their_last_input_token_as_context() -> None:

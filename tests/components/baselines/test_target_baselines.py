@@ -14,7 +14,9 @@ import tensorflow as tf
 
 from components.baselines.targets import TargetBaselines
 from components.ingest.spec import DataSpec
+from components.ingest.splits import SplitSpec
 from components.metrics.targets import further_targets, label_target
+from components.names import FIRST_LABEL
 from components.preprocessing.vocabulary import Vocabulary
 from tests.components.baselines.conftest import serialized
 from tests.components.baselines.test_executor import run
@@ -36,6 +38,23 @@ def row(labels: int, party: str | None, year: float | None) -> dict[str, Any]:
         "party": [] if party is None else [party],
         "year": [] if year is None else [year],
     }
+
+
+def test_context_of_split_positions_does_not_count() -> None:
+    data = SEQUENCE.model_copy(update={"splits": SplitSpec(leave_out=1)})
+
+    def cut(first: int, **columns: Any) -> bytes:
+        example = tf.train.Example.FromString(serialized({"words": ["the"] * 4, **columns}))
+        example.features.feature[FIRST_LABEL].int64_list.value.append(first)
+        return example.SerializeToString()
+
+    baselines = TargetBaselines(data, PARTIES)
+    # Three labels with the year 1840, one with the year 1880.
+    baselines.count([cut(1, party=["Whig"], year=[1840.0]), cut(3, party=["Whig"], year=[1880.0])])
+    sums = baselines.measure([cut(2, party=["Whig"], year=[1850.0])])
+    assert sums["bigvocab/target/party/baseline/popular"][0][0] == 2
+    found = baselines.summary()["targets"]
+    assert (found["party"]["popular"]["count"], found["year"]["mean"]["rmse"]) == (2, 0)
 
 
 def test_a_row_counts_once_for_each_of_its_labels() -> None:

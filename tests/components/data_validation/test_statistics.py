@@ -11,7 +11,8 @@ from tfx.types import standard_artifacts
 from components.data_validation.statistics import split_statistics, statistics_summary
 from components.data_validation.statistics_gen import StatisticsGenExecutor
 from components.ingest.rows.columns import Columns
-from tests.components.data_validation.conftest import Rows, write_examples
+from components.names import FIRST_LABEL
+from tests.components.data_validation.conftest import MakeStatistics, Rows, write_examples
 
 
 def statistics_gen(rows: Rows, folder: Path, max_rows: int = 100) -> standard_artifacts.ExampleStatistics:
@@ -60,6 +61,11 @@ def test_a_large_split_is_sampled_and_says_so(rows: dict[str, list[Columns]], tm
     assert split_statistics(statistics.uri, "eval").num_examples == 2
     rates = json.loads(str(statistics.get_json_value_custom_property("sample_rate_by_split")))
     assert rates == {"train": 0.5, "eval": 1.0, "test": 1.0}
+
+
+def test_the_pipelines_own_features_are_no_columns(make_statistics: MakeStatistics) -> None:
+    uri = make_statistics({"train": [{"words": ["the", "state"], FIRST_LABEL: [1]}]}).uri
+    assert [feature.path.step[0] for feature in split_statistics(uri, "train").features] == ["words"]
 
 
 def test_missing_statistics_are_named(tmp_path: Path) -> None:

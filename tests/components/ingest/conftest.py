@@ -15,8 +15,9 @@ from tfx.types import standard_artifacts
 
 from components.ingest.component import example_gen
 from components.ingest.driver import Driver
-from components.ingest.executor import SPLITS, ExampleGenExecutor
+from components.ingest.executor import ExampleGenExecutor
 from components.ingest.spec import DataSpec
+from components.ingest.splits import SPLITS
 from tests.components.ingest.sources.helpers import source
 
 
@@ -43,7 +44,7 @@ def _columns(record: Any) -> dict[str, list[Any]]:
     columns = {}
     for name, feature in tf.train.Example.FromString(record).features.feature.items():
         texts = [v.decode() for v in feature.bytes_list.value]
-        columns[name] = texts or list(feature.float_list.value)
+        columns[name] = texts or list(feature.float_list.value) or list(feature.int64_list.value)
     return columns
 
 
@@ -52,16 +53,16 @@ Ingest = Callable[..., Ingested]
 
 @pytest.fixture
 def ingest(tmp_path: Path) -> Ingest:
-    """Return a function that ingests `data`, or a span of it, into a folder of a name.
+    """Return a function that ingests `data`, or a span of it, into a folder of a name, with a runner of Beam.
 
     Paths are relative to the test's folder.
     """
 
-    def run(data: DataSpec, name: str = "examples", span: int | None = None) -> Ingested:
+    def run(data: DataSpec, name: str = "examples", span: int | None = None, runner: str = "FnApiRunner") -> Ingested:
         artifact = standard_artifacts.Examples()
         artifact.uri = str(tmp_path / name)
         # If an image is set, TFX does not build a source package of itself for remote workers.
-        args: list[Any] = ["--runner=FnApiRunner", "--sdk_container_image=none"]
+        args: list[Any] = [f"--runner={runner}", "--sdk_container_image=none"]
         context = BaseBeamExecutor.Context(beam_pipeline_args=args, tmp_dir=str(tmp_path / "beam"), unique_id="1")
         properties = dict(example_gen(data, tmp_path, code="1", span=span).exec_properties)
         # Only the metadata store is missing, which the driver does not use here.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from tensorflow_transform import analyzers
 from components.ingest.spec import DataSpec
 from components.names import key_of
 from components.preprocessing.learnable import NothingToLearn, check_learnable
-from components.preprocessing.preprocessing import LABEL_IDS, LABEL_VALUE
+from components.preprocessing.preprocessing import FIRST_LABEL, LABEL_IDS, LABEL_VALUE
 from components.preprocessing.spec import VocabularySpec
 
 EMPTY = "{} {}".format(*(tf.compat.as_str_any(part) for part in analyzers.get_empy_vocabulary_dummy_value(tf.string)))
@@ -157,3 +158,19 @@ def test_an_eval_split_without_a_known_label(
     data: Mapping[str, Any], train: Mapping[str, Any], evaluated: Mapping[str, Any], message: str, tmp_path: Path
 ) -> None:
     assert message in refused(tmp_path, data, {"labels": ["2 no", "2 yes"]}, train, evaluated)
+
+
+@pytest.mark.parametrize(("first_label", "refused_for"), [(1, ""), (2, "data.splits.eval: no label of column 'words'")])
+def test_tokens_before_the_first_label_are_no_labels(tmp_path: Path, first_label: int, refused_for: str) -> None:
+    data = DataSpec.model_validate({"source": {"kind": "sotu"}, **SEQUENCE, "splits": {"leave_out": 1}})
+    output = cast("tft.TFTransformOutput", Transformed(tmp_path, {"inputs": INPUTS, "labels": ["3 a", "2 b"]}))
+    path = str(tmp_path / "eval.gz")
+    with tf.io.TFRecordWriter(path, "GZIP") as writer:
+        example = tf.train.Example()
+        example.features.feature[LABEL_IDS].int64_list.value.extend([0, 1, -1])
+        example.features.feature[FIRST_LABEL].int64_list.value.append(first_label)
+        writer.write(example.SerializeToString())
+    train = write(tmp_path / "train.gz", {LABEL_IDS: [[0, 0, 1]]})
+    expected = pytest.raises(NothingToLearn, match=refused_for) if refused_for else contextlib.nullcontext()
+    with expected:
+        check_learnable(data, VocabularySpec(), output, train, [path])

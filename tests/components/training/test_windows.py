@@ -45,6 +45,19 @@ def test_sequence_windows_are_those_of_a_plain_loop(rows, context):
 
 
 @settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(st.lists(st.integers(0, 99), max_size=9), st.integers(1, 10)), min_size=1, max_size=6))
+def test_only_positions_from_the_first_label_on_have_a_window(rows):
+    ids, firsts = [row for row, _ in rows], [first for _, first in rows]
+    first_label = tf.constant(firsts, tf.int64)
+    windows = labelled_windows(ragged(ids), ragged(ids), "sequence", first_label)
+    expected = [
+        (naive(row, i, 3), row[i], number) for number, (row, first) in enumerate(rows) for i in range(first, len(row))
+    ]
+    got = zip(windows.cut(3, PADDING).numpy().tolist(), windows.labels.numpy(), windows.rows.numpy(), strict=True)
+    assert list(got) == expected
+
+
+@settings(deadline=None, max_examples=60)
 @given(rows_of_ids, st.integers(1, 5))
 def test_labelled_rows_give_one_window_each(rows, context):
     windows = labelled_windows(ragged(rows), ragged([[len(row)] for row in rows]), "labelled")
@@ -87,6 +100,21 @@ def test_targets_are_those_of_the_windows_row(files):
         np.testing.assert_array_equal(targets["year"], row)
         np.testing.assert_array_equal(targets["party"], row % 3)
         assert (targets["year"].dtype, targets["party"].dtype) == (tf.float32, tf.int32)
+
+
+def test_files_with_the_first_label_of_each_row_are_cut_from_there(tmp_path):
+    path = str(tmp_path / "rows.gz")
+    with tf.io.TFRecordWriter(path, "GZIP") as writer:
+        for ids, first in (([1, 2, 3], 1), ([4, 5, 6], 2)):
+            example = tf.train.Example()
+            for name, values in (("input_ids", ids), ("label_ids", ids), ("first_label", [first])):
+                example.features.feature[name].int64_list.value.extend(values)
+            writer.write(example.SerializeToString())
+    layout = Layout("sequence", 2, PADDING, (), {}, splits_positions=True)
+    assert count_windows([path], layout) == Size(2, 3)
+    ((inputs, targets),) = training_batches([path], layout, 3, 1, seed=1).take(1)
+    found = dict(zip(targets["label"].numpy().tolist(), inputs["input_ids"].numpy().tolist(), strict=True))
+    assert found == {2: [PADDING, 1], 3: [1, 2], 6: [4, 5]}
 
 
 def test_a_row_with_a_number_as_its_label_is_one_window_and_without_one_is_none_to_learn_from(tmp_path):

@@ -225,6 +225,10 @@ def test_a_fault_in_a_kind_names_the_line(tmp_path: Path) -> None:
         ("evaluation.beat=[trigram]", "'trigram' requires shape 'sequence'; use 'popular' or 'bigram'"),
         ("evaluation.beat=[history]", "'history' requires data.tokenizer 'none'"),
         ("data.source={kind: csv}", "source.path is needed"),
+        ("data.splits.leave_out=1", "data.splits.leave_out: only the tokens of shape 'sequence' have positions"),
+        ("data.splits.leaveout=1", r"unknown key data\.splits\.leaveout; did you mean 'leave_out'"),
+        ("data.splits.eval=7d", r"data\.splits\.eval: the relative size of a split is a whole number.*found '7d'"),
+        ("data.splits={by_time: hour, eval: 1d}", "data.splits: by_time needs test: how long the split is"),
         ("data.inputs=[self]", "column 'self' cannot be an argument of a served model"),
         ("data.inputs=[user-os, user.os]", "'user-os' and 'user.os' are one argument, 'user_os'"),
         ("data.targets={hour: {kind: number}}", "data.targets: column 'hour' is also a feature"),
@@ -241,6 +245,14 @@ def test_a_fault_in_a_kind_names_the_line(tmp_path: Path) -> None:
 def test_what_does_not_fit_together(tmp_path: Path, setting: str, fault: str) -> None:
     with pytest.raises(ConfigurationError, match=fault):
         load(write(tmp_path, OWN), [setting])
+
+
+def test_files_of_splits_are_relative_to_the_configuration(tmp_path: Path) -> None:
+    source = "data.source={kind: csv, train: train.csv, test: gs://bucket/test.csv}"
+    config = load(write(tmp_path, OWN), [source, "data.splits={train: 95, eval: 5}"])
+    assert config.data.source.paths == {"train": str(tmp_path / "train.csv"), "test": "gs://bucket/test.csv"}
+    with pytest.raises(ConfigurationError, match=r"data.source.train: .*train.csv is not there"):
+        check_files(config)
 
 
 def test_files_are_looked_for_before_anything_runs(tmp_path: Path) -> None:

@@ -86,6 +86,9 @@ def test_keys_of_its_own_are_read(tmp_path: Path) -> None:
     assert source.model_dump() == {
         "kind": "made_up_kinds.sources:MySource",
         "path": str(tmp_path / "rows.mine"),
+        "train": None,
+        "eval": None,
+        "test": None,
         "columns": ["words"],
         "width": 3,
         "parts": {},
@@ -113,7 +116,7 @@ KIND = "made_up_kinds.sources:MySource"
         ("made_up_kinds.sources:MySorce", "made_up_kinds.sources has no class 'MySorce'; did you mean 'MySource'?"),
         ("made_up_kinds.sources:Other", "Other is not derived from components.ingest.sources.base.Source"),
         ("made_up_kinds.sources:NoRows", "NoRows has no rows()"),
-        ("made_up_kinds.sources:NoSpec", "NoSpec.Spec is not derived from components.ingest.sources.base.SourceSpec"),
+        ("made_up_kinds.sources:NoSpec", "NoSpec.Spec is not derived from components.ingest.sources.spec.SourceSpec"),
         ("made_up_kinds.sources.MySource", "not of the form package.module:class"),
     ],
 )

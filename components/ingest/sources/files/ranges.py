@@ -18,6 +18,7 @@ class Range:
         end: Byte (or row group) after the last one; None: to the end of the file.
         line: Number of the first line (or row), from 1.
         lines: Number of physical lines (or rows); None: not counted, because the file is one range.
+        split: Split that the file belongs to; empty if the rows decide.
     """
 
     path: str
@@ -25,6 +26,7 @@ class Range:
     end: int | None = None
     line: int = 1
     lines: int | None = None
+    split: str = ""
 
 
 @dataclass

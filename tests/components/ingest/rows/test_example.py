@@ -15,21 +15,24 @@ from components.ingest.rows.example import serialize
 ROOT = Path(__file__).parents[4]
 TEXT = st.text(st.characters(codec="utf-8"), max_size=300)
 NUMBER = st.floats(width=32, allow_nan=False, allow_infinity=False)
-VALUES = st.lists(TEXT, max_size=20) | st.lists(NUMBER, max_size=20)
+VALUES = st.lists(TEXT, max_size=20) | st.lists(NUMBER, max_size=20) | st.lists(st.integers(0, 1 << 40), max_size=5)
+Columns = dict[str, list[str] | list[float] | list[int]]
 
 
-def by_hand(columns: dict[str, list[str] | list[float]]) -> tf.train.Example:
+def by_hand(columns: Columns) -> tf.train.Example:
     example = tf.train.Example()
     for name, values in columns.items():
         if values and isinstance(values[0], str):
             example.features.feature[name].bytes_list.value.extend([str(v).encode() for v in values])
+        elif values and isinstance(values[0], int):
+            example.features.feature[name].int64_list.value.extend([int(v) for v in values])
         elif values:
             example.features.feature[name].float_list.value.extend([float(v) for v in values])
     return example
 
 
 @given(st.dictionaries(TEXT, VALUES, max_size=6))
-def test_an_example_reads_back_as_it_was(columns: dict[str, list[str] | list[float]]) -> None:
+def test_an_example_reads_back_as_it_was(columns: Columns) -> None:
     written = serialize(columns)
     assert tf.train.Example.FromString(written) == by_hand(columns)
     assert len(written) == by_hand(columns).ByteSize()
@@ -38,7 +41,7 @@ def test_an_example_reads_back_as_it_was(columns: dict[str, list[str] | list[flo
 
 @pytest.mark.parametrize("length", [127, 128, 16_383, 16_384, 3_000_000])
 def test_lengths_of_more_than_one_byte(length: int) -> None:
-    columns: dict[str, list[str] | list[float]] = {"words": ["x" * length], "more": ["y"] * (length // 10)}
+    columns: Columns = {"words": ["x" * length], "more": ["y"] * (length // 10)}
     assert tf.train.Example.FromString(serialize(columns)) == by_hand(columns)
 
 

@@ -1,0 +1,142 @@
+"""Assignment of rows, or of the positions of a row, to the splits."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from components.ingest.errors import RowError, nearest
+from components.ingest.rows.columns import Columns
+from components.ingest.rows.times import Boundaries, times_of
+from components.ingest.spec import DataSpec
+from components.ingest.splits import SPLITS
+from components.names import FIRST_LABEL
+
+SYNONYMS = {"validation": "eval", "valid": "eval", "val": "eval", "dev": "eval"}
+"""Other names of the splits in a column, in lower case."""
+
+
+class Part(NamedTuple):
+    """Part of a row that belongs to one split.
+
+    Attributes:
+        split: Name of the split.
+        columns: Columns of the Example.
+        labels: Number of labels in the part.
+    """
+
+    split: str
+    columns: Columns
+    labels: int
+
+
+class Assignment:
+    """Rule that assigns rows, or the positions of a row, to the splits; see `SplitSpec`.
+
+    If the positions of a row are split, a split gets the tokens up to the last of its own labels. The tokens before its
+    first label are context: they are labels of the splits before it. The feature `FIRST_LABEL` holds the position of
+    the first label. So each label is in one split, with all tokens before it.
+
+    Args:
+        data: Configuration of the source and of the columns.
+        boundaries: Times between the splits, with `data.splits.by_time`.
+
+    Raises:
+        ValueError: The times between the splits are missing.
+    """
+
+    def __init__(self, data: DataSpec, boundaries: Boundaries | None = None) -> None:
+        if data.splits.by_time is not None and boundaries is None:
+            raise ValueError("data.splits.by_time: the times between the splits are missing")
+        self._rule = data.splits
+        self._times = boundaries.times if boundaries else ()
+        self._positional = data.splits_positions
+        self._sequence = data.shape == "sequence"
+        self._tokens = data.inputs[0]
+        self._bounds = list(itertools.accumulate(data.splits.shares.values()))
+        # Without files of its own, the eval split is cut from the files of train.
+        self._cut = self._bounds[:2] if "eval" not in data.source.split_paths else self._bounds[:1]
+
+    def __call__(self, row: Mapping[str, Any], columns: Columns, key: bytes, split: str = "") -> Iterator[Part]:
+        """Yield the parts of a row, at most one for each split.
+
+        Args:
+            row: The row from the source.
+            columns: Columns of the row.
+            key: Hash of the row, from `row_hash`.
+            split: Split that the file of the row belongs to; empty if the rows decide.
+
+        Raises:
+            RowError: The column that decides the split has no value, or none that names a split or is a time.
+        """
+        rule = self._rule
+        if self._positional:
+            yield from self._positions(row, columns)
+            return
+        if rule.column is not None:
+            split = split_named(row, rule.column)
+        elif rule.by_time is not None:
+            (time,) = times_of(row, rule.by_time)
+            split = SPLITS[bisect.bisect_left(self._times, time)]
+        elif not split:
+            split = _by_hash(key, self._bounds)
+        elif split == "train":
+            split = _by_hash(key, self._cut)
+        yield Part(split, columns, len(columns[self._tokens]) - 1 if self._sequence else 1)
+
+    def _positions(self, row: Mapping[str, Any], columns: Columns) -> Iterator[Part]:
+        rule, tokens = self._rule, columns[self._tokens]
+        length = len(tokens)
+        if rule.leave_out is not None:
+            ends = [length - 2 * rule.leave_out, length - rule.leave_out]
+        else:
+            times = times_of(row, str(rule.by_time), length)
+            # A single time is that of all tokens.
+            each = times if len(times) == length else times * length
+            ends = [bisect.bisect_right(each, time) for time in self._times]
+        start = 1
+        for split, end in zip(SPLITS, [*ends, length], strict=True):
+            if end > start:
+                yield Part(split, {**columns, self._tokens: tokens[:end], FIRST_LABEL: [start]}, end - start)
+                start = end
+
+
+def split_rule(data: DataSpec) -> str:
+    """Return the rule in words, for people; empty if a hash decides, or if the rule depends on the latest time."""
+    rule, files = data.splits, data.source.split_paths
+    if rule.column is not None:
+        return f"Column '{rule.column}' names the split of each row."
+    if rule.leave_out is not None:
+        last, before = ("token", "one") if rule.leave_out == 1 else (f"{rule.leave_out} tokens", f"{rule.leave_out}")
+        return (
+            f"By position: the last {last} of a row test, the {before} before eval, and the others train. A row is "
+            "in several splits, each of its labels in one."
+        )
+    if files and "eval" not in files:
+        return "Each split has its own files; a hash cuts the eval split from the rows of the train files."
+    return "Each split has its own files." if files else ""
+
+
+def split_named(row: Mapping[str, Any], column: str) -> str:
+    """Return the split that a column names, in any letter case.
+
+    Raises:
+        RowError: The column is missing, or names no split.
+    """
+    if column not in row:
+        raise RowError(f"{column}: missing column", f"no column '{column}'{nearest(column, row)}")
+    value = row[column]
+    if value is None or value == "":
+        raise RowError(f"{column}: no split", f"no value in '{column}', which names the row's split")
+    name = str(value).strip().lower()
+    split = SYNONYMS.get(name, name)
+    if split not in SPLITS:
+        reason = f"column '{column}' holds '{str(value)[:40]}', which is no split{nearest(name, [*SPLITS, *SYNONYMS])}"
+        raise RowError(f"{column}: unknown split", reason)
+    return split
+
+
+def _by_hash(key: bytes, bounds: Sequence[int]) -> str:
+    return SPLITS[bisect.bisect(bounds, int.from_bytes(key[:8], "big") % bounds[-1])]

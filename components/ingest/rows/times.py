@@ -1,0 +1,191 @@
+"""Times of rows, and the boundaries between splits by time."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from components.ingest.errors import IngestError, RowError, nearest
+from components.ingest.splits import SplitSpec, duration
+
+Time = int | float
+"""Number in the unit of the column, or seconds since 1970-01-01 UTC of a date."""
+_DATE, _NUMBER = "date", "number"
+_EPOCHS = ((1e8, 1), (1e11, 10**3), (1e14, 10**6), (1e17, 10**9), (1e20, 0))
+"""Least numbers that count as times since 1970, and the units in a second. 1e8 seconds is 1973, 1e11 the year 5138."""
+_UTC = datetime.UTC
+
+
+def times_of(row: Mapping[str, Any], column: str, length: int = 1) -> list[Time]:
+    """Return the time of a row, or the time of each of its tokens.
+
+    Args:
+        row: The row from the source.
+        column: Column of the times.
+        length: Number of tokens.
+
+    Returns:
+        One time, or `length` times in ascending order. A text of times with white space between them is a list too.
+
+    Raises:
+        RowError: A value is missing or is no time, or the times are too few, too many or not in order.
+    """
+    times = [time for _, time in _times(row, column, several=length > 1)]
+    if len(times) not in (1, length):
+        expected = "1" if length == 1 else f"1, or {length}, one for each token"
+        raise RowError(f"{column}: wrong number of times", f"{len(times)} times in '{column}', expected {expected}")
+    return times
+
+
+def _times(row: Mapping[str, Any], column: str, several: bool) -> list[tuple[str, Time]]:
+    """Return the kind and the time of each value of a column."""
+    if column not in row:
+        raise RowError(f"{column}: missing column", f"no column '{column}'{nearest(column, row)}")
+    value = row[column]
+    values = value if isinstance(value, list) else [value]
+    if several and isinstance(value, str) and _parsed(value) is None:
+        values = value.split()
+    if not values:
+        values = [None]
+    times: list[tuple[str, Time]] = []
+    for each in values:
+        if each is None or each == "" or (isinstance(each, float) and math.isnan(each)):
+            raise RowError(f"{column}: no time", f"no value in '{column}', which decides the split")
+        found = _parsed(each)
+        if found is None:
+            raise RowError(f"{column}: not a time", f"column '{column}' holds {str(each)[:40]!r}")
+        if times and found[1] < times[-1][1]:
+            raise RowError(f"{column}: not in order", f"the times in '{column}' decrease: sort the tokens by time")
+        times.append(found)
+    return times
+
+
+def _parsed(value: Any) -> tuple[str, Time] | None:
+    """Return a time with its kind, or None if the value is no time."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return _NUMBER, value
+    if isinstance(value, float):
+        return (_NUMBER, value) if math.isfinite(value) else None
+    if isinstance(value, str):
+        text = value.strip()
+        try:
+            number = int(text) if text.lstrip("+-").isdecimal() else float("no" if "_" in text else text)
+        except ValueError:
+            try:
+                value = datetime.datetime.fromisoformat(text)
+            except ValueError:
+                return None
+        else:
+            return (_NUMBER, number) if math.isfinite(number) else None
+    if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
+        value = datetime.datetime(value.year, value.month, value.day)
+    if isinstance(value, datetime.datetime):
+        # A time without a zone is UTC, so that each machine finds the same boundaries.
+        return _DATE, (value if value.tzinfo else value.replace(tzinfo=_UTC)).timestamp()
+    return None
+
+
+@dataclass
+class Latest:
+    """The latest time in a column, by kind: number or date.
+
+    Attributes:
+        found: By kind, the time, the file and the line (or row) of the latest time.
+    """
+
+    found: dict[str, tuple[Time, str, int]] = field(default_factory=dict)
+
+    def add(self, row: Mapping[str, Any], column: str, several: bool, file: str, line: int) -> None:
+        """Take the time of a row into account, unless it cannot be read: such a row is a bad row later.
+
+        Args:
+            row: The row from the source.
+            column: Column of the times.
+            several: True if the column may hold a time for each token; the last one is the latest.
+            file: File of the row, for messages.
+            line: Line (or row) of the file.
+        """
+        try:
+            kind, time = _times(row, column, several)[-1]
+        except RowError:
+            return
+        if kind not in self.found or time > self.found[kind][0]:
+            self.found[kind] = (time, file, line)
+
+    def merge(self, other: Latest) -> Latest:
+        """Return the latest of both, in whatever order they are merged."""
+        merged = dict(self.found)
+        for kind, (time, file, line) in other.found.items():
+            mine = merged.get(kind)
+            if mine is None or (-time, file, line) < (-mine[0], mine[1], mine[2]):
+                merged[kind] = (time, file, line)
+        return Latest(merged)
+
+
+@dataclass(frozen=True)
+class Boundaries:
+    """Times between the splits: up to the first is train, up to the second eval, and all later times are test.
+
+    Attributes:
+        times: The two times, in the unit of the column.
+        rule: The boundaries in words.
+    """
+
+    times: tuple[Time, Time]
+    rule: str
+
+    @classmethod
+    def of(cls, splits: SplitSpec, latest: Latest) -> Boundaries:
+        """Return the boundaries that give the last `test` to the test split, and the `eval` before to the eval split.
+
+        The latest time is in the test split. With dates, `test: 7d` is the last seven dates.
+
+        Raises:
+            IngestError: No row has a time; the column has numbers and dates; or the unit of a length cannot be told.
+        """
+        column = splits.by_time
+        if not latest.found:
+            raise IngestError(f"data.splits.by_time: no row has a time in column '{column}'")
+        if len(latest.found) > 1:
+            places = " and ".join(f"{kind}s ({file}:{line})" for kind, (_, file, line) in sorted(latest.found.items()))
+            raise IngestError(f"data.splits.by_time: column '{column}' holds both {places}: write all times alike")
+        ((kind, (time, file, line)),) = latest.found.items()
+        test = time - _length(splits, "test", kind, time)
+        evaluated = test - _length(splits, "eval", kind, time)
+        shown = [_shown(kind, each) for each in (evaluated, test, time)]
+        rule = (
+            f"By time, column '{column}': up to {shown[0]} is train, up to {shown[1]} eval, and the rest test. The "
+            f"latest time is {shown[2]} ({file}:{line})."
+        )
+        return cls((evaluated, test), rule)
+
+
+def _length(splits: SplitSpec, name: str, kind: str, latest: Time) -> Time:
+    """Return the length of a split in the unit of the column."""
+    value = getattr(splits, name)
+    amount, unit = duration(value)
+    where = f"data.splits.{name}: {value!r}"
+    if kind == _DATE:
+        if unit is None:
+            raise IngestError(f"{where} has no unit, and column '{splits.by_time}' holds dates: write 30m, 12h or 7d")
+        return amount * unit
+    if unit is None:
+        return amount
+    per_second = next((units for least, units in reversed(_EPOCHS) if abs(latest) >= least), 0)
+    if not per_second:
+        raise IngestError(
+            f"{where}: the latest number in column '{splits.by_time}', {latest}, is no time since 1970 in seconds, "
+            "milliseconds, microseconds or nanoseconds: write the length as a number in the unit of the column"
+        )
+    return amount * unit * per_second
+
+
+def _shown(kind: str, time: Time) -> str:
+    if kind == _NUMBER:
+        return f"{time:,}" if isinstance(time, float) else str(time)
+    return datetime.datetime.fromtimestamp(time, _UTC).isoformat(sep=" ").removesuffix("+00:00")
