@@ -206,7 +206,8 @@ def export(servable: Servable, directory: str) -> None:
     """Write a SavedModel that also loads in graph sessions, as in TensorFlow Serving and BulkInferrer.
 
     `assets.extra/bigvocab.json` describes how a caller splits text into tokens. It also holds the number of predicted
-    labels, `top_k`, and the number of classes, `labels`. Both are null if the label is a number.
+    labels, `top_k`, and the number of classes, `labels`. Both are null if the label is a number. `metrics` has the
+    paths of the user's own metrics.
 
     Args:
         servable: Model to export.
@@ -228,6 +229,7 @@ def export(servable: Servable, directory: str) -> None:
         "top_k": servable.top_k,
         "context": servable.layout.context,
         "labels": servable.classes.get(LABEL),
+        "metrics": list(servable.targets[0].own),
     }
     extra = f"{directory}/assets.extra"
     tf.io.gfile.makedirs(extra)
