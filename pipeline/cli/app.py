@@ -8,9 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
-import io
 import os
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,8 +16,9 @@ from pathlib import Path
 from components.storage import storage_fault
 from pipeline.cli import cluster as cluster_commands
 from pipeline.cli.arguments import Parser, add_root, add_settings, root_of
+from pipeline.cli.prediction import commands as prediction_commands
 from pipeline.config.loading import ConfigurationError, check_files, load, preset_names, preset_summary
-from pipeline.terminal.exit_codes import FAILED, INTERRUPTED, WRONG, UserError
+from pipeline.terminal.exit_codes import FAILED, WRONG, UserError
 from pipeline.terminal.redirection import drop_output, native_messages_hidden
 
 
@@ -61,38 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     schema.add_argument("--force", action="store_true", help="overwrite an existing file")
     schema.set_defaults(do=_schema, quick=False)
 
-    predict = commands.add_parser("predict", help="predict with a pushed model")
-    predict.add_argument("text", nargs="*", metavar="TEXT", help="input as text")
-    predict.add_argument(
-        "--input",
-        metavar="FILE",
-        help="file of rows: JSON Lines, CSV, TSV, Parquet, TFRecord or text, by its name; '-': JSON Lines from "
-        "standard input. Columns that the model does not use are ignored. The output has one line of JSON per row, in "
-        "order; null for an unusable row, with the reason on standard error. Exit code 0 if any row has an answer, 1 "
-        "if none has",
-    )
-    predict.add_argument(
-        "--output",
-        type=Path,
-        metavar="FILE",
-        help="write the answers to FILE, which appears only when it is complete, and the reasons for unusable rows to "
-        "FILE.errors.jsonl",
-    )
-    predict.add_argument(
-        "--model",
-        type=Path,
-        metavar="DIR",
-        help="folder of a model, or of its versions (default: the model pushed last under runs/)",
-    )
-    predict.add_argument("--top", type=int, metavar="N", help="number of labels per answer (default: 10)")
-    predict.add_argument(
-        "--feature",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="value of a feature for every TEXT; may be repeated",
-    )
-    predict.set_defaults(do=_predict)
+    prediction_commands.add(commands)
 
     report = commands.add_parser("report", help="print the metrics of the last run, and the path of its report")
     add_root(report)
@@ -160,29 +128,6 @@ def _no_place_to_run(root: Path) -> Iterator[None]:
         if fault is None:
             raise
         raise UserError(str(fault), FAILED) from error
-
-
-def _predict(arguments: argparse.Namespace) -> int:
-    if bool(arguments.text) == bool(arguments.input):
-        raise UserError('give either TEXT or --input FILE.jsonl, as in: bigvocab predict "the state of the"')
-    from pipeline.cli.prediction import predict
-
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # JSON is UTF-8 even if the terminal is not. Text that is not valid Unicode is written with escapes.
-        encoding = "utf-8" if arguments.input else None
-        sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # KeyboardInterrupt removes unfinished files.
-    try:
-        with native_messages_hidden():
-            return predict.predict(
-                arguments.model, arguments.text, arguments.input, arguments.top, arguments.feature, sys.stdout,
-                arguments.output,
-            )  # fmt: skip
-    except KeyboardInterrupt:
-        print("bigvocab: interrupted", file=sys.stderr)
-        return INTERRUPTED
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _report(arguments: argparse.Namespace) -> int:

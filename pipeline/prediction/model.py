@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from components.ingest.spec import DataSpec
@@ -30,6 +32,7 @@ class PushedModel:
         folder: The same.
         data: Columns that the model was trained with.
         top_k: Most labels that it answers a row; None if the label is a number.
+        own_metrics: Paths of the user's own metrics, whose sums the signature `eval` returns.
 
     Raises:
         PredictError: The folder holds no model of BigVocab, or a source of the user's own is not installed.
@@ -40,6 +43,7 @@ class PushedModel:
         self.folder = folder
         self.data = _data(folder, about)
         self.top_k: int | None = about["top_k"]
+        self.own_metrics: list[str] = about.get("metrics", [])
         self._loaded: Any = None
 
     def predict(self, rows: Sequence[Mapping[str, Any]], top: int | None = None) -> list[Any]:
@@ -101,18 +105,39 @@ class PushedModel:
             questions: Rows, of which a batch at a time is held.
             top: Labels of each answer.
         """
+        for batch, outputs in self._asked(questions, "serving_default"):
+            columns, rows = {name: column.tolist() for name, column in outputs.items()}, itertools.count()
+            yield [
+                (question, None if question.example is None else from_outputs(columns, next(rows), self.data, top))
+                for question in batch
+            ]
+
+    def sums(self, questions: Iterable[Question]) -> Iterator[tuple[list[Question], dict[str, NDArray[Any]]]]:
+        """Yield batches of questions with the sums of their usable rows, as the signature `eval` returns them.
+
+        Args:
+            questions: Rows with their labels, of which a batch at a time is held.
+
+        Yields:
+            The batch, and arrays of shape (usable rows,) by the name of the sum.
+        """
+        return self._asked(questions, "eval")
+
+    def _asked(
+        self, questions: Iterable[Question], signature: str
+    ) -> Iterator[tuple[list[Question], dict[str, NDArray[Any]]]]:
+        """Yield batches of questions with the outputs for their usable rows; no outputs if no row is usable."""
         for batch in _batches(questions, ROWS):
             usable = [question.example for question in batch if question.example is not None]
-            answers: Iterator[Answer] = iter(())
+            outputs: dict[str, NDArray[Any]] = {}
             if usable:
                 # Not before a row is known to be right: loading takes seconds.
                 self.load()
                 import tensorflow as tf
 
-                outputs = self._loaded.signatures["serving_default"](examples=tf.constant(usable))
-                columns = {name: tensor.numpy().tolist() for name, tensor in outputs.items()}
-                answers = (from_outputs(columns, row, self.data, top) for row in range(len(usable)))
-            yield [(question, None if question.example is None else next(answers)) for question in batch]
+                found = self._loaded.signatures[signature](examples=tf.constant(usable))
+                outputs = {name: tensor.numpy() for name, tensor in found.items()}
+            yield batch, outputs
 
 
 def load(folder: str | Path) -> PushedModel:

@@ -45,32 +45,42 @@ class Question:
         where: The same for people, with the file.
         example: Serialized tf.Example, as `serving_default` takes it; None if the row is unusable.
         reason: Why the row is unusable; empty otherwise.
+        slices: Column and value of each slice that the row is in; only of rows that are read with their labels.
     """
 
     line: int
     where: str
     example: bytes | None
     reason: str = ""
+    slices: tuple[tuple[str, str | float], ...] = ()
 
 
 class Questions:
     """Reader of the rows that a model is asked.
 
-    A row needs the model's input columns. Features may be missing; all other columns are ignored.
+    A row needs the model's input columns, and the label if rows are read with their labels. Features, further targets
+    and slices may be missing; all other columns are ignored.
 
     Args:
         data: The model's.
-        warn: Called with a line for people; once for each missing feature that a column resembles.
+        warn: Called with a line for people; once for each missing column that another column resembles.
+        labelled: True to read rows with their labels, for the signature `eval`.
     """
 
-    def __init__(self, data: DataSpec, warn: Callable[[str], None]) -> None:
+    def __init__(self, data: DataSpec, warn: Callable[[str], None], labelled: bool = False) -> None:
         self._known = set(columns_read(data))
-        unused = {"label": None, "targets": {}, "slices": [], "split_by": [], "splits": SplitSpec()}
-        self._data = data.model_copy(update=unused)
-        self._columns = RowReader(self._data, labelled=False)
+        unused: dict[str, Any] = {} if labelled else {"label": None, "targets": {}, "slices": []}
+        self._data = data.model_copy(update={**unused, "split_by": [], "splits": SplitSpec()})
+        self._columns = RowReader(self._data, labelled)
         self._warn = warn
-        self._unlike: dict[str, set[str]] = {name: set() for name in data.features}
-        """By feature: columns that were compared with it. A feature is removed once it was warned of."""
+        self._without = {
+            **dict.fromkeys(self._data.slices, "are in none of its slices"),
+            **dict.fromkeys(self._data.targets, "do not count for it"),
+            **dict.fromkeys(data.features, "are answered as if it were unknown"),
+        }
+        """By optional column: what happens to rows without it."""
+        self._unlike: dict[str, set[str]] = {name: set() for name in self._without}
+        """By optional column: columns that were compared with it. A column is removed once it was warned of."""
 
     def of_texts(self, texts: list[str], features: Mapping[str, str]) -> Iterator[Question]:
         """Yield a question for each text of a model with one input, in order."""
@@ -85,7 +95,7 @@ class Questions:
                 row = RowError("not a row", f"a {type(row).__name__} where a dict from column to value belongs")
             yield self._question(number + 1, where, row)
 
-    def of_file(self, file: str) -> Iterator[Question]:
+    def of_file(self, file: str, option: str = "--input ") -> Iterator[Question]:
         """Yield a question for each row of a file, in order; blank lines are no rows.
 
         Name and content decide the kind of the file, see `spec_of_file`. Rows of the kind that the model was trained
@@ -93,22 +103,23 @@ class Questions:
 
         Args:
             file: A local file, or `-` for standard input. Standard input and named pipes hold JSON Lines.
+            option: Name of the argument in messages.
 
         Raises:
             PredictError: The file cannot be read, or has a header without an input column.
         """
         if file == STANDARD_INPUT:
-            yield from self._of_stream(sys.stdin.buffer, "standard input")
+            yield from self._of_stream(sys.stdin.buffer, name_of_file(file))
             return
-        head = _head(file)
+        head = _head(file, option)
         if head is None:
             with Path(file).open("rb") as stream:
                 yield from self._of_stream(stream, file)
             return
         data = self._with_source(spec_of_file(file, head, self._data.source))
         with _reading(file, file):
-            # JSON Lines and TFRecord have no header. Only inputs are needed, and only these are checked.
-            check_columns(data.model_copy(update={"features": {}}), [file])
+            # JSON Lines and TFRecord have no header. Only the columns that are needed are checked.
+            check_columns(data.model_copy(update={"features": {}, "targets": {}, "slices": []}), [file])
             source = source_of(data.source)
             others = tuple(source.columns(file, columns_read(data)) or ()) if source.partial else ()
         for line, row in _rows(file, Range(file), data):
@@ -149,22 +160,29 @@ class Questions:
             if isinstance(row, RowError):
                 raise row
             self._warn_of_near_misses(where, {**dict.fromkeys(others), **row} if others else row)
-            return Question(line, where, serialize(self._columns(row)))
+            columns = self._columns(row)
+            slices = ((name, value) for name in self._data.slices for value in dict.fromkeys(columns[name]))
+            return Question(line, where, serialize(columns), slices=tuple(slices))
         except (RowError, ShortRow) as error:
             reason = " ".join(str(error).split())
             return Question(line, where, None, reason[:_REASON_LENGTH])
 
     def _warn_of_near_misses(self, where: str, row: Mapping[str, Any]) -> None:
-        for feature in [name for name in self._unlike if name not in row]:
-            new = row.keys() - self._known - self._unlike[feature]
-            if near := did_you_mean(feature, sorted(new), _NEAR):
-                self._warn(f"{where}: no column '{feature}'{near} Rows without it are answered as if it were unknown.")
-                del self._unlike[feature]
-            elif len(self._unlike[feature]) < 1_000:  # Rows may have keys of their own, each another.
-                self._unlike[feature] |= new
+        for column in [name for name in self._unlike if name not in row]:
+            new = row.keys() - self._known - self._unlike[column]
+            if near := did_you_mean(column, sorted(new), _NEAR):
+                self._warn(f"{where}: no column '{column}'{near} Rows without it {self._without[column]}.")
+                del self._unlike[column]
+            elif len(self._unlike[column]) < 1_000:  # Rows may have keys of their own, each another.
+                self._unlike[column] |= new
 
 
-def _head(file: str) -> bytes | None:
+def name_of_file(file: str) -> str:
+    """Return the name of a file of rows for people; `-` is standard input."""
+    return "standard input" if file == STANDARD_INPUT else file
+
+
+def _head(file: str, option: str) -> bytes | None:
     """Return the first 4,096 bytes of a file, or None for a named pipe, which can be read only once.
 
     Raises:
@@ -172,7 +190,7 @@ def _head(file: str) -> bytes | None:
     """
     path = Path(file)
     if path.is_dir():
-        raise PredictError(f"--input {file}: a folder: name one of its files")
+        raise PredictError(f"{option}{file}: a folder: name one of its files")
     try:
         if path.exists() and not path.is_file():
             return None
@@ -180,7 +198,7 @@ def _head(file: str) -> bytes | None:
             return stream.read(1 << 12)
     except OSError as error:
         near = did_you_mean(path.name, _files_of(path.parent))
-        raise PredictError(f"--input {file}: {error.strerror}{near}") from error
+        raise PredictError(f"{option}{file}: {error.strerror}{near}") from error
 
 
 def _files_of(folder: Path) -> list[str]:

@@ -23,6 +23,8 @@ from components.terminal import table
 from pipeline.paths import Paths
 
 Part = str | Text | Table
+_SLICES = 20
+"""Values of a column in the table of its slices, at most."""
 
 
 def closing(summary: Summary, paths: Paths) -> Iterator[Part]:
@@ -51,14 +53,19 @@ def stored(file: Path) -> Iterator[Part]:
     yield from verdict(summary)
 
 
-def metrics(summary: Summary) -> Iterator[Part]:
-    """Yield the tables of the model and the baselines over the test split, for the label and each further target."""
+def metrics(summary: Summary, rows: str = "Test split") -> Iterator[Part]:
+    """Yield the tables of the model and the baselines, for the label and each further target.
+
+    Args:
+        summary: The summary.
+        rows: The measured rows, for people.
+    """
     if summary.metrics is None:
         yield "No model was evaluated."
         return
     labels = summary.metrics.count
     how = "in the label's units" if kind_of_label(summary.metrics) == "number" else "full softmax"
-    yield f"Test split, {how}{f', {labels:,} labels' if labels else ''}:"
+    yield f"{rows}, {how}{f', {labels:,} labels' if labels else ''}:"
     yield _compared({"model": summary.metrics, **summary.baselines}, columns(summary, "terminal"))
     if found := margins(summary):
         yield f"{about_margins(found)}:"
@@ -68,6 +75,31 @@ def metrics(summary: Summary) -> Iterator[Part]:
         yield f"{name}{f', {values.count:,} labels' if values.count else ''}:"
         models = {"model": values, **summary.target_baselines.get(name, {})}
         yield _compared(models, target_columns(summary, values, "terminal"))
+
+
+def slices(summary: Summary) -> Iterator[Part]:
+    """Yield a table for each column that the evaluation is sliced by, the values with the most labels first."""
+    for name in dict.fromkeys(entry.slice for entry in summary.slices):
+        found = sorted((e for e in summary.slices if e.slice == name), key=lambda e: e.metrics.count or 0, reverse=True)
+        more = f", {_SLICES} of {len(found):,} values" if len(found) > _SLICES else ""
+        yield ""
+        yield f"By {name}{more}:"
+        shown = columns(summary, "terminal")
+        rows = [
+            [
+                f"  {_printable(entry.value)}",
+                on_terminal(entry.metrics.count, "count"),
+                *(on_terminal(getattr(entry.metrics, column.name, None), column.form) for column in shown),
+            ]
+            for entry in found[:_SLICES]
+        ]
+        yield table(rows, ["", "labels", *(column.text for column in shown)])
+
+
+def _printable(value: str | float) -> str:
+    """Write line breaks and other characters that would break a table as escapes."""
+    text = str(value)
+    return text if text.isprintable() else ascii(text)[1:-1]
 
 
 def _compared(models: Mapping[str, object], shown: Sequence[Column]) -> Table:

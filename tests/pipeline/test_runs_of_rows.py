@@ -13,7 +13,7 @@ from benchmarks.trainings import Training, train_all
 from pipeline.config.loading import load
 from tests.pipeline.conftest import Bigvocab
 from tests.pipeline.data_sets import csv_configuration
-from tests.pipeline.whole_runs import answers, cached, check, run, summary, versions
+from tests.pipeline.whole_runs import answers, cached, check, evaluated_alike, run, summary, versions
 
 pytestmark = pytest.mark.slow
 
@@ -41,6 +41,10 @@ def test_labelled_rows_of_a_csv(labelled: Path, bigvocab: Bigvocab) -> None:
     assert recall["rows"] == found["examples"]["test"]["rows"]
     (first,) = answers(bigvocab, labelled, [{"before": "the", "last": "united", "year": 2020}])
     assert first[0]["label"] == "states"
+
+
+def test_the_pushed_model_has_the_same_figures_on_the_test_rows(labelled: Path, bigvocab: Bigvocab) -> None:
+    evaluated_alike(bigvocab, labelled)
 
 
 def test_encoders_and_losses_are_compared_on_its_data(labelled: Path, bigvocab: Bigvocab) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.pipeline.conftest import Bigvocab
 from tests.pipeline.data_sets import outputs_configuration, years_configuration
-from tests.pipeline.whole_runs import answers, check, run, summary
+from tests.pipeline.whole_runs import answers, check, evaluated_alike, run, summary
 
 pytestmark = pytest.mark.slow
 
@@ -25,6 +25,7 @@ def test_a_number_as_the_label(bigvocab: Bigvocab, tmp_path: Path) -> None:
     early, late = answers(bigvocab, file, [{"text": "the subject of slavery"}, {"text": "jobs and health care"}])
     assert 1700 < early["value"] < late["value"] < 2100
     assert early["speaker"]["label"] in ("early speaker", "late speaker")
+    evaluated_alike(bigvocab, file)
 
 
 def test_several_outputs(bigvocab: Bigvocab, tmp_path: Path) -> None:
@@ -36,3 +37,4 @@ def test_several_outputs(bigvocab: Bigvocab, tmp_path: Path) -> None:
     assert first["labels"][0]["label"] == "states"
     assert first["shop"]["label"].startswith("shop ")
     assert 15 < first["price"] < 30, "in the column's units"
+    evaluated_alike(bigvocab, file)

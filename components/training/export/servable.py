@@ -235,7 +235,8 @@ def export(servable: Servable, directory: str) -> None:
 
     `assets.extra/bigvocab.json` describes how a caller splits text into tokens. It also holds the number of predicted
     labels, `top_k`, and the number of classes, `labels`. Both are null if the label is a number. `exclude_seen` tells
-    whether `eval` ranks only classes that the row does not contain yet.
+    whether `eval` ranks only classes that the row does not contain yet. `metrics` has the paths
+    of the user's own metrics.
 
     Args:
         servable: Model to export.
@@ -258,6 +259,7 @@ def export(servable: Servable, directory: str) -> None:
         "context": servable.layout.context,
         "labels": servable.classes.get(LABEL),
         "exclude_seen": servable.exclude_seen,
+        "metrics": list(servable.targets[0].own),
     }
     extra = f"{directory}/assets.extra"
     tf.io.gfile.makedirs(extra)

@@ -5,19 +5,16 @@ An answer has labels with their probabilities, or a number, and the values of fu
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TextIO
 
 from components.ingest.spec import DataSpec
-from pipeline.cli.prediction.answer_files import AnswerFile, AnswerStream, answers_to
+from pipeline.cli.prediction.answer_files import answers_to
+from pipeline.cli.prediction.unusable import Unusable, warn
 from pipeline.prediction.answers import as_json, as_table
 from pipeline.prediction.model import PushedModel, newest_version, pushed_last
-from pipeline.prediction.questions import STANDARD_INPUT, PredictError, Question, Questions
-from pipeline.terminal.exit_codes import FAILED
-
-_REASONS_SHOWN = 20
+from pipeline.prediction.questions import PredictError, Questions, name_of_file
 
 
 def predict(
@@ -65,16 +62,16 @@ def predict(
         )
     if rows_file and features:
         raise PredictError(f"--feature {features[0]}: only allowed with TEXT; rows of --input have their own features")
-    reader = Questions(data, _warn)
+    reader = Questions(data, warn)
     if rows_file:
-        name = "standard input" if str(rows_file) == STANDARD_INPUT else str(rows_file)
+        name = name_of_file(str(rows_file))
         if output and output.is_file() and Path(rows_file).exists() and output.samefile(rows_file):
             raise PredictError(f"--output {output}: this is the --input file; choose another one")
         questions, kind = reader.of_file(str(rows_file)), "rows"
     else:
         name, questions, kind = "the command", reader.of_texts(list(texts), common), "texts"
     with answers_to(output, out) as place:
-        asked, unusable = 0, _Unusable(place)
+        asked, unusable = 0, Unusable(place, "have no answer", "answer")
         for batch in pushed.answers(questions, top):
             found = []
             for question, answer in batch:
@@ -84,54 +81,9 @@ def predict(
             place.write("".join(found))
             asked += len(found)
         unusable.summarize(asked, name, kind)
-    return 0
-
-
-class _Unusable:
-    """Report of the rows without an answer, and the reasons.
-
-    Args:
-        place: Writer of the answers.
-    """
-
-    def __init__(self, place: AnswerStream | AnswerFile) -> None:
-        self._place = place
-        self._count = 0
-
-    def add(self, number: int, question: Question) -> None:
-        """Report the reason that a question has no answer.
-
-        Args:
-            number: Number of the answer, from 1.
-            question: The unusable question.
-        """
-        self._count += 1
-        if self._count <= _REASONS_SHOWN:
-            _warn(f"{question.where}: {question.reason}")
-        self._place.unusable({"answer": number, "line": question.line, "reason": question.reason})
-
-    def summarize(self, asked: int, name: str, kind: str) -> None:
-        """Report the number of rows without an answer.
-
-        Args:
-            asked: Number of rows.
-            name: Name of their source in messages.
-            kind: `rows` or `texts`.
-
-        Raises:
-            PredictError: None of the rows has an answer.
-        """
         if not asked:
-            _warn(f"bigvocab: {name} has no rows: no answers")
-        elif self._count == asked:
-            raise PredictError(f"none of the {asked} {kind} of {name} can be used: the reasons are above", FAILED)
-        elif self._count:
-            all_reasons = f"; all reasons: {self._place.reasons}" if self._place.reasons else ""
-            _warn(f"bigvocab: {self._count} of {asked} {kind} cannot be used and have no answer{all_reasons}")
-
-
-def _warn(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+            warn(f"bigvocab: {name} has no rows: no answers")
+    return 0
 
 
 def _features(settings: Iterable[str], data: DataSpec) -> dict[str, str]:

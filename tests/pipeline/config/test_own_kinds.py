@@ -208,8 +208,8 @@ def test_several_faults_are_reported_at_once(tmp_path: Path) -> None:
         (
             "    kind: cvs\n    pth: x\n",
             [
-                "mine.yaml:6: data.source.kind: Input should be 'sotu', 'text', 'csv', 'jsonl', 'parquet' or "
-                "'tfrecord' (found 'cvs'); did you mean 'csv'?",
+                "mine.yaml:6: data.source.kind: Input should be 'sotu', 'tafeng', 'text', 'csv', 'jsonl', "
+                "'parquet' or 'tfrecord' (found 'cvs'); did you mean 'csv'?",
                 "mine.yaml:7: unknown key data.source.pth; did you mean 'path'?",
             ],
         ),
@@ -233,6 +233,10 @@ def test_several_faults_are_reported_at_once(tmp_path: Path) -> None:
         (
             "    kind: sotu\n    path: x\n",
             ["mine.yaml:5: data.source: source.path is not used with kind 'sotu': remove it"],
+        ),
+        (
+            "    kind: tafeng\n    path: x\n",
+            ["mine.yaml:5: data.source: source.path is not used with kind 'tafeng': remove it"],
         ),
     ],
 )  # fmt: skip

@@ -8,7 +8,7 @@ from components.ingest.sources.registry import KINDS, spec_of_file
 from components.ingest.spec import DataSpec
 from tests.components.ingest.sources.helpers import source
 
-OWN = {"sotu": {}, **{kind: {"path": "x"} for kind in ("text", "csv", "jsonl", "parquet", "tfrecord")}}
+OWN = {"sotu": {}, "tafeng": {}, **{kind: {"path": "x"} for kind in ("text", "csv", "jsonl", "parquet", "tfrecord")}}
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,7 @@ OWN = {"sotu": {}, **{kind: {"path": "x"} for kind in ("text", "csv", "jsonl", "
             b"a,b",
             {
                 "sotu": "jsonl",
+                "tafeng": "jsonl",
                 "text": "text",
                 "csv": "csv",
                 "jsonl": "jsonl",
@@ -49,7 +50,7 @@ def test_a_file_of_the_models_kind_is_read_with_its_keys() -> None:
 def test_a_key_of_another_kind_is_refused_unless_it_has_no_value() -> None:
     """Check models exported before each kind had its own keys: their specs have the keys of all kinds."""
     keys = {"path": "x", "spans": None, "quote": None, "escape": None}
-    for kind in KINDS.own.keys() - {"sotu"}:
+    for kind in KINDS.own.keys() - {"sotu", "tafeng"}:
         data = {"shape": "sequence", "source": {"kind": kind, **keys}, "inputs": ["words"]}
         assert DataSpec.model_validate(data).source.kind == kind
     for kind, key, value in (("jsonl", "quote", "none"), ("text", "escape", "\\"), ("csv", "spans", "decades")):

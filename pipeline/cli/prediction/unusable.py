@@ -1,0 +1,64 @@
+"""Report of the rows that cannot be used, and of the reasons."""
+
+from __future__ import annotations
+
+import sys
+
+from pipeline.cli.prediction.answer_files import AnswerFile, AnswerStream
+from pipeline.prediction.questions import PredictError, Question
+from pipeline.terminal.exit_codes import FAILED
+
+_REASONS_SHOWN = 20
+
+
+class Unusable:
+    """Report of the rows that cannot be used. Standard error shows the first reasons, and `place` gets all.
+
+    Args:
+        place: Writer of the answers.
+        consequence: What happens to such rows, such as `have no answer`.
+        numbered: Name of the number of a row in the file of all reasons.
+
+    Attributes:
+        count: Number of rows that cannot be used.
+    """
+
+    def __init__(self, place: AnswerStream | AnswerFile, consequence: str, numbered: str) -> None:
+        self.count = 0
+        self._place = place
+        self._consequence = consequence
+        self._numbered = numbered
+
+    def add(self, number: int, question: Question) -> None:
+        """Report the reason that a row cannot be used.
+
+        Args:
+            number: Number of the row, from 1.
+            question: The row.
+        """
+        self.count += 1
+        if self.count <= _REASONS_SHOWN:
+            warn(f"{question.where}: {question.reason}")
+        self._place.unusable({self._numbered: number, "line": question.line, "reason": question.reason})
+
+    def summarize(self, asked: int, name: str, kind: str) -> None:
+        """Report the number of rows that cannot be used.
+
+        Args:
+            asked: Number of rows.
+            name: Name of their source in messages.
+            kind: `rows` or `texts`.
+
+        Raises:
+            PredictError: None of the rows can be used.
+        """
+        if asked and self.count == asked:
+            raise PredictError(f"none of the {asked} {kind} of {name} can be used: the reasons are above", FAILED)
+        if self.count:
+            all_reasons = f"; all reasons: {self._place.reasons}" if self._place.reasons else ""
+            warn(f"bigvocab: {self.count} of {asked} {kind} cannot be used and {self._consequence}{all_reasons}")
+
+
+def warn(line: str) -> None:
+    """Write a line to standard error."""
+    print(line, file=sys.stderr, flush=True)
