@@ -1,4 +1,4 @@
-"""Layout of a window, and parsing of transformed rows."""
+"""Layout of a training example, and parsing of transformed rows."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ LABEL = "label"
 
 @dataclass(frozen=True)
 class Layout:
-    """Layout of a window.
+    """Layout of a training example: a window, or a whole row.
 
     Columns are named by their keys, see `components.names.key_of`.
 
     Attributes:
         shape: Shape of the data.
-        context: K, number of input ids of a window.
-        padding: Id at positions before the first token; one above all other ids.
+        context: K, number of input ids of a window; most input ids of a cut of a whole row.
+        padding: Id at positions without a token; one above all other ids.
         numbers: Columns that hold one number per row.
         categories: Columns that hold one category per row, with their number of ids. The last id means unknown or
             missing.
@@ -34,6 +34,7 @@ class Layout:
         target_numbers: Further targets that are numbers.
         target_counts: Further targets that are categories, each with the number of rows of the train split that have
             each class, in the order of the ids.
+        whole_rows: True if the model processes whole rows, see `components.training.rows`; False for windows.
     """
 
     shape: Shape
@@ -44,16 +45,25 @@ class Layout:
     label_kind: LabelKind = "class"
     target_numbers: tuple[str, ...] = ()
     target_counts: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    whole_rows: bool = False
 
     @classmethod
-    def of(cls, data: DataSpec, transform: tft.TFTransformOutput, context: int, input_ids: int) -> Layout:
+    def of(
+        cls,
+        data: DataSpec,
+        transform: tft.TFTransformOutput,
+        context: int,
+        input_ids: int,
+        whole_rows: bool = False,
+    ) -> Layout:
         """Return the layout of an output of Transform.
 
         Args:
             data: Meaning of the columns.
             transform: Output of Transform.
-            context: K, number of input ids of a window.
+            context: K, most input ids of an example.
             input_ids: Size of the input vocabulary, including the out-of-vocabulary buckets after it.
+            whole_rows: True if the model processes whole rows.
         """
         numbers, categories = _by_kind(data.features)
         target_numbers, target_categories = _by_kind(data.targets)
@@ -72,6 +82,7 @@ class Layout:
             data.label_kind,
             target_numbers,
             target_counts,
+            whole_rows,
         )
 
     @property

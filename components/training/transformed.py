@@ -13,6 +13,7 @@ from components.metrics.bands import BandSpec
 from components.preprocessing.spec import VocabularySpec
 from components.preprocessing.vocabulary import Vocabulary, category_file, read_vocabulary, vocabularies
 from components.training.layout import Layout
+from components.training.spec import TrainerSpec
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,12 @@ class Transformed:
     eval_files: list[str]
 
     @classmethod
-    def of(cls, fn_args: Any, context: int) -> Transformed:
+    def of(cls, fn_args: Any, trainer: TrainerSpec) -> Transformed:
         """Find the data of a training.
 
         Args:
             fn_args: `tfx.components.FnArgs`, with the specs `data`, `vocabulary` and `bands` in its `custom_config`.
-            context: Number of input ids before the label.
+            trainer: Configuration of the model and its training.
 
         Raises:
             ValueError: A split has no files.
@@ -58,7 +59,13 @@ class Transformed:
             BandSpec.model_validate_json(config["bands"]),
             transform,
             found,
-            Layout.of(spec, transform, context, len(found["inputs"]) + buckets),
+            Layout.of(
+                spec,
+                transform,
+                trainer.model.context,
+                len(found["inputs"]) + buckets,
+                trainer.whole_rows(spec.shape),
+            ),
             _expand(fn_args.train_files),
             _expand(fn_args.eval_files),
         )

@@ -36,6 +36,22 @@ KINDS: dict[str, dict[str, Any]] = {
     "submodel, sum": {"kind": "shared_submodel", "submodel": [{"Dense": {"units": 4}}], "join": "sum"},
     "lstm": {"kind": "recurrent", "projection": 4, "units": 3, "hidden": 0},
     "gru": {"kind": "recurrent", "projection": 4, "units": 3, "cell": "gru"},
+    "transformer": {
+        "kind": "transformer",
+        "embedding": 8,
+        "num_heads": 2,
+        "feedforward": 12,
+        "window": 2,
+        "block_dropout": 0.2,
+    },
+    "transformer, learned": {
+        "kind": "transformer",
+        "num_blocks": 1,
+        "num_heads": 1,
+        "feedforward": 9,
+        "positions": "learned",
+        "hidden": 0,
+    },
 }
 
 

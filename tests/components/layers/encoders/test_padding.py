@@ -13,7 +13,7 @@ from components.layers.encoders.base import Encoder
 from tests.components.layers.encoders.conftest import PADDING, inputs, make
 
 # Encoders whose weights do not depend on the number of inputs.
-BLIND = ("lstm", "gru", "submodel, mean", "submodel, max", "submodel, sum")
+BLIND = ("lstm", "gru", "transformer", "transformer, learned", "submodel, mean", "submodel, max", "submodel, sum")
 ENCODERS: dict[str, Encoder] = {}
 
 
