@@ -152,7 +152,8 @@ def validation_batches(
         windows, features = parse_windows(serialized, layout, known_only=False)
         cuts = Cuts.of(windows, layout.context)
         longest = tf.reduce_max(tf.concat([cuts.labels, [1]], 0))
-        count = tf.maximum(cuts.firsts[-1] // tf.maximum(batch, longest), 1)
+        # A block may have no label at all.
+        count = tf.minimum(tf.maximum(cuts.firsts[-1] // tf.maximum(batch, longest), 1), cuts.count)
         return _packed(windows, features, layout, count, tf.stack([tf.constant(seed, tf.int64), index]))
 
     def enough(found: tf.Tensor, element: tuple[Batch, Batch]) -> tuple[tf.Tensor, Any]:

@@ -149,8 +149,14 @@ def filled_up(inputs: Batch, targets: Batch, multiple: int, padding: int) -> tup
     more = -tf.shape(inputs["input_ids"])[0] % multiple
     fill = {"input_ids": padding, LABEL: NO_LABEL, TOTAL: tf.reduce_max(targets[TOTAL])}
 
-    def appended(name: str, values: tf.Tensor) -> tf.Tensor:
-        paddings = [[0, more], *[[0, 0]] * (values.shape.rank - 1)]
-        return tf.pad(values, paddings, constant_values=tf.cast(fill.get(name, 0), values.dtype))
+    def appended(batch: Batch) -> Batch:
+        return {
+            name: tf.pad(
+                values,
+                [[0, more], *[[0, 0]] * (values.shape.rank - 1)],
+                constant_values=tf.cast(fill.get(name, 0), values.dtype),
+            )
+            for name, values in batch.items()
+        }
 
-    return tuple({name: appended(name, values) for name, values in each.items()} for each in (inputs, targets))
+    return appended(inputs), appended(targets)

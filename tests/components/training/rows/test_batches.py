@@ -124,3 +124,15 @@ def test_no_thread_of_autotuning_delays_the_end_of_a_training(files: list[str]) 
         validation_batches(files, LAYOUT, 4, 8, seed=1),
     ):
         assert found.options().autotune.enabled is False
+
+
+def test_a_validation_without_labels_is_empty(tmp_path: Path) -> None:
+    path = str(tmp_path / "rows.gz")
+    with tf.io.TFRecordWriter(path, "GZIP") as writer:
+        example = tf.train.Example()
+        example.features.feature["input_ids"].int64_list.value.append(1)
+        example.features.feature["label_ids"].int64_list.value.append(1)
+        example.features.feature["year"].float_list.value.append(0.0)
+        example.features.feature["party"].int64_list.value.append(0)
+        writer.write(example.SerializeToString())
+    assert list(validation_batches([path], LAYOUT, 4, 100, seed=1)) == []
