@@ -46,7 +46,7 @@ def test_the_specification_says_which_encoders_are_causal(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", CAUSAL)
 @given(row=st.lists(st.integers(0, PADDING - 1), min_size=1, max_size=LENGTH))
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=8)
 def test_the_vector_at_a_position_is_that_of_the_window_before_it(kind: str, row: list[int]) -> None:
     encoder = encoder_of(kind)
     whole = vectors(encoder, [row + [PADDING] * (LENGTH - len(row))])[0]
@@ -59,7 +59,7 @@ def test_the_vector_at_a_position_is_that_of_the_window_before_it(kind: str, row
 
 @pytest.mark.parametrize("kind", CAUSAL)
 @given(ids=st.lists(st.integers(0, PADDING), min_size=LENGTH, max_size=LENGTH), changed=st.integers(1, LENGTH - 1))
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=8)
 def test_a_later_id_changes_no_earlier_vector(kind: str, ids: list[int], changed: int) -> None:
     other = [*ids[:changed], *((id_ + 1) % PADDING for id_ in ids[changed:])]
     before, after = (vectors(encoder_of(kind), [row])[0] for row in (ids, other))
