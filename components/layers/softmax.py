@@ -44,7 +44,7 @@ def count_true(mask: tf.Tensor) -> tf.Tensor:
 
 def in_chunks(
     rows: tf.Tensor,
-    chunk: int,
+    chunk: int | tf.Tensor,
     of: Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, ...]],
     like: tuple[tf.TensorSpec, ...],
 ) -> tuple[tf.Tensor, ...]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
 
 from components.layers.outputs import ClassOutput
 from components.names import name_of
-from components.training.layout import COUNTED, LABEL
+from components.training.layout import COUNTED, LABEL, Batch
 from components.training.model import VocabularyClassifier
+from components.training.rows.hidden import at_labels
 
-# Windows that are read, at most: more would not change a single number per target.
-_WINDOWS = 16_384
+# Labels that are read, about: more would not change a single number per target.
+_LABELS = 16_384
 
 
 def calibrate(model: VocabularyClassifier, batches: tf.data.Dataset) -> dict[str, float]:
@@ -28,7 +30,7 @@ def calibrate(model: VocabularyClassifier, batches: tf.data.Dataset) -> dict[str
     outputs = {name: output for name, output in model.further.items() if isinstance(output, ClassOutput)}
     if not outputs:
         return {}
-    read = [(model.encoder(inputs), targets) for inputs, targets in _some(batches)]
+    read = [at_labels(model.encoder, inputs, targets) for inputs, targets in _some(batches)]
     fitted = {}
     for name, output in outputs.items():
         labels = tf.concat([targets[name] for _, targets in read], axis=0)
@@ -62,5 +64,11 @@ def describe_mixture(model: VocabularyClassifier, batches: tf.data.Dataset) -> d
     }
 
 
-def _some(batches: tf.data.Dataset) -> tf.data.Dataset:
-    return batches.unbatch().take(_WINDOWS).batch(1_024)
+def _some(batches: tf.data.Dataset) -> Iterator[tuple[Batch, Batch]]:
+    """Yield batches until they have enough labels."""
+    read = 0
+    for inputs, targets in batches:
+        yield inputs, targets
+        read += int(tf.size(targets[LABEL]))
+        if read >= _LABELS:
+            return

@@ -17,10 +17,10 @@ def write_history(directory: str, history: Mapping[str, Any]) -> None:
     Args:
         directory: The folder.
         history: Dictionary with these keys. `plan`: fields of a `Plan`. `parameters`: number of weights. `devices`:
-            description of the devices. `validation_examples`: maximum number of labels in a validation. `measured`:
-            names of the metrics of the label in each validation. `validations`: records of the validations, oldest
-            first, each with `epoch`, `step`, `train_loss`, `seconds` and its metrics. `best`: record of the validation
-            whose weights were kept. `stopped_early` and `resumed`: flags. `warm_start`: see
+            description of the devices. `examples`: `rows` or `windows`. `validation_examples`: maximum number of labels
+            in a validation. `measured`: names of the metrics of the label in each validation. `validations`: records of
+            the validations, oldest first, each with `epoch`, `step`, `train_loss`, `seconds` and its metrics. `best`:
+            record of the validation whose weights were kept. `stopped_early` and `resumed`: flags. `warm_start`: see
             `components.training.warm_start.transfer`, or None. `mixture` and `calibration`: see
             `components.training.held_out`.
     """

@@ -1,4 +1,4 @@
-"""Layout of a window, and parsing of transformed rows."""
+"""Layout of a training example, and parsing of transformed rows."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ LABEL = "label"
 
 @dataclass(frozen=True)
 class Layout:
-    """Layout of a window.
+    """Layout of a training example: a window, or a whole row.
 
     Columns are named by their keys, see `components.names.key_of`.
 
     Attributes:
         shape: Shape of the data.
-        context: K, number of input ids of a window.
-        padding: Id at positions before the first token; one above all other ids.
+        context: K, number of input ids of a window; most input ids of a cut of a whole row.
+        padding: Id at positions without a token; one above all other ids.
         numbers: Columns that hold one number per row.
         categories: Columns that hold one category per row, with their number of ids. The last id means unknown or
             missing.
@@ -42,6 +42,7 @@ class Layout:
         counted_ids: Size of the vocabulary of these tokens: the labels for shape `sequence`, else the inputs. Two more
             ids follow: one for all other tokens, one for the places before the first token.
         splits_positions: True if a row has the position of its first label; see `DataSpec.splits_positions`.
+        whole_rows: True if the model processes whole rows, see `components.training.rows`; False for windows.
     """
 
     shape: Shape
@@ -55,16 +56,25 @@ class Layout:
     counted: int = 0
     counted_ids: int = 0
     splits_positions: bool = False
+    whole_rows: bool = False
 
     @classmethod
-    def of(cls, data: DataSpec, transform: tft.TFTransformOutput, context: int, input_ids: int) -> Layout:
+    def of(
+        cls,
+        data: DataSpec,
+        transform: tft.TFTransformOutput,
+        context: int,
+        input_ids: int,
+        whole_rows: bool = False,
+    ) -> Layout:
         """Return the layout of an output of Transform.
 
         Args:
             data: Meaning of the columns.
             transform: Output of Transform.
-            context: K, number of input ids of a window.
+            context: K, most input ids of an example.
             input_ids: Size of the input vocabulary, including the out-of-vocabulary buckets after it.
+            whole_rows: True if the model processes whole rows.
         """
         numbers, categories = _by_kind(data.features)
         target_numbers, target_categories = _by_kind(data.targets)
@@ -84,6 +94,7 @@ class Layout:
             target_numbers,
             target_counts,
             splits_positions=data.splits_positions,
+            whole_rows=whole_rows,
         )
 
     def counting(self, mixture: NgramMixtureSpec | None, inputs: int, labels: int) -> Layout:

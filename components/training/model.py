@@ -18,6 +18,7 @@ from components.names import name_of, short
 from components.training.devices import workers
 from components.training.layout import COUNTED, LABEL
 from components.training.moments import Standard
+from components.training.rows.hidden import at_labels, weights
 from components.training.spec import TrainerSpec
 from components.training.windows import Batch, Layout
 
@@ -96,20 +97,22 @@ class VocabularyClassifier(keras.Model):
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         seed = step_seed(self.seed, self.optimizer.iterations)
         with tf.GradientTape() as tape:
-            losses = self.row_losses(self.encoder(inputs, dropout_seed=seed), targets, seed, inputs)
+            hidden, flat = at_labels(self.encoder, inputs, targets, seed)
+            losses = self.row_losses(hidden, flat, seed, inputs)
             total = losses[LABEL]
             for name, weight in self.loss_weights.items():
                 total += weight * losses[name]
             # Keras sums the gradients over the replicas, so each replica contributes its share of the mean.
-            loss = tf.reduce_mean(total) / replicas
+            share = weights(targets, total, replicas)
+            loss = tf.reduce_sum(share * total)
         gradients = tape.gradient(loss, [v.value for v in variables])
         if self.update is None:
             self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         else:
             self.update.apply(gradients)
-        self.loss_mean.update_state(total)
+        self.loss_mean.update_state(total, share)
         for name, mean in self.output_means.items():
-            mean.update_state(losses[name])
+            mean.update_state(losses[name], share)
         return {mean.name: mean.result() for mean in self.metrics}
 
     def row_losses(
@@ -151,10 +154,10 @@ class VocabularyClassifier(keras.Model):
         return [self.loss_mean, *self.output_means.values()]
 
     def row_values(self, inputs: Batch, targets: Batch) -> dict[str, dict[str, tf.Tensor]]:
-        """Return the `row_values` of each output, by the key of its target."""
-        hidden = self.encoder(inputs)
+        """Return the `row_values` of each output for all labels of a batch, by the key of its target."""
+        hidden, flat = at_labels(self.encoder, inputs, targets)
         return {
-            name: output.row_values(hidden, targets[name], **self.context(name, inputs))
+            name: output.row_values(hidden, flat[name], **self.context(name, inputs))
             for name, output in self.answers.items()
         }
 

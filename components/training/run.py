@@ -20,6 +20,7 @@ from components.training import windows
 from components.training.devices import workers
 from components.training.devices.strategy import describe, make_strategy
 from components.training.devices.workers import Workers
+from components.training.examples import examples_of
 from components.training.export.servable import Servable, export
 from components.training.held_out import calibrate, describe_mixture
 from components.training.history import write_history
@@ -89,11 +90,12 @@ class Training:
         self.chief = several is None or several.chief
         # Before anything else: the first use of TensorFlow would fix who takes part.
         self._strategy = make_strategy(self._spec.replicas, several is not None)
+        self._data = Transformed.of(fn_args, self._spec)
+        data, replicas = self._data, self._strategy.num_replicas_in_sync
         mixture = self._spec.head.mixture
-        self._data = Transformed.of(fn_args, self._spec.model.context, mixture)
-        self._tables = self._count(mixture) if mixture and self._data.layout.counted else None
-        self._size = windows.count_windows(self._data.train_files, self._data.layout)
-        self._plan = make_plan(self._spec, self._size.windows, self._strategy.num_replicas_in_sync)
+        self._tables = self._count(mixture) if mixture and data.layout.counted else None
+        self._examples = examples_of(data.train_files, data.eval_files, data.layout, self._spec.seed, replicas)
+        self._plan = make_plan(self._spec, self._examples.count, replicas, self._examples.least_batch)
         with self._strategy.scope():
             self._model = self._build()
             self._model.standardise(number_moments(self._data.train_files, self._data.layout))
@@ -171,16 +173,10 @@ class Training:
         return count_ngrams(data.train_files, data.layout, len(data.label_counts), mixture)
 
     def _validation(self) -> tf.data.Dataset:
-        spec, data = self._spec, self._data
-        return windows.validation_batches(
-            data.eval_files, data.layout, self._plan.batch, spec.validation_examples, spec.seed
-        )
+        return self._examples.validation(self._plan.batch, self._spec.validation_examples)
 
     def _batches(self, skip: int) -> tf.data.Dataset:
-        data, plan = self._data, self._plan
-        return windows.training_batches(
-            data.train_files, data.layout, plan.batch, plan.steps_per_pass, self._spec.seed, skip, self._size.block_rows
-        )
+        return self._examples.training(self._plan.batch, self._plan.steps_per_pass, skip)
 
     def _compile(self) -> WarmupCosine:
         """Give the model its optimizer, and its update if that is not at every step; return the learning rate."""
@@ -221,6 +217,7 @@ class Training:
             "plan": dataclasses.asdict(self._plan),
             "parameters": int(self._model.count_params()),
             "devices": describe(self._strategy),
+            "examples": "rows" if self._data.layout.whole_rows else "windows",
             "validation_examples": self._spec.validation_examples,
             "measured": label_metrics(self._model.label, self._own_metrics),
             "validations": state.validations,

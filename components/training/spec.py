@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, NonNegativeFloat, model_validator
 
+from components.ingest.spec import Shape
 from components.layers.encoders.registry import DefaultSpec, ModelSpec
 from components.layers.forms.spec import AnyHead, BuiltInHeadSpec
 from components.spec import Spec
@@ -75,9 +76,14 @@ class TrainerSpec(Spec):
     """Optimizer, with its weight decay and gradient clipping."""
     update: UpdateSpec = UpdateSpec()
     """Schedule of updates for the weights that all inputs share."""
+    examples: Literal["auto", "rows", "windows"] = "auto"
+    """Form of the training examples of shape `sequence`. `windows`: each label has its own window of `model.context`
+    ids. `rows`: the encoder processes a row once and is trained at all its positions; it must be causal. Rows of more
+    than `model.context` ids are cut, and each cut overlaps the one before it by a quarter of the context. `auto`:
+    `rows` for a causal encoder (`recurrent`, `transformer`), `windows` for all others."""
     batch: int = Field(default=1_024, ge=1)
     """Global batch size: examples per step, over all replicas. If `replicas` is a number, it must divide the
-    batch size."""
+    batch size. A batch of whole rows has about this many labels, and at least those of the longest row or cut."""
     epochs: float = Field(default=5, gt=0)
     """Passes over the train split. With a fraction, training ends within a pass."""
     learning_rate: float = Field(default=6e-3, gt=0)
@@ -108,3 +114,12 @@ class TrainerSpec(Spec):
     """Seed of the initial weights and of the random draws in training."""
     top_k: int = Field(default=50, ge=1)
     """Number of most probable labels that the serving signatures return; at most the number of labels."""
+
+    def whole_rows(self, shape: Shape) -> bool:
+        """Return True if the encoder processes whole rows, False if it processes windows.
+
+        Args:
+            shape: Shape of the data.
+        """
+        fits = shape == "sequence" and self.model.causal and self.head.mixture is None
+        return self.examples == "rows" or (self.examples == "auto" and fits)

@@ -9,11 +9,11 @@ import tensorflow_transform as tft
 
 from components.files import matching
 from components.ingest.spec import DataSpec
-from components.layers.mixture.spec import NgramMixtureSpec
 from components.metrics.bands import BandSpec
 from components.preprocessing.spec import VocabularySpec
 from components.preprocessing.vocabulary import Vocabulary, category_file, read_vocabulary, vocabularies
 from components.training.layout import Layout
+from components.training.spec import TrainerSpec
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,12 @@ class Transformed:
     eval_files: list[str]
 
     @classmethod
-    def of(cls, fn_args: Any, context: int, mixture: NgramMixtureSpec | None = None) -> Transformed:
+    def of(cls, fn_args: Any, trainer: TrainerSpec) -> Transformed:
         """Find the data of a training.
 
         Args:
             fn_args: `tfx.components.FnArgs`, with the specs `data`, `vocabulary` and `bands` in its `custom_config`.
-            context: Number of input ids before the label.
-            mixture: Mixture of the label's softmax with counts, or None.
+            trainer: Configuration of the model and its training.
 
         Raises:
             ValueError: A split has no files.
@@ -55,13 +54,14 @@ class Transformed:
         transform = tft.TFTransformOutput(fn_args.transform_output)
         found = vocabularies(transform)
         buckets = VocabularySpec.model_validate_json(config["vocabulary"]).num_oov_buckets
-        layout = Layout.of(spec, transform, context, len(found["inputs"]) + buckets)
+        ids, whole_rows = len(found["inputs"]) + buckets, trainer.whole_rows(spec.shape)
+        layout = Layout.of(spec, transform, trainer.model.context, ids, whole_rows)
         return cls(
             spec,
             BandSpec.model_validate_json(config["bands"]),
             transform,
             found,
-            layout.counting(mixture, len(found["inputs"]), len(found.get("labels", ()))),
+            layout.counting(trainer.head.mixture, len(found["inputs"]), len(found.get("labels", ()))),
             _expand(fn_args.train_files),
             _expand(fn_args.eval_files),
         )

@@ -3,7 +3,8 @@
 A row of shape `sequence` gives a window before each of its tokens except the first; if its positions are split, before
 each of its tokens that is a label of the split. A row of shape `labelled` gives one window, at the end of its inputs.
 In both shapes, a window is a slice of the flat list of the ids of a batch. One gather cuts all windows of a batch, and
-no window crosses a row.
+no window crosses a row. `components.training.rows` joins the windows of a row again, for encoders that process a row at
+once.
 """
 
 from __future__ import annotations
@@ -125,7 +126,7 @@ def model_inputs(windows: Windows, features: Batch, layout: Layout) -> Batch:
 
     For a mixture with counts, also the tokens that it looks up: `COUNTED` (windows, layout.counted).
     """
-    chosen = {name: tf.gather(features[name], windows.rows) for name in (*layout.numbers, *layout.categories)}
+    chosen = row_features(windows.rows, features, layout)
     if layout.counted:
         chosen[COUNTED] = counted_tokens(windows, features, layout)
     return {"input_ids": windows.cut(layout.context, layout.padding), **chosen}
@@ -152,9 +153,19 @@ def model_targets(windows: Windows, features: Batch, layout: Layout) -> Batch:
     Classes are (windows,) int32, -1 if unknown or missing. Numbers are (windows,) float32 in the units of the column,
     NaN if missing.
     """
-    numbers = {name: tf.gather(features[name], windows.rows) for name in layout.target_numbers}
-    classes = {name: tf.cast(tf.gather(features[name], windows.rows), tf.int32) for name in layout.target_counts}
-    return {LABEL: windows.labels, **numbers, **classes}
+    return {LABEL: windows.labels, **row_targets(windows.rows, features, layout)}
+
+
+def row_features(rows: tf.Tensor, features: Batch, layout: Layout) -> Batch:
+    """Return the features of rows by index."""
+    return {name: tf.gather(features[name], rows) for name in (*layout.numbers, *layout.categories)}
+
+
+def row_targets(rows: tf.Tensor, features: Batch, layout: Layout) -> Batch:
+    """Return the further targets of rows by index."""
+    numbers = {name: tf.gather(features[name], rows) for name in layout.target_numbers}
+    classes = {name: tf.cast(tf.gather(features[name], rows), tf.int32) for name in layout.target_counts}
+    return {**numbers, **classes}
 
 
 @dataclass(frozen=True)
@@ -180,10 +191,10 @@ def count_windows(files: Sequence[str], layout: Layout, known_only: bool = True)
     """
 
     def count(total: tf.Tensor, serialized: tf.Tensor) -> tf.Tensor:
-        labels = _windows(serialized, layout, known_only)[0].labels
+        labels = parse_windows(serialized, layout, known_only)[0].labels
         return total + tf.cast(tf.stack([tf.shape(serialized)[0], tf.shape(labels)[0]]), tf.int64)
 
-    rows, windows = _rows(files).batch(COUNTED_ROWS).reduce(tf.zeros(2, tf.int64), count).numpy()
+    rows, windows = read_rows(files).batch(COUNTED_ROWS).reduce(tf.zeros(2, tf.int64), count).numpy()
     return Size(int(rows), int(windows))
 
 
@@ -191,17 +202,17 @@ def target_columns(files: Sequence[str], layout: Layout) -> tf.data.Dataset:
     """Return the targets of all windows with a known label, by name, in the order of the files."""
 
     def targets(serialized: tf.Tensor) -> Batch:
-        windows, features = _windows(serialized, layout, known_only=True)
+        windows, features = parse_windows(serialized, layout, known_only=True)
         return model_targets(windows, features, layout)
 
-    return _rows(files).batch(COUNTED_ROWS).map(targets)
+    return read_rows(files).batch(COUNTED_ROWS).map(targets)
 
 
 def latest_ids(files: Sequence[str], layout: Layout, length: int) -> tf.data.Dataset:
     """Return the last ids of all windows with a known label, (any, length) int32, in the order of the files."""
 
     def pieces(serialized: tf.Tensor) -> tf.data.Dataset:
-        windows, _ = _windows(serialized, layout, known_only=True)
+        windows, _ = parse_windows(serialized, layout, known_only=True)
         count = tf.shape(windows.labels)[0]
 
         def piece(start: tf.Tensor) -> tf.Tensor:
@@ -210,17 +221,17 @@ def latest_ids(files: Sequence[str], layout: Layout, length: int) -> tf.data.Dat
 
         return tf.data.Dataset.range(0, tf.cast(count, tf.int64), CUT_WINDOWS).map(piece)
 
-    return _rows(files).batch(COUNTED_ROWS).flat_map(pieces)
+    return read_rows(files).batch(COUNTED_ROWS).flat_map(pieces)
 
 
 def counted_labels(files: Sequence[str], layout: Layout) -> tf.data.Dataset:
     """Return the `counted_tokens` (any, layout.counted) of all known labels, and these labels (any,)."""
 
     def piece(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        windows, features = _windows(serialized, layout, known_only=True)
+        windows, features = parse_windows(serialized, layout, known_only=True)
         return counted_tokens(windows, features, layout), windows.labels
 
-    return _rows(files).batch(COUNTED_ROWS).map(piece)
+    return read_rows(files).batch(COUNTED_ROWS).map(piece)
 
 
 def training_batches(
@@ -252,7 +263,7 @@ def training_batches(
 
     def one_pass(number: tf.Tensor) -> tf.data.Dataset:
         order = number * 7_919 + seed
-        blocks = _rows(files, order).shuffle(SHUFFLED_ROWS, seed=order).batch(block_rows)
+        blocks = read_rows(files, order).shuffle(SHUFFLED_ROWS, seed=order).batch(block_rows)
         windows = blocks.enumerate().flat_map(lambda i, rows: _block_windows(rows, layout, tf.stack([order, i])))
         return windows.rebatch(batch, drop_remainder=True).take(batches)
 
@@ -274,14 +285,15 @@ def validation_batches(files: Sequence[str], layout: Layout, batch: int, windows
     Returns:
         Data set of (model inputs, targets); see `model_inputs` and `model_targets`.
     """
-    blocks = _rows(files, seed).shuffle(SHUFFLED_ROWS, seed=seed).batch(COUNTED_ROWS)
+    blocks = read_rows(files, seed).shuffle(SHUFFLED_ROWS, seed=seed).batch(COUNTED_ROWS)
     parts = blocks.enumerate().flat_map(
         lambda i, rows: _block_windows(rows, layout, tf.stack([tf.constant(seed, tf.int64), i]), known_only=False)
     )
     return untuned(parts.rebatch(batch).take(-(-windows // batch)).cache())
 
 
-def _rows(files: Sequence[str], order: tf.Tensor | int | None = None) -> tf.data.Dataset:
+def read_rows(files: Sequence[str], order: tf.Tensor | int | None = None) -> tf.data.Dataset:
+    """Return the serialized rows of the files, in the order of the files or, with a seed `order`, of shuffled files."""
     paths = tf.data.Dataset.from_tensor_slices(list(files))
     if order is not None:
         paths = paths.shuffle(len(files), seed=order)
@@ -293,7 +305,8 @@ def _rows(files: Sequence[str], order: tf.Tensor | int | None = None) -> tf.data
     )
 
 
-def _windows(serialized: tf.Tensor, layout: Layout, known_only: bool) -> tuple[Windows, Batch]:
+def parse_windows(serialized: tf.Tensor, layout: Layout, known_only: bool) -> tuple[Windows, Batch]:
+    """Return the windows of serialized rows, all or those with a known label, and the parsed rows."""
     features = tf.io.parse_example(serialized, layout.feature_spec())
     windows = windows_of(features, layout)
     if known_only:
@@ -303,7 +316,7 @@ def _windows(serialized: tf.Tensor, layout: Layout, known_only: bool) -> tuple[W
 
 def _block_windows(serialized: tf.Tensor, layout: Layout, seed: tf.Tensor, known_only: bool = True) -> tf.data.Dataset:
     """Return the windows of a block of rows in random order, `CUT_WINDOWS` at a time."""
-    windows, features = _windows(serialized, layout, known_only)
+    windows, features = parse_windows(serialized, layout, known_only)
     count = tf.shape(windows.labels)[0]
     order = tf.argsort(tf.random.stateless_uniform([count], seed))
 

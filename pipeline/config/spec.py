@@ -86,6 +86,7 @@ class Config(Spec):
             faults.append("trainer.model.tie: the label is a number (data.label_kind), which has no class vectors")
         elif self.trainer.model.tie and not self.vocabulary.shared:
             faults.append("trainer.model.tie: needs one vocabulary for inputs and labels: set vocabulary.shared: true")
+        faults += _example_faults(self.data, self.trainer)
         faults += [
             f"kubeflow.nodes: unknown node '{name}'{nearest(name, node_names())}"
             for name in self.kubeflow.nodes
@@ -94,6 +95,26 @@ class Config(Spec):
         if faults:
             raise ValueError("; ".join(faults))
         return self
+
+
+def _example_faults(data: DataSpec, trainer: TrainerSpec) -> list[str]:
+    """Return the faults of `trainer.examples`."""
+    if trainer.examples != "rows":
+        return []
+    faults = []
+    if data.shape != "sequence":
+        faults.append(
+            f"trainer.examples: 'rows' requires data.shape 'sequence'; a row of shape '{data.shape}' has one label: "
+            "use 'windows'"
+        )
+    if trainer.head.mixture:
+        faults.append("trainer.examples: 'rows' cannot be combined with trainer.head.mixture; use 'windows'")
+    if not trainer.model.causal:
+        faults.append(
+            f"trainer.examples: 'rows' requires a causal encoder, and trainer.model.kind '{trainer.model.kind}' is "
+            "none; use 'recurrent' or 'transformer', or 'windows'"
+        )
+    return faults
 
 
 def _evaluation_faults(data: DataSpec, evaluation: EvaluationSpec) -> list[str]:

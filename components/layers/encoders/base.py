@@ -108,6 +108,9 @@ class Encoder(keras.layers.Layer):
         dropout: Share of the hidden values to drop in training.
         seed: Seed of the weights.
 
+    A causal encoder, whose specification sets `causal`, also implements `states`. It then processes a row once, and
+    `encode` returns the vectors at any of its positions.
+
     Attributes:
         embedding: Layer with the table of the ids.
         categories: Layers with the tables of the category features, by name.
@@ -192,6 +195,36 @@ class Encoder(keras.layers.Layer):
     def own_vocabularies(self) -> dict[str, list[str]]:
         """Entries of these vocabularies, by row."""
         return {}
+
+    def states(self, ids: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
+        """Return the vector of the ids after each position of each row, before the features join: (rows, L, n) float32.
+
+        The vector at a position depends on the ids up to this position alone. It equals the vector that `call` makes
+        of these ids. Only causal encoders implement this method.
+
+        Args:
+            ids: (rows, L) int32, padded on the right, with L up to the context.
+            dropout_seed: (2,) int32 in training; None otherwise.
+        """
+        raise NotImplementedError(f"{type(self).__name__} is not causal: it has no states()")
+
+    def encode(
+        self, inputs: dict[str, tf.Tensor], places: tf.Tensor, dropout_seed: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """Return the vector of a causal encoder at some positions of whole rows: (n, width) float32.
+
+        Args:
+            inputs: `input_ids` (rows, L), padded on the right, and the features, (rows,) each.
+            places: (n, 2) integers: row, and position of the last id that the vector may depend on. At a position with
+                padding, the ids' vector is 0.
+            dropout_seed: (2,) int32 in training; None otherwise.
+        """
+        ids, rows = tf.cast(inputs["input_ids"], tf.int32), places[:, 0]
+        values = tf.gather_nd(self.states(ids, dropout_seed), places)
+        present = tf.gather_nd(ids, places) != self.padding
+        values = tf.where(present[:, tf.newaxis], values, 0.0)
+        features = {name: tf.gather(value, rows) for name, value in inputs.items() if name != "input_ids"}
+        return self.join(values, features, dropout_seed)
 
     def name_ids(self, tokens: Sequence[str]) -> None:
         """Take the tokens of the first ids; the ids of out-of-vocabulary buckets and of padding follow them.

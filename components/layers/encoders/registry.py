@@ -11,6 +11,7 @@ from components.layers.encoders.shared_projection.spec import SharedProjectionSp
 from components.layers.encoders.shared_submodel.spec import SharedSubmodelSpec
 from components.layers.encoders.spec import EncoderSpec
 from components.layers.encoders.ten_inputs.spec import TenInputsSpec
+from components.layers.encoders.transformer.spec import TransformerSpec
 
 
 def _spec_at(path: str) -> type[EncoderSpec]:
@@ -22,7 +23,14 @@ def _spec_at(path: str) -> type[EncoderSpec]:
 
 _OWN: dict[str, type[EncoderSpec]] = {
     get_args(spec.model_fields["kind"].annotation)[0]: spec
-    for spec in (SharedProjectionSpec, TenInputsSpec, SharedSubmodelSpec, RecurrentSpec, SessionSpec)
+    for spec in (
+        SharedProjectionSpec,
+        TenInputsSpec,
+        SharedSubmodelSpec,
+        RecurrentSpec,
+        TransformerSpec,
+        SessionSpec,
+    )
 }
 DefaultSpec = SharedProjectionSpec
 ModelSpec = Annotated[EncoderSpec, Kinds(EncoderSpec, _OWN, _spec_at, default=DefaultSpec().kind)]

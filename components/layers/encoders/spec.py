@@ -30,6 +30,9 @@ class EncoderSpec(Spec):
     layer: ClassVar[str] = ""
     """Path of the layer, as `package.module:Name`. Empty for a user-defined encoder, whose kind is the path."""
 
+    causal: ClassVar[bool] = False
+    """True if the layer implements `states`, by which it processes a row once for all labels of the row."""
+
     kind: str
     context: int = Field(default=10, ge=1)
     """K: context length, the number of input ids before the label, in order, with the latest last."""

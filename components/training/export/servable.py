@@ -38,11 +38,14 @@ from components.training.export.arguments import by_name, name_arguments
 from components.training.export.seen import SeenClasses, class_ids, classes_of
 from components.training.layout import LABEL
 from components.training.model import VocabularyClassifier
+from components.training.rows.cuts import Cuts
 from components.training.windows import Batch, Layout, Windows, last_windows, model_inputs, model_targets, windows_of
 
 Columns = dict[str, tf.SparseTensor]
 # Windows that are encoded at a time.
 WINDOWS = 1_024
+# Positions of whole rows that are encoded at a time, with padding.
+POSITIONS = 8_192
 _NUMBER, _INTEGER = tf.TensorSpec([], tf.float32), tf.TensorSpec([], tf.int32)
 
 
@@ -201,7 +204,7 @@ class Servable(tf.Module):
         of: Callable[[str, tf.Tensor, Batch, slice], tuple[tf.Tensor, ...]],
         like: dict[str, tuple[tf.TensorSpec, ...]],
     ) -> dict[str, tuple[tf.Tensor, ...]]:
-        """Apply a function to the hidden vectors of all windows, one chunk of windows at a time, for each output.
+        """Apply a function to the hidden vectors of all windows, one chunk at a time, for each output.
 
         Args:
             windows: Windows.
@@ -213,15 +216,28 @@ class Servable(tf.Module):
         Returns:
             Results of `of` for all windows, by name.
         """
+        encoder, layout = self.model.encoder, self.layout
 
         def chunk(start: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            inputs = model_inputs(windows.take(tf.range(start, end)), features, self.layout)
-            hidden = self.model.encoder(inputs)
-            made = (of(name, hidden, inputs, slice(start, end)) for name in like)
-            return tuple(itertools.chain.from_iterable(made))
+            inputs = model_inputs(windows.take(tf.range(start, end)), features, layout)
+            return made(encoder(inputs), inputs, slice(start, end))
+
+        def chunk_of_rows(start: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            part = cuts.take(tf.range(start, end))
+            inputs = part.inputs(features, layout)
+            hidden = encoder.encode(inputs, part.places())
+            return made(hidden, inputs, slice(cuts.firsts[start], cuts.firsts[end]))
+
+        def made(hidden: tf.Tensor, inputs: Batch, part: slice) -> tuple[tf.Tensor, ...]:
+            return tuple(itertools.chain.from_iterable(of(name, hidden, inputs, part) for name in like))
 
         specs = tuple(itertools.chain.from_iterable(like.values()))
-        flat = in_chunks(tf.shape(windows.labels)[0], WINDOWS, chunk, specs)
+        if layout.whole_rows:
+            cuts = Cuts.of(windows, layout.context)
+            size = tf.maximum(1, POSITIONS // tf.reduce_max(tf.concat([cuts.lengths, [1]], 0)))
+            flat = in_chunks(cuts.count, size, chunk_of_rows, specs)
+        else:
+            flat = in_chunks(tf.shape(windows.labels)[0], WINDOWS, chunk, specs)
         results = iter(flat)
         return {name: tuple(itertools.islice(results, len(specs))) for name, specs in like.items()}
 

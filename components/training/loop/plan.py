@@ -33,7 +33,7 @@ class Plan:
         return self.validations * self.interval
 
 
-def make_plan(spec: TrainerSpec, windows: int, replicas: int) -> Plan:
+def make_plan(spec: TrainerSpec, windows: int, replicas: int, least_batch: int = 1) -> Plan:
     """Fit the configuration to the size of the data.
 
     A train split that is smaller than a batch makes one batch. If the training has fewer steps than validations, it is
@@ -43,11 +43,12 @@ def make_plan(spec: TrainerSpec, windows: int, replicas: int) -> Plan:
         spec: The configuration.
         windows: Number of training examples with a known label.
         replicas: Number of replicas that share each batch evenly.
+        least_batch: Fewest examples of a batch.
 
     Raises:
         ValueError: The train split has fewer examples than replicas.
     """
-    batch = min(spec.batch, windows)
+    batch = min(max(spec.batch, least_batch + -least_batch % replicas), windows)
     batch -= batch % replicas
     if batch == 0:
         raise ValueError(

@@ -290,3 +290,29 @@ def test_what_a_number_has_not_is_named_at_once_with_all_else(tmp_path: Path) ->
 def test_the_labels_of_a_sequence_are_no_numbers(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="data.label_kind 'number' needs shape 'labelled'"):
         load(None, ["data.label_kind=number"])
+
+
+SEQUENCE = "name: mine\ndata: {shape: sequence, source: {kind: text, path: texts}, inputs: [words]}\n"
+
+
+def test_causal_encoders_process_whole_rows_of_sequences(tmp_path: Path) -> None:
+    def whole(text: str, *changes: str) -> bool:
+        config = load(write(tmp_path, text), list(changes))
+        return config.trainer.whole_rows(config.data.shape)
+
+    assert whole(SEQUENCE, "trainer.model.kind=recurrent")
+    assert whole(SEQUENCE, "trainer.model.kind=transformer", "trainer.examples=rows")
+    assert not whole(SEQUENCE, "trainer.model.kind=recurrent", "trainer.examples=windows")
+    assert not whole(SEQUENCE)
+    assert not whole(OWN, "trainer.model.kind=recurrent")
+
+
+def test_whole_rows_of_other_encoders_or_shapes_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigurationError, match="'rows' requires a causal encoder, and trainer.model.kind 'ten_inputs'"
+    ):
+        load(write(tmp_path, SEQUENCE), ["trainer.examples=rows", "trainer.model.kind=ten_inputs"])
+    with pytest.raises(ConfigurationError) as error:
+        load(write(tmp_path, OWN), ["trainer.examples=rows"])
+    assert "trainer.examples: 'rows' requires data.shape 'sequence'" in str(error.value)
+    assert "requires a causal encoder" in str(error.value)

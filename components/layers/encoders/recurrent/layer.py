@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from components.layers.encoders.base import Encoder, glorot, lookup, seeded
+from components.layers.encoders.recurrent.lstm import lstm_states
 
 _CELLS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
 
@@ -38,7 +40,7 @@ class Recurrent(Encoder):
         self.projection = keras.layers.Dense(projection, kernel_initializer=glorot(seed + 2), name="projection")
         with seeded(seed + 4):
             # cuDNN takes no padding on the left, and a model exported with its kernels would not run without a GPU.
-            self.recurrence = _CELLS[cell](units, use_cudnn=False, name=cell)
+            self.recurrence = _CELLS[cell](units, return_sequences=True, use_cudnn=False, name=cell)
 
     @property
     def shared_variables(self) -> list[keras.Variable]:
@@ -57,9 +59,35 @@ class Recurrent(Encoder):
     def call(self, inputs: dict[str, tf.Tensor], dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
         """(batch, width): see `Encoder`."""
         ids = tf.cast(inputs["input_ids"], tf.int32)
-        # A step's projection follows from its id alone, and a batch has far fewer ids than steps.
+        # Steps with padding keep the state.
+        states = self.recurrence(self._by_id(ids, self.projection), mask=ids != self.padding)
+        return self.join(states[:, -1], inputs, dropout_seed)
+
+    def states(self, ids: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
+        """(rows, L, units): see `Encoder`."""
+        del dropout_seed
+        # A state does not depend on padding to its right, so no step is masked.
+        if self._config["cell"] == "gru":
+            return self.recurrence(self._by_id(ids, self.projection))
+        cell = self.recurrence.cell
+
+        def gates(embedded: tf.Tensor) -> tf.Tensor:
+            return tf.matmul(self.projection(embedded), cell.kernel.value) + cell.bias.value
+
+        # Time first.
+        states = lstm_states(self._by_id(tf.transpose(ids), gates), tf.convert_to_tensor(cell.recurrent_kernel.value))
+        return tf.transpose(states, [1, 0, 2])
+
+    def _by_id(self, ids: tf.Tensor, of: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+        """Apply a function to the embedding of each id: (..., n) from ids of any shape.
+
+        Args:
+            ids: Integers of any shape.
+            of: Function from (m, embedding) to (m, n).
+        """
+        # A batch has far fewer different ids than places.
         found, where = tf.unique(tf.reshape(ids, [-1]))
-        projected = tf.gather(self.projection(lookup(self.embedding, found)), where)
-        steps = tf.reshape(projected, [-1, ids.shape[1], self._config["projection"]])
-        state = self.recurrence(steps, mask=ids != self._config["ids"] - 1)
-        return self.join(state, inputs, dropout_seed)
+        made = tf.gather(of(lookup(self.embedding, found)), where)
+        return tf.ensure_shape(
+            tf.reshape(made, [*tf.unstack(tf.shape(ids)), made.shape[-1]]), [*ids.shape, made.shape[-1]]
+        )

@@ -13,6 +13,7 @@ class RecurrentSpec(EncoderSpec):
     """Encoder that sends every position through one shared dense layer and reads the sequence with a recurrent cell."""
 
     layer = "components.layers.encoders.recurrent.layer:Recurrent"
+    causal = True
 
     kind: Literal["recurrent"]  # pyright: ignore[reportIncompatibleVariableOverride]
     context: int = Field(default=80, ge=1)

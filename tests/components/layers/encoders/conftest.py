@@ -38,6 +38,22 @@ KINDS: dict[str, dict[str, Any]] = {
     "gru": {"kind": "recurrent", "projection": 4, "units": 3, "cell": "gru"},
     "session": {"kind": "session", "hidden": 6},
     "session, projected": {"kind": "session", "projection": 4, "activation": "glu", "dropout": 0.2},
+    "transformer": {
+        "kind": "transformer",
+        "embedding": 8,
+        "num_heads": 2,
+        "feedforward": 12,
+        "window": 2,
+        "block_dropout": 0.2,
+    },
+    "transformer, learned": {
+        "kind": "transformer",
+        "num_blocks": 1,
+        "num_heads": 1,
+        "feedforward": 9,
+        "positions": "learned",
+        "hidden": 0,
+    },
 }
 
 

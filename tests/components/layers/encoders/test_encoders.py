@@ -27,7 +27,7 @@ def test_gives_float32_vectors_of_its_width(kind: str, batch: Windows) -> None:
 
 def test_its_tables_are_found_by_name(kind: str) -> None:
     encoder = make(kind)
-    assert encoder.embedding.embeddings.shape == (31, 5)
+    assert encoder.embedding.embeddings.shape == (31, KINDS[kind].get("embedding", 5))
     assert {name: layer.embeddings.shape for name, layer in encoder.categories.items()} == {"a/b": (4, 3)}
     assert make(kind, features=False).categories == {}
 

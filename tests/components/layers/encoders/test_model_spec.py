@@ -14,7 +14,7 @@ def test_without_a_kind_it_is_the_default() -> None:
     assert TrainerSpec.model_validate({"model": {"context": 3}}).model == SharedProjectionSpec(context=3)
 
 
-@pytest.mark.parametrize("kind", ["shared_projection", "ten_inputs", "shared_submodel", "recurrent"])
+@pytest.mark.parametrize("kind", ["shared_projection", "ten_inputs", "shared_submodel", "recurrent", "transformer"])
 def test_every_kind_has_defaults_and_comes_back_from_json(kind: str) -> None:
     spec = TrainerSpec.model_validate({"model": {"kind": kind}})
     assert spec.model.kind == kind
@@ -23,7 +23,14 @@ def test_every_kind_has_defaults_and_comes_back_from_json(kind: str) -> None:
 
 @pytest.mark.parametrize(
     "model",
-    [{"kind": "recurent"}, {"kind": "ten_inputs", "units": 3}, {"units": 3}, {"kind": "recurrent", "cell": "rnn"}],
+    [
+        {"kind": "recurent"},
+        {"kind": "ten_inputs", "units": 3},
+        {"units": 3},
+        {"kind": "recurrent", "cell": "rnn"},
+        {"kind": "transformer", "num_heads": 3},
+        {"kind": "transformer", "embedding": 12},
+    ],
 )
 def test_what_a_kind_has_not_is_refused(model: dict[str, object]) -> None:
     with pytest.raises(ValidationError):

@@ -36,7 +36,7 @@ def test_more_padding_changes_nothing(kind: str, rows: list[list[int]], more: in
     )
 
 
-@pytest.mark.parametrize("kind", BLIND)
+@pytest.mark.parametrize("kind", [*BLIND, "transformer", "transformer, learned"])
 def test_a_window_of_nothing_but_padding_is_finite(kind: str) -> None:
     features = inputs([[0], [0]], np.random.default_rng(1))
     assert np.isfinite(encode(kind, [[], [4]], 3, features)).all()

@@ -26,6 +26,7 @@ SUBMODEL = [{"Dense": {"units": 4, "activation": "relu"}}, {"Dropout": {"rate": 
         {"kind": "ten_inputs", "context": 4, "shared_units": 4},
         {"kind": "shared_submodel", "context": 4, "submodel": SUBMODEL},
         {"kind": "recurrent", "context": 9, "projection": 4, "units": 3},
+        {"kind": "transformer", "context": 9, "embedding": 8, "feedforward": 6, "num_heads": 2},
     ],
     ids=lambda model: model["kind"],
 )
@@ -33,7 +34,7 @@ def test_is_served(model: dict[str, Any], sequence: Corpus, tmp_path: Path) -> N
     spec = TrainerSpec.model_validate({**SMALL, "model": model})
     found = vocabularies(sequence.transform)
     ids = len(found["inputs"]) + VOCABULARY.num_oov_buckets
-    layout = Layout.of(sequence.data, sequence.transform, spec.model.context, ids)
+    layout = Layout.of(sequence.data, sequence.transform, spec.model.context, ids, spec.whole_rows("sequence"))
     classifier = build_model(spec, layout, found["labels"].counts.tolist())
     rng = np.random.default_rng(0)
     classifier.set_weights([rng.normal(scale=0.5, size=w.shape) for w in classifier.get_weights()])

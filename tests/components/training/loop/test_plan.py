@@ -32,6 +32,12 @@ def test_few_examples_make_a_smaller_batch():
     assert make_plan(spec(batch=1_024, epochs=2), 7, 2).batch == 6
 
 
+def test_a_batch_has_the_labels_of_the_longest_cut():
+    plan = make_plan(spec(batch=64), 1_000, 2, least_batch=81)
+    assert (plan.batch, plan.steps_per_pass) == (82, 12)
+    assert make_plan(spec(batch=64), 50, 1, least_batch=81).batch == 50
+
+
 def test_fewer_examples_than_replicas_are_refused():
     with pytest.raises(ValueError, match="1 examples .* 2 replicas"):
         make_plan(spec(), 1, 2)

@@ -83,10 +83,15 @@ def test_killed_at_any_moment(sequence: Corpus, trainings: Trainings, tmp_path: 
 @pytest.mark.parametrize(
     "trainer",
     [
-        {"replicas": 2, "update": {"kind": "accumulate", "every": 0.7, "embedding": True}},
+        {
+            # Whole rows.
+            "model": {"kind": "recurrent", "context": 9, "embedding": 8, "projection": 8, "units": 12},
+            "replicas": 2,
+            "update": {"kind": "accumulate", "every": 0.7, "embedding": True},
+        },
         {"update": {"kind": "alternate", "every": 1.5}},
     ],
-    ids=["two replicas, accumulate", "alternate"],
+    ids=["whole rows, two replicas, accumulate", "alternate"],
 )
 def test_killed_between_updates(sequence: Corpus, trainings: Trainings, tmp_path: Path, trainer: dict) -> None:
     trainer = {"epochs": 2, "batch": 128, **trainer}

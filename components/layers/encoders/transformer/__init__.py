@@ -1,0 +1,1 @@
+"""Encoder `transformer`: causal self-attention over the row."""

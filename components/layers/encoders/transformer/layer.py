@@ -1,0 +1,112 @@
+"""A causal transformer over the row."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import keras
+import tensorflow as tf
+
+from components.layers.encoders.base import Encoder, dropped, lookup, uniform
+from components.layers.encoders.transformer.block import DRAWS, Block
+
+# Number of the first draw of dropout; `Encoder.join` has a smaller one.
+_FIRST_DRAW = 10
+
+
+@keras.saving.register_keras_serializable("bigvocab")
+class Transformer(Encoder):
+    """Embeds the ids, and reads them with blocks of causal attention.
+
+        x_t = sqrt(width) E[id_t]  (+ P[t])        P with `positions: learned`; t from the start of the row or cut
+        x   = block(... block(x))                  see `Block`; rotary positions turn its queries and keys
+        s   = norm(x)
+        x   = [s_t, numbers, categories]
+
+    and h of x as in `Encoder`. The last norm is that of Xiong et al. (2020) for blocks with the norm before each
+    layer; the factor is that of Vaswani et al. (2017), section 3.4, because E starts small.
+
+    Args:
+        num_blocks: Number of blocks.
+        num_heads: Heads of each block.
+        feedforward: Units of the feedforward layer of each block.
+        positions: "rotary" or "learned".
+        window: Number of latest positions that a position attends to; None for all.
+        block_dropout: Share of the values to drop in the blocks and after the embedding, in training.
+        common: as of `Encoder`.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_blocks: int,
+        num_heads: int,
+        feedforward: int,
+        positions: Literal["rotary", "learned"] = "rotary",
+        window: int | None = None,
+        block_dropout: float = 0.0,
+        **common: Any,
+    ) -> None:
+        super().__init__(**common)
+        self._config |= {
+            "num_blocks": num_blocks, "num_heads": num_heads, "feedforward": feedforward, "positions": positions,
+            "window": window, "block_dropout": block_dropout,
+        }  # fmt: skip
+        self.add_layers()
+        seed = self._config["seed"]
+        self.blocks = [
+            Block(
+                width=self._config["embedding"],
+                num_heads=num_heads,
+                feedforward=feedforward,
+                rotary=positions == "rotary",
+                window=window,
+                dropout=block_dropout,
+                seed=seed + 100 + 10 * i,
+                name=f"block_{i}",
+            )
+            for i in range(num_blocks)
+        ]
+        self.last_norm = keras.layers.LayerNormalization(epsilon=1e-5, name="last_norm")
+
+    @property
+    def shared_variables(self) -> list[keras.Variable]:
+        """Weights of the blocks and of the last norm."""
+        layers = [*self.blocks, self.last_norm]
+        return [variable for layer in layers for variable in layer.trainable_variables]
+
+    def build(self, input_shape: dict[str, tuple[int | None, ...]]) -> None:
+        """Make the variables for K ids, the last axis of `input_ids`."""
+        context, width = input_shape["input_ids"][-1], self._config["embedding"]
+        self.embedding.build((None, context))
+        if self._config["positions"] == "learned":
+            self.places = self.add_weight(
+                shape=(context, width), initializer=uniform(self._config["seed"] + 5), name="places"
+            )
+        for block in self.blocks:
+            block.build((None, context, width))
+        self.last_norm.build((None, context, width))
+        self.build_join(width)
+        self.built = True
+
+    def call(self, inputs: dict[str, tf.Tensor], dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
+        """(batch, width): see `Encoder`."""
+        ids = tf.cast(inputs["input_ids"], tf.int32)
+        length = tf.reduce_sum(tf.cast(ids != self.padding, tf.int32), axis=1)
+        # The blocks take padding on the right, which they need not mask.
+        steps = tf.range(tf.shape(ids)[1])
+        turned = (steps - length[:, tf.newaxis]) % tf.shape(ids)[1]
+        moved = tf.gather(ids, turned, batch_dims=1)
+        last = tf.stack([tf.range(tf.shape(ids)[0]), tf.maximum(length - 1, 0)], axis=1)
+        return self.encode({**inputs, "input_ids": tf.ensure_shape(moved, ids.shape)}, last, dropout_seed)
+
+    def states(self, ids: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
+        """(rows, L, embedding): see `Encoder`."""
+        config = self._config
+        x = lookup(self.embedding, ids) * config["embedding"] ** 0.5
+        if config["positions"] == "learned":
+            x += self.places[: tf.shape(ids)[1]]
+        x = dropped(x, config["block_dropout"], dropout_seed, _FIRST_DRAW)
+        for i, block in enumerate(self.blocks):
+            x = block(x, dropout_seed=dropout_seed, number=_FIRST_DRAW + 1 + DRAWS * i)
+        return self.last_norm(x)

@@ -1,0 +1,107 @@
+"""Training and validation examples in the form that the encoder processes: windows, or whole rows."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from components.training import windows
+from components.training.layout import Layout
+from components.training.rows import batches as rows
+
+
+class Examples(ABC):
+    """Examples of the train split and the eval split.
+
+    Args:
+        train_files: TFRecords (gzip) of Transform, train split.
+        eval_files: The same of the eval split.
+        layout: Layout of an example.
+        seed: Seed of the orders and samples.
+        replicas: Number of replicas that share each batch.
+
+    Attributes:
+        count: Number of labels to train on in one pass.
+        least_batch: Fewest labels of a batch.
+    """
+
+    count: int
+    least_batch: int = 1
+
+    def __init__(
+        self, train_files: Sequence[str], eval_files: Sequence[str], layout: Layout, seed: int, replicas: int
+    ) -> None:
+        self._train_files, self._eval_files = train_files, eval_files
+        self._layout, self._seed, self._replicas = layout, seed, replicas
+
+    @abstractmethod
+    def training(self, batch: int, batches: int, skip: int) -> tf.data.Dataset:
+        """Return the endless training data.
+
+        Args:
+            batch: Labels per batch.
+            batches: Batches per pass.
+            skip: Number of batches to skip at the beginning.
+        """
+
+    @abstractmethod
+    def validation(self, batch: int, labels: int) -> tf.data.Dataset:
+        """Return a fixed random sample of the eval split.
+
+        Args:
+            batch: Labels per batch.
+            labels: Size of the sample.
+        """
+
+
+class WindowExamples(Examples):
+    """Windows of K ids, see `components.training.windows`."""
+
+    def __init__(
+        self, train_files: Sequence[str], eval_files: Sequence[str], layout: Layout, seed: int, replicas: int
+    ) -> None:
+        super().__init__(train_files, eval_files, layout, seed, replicas)
+        self._size = windows.count_windows(self._train_files, self._layout)
+        self.count = self._size.windows
+
+    def training(self, batch: int, batches: int, skip: int) -> tf.data.Dataset:
+        """Return batches of windows."""
+        return windows.training_batches(
+            self._train_files, self._layout, batch, batches, self._seed, skip, self._size.block_rows
+        )
+
+    def validation(self, batch: int, labels: int) -> tf.data.Dataset:
+        """Return a sample of windows."""
+        return windows.validation_batches(self._eval_files, self._layout, batch, labels, self._seed)
+
+
+class RowExamples(Examples):
+    """Whole rows, see `components.training.rows`."""
+
+    def __init__(
+        self, train_files: Sequence[str], eval_files: Sequence[str], layout: Layout, seed: int, replicas: int
+    ) -> None:
+        super().__init__(train_files, eval_files, layout, seed, replicas)
+        self._size = rows.count_cuts(self._train_files, self._layout)
+        self.count, self.least_batch = self._size.windows, self._size.least_batch
+
+    def training(self, batch: int, batches: int, skip: int) -> tf.data.Dataset:
+        """Return batches of rows with about `batch` labels."""
+        del batch
+        return rows.training_batches(
+            self._train_files, self._layout, self._size, batches, self._seed, skip, self._replicas
+        )
+
+    def validation(self, batch: int, labels: int) -> tf.data.Dataset:
+        """Return a sample of rows."""
+        return rows.validation_batches(self._eval_files, self._layout, batch, labels, self._seed, self._replicas)
+
+
+def examples_of(
+    train_files: Sequence[str], eval_files: Sequence[str], layout: Layout, seed: int, replicas: int
+) -> Examples:
+    """Return the examples in the form that the layout says. The arguments are those of `Examples`."""
+    form = RowExamples if layout.whole_rows else WindowExamples
+    return form(train_files, eval_files, layout, seed, replicas)

@@ -1,0 +1,162 @@
+"""Cuts: parts of rows that a causal encoder processes at once, with all labels that follow a position of the part.
+
+A row of at most `context` input ids is one cut. A longer row is cut with overlap. Let C be the context and
+S = C - floor(C / 4). The label that follows the first p ids of its row belongs to cut j, and sees the ids [j S, p):
+
+    j = max(0, ceil((p - C) / S))
+
+Each label thus belongs to exactly one cut, and sees all ids before it or at least C / 4 of them. Its ids depend only on
+p, not on the rest of the row. Therefore training, evaluation and serving give an encoder the same ids for the same
+place in a row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import tensorflow as tf
+
+from components.training.layout import LABEL, Batch, Layout
+from components.training.windows import Windows, row_features, row_targets
+
+OVERLAP = 4
+"""Context divided by the number of ids by which a cut overlaps the one before it."""
+NO_LABEL = -2
+"""Label of the places in a batch that have none. The label -1 is a class outside the vocabulary."""
+TOTAL = "labels_in_batch"
+"""Key of the number of labels in the batch, over all replicas, among the targets of a batch."""
+
+
+def cut_starts(lengths: tf.Tensor, context: int) -> tf.Tensor:
+    """Return the start of the cut, within its row, of the label that follows the first `lengths` ids of the row."""
+    stride = context - context // OVERLAP
+    beyond = tf.maximum(lengths - context, 0)
+    return (beyond + stride - 1) // stride * stride
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """Cuts of a batch of rows, without cuts that have no label.
+
+    Attributes:
+        windows: Window of each label, from the start of its cut to the label, in the order of the cuts and of the
+            positions in a cut.
+        firsts: Index of the first window of each cut, and the number of windows, (cuts + 1,) int32.
+    """
+
+    windows: Windows
+    firsts: tf.Tensor
+
+    @classmethod
+    def of(cls, windows: Windows, context: int) -> Cuts:
+        """Return the cuts of windows that are in the order of the rows and of the positions in a row.
+
+        Args:
+            windows: Any selection of the windows of the rows, each from the start of its row.
+            context: C, most ids of a cut.
+        """
+        starts = windows.starts + cut_starts(windows.ends - windows.starts, context)
+        # Starts alone do not tell an empty row from the row after it.
+        place = tf.stack([tf.cast(windows.rows, tf.int64), tf.cast(starts, tf.int64)], axis=1)
+        new = tf.reduce_any(place[1:] != place[:-1], axis=1)
+        count = tf.shape(windows.labels)[:1]
+        # Without windows there are no cuts.
+        firsts = tf.concat(
+            [tf.zeros_like(windows.labels[:1], tf.int32), tf.cast(tf.where(new)[:, 0], tf.int32) + 1, count], 0
+        )
+        return cls(replace(windows, starts=starts), firsts)
+
+    @property
+    def count(self) -> tf.Tensor:
+        """Number of cuts, a scalar int32."""
+        return tf.shape(self.firsts)[0] - 1
+
+    @property
+    def labels(self) -> tf.Tensor:
+        """Number of labels of each cut, (cuts,) int32."""
+        return self.firsts[1:] - self.firsts[:-1]
+
+    @property
+    def lengths(self) -> tf.Tensor:
+        """Number of ids of each cut, (cuts,) int32; 0 for an empty row."""
+        last = tf.gather(self.windows.ends, self.firsts[1:] - 1)
+        return tf.cast(last - tf.gather(self.windows.starts, self.firsts[:-1]), tf.int32)
+
+    def take(self, which: tf.Tensor) -> Cuts:
+        """Select cuts by index, in the order of `which`."""
+        starts, ends = tf.gather(self.firsts, which), tf.gather(self.firsts, which + 1)
+        chosen = tf.ragged.range(starts, ends)
+        return Cuts(self.windows.take(chosen.values), tf.cast(chosen.row_splits, tf.int32))
+
+    def places(self) -> tf.Tensor:
+        """Return the cut of each label, and the position of the id before it: (windows, 2) int32.
+
+        The position is 0 in an empty row.
+        """
+        positions = tf.cast(tf.maximum(self.windows.ends - self.windows.starts - 1, 0), tf.int32)
+        return tf.stack([tf.repeat(tf.range(self.count), self.labels), positions], axis=1)
+
+    def inputs(self, features: Batch, layout: Layout) -> Batch:
+        """Return the inputs of the model for all cuts.
+
+        Args:
+            features: Parsed rows.
+            layout: Layout of an example.
+
+        Returns:
+            `input_ids` (cuts, L) int32, padded on the right, with L >= 1; the features of the row of each cut, (cuts,).
+        """
+        starts, lengths = tf.gather(self.windows.starts, self.firsts[:-1]), self.lengths
+        steps = tf.range(tf.reduce_max(tf.concat([lengths, [1]], 0)))
+        places = starts[:, tf.newaxis] + tf.cast(steps, starts.dtype)
+        # The last value is a padding id: empty rows alone have no values to gather.
+        values = tf.concat([self.windows.values, [layout.padding]], 0)
+        last = tf.shape(values, out_type=places.dtype)[0] - 1
+        ids = tf.gather(values, tf.where(steps < lengths[:, tf.newaxis], places, last))
+        return {"input_ids": ids, **row_features(self._rows, features, layout)}
+
+    def targets(self, inputs: Batch, features: Batch, layout: Layout) -> Batch:
+        """Return the targets of the model for all cuts.
+
+        Args:
+            inputs: Inputs of the model for all cuts.
+            features: Parsed rows.
+            layout: Layout of an example.
+
+        Returns:
+            `label` (cuts, L) int32, the class that follows each position, or `NO_LABEL`; the further targets of the
+            row of each cut, (cuts,); `TOTAL`, the number of all labels, repeated for each cut.
+        """
+        none = tf.fill(tf.shape(inputs["input_ids"]), NO_LABEL)
+        labels = tf.tensor_scatter_nd_update(none, self.places(), self.windows.labels)
+        total = tf.fill([self.count], self.firsts[-1])
+        return {LABEL: labels, **row_targets(self._rows, features, layout), TOTAL: total}
+
+    @property
+    def _rows(self) -> tf.Tensor:
+        return tf.gather(self.windows.rows, self.firsts[:-1])
+
+
+def filled_up(inputs: Batch, targets: Batch, multiple: int, padding: int) -> tuple[Batch, Batch]:
+    """Append rows without ids and labels, until the number of rows can be divided among replicas.
+
+    Args:
+        inputs: Inputs of the model.
+        targets: Targets of the model.
+        multiple: Number of replicas.
+        padding: Id at positions without a token.
+    """
+    more = -tf.shape(inputs["input_ids"])[0] % multiple
+    fill = {"input_ids": padding, LABEL: NO_LABEL, TOTAL: tf.reduce_max(targets[TOTAL])}
+
+    def appended(batch: Batch) -> Batch:
+        return {
+            name: tf.pad(
+                values,
+                [[0, more], *[[0, 0]] * (values.shape.rank - 1)],
+                constant_values=tf.cast(fill.get(name, 0), values.dtype),
+            )
+            for name, values in batch.items()
+        }
+
+    return appended(inputs), appended(targets)

@@ -1,0 +1,53 @@
+"""Hidden vectors of the labels of a batch, whether it consists of windows or of whole rows."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from components.layers.encoders.base import Encoder
+from components.training.layout import LABEL, Batch
+from components.training.rows.cuts import NO_LABEL, TOTAL
+
+
+def of_whole_rows(targets: Batch) -> bool:
+    """Return True if a batch consists of whole rows, which have a label for each position."""
+    return targets[LABEL].shape.rank == 2
+
+
+def at_labels(
+    encoder: Encoder, inputs: Batch, targets: Batch, dropout_seed: tf.Tensor | None = None
+) -> tuple[tf.Tensor, Batch]:
+    """Encode a batch, and return the hidden vector and the targets of each label.
+
+    Args:
+        encoder: Encoder of the model.
+        inputs: Inputs of the model, of windows or of whole rows.
+        targets: Targets of the model.
+        dropout_seed: (2,) int32 in training; None otherwise.
+
+    Returns:
+        Hidden vectors (labels, width); targets (labels,) by name, in the order of the rows and positions.
+    """
+    if not of_whole_rows(targets):
+        return encoder(inputs, dropout_seed=dropout_seed), targets
+    places = tf.where(targets[LABEL] != NO_LABEL)
+    hidden = encoder.encode(inputs, places, dropout_seed)
+    flat = {name: tf.gather(values, places[:, 0]) for name, values in targets.items() if name not in (LABEL, TOTAL)}
+    return hidden, {LABEL: tf.gather_nd(targets[LABEL], places), **flat}
+
+
+def weights(targets: Batch, losses: tf.Tensor, replicas: int) -> tf.Tensor:
+    """Return the weight of each label in the mean over the batch of all replicas, (labels,) float32.
+
+    Replicas have equal shares of the windows of a batch, but not of the labels of whole rows.
+
+    Args:
+        targets: Targets of the model, as the batch has them.
+        losses: Losses of this replica, (labels,).
+        replicas: Number of replicas.
+    """
+    if of_whole_rows(targets):
+        total = tf.cast(targets[TOTAL][0], tf.float32)
+    else:
+        total = tf.cast(tf.size(losses) * replicas, tf.float32)
+    return tf.fill(tf.shape(losses), 1.0 / total)

@@ -1,0 +1,109 @@
+"""Tests that training, validation, the `eval` signature and answers agree on whole rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.preprocessing.vocabulary import vocabularies
+from components.training.export import servable as export
+from components.training.export.servable import Servable
+from components.training.layout import LABEL, Layout
+from components.training.model import build_model
+from components.training.rows.batches import validation_batches
+from components.training.rows.cuts import Cuts
+from components.training.rows.hidden import at_labels
+from components.training.spec import TrainerSpec
+from components.training.windows import labelled_windows, model_inputs
+from tests.components.training.conftest import BANDS, SMALL, VOCABULARY, Corpus, serialize
+
+# Most sentences are longer than the context.
+MODELS: dict[str, dict[str, Any]] = {
+    "lstm": {"kind": "recurrent", "context": 9, "embedding": 6, "projection": 4, "units": 3},
+    "gru": {"kind": "recurrent", "context": 9, "embedding": 6, "projection": 4, "units": 3, "cell": "gru"},
+    "transformer": {"kind": "transformer", "context": 9, "embedding": 8, "feedforward": 6, "num_heads": 2},
+    "learned": {"kind": "transformer", "context": 9, "embedding": 6, "num_heads": 3, "positions": "learned"},
+}
+
+
+def made(model: dict[str, Any], corpus: Corpus) -> tuple[Any, Servable, Layout]:
+    """Return a model with random weights, and its servable."""
+    spec = TrainerSpec.model_validate({**SMALL, "model": model, "top_k": 500})
+    found = vocabularies(corpus.transform)
+    ids = len(found["inputs"]) + VOCABULARY.num_oov_buckets
+    layout = Layout.of(corpus.data, corpus.transform, 9, ids, spec.whole_rows("sequence"))
+    assert layout.whole_rows
+    classifier = build_model(spec, layout, found["labels"].counts.tolist())
+    rng = np.random.default_rng(0)
+    classifier.set_weights([rng.normal(scale=0.5, size=w.shape) for w in classifier.get_weights()])
+    return classifier, Servable(classifier, corpus.transform, corpus.data, layout, BANDS, spec.top_k), layout
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+def test_hidden_vectors_are_those_of_the_windows_of_the_cuts(model: dict[str, Any], sequence: Corpus) -> None:
+    classifier, _, layout = made(model, sequence)
+    lengths = [1, 2, 9, 10, 11, 12, 40, 0, 17]
+    rng = np.random.default_rng(1)
+    rows = [rng.integers(0, layout.padding, length).tolist() for length in lengths]
+    ragged = tf.ragged.constant(rows, dtype=tf.int64, ragged_rank=1, row_splits_dtype=tf.int64)
+    features = {
+        name: tf.constant(rng.integers(0, 2, len(rows)), tf.float32 if name in layout.numbers else tf.int64)
+        for name in (*layout.numbers, *layout.categories)
+    }
+    cuts = Cuts.of(labelled_windows(ragged, ragged, "sequence"), layout.context)
+    inputs = cuts.inputs(features, layout)
+    hidden, targets = at_labels(classifier.encoder, inputs, cuts.targets(inputs, features, layout))
+    expected = classifier.encoder(model_inputs(cuts.windows, features, layout))
+    np.testing.assert_allclose(hidden, expected, atol=1e-5)
+    np.testing.assert_array_equal(targets[LABEL], cuts.windows.labels)
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+def test_validation_and_eval_measure_the_same(
+    model: dict[str, Any], sequence: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classifier, servable, layout = made(model, sequence)
+    monkeypatch.setattr(export, "POSITIONS", 40)  # Several chunks.
+    served = servable.evaluate(tf.constant([serialize(row) for row in sequence.rows]))
+    files = tf.io.gfile.glob(f"{sequence.folder}/eval*")
+    nll = rank = count = 0.0
+    for inputs, targets in validation_batches(files, layout, 100, 10**6, seed=1):
+        values = classifier.row_values(inputs, targets)[LABEL]
+        nll += float(tf.reduce_sum(values["nll"]))
+        rank += float(tf.reduce_sum(tf.cast((values["rank"] <= 10) & (values["label"] >= 0), tf.float32)))
+        count += len(values["nll"])
+    assert count == sum(len(row["words"]) - 1 for row in sequence.rows)
+    assert float(tf.reduce_sum(served["nll"])) == pytest.approx(nll, rel=1e-5)
+    assert float(tf.reduce_sum(served["count"])) == count
+    assert float(tf.reduce_sum(served["hit_10"])) == pytest.approx(rank, abs=1)
+
+
+@pytest.mark.parametrize("model", [MODELS["lstm"], MODELS["transformer"]], ids=["lstm", "transformer"])
+def test_an_answer_has_the_probability_that_eval_measures(model: dict[str, Any], sequence: Corpus) -> None:
+    _, servable, _ = made(model, sequence)
+    row = max(sequence.rows, key=lambda row: len(row["words"]))
+    assert len(row["words"]) > 20
+    # The nll of a label is the difference of the sums of two prefixes.
+    prefixes = [{**row, "words": row["words"][:length]} for length in range(1, len(row["words"]) + 1)]
+    serialized = tf.constant([serialize(prefix) for prefix in prefixes])
+    nll = np.diff(servable.evaluate(serialized)["nll"].numpy())
+    answer = servable.examples(serialized)
+    compared = 0
+    for prefix, (word, measured) in enumerate(zip(row["words"][1:], nll, strict=True)):
+        labels = answer["labels"][prefix].numpy().tolist()
+        if word in labels:
+            found = -np.log(answer["probabilities"][prefix].numpy()[labels.index(word)])
+            assert found == pytest.approx(measured, abs=2e-4)
+            compared += 1
+    assert compared > 10
+
+
+def test_a_request_without_tokens_is_answered(sequence: Corpus) -> None:
+    _, servable, _ = made(MODELS["transformer"], sequence)
+    empty = {**sequence.rows[0], "words": []}
+    answer = servable.examples(tf.constant([serialize(empty), serialize(sequence.rows[1])]))
+    assert np.isfinite(answer["probabilities"]).all()
+    assert servable.examples(tf.constant([], tf.string))["labels"].shape[0] == 0
