@@ -43,13 +43,13 @@ def calibrate(model: VocabularyClassifier, batches: tf.data.Dataset) -> dict[str
 def describe_mixture(model: VocabularyClassifier, batches: tf.data.Dataset) -> dict[str, Any] | None:
     """Return the size of the counts in a mixture and the mean of its gate; None without a mixture.
 
-    Returns:
-        `order`, tokens of the longest n-gram; `ngrams`, the number of n-grams by length; `bytes`, the size of the
-        counts; `mean_gate`, the mean share of the model in the eval split.
-
     Args:
         model: Model with its final weights.
         batches: Data set of (model inputs, targets) of the eval split.
+
+    Returns:
+        `order`, tokens of the longest n-gram; `ngrams`, the number of n-grams by length; `bytes`, the size of the
+        counts; `mean_gate`, the mean share of the model in the eval split.
     """
     mixture = getattr(model.answers[LABEL], "mixture", None)
     if mixture is None:
