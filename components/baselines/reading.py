@@ -163,10 +163,13 @@ def first_label_types(data: DataSpec) -> dict[str, schema_pb2.FeatureType]:
 
 
 def first_labels(batch: pa.RecordBatch) -> NDArray[np.int64]:
-    """Return the position of the first label of each sequence, (rows,)."""
-    if FIRST_LABEL not in batch.schema.names:
-        return np.ones(batch.num_rows, np.int64)
-    return np.asarray(batch.column(FIRST_LABEL).flatten(), np.int64)
+    """Return the position of the first label of each sequence, (rows,); 1 for a row without the feature."""
+    first = np.ones(batch.num_rows, np.int64)
+    if FIRST_LABEL in batch.schema.names:
+        column = batch.column(FIRST_LABEL)
+        given = np.asarray(pc.fill_null(pc.list_value_length(column), 0)) > 0
+        first[given] = np.asarray(column.flatten(), np.int64)
+    return first
 
 
 def _value_set(vocabulary: Vocabulary) -> pa.Array:

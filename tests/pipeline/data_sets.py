@@ -114,7 +114,8 @@ def sessions_configuration(folder: Path, splits: str = "{train: 80, eval: 10, te
         for year, paragraphs in speeches(8):
             for paragraph in paragraphs:
                 session = sorted({*_words(paragraph)} & items)
-                file.write(json.dumps({"items": session, "shop": f"shop {year[:3]}"}) + "\n")
+                if len(session) > 1:
+                    file.write(json.dumps({"items": session, "shop": f"shop {year[:3]}"}) + "\n")
     yaml = folder / "sessions.yaml"
     yaml.write_text(
         f"""\

@@ -32,7 +32,7 @@ def test_a_folder_of_texts(bigvocab: Bigvocab, tmp_path: Path) -> None:
 def test_sessions_in_json_lines(bigvocab: Bigvocab, tmp_path: Path) -> None:
     file = sessions_configuration(tmp_path)
     found = check(file, run(bigvocab, file))
-    assert set(found["baselines"]) == {"popular", "bigram", "trigram"}
+    assert set(found["baselines"]) == {"popular", "bigram", "trigram", "cooccurrence", "history"}
     assert {entry["slice"] for entry in found["slices"]} == {"shop"}
     (first,) = answers(bigvocab, file, [{"items": ["families", "made"]}])
     assert first[0]["label"] > "made"
@@ -46,7 +46,8 @@ def test_sessions_in_json_lines(bigvocab: Bigvocab, tmp_path: Path) -> None:
 
 def test_sessions_whose_last_items_are_left_out(bigvocab: Bigvocab, tmp_path: Path) -> None:
     file = sessions_configuration(tmp_path, splits="{leave_out: 2}")
-    lengths = [len(json.loads(line)["items"]) for line in (tmp_path / "sessions.jsonl").read_text().splitlines()]
+    sessions = [json.loads(line)["items"] for line in (tmp_path / "sessions.jsonl").read_text().splitlines()]
+    lengths = [*map(len, sessions)]
     found = check(file, run(bigvocab, file))
     test = sum(min(2, length - 1) for length in lengths)
     evaluated = sum(max(0, min(2, length - 3)) for length in lengths)
@@ -59,5 +60,8 @@ def test_sessions_whose_last_items_are_left_out(bigvocab: Bigvocab, tmp_path: Pa
     # The model and the baselines are measured on the labels of the split, not on the context before them.
     assert found["metrics"]["count"] == found["baselines"]["bigram"]["count"] == test
     assert sum(entry["metrics"]["count"] for entry in found["slices"]) == test
-    assert "the last 2 tokens of a row test" in found["split_rule"]
+    first, *_ = found["vocabularies"]["inputs"]["top"]
+    learnt_from = [session[:-4] for session in sessions if len(session) > 5]
+    assert first["count"] == sum(session.count(first["token"]) for session in learnt_from)
+    assert "the last 2 tokens are test" in found["split_rule"]
     assert "first_label" not in file.with_suffix(".schema.pbtxt").read_text(), "a schema fits all rules of splits"

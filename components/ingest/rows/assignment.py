@@ -109,10 +109,11 @@ def split_rule(data: DataSpec) -> str:
     if rule.column is not None:
         return f"Column '{rule.column}' names the split of each row."
     if rule.leave_out is not None:
-        last, before = ("token", "one") if rule.leave_out == 1 else (f"{rule.leave_out} tokens", f"{rule.leave_out}")
+        n = rule.leave_out
+        test, evaluated = ("token is", "token") if n == 1 else (f"{n} tokens are", f"{n}")
         return (
-            f"By position: the last {last} of a row test, the {before} before eval, and the others train. A row is "
-            "in several splits, each of its labels in one."
+            f"By position: the last {test} test, the {evaluated} before eval, and all others train. A row may be in "
+            "several splits, each of its labels in one."
         )
     if files and "eval" not in files:
         return "Each split has its own files; a hash cuts the eval split from the rows of the train files."

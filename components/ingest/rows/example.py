@@ -14,6 +14,7 @@ from typing import Any
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
 from components.ingest.errors import RowError
+from components.names import FIRST_LABEL
 
 _TYPES = """
 name: "components/ingest/rows/example.proto" package: "tensorflow" syntax: "proto3"
@@ -67,8 +68,8 @@ def serialize(columns: Mapping[str, Sequence[str] | Sequence[float] | Sequence[i
     """Return columns as a serialized tf.Example; equal columns give equal bytes.
 
     Args:
-        columns: Texts, floats or integers by name. A column without values is an absent feature: an empty list has no
-            type.
+        columns: Texts or numbers by name. A column without values is an absent feature: an empty list has no type. All
+            numbers become floats, except for the integers of the pipeline's own `FIRST_LABEL`.
 
     Raises:
         RowError: A text cannot be written as UTF-8.
@@ -81,7 +82,7 @@ def serialize(columns: Mapping[str, Sequence[str] | Sequence[float] | Sequence[i
                 continue
             if isinstance(values[0], str):
                 features[name].bytes_list.value.extend(map(str.encode, values))  # type: ignore[arg-type]
-            elif isinstance(values[0], int):
+            elif name == FIRST_LABEL:
                 features[name].int64_list.value.extend(values)  # type: ignore[arg-type]
             else:
                 features[name].float_list.value.extend(values)

@@ -61,10 +61,12 @@ def test_labels_of_split_positions_begin_at_the_first_label() -> None:
         row = tf.train.Example.FromString(example(words=tokens))
         row.features.feature[FIRST_LABEL].int64_list.value.append(first)
         records.append(row.SerializeToString())
+    records.insert(1, example(words=["the", "of"]))  # A row that was not split, as in a file that is evaluated.
     found = Encoder(data, vocabulary([]), vocabulary(WORDS))(records)
-    assert found.labels.tolist() == [2, 0, 3, -1]
-    assert found.rows.tolist() == [0, 1, 2, 2]
-    assert found.contexts.tolist() == [[0, 1], [len(WORDS) + 1, 3], [2, 0], [0, 3]]
+    none = len(WORDS) + 1
+    assert found.labels.tolist() == [2, 2, 0, 3, -1]
+    assert found.rows.tolist() == [0, 1, 2, 3, 3]
+    assert found.contexts.tolist() == [[0, 1], [none, 0], [none, 3], [2, 0], [0, 3]]
 
 
 def test_labelled_rows_have_their_last_input_token_as_context() -> None:

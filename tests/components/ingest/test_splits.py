@@ -72,7 +72,7 @@ def test_leave_out_writes_a_row_into_each_split_that_has_labels_of_it(tmp_path: 
     assert counts["rows"] == {"train": 1, "eval": 2, "test": 3}
     assert counts["examples"] == {"train": 2, "eval": 2, "test": 3}
     assert (counts["source_rows"], counts["short"], counts["read"]) == (3, 1, 4)
-    assert counts["split_rule"].startswith("By position: the last token")
+    assert counts["split_rule"].startswith("By position: the last token is test")
     assert line_of(found) == "3 rows: train 1, eval 2, test 3, by the positions in each row; 1 too short"
 
 

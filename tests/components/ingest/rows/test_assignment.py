@@ -180,9 +180,7 @@ def test_shares_and_files(source: dict[str, str], shares: dict, split: str, expe
 def test_a_rule_is_said_in_words_unless_a_hash_decides() -> None:
     assert split_rule(sequence({})) == ""
     assert split_rule(labelled({"column": "part"})) == "Column 'part' names the split of each row."
-    assert split_rule(sequence({"leave_out": 1})).startswith(
-        "By position: the last token of a row test, the one before"
-    )
-    assert "the last 3 tokens of a row test, the 3 before eval" in split_rule(sequence({"leave_out": 3}))
+    assert split_rule(sequence({"leave_out": 1})).startswith("By position: the last token is test, the token before")
+    assert "the last 3 tokens are test, the 3 before eval" in split_rule(sequence({"leave_out": 3}))
     assert "a hash cuts the eval split from the rows of the train files" in split_rule(sequence({}, FILES))
     assert split_rule(sequence({}, {**FILES, "eval": "e.jsonl"})) == "Each split has its own files."
