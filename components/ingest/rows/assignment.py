@@ -50,7 +50,7 @@ class Assignment:
     def __init__(self, data: DataSpec, boundaries: Boundaries | None = None) -> None:
         if data.splits.by_time is not None and boundaries is None:
             raise ValueError("data.splits.by_time: the times between the splits are missing")
-        self._rule = data.splits
+        self._column, self._by_time, self._leave_out = data.splits.column, data.splits.by_time, data.splits.leave_out
         self._times = boundaries.times if boundaries else ()
         self._positional = data.splits_positions
         self._sequence = data.shape == "sequence"
@@ -59,8 +59,8 @@ class Assignment:
         # Without files of its own, the eval split is cut from the files of train.
         self._cut = self._bounds[:2] if "eval" not in data.source.split_paths else self._bounds[:1]
 
-    def __call__(self, row: Mapping[str, Any], columns: Columns, key: bytes, split: str = "") -> Iterator[Part]:
-        """Yield the parts of a row, at most one for each split.
+    def __call__(self, row: Mapping[str, Any], columns: Columns, key: bytes, split: str = "") -> list[Part]:
+        """Return the parts of a row, at most one for each split.
 
         Args:
             row: The row from the source.
@@ -71,28 +71,26 @@ class Assignment:
         Raises:
             RowError: The column that decides the split has no value, or none that names a split or is a time.
         """
-        rule = self._rule
         if self._positional:
-            yield from self._positions(row, columns)
-            return
-        if rule.column is not None:
-            split = split_named(row, rule.column)
-        elif rule.by_time is not None:
-            (time,) = times_of(row, rule.by_time)
+            return list(self._positions(row, columns))
+        if self._column is not None:
+            split = split_named(row, self._column)
+        elif self._by_time is not None:
+            (time,) = times_of(row, self._by_time)
             split = SPLITS[bisect.bisect_left(self._times, time)]
         elif not split:
             split = _by_hash(key, self._bounds)
         elif split == "train":
             split = _by_hash(key, self._cut)
-        yield Part(split, columns, len(columns[self._tokens]) - 1 if self._sequence else 1)
+        return [Part(split, columns, len(columns[self._tokens]) - 1 if self._sequence else 1)]
 
     def _positions(self, row: Mapping[str, Any], columns: Columns) -> Iterator[Part]:
-        rule, tokens = self._rule, columns[self._tokens]
+        tokens = columns[self._tokens]
         length = len(tokens)
-        if rule.leave_out is not None:
-            ends = [length - 2 * rule.leave_out, length - rule.leave_out]
+        if self._leave_out is not None:
+            ends = [length - 2 * self._leave_out, length - self._leave_out]
         else:
-            times = times_of(row, str(rule.by_time), length)
+            times = times_of(row, str(self._by_time), length)
             # A single time is that of all tokens.
             each = times if len(times) == length else times * length
             ends = [bisect.bisect_right(each, time) for time in self._times]
