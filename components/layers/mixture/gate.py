@@ -57,12 +57,10 @@ class Gate(keras.layers.Layer):
 def mixture_loss(model_losses: tf.Tensor, gate: tf.Tensor, counted: tf.Tensor) -> tf.Tensor:
     """Return -log(g exp(-model_loss) + (1 - g) p_count) of each row, (batch,) float32 nats.
 
-    The gradient weighs the loss of the model by its share of the label's probability, g p_model / p. The model so
-    spends its capacity on what the counts do not know.
-
     Under a sampled loss, exp(-model_loss) is an estimate of p_model(label): the expected sum over the candidates is the
     sum over all classes, but the expected logarithm is below the logarithm, so the estimate of the loss is too low.
-    The mixture has the same bias, times the model's share. `tests/components/layers/mixture/test_bias.py` measures it.
+    The mixture has the same bias, times the model's share. `tests/components/layers/mixture/test_mixture_loss.py`
+    measures it.
 
     Args:
         model_losses: (batch,) float32, -log p_model(label).

@@ -21,8 +21,11 @@ class NgramMixture(keras.layers.Layer):
         p(j | h) = g(h) softmax_j(z) + (1 - g(h)) p_count(j | last tokens)
 
     The gate and the model train together, on estimates that leave the training example itself out of the counts; see
-    `counts.Counts` and `gate.Gate`. Source of the idea: Neubig and Dyer, "Generalizing and Hybridizing Count-based and
-    Neural Language Models" (2016).
+    `counts.Counts` and `gate.Gate`. The gradient of the model is that of its own loss, -log p_model. With the gradient
+    of the mixture it would be scaled by the model's share of p: early in a training the counts are better, g falls, and
+    the model learns less than without a mixture.
+
+    Source of the idea: Neubig and Dyer, "Generalizing and Hybridizing Count-based and Neural Language Models" (2016).
 
     Args:
         tables: The counts.
@@ -52,6 +55,8 @@ class NgramMixture(keras.layers.Layer):
     ) -> tf.Tensor:
         """Return the loss of each row of a training batch, (batch,) float32 nats; 0 for the label -1.
 
+        The value is -log p. The gradient is that of -log p for the gate, and that of `model_losses` for the model.
+
         Args:
             hidden: (batch, width) float.
             context: (batch, k) context ids, the latest last.
@@ -61,8 +66,10 @@ class NgramMixture(keras.layers.Layer):
         found = self.counts.find(context, tf.maximum(labels, 0), leave_out=True)
         # Also here, not in the loss alone: a NaN that `where` leaves out of the loss stays in the gradient.
         counted = tf.where(labels >= 0, found.probability, 1.0)
-        losses = mixture_loss(model_losses, self.gate(hidden, found.features), counted)
-        return tf.where(labels >= 0, losses, 0.0)
+        fixed = tf.stop_gradient(model_losses)
+        losses = mixture_loss(fixed, self.gate(hidden, found.features), counted)
+        # Adds no value, but the whole gradient of the model.
+        return tf.where(labels >= 0, losses + model_losses - fixed, 0.0)
 
     def gates(self, hidden: tf.Tensor, context: tf.Tensor) -> tf.Tensor:
         """Return g of each row, (batch,) float32.

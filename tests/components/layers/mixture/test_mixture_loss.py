@@ -64,6 +64,26 @@ def test_rows_without_a_label_or_without_a_count_have_finite_gradients() -> None
     assert np.isfinite(tape.gradient(losses, hidden)).all()
 
 
+def test_the_model_learns_from_its_own_loss_and_the_gate_from_the_mixture() -> None:
+    keys, counts = np.array([0 * 4 + 1, 0 * 4 + 2]), np.array([4, 3])
+    mixture = NgramMixture(tables_of(keys, counts, order=2, n_contexts=6, n_classes=4))
+    mixture.build((None, 2))
+    hidden, context = tf.zeros((2, 2)), tf.constant([[0], [0]])
+    model_losses, labels = tf.constant([1.0, 2.0]), tf.constant([1, 2])
+    gate = mixture.gate.trainable_variables[-1].value
+    with tf.GradientTape() as tape:
+        tape.watch(model_losses)
+        losses = mixture.row_losses(hidden, context, labels, model_losses)
+    of_model, of_gate = tape.gradient(losses, [model_losses, gate])
+    np.testing.assert_allclose(of_model, [1.0, 1.0])
+    found = mixture.counts.find(context, labels, leave_out=True)
+    with tf.GradientTape() as tape:
+        plain = mixture_loss(model_losses, mixture.gate(hidden, found.features), found.probability)
+    np.testing.assert_allclose(losses, plain, rtol=1e-5)
+    np.testing.assert_allclose(of_gate, tape.gradient(plain, gate), rtol=1e-5)
+    assert (of_gate.numpy() != 0).any()
+
+
 def test_bias_of_the_sampled_loss_falls_with_the_draws() -> None:
     """The estimate is too low by about var(sum) / (2 sum^2), so the bias falls as 1 / S."""
     rng = np.random.default_rng(0)
