@@ -125,7 +125,7 @@ METRICS = (
         label="NDCG@10",
         sums=("ndcg_10", "count"),
         formula=_share("ndcg_10"),
-        per="mean of 1/log2(1 + rank)",
+        per="mean gain",
         about="Mean over all labels of 1 / log2(1 + rank), 0 for ranks beyond 10.",
         places=Places(column=7),
     ),
