@@ -27,7 +27,7 @@ TF_CONFIG = "TF_CONFIG"
 # Steps between two votes of the workers on saving a checkpoint. Each vote costs the workers a message.
 ASKED_STEPS = 20
 _INVITED = "invited"
-_ARGUMENTS = ("train_files", "eval_files", "transform_output", "base_model", "custom_config")
+_ARGUMENTS = ("train_files", "eval_files", "transform_output", "base_model", "custom_config", "hyperparameters")
 # Errors that TensorFlow raises in the other workers when a worker ends or cannot be reached.
 _LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError)
 
