@@ -107,15 +107,11 @@ data:
 
 
 def sessions_configuration(folder: Path, splits: str = "{train: 80, eval: 10, test: 10}") -> Path:
-    """Write a configuration of sessions whose items, the rarer words of a paragraph by alphabet, follow each other."""
-    words = Counter(word for _, paragraphs in speeches(8) for text in paragraphs for word in _words(text))
-    items = {word for word, _ in words.most_common(900)[150:]}
     with (folder / "sessions.jsonl").open("w", encoding="utf-8") as file:
-        for year, paragraphs in speeches(8):
+        for year, paragraphs in speeches(4):
             for paragraph in paragraphs:
-                session = sorted({*_words(paragraph)} & items)
-                if len(session) > 1:
-                    file.write(json.dumps({"items": session, "shop": f"shop {year[:3]}"}) + "\n")
+                session = tokenize(paragraph, "words", lowercase=True)
+                file.write(json.dumps({"items": session, "shop": f"shop {year[:3]}"}) + "\n")
     yaml = folder / "sessions.yaml"
     yaml.write_text(
         f"""\
@@ -128,6 +124,32 @@ data:
   features: {{shop: {{kind: category}}}}
   slices: [shop]
   splits: {splits}
+"""
+        + small()
+    )
+    return yaml
+
+
+def items_configuration(folder: Path) -> Path:
+    """Write a configuration of sessions whose items, the rarer words of a paragraph by alphabet, follow each other."""
+    words = Counter(word for _, paragraphs in speeches(8) for text in paragraphs for word in _words(text))
+    items = {word for word, _ in words.most_common(900)[150:]}
+    with (folder / "baskets.jsonl").open("w", encoding="utf-8") as file:
+        for _, paragraphs in speeches(8):
+            for paragraph in paragraphs:
+                session = sorted({*_words(paragraph)} & items)
+                if len(session) > 1:
+                    file.write(json.dumps({"items": session}) + "\n")
+    yaml = folder / "baskets.yaml"
+    yaml.write_text(
+        """\
+name: baskets
+data:
+  shape: sequence
+  source: {kind: jsonl, path: baskets.jsonl}
+  inputs: [items]
+  tokenizer: none
+  splits: {train: 80, eval: 10, test: 10}
 """
         + small()
     )
