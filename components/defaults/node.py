@@ -21,13 +21,17 @@ class DefaultsNode(Node):
         """Build the component with the keys that the configuration sets."""
         from components.code import fingerprint
         from components.defaults.component import Defaults
+        from components.defaults.rules import keys_read
 
+        specs = site.specs
+        set_keys = (spec.model_dump(mode="json", exclude_unset=True) for spec in (specs.trainer, specs.vocabulary))
+        trainer, vocabulary = keys_read(specs.data, *set_keys)
         return Defaults(
             site.output("statistics", "RollingRange", "StatisticsGen"),
             site.output("examples", "RollingRange", "ExampleGen"),
             site.columns,
-            site.specs.trainer.model_dump(mode="json", exclude_unset=True),
-            site.specs.vocabulary.model_dump(mode="json", exclude_unset=True),
+            trainer,
+            vocabulary,
             code=fingerprint("components.defaults.component"),
         )
 

@@ -32,6 +32,8 @@ _TOP_SHARE = 0.1
 _SHARED_LABELS = 0.5
 _BIGRAM_GAIN = 2.0
 
+_PRESENT: dict[str, Any] = {"head": {"similarity": "dot", "negatives": 1}, "learning_rate": 1.0}
+"""Keys whose presence alone counts for the choice."""
 _ITEMS: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
     ("the session encoder", {"model": {"kind": "session"}}, {}),
     ("one table for inputs and classes", {"model": {"tie": True}}, {"shared": True}),
@@ -51,6 +53,27 @@ def are_items(facts: Facts, data: DataSpec) -> bool:
         and facts.top_share < _TOP_SHARE
         and facts.shared_labels > _SHARED_LABELS
     )
+
+
+def keys_read(
+    data: DataSpec, trainer: Mapping[str, Any], vocabulary: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the set keys that `choose` reads, with a fixed value where only their presence counts.
+
+    A change of any other key leaves the node Defaults, and with it Transform, in the cache.
+
+    Args:
+        data: Meaning of the columns.
+        trainer: Keys that the configuration sets under `trainer`.
+        vocabulary: Keys that the configuration sets under `vocabulary`.
+    """
+    if data.tokenizer != "none" or data.label_kind != "class":
+        return {}, {}
+    head = {key: value for key, value in _PRESENT["head"].items() if key in trainer.get("head", {})}
+    rate = {"learning_rate": _PRESENT["learning_rate"]} if "learning_rate" in trainer else {}
+    model = {"model": dict(trainer["model"])} if trainer.get("model") else {}
+    shared = {"shared": vocabulary["shared"]} if "shared" in vocabulary else {}
+    return {**model, **({"head": head} if head else {}), **rate}, shared
 
 
 def choose(facts: Facts, data: DataSpec, trainer: Mapping[str, Any], vocabulary: Mapping[str, Any]) -> Choices:

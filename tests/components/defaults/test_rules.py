@@ -15,7 +15,7 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 from components.choices import Choices, merged, read_choices, write_choices
 from components.defaults.facts import Facts, facts_of
 from components.defaults.followers import TOP, bigram_gain
-from components.defaults.rules import choose
+from components.defaults.rules import choose, keys_read
 from components.ingest.spec import DataSpec
 from components.training.spec import TrainerSpec
 
@@ -92,6 +92,25 @@ def test_set_keys_stay_and_only_what_fits_them_is_chosen(
     spec = TrainerSpec.model_validate(merged(found.trainer, trainer))
     for name, value in trainer.get("model", {}).items():
         assert getattr(spec.model, name) == value
+
+
+@pytest.mark.parametrize(
+    "trainer",
+    [
+        {"model": {"kind": "recurrent"}},
+        {"model": {"tie": False}, "epochs": 3, "seed": 7},
+        {"head": {"similarity": "cosine", "negatives": 9, "alpha": 0.5}, "learning_rate": 0.1, "batch": 64},
+        {"head": {"alpha": 0.5}},
+        {"model": {"hidden": 192, "dropout": 0.1}},
+    ],
+)
+def test_the_keys_that_are_read_decide_the_choice(trainer: dict[str, Any]) -> None:
+    read, shared = keys_read(SESSIONS, trainer, {"labels": 500})
+    assert shared == {}
+    assert not {"epochs", "seed", "batch"} & read.keys()
+    assert choose(ITEMS, SESSIONS, read, {}) == choose(ITEMS, SESSIONS, trainer, {})
+    assert keys_read(SESSIONS, {**trainer, "epochs": 9}, {"inputs": 3}) == (read, {})
+    assert keys_read(data_of(tokenizer="words"), trainer, {"shared": True}) == ({}, {})
 
 
 def test_the_choice_comes_back_from_its_file(tmp_path: Path) -> None:
