@@ -19,7 +19,7 @@ class Choices:
     Attributes:
         trainer: Values under `trainer`.
         vocabulary: Values under `vocabulary`.
-        reason: What was chosen and why, in one line.
+        reason: The choice and its reason, in one line.
         facts: Statistics that the choice follows from.
     """
 

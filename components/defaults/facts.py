@@ -1,4 +1,4 @@
-"""What the rules of the defaults know about the data."""
+"""Facts about the data, from which the rules choose the defaults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much the latest token tells about the label, measured by counting on a sample of rows."""
+"""Gain of the latest token in predicting the label, counted on a sample of rows."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _ADVICE = {
     "by_time": "Shorter or longer times in data.splits, or rows of other times, are needed.",
     "leave_out": "Longer rows, or a smaller data.splits.leave_out, are needed.",
 }
-"""What to do about an empty split, by the rule of the splits."""
+"""Advice about an empty split, by the rule of the splits."""
 
 
 def read_counts(uri: str) -> dict[str, Any]:

@@ -202,7 +202,7 @@ class Defaults(SummarySection):
     """Values of keys that the configuration does not set, chosen from the statistics of the data."""
 
     reason: str
-    """What was chosen and why, in one line."""
+    """The choice and its reason, in one line."""
     facts: dict[str, float] = {}
     """Statistics of the train split that the choice follows from."""
     pinned: str = ""

@@ -1,4 +1,4 @@
-"""What a finished training learns from the eval split, beside the choice of its best weights."""
+"""Calibration of a finished model, and measurement of its mixture, on the eval split."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _REQUIRED = {
     "history": "requires data.tokenizer 'none' and no evaluation.exclude_seen",
     "mean": "requires data.label_kind 'number'",
 }
-"""What each baseline requires that does not apply to all classes."""
+"""Requirement of each baseline that does not apply to all classes."""
 
 
 class Config(Spec):

@@ -78,9 +78,9 @@ class Questions:
             **dict.fromkeys(self._data.targets, "do not count for it"),
             **dict.fromkeys(data.features, "are answered as if it were unknown"),
         }
-        """By optional column: what happens to rows without it."""
+        """Fate of the rows without an optional column, by column."""
         self._unlike: dict[str, set[str]] = {name: set() for name in self._without}
-        """By optional column: columns that were compared with it. A column is removed once it was warned of."""
+        """Columns that were compared with an optional column, by that column, until a warning names it."""
 
     def of_texts(self, texts: list[str], features: Mapping[str, str]) -> Iterator[Question]:
         """Yield a question for each text of a model with one input, in order."""

@@ -7,7 +7,8 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-from components.layers.encoders.base import Encoder, dropped, glorot
+from components.layers.encoders.base import dropped, glorot
+from components.layers.encoders.projected import ProjectedEncoder
 from components.layers.gradients import gather_rows
 from components.layers.similarity import unit
 
@@ -16,7 +17,7 @@ _NEVER = -1e9
 
 
 @keras.saving.register_keras_serializable("bigvocab")
-class Session(Encoder):
+class Session(ProjectedEncoder):
     """Reads the items of a session with one layer of attention, and joins their mean with the latest item.
 
         v_i = E_i W                             or E_i without W; divided by its length with `unit_length`
@@ -46,11 +47,7 @@ class Session(Encoder):
         self._config |= {"projection": projection, "unit_length": unit_length, "input_dropout": input_dropout}
         self.add_layers()
         seed = self._config["seed"]
-        self.projection = None
-        if projection != "none":
-            self.projection = keras.layers.Dense(
-                projection, use_bias=False, kernel_initializer=glorot(seed + 2), name="projection"
-            )
+        self.add_projection(projection)
         width = self.token_width
         self.asking = keras.layers.Dense(width, use_bias=False, kernel_initializer=glorot(seed + 4), name="asking")
         self.asked = keras.layers.Dense(width, kernel_initializer=glorot(seed + 5), name="asked")
@@ -60,19 +57,6 @@ class Session(Encoder):
         """Weights of the projection, of the places and of the attention."""
         layers = [layer for layer in (self.projection, self.asking, self.asked) if layer is not None]
         return [*(v for layer in layers for v in layer.trainable_variables), self.places, self.score]
-
-    @property
-    def token_width(self) -> int:
-        """Width of a token vector."""
-        return self._config["embedding"] if self.projection is None else self._config["projection"]
-
-    def token_vectors(self, ids: tf.Tensor) -> tf.Tensor:
-        """Return v of (n,) ids, (n, token_width) float32."""
-        return self._vectors(super().token_vectors(ids))
-
-    def first_token_vectors(self, count: int) -> tf.Tensor:
-        """Return v of the ids 0 to count - 1, (count, token_width) float32."""
-        return self._vectors(super().first_token_vectors(count))
 
     def build(self, input_shape: dict[str, tuple[int | None, ...]]) -> None:
         """Make the variables for K ids, the last axis of `input_ids`."""
@@ -115,8 +99,9 @@ class Session(Encoder):
         mean = tf.math.unsorted_segment_sum(weights[:, tf.newaxis] * items, rows, count)
         return self.join(tf.concat([mean, latest], axis=1), inputs, dropout_seed)
 
-    def _vectors(self, embeddings: tf.Tensor) -> tf.Tensor:
-        vectors = embeddings if self.projection is None else self.projection(embeddings)
+    def projected(self, embeddings: tf.Tensor) -> tf.Tensor:
+        """Return the (..., token_width) token vectors of (..., embedding) embeddings, of length 1 if so configured."""
+        vectors = super().projected(embeddings)
         return unit(vectors) if self._config["unit_length"] else vectors
 
 

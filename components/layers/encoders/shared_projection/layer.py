@@ -8,7 +8,8 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-from components.layers.encoders.base import Encoder, dropped, glorot, lookup
+from components.layers.encoders.base import dropped, lookup
+from components.layers.encoders.projected import ProjectedEncoder
 from components.layers.encoders.shared_projection.ngrams import FrequentNgrams
 from components.layers.encoders.shared_projection.pooling import AttentionPooling
 
@@ -17,7 +18,7 @@ _ASKING = 2
 
 
 @keras.saving.register_keras_serializable("bigvocab")
-class SharedProjection(Encoder):
+class SharedProjection(ProjectedEncoder):
     """Embeds K ids, sends each through ONE matrix, keeps the latest in order, and joins them with the features.
 
         e_k = E[id_k] W                         the same E and W at every position and in every example
@@ -60,11 +61,7 @@ class SharedProjection(Encoder):
         }  # fmt: skip
         self.add_layers()
         seed = self._config["seed"]
-        self.projection = None
-        if projection != "none":
-            self.projection = keras.layers.Dense(
-                projection, use_bias=False, kernel_initializer=glorot(seed + 2), name="projection"
-            )
+        self.add_projection(projection)
         self.pooling = AttentionPooling(self._config["ids"], num_heads, seed + 4, name="pooling") if num_heads else None
         self.ngrams = None
         self.ordered_ids = ordered_ids
@@ -73,19 +70,6 @@ class SharedProjection(Encoder):
     def shared_variables(self) -> list[keras.Variable]:
         """The projection matrix W, (embedding, projection); empty without one."""
         return [] if self.projection is None else self.projection.trainable_variables
-
-    @property
-    def token_width(self) -> int:
-        """Width of a projected embedding."""
-        return self._config["embedding"] if self.projection is None else self._config["projection"]
-
-    def token_vectors(self, ids: tf.Tensor) -> tf.Tensor:
-        """Return E[id] W of (n,) ids, (n, token_width) float32: with a tied output layer, W serves the classes too."""
-        return self._projected(super().token_vectors(ids))
-
-    def first_token_vectors(self, count: int) -> tf.Tensor:
-        """Return `token_vectors` of the ids 0 to count - 1, (count, token_width) float32."""
-        return self._projected(super().first_token_vectors(count))
 
     @property
     def id_tables(self) -> list[keras.Variable]:
@@ -160,10 +144,6 @@ class SharedProjection(Encoder):
             added = self.ngrams(ids, dropout_seed=draws)
         return self.join(values, inputs, dropout_seed, added)
 
-    def _projected(self, vectors: tf.Tensor) -> tf.Tensor:
-        """Return (..., token_width) token vectors of (..., embedding) embeddings."""
-        return vectors if self.projection is None else self.projection(vectors)
-
     def _joined(self, vectors: tf.Tensor) -> tf.Tensor:
         """Return (batch, n x token_width), one token vector after the other, of (batch, n, embedding) embeddings."""
-        return tf.reshape(self._projected(vectors), [-1, vectors.shape[1] * self.token_width])
+        return tf.reshape(self.projected(vectors), [-1, vectors.shape[1] * self.token_width])
