@@ -49,18 +49,22 @@ def describe_mixture(model: VocabularyClassifier, batches: tf.data.Dataset) -> d
 
     Returns:
         `order`, tokens of the longest n-gram; `ngrams`, the number of n-grams by length; `bytes`, the size of the
-        counts; `mean_gate`, the mean share of the model in the eval split.
+        counts; `mean_gate`, the mean share of the model in the eval split; `cache`, the number of tokens that the
+        cache reads, and `mean_cache`, its mean share, None without a cache.
     """
     mixture = getattr(model.answers[LABEL], "mixture", None)
     if mixture is None:
         return None
     gates = [mixture.gates(model.encoder(inputs), inputs[COUNTED]) for inputs, _ in _some(batches)]
     counts = mixture.counts
+    means = tf.reduce_mean(tf.concat(gates, axis=0), axis=0).numpy().tolist() if gates else []
     return {
         "order": counts.order,
         "ngrams": {str(length): each.keys.shape[0] for length, each in enumerate(counts.orders, start=2)},
         "bytes": counts.bytes,
-        "mean_gate": float(tf.reduce_mean(tf.concat(gates, axis=0))) if gates else None,
+        "mean_gate": means[0] if means else None,
+        "cache": mixture.cache.length if mixture.cache is not None else 0,
+        "mean_cache": means[2] if len(means) > 2 else None,
     }
 
 

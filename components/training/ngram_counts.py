@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -30,12 +31,14 @@ def count_ngrams(files: Sequence[str], layout: Layout, classes: int, spec: Ngram
     Raises:
         ValueError: No label is in the vocabulary, or the vocabularies are too large to count n-grams.
     """
+    order = spec.longest(layout.shape == "sequence")
     contexts, counts = layout.counted_ids + 2, KeyCounts()
-    for context, labels in untuned(counted_labels(files, layout)).as_numpy_iterator():
+    batches = counted_labels(files, replace(layout, counted=order - 1))
+    for context, labels in untuned(batches).as_numpy_iterator():
         counts.add(packed(context.astype(np.int64), labels.astype(np.int64), contexts, classes))
     return tables_of(
         *counts.result(),
-        order=layout.counted + 1,
+        order=order,
         n_contexts=contexts,
         n_classes=classes,
         continuation=layout.shape == "sequence",
