@@ -40,6 +40,13 @@ def _add_benchmarks(benchmarks: argparse._SubParsersAction[Parser]) -> None:
     _add_trainings(sampling, "these forms of the loss beside the full one")
     sampling.add_argument("--steps", type=int, default=900, metavar="N", help="of each training (default: 900)")
     sampling.set_defaults(do=_bench_sampling)
+    heads = benchmarks.add_parser("heads", help="the cost of tied tables, cosine and n-gram counts")
+    heads.add_argument("--only", type=names, metavar="NAME,...", help="steps, mixture, bias (default: all)")
+    heads.add_argument("--rounds", type=int, default=9, metavar="N", help="turns of each (default: 9)")
+    heads.add_argument("--threads", type=int, metavar="N", help="of each process (default: all cores)")
+    heads.add_argument("--check", action="store_true", help="are the bounds kept? exits with 1 if not")
+    heads.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    heads.set_defaults(do=_bench_heads)
     ingest = benchmarks.add_parser("ingest", help="from the source to transformed records, node by node")
     ingest.add_argument("--only", type=names, metavar="NAME,...", help="sequences, rows, corpus (default: all)")
     ingest.add_argument(
@@ -103,6 +110,13 @@ def _bench_sampling(arguments: argparse.Namespace) -> int:
 
     seeds, steps = arguments.seeds, arguments.steps
     return _measured(lambda: bench.sampling(config, root, arguments.only, seeds, steps, sys.stdout))
+
+
+def _bench_heads(arguments: argparse.Namespace) -> int:
+    from benchmarks import commands as bench
+
+    only, rounds, threads, check = arguments.only, arguments.rounds, arguments.threads, arguments.check
+    return _measured(lambda: bench.heads(only, rounds, threads, check, sys.stdout, arguments.json))
 
 
 def _bench_ingest(arguments: argparse.Namespace) -> int:

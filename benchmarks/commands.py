@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -15,6 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from benchmarks import encoders as encoder_arms
 from benchmarks import sampling as sampling_forms
+from benchmarks.heads import measure as heads_measure
+from benchmarks.heads import report as heads_report
 from benchmarks.ingest import measure as ingest_measure
 from benchmarks.ingest import report as ingest_report
 from benchmarks.ingest import spans as ingest_spans
@@ -195,6 +197,52 @@ def sampling(config: Config, root: Path, only: Sequence[str] | None, seeds: int,
     about = f"{steps:,} steps of {BATCH:,} examples, eval split"
     _print(out, [_heading(machine, seeds, about), "", *sampling_forms.lines(learned)])
     return 0
+
+
+def heads(
+    only: Sequence[str] | None,
+    rounds: int,
+    threads: int | None,
+    check: bool,
+    out: TextIO,
+    file: Path | None = None,
+    size: heads_measure.Size | None = None,
+) -> int:
+    """Measure the cost of the forms of a head, and print tables. Progress goes to standard error.
+
+    Args:
+        only: Names from `benchmarks.heads.measure.PARTS`. None selects all.
+        rounds: Number of turns of each form.
+        threads: Threads of each process. None: all cores.
+        check: Check the bounds.
+        out: Receives the tables.
+        file: Receives all figures as JSON.
+        size: Sizes of the measurement; None: those of the bounds.
+
+    Returns:
+        0, or 1 if a process failed or a checked bound does not hold.
+
+    Raises:
+        BenchError: An option is invalid.
+    """
+    parts, machine = _chosen(only, heads_measure.PARTS), this_machine()
+    threads = machine.cores if threads is None else threads
+    if rounds < 1 or threads < 1:
+        raise BenchError("--rounds and --threads must be at least 1")
+    _check_folder(file)
+    results = heads_measure.Results(machine, threads, replace(size or heads_measure.Size(), rounds=rounds))
+    try:
+        heads_measure.measure(parts, results, _progress())
+    except WorkerError as error:
+        sys.stderr.write(f"{error}\n{error.trace}\n")
+        return 1
+    _print(out, [f"{machine}; {threads} thread{'s' if threads > 1 else ''} a process.", ""])
+    _print(out, heads_report.lines(results))
+    if check:
+        _print(out, heads_report.bound_lines(results))
+    if file:
+        file.write_text(json.dumps(results.as_json(), indent=1) + "\n", encoding="utf-8")
+    return 1 if check and any(bound.missed(results) for bound in heads_measure.BOUNDS) else 0
 
 
 def ingest(

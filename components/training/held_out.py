@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from components.layers.outputs import ClassOutput
 from components.names import name_of
-from components.training.layout import COUNTED, LABEL, Batch
+from components.training.layout import LABEL, Batch
 from components.training.model import VocabularyClassifier
 from components.training.rows.hidden import at_labels
 
@@ -33,9 +33,9 @@ def calibrate(model: VocabularyClassifier, batches: tf.data.Dataset) -> dict[str
     read = [at_labels(model.encoder, inputs, targets) for inputs, targets in _some(batches)]
     fitted = {}
     for name, output in outputs.items():
-        labels = tf.concat([targets[name] for _, targets in read], axis=0)
+        labels = tf.concat([each.targets[name] for each in read], axis=0)
         if bool(tf.reduce_any(labels >= 0)):
-            output.calibrate(tf.concat([hidden for hidden, _ in read], axis=0), labels)
+            output.calibrate(tf.concat([each.hidden for each in read], axis=0), labels)
         fitted[name_of(name)] = float(output.sharpness.numpy())
     return fitted
 
@@ -55,7 +55,8 @@ def describe_mixture(model: VocabularyClassifier, batches: tf.data.Dataset) -> d
     mixture = getattr(model.answers[LABEL], "mixture", None)
     if mixture is None:
         return None
-    gates = [mixture.gates(model.encoder(inputs), inputs[COUNTED]) for inputs, _ in _some(batches)]
+    read = [at_labels(model.encoder, inputs, targets) for inputs, targets in _some(batches)]
+    gates = [mixture.gates(each.hidden, each.counted) for each in read]
     counts = mixture.counts
     means = tf.reduce_mean(tf.concat(gates, axis=0), axis=0).numpy().tolist() if gates else []
     return {

@@ -121,5 +121,5 @@ class TrainerSpec(Spec):
         Args:
             shape: Shape of the data.
         """
-        fits = shape == "sequence" and self.model.causal and self.head.mixture is None
+        fits = shape == "sequence" and self.model.causal
         return self.examples == "rows" or (self.examples == "auto" and fits)

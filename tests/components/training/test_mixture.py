@@ -162,9 +162,16 @@ def sequence_tokens(corpus: Corpus) -> dict[str, list[str]]:
 
 
 @pytest.mark.slow
-def test_a_training_learns_the_gate_and_exports_the_counts(sequence: Corpus, run: Any, tmp_path: Path) -> None:
-    run(sequence.fn_args(tmp_path, {"head": {"negatives": 64, "mixture": {"kind": "ngrams"}}}))
+@pytest.mark.parametrize("examples", ["windows", "rows"])
+def test_a_training_learns_the_gate_and_exports_the_counts(
+    examples: str, sequence: Corpus, run: Any, tmp_path: Path
+) -> None:
+    trainer: dict[str, Any] = {"head": {"negatives": 64, "mixture": {"kind": "ngrams"}}}
+    if examples == "rows":
+        trainer["model"] = {"kind": "recurrent", "context": 9, "embedding": 6, "projection": 4, "units": 8}
+    run(sequence.fn_args(tmp_path, trainer))
     about = json.loads((tmp_path / "run" / "training.json").read_text())
+    assert about["examples"] == examples
     mixture = about["mixture"]
     assert mixture["order"] == 3
     assert 0 < mixture["mean_gate"] < 1
