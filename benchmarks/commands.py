@@ -343,8 +343,7 @@ def quality(
         for request in quality_measure.requests(data, wanted[data], str(root), quick):
             check_files(request.config())
     machine, say = this_machine(), _progress()
-    trainings = seeds * sum(map(len, wanted.values()))
-    say(f"this takes about {max(1, round(1.2 * trainings * cpu_seconds / machine.cores / 60))} min without other load")
+    say(f"this takes about {quality_measure.estimate(wanted, seeds, cpu_seconds, machine.cores):.0f} min of idle cores")
     results = quality_measure.Results(machine, cpu_seconds, seeds)
     about = f"{cpu_seconds:g} CPU seconds each, eval split"
     for data, of_data in wanted.items():

@@ -61,7 +61,6 @@ COMBINATIONS: dict[str, Combination] = {
     ),
     "lstm": Combination({"model": _LSTM, "head": _NEGATIVES, **_ROWS}, shared=True),
     "lstm + tied": Combination({"model": {**_LSTM, "tie": True}, "head": _NEGATIVES, **_ROWS}, shared=True),
-    "lstm + mixture": Combination({"model": _LSTM, "head": {**_NEGATIVES, **_MIXTURE}, **_ROWS}, shared=True),
     "transformer": Combination({"model": _TRANSFORMER, "head": _NEGATIVES, **_ROWS, **_LOW_RATE}, shared=True),
 }
 """Combinations by name. A name has no comma, which separates the names of `--only`."""

@@ -14,6 +14,11 @@ from benchmarks.quality.combinations import COMBINATIONS, DATA
 from benchmarks.quality.data import Metrics, Request, prepare
 from benchmarks.trainings import Data, Reached, Training, TrainingError, results
 
+# CPU seconds of a training beside its own: imports, pilot and evaluation.
+_BESIDE = 40
+# Wall seconds of the nodes up to Transform and of the baselines, for each data set.
+_PREPARATION = 90
+
 
 @dataclass(frozen=True)
 class Run:
@@ -80,6 +85,19 @@ class Results:
         }
 
 
+def estimate(wanted: Mapping[str, Sequence[str]], seeds: int, cpu_seconds: float, cores: int) -> float:
+    """Return about how many minutes the benchmark takes.
+
+    Args:
+        wanted: Names of combinations by data set.
+        seeds: Number of trainings of each.
+        cpu_seconds: CPU time of each training.
+        cores: Cores of the machine, which do nothing else.
+    """
+    rounds = sum(math.ceil(seeds * len(names) / cores) for names in wanted.values())
+    return (rounds * (cpu_seconds + _BESIDE) + len(wanted) * _PREPARATION) / 60
+
+
 def requests(data: str, names: Sequence[str], root: str, quick: bool) -> list[Request]:
     """Return the data that the combinations of a data set need: one request for each value of `vocabulary.shared`.
 
@@ -107,9 +125,6 @@ def measure(
     All combinations train with the first seed, then with the second one, so that an interruption leaves complete
     comparisons. Closing the generator ends the running trainings.
 
-    Yields:
-        None, after each addition to `found`.
-
     Args:
         data: Name of the data set.
         names: Names of combinations.
@@ -118,13 +133,16 @@ def measure(
         say: Receives progress messages.
         found: Receives the results. Has the CPU time, the number of seeds and the machine.
 
+    Yields:
+        None, after each addition to `found`.
+
     Raises:
         DataError: The data could not be prepared.
     """
     cores = found.machine.cores
     prepared: dict[bool, Data] = {}
     for request in requests(data, names, root, quick):
-        say(f"{data}: preparing the data with vocabulary.shared={request.shared}".lower())
+        say(f"{data}: preparing the data with vocabulary.shared={str(request.shared).lower()}")
         prepared[request.shared], baselines = prepare(request, cores)
         if request.baselines:
             found.baselines[data] = baselines

@@ -10,7 +10,7 @@ from benchmarks.quality.data import Metrics
 from benchmarks.quality.measure import Results
 from benchmarks.tables import table
 from benchmarks.trainings import Reached
-from components.formatting import on_terminal
+from components.formatting import figure
 from components.metrics.table import BY_NAME
 
 FIGURES = {"recall_at_10": ".4f", "recall_at_20": ".4f", "mrr_at_20": ".4f", "nll": ".3f"}
@@ -47,22 +47,21 @@ def _combination(name: str, reached: Sequence[Reached]) -> list[str]:
         str(len(reached)),
         f"{statistics.mean(r.epochs for r in reached):.2f}",
         f"{statistics.mean(r.cpu for r in reached):.0f}",
-        *(deviation([r.metrics[figure] for r in reached], form) for figure, form in FIGURES.items()),
+        *(deviation([r.metrics[metric] for r in reached], form) for metric, form in FIGURES.items()),
         _perplexity(_mean(reached, NLL.name)),
     ]
 
 
 def _baseline(name: str, metrics: Metrics) -> list[str]:
-    figures = {figure: metrics[figure] for figure in FIGURES}
-    cells = [NONE if value is None else format(value, FIGURES[figure]) for figure, value in figures.items()]
-    return [f"{name} (baseline)", NONE, NONE, NONE, *cells, _perplexity(figures[NLL.name])]
+    cells = [figure(metrics[metric], form, NONE) for metric, form in FIGURES.items()]
+    return [f"{name} (baseline)", NONE, NONE, NONE, *cells, _perplexity(metrics[NLL.name])]
 
 
 def _perplexity(nll: float | None) -> str:
     """Format exp(nll), of means the geometric mean of the perplexities."""
     if nll is None:
         return NONE
-    return on_terminal(PERPLEXITY.formula({"nll": nll, "known": 1.0}), PERPLEXITY.form)
+    return figure(PERPLEXITY.formula({"nll": nll, "known": 1.0}), PERPLEXITY.form)
 
 
 def _mean(reached: Sequence[Reached], name: str) -> float:

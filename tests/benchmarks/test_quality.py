@@ -18,7 +18,7 @@ from benchmarks.machine import Machine
 from benchmarks.quality import combinations, measure
 from benchmarks.quality.baselines import measure_baselines
 from benchmarks.quality.combinations import COMBINATIONS, DATA, Combination
-from benchmarks.quality.data import Request
+from benchmarks.quality.data import DataError, Request
 from benchmarks.quality.measure import Results, Run
 from benchmarks.quality.report import lines
 from benchmarks.trainings import Data, Reached, Training, TrainingError, newest
@@ -68,8 +68,16 @@ def test_both_vocabularies_are_made_only_if_needed() -> None:
         assert request.config().data.share == 0.25
 
 
+def test_the_time_is_estimated() -> None:
+    # Two rounds of two trainings, then one round, on two cores.
+    wanted = {"speeches": ["lstm", "transformer"], "products": ["session"]}
+    assert measure.estimate(wanted, seeds=2, cpu_seconds=200, cores=2) == pytest.approx((3 * 240 + 180) / 60)
+
+
 def test_the_table_has_baselines_and_combinations_the_best_first() -> None:
-    results = Results(MACHINE, 240.0, 2, baselines={"speeches": {"cooccurrence": COOCCURRENCE, "trigram": TRIGRAM}})
+    popular = {**TRIGRAM, "recall_at_10": 0.3, "nll": math.log(5_250)}
+    baselines = {"cooccurrence": COOCCURRENCE, "trigram": TRIGRAM, "popular": popular}
+    results = Results(MACHINE, 240.0, 2, baselines={"speeches": baselines})
     results.runs += [
         Run("speeches", "lstm", 1, reached(0.52, 4.5)),
         Run("products", "lstm", 1, reached(0.99, 4.5)),
@@ -81,14 +89,15 @@ def test_the_table_has_baselines_and_combinations_the_best_first() -> None:
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in (head, *rows)]
     assert cells[0][4:] == ["recall@10", "recall@20", "MRR@20", "nll", "perplexity"]
     assert [row[0] for row in cells[1:]] == [
-        "session + tied", "trigram (baseline)", "lstm", "cooccurrence (baseline)", "transformer",
+        "session + tied", "trigram (baseline)", "lstm", "popular (baseline)", "cooccurrence (baseline)", "transformer",
     ]  # fmt: skip
     assert cells[1][1:5] == ["2", "1.50", "245", "0.5350 ± 0.0071"]
     assert cells[1][-2:] == ["4.700 ± 0.141", "109.9"]
     assert cells[2] == ["trigram (baseline)", "-", "-", "-", "0.5250", "0.5900", "0.3000", "4.787", "120.0"]
     assert cells[3][-5] == "0.5200"
-    assert cells[4][-2:] == ["-", "-"]
-    assert cells[5][-2:] == ["inf", "inf"]
+    assert cells[4][-2:] == ["8.566", "5,250"]
+    assert cells[5][-2:] == ["-", "-"]
+    assert cells[6][-2:] == ["inf", "inf"]
 
 
 @pytest.fixture
@@ -131,6 +140,19 @@ def test_an_interruption_keeps_what_has_ended(simulated: list[tuple[str, Trainin
     assert "| trigram (baseline) |" in out.getvalue()
     assert "| lstm               |     1 |" in out.getvalue()
     assert "90 CPU seconds each, eval split" in out.getvalue()
+
+
+def test_data_that_cannot_be_prepared_are_a_failure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def prepare(request: Request, threads: int) -> None:
+        raise DataError(f"{request.preset}: no room")
+
+    monkeypatch.setattr(measure, "prepare", prepare)
+    out = io.StringIO()
+    assert commands.quality(["speeches"], ["lstm"], 1, 90, tmp_path, out) == 1
+    assert out.getvalue() == ""
+    assert capsys.readouterr().err.endswith("\nshared_projection: no room\n")
 
 
 def test_the_baselines_are_those_of_the_node(sequences: Files, tmp_path: Path) -> None:
