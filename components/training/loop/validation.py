@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from components.layers.outputs import ClassOutput, Output
-from components.metrics.definitions import Kind, Metric, Sum
+from components.metrics.definitions import Kind, Metric, Place, Sum
 from components.metrics.own import own_metrics
 from components.metrics.rows import label_values
 from components.metrics.sums import needed
@@ -38,6 +38,7 @@ class Validator:
         batches: Data set of (model inputs, targets).
         strategy: Strategy under which the model was created.
         own: Paths of the user's own metrics.
+        place: Place of `components.metrics` whose metrics are measured.
 
     Attributes:
         objective: Name of the metric that selects the best weights, lower being better: `nll`, or `rmse` for a number.
@@ -51,8 +52,9 @@ class Validator:
         batches: tf.data.Dataset,
         strategy: tf.distribute.Strategy,
         own: Sequence[str] = (),
+        place: Place = "validation",
     ) -> None:
-        measured = tuple(_measured(key, output, own) for key, output in model.answers.items())
+        measured = tuple(_measured(key, output, own, place) for key, output in model.answers.items())
         if workers.are_several(strategy):
             batches = workers.shared_out(batches)
         self._measured = measured
@@ -99,10 +101,10 @@ def label_metrics(label: Output, own: Sequence[str] = ()) -> list[str]:
     return [metric.name for metric in _measured(LABEL, label, own).metrics]
 
 
-def _measured(key: str, output: Output, own: Sequence[str]) -> _Measured:
+def _measured(key: str, output: Output, own: Sequence[str], place: Place = "validation") -> _Measured:
     kind = _kind(key, output)
     mine = [metric for metric in own_metrics(own) if kind in metric.kinds]
-    metrics = placed([*of_kind(kind), *mine], "validation")
+    metrics = placed([*of_kind(kind), *mine], place)
     return _Measured(key, "" if key == LABEL else f"{name_of(key)}_", metrics, needed(metrics, kind == "number"))
 
 
