@@ -17,6 +17,7 @@ from components.baselines.tables import tables_of
 from components.layers.head import SampledSoftmax
 from components.layers.mixture.gate import mixture_loss
 from components.layers.mixture.layer import NgramMixture
+from components.layers.mixture.spec import NgramMixtureSpec
 from components.layers.mixture.tables import Tables
 from components.layers.outputs import ClassOutput
 from components.training.layout import LABEL, Layout
@@ -29,6 +30,7 @@ WARM_UP = 3
 _SPREAD = 2.0
 # Share of the model in a mixture before it is trained: see `components.layers.mixture.gate`.
 _FIRST_GATE = 0.8
+_CACHE = NgramMixtureSpec().cached(sequences=True)
 
 
 class TrainingStep:
@@ -70,7 +72,7 @@ class TopTen:
 
     Args:
         threads: Size of each of TensorFlow's thread pools.
-        mixed: Mix the softmax with n-gram counts.
+        mixed: Mix the softmax with n-gram counts and a cache of the row.
         classes: Number of classes.
         tokens: Tokens of the synthetic text that is counted.
         most: N-grams to keep of each length.
@@ -81,7 +83,7 @@ class TopTen:
         problem = Problem(classes, 1)
         head = SampledSoftmax(problem.counts, problem.negatives)
         self._text = text(classes, tokens)
-        self._mixture = NgramMixture(count(self._text, classes, most)) if mixed else None
+        self._mixture = NgramMixture(count(self._text, classes, most), _CACHE) if mixed else None
         self._output = ClassOutput(head, self._mixture)
         self._output.build((None, problem.width))
         self._width = problem.width
@@ -90,8 +92,8 @@ class TopTen:
         """Compile the step for a number of rows. Return the size of the counts in bytes, and of n-grams by length."""
         rng = np.random.default_rng(3)
         self._hidden = tf.constant(rng.standard_normal((BATCHES, rows, self._width)), tf.float32)
-        at = rng.integers(2, len(self._text), (BATCHES, rows, 1))
-        self._contexts = tf.constant(self._text[np.add(at, [-2, -1])])
+        at = rng.integers(_CACHE, len(self._text), (BATCHES, rows, 1))
+        self._contexts = tf.constant(self._text[at + np.arange(-_CACHE, 0)])
 
         @tf.function
         def top(hidden: tf.Tensor, context: tf.Tensor) -> tf.Tensor:
@@ -143,7 +145,7 @@ class Bias:
         drawn = tf.random.stateless_categorical(self._head(1)(self._hidden), 1, [1, 2])[:, 0]
         self._labels = tf.where(rng.random(rows) < _FIRST_GATE, drawn, words[at])
         found = mixture.counts.find(context, self._labels)
-        self._gate, self._counted = mixture.gate(self._hidden, found.features), found.probability
+        self._shares, self._counted = mixture.gate(self._hidden, found.features), [found.probability]
 
     def prepare(self, negatives: int, draws: int) -> dict[str, Any]:
         """Measure the losses of several draws of negative samples.
@@ -183,7 +185,7 @@ class Bias:
         return head
 
     def _mixed(self, losses: tf.Tensor) -> tf.Tensor:
-        return mixture_loss(losses, self._gate, self._counted)
+        return mixture_loss(losses, self._shares, self._counted)
 
 
 def text(classes: int, tokens: int) -> NDArray[np.int64]:
