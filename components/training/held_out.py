@@ -50,22 +50,26 @@ def describe_mixture(model: VocabularyClassifier, batches: tf.data.Dataset) -> d
     Returns:
         `order`, tokens of the longest n-gram; `ngrams`, the number of n-grams by length; `bytes`, the size of the
         counts; `mean_gate`, the mean share of the model in the eval split; `cache`, the number of tokens that the
-        cache reads, and `mean_cache`, its mean share, None without a cache.
+        cache reads, and `mean_cache`, its mean share, None without a cache; `pairs`, the number of kept pairs of a
+        token and a label in the same row, and `mean_pairs`, their mean share, None without pairs.
     """
     mixture = getattr(model.answers[LABEL], "mixture", None)
     if mixture is None:
         return None
     read = [at_labels(model.encoder, inputs, targets) for inputs, targets in _some(batches)]
     gates = [mixture.gates(each.hidden, each.counted) for each in read]
-    counts = mixture.counts
+    counts, cache, pairs = mixture.counts, mixture.cache, mixture.pairs
     means = tf.reduce_mean(tf.concat(gates, axis=0), axis=0).numpy().tolist() if gates else []
+    of = dict(zip([id(other) for other in mixture.others], means[2:], strict=False))
     return {
         "order": counts.order,
         "ngrams": {str(length): each.keys.shape[0] for length, each in enumerate(counts.orders, start=2)},
-        "bytes": counts.bytes,
+        "bytes": mixture.bytes,
         "mean_gate": means[0] if means else None,
-        "cache": mixture.cache.length if mixture.cache is not None else 0,
-        "mean_cache": means[2] if len(means) > 2 else None,
+        "cache": cache.length if cache is not None else 0,
+        "mean_cache": of.get(id(cache)),
+        "pairs": pairs.order.keys.shape[0] if pairs is not None else 0,
+        "mean_pairs": of.get(id(pairs)),
     }
 
 

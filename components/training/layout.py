@@ -41,6 +41,7 @@ class Layout:
         counted: Number of tokens before a label that a mixture reads, for its counts and its cache; 0 without a
             mixture.
         cached: Number of these tokens that the mixture's cache reads.
+        paired: Number of these tokens whose pairs with the label the mixture counts.
         counted_ids: Size of the vocabulary of these tokens: the labels for shape `sequence`, else the inputs. Two more
             ids follow: one for all other tokens, one for the places before the first token.
         splits_positions: True if a row has the position of its first label; see `DataSpec.splits_positions`.
@@ -57,6 +58,7 @@ class Layout:
     target_counts: dict[str, tuple[int, ...]] = field(default_factory=dict)
     counted: int = 0
     cached: int = 0
+    paired: int = 0
     counted_ids: int = 0
     splits_positions: bool = False
     whole_rows: bool = False
@@ -112,8 +114,9 @@ class Layout:
             return self
         sequences = self.shape == "sequence"
         cached = mixture.cached(sequences)
-        counted = max(mixture.longest(sequences) - 1, cached)
-        return replace(self, counted=counted, cached=cached, counted_ids=labels if sequences else inputs)
+        counted = max(mixture.longest(sequences) - 1, cached, mixture.pairs)
+        ids = labels if sequences else inputs
+        return replace(self, counted=counted, cached=cached, paired=mixture.pairs, counted_ids=ids)
 
     @property
     def label_column(self) -> str:

@@ -236,7 +236,7 @@ def build_model(
         )
         return ClassOutput(layer, mixture, calibrates=name != "head", name=name)
 
-    mixture = None if tables is None else NgramMixture(tables, layout.cached, name="mixture")
+    mixture = None if tables is None else NgramMixture(tables, layout.cached, layout.paired, name="mixture")
     number = layout.label_kind == "number"
     label = NumberOutput(spec.seed, name="head") if number else classes("head", counts, mixture)
     further = {name: NumberOutput(spec.seed, name=f"target_{i}") for i, name in enumerate(layout.target_numbers)}

@@ -2,56 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-# Score of a place that is not read. It is finite, because a row of such places alone would give NaN with an infinity.
-_NEVER = -1e9
+from components.layers.mixture.part import Part, latest, weigh
+
 # First values of theta and phi.
 _FIRST_THETA, _FIRST_PHI = -0.15, (3.0, 2.0)
-
-
-class Cached(NamedTuple):
-    """Tokens before the labels of n rows, with the probability that each comes next.
-
-    Attributes:
-        tokens: (n, L) int64 classes, the latest last. A number outside of the classes is no class.
-        weights: (n, L) float32, 0 for what is no class. They sum to 1, or to 0 for a row without a class.
-        features: (n, `Cache.features`) float32, for the gate.
-    """
-
-    tokens: tf.Tensor
-    weights: tf.Tensor
-    features: tf.Tensor
-
-    @property
-    def empty(self) -> tf.Tensor:
-        """Rows without a class, (n,) bool."""
-        return tf.reduce_all(self.weights == 0, axis=1)
-
-    def probability(self, labels: tf.Tensor) -> tf.Tensor:
-        """Return the probability of the labels (n,), (n,) float32."""
-        same = self.tokens == tf.cast(labels, tf.int64)[:, tf.newaxis]
-        return tf.reduce_sum(tf.where(same, self.weights, 0.0), axis=1)
-
-    def seen(self, start: Any, end: Any) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return the tokens among the classes [start, end).
-
-        Returns:
-            (any, 2) int64 pairs of row and class, counted from `start`, a pair for each occurrence; and their (any,)
-            float32 weight.
-        """
-        here = (self.tokens >= tf.cast(start, tf.int64)) & (self.tokens < tf.cast(end, tf.int64))
-        where = tf.where(here & (self.weights > 0))
-        label = tf.gather_nd(self.tokens, where) - tf.cast(start, tf.int64)
-        return tf.stack([where[:, 0], label], axis=1), tf.gather_nd(self.weights, where)
-
-    def take(self, start: Any, end: Any) -> Cached:
-        """Return the rows from `start` up to `end`."""
-        return Cached(*(part[start:end] for part in self))
 
 
 class Cache(keras.layers.Layer):
@@ -76,6 +36,8 @@ class Cache(keras.layers.Layer):
     features = 4
     """Number of features for the gate: the number of classes in the row, the matches m_1 and m_2, and the log of the
     sum of exp(s_d)."""
+    first = 0.25
+    """First share in the mixture, relative to the n-grams."""
 
     def __init__(self, length: int, unigrams: np.ndarray, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -92,31 +54,50 @@ class Cache(keras.layers.Layer):
         self.phi = self._weight("phi", np.asarray(_FIRST_PHI))
         self.built = True
 
-    def find(self, context: tf.Tensor) -> Cached:
+    def find(self, context: tf.Tensor, labels: tf.Tensor, leave_out: bool = False) -> Part:
         """Weigh the tokens before each label.
 
         Args:
             context: (n, k) integer context ids, the latest last; k >= L. Ids from the number of classes on are other
                 tokens, or no token.
+            labels: (n,) integers, each a valid class.
+            leave_out: Not used: the tokens before a label do not include it.
         """
-        tokens = tf.cast(context[:, context.shape[1] - self.length :], tf.int32)
+        del leave_out
+        tokens = tf.cast(latest(context, self.length), tf.int32)
         read = tokens < self.classes
         shares = tf.gather(self._log_unigrams, tf.minimum(tokens, self.classes))
         one = _shifted(tokens[:, :-1] == tokens[:, -1:], 1)
         # A cache of one token has fewer places than the shift.
         two = one & _shifted(tokens[:, :-2] == tokens[:, -2:-1], 2)[:, : self.length]
         one, two = (tf.cast(match & read, tf.float32) for match in (one, two))
-        scores = self.places + self.theta * shares + self.phi[0] * one + self.phi[1] * two
-        scores = tf.where(read, scores, _NEVER)
-        weights = tf.where(read, tf.nn.softmax(scores), 0.0)
-        any_read = tf.reduce_any(read, axis=1)
+        weights, total = weigh(self.places + self.theta * shares + self.phi[0] * one + self.phi[1] * two, read)
         features = [
             tf.math.log1p(tf.reduce_sum(tf.cast(read, tf.float32), axis=1)),
             tf.reduce_max(one, axis=1),
             tf.reduce_max(two, axis=1),
-            tf.where(any_read, tf.reduce_logsumexp(scores, axis=1), 0.0),
+            total,
         ]
-        return Cached(tf.cast(tokens, tf.int64), weights, tf.stack(features, axis=1))
+        same = tokens == tf.cast(labels, tf.int32)[:, tf.newaxis]
+        mass = tf.reduce_sum(tf.where(same, weights, 0.0), axis=1)
+        return Part(tf.cast(tokens, tf.int64), weights, mass, tf.zeros_like(mass), tf.stack(features, axis=1))
+
+    def seen(self, part: Part, start: Any, end: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the tokens of each row among the classes [start, end).
+
+        Args:
+            part: Tokens of n rows.
+            start: First class.
+            end: Class after the last.
+
+        Returns:
+            (any, 2) int64 pairs of row and class, counted from `start`, a pair for each occurrence; and their (any,)
+            float32 weight.
+        """
+        start, end = tf.cast(start, tf.int64), tf.cast(end, tf.int64)
+        where = tf.where((part.tokens >= start) & (part.tokens < end) & (part.weights > 0))
+        label = tf.gather_nd(part.tokens, where) - start
+        return tf.stack([where[:, 0], label], axis=1), tf.gather_nd(part.weights, where)
 
     def _weight(self, name: str, first: np.ndarray) -> keras.Variable:
         return self.add_weight(

@@ -9,58 +9,57 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-# First shares of the model, relative to those of the counts, and of the cache.
-_FIRST = np.log([4.0, 0.25])
-# Least probability whose logarithm is computed; that of a cache can be 0.
+# First share of the model, relative to that of the counts.
+_FIRST = 4.0
+# Least probability whose logarithm is computed; that in a cache can be 0.
 _LEAST = 1e-30
 # Logit of a part that a row does not have.
 _NEVER = -1e9
 
 
 class Gate(keras.layers.Layer):
-    """Shares of the model, the counts and the cache in their mixture, as logarithms.
+    """Shares of the model, the counts and further parts in their mixture, as logarithms.
 
-        (g, g_counts, g_cache) = softmax(z, 0, z_cache),     z = w . hidden + u . features + b
+        (g, g_counts, g_1, ...) = softmax(z, 0, z_1, ...),     z = w . hidden + u . features + b
 
-    and z_cache likewise, with its own weights. They start at g = 4 g_counts = 16 g_cache, with w = u = 0. The features
-    describe the context in the counts and in the cache, see `counts.Found` and `cache.Cached`. They let the gate rely
-    on contexts that occurred often.
+    and z_1, ... likewise, each with its own weights. They start at g = 4 g_counts, with w = u = 0. The features describe
+    the context in the counts and in the other parts, see `counts.Found` and `part.Part`. They let the gate rely on
+    contexts that occurred often.
 
     Args:
         features: Number of features.
-        cache: There is a cache.
+        firsts: First share of each further part, relative to that of the counts.
     """
 
-    def __init__(self, features: int, cache: bool = False, **kwargs: Any) -> None:
+    def __init__(self, features: int, firsts: Sequence[float] = (), **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.features, self.cache = features, cache
+        self.features, self.firsts = features, tuple(firsts)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Make w, (width, logits), u, (features, logits), and b, (logits,). There is one logit, or two with a cache.
+        """Make w, (width, logits), u, (features, logits), and b, (logits,), with a logit for all but the counts.
 
         Args:
             input_shape: Shape of the hidden vectors, (batch, width).
         """
-        logits = 1 + self.cache
-        first = _FIRST[:logits]
+        first = np.log([_FIRST, *self.firsts])
+        logits = len(first)
         self.kernel = self._weight("kernel", (input_shape[-1], logits))
         self.context_kernel = self._weight("context_kernel", (self.features, logits))
         self.bias = self._weight("bias", (logits,), lambda shape, dtype=None: tf.constant(first, dtype, shape))
         self.built = True
 
-    def call(self, hidden: tf.Tensor, features: tf.Tensor, empty: tf.Tensor | None = None) -> tf.Tensor:
-        """Return the log shares of the model, the counts and the cache, (batch, 2 or 3) float32.
+    def call(self, hidden: tf.Tensor, features: tf.Tensor, empty: Sequence[tf.Tensor] = ()) -> tf.Tensor:
+        """Return the log shares of the model, the counts and the further parts, (batch, parts) float32.
 
         Args:
             hidden: (batch, width) float.
             features: (batch, features) float32.
-            empty: (batch,) bool, rows without a cache. Only if there is a cache.
+            empty: (batch,) bool for each further part, the rows that do not have it.
         """
         of_hidden = tf.matmul(tf.cast(hidden, tf.float32), self.kernel)
         logits = of_hidden + tf.matmul(features, self.context_kernel) + self.bias
         parts = [logits[:, 0], tf.zeros_like(logits[:, 0])]
-        if self.cache:
-            parts.append(tf.where(empty, _NEVER, logits[:, 1]))
+        parts += [tf.where(missing, _NEVER, logits[:, part]) for part, missing in enumerate(empty, start=1)]
         return tf.nn.log_softmax(tf.stack(parts, axis=1))
 
     def _weight(self, name: str, shape: tuple[int, ...], initializer: Any = "zeros") -> keras.Variable:

@@ -25,6 +25,10 @@ class NgramMixtureSpec(Spec):
     """Tokens of the row before a label that may come again with a learned probability. 0: none. None: 200 for shape
     `sequence`, none for shape `labelled`, whose labels are no tokens of the row."""
 
+    pairs: int = Field(default=0, ge=0)
+    """Tokens of the row before a label whose pairs with the label are counted, so that what occurs together in a row is
+    foreseen, as in baskets. Of the pairs, too, the `max_ngrams` most frequent are kept. 0: none."""
+
     def longest(self, sequences: bool) -> int:
         """Return the number of tokens of the longest n-gram, in sequences or in labelled rows."""
         return self.order or (3 if sequences else 2)

@@ -6,9 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from components.layers.mixture.counts import Counts
 from components.layers.mixture.gate import mixture_loss
-from components.layers.mixture.lookup import Lookup
+from components.layers.mixture.lookup import Lookup, Sources
 from components.layers.softmax import LOGITS, count_true, in_chunks, log_add, log_normaliser
 from components.layers.sweep import CLASSES, Sweep
 
@@ -18,14 +17,14 @@ def mixture_sweep(
     table: Any,
     bias: Any,
     shares: tf.Tensor,
-    counts: Counts,
+    sources: Sources,
     lookup: Lookup,
     labels: tf.Tensor | None = None,
     k: int = 0,
 ) -> Sweep:
-    """Measure labels and find the most probable classes under the mixture of a softmax, counts and a cache.
+    """Measure labels and find the most probable classes under the mixture of a softmax and other parts.
 
-        p = g softmax(hidden table^T + bias) + g_counts p_count + g_cache p_cache
+        p = g softmax(hidden table^T + bias) + sum_i g_i p_i
 
     At most `LOGITS` probabilities are held, of `CLASSES` classes at a time. With more classes, a first pass computes
     the normalizer of the softmax, and a second pass the logits anew. The largest p has rank 1. Of equal ones the
@@ -35,8 +34,8 @@ def mixture_sweep(
         hidden: (batch, width) float32; batch may be 0.
         table: (classes, width) float32.
         bias: (classes,) float32.
-        shares: (batch, 2 or 3) float32 logarithms of the shares g.
-        counts: Counts that have looked up the rows.
+        shares: (batch, parts) float32 logarithms of the shares g.
+        sources: The other parts, which have looked up the rows.
         lookup: Contexts and labels of the rows; any label where it is outside the vocabulary.
         labels: (batch,) integers, -1 outside the vocabulary; None: neither nll nor rank is wanted.
         k: Number of the most probable classes to find.
@@ -48,7 +47,7 @@ def mixture_sweep(
     classes = table.shape[0]
     if k > classes:
         raise ValueError(f"there are {classes} classes: the {k} most probable ones are not to be had")
-    unigrams = counts.all_unigrams()
+    unigrams = sources.counts.all_unigrams()
     like = (
         tf.TensorSpec([], tf.float32),
         tf.TensorSpec([], tf.int32),
@@ -58,7 +57,7 @@ def mixture_sweep(
 
     def of(start: tf.Tensor, end: tf.Tensor) -> Sweep:
         vectors = tf.cast(hidden[start:end], tf.float32)
-        rows = _Rows(vectors, table, bias, shares[start:end], counts, lookup.take(start, end), unigrams)
+        rows = _Rows(vectors, table, bias, shares[start:end], sources, lookup.take(start, end), unigrams)
         return rows.swept(None if labels is None else tf.cast(labels[start:end], tf.int32), k)
 
     chunk = max(1, min(2_048, LOGITS // min(classes, CLASSES)))
@@ -74,12 +73,12 @@ class _Rows:
         table: tf.Tensor,
         bias: tf.Tensor,
         shares: tf.Tensor,
-        counts: Counts,
+        sources: Sources,
         lookup: Lookup,
         unigrams: tf.Tensor,
     ) -> None:
         self._hidden, self._table, self._bias = hidden, table, bias
-        self._counts, self._lookup, self._unigrams = counts, lookup, unigrams
+        self._sources, self._lookup, self._unigrams = sources, lookup, unigrams
         self._log_shares, self._of_model = shares, tf.exp(shares[:, 0])
         # Share of each order in the mixture, the unigram first: that of the counts, times the backoffs of all higher
         # orders.
@@ -87,10 +86,11 @@ class _Rows:
         factors = [tf.exp(shares[:, 1])]
         for order in reversed(range(backoffs.shape[1])):
             factors.insert(0, factors[0] * backoffs[:, order])
-        self._of_unigrams = factors[0]
-        cache = [] if lookup.cached is None else [tf.exp(shares[:, 2])]
-        none = tf.zeros([tf.shape(shares)[0], 0])
-        self._factors = tf.stack([*factors[1:], *cache], axis=1) if factors[1:] or cache else none
+        others = [tf.exp(shares[:, 2 + part]) for part in range(len(lookup.parts))]
+        backed = (share * part.backoff for share, part in zip(others, lookup.parts, strict=True))
+        self._of_unigrams = sum(backed, factors[0])
+        # Factor of each part that `Sources.seen` yields.
+        self._factors = [*factors[1:], *others]
 
     def swept(self, labels: tf.Tensor | None, k: int) -> Sweep:
         """Visit all classes: see `mixture_sweep`."""
@@ -109,7 +109,7 @@ class _Rows:
         else:
             normaliser, own = self._normaliser(label)
             before, probabilities, ids = self._second_pass(labels, normaliser, own, k)
-        nll = mixture_loss(normaliser - own, self._log_shares, self._lookup.probabilities(label))
+        nll = mixture_loss(normaliser - own, self._log_shares, self._lookup.probabilities)
         return Sweep(tf.where(known, nll, 0.0), tf.where(known, 1 + before, classes + 1), ids, probabilities)
 
     def _logits(self, start: Any, end: Any) -> tf.Tensor:
@@ -118,19 +118,17 @@ class _Rows:
     def _mixed(self, model: tf.Tensor, start: Any, end: Any) -> tf.Tensor:
         """Return the probabilities of the classes [start, end) from those of the softmax."""
         mixed = self._of_model[:, tf.newaxis] * model + self._of_unigrams[:, tf.newaxis] * self._unigrams[start:end]
-        for where, mass in self._lookup.masses(self._counts, self._factors, start, end):
-            mixed = tf.tensor_scatter_nd_add(mixed, where, mass)
+        for factor, (where, mass) in zip(self._factors, self._sources.seen(self._lookup, start, end), strict=True):
+            mixed = tf.tensor_scatter_nd_add(mixed, where, tf.gather(factor, where[:, 0]) * mass)
         return mixed
 
-    def _mixed_label(self, model: tf.Tensor, label: tf.Tensor) -> tf.Tensor:
+    def _mixed_label(self, model: tf.Tensor) -> tf.Tensor:
         """Return the probability of the labels, (rows,), by the same operations in the same order as `_mixed`."""
-        found, cached = self._lookup
+        found, parts = self._lookup
         mixed = self._of_model * model + self._of_unigrams * found.unigram
-        masses = [found.masses[:, order] for order in range(found.masses.shape[1])]
-        if cached is not None:
-            masses.append(cached.probability(label))
-        for part, mass in enumerate(masses):
-            mixed += self._factors[:, part] * mass
+        masses = [*(found.masses[:, order] for order in range(found.masses.shape[1])), *(part.mass for part in parts)]
+        for factor, mass in zip(self._factors, masses, strict=True):
+            mixed += factor * mass
         return mixed
 
     def _normaliser(self, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -159,9 +157,7 @@ class _Rows:
             own: (rows,) logit of the label.
             k: Number of the most probable classes to find.
         """
-        of_label = self._mixed_label(
-            tf.exp(own - normaliser), tf.zeros_like(own, tf.int32) if labels is None else labels
-        )
+        of_label = self._mixed_label(tf.exp(own - normaliser))
 
         def body(start, before, best, ids):
             end = tf.minimum(start + CLASSES, self._table.shape[0])

@@ -37,19 +37,20 @@ def test_weights_are_those_of_the_formula(length: int, more: int, classes: int, 
         phi = cache.phi.numpy()
         scores[at] = cache.places.numpy()[at] + float(cache.theta.numpy()) * log_unigrams[x[at]]
         scores[at] += phi[0] * one + phi[1] * two
-    found = cache.find(tf.constant(row[np.newaxis]))
+    found = cache.find(tf.constant(row[np.newaxis]), tf.constant([0]))
     wanted = np.zeros(length) if np.isinf(scores).all() else np.exp(scores - scores.max())
     wanted /= max(wanted.sum(), 1e-300)
     np.testing.assert_allclose(found.weights[0], wanted, rtol=1e-4, atol=1e-6)
     assert bool(found.empty[0]) == np.isinf(scores).all()
     for label in range(classes):
-        np.testing.assert_allclose(found.probability(tf.constant([label])), [wanted[x == label].sum()], atol=1e-6)
+        mass = cache.find(tf.constant(row[np.newaxis]), tf.constant([label])).mass
+        np.testing.assert_allclose(mass, [wanted[x == label].sum()], atol=1e-6)
 
 
 def test_a_row_that_repeats_itself_is_foreseen() -> None:
     cache = Cache(8, np.ones(10, np.int64))
     cache.build()
-    found = cache.find(tf.constant([[11, 1, 2, 3, 4, 5, 1, 2]]))
+    found = cache.find(tf.constant([[11, 1, 2, 3, 4, 5, 1, 2]]), tf.constant([0]))
     assert int(tf.argmax(found.weights[0])) == 3, "3 followed 1 2 before"
 
 
@@ -59,20 +60,21 @@ def test_rows_without_a_known_token_have_finite_gradients() -> None:
     variables = [v.value for v in cache.trainable_variables]
     with tf.GradientTape() as tape:
         tape.watch(variables)
-        found = cache.find(tf.constant([[5, 5, 5], [5, 4, 1]]))
-        total = tf.reduce_sum(tf.math.log(found.probability(tf.constant([0, 1])) + 1.0)) + tf.reduce_sum(found.features)
+        found = cache.find(tf.constant([[5, 5, 5], [5, 4, 1]]), tf.constant([0, 1]))
+        total = tf.reduce_sum(tf.math.log(found.mass + 1.0)) + tf.reduce_sum(found.features)
     assert all(np.isfinite(gradient).all() for gradient in tape.gradient(total, variables))
 
 
 def test_the_classes_of_a_chunk_are_those_of_the_whole() -> None:
     cache = Cache(6, np.arange(1, 10))
     cache.build()
-    found = cache.find(tf.constant([[0, 8, 3, 3, 10, 5], [9, 9, 9, 9, 9, 9]]))
+    rows = tf.constant([[0, 8, 3, 3, 10, 5], [9, 9, 9, 9, 9, 9]])
+    found = cache.find(rows, tf.constant([0, 0]))
     whole = np.zeros((2, 9))
     for start, end in ((0, 4), (4, 9)):
-        where, mass = found.seen(start, end)
+        where, mass = cache.seen(found, start, end)
         for (row, label), weight in zip(where.numpy(), mass.numpy(), strict=True):
             assert 0 <= label < end - start
             whole[row, start + label] += weight
     for label in range(9):
-        np.testing.assert_allclose(whole[:, label], found.probability(tf.constant([label, label])), rtol=1e-6)
+        np.testing.assert_allclose(whole[:, label], cache.find(rows, tf.constant([label, label])).mass, rtol=1e-6)

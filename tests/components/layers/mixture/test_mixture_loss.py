@@ -45,10 +45,11 @@ def test_the_gate_starts_with_four_parts_of_the_model_for_one_of_the_counts() ->
 
 
 def test_a_row_without_a_cache_shares_among_the_others() -> None:
-    gate = Gate(features=2, cache=True)
+    gate = Gate(features=2, firsts=[0.25, 1.0])
     gate.build((None, 3))
-    shares = tf.exp(gate(tf.ones((2, 3)), tf.ones((2, 2)), tf.constant([True, False])))
-    np.testing.assert_allclose(shares, [[0.8, 0.2, 0.0], [16 / 21, 4 / 21, 1 / 21]], rtol=1e-6)
+    missing = [tf.constant([True, False]), tf.constant([True, True])]
+    shares = tf.exp(gate(tf.ones((2, 3)), tf.ones((2, 2)), missing))
+    np.testing.assert_allclose(shares, [[0.8, 0.2, 0.0, 0.0], [16 / 21, 4 / 21, 1 / 21, 0.0]], rtol=1e-6)
 
 
 def test_training_leaves_the_example_out_and_evaluation_does_not() -> None:
