@@ -20,8 +20,8 @@ from components.training.windows import counted_labels
 def count_ngrams(files: Sequence[str], layout: Layout, classes: int, spec: NgramMixtureSpec) -> Tables:
     """Count the n-grams that end with a known label, and the pairs of a token and a known label if they are mixed in.
 
-    The n-gram counts are those of the baseline of the same order, pruned alike. Memory grows with the number of distinct
-    n-grams, as in the Baselines node.
+    The n-gram counts are those of the baseline of the same order, pruned alike. Memory grows with the number of
+    distinct n-grams, as in the Baselines node.
 
     Args:
         files: TFRecords (gzip) of Transform.

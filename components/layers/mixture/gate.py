@@ -22,9 +22,9 @@ class Gate(keras.layers.Layer):
 
         (g, g_counts, g_1, ...) = softmax(z, 0, z_1, ...),     z = w . hidden + u . features + b
 
-    and z_1, ... likewise, each with its own weights. They start at g = 4 g_counts, with w = u = 0. The features describe
-    the context in the counts and in the other parts, see `counts.Found` and `part.Part`. They let the gate rely on
-    contexts that occurred often.
+    and z_1, ... likewise, each with its own weights. They start at g = 4 g_counts, with w = u = 0. The features
+    describe the context in the counts and in the other parts, see `counts.Found` and `part.Part`. They let the gate
+    rely on contexts that occurred often.
 
     Args:
         features: Number of features.

@@ -26,9 +26,9 @@ class NgramMixture(keras.layers.Layer):
 
     The shares g sum to 1 and depend on h. Cache and pairs are optional. The gate and the model train together, on
     estimates that leave the training example itself out of the counts; see `counts.Counts`, `cache.Cache`,
-    `pairs.Pairs` and `gate.Gate`. The gradient of the model is that of its own loss, -log p_model. With the gradient of the mixture it would be scaled by
-    the model's share of p: early in a training the counts are better, g falls, and the model learns less than without a
-    mixture.
+    `pairs.Pairs` and `gate.Gate`. The gradient of the model is that of its own loss, -log p_model. With the gradient of
+    the mixture it would be scaled by the model's share of p: early in a training the counts are better, g falls, and
+    the model learns less than without a mixture.
 
     Source of the idea: Neubig and Dyer, "Generalizing and Hybridizing Count-based and Neural Language Models" (2016).
 

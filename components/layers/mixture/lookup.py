@@ -67,8 +67,9 @@ class Sources(NamedTuple):
         return Lookup(self.counts.find(context, labels, leave_out), parts)
 
     def seen(self, lookup: Lookup, start: Any, end: Any) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
-        """Yield what the classes [start, end) have in each row beyond the unigrams: for each length of the n-grams,
-        then for each of the others.
+        """Yield what the classes [start, end) have in each row beyond the unigrams.
+
+        The n-grams come first, the shortest first, then the others.
 
         Args:
             lookup: The rows, with nothing left out.

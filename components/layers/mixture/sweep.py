@@ -87,8 +87,9 @@ class _Rows:
         for order in reversed(range(backoffs.shape[1])):
             factors.insert(0, factors[0] * backoffs[:, order])
         others = [tf.exp(shares[:, 2 + part]) for part in range(len(lookup.parts))]
-        backed = (share * part.backoff for share, part in zip(others, lookup.parts, strict=True))
-        self._of_unigrams = sum(backed, factors[0])
+        self._of_unigrams = factors[0]
+        for share, part in zip(others, lookup.parts, strict=True):
+            self._of_unigrams += share * part.backoff
         # Factor of each part that `Sources.seen` yields.
         self._factors = [*factors[1:], *others]
 
