@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import tensorflow as tf
@@ -18,6 +19,9 @@ from components.training.devices import workers
 from components.training.layout import LABEL
 from components.training.model import VocabularyClassifier
 from components.training.windows import Batch
+
+# Recall@10 below which only the nll decides.
+_LEAST_RECALL = 1e-4
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Validator:
         place: Place of `components.metrics` whose metrics are measured.
 
     Attributes:
-        objective: Name of the metric that selects the best weights, lower being better: `nll`, or `rmse` for a number.
+        objective: Name of the metric that must be finite, lower being better: `nll`, or `rmse` for a number.
         shown: Names of the metrics in the progress line, by their titles there.
         forms: Forms of these metrics, by the same titles.
     """
@@ -76,6 +80,21 @@ class Validator:
             return strategy.reduce(tf.distribute.ReduceOp.SUM, each, axis=None)
 
         self._sums = sums
+
+    def score(self, measured: Mapping[str, float]) -> float:
+        """Return the number that selects the best weights, lower being better.
+
+        A blessing compares the perplexity and the recall@10 of a class, so the score is log(perplexity / recall@10).
+        On items, the recall@10 can rise for epochs after the perplexity has begun to. The score of a number is its
+        rmse.
+
+        Args:
+            measured: What `measure` returns.
+        """
+        score = measured[self.objective]
+        if "recall_at_10" in measured:
+            score -= math.log(max(measured["recall_at_10"], _LEAST_RECALL))
+        return score
 
     def measure(self) -> dict[str, float]:
         """Return the metrics of the label by name, and the metrics of each further target as `<target>_<name>`.
