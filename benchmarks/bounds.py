@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
+
+from benchmarks.tables import table
 
 Results = TypeVar("Results")
 
@@ -37,3 +39,14 @@ class Bound(Generic[Results]):
         if value is None:
             return False
         return value < self.limit if self.sense == "at least" else value > self.limit
+
+
+def bound_lines(bounds: Iterable[Bound[Results]], results: Results) -> Iterator[str]:
+    """Yield the lines of a table of bounds, each with its figure and verdict."""
+    rows = []
+    for bound in bounds:
+        value = bound.measured(results)
+        verdict = "not measured" if value is None else "missed" if bound.missed(results) else "holds"
+        limit = f"{bound.sense} {bound.figure(bound.limit)}"
+        rows.append([bound.what, limit, "-" if value is None else bound.figure(value), verdict])
+    yield from table(["bound", "limit", "measured", "result"], rows)

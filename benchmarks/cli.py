@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.cli.arguments import Parser, add_root, names, root_of
+from pipeline.cli.arguments import Parser, add_root, folder, names, root_of
 from pipeline.config.loading import load
 from pipeline.terminal.exit_codes import INTERRUPTED, UserError
 
@@ -40,6 +40,13 @@ def _add_benchmarks(benchmarks: argparse._SubParsersAction[Parser]) -> None:
     _add_trainings(sampling, "these forms of the loss beside the full one")
     sampling.add_argument("--steps", type=int, default=900, metavar="N", help="of each training (default: 900)")
     sampling.set_defaults(do=_bench_sampling)
+    heads = benchmarks.add_parser("heads", help="the cost of tied tables, cosine and n-gram counts")
+    heads.add_argument("--only", type=names, metavar="NAME,...", help="steps, mixture, bias (default: all)")
+    heads.add_argument("--rounds", type=int, default=9, metavar="N", help="turns of each (default: 9)")
+    heads.add_argument("--threads", type=int, metavar="N", help="of each process (default: all cores)")
+    heads.add_argument("--check", action="store_true", help="are the bounds kept? exits with 1 if not")
+    heads.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    heads.set_defaults(do=_bench_heads)
     ingest = benchmarks.add_parser("ingest", help="from the source to transformed records, node by node")
     ingest.add_argument("--only", type=names, metavar="NAME,...", help="sequences, rows, corpus (default: all)")
     ingest.add_argument(
@@ -58,6 +65,18 @@ def _add_benchmarks(benchmarks: argparse._SubParsersAction[Parser]) -> None:
     ingest.add_argument("--check", action="store_true", help="are the bounds kept? exits with 1 if not")
     ingest.add_argument("--json", type=Path, metavar="FILE", help="write all figures there, as they come")
     ingest.set_defaults(do=_bench_ingest)
+    quality = benchmarks.add_parser("quality", help="what encoders and heads reach on two data sets, beside baselines")
+    quality.add_argument("--data", type=names, metavar="NAME,...", help="speeches, products (default: both)")
+    quality.add_argument("--only", type=names, metavar="NAME,...", help="these combinations (default: all)")
+    quality.add_argument("--seeds", type=int, metavar="N", help="trainings of each (default: 3; --quick: 1)")
+    quality.add_argument("--cpu-seconds", type=float, metavar="S", help="of each training (default: 240; --quick: 30)")
+    quality.add_argument("--quick", action="store_true", help="a quarter of the data, to try the benchmark")
+    quality.add_argument(
+        "--root", type=folder, default=Path("runs/quality"), metavar="DIR",
+        help="folder for the data, which are made once (default: runs/quality)",
+    )  # fmt: skip
+    quality.add_argument("--json", type=Path, metavar="FILE", help="write all figures there, as they come")
+    quality.set_defaults(do=_bench_quality)
 
 
 def _add_trainings(parser: Parser, only: str) -> None:
@@ -105,6 +124,13 @@ def _bench_sampling(arguments: argparse.Namespace) -> int:
     return _measured(lambda: bench.sampling(config, root, arguments.only, seeds, steps, sys.stdout))
 
 
+def _bench_heads(arguments: argparse.Namespace) -> int:
+    from benchmarks import commands as bench
+
+    only, rounds, threads, check = arguments.only, arguments.rounds, arguments.threads, arguments.check
+    return _measured(lambda: bench.heads(only, rounds, threads, check, sys.stdout, arguments.json))
+
+
 def _bench_ingest(arguments: argparse.Namespace) -> int:
     from benchmarks import commands as bench
 
@@ -114,6 +140,16 @@ def _bench_ingest(arguments: argparse.Namespace) -> int:
             raise UserError("--check and --beam do not go with --spans")
         return _measured(lambda: bench.spans(arguments.only, arguments.spans, sizes, sys.stdout, arguments.json))
     return _measured(lambda: bench.ingest(arguments.only, sizes, check, sys.stdout, arguments.json, arguments.beam))
+
+
+def _bench_quality(arguments: argparse.Namespace) -> int:
+    from benchmarks import commands as bench
+
+    quick = arguments.quick
+    seeds = arguments.seeds if arguments.seeds is not None else 1 if quick else 3
+    seconds = arguments.cpu_seconds if arguments.cpu_seconds is not None else 30 if quick else 240
+    data, only, root, file = arguments.data, arguments.only, arguments.root, arguments.json
+    return _measured(lambda: bench.quality(data, only, seeds, seconds, root, sys.stdout, file, quick))
 
 
 def _measured(do: Callable[[], int]) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -15,6 +16,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from benchmarks import encoders as encoder_arms
 from benchmarks import sampling as sampling_forms
+from benchmarks.heads import measure as heads_measure
+from benchmarks.heads import report as heads_report
 from benchmarks.ingest import measure as ingest_measure
 from benchmarks.ingest import report as ingest_report
 from benchmarks.ingest import spans as ingest_spans
@@ -22,6 +25,10 @@ from benchmarks.ingest.data import CORPUS, WRITERS
 from benchmarks.ingest.stage import TARGET as STAGE
 from benchmarks.machine import Machine, this_machine
 from benchmarks.processes import WorkerError
+from benchmarks.quality import measure as quality_measure
+from benchmarks.quality import report as quality_report
+from benchmarks.quality.combinations import COMBINATIONS, DATA
+from benchmarks.quality.data import DataError
 from benchmarks.softmax import report
 from benchmarks.softmax.grid import Grid, measure
 from benchmarks.softmax.results import BATCH, BOUNDS, CLASSES, MANY_CLASSES, Results
@@ -30,6 +37,7 @@ from benchmarks.softmax.variants import VARIANTS
 from benchmarks.trainings import Data, newest
 from components.ingest.errors import nearest
 from pipeline.config.beam import BeamSpec, option_faults
+from pipeline.config.loading import check_files
 from pipeline.config.spec import Config
 from pipeline.paths import Paths
 
@@ -197,6 +205,52 @@ def sampling(config: Config, root: Path, only: Sequence[str] | None, seeds: int,
     return 0
 
 
+def heads(
+    only: Sequence[str] | None,
+    rounds: int,
+    threads: int | None,
+    check: bool,
+    out: TextIO,
+    file: Path | None = None,
+    size: heads_measure.Size | None = None,
+) -> int:
+    """Measure the cost of the forms of a head, and print tables. Progress goes to standard error.
+
+    Args:
+        only: Names from `benchmarks.heads.measure.PARTS`. None selects all.
+        rounds: Number of turns of each form.
+        threads: Threads of each process. None: all cores.
+        check: Check the bounds.
+        out: Receives the tables.
+        file: Receives all figures as JSON.
+        size: Sizes of the measurement; None: those of the bounds.
+
+    Returns:
+        0, or 1 if a process failed or a checked bound does not hold.
+
+    Raises:
+        BenchError: An option is invalid.
+    """
+    parts, machine = _chosen(only, heads_measure.PARTS), this_machine()
+    threads = machine.cores if threads is None else threads
+    if rounds < 1 or threads < 1:
+        raise BenchError("--rounds and --threads must be at least 1")
+    _check_folder(file)
+    results = heads_measure.Results(machine, threads, replace(size or heads_measure.Size(), rounds=rounds))
+    try:
+        heads_measure.measure(parts, results, _progress())
+    except WorkerError as error:
+        sys.stderr.write(f"{error}\n{error.trace}\n")
+        return 1
+    _print(out, [f"{machine}; {threads} thread{'s' if threads > 1 else ''} a process.", ""])
+    _print(out, heads_report.lines(results))
+    if check:
+        _print(out, heads_report.bound_lines(results))
+    if file:
+        file.write_text(json.dumps(results.as_json(), indent=1) + "\n", encoding="utf-8")
+    return 1 if check and any(bound.missed(results) for bound in heads_measure.BOUNDS) else 0
+
+
 def ingest(
     only: Sequence[str] | None,
     sizes: Sequence[int],
@@ -297,6 +351,66 @@ def spans(only: Sequence[str] | None, older: int, sizes: Sequence[int], out: Tex
     return 0
 
 
+def quality(
+    names: Sequence[str] | None,
+    only: Sequence[str] | None,
+    seeds: int,
+    cpu_seconds: float,
+    root: Path,
+    out: TextIO,
+    file: Path | None = None,
+    quick: bool = False,
+) -> int:
+    """Train combinations of encoder and head for equal CPU time, and print a table for each data set.
+
+    Progress goes to standard error. If the command is interrupted, the results so far are printed.
+
+    Args:
+        names: Names of data sets. None selects all.
+        only: Names of combinations. None selects all.
+        seeds: Number of trainings of each combination.
+        cpu_seconds: CPU time of each training.
+        root: Folder for the data. Each data set has its own root there.
+        out: Receives the tables.
+        file: Receives all figures as JSON, after each training.
+        quick: True to use less data: those of `--quick` of the presets.
+
+    Returns:
+        0, or 1 if the data could not be prepared or a training failed.
+
+    Raises:
+        BenchError: An option is invalid.
+        ConfigurationError: A data set cannot be read on this machine.
+    """
+    chosen = _chosen(only, COMBINATIONS)
+    wanted = {data: [n for n in chosen if data in COMBINATIONS[n].data] for data in _chosen(names, DATA, "--data")}
+    if seeds < 1 or cpu_seconds <= 0:
+        raise BenchError("--seeds and --cpu-seconds must be above 0")
+    _check_folder(file)
+    for data in wanted:
+        for request in quality_measure.requests(data, wanted[data], str(root), quick):
+            check_files(request.config())
+    machine, say = this_machine(), _progress()
+    say(f"this takes about {quality_measure.estimate(wanted, seeds, cpu_seconds, machine.cores):.0f} min of idle cores")
+    results = quality_measure.Results(machine, cpu_seconds, seeds)
+    about = f"{cpu_seconds:g} CPU seconds each, eval split"
+    for data, of_data in wanted.items():
+        measured = quality_measure.measure(data, of_data, str(root), quick, say, results)
+        try:
+            with contextlib.closing(measured):
+                for _ in measured:
+                    if file:
+                        file.write_text(json.dumps(results.as_json(), indent=1) + "\n", encoding="utf-8")
+        except DataError as error:
+            results.failures.append(str(error))
+        finally:  # An interruption too leaves a table of what has ended.
+            if data in results.baselines:
+                _print(out, [*quality_report.lines(results, data), "", _heading(machine, seeds, about), ""])
+    for failure in results.failures:
+        sys.stderr.write(f"{failure}\n")
+    return 1 if results.failures else 0
+
+
 def _check_folder(file: Path | None) -> None:
     """Check that the figures can be written, before hours of measurement.
 
@@ -307,7 +421,7 @@ def _check_folder(file: Path | None) -> None:
         raise BenchError(f"--json: {file.parent} is not a folder")
 
 
-def _chosen(only: Sequence[str] | None, known: Iterable[str]) -> list[str]:
+def _chosen(only: Sequence[str] | None, known: Iterable[str], option: str = "--only") -> list[str]:
     """Return the names in `only`, or all known names if `only` is None, in the order of `known`.
 
     Raises:
@@ -316,7 +430,7 @@ def _chosen(only: Sequence[str] | None, known: Iterable[str]) -> list[str]:
     names = list(known)
     for name in only or []:
         if name not in names:
-            raise BenchError(f"--only: there is no '{name}'{nearest(name, names)}")
+            raise BenchError(f"{option}: there is no '{name}'{nearest(name, names)}")
     return names if only is None else [name for name in names if name in only]
 
 

@@ -6,20 +6,25 @@ JSON.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import math
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+import threading
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from benchmarks.processes import environment
 
+LEAST_STEPS = 20
+"""Steps of a training whose CPU time is too short for more."""
 _WARM_UP, _CALIBRATION = 20, 40
 
 
@@ -49,7 +54,8 @@ class Training:
         trainer: Fields that differ from the default `TrainerSpec`.
         seed: Seed of the weights, the order of examples and the draws.
         steps: Number of steps, or None to derive it from `cpu_seconds`.
-        cpu_seconds: Approximate CPU time of the training, used if `steps` is None.
+        cpu_seconds: Approximate CPU time of the training, used if `steps` is None. A pilot of the same model finds the
+            time of a step, so that the schedule of the learning rate ends with the time.
     """
 
     name: str
@@ -57,6 +63,9 @@ class Training:
     seed: int
     steps: int | None = None
     cpu_seconds: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name}, seed {self.seed}"
 
 
 @dataclass(frozen=True)
@@ -66,19 +75,33 @@ class Reached:
     Attributes:
         steps: Number of steps.
         epochs: Passes over the train split.
-        cpu: Seconds of CPU time for the steps, including the input pipeline.
-        nll: Nats over the known labels of the eval split; inf if the training diverged.
-        recall: Recall at 10 over all labels of the eval split.
+        cpu: Seconds of CPU time: preparation of the model, n-gram counts, input pipeline and steps. Without the pilot,
+            the imports and the evaluation.
+        metrics: Metrics of the eval split, by their names in `components.metrics`. The nll is inf if the training
+            diverged.
     """
 
     steps: int
     epochs: float
     cpu: float
-    nll: float
-    recall: float
+    metrics: Mapping[str, float]
+
+    @property
+    def nll(self) -> float:
+        """Nats per known label of the eval split; inf if the training diverged."""
+        return self.metrics["nll"]
+
+    @property
+    def recall(self) -> float:
+        """Recall at 10 over all labels of the eval split."""
+        return self.metrics["recall_at_10"]
 
     def __str__(self) -> str:
         return f"nll {self.nll:.4f}, recall@10 {self.recall:.4f} after {self.epochs:.2f} epochs, {self.cpu:.0f} CPU s"
+
+
+class TrainingError(RuntimeError):
+    """Failure of a training, described in one line."""
 
 
 def newest(artifacts: Path) -> tuple[str, str] | None:
@@ -100,26 +123,79 @@ def train_all(data: Data, trainings: Sequence[Training], at_once: int, say: Call
         say: Receives progress messages.
 
     Raises:
-        RuntimeError: A training failed.
+        TrainingError: A training failed. The others are ended.
     """
+    reached: dict[int, Reached] = {}
+    with contextlib.closing(results([(data, training) for training in trainings], at_once)) as found:
+        for number, result in found:
+            if isinstance(result, TrainingError):
+                raise result
+            say(f"{trainings[number]}: {result}")
+            reached[number] = result
+    return [reached[number] for number in range(len(trainings))]
 
-    def one(training: Training) -> Reached:
+
+def results(
+    jobs: Sequence[tuple[Data, Training]], at_once: int
+) -> Generator[tuple[int, Reached | TrainingError], None, None]:
+    """Run trainings, and yield the index and the result of each as soon as it ends.
+
+    Trainings start in the order of `jobs`. Closing the generator ends those that still run.
+
+    Args:
+        jobs: Trainings, each with its data.
+        at_once: Number of concurrent processes.
+    """
+    processes = _Processes()
+
+    def one(data: Data, training: Training) -> Reached:
         request = json.dumps({"data": asdict(data), "training": asdict(training)})
-        command = [sys.executable, "-m", "benchmarks.trainings", request]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment(threads=1), check=False)
-        if done.returncode:
-            last = "".join(done.stderr.strip().splitlines()[-1:])
-            raise RuntimeError(f"{training.name}, seed {training.seed}: {last or f'exit code {done.returncode}'}")
-        reached = Reached(**json.loads(done.stdout.splitlines()[-1]))
-        say(f"{training.name}, seed {training.seed}: {reached}")
-        return reached
+        code, out, err = processes.run([sys.executable, "-m", "benchmarks.trainings", request])
+        if code:
+            last = "".join(err.strip().splitlines()[-1:])
+            raise TrainingError(f"{training}: {last or f'exit code {code}'}")
+        return Reached(**json.loads(out.splitlines()[-1]))
 
-    with ThreadPoolExecutor(at_once) as pool:
-        waiting = [pool.submit(one, training) for training in trainings]
-        wait(waiting, return_when=FIRST_EXCEPTION)
-        # A failure cancels the trainings that have not started.
+    pool = ThreadPoolExecutor(at_once)
+    try:
+        numbers = {pool.submit(one, *job): number for number, job in enumerate(jobs)}
+        for future in as_completed(numbers):
+            error = future.exception()
+            if error is not None and not isinstance(error, TrainingError):
+                raise error
+            yield numbers[future], error or future.result()
+    finally:
+        processes.end()
         pool.shutdown(cancel_futures=True)
-        return [future.result() for future in waiting if not future.cancelled()]
+
+
+class _Processes:
+    """Child processes with one thread each, which can be ended together."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[str]] = set()
+        self._lock, self._ended = threading.Lock(), False
+
+    def run(self, command: Sequence[str]) -> tuple[int, str, str]:
+        """Run a command. Return its exit code, its standard output and its standard error."""
+        with self._lock:
+            if self._ended:
+                return 1, "", ""
+            process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(threads=1)
+            )
+            self._running.add(process)
+        out, err = process.communicate()
+        with self._lock:
+            self._running.remove(process)
+        return process.returncode, out, err
+
+    def end(self) -> None:
+        """Kill the running processes, and start no other."""
+        with self._lock:
+            self._ended = True
+            for process in self._running:
+                process.kill()
 
 
 def train(data: Data, training: Training) -> Reached:
@@ -127,48 +203,56 @@ def train(data: Data, training: Training) -> Reached:
     import time
 
     import tensorflow as tf
-    import tensorflow_transform as tft
 
     from benchmarks.softmax.keras_steps import use_threads
     from components.ingest.spec import DataSpec
     from components.layers.schedule import WarmupCosine
-    from components.preprocessing.vocabulary import vocabularies
     from components.training import windows
+    from components.training.examples import examples_of
     from components.training.loop.plan import make_plan
     from components.training.loop.validation import Validator
     from components.training.model import VocabularyClassifier, build_model
     from components.training.ngram_counts import count_ngrams
     from components.training.optimizer import make_optimizer
     from components.training.spec import TrainerSpec
-    from components.training.windows import Layout
+    from components.training.transformed import Transformed
 
     use_threads(1)
     spec = TrainerSpec.model_validate({**training.trainer, "seed": training.seed})
-    transform = tft.TFTransformOutput(data.graph)
-    found = vocabularies(transform)
-    inputs = len(found["inputs"]) + data.num_oov_buckets
     # The label alone, since further targets would need weights and units.
     columns = DataSpec.model_validate_json(data.data).model_copy(update={"targets": {}})
-    layout = Layout.of(columns, transform, spec.model.context, inputs)
-    layout = layout.counting(spec.head.mixture, len(found["inputs"]), len(found["labels"]))
-    files, held_out = (sorted(tf.io.gfile.glob(f"{data.examples}/Split-{s}/*")) for s in ("train", "eval"))
-    size = windows.count_windows(files, layout)
-    counts = found["labels"].counts.tolist()
-    tables = count_ngrams(files, layout, len(counts), spec.head.mixture) if layout.counted else None
-    pass_ = make_plan(spec, size.windows, replicas=1)
+    found = Transformed.of(
+        SimpleNamespace(
+            custom_config={
+                "data": columns.model_dump_json(),
+                "vocabulary": json.dumps({"num_oov_buckets": data.num_oov_buckets}),
+                "bands": "{}",
+            },
+            transform_output=data.graph,
+            train_files=[f"{data.examples}/Split-train/*"],
+            eval_files=[f"{data.examples}/Split-eval/*"],
+        ),
+        spec,
+    )
+    files, layout, counts = found.train_files, found.layout, found.label_counts
+    before = time.process_time()
+    mixture = spec.head.mixture
+    tables = count_ngrams(files, layout, len(counts), mixture) if mixture and layout.counted else None
+    examples = examples_of(files, found.eval_files, layout, spec.seed, replicas=1)
+    plan = make_plan(spec, examples.count, replicas=1, least_batch=examples.least_batch)
+    prepared = time.process_time() - before
 
     def fit(steps: int) -> tuple[VocabularyClassifier, float, float]:
-        """Train a new model. Return the model, the CPU seconds per step after warm-up, and those of all steps."""
+        """Train a new model. Return the model, the CPU seconds per step after warm-up, and those of all of it."""
+        before = started = time.process_time()
         model = build_model(spec, layout, counts, tables)
-        model.encoder.name_ids(found["inputs"].tokens)
+        model.encoder.name_ids(found.input_tokens)
         model.encoder.adapt(lambda length: windows.latest_ids(files, layout, length))
         warmup = min(int(spec.warmup * steps), steps - 1)
         model.compile_with(make_optimizer(spec.optimizer, WarmupCosine(spec.learning_rate, steps, warmup)))
-        batches = windows.training_batches(
-            files, layout, pass_.batch, pass_.steps_per_pass, spec.seed, block_rows=size.block_rows
-        )
-        step = tf.function(model.train_step)
-        started = before = time.process_time()
+        batches = examples.training(plan.batch, plan.steps_per_pass, skip=0)
+        # Batches of whole rows differ in shape. With the signature, all of them share one graph.
+        step = tf.function(model.train_step, input_signature=[batches.element_spec])
         for number, batch in enumerate(batches.take(steps)):
             if number == _WARM_UP:
                 started = time.process_time()
@@ -178,12 +262,25 @@ def train(data: Data, training: Training) -> Reached:
 
     steps = training.steps
     if steps is None:
-        steps = max(1, int((training.cpu_seconds or 0) / fit(_WARM_UP + _CALIBRATION)[1]))
+        length = _WARM_UP + _CALIBRATION
+        _, of_step, of_pilot = fit(length)
+        steps = steps_within(training.cpu_seconds or 0, prepared + of_pilot - length * of_step, of_step)
     model, _, cpu = fit(steps)
-    every = windows.validation_batches(held_out, layout, 1_024, 1 << 30, spec.seed)
-    measured = Validator(model, every, tf.distribute.get_strategy()).measure()
+    every = examples.validation(plan.batch, 1 << 30)
+    measured = Validator(model, every, tf.distribute.get_strategy(), place="column").measure()
     nll = measured["nll"] if math.isfinite(measured["nll"]) else math.inf
-    return Reached(steps, steps / pass_.steps_per_pass, cpu, nll, measured["recall_at_10"])
+    return Reached(steps, steps / plan.steps_per_pass, prepared + cpu, {**measured, "nll": nll})
+
+
+def steps_within(cpu_seconds: float, start: float, step: float) -> int:
+    """Return the number of steps that a CPU time is enough for, at least `LEAST_STEPS`.
+
+    Args:
+        cpu_seconds: CPU time of the training.
+        start: Seconds of it that do not depend on the number of steps.
+        step: Seconds of a step, input included.
+    """
+    return max(LEAST_STEPS, int((cpu_seconds - start) / step))
 
 
 def spread(values: Sequence[float], digits: int) -> str:
@@ -193,5 +290,5 @@ def spread(values: Sequence[float], digits: int) -> str:
 
 if __name__ == "__main__":
     asked = json.loads(sys.argv[1])
-    result = train(Data(**asked["data"]), Training(**asked["training"]))
-    sys.stdout.write(json.dumps(dataclasses.asdict(result)) + "\n")
+    of_training = train(Data(**asked["data"]), Training(**asked["training"]))
+    sys.stdout.write(json.dumps(dataclasses.asdict(of_training)) + "\n")

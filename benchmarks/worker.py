@@ -3,7 +3,7 @@
 `python -m benchmarks.worker MODULE:CLASS ARGUMENTS` creates one object and then answers requests, each a line of JSON:
 
     {"do": "start"}                   ->  {"resident": bytes}, when the object is created
-    {"do": "prepare", "size": {...}}  ->  {}, when prepare(**size) is done
+    {"do": "prepare", "size": {...}}  ->  what prepare(**size) returns, or {}
     {"do": "turn", "steps": n}        ->  {"cpu": s, "wall": s, "peak": bytes}
 
 A request that fails is answered with {"error": "...", "trace": "..."}. The output of libraries goes to standard error.
@@ -25,8 +25,12 @@ from benchmarks.timing import Spent
 class Workload(Protocol):
     """Workload of a worker."""
 
-    def prepare(self, **size: Any) -> None:
-        """Prepare for a size: compile and warm up. May be called again for another size."""
+    def prepare(self, **size: Any) -> dict[str, Any] | None:
+        """Prepare for a size: compile and warm up. May be called again for another size.
+
+        Returns:
+            Figures of the workload beside its time, as JSON; None: there are none.
+        """
         ...
 
     def turn(self, steps: int) -> Spent:
@@ -62,8 +66,7 @@ def _answer(workload: Workload, request: dict[str, Any]) -> dict[str, Any]:
     if request["do"] == "start":
         return {"resident": resident_memory()}
     if request["do"] == "prepare":
-        workload.prepare(**request["size"])
-        return {}
+        return workload.prepare(**request["size"]) or {}
     forget_peak()
     with ChildrenWatch() as children:
         spent = workload.turn(request["steps"])

@@ -15,7 +15,13 @@ from pipeline.paths import Paths
 ALL: tuple[Step, ...] = ("rows", "span", "run")
 
 
-def build(config: Config, paths: Paths, spans: Sequence[int] = (), steps: Collection[Step] = ALL) -> tfx.dsl.Pipeline:
+def build(
+    config: Config,
+    paths: Paths,
+    spans: Sequence[int] = (),
+    steps: Collection[Step] = ALL,
+    last: str | None = None,
+) -> tfx.dsl.Pipeline:
     """Build the pipeline.
 
     Args:
@@ -25,6 +31,7 @@ def build(config: Config, paths: Paths, spans: Sequence[int] = (), steps: Collec
             node that looks them up will run.
         steps: Steps whose nodes the pipeline contains. `rows` reads one span, `span` checks it, `run` is the rest. The
             earlier spans of a rolling range need only the first two.
+        last: Name of the last node of the pipeline. None: the nodes of all steps.
     """
     site = Site(
         specs=config,
@@ -36,6 +43,8 @@ def build(config: Config, paths: Paths, spans: Sequence[int] = (), steps: Collec
     for node in NODES:
         if node.step in steps and node.present(config):
             site.built[node.name] = node.build(site)
+        if node.name == last:
+            break
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,
         pipeline_root=paths.artifacts,

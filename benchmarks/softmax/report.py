@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from benchmarks import bounds
 from benchmarks.softmax.grid import Cell, Result
 from benchmarks.softmax.results import BOUNDS, Results
 from benchmarks.softmax.training import BARE, FIT, INPUT, REPLICAS, TrainingRates
@@ -64,13 +65,7 @@ def training_lines(training: TrainingRates) -> Iterator[str]:
 
 def bound_lines(results: Results) -> Iterator[str]:
     """Yield the lines of a table of the bounds, each with its figure and verdict."""
-    rows = []
-    for bound in BOUNDS:
-        value = bound.measured(results)
-        verdict = "not measured" if value is None else "missed" if bound.missed(results) else "holds"
-        limit = f"{bound.sense} {bound.figure(bound.limit)}"
-        rows.append([bound.what, limit, "-" if value is None else bound.figure(value), verdict])
-    yield from table(["bound", "limit", "measured", "result"], rows)
+    yield from bounds.bound_lines(BOUNDS, results)
 
 
 def _ordered(cell: Cell) -> list[tuple[str, Result]]:

@@ -53,6 +53,22 @@ def tables_of(
     return Tables(unigrams, _discount(counts), tuple(orders), n_contexts, continuation)
 
 
+def pairs_of(keys: Ints, counts: Ints, n_classes: int, most: int | None, symmetric: bool) -> Ngrams:
+    """Make the table of pairs of a token and a label in the same row, pruned like the n-grams of one length.
+
+    Args:
+        keys: (n,) distinct pairs, ascending: token * n_classes + label.
+        counts: (n,) occurrences of each pair, > 0.
+        n_classes: Label ids are in [0, n_classes).
+        most: Pairs to keep. None: all.
+        symmetric: Tokens are classes, and a pair counts in both orders.
+    """
+    if symmetric:
+        swapped = keys % n_classes * n_classes + keys // n_classes
+        keys, counts = sum_by_key(np.concatenate([keys, swapped]), np.concatenate([counts, counts]))
+    return _ngrams(keys, counts, n_classes, most)
+
+
 def _ngrams(keys: Ints, counts: Ints, n_classes: int, most: int | None) -> Ngrams:
     discount = _discount(counts)
     contexts, starts = _contexts(keys, n_classes)

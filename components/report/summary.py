@@ -169,6 +169,14 @@ class NgramCounts(SummarySection):
     """Size of the counts in the exported model."""
     mean_gate: float | None = None
     """Mean share of the model in the mixture, over a sample of the eval split."""
+    cache: int = 0
+    """Number of tokens before a label that the cache reads; 0 without a cache."""
+    mean_cache: float | None = None
+    """Mean share of the cache in the mixture, over the same sample."""
+    pairs: int = 0
+    """Number of kept pairs of a token and a label in the same row; 0 if they are not counted."""
+    mean_pairs: float | None = None
+    """Mean share of the pairs in the mixture, over the same sample."""
 
 
 class Training(SummarySection):

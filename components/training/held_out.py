@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from components.layers.outputs import ClassOutput
 from components.names import name_of
-from components.training.layout import COUNTED, LABEL, Batch
+from components.training.layout import LABEL, Batch
 from components.training.model import VocabularyClassifier
 from components.training.rows.hidden import at_labels
 
@@ -33,9 +33,9 @@ def calibrate(model: VocabularyClassifier, batches: tf.data.Dataset) -> dict[str
     read = [at_labels(model.encoder, inputs, targets) for inputs, targets in _some(batches)]
     fitted = {}
     for name, output in outputs.items():
-        labels = tf.concat([targets[name] for _, targets in read], axis=0)
+        labels = tf.concat([each.targets[name] for each in read], axis=0)
         if bool(tf.reduce_any(labels >= 0)):
-            output.calibrate(tf.concat([hidden for hidden, _ in read], axis=0), labels)
+            output.calibrate(tf.concat([each.hidden for each in read], axis=0), labels)
         fitted[name_of(name)] = float(output.sharpness.numpy())
     return fitted
 
@@ -49,18 +49,27 @@ def describe_mixture(model: VocabularyClassifier, batches: tf.data.Dataset) -> d
 
     Returns:
         `order`, tokens of the longest n-gram; `ngrams`, the number of n-grams by length; `bytes`, the size of the
-        counts; `mean_gate`, the mean share of the model in the eval split.
+        counts; `mean_gate`, the mean share of the model in the eval split; `cache`, the number of tokens that the
+        cache reads, and `mean_cache`, its mean share, None without a cache; `pairs`, the number of kept pairs of a
+        token and a label in the same row, and `mean_pairs`, their mean share, None without pairs.
     """
     mixture = getattr(model.answers[LABEL], "mixture", None)
     if mixture is None:
         return None
-    gates = [mixture.gates(model.encoder(inputs), inputs[COUNTED]) for inputs, _ in _some(batches)]
-    counts = mixture.counts
+    read = [at_labels(model.encoder, inputs, targets) for inputs, targets in _some(batches)]
+    gates = [mixture.gates(each.hidden, each.counted) for each in read]
+    counts, cache, pairs = mixture.counts, mixture.cache, mixture.pairs
+    means = tf.reduce_mean(tf.concat(gates, axis=0), axis=0).numpy().tolist() if gates else []
+    of = dict(zip([id(other) for other in mixture.others], means[2:], strict=False))
     return {
         "order": counts.order,
         "ngrams": {str(length): each.keys.shape[0] for length, each in enumerate(counts.orders, start=2)},
-        "bytes": counts.bytes,
-        "mean_gate": float(tf.reduce_mean(tf.concat(gates, axis=0))) if gates else None,
+        "bytes": mixture.bytes,
+        "mean_gate": means[0] if means else None,
+        "cache": cache.length if cache is not None else 0,
+        "mean_cache": of.get(id(cache)),
+        "pairs": pairs.order.keys.shape[0] if pairs is not None else 0,
+        "mean_pairs": of.get(id(pairs)),
     }
 
 

@@ -38,7 +38,10 @@ class Layout:
         target_numbers: Further targets that are numbers.
         target_counts: Further targets that are categories, each with the number of rows of the train split that have
             each class, in the order of the ids.
-        counted: Number of tokens before a label that a mixture with counts looks up; 0 without a mixture.
+        counted: Number of tokens before a label that a mixture reads, for its counts and its cache; 0 without a
+            mixture.
+        cached: Number of these tokens that the mixture's cache reads.
+        paired: Number of these tokens whose pairs with the label the mixture counts.
         counted_ids: Size of the vocabulary of these tokens: the labels for shape `sequence`, else the inputs. Two more
             ids follow: one for all other tokens, one for the places before the first token.
         splits_positions: True if a row has the position of its first label; see `DataSpec.splits_positions`.
@@ -54,6 +57,8 @@ class Layout:
     target_numbers: tuple[str, ...] = ()
     target_counts: dict[str, tuple[int, ...]] = field(default_factory=dict)
     counted: int = 0
+    cached: int = 0
+    paired: int = 0
     counted_ids: int = 0
     splits_positions: bool = False
     whole_rows: bool = False
@@ -98,7 +103,7 @@ class Layout:
         )
 
     def counting(self, mixture: NgramMixtureSpec | None, inputs: int, labels: int) -> Layout:
-        """Return the layout with the tokens that a mixture with counts looks up.
+        """Return the layout with the tokens that a mixture reads.
 
         Args:
             mixture: Configuration of the mixture; None: no mixture.
@@ -107,9 +112,11 @@ class Layout:
         """
         if mixture is None or not labels:
             return self
-        if self.shape == "sequence":
-            return replace(self, counted=(mixture.order or 3) - 1, counted_ids=labels)
-        return replace(self, counted=1, counted_ids=inputs)
+        sequences = self.shape == "sequence"
+        cached = mixture.cached(sequences)
+        counted = max(mixture.longest(sequences) - 1, cached, mixture.pairs)
+        ids = labels if sequences else inputs
+        return replace(self, counted=counted, cached=cached, paired=mixture.pairs, counted_ids=ids)
 
     @property
     def label_column(self) -> str:

@@ -16,7 +16,7 @@ from components.layers.mixture.tables import Tables
 from components.layers.outputs import ClassOutput, NumberOutput, Output
 from components.names import name_of, short
 from components.training.devices import workers
-from components.training.layout import COUNTED, LABEL
+from components.training.layout import LABEL
 from components.training.moments import Standard
 from components.training.rows.hidden import at_labels, weights
 from components.training.spec import TrainerSpec
@@ -97,8 +97,8 @@ class VocabularyClassifier(keras.Model):
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         seed = step_seed(self.seed, self.optimizer.iterations)
         with tf.GradientTape() as tape:
-            hidden, flat = at_labels(self.encoder, inputs, targets, seed)
-            losses = self.row_losses(hidden, flat, seed, inputs)
+            hidden, flat, counted = at_labels(self.encoder, inputs, targets, seed)
+            losses = self.row_losses(hidden, flat, seed, counted)
             total = losses[LABEL]
             for name, weight in self.loss_weights.items():
                 total += weight * losses[name]
@@ -116,7 +116,7 @@ class VocabularyClassifier(keras.Model):
         return {mean.name: mean.result() for mean in self.metrics}
 
     def row_losses(
-        self, hidden: tf.Tensor, targets: Batch, seed: tf.Tensor, inputs: Batch | None = None
+        self, hidden: tf.Tensor, targets: Batch, seed: tf.Tensor, counted: tf.Tensor | None = None
     ) -> dict[str, tf.Tensor]:
         """Return the training losses of each output: (batch,) float32, 0 for a missing target.
 
@@ -124,7 +124,7 @@ class VocabularyClassifier(keras.Model):
             hidden: Hidden vectors (batch, width).
             targets: Classes or numbers (batch,), by name.
             seed: Seed (2,) int32 of the random draws. The seed of each output is derived from it.
-            inputs: Inputs of the batch, which a mixture reads.
+            counted: Last tokens (batch, k) before each label, for a mixture.
         """
         fold = tf.random.experimental.stateless_fold_in
         return {
@@ -132,21 +132,21 @@ class VocabularyClassifier(keras.Model):
                 hidden,
                 targets[name],
                 seed if name == LABEL else fold(seed, _FURTHER + number),
-                **self.context(name, inputs),
+                **self.context(name, counted),
             )
             for number, (name, output) in enumerate(self.answers.items())
         }
 
-    def context(self, name: str, inputs: Batch | None) -> dict[str, tf.Tensor]:
+    def context(self, name: str, counted: tf.Tensor | None) -> dict[str, tf.Tensor]:
         """Return the arguments of an output beside the hidden vectors: `context`, the last tokens, for a mixture.
 
         Args:
             name: Key of the target.
-            inputs: Inputs of a batch.
+            counted: Last tokens (batch, k) before each label.
         """
-        if inputs is None or getattr(self.answers[name], "mixture", None) is None:
+        if counted is None or getattr(self.answers[name], "mixture", None) is None:
             return {}
-        return {"context": inputs[COUNTED]}
+        return {"context": counted}
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -155,9 +155,9 @@ class VocabularyClassifier(keras.Model):
 
     def row_values(self, inputs: Batch, targets: Batch) -> dict[str, dict[str, tf.Tensor]]:
         """Return the `row_values` of each output for all labels of a batch, by the key of its target."""
-        hidden, flat = at_labels(self.encoder, inputs, targets)
+        hidden, flat, counted = at_labels(self.encoder, inputs, targets)
         return {
-            name: output.row_values(hidden, flat[name], **self.context(name, inputs))
+            name: output.row_values(hidden, flat[name], **self.context(name, counted))
             for name, output in self.answers.items()
         }
 
@@ -236,7 +236,7 @@ def build_model(
         )
         return ClassOutput(layer, mixture, calibrates=name != "head", name=name)
 
-    mixture = None if tables is None else NgramMixture(tables, name="mixture")
+    mixture = None if tables is None else NgramMixture(tables, layout.cached, layout.paired, name="mixture")
     number = layout.label_kind == "number"
     label = NumberOutput(spec.seed, name="head") if number else classes("head", counts, mixture)
     further = {name: NumberOutput(spec.seed, name=f"target_{i}") for i, name in enumerate(layout.target_numbers)}

@@ -1,25 +1,27 @@
-"""N-gram counts of the train split, for the mixture of a model with them."""
+"""Counts of n-grams and of pairs in the train split, for the mixture of a model with them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from components.baselines.cooccurrence import PAIRS
 from components.baselines.counting import KeyCounts, packed
-from components.baselines.tables import tables_of
+from components.baselines.tables import pairs_of, tables_of
 from components.compat.tensorflow import untuned
 from components.layers.mixture.spec import NgramMixtureSpec
-from components.layers.mixture.tables import Tables
+from components.layers.mixture.tables import Ngrams, Tables
 from components.training.layout import Layout
 from components.training.windows import counted_labels
 
 
 def count_ngrams(files: Sequence[str], layout: Layout, classes: int, spec: NgramMixtureSpec) -> Tables:
-    """Count the n-grams that end with a known label.
+    """Count the n-grams that end with a known label, and the pairs of a token and a known label if they are mixed in.
 
-    The counts are those of the baseline of the same order, pruned alike. Memory grows with the number of distinct
-    n-grams, as in the Baselines node.
+    The n-gram counts are those of the baseline of the same order, pruned alike. Memory grows with the number of
+    distinct n-grams, as in the Baselines node.
 
     Args:
         files: TFRecords (gzip) of Transform.
@@ -30,14 +32,26 @@ def count_ngrams(files: Sequence[str], layout: Layout, classes: int, spec: Ngram
     Raises:
         ValueError: No label is in the vocabulary, or the vocabularies are too large to count n-grams.
     """
+    order = spec.longest(layout.shape == "sequence")
     contexts, counts = layout.counted_ids + 2, KeyCounts()
-    for context, labels in untuned(counted_labels(files, layout)).as_numpy_iterator():
+    batches = counted_labels(files, replace(layout, counted=order - 1))
+    for context, labels in untuned(batches).as_numpy_iterator():
         counts.add(packed(context.astype(np.int64), labels.astype(np.int64), contexts, classes))
-    return tables_of(
+    tables = tables_of(
         *counts.result(),
-        order=layout.counted + 1,
+        order=order,
         n_contexts=contexts,
         n_classes=classes,
         continuation=layout.shape == "sequence",
         most=spec.max_ngrams,
     )
+    return replace(tables, pairs=_count_pairs(files, layout, classes, spec)) if spec.pairs else tables
+
+
+def _count_pairs(files: Sequence[str], layout: Layout, classes: int, spec: NgramMixtureSpec) -> Ngrams:
+    found = KeyCounts(limit=PAIRS)
+    batches = counted_labels(files, replace(layout, counted=spec.pairs))
+    for context, labels in untuned(batches).as_numpy_iterator():
+        keys = context.astype(np.int64) * classes + labels.astype(np.int64)[:, np.newaxis]
+        found.add(keys[context < layout.counted_ids])
+    return pairs_of(*found.result(), classes, spec.max_ngrams, symmetric=layout.shape == "sequence")

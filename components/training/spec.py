@@ -94,8 +94,8 @@ class TrainerSpec(Spec):
     """Loss weights of the further targets (`data.targets`), by column. The default weight is 1, equal to the label's.
     The loss of a category is in nats; the loss of a number is the squared error divided by the variance."""
     patience: int = Field(default=2, ge=1)
-    """Number of validations without improvement after which training stops. The validation nll must improve, or the
-    rmse if the label is a number. The best weights are kept."""
+    """Number of validations without improvement after which training stops. The quotient of perplexity and recall@10
+    must improve, or the rmse if the label is a number. The best weights are kept."""
     validations_per_epoch: int = Field(default=1, ge=1)
     """Validations per epoch. A validation uses the full softmax."""
     validation_examples: int = Field(default=16_384, ge=1)
@@ -121,5 +121,5 @@ class TrainerSpec(Spec):
         Args:
             shape: Shape of the data.
         """
-        fits = shape == "sequence" and self.model.causal and self.head.mixture is None
+        fits = shape == "sequence" and self.model.causal
         return self.examples == "rows" or (self.examples == "auto" and fits)

@@ -137,7 +137,14 @@ def counted_tokens(windows: Windows, features: Batch, layout: Layout) -> tf.Tens
 
     They have the ids of `components.baselines.reading.Encoder`: those of the label vocabulary for shape `sequence`,
     else of the input vocabulary; then one id for all other tokens, and one for the places before the first token.
+
+    Args:
+        windows: Windows, each from the start of its row.
+        features: Parsed rows.
+        layout: Layout of an example.
     """
+    if not layout.counted:
+        return tf.zeros([tf.shape(windows.labels)[0], 0], tf.int32)
     other = layout.counted_ids
     if layout.shape == "sequence":
         labels = tf.cast(features["label_ids"].values, tf.int32)

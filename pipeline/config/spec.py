@@ -107,8 +107,6 @@ def _example_faults(data: DataSpec, trainer: TrainerSpec) -> list[str]:
             f"trainer.examples: 'rows' requires data.shape 'sequence'; a row of shape '{data.shape}' has one label: "
             "use 'windows'"
         )
-    if trainer.head.mixture:
-        faults.append("trainer.examples: 'rows' cannot be combined with trainer.head.mixture; use 'windows'")
     if not trainer.model.causal:
         faults.append(
             f"trainer.examples: 'rows' requires a causal encoder, and trainer.model.kind '{trainer.model.kind}' is "

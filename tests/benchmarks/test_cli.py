@@ -36,9 +36,17 @@ from tests.pipeline.conftest import Bigvocab
         ),
         (("ingest", "--beam", "{kind: flink, endpiont: 'jobs:8099'}"), "--beam: flink.endpiont: Extra inputs"),
         (("ingest", "--beam", "{kind: "), "--beam: no YAML: {kind: "),
+        (("heads", "--only", "step"), "there is no 'step'; did you mean 'steps'?"),
+        (("heads", "--rounds", "0"), "--rounds and --threads must be at least 1"),
+        (("heads", "--json", "nowhere/figures.json"), "--json: nowhere is not a folder"),
         (("sampling", "--only", "onw"), "there is no 'onw'; did you mean 'own'?"),
         (("sampling", "--steps", "1"), "--seeds must be above 0 and --steps above 1"),
         (("sampling", "--root", "elsewhere"), "elsewhere holds no transformed data"),
+        (("quality", "--only", "lstm + tide"), "--only: there is no 'lstm + tide'; did you mean 'lstm + tied'?"),
+        (("quality", "--data", "speech"), "--data: there is no 'speech'; did you mean 'speeches'?"),
+        (("quality", "--seeds", "0"), "--seeds and --cpu-seconds must be above 0"),
+        (("quality", "--cpu-seconds", "0"), "--seeds and --cpu-seconds must be above 0"),
+        (("quality", "--json", "nowhere/figures.json"), "--json: nowhere is not a folder"),
     ],
 )
 def test_a_wrong_option_is_reported_before_anything_runs(

@@ -32,7 +32,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Training]:
             gained = 0.1 if training.cpu_seconds else 0.0
             cpu = training.cpu_seconds or (400.0 if form == "full" else 80.0)
             nll = nll_of(form, rate) + training.seed / 1_000 - gained
-            results.append(Reached(training.steps or 5_000, 1.0, cpu, nll, 0.5))
+            results.append(Reached(training.steps or 5_000, 1.0, cpu, {"nll": nll, "recall_at_10": 0.5}))
         return results
 
     monkeypatch.setattr(sampling, "train_all", train_all)

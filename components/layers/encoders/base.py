@@ -223,7 +223,7 @@ class Encoder(keras.layers.Layer):
         values = tf.gather_nd(self.states(ids, dropout_seed), places)
         present = tf.gather_nd(ids, places) != self.padding
         values = tf.where(present[:, tf.newaxis], values, 0.0)
-        features = {name: tf.gather(value, rows) for name, value in inputs.items() if name != "input_ids"}
+        features = {name: tf.gather(inputs[name], rows) for name in (*self._config["numbers"], *self.categories)}
         return self.join(values, features, dropout_seed)
 
     def name_ids(self, tokens: Sequence[str]) -> None:

@@ -75,7 +75,7 @@ class Counts(keras.layers.Layer):
         self.discount = tables.discount
         self._types, self._total = float(np.count_nonzero(tables.unigrams)), float(tables.unigrams.sum())
         self.unigrams = _constant(self, "unigrams", tables.unigrams, "float32")
-        self.orders = [_Order(ngrams, name=f"order_{n}") for n, ngrams in enumerate(tables.orders, start=2)]
+        self.orders = [Order(ngrams, name=f"order_{n}") for n, ngrams in enumerate(tables.orders, start=2)]
         self.built = True
 
     @property
@@ -109,7 +109,7 @@ class Counts(keras.layers.Layer):
             factor *= self.contexts
             keys.append(key)
         left_out = tf.fill(tf.shape(labels), 1.0 if leave_out else 0.0)
-        found: list[_FoundOrder] = []
+        found: list[FoundOrder] = []
         for order, key in zip(reversed(self.orders), reversed(keys), strict=True):
             found.insert(0, order.find(key, labels, self.classes, left_out))
             left_out = found[0].gone if self.continuation else left_out
@@ -152,7 +152,7 @@ class Counts(keras.layers.Layer):
         return tf.where(total > 0, tf.math.divide_no_nan(shares, total), 1.0 / self.classes)
 
 
-class _FoundOrder(NamedTuple):
+class FoundOrder(NamedTuple):
     """Contexts and labels of n rows, looked up in one order: see `Found`.
 
     Attributes:
@@ -170,7 +170,7 @@ class _FoundOrder(NamedTuple):
     gone: tf.Tensor
 
 
-class _Order(keras.layers.Layer):
+class Order(keras.layers.Layer):
     """Variables of the n-grams of one length.
 
     Args:
@@ -188,7 +188,17 @@ class _Order(keras.layers.Layer):
         self.pruned = _constant(self, "pruned", ngrams.pruned, "float32")
         self.built = True
 
-    def find(self, context: tf.Tensor, labels: tf.Tensor, classes: int, left_out: tf.Tensor) -> _FoundOrder:
+    @property
+    def bytes(self) -> int:
+        """Size of the variables."""
+        return sum(math.prod(v.shape) * tf.as_dtype(v.dtype).size for v in self.weights)
+
+    def row(self, context: tf.Tensor) -> tf.Tensor:
+        """Return the rows of packed contexts (n,), (n,) int64, -1 for a context that was never seen."""
+        at, known = _find(self.contexts, context)
+        return tf.where(known, at, -1)
+
+    def find(self, context: tf.Tensor, labels: tf.Tensor, classes: int, left_out: tf.Tensor) -> FoundOrder:
         """Look up packed contexts (n,) and labels (n,), with `left_out`, (n,) 0 or 1, occurrences less."""
         at, known = _find(self.contexts, context)
         entry, kept = _find(self.keys, context * classes + labels)
@@ -203,7 +213,7 @@ class _Order(keras.layers.Layer):
         backoff = tf.where(seen, tf.math.divide_no_nan(self.discount * size + pruned, total), 1.0)
         mass = tf.math.divide_no_nan(tf.maximum(count - left_out - self.discount, 0.0), tf.maximum(total, 0.0))
         features = tf.where(seen[:, tf.newaxis], tf.math.log1p(tf.stack([total, size + pruned], axis=1)), 0.0)
-        return _FoundOrder(tf.where(known, at, -1), backoff, mass, features, gone)
+        return FoundOrder(tf.where(known, at, -1), backoff, mass, features, gone)
 
     def seen(
         self, context: tf.Tensor, rows: tf.Tensor, classes: int, start: Any, end: Any

@@ -1,61 +1,73 @@
-"""Gate between a model and counts, and the loss of their mixture."""
+"""Gate between a model and what is mixed with it, and the loss of their mixture."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from components.layers.softmax import log_add
-
-# Logit of the first gate: sigmoid(log 4) = 0.8.
-_FIRST = 1.3862943611198906
+# First share of the model, relative to that of the counts.
+_FIRST = 4.0
+# Least probability whose logarithm is computed; that in a cache can be 0.
+_LEAST = 1e-30
+# Logit of a part that a row does not have.
+_NEVER = -1e9
 
 
 class Gate(keras.layers.Layer):
-    """Share of the model in its mixture with counts, as a logit.
+    """Shares of the model, the counts and further parts in their mixture, as logarithms.
 
-        g = sigmoid(w . hidden + u . features + b)
+        (g, g_counts, g_1, ...) = softmax(z, 0, z_1, ...),     z = w . hidden + u . features + b
 
-    It starts at g = 0.8, with w = u = 0. The features describe the context in the counts, see `counts.Found`. They let
-    the gate rely on contexts that occurred often.
+    and z_1, ... likewise, each with its own weights. They start at g = 4 g_counts, with w = u = 0. The features
+    describe the context in the counts and in the other parts, see `counts.Found` and `part.Part`. They let the gate
+    rely on contexts that occurred often.
 
     Args:
         features: Number of features.
+        firsts: First share of each further part, relative to that of the counts.
     """
 
-    def __init__(self, features: int, **kwargs: Any) -> None:
+    def __init__(self, features: int, firsts: Sequence[float] = (), **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.features = features
+        self.features, self.firsts = features, tuple(firsts)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Make w, (width,), u, (features,), and b.
+        """Make w, (width, logits), u, (features, logits), and b, (logits,), with a logit for all but the counts.
 
         Args:
             input_shape: Shape of the hidden vectors, (batch, width).
         """
-        self.kernel = self._weight("kernel", (input_shape[-1],))
-        self.context_kernel = self._weight("context_kernel", (self.features,))
-        self.bias = self._weight("bias", (), keras.initializers.Constant(_FIRST))
+        first = np.log([_FIRST, *self.firsts])
+        logits = len(first)
+        self.kernel = self._weight("kernel", (input_shape[-1], logits))
+        self.context_kernel = self._weight("context_kernel", (self.features, logits))
+        self.bias = self._weight("bias", (logits,), lambda shape, dtype=None: tf.constant(first, dtype, shape))
         self.built = True
 
-    def call(self, hidden: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
-        """Return the logits of g, (batch,) float32.
+    def call(self, hidden: tf.Tensor, features: tf.Tensor, empty: Sequence[tf.Tensor] = ()) -> tf.Tensor:
+        """Return the log shares of the model, the counts and the further parts, (batch, parts) float32.
 
         Args:
             hidden: (batch, width) float.
             features: (batch, features) float32.
+            empty: (batch,) bool for each further part, the rows that do not have it.
         """
-        of_hidden = tf.linalg.matvec(tf.cast(hidden, tf.float32), self.kernel)
-        return of_hidden + tf.linalg.matvec(features, self.context_kernel) + self.bias
+        of_hidden = tf.matmul(tf.cast(hidden, tf.float32), self.kernel)
+        logits = of_hidden + tf.matmul(features, self.context_kernel) + self.bias
+        parts = [logits[:, 0], tf.zeros_like(logits[:, 0])]
+        parts += [tf.where(missing, _NEVER, logits[:, part]) for part, missing in enumerate(empty, start=1)]
+        return tf.nn.log_softmax(tf.stack(parts, axis=1))
 
     def _weight(self, name: str, shape: tuple[int, ...], initializer: Any = "zeros") -> keras.Variable:
         return self.add_weight(shape=shape, initializer=initializer, dtype="float32", autocast=False, name=name)
 
 
-def mixture_loss(model_losses: tf.Tensor, gate: tf.Tensor, counted: tf.Tensor) -> tf.Tensor:
-    """Return -log(g exp(-model_loss) + (1 - g) p_count) of each row, (batch,) float32 nats.
+def mixture_loss(model_losses: tf.Tensor, shares: tf.Tensor, others: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Return -log(g exp(-model_loss) + sum_i g_i p_i) of each row, (batch,) float32 nats.
 
     Under a sampled loss, exp(-model_loss) is an estimate of p_model(label): the expected sum over the candidates is the
     sum over all classes, but the expected logarithm is below the logarithm, so the estimate of the loss is too low.
@@ -64,7 +76,8 @@ def mixture_loss(model_losses: tf.Tensor, gate: tf.Tensor, counted: tf.Tensor) -
 
     Args:
         model_losses: (batch,) float32, -log p_model(label).
-        gate: (batch,) float32 logits of g.
-        counted: (batch,) float32 p_count(label), above 0.
+        shares: (batch, parts) float32, the logarithms of g and of each g_i.
+        others: (batch,) float32 p_i(label) for each i.
     """
-    return -log_add(tf.math.log_sigmoid(gate) - model_losses, tf.math.log_sigmoid(-gate) + tf.math.log(counted))
+    logs = [-model_losses, *(tf.math.log(tf.maximum(each, _LEAST)) for each in others)]
+    return -tf.reduce_logsumexp(shares + tf.stack(logs, axis=1), axis=1)

@@ -1,4 +1,4 @@
-"""Layer that mixes the softmax of an output with n-gram counts."""
+"""Layer that mixes the softmax of an output with n-gram counts and a cache of the row."""
 
 from __future__ import annotations
 
@@ -8,47 +8,69 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from components.layers.mixture.cache import Cache
 from components.layers.mixture.counts import Counts
 from components.layers.mixture.gate import Gate, mixture_loss
+from components.layers.mixture.lookup import Lookup, Sources
+from components.layers.mixture.pairs import Pairs
 from components.layers.mixture.sweep import mixture_sweep
 from components.layers.mixture.tables import Tables
 from components.layers.sweep import Sweep
 
 
 class NgramMixture(keras.layers.Layer):
-    """Mixture of a softmax and Kneser-Ney counts, with a learned gate.
+    """Mixture of a softmax, Kneser-Ney counts, and a cache and pairs of the row, with a learned gate.
 
-        p(j | h) = g(h) softmax_j(z) + (1 - g(h)) p_count(j | last tokens)
+        p(j | h) = g softmax_j(z) + g_counts p_count(j | last tokens)
+                   + g_cache p_cache(j | tokens of the row) + g_pairs p_pairs(j | tokens of the row)
 
-    The gate and the model train together, on estimates that leave the training example itself out of the counts; see
-    `counts.Counts` and `gate.Gate`. The gradient of the model is that of its own loss, -log p_model. With the gradient
-    of the mixture it would be scaled by the model's share of p: early in a training the counts are better, g falls, and
+    The shares g sum to 1 and depend on h. Cache and pairs are optional. The gate and the model train together, on
+    estimates that leave the training example itself out of the counts; see `counts.Counts`, `cache.Cache`,
+    `pairs.Pairs` and `gate.Gate`. The gradient of the model is that of its own loss, -log p_model. With the gradient of
+    the mixture it would be scaled by the model's share of p: early in a training the counts are better, g falls, and
     the model learns less than without a mixture.
 
     Source of the idea: Neubig and Dyer, "Generalizing and Hybridizing Count-based and Neural Language Models" (2016).
 
     Args:
         tables: The counts.
+        cache: Tokens before a label that the cache reads. 0: no cache.
+        pairs: Tokens before a label whose pairs with it are in the tables. 0: no pairs.
     """
 
-    def __init__(self, tables: Tables, **kwargs: Any) -> None:
+    def __init__(self, tables: Tables, cache: int = 0, pairs: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.counts = Counts(tables, name="counts")
-        self.gate = Gate(self.counts.features, name="gate")
+        self.cache = Cache(cache, tables.unigrams, name="cache") if cache else None
+        self.pairs = Pairs(pairs, tables.pairs, tables.classes, name="pairs") if pairs else None
+        features = self.counts.features + sum(other.features for other in self.others)
+        self.gate = Gate(features, [other.first for other in self.others], name="gate")
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Make the weights of the gate.
+        """Make the weights of the gate and of the further parts.
 
         Args:
             input_shape: Shape of the hidden vectors, (batch, width).
         """
         self.gate.build(input_shape)
+        for other in self.others:
+            other.build()
         self.built = True
+
+    @property
+    def others(self) -> list[Cache | Pairs]:
+        """Parts beside the n-grams."""
+        return [other for other in (self.cache, self.pairs) if other is not None]
+
+    @property
+    def bytes(self) -> int:
+        """Size of the counts."""
+        return self.counts.bytes + (self.pairs.bytes if self.pairs is not None else 0)
 
     @property
     def lookup_weights(self) -> list[keras.Variable]:
         """Weights that the counts set and training leaves alone."""
-        return self.counts.weights
+        return [*self.counts.weights, *(self.pairs.order.weights if self.pairs is not None else [])]
 
     def row_losses(
         self, hidden: tf.Tensor, context: tf.Tensor, labels: tf.Tensor, model_losses: tf.Tensor
@@ -63,23 +85,23 @@ class NgramMixture(keras.layers.Layer):
             labels: (batch,) integers, -1 outside the vocabulary. The counts must include each of these examples.
             model_losses: (batch,) float32, -log p_model(label).
         """
-        found = self.counts.find(context, tf.maximum(labels, 0), leave_out=True)
+        known = tf.maximum(labels, 0)
+        lookup = self._lookup(context, known, leave_out=True)
         # Also here, not in the loss alone: a NaN that `where` leaves out of the loss stays in the gradient.
-        counted = tf.where(labels >= 0, found.probability, 1.0)
+        others = [tf.where(labels >= 0, each, 1.0) for each in lookup.probabilities]
         fixed = tf.stop_gradient(model_losses)
-        losses = mixture_loss(fixed, self.gate(hidden, found.features), counted)
+        losses = mixture_loss(fixed, self._shares(hidden, lookup), others)
         # Adds no value, but the whole gradient of the model.
         return tf.where(labels >= 0, losses + model_losses - fixed, 0.0)
 
     def gates(self, hidden: tf.Tensor, context: tf.Tensor) -> tf.Tensor:
-        """Return g of each row, (batch,) float32.
+        """Return the shares of the model, the n-grams and each of `others` in each row, (batch, parts) float32.
 
         Args:
             hidden: (batch, width) float.
-            context: (batch, k) context ids.
+            context: (batch, k) context ids, the latest last.
         """
-        found = self.counts.find(context, tf.zeros(tf.shape(context)[:1], tf.int64))
-        return tf.sigmoid(self.gate(hidden, found.features))
+        return tf.exp(self._shares(hidden, self._lookup(context, None)))
 
     def scorer(self, hidden: tf.Tensor, context: tf.Tensor) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]:
         """Return a function that gives the log probabilities of some classes of some rows.
@@ -92,12 +114,11 @@ class NgramMixture(keras.layers.Layer):
             Function of indices of rows (n,), classes (n,) and -log p_model of these classes (n,), which returns (n,)
             float32.
         """
-        whole = self.counts.find(context, tf.zeros(tf.shape(context)[:1], tf.int64))
-        gate = self.gate(hidden, whole.features)
+        shares = self._shares(hidden, self._lookup(context, None))
 
         def log_probabilities(of: tf.Tensor, classes: tf.Tensor, model_losses: tf.Tensor) -> tf.Tensor:
-            found = self.counts.find(tf.gather(context, of), classes)
-            return -mixture_loss(model_losses, tf.gather(gate, of), found.probability)
+            lookup = self._lookup(tf.gather(context, of), classes)
+            return -mixture_loss(model_losses, tf.gather(shares, of), lookup.probabilities)
 
         return log_probabilities
 
@@ -119,7 +140,18 @@ class NgramMixture(keras.layers.Layer):
             labels: (batch,) integers, -1 outside the vocabulary; None: neither nll nor rank is wanted.
             k: Number of the most probable classes to find.
         """
-        some = tf.zeros(tf.shape(context)[:1], tf.int64) if labels is None else tf.maximum(labels, 0)
-        found = self.counts.find(context, some)
-        gate = self.gate(hidden, found.features)
-        return mixture_sweep(*softmax, gate, self.counts, found, labels, k)
+        lookup = self._lookup(context, None if labels is None else tf.maximum(labels, 0))
+        return mixture_sweep(*softmax, self._shares(hidden, lookup), self._sources, lookup, labels, k)
+
+    @property
+    def _sources(self) -> Sources:
+        return Sources(self.counts, self.others)
+
+    def _lookup(self, context: tf.Tensor, labels: tf.Tensor | None, leave_out: bool = False) -> Lookup:
+        """Look up contexts and labels; None for any labels."""
+        some = tf.zeros(tf.shape(context)[:1], tf.int64) if labels is None else labels
+        return self._sources.find(context, some, leave_out)
+
+    def _shares(self, hidden: tf.Tensor, lookup: Lookup) -> tf.Tensor:
+        """Return the logarithms of the shares, (batch, parts) float32."""
+        return self.gate(hidden, lookup.features, lookup.empty)

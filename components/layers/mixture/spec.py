@@ -1,4 +1,4 @@
-"""Configuration of a mixture of the output layer with counts."""
+"""Configuration of a mixture of the output layer with counts and a cache."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from pydantic import BeforeValidator, Field
 
 from components.spec import Spec
 
+_CACHE = 200
+
 
 class NgramMixtureSpec(Spec):
-    """Mixture of the softmax with n-gram counts of the train split, with a learned gate."""
+    """Mixture of the softmax with n-gram counts of the train split and a cache of the row, with a learned gate."""
 
     kind: Literal["ngrams"] = "ngrams"
     order: Literal[2, 3] | None = None
@@ -19,6 +21,21 @@ class NgramMixtureSpec(Spec):
     max_ngrams: int = Field(default=2_000_000, ge=1)
     """N-grams to keep of each length, the most frequent ones. The exported model holds 12 bytes for each, and 24 for
     each context."""
+    cache: int | None = Field(default=None, ge=0)
+    """Tokens of the row before a label that may come again with a learned probability. 0: none. None: 200 for shape
+    `sequence`, none for shape `labelled`, whose labels are no tokens of the row."""
+
+    pairs: int = Field(default=0, ge=0)
+    """Tokens of the row before a label whose pairs with the label are counted, so that what occurs together in a row is
+    foreseen, as in baskets. Of the pairs, too, the `max_ngrams` most frequent are kept. 0: none."""
+
+    def longest(self, sequences: bool) -> int:
+        """Return the number of tokens of the longest n-gram, in sequences or in labelled rows."""
+        return self.order or (3 if sequences else 2)
+
+    def cached(self, sequences: bool) -> int:
+        """Return the number of tokens that the cache reads, in sequences or in labelled rows."""
+        return (_CACHE if self.cache is None else self.cache) if sequences else 0
 
 
 def _written_out(value: Any) -> Any:

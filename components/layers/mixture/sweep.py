@@ -1,4 +1,4 @@
-"""Mixture of softmax and counts over many classes, with a part of the probabilities held at a time."""
+"""Mixture of softmax, counts and cache over many classes, with a part of the probabilities held at a time."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from components.layers.mixture.counts import Counts, Found
 from components.layers.mixture.gate import mixture_loss
+from components.layers.mixture.lookup import Lookup, Sources
 from components.layers.softmax import LOGITS, count_true, in_chunks, log_add, log_normaliser
 from components.layers.sweep import CLASSES, Sweep
 
@@ -16,15 +16,15 @@ def mixture_sweep(
     hidden: tf.Tensor,
     table: Any,
     bias: Any,
-    gate: tf.Tensor,
-    counts: Counts,
-    found: Found,
+    shares: tf.Tensor,
+    sources: Sources,
+    lookup: Lookup,
     labels: tf.Tensor | None = None,
     k: int = 0,
 ) -> Sweep:
-    """Measure labels and find the most probable classes under the mixture of a softmax and counts.
+    """Measure labels and find the most probable classes under the mixture of a softmax and other parts.
 
-        p = g softmax(hidden table^T + bias) + (1 - g) p_count
+        p = g softmax(hidden table^T + bias) + sum_i g_i p_i
 
     At most `LOGITS` probabilities are held, of `CLASSES` classes at a time. With more classes, a first pass computes
     the normalizer of the softmax, and a second pass the logits anew. The largest p has rank 1. Of equal ones the
@@ -34,9 +34,9 @@ def mixture_sweep(
         hidden: (batch, width) float32; batch may be 0.
         table: (classes, width) float32.
         bias: (classes,) float32.
-        gate: (batch,) float32 logits of g.
-        counts: Counts that have looked up `found`.
-        found: Contexts and labels of the rows; any label where it is outside the vocabulary.
+        shares: (batch, parts) float32 logarithms of the shares g.
+        sources: The other parts, which have looked up the rows.
+        lookup: Contexts and labels of the rows; any label where it is outside the vocabulary.
         labels: (batch,) integers, -1 outside the vocabulary; None: neither nll nor rank is wanted.
         k: Number of the most probable classes to find.
 
@@ -47,7 +47,7 @@ def mixture_sweep(
     classes = table.shape[0]
     if k > classes:
         raise ValueError(f"there are {classes} classes: the {k} most probable ones are not to be had")
-    unigrams = counts.all_unigrams()
+    unigrams = sources.counts.all_unigrams()
     like = (
         tf.TensorSpec([], tf.float32),
         tf.TensorSpec([], tf.int32),
@@ -57,7 +57,7 @@ def mixture_sweep(
 
     def of(start: tf.Tensor, end: tf.Tensor) -> Sweep:
         vectors = tf.cast(hidden[start:end], tf.float32)
-        rows = _Rows(vectors, table, bias, gate[start:end], counts, found.take(start, end), unigrams)
+        rows = _Rows(vectors, table, bias, shares[start:end], sources, lookup.take(start, end), unigrams)
         return rows.swept(None if labels is None else tf.cast(labels[start:end], tf.int32), k)
 
     chunk = max(1, min(2_048, LOGITS // min(classes, CLASSES)))
@@ -72,24 +72,31 @@ class _Rows:
         hidden: tf.Tensor,
         table: tf.Tensor,
         bias: tf.Tensor,
-        gate: tf.Tensor,
-        counts: Counts,
-        found: Found,
+        shares: tf.Tensor,
+        sources: Sources,
+        lookup: Lookup,
         unigrams: tf.Tensor,
     ) -> None:
         self._hidden, self._table, self._bias = hidden, table, bias
-        self._counts, self._found, self._unigrams = counts, found, unigrams
-        self._gate, self._of_model = gate, tf.sigmoid(gate)
-        # Share of each order in the mixture, the unigram first: 1 - g, times the backoffs of all higher orders.
-        shares = [tf.sigmoid(-gate)]
-        for order in reversed(range(found.rows.shape[1])):
-            shares.insert(0, shares[0] * found.backoffs[:, order])
-        self._shares = shares
+        self._sources, self._lookup, self._unigrams = sources, lookup, unigrams
+        self._log_shares, self._of_model = shares, tf.exp(shares[:, 0])
+        # Share of each order in the mixture, the unigram first: that of the counts, times the backoffs of all higher
+        # orders.
+        backoffs = lookup.found.backoffs
+        factors = [tf.exp(shares[:, 1])]
+        for order in reversed(range(backoffs.shape[1])):
+            factors.insert(0, factors[0] * backoffs[:, order])
+        others = [tf.exp(shares[:, 2 + part]) for part in range(len(lookup.parts))]
+        self._of_unigrams = factors[0]
+        for share, part in zip(others, lookup.parts, strict=True):
+            self._of_unigrams += share * part.backoff
+        # Factor of each part that `Sources.seen` yields.
+        self._factors = [*factors[1:], *others]
 
     def swept(self, labels: tf.Tensor | None, k: int) -> Sweep:
         """Visit all classes: see `mixture_sweep`."""
         classes = self._table.shape[0]
-        known = tf.fill(tf.shape(self._gate), False) if labels is None else labels >= 0
+        known = tf.fill(tf.shape(self._of_model), False) if labels is None else labels >= 0
         label = tf.zeros_like(known, tf.int32) if labels is None else tf.maximum(labels, 0)
         if classes <= CLASSES:
             logits = self._logits(0, classes)
@@ -103,7 +110,7 @@ class _Rows:
         else:
             normaliser, own = self._normaliser(label)
             before, probabilities, ids = self._second_pass(labels, normaliser, own, k)
-        nll = mixture_loss(normaliser - own, self._gate, self._found.probability)
+        nll = mixture_loss(normaliser - own, self._log_shares, self._lookup.probabilities)
         return Sweep(tf.where(known, nll, 0.0), tf.where(known, 1 + before, classes + 1), ids, probabilities)
 
     def _logits(self, start: Any, end: Any) -> tf.Tensor:
@@ -111,16 +118,18 @@ class _Rows:
 
     def _mixed(self, model: tf.Tensor, start: Any, end: Any) -> tf.Tensor:
         """Return the probabilities of the classes [start, end) from those of the softmax."""
-        mixed = self._of_model[:, tf.newaxis] * model + self._shares[0][:, tf.newaxis] * self._unigrams[start:end]
-        for share, (where, mass) in zip(self._shares[1:], self._counts.seen(self._found, start, end), strict=True):
-            mixed = tf.tensor_scatter_nd_add(mixed, where, tf.gather(share, where[:, 0]) * mass)
+        mixed = self._of_model[:, tf.newaxis] * model + self._of_unigrams[:, tf.newaxis] * self._unigrams[start:end]
+        for factor, (where, mass) in zip(self._factors, self._sources.seen(self._lookup, start, end), strict=True):
+            mixed = tf.tensor_scatter_nd_add(mixed, where, tf.gather(factor, where[:, 0]) * mass)
         return mixed
 
     def _mixed_label(self, model: tf.Tensor) -> tf.Tensor:
         """Return the probability of the labels, (rows,), by the same operations in the same order as `_mixed`."""
-        mixed = self._of_model * model + self._shares[0] * self._found.unigram
-        for order, share in enumerate(self._shares[1:]):
-            mixed += share * self._found.masses[:, order]
+        found, parts = self._lookup
+        mixed = self._of_model * model + self._of_unigrams * found.unigram
+        masses = [*(found.masses[:, order] for order in range(found.masses.shape[1])), *(part.mass for part in parts)]
+        for factor, mass in zip(self._factors, masses, strict=True):
+            mixed += factor * mass
         return mixed
 
     def _normaliser(self, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -50,6 +50,7 @@ class Tables:
         discount: D of the unigrams.
         orders: Counts of the bigrams, the trigrams and so on.
         contexts: Context ids are in [0, contexts).
+        pairs: Counts of pairs of a token and a label in the same row, by token; None if they are not counted.
         continuation: A shorter n-gram counts the distinct tokens seen before it. If False, it counts occurrences.
     """
 
@@ -58,6 +59,7 @@ class Tables:
     orders: tuple[Ngrams, ...]
     contexts: int
     continuation: bool
+    pairs: Ngrams | None = None
 
     @property
     def classes(self) -> int:

@@ -36,7 +36,7 @@ from components.names import FIRST_LABEL, key_of, name_of
 from components.preprocessing.vocabulary import category_file, unescape_tensor
 from components.training.export.arguments import by_name, name_arguments
 from components.training.export.seen import SeenClasses, class_ids, classes_of
-from components.training.layout import LABEL
+from components.training.layout import COUNTED, LABEL
 from components.training.model import VocabularyClassifier
 from components.training.rows.cuts import Cuts
 from components.training.windows import Batch, Layout, Windows, last_windows, model_inputs, model_targets, windows_of
@@ -107,8 +107,8 @@ class Servable(tf.Module):
         targets = model_targets(windows, features, self.layout)
         seen = self._seen(columns, features, windows, rows) if self.exclude_seen else None
 
-        def measured(name: str, hidden: tf.Tensor, inputs: Batch, part: slice) -> tuple[tf.Tensor, ...]:
-            output, context = self.model.answers[name], self.model.context(name, inputs)
+        def measured(name: str, hidden: tf.Tensor, counted: tf.Tensor | None, part: slice) -> tuple[tf.Tensor, ...]:
+            output, context = self.model.answers[name], self.model.context(name, counted)
             values = output.row_values(hidden, targets[name][part], **context)
             if name not in self.classes:
                 return (values["answer"],)
@@ -171,12 +171,12 @@ class Servable(tf.Module):
         features = self._transformed(columns)
         windows = last_windows(features["input_ids"])
 
-        def answered(name: str, hidden: tf.Tensor, inputs: Batch, part: slice) -> tuple[tf.Tensor, ...]:
+        def answered(name: str, hidden: tf.Tensor, counted: tf.Tensor | None, part: slice) -> tuple[tf.Tensor, ...]:
             del part
             output = self.model.answers[name]
             if name not in self.classes:
                 return (output(hidden),)
-            found = output.sweep(hidden, k=self._asked(name), **self.model.context(name, inputs))
+            found = output.sweep(hidden, k=self._asked(name), **self.model.context(name, counted))
             return found.ids, found.probabilities
 
         asked = {name: ([self._asked(name)], name in self.classes) for name in self.model.answers}
@@ -201,7 +201,7 @@ class Servable(tf.Module):
         self,
         windows: Windows,
         features: Batch,
-        of: Callable[[str, tf.Tensor, Batch, slice], tuple[tf.Tensor, ...]],
+        of: Callable[[str, tf.Tensor, tf.Tensor | None, slice], tuple[tf.Tensor, ...]],
         like: dict[str, tuple[tf.TensorSpec, ...]],
     ) -> dict[str, tuple[tf.Tensor, ...]]:
         """Apply a function to the hidden vectors of all windows, one chunk at a time, for each output.
@@ -209,8 +209,8 @@ class Servable(tf.Module):
         Args:
             windows: Windows.
             features: Features of the rows of the windows.
-            of: Function of the name of a target, the hidden vectors of a chunk, the inputs of the chunk, and the
-                slice of the windows that it consists of.
+            of: Function of the name of a target, the hidden vectors of a chunk, the tokens that a mixture looks up
+                (None without one), and the slice of the windows that it consists of.
             like: Shapes and types of the results of `of` for one window, by name.
 
         Returns:
@@ -220,20 +220,20 @@ class Servable(tf.Module):
 
         def chunk(start: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, ...]:
             inputs = model_inputs(windows.take(tf.range(start, end)), features, layout)
-            return made(encoder(inputs), inputs, slice(start, end))
+            return made(encoder(inputs), inputs.get(COUNTED), slice(start, end))
 
         def chunk_of_rows(start: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, ...]:
             part = cuts.take(tf.range(start, end))
             inputs = part.inputs(features, layout)
             hidden = encoder.encode(inputs, part.places())
-            return made(hidden, inputs, slice(cuts.firsts[start], cuts.firsts[end]))
+            return made(hidden, part.counted, slice(cuts.firsts[start], cuts.firsts[end]))
 
-        def made(hidden: tf.Tensor, inputs: Batch, part: slice) -> tuple[tf.Tensor, ...]:
-            return tuple(itertools.chain.from_iterable(of(name, hidden, inputs, part) for name in like))
+        def made(hidden: tf.Tensor, counted: tf.Tensor | None, part: slice) -> tuple[tf.Tensor, ...]:
+            return tuple(itertools.chain.from_iterable(of(name, hidden, counted, part) for name in like))
 
         specs = tuple(itertools.chain.from_iterable(like.values()))
         if layout.whole_rows:
-            cuts = Cuts.of(windows, layout.context)
+            cuts = Cuts.of(windows, features, layout)
             size = tf.maximum(1, POSITIONS // tf.reduce_max(tf.concat([cuts.lengths, [1]], 0)))
             flat = in_chunks(cuts.count, size, chunk_of_rows, specs)
         else:

@@ -100,7 +100,7 @@ class Validation(keras.callbacks.Callback):
         checkpoints: Checkpoints of the training.
         state: State of the training; changed in place.
         plan: Plan of the training.
-        patience: Number of validations without a better value of the validator's objective, after which to stop.
+        patience: Number of validations without a better score, after which to stop; see `Validator.score`.
     """
 
     def __init__(
@@ -136,7 +136,8 @@ class Validation(keras.callbacks.Callback):
             "validation_seconds": time.monotonic() - started,
         }
         state.validations.append(record)
-        if state.best is None or record[objective] < state.validations[state.best][objective]:
+        score = self._validator.score
+        if state.best is None or score(record) < score(state.validations[state.best]):
             state.best = len(state.validations) - 1
             self._checkpoints.keep_best()
         state.finished = len(state.validations) >= self._plan.validations or state.since_best >= self._patience

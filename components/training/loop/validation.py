@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import tensorflow as tf
 
 from components.layers.outputs import ClassOutput, Output
-from components.metrics.definitions import Kind, Metric, Sum
+from components.metrics.definitions import Kind, Metric, Place, Sum
 from components.metrics.own import own_metrics
 from components.metrics.rows import label_values
 from components.metrics.sums import needed
@@ -18,6 +19,9 @@ from components.training.devices import workers
 from components.training.layout import LABEL
 from components.training.model import VocabularyClassifier
 from components.training.windows import Batch
+
+# Recall@10 below which only the nll decides.
+_LEAST_RECALL = 1e-4
 
 
 @dataclass(frozen=True)
@@ -38,9 +42,10 @@ class Validator:
         batches: Data set of (model inputs, targets).
         strategy: Strategy under which the model was created.
         own: Paths of the user's own metrics.
+        place: Place of `components.metrics` whose metrics are measured.
 
     Attributes:
-        objective: Name of the metric that selects the best weights, lower being better: `nll`, or `rmse` for a number.
+        objective: Name of the metric that must be finite, lower being better: `nll`, or `rmse` for a number.
         shown: Names of the metrics in the progress line, by their titles there.
         forms: Forms of these metrics, by the same titles.
     """
@@ -51,8 +56,9 @@ class Validator:
         batches: tf.data.Dataset,
         strategy: tf.distribute.Strategy,
         own: Sequence[str] = (),
+        place: Place = "validation",
     ) -> None:
-        measured = tuple(_measured(key, output, own) for key, output in model.answers.items())
+        measured = tuple(_measured(key, output, own, place) for key, output in model.answers.items())
         if workers.are_several(strategy):
             batches = workers.shared_out(batches)
         self._measured = measured
@@ -74,6 +80,21 @@ class Validator:
             return strategy.reduce(tf.distribute.ReduceOp.SUM, each, axis=None)
 
         self._sums = sums
+
+    def score(self, measured: Mapping[str, float]) -> float:
+        """Return the number that selects the best weights, lower being better.
+
+        A blessing compares the perplexity and the recall@10 of a class, so the score is log(perplexity / recall@10).
+        On items, the recall@10 can rise for epochs after the perplexity has begun to. The score of a number is its
+        rmse.
+
+        Args:
+            measured: What `measure` returns.
+        """
+        score = measured[self.objective]
+        if "recall_at_10" in measured:
+            score -= math.log(max(measured["recall_at_10"], _LEAST_RECALL))
+        return score
 
     def measure(self) -> dict[str, float]:
         """Return the metrics of the label by name, and the metrics of each further target as `<target>_<name>`.
@@ -99,10 +120,10 @@ def label_metrics(label: Output, own: Sequence[str] = ()) -> list[str]:
     return [metric.name for metric in _measured(LABEL, label, own).metrics]
 
 
-def _measured(key: str, output: Output, own: Sequence[str]) -> _Measured:
+def _measured(key: str, output: Output, own: Sequence[str], place: Place = "validation") -> _Measured:
     kind = _kind(key, output)
     mine = [metric for metric in own_metrics(own) if kind in metric.kinds]
-    metrics = placed([*of_kind(kind), *mine], "validation")
+    metrics = placed([*of_kind(kind), *mine], place)
     return _Measured(key, "" if key == LABEL else f"{name_of(key)}_", metrics, needed(metrics, kind == "number"))
 
 

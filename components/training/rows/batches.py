@@ -72,7 +72,7 @@ def count_cuts(files: Sequence[str], layout: Layout) -> RowsSize:
     """
 
     def count(total: tf.Tensor, serialized: tf.Tensor) -> tf.Tensor:
-        cuts = Cuts.of(parse_windows(serialized, layout, known_only=True)[0], layout.context)
+        cuts = Cuts.of(*parse_windows(serialized, layout, known_only=True), layout)
         found = tf.cast(tf.stack([tf.shape(serialized)[0], cuts.firsts[-1]]), tf.int64)
         longest = tf.reduce_max(tf.concat([cuts.labels, [0]], 0))
         return tf.concat([total[:2] + found, [tf.maximum(total[2], tf.cast(longest, tf.int64))]], 0)
@@ -150,7 +150,7 @@ def validation_batches(
 
     def packed(index: tf.Tensor, serialized: tf.Tensor) -> Any:
         windows, features = parse_windows(serialized, layout, known_only=False)
-        cuts = Cuts.of(windows, layout.context)
+        cuts = Cuts.of(windows, features, layout)
         longest = tf.reduce_max(tf.concat([cuts.labels, [1]], 0))
         # A block may have no label at all.
         count = tf.minimum(tf.maximum(cuts.firsts[-1] // tf.maximum(batch, longest), 1), cuts.count)
@@ -172,7 +172,7 @@ def _packed(windows: Windows, features: Batch, layout: Layout, count: tf.Tensor,
         The tensors of the sorted `Cuts`; the features and targets of the rows; and for each batch, in random order,
         its first cut and the cut after its last.
     """
-    cuts = Cuts.of(windows, layout.context)
+    cuts = Cuts.of(windows, features, layout)
     noise = tf.random.stateless_uniform([cuts.count], seed, 1.0, 1.0 + _NOISE)
     cuts = cuts.take(tf.argsort(tf.cast(cuts.lengths, tf.float32) * noise, stable=True))
     # A cut belongs to the batch in which its first label lies, if all labels are divided evenly.
@@ -183,13 +183,13 @@ def _packed(windows: Windows, features: Batch, layout: Layout, count: tf.Tensor,
     order = tf.argsort(tf.random.stateless_uniform([count], seed + 1))
     names = (*layout.numbers, *layout.categories, *layout.target_numbers, *layout.target_counts)
     parts = (cuts.windows.values, cuts.windows.starts, cuts.windows.ends, cuts.windows.labels, cuts.windows.rows)
-    return parts, cuts.firsts, {name: features[name] for name in names}, tf.gather(bounds, order)
+    return parts, cuts.firsts, cuts.counted, {name: features[name] for name in names}, tf.gather(bounds, order)
 
 
 def _batches(block: Any, layout: Layout, replicas: int) -> tf.data.Dataset:
     """Return the batches of a block from `_packed`."""
-    parts, firsts, features, bounds = block
-    cuts = Cuts(Windows(*parts), firsts)
+    parts, firsts, counted, features, bounds = block
+    cuts = Cuts(Windows(*parts), firsts, counted)
 
     def one(bound: tf.Tensor) -> tuple[Batch, Batch]:
         part = cuts.take(tf.range(bound[0], bound[1]))

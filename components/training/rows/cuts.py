@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 
 import tensorflow as tf
 
-from components.training.layout import LABEL, Batch, Layout
-from components.training.windows import Windows, row_features, row_targets
+from components.training.layout import COUNTED, LABEL, Batch, Layout
+from components.training.windows import Windows, counted_tokens, row_features, row_targets
 
 OVERLAP = 4
 """Context divided by the number of ids by which a cut overlaps the one before it."""
@@ -42,20 +42,25 @@ class Cuts:
         windows: Window of each label, from the start of its cut to the label, in the order of the cuts and of the
             positions in a cut.
         firsts: Index of the first window of each cut, and the number of windows, (cuts + 1,) int32.
+        counted: Last tokens of the row before each label, which a mixture with counts looks up, (windows,
+            layout.counted) int32: see `windows.counted_tokens`. They may lie before the cut.
     """
 
     windows: Windows
     firsts: tf.Tensor
+    counted: tf.Tensor
 
     @classmethod
-    def of(cls, windows: Windows, context: int) -> Cuts:
+    def of(cls, windows: Windows, features: Batch, layout: Layout) -> Cuts:
         """Return the cuts of windows that are in the order of the rows and of the positions in a row.
 
         Args:
             windows: Any selection of the windows of the rows, each from the start of its row.
-            context: C, most ids of a cut.
+            features: Parsed rows.
+            layout: Layout of an example; its context is C, most ids of a cut.
         """
-        starts = windows.starts + cut_starts(windows.ends - windows.starts, context)
+        counted = counted_tokens(windows, features, layout)
+        starts = windows.starts + cut_starts(windows.ends - windows.starts, layout.context)
         # Starts alone do not tell an empty row from the row after it.
         place = tf.stack([tf.cast(windows.rows, tf.int64), tf.cast(starts, tf.int64)], axis=1)
         new = tf.reduce_any(place[1:] != place[:-1], axis=1)
@@ -64,7 +69,7 @@ class Cuts:
         firsts = tf.concat(
             [tf.zeros_like(windows.labels[:1], tf.int32), tf.cast(tf.where(new)[:, 0], tf.int32) + 1, count], 0
         )
-        return cls(replace(windows, starts=starts), firsts)
+        return cls(replace(windows, starts=starts), firsts, counted)
 
     @property
     def count(self) -> tf.Tensor:
@@ -86,7 +91,8 @@ class Cuts:
         """Select cuts by index, in the order of `which`."""
         starts, ends = tf.gather(self.firsts, which), tf.gather(self.firsts, which + 1)
         chosen = tf.ragged.range(starts, ends)
-        return Cuts(self.windows.take(chosen.values), tf.cast(chosen.row_splits, tf.int32))
+        firsts = tf.cast(chosen.row_splits, tf.int32)
+        return Cuts(self.windows.take(chosen.values), firsts, tf.gather(self.counted, chosen.values))
 
     def places(self) -> tf.Tensor:
         """Return the cut of each label, and the position of the id before it: (windows, 2) int32.
@@ -105,6 +111,8 @@ class Cuts:
 
         Returns:
             `input_ids` (cuts, L) int32, padded on the right, with L >= 1; the features of the row of each cut, (cuts,).
+            For a mixture with counts, also `COUNTED` (cuts, L, layout.counted) int32: the tokens before the label that
+            follows each position, and any ids where no label follows.
         """
         starts, lengths = tf.gather(self.windows.starts, self.firsts[:-1]), self.lengths
         steps = tf.range(tf.reduce_max(tf.concat([lengths, [1]], 0)))
@@ -113,7 +121,11 @@ class Cuts:
         values = tf.concat([self.windows.values, [layout.padding]], 0)
         last = tf.shape(values, out_type=places.dtype)[0] - 1
         ids = tf.gather(values, tf.where(steps < lengths[:, tf.newaxis], places, last))
-        return {"input_ids": ids, **row_features(self._rows, features, layout)}
+        chosen = row_features(self._rows, features, layout)
+        if layout.counted:
+            none = tf.zeros([*tf.unstack(tf.shape(ids)), layout.counted], tf.int32)
+            chosen[COUNTED] = tf.tensor_scatter_nd_update(none, self.places(), self.counted)
+        return {"input_ids": ids, **chosen}
 
     def targets(self, inputs: Batch, features: Batch, layout: Layout) -> Batch:
         """Return the targets of the model for all cuts.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import tensorflow as tf
 
 from components.layers.encoders.base import Encoder
-from components.training.layout import LABEL, Batch
+from components.training.layout import COUNTED, LABEL, Batch
 from components.training.rows.cuts import NO_LABEL, TOTAL
 
 
@@ -14,26 +16,37 @@ def of_whole_rows(targets: Batch) -> bool:
     return targets[LABEL].shape.rank == 2
 
 
-def at_labels(
-    encoder: Encoder, inputs: Batch, targets: Batch, dropout_seed: tf.Tensor | None = None
-) -> tuple[tf.Tensor, Batch]:
-    """Encode a batch, and return the hidden vector and the targets of each label.
+class AtLabels(NamedTuple):
+    """Labels of a batch, in the order of the rows and positions.
+
+    Attributes:
+        hidden: Hidden vectors (labels, width).
+        targets: Targets (labels,) by name.
+        counted: The tokens that a mixture with counts looks up, (labels, layout.counted); None without a mixture.
+    """
+
+    hidden: tf.Tensor
+    targets: Batch
+    counted: tf.Tensor | None
+
+
+def at_labels(encoder: Encoder, inputs: Batch, targets: Batch, dropout_seed: tf.Tensor | None = None) -> AtLabels:
+    """Encode a batch at its labels.
 
     Args:
         encoder: Encoder of the model.
         inputs: Inputs of the model, of windows or of whole rows.
         targets: Targets of the model.
         dropout_seed: (2,) int32 in training; None otherwise.
-
-    Returns:
-        Hidden vectors (labels, width); targets (labels,) by name, in the order of the rows and positions.
     """
+    counted = inputs.get(COUNTED)
     if not of_whole_rows(targets):
-        return encoder(inputs, dropout_seed=dropout_seed), targets
+        return AtLabels(encoder(inputs, dropout_seed=dropout_seed), targets, counted)
     places = tf.where(targets[LABEL] != NO_LABEL)
     hidden = encoder.encode(inputs, places, dropout_seed)
     flat = {name: tf.gather(values, places[:, 0]) for name, values in targets.items() if name not in (LABEL, TOTAL)}
-    return hidden, {LABEL: tf.gather_nd(targets[LABEL], places), **flat}
+    flat[LABEL] = tf.gather_nd(targets[LABEL], places)
+    return AtLabels(hidden, flat, None if counted is None else tf.gather_nd(counted, places))
 
 
 def weights(targets: Batch, losses: tf.Tensor, replicas: int) -> tf.Tensor:

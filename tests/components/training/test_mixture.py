@@ -110,7 +110,7 @@ def test_the_mixture_includes_the_baseline_of_its_order(shape: str, mixed: dict[
     it = mixed[shape]
     gate = it.model.label.mixture.gate
     weights = gate.get_weights()
-    gate.set_weights([np.zeros_like(w) for w in weights[:-1]] + [np.float32(-100)])  # The counts alone.
+    gate.set_weights([np.zeros_like(w) for w in weights[:-1]] + [np.full_like(weights[-1], -100)])  # The counts alone.
     try:
         cut = it.cut(it.corpus.rows[:20])
         nll = it.servable.evaluate(tf.constant([serialize(row) for row in it.corpus.rows[:20]]))["nll"]
@@ -162,12 +162,21 @@ def sequence_tokens(corpus: Corpus) -> dict[str, list[str]]:
 
 
 @pytest.mark.slow
-def test_a_training_learns_the_gate_and_exports_the_counts(sequence: Corpus, run: Any, tmp_path: Path) -> None:
-    run(sequence.fn_args(tmp_path, {"head": {"negatives": 64, "mixture": {"kind": "ngrams"}}}))
+@pytest.mark.parametrize("examples", ["windows", "rows"])
+def test_a_training_learns_the_gate_and_exports_the_counts(
+    examples: str, sequence: Corpus, run: Any, tmp_path: Path
+) -> None:
+    trainer: dict[str, Any] = {"head": {"negatives": 64, "mixture": {"kind": "ngrams"}}}
+    if examples == "rows":
+        trainer["model"] = {"kind": "recurrent", "context": 9, "embedding": 6, "projection": 4, "units": 8}
+    run(sequence.fn_args(tmp_path, trainer))
     about = json.loads((tmp_path / "run" / "training.json").read_text())
+    assert about["examples"] == examples
     mixture = about["mixture"]
     assert mixture["order"] == 3
     assert 0 < mixture["mean_gate"] < 1
+    assert mixture["cache"] == 200
+    assert 0 < mixture["mean_cache"] < 1 - mixture["mean_gate"]
     assert mixture["mean_gate"] != pytest.approx(0.8, abs=1e-3), "the gate has not been trained"
     variables = tf.train.list_variables(str(tmp_path / "model" / "variables" / "variables"))
     assert [mixture["ngrams"]["3"]] in [shape for _, shape in variables]

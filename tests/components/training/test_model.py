@@ -97,6 +97,8 @@ def test_a_validation_tells_the_label_first_and_the_others_by_their_names():
     validator = Validator(model, tf.data.Dataset.from_tensors(data).repeat(2), tf.distribute.get_strategy())
     measured = validator.measure()
     assert validator.objective == "nll"
+    assert validator.score({"nll": 5.0, "recall_at_10": 0.5}) < validator.score({"nll": 4.9, "recall_at_10": 0.4})
+    assert validator.score({"nll": 5.0, "recall_at_10": 0.0}) > validator.score({"nll": 4.9, "recall_at_10": 0.0})
     assert list(measured) == [
         "nll", "perplexity", "recall_at_10", "mrr_at_10", "year_rmse", "year_mae", "party_accuracy", "party_nll",
     ]  # fmt: skip

@@ -302,6 +302,8 @@ def test_causal_encoders_process_whole_rows_of_sequences(tmp_path: Path) -> None
 
     assert whole(SEQUENCE, "trainer.model.kind=recurrent")
     assert whole(SEQUENCE, "trainer.model.kind=transformer", "trainer.examples=rows")
+    assert whole(SEQUENCE, "trainer.model.kind=recurrent", "trainer.head.mixture=ngrams")
+    assert whole(SEQUENCE, "trainer.model.kind=recurrent", "trainer.head.mixture=ngrams", "trainer.examples=rows")
     assert not whole(SEQUENCE, "trainer.model.kind=recurrent", "trainer.examples=windows")
     assert not whole(SEQUENCE)
     assert not whole(OWN, "trainer.model.kind=recurrent")

@@ -14,30 +14,42 @@ from components.layers.mixture.layer import NgramMixture
 
 def test_loss_and_gradient_equal_the_naive_form() -> None:
     rng = np.random.default_rng(0)
-    losses, gate = (tf.constant(rng.normal(2, 2, 50), tf.float32) for _ in range(2))
-    counted = tf.constant(rng.uniform(0.01, 1, 50), tf.float32)
+    losses, logits = tf.constant(rng.normal(2, 2, 50), tf.float32), tf.constant(rng.normal(size=(50, 3)), tf.float32)
+    others = [tf.constant(rng.uniform(0.01, 1, 50), tf.float32) for _ in range(2)]
     with tf.GradientTape(persistent=True) as tape:
-        tape.watch([losses, gate])
-        stable = mixture_loss(losses, gate, counted)
-        naive = -tf.math.log(tf.sigmoid(gate) * tf.exp(-losses) + (1 - tf.sigmoid(gate)) * counted)
+        tape.watch([losses, logits])
+        stable = mixture_loss(losses, tf.nn.log_softmax(logits), others)
+        parts = tf.stack([tf.exp(-losses), *others], axis=1)
+        naive = -tf.math.log(tf.reduce_sum(tf.nn.softmax(logits) * parts, axis=1))
     np.testing.assert_allclose(stable, naive, rtol=1e-4, atol=1e-6)
-    for mine, wanted in zip(tape.gradient(stable, [losses, gate]), tape.gradient(naive, [losses, gate]), strict=True):
+    of = [losses, logits]
+    for mine, wanted in zip(tape.gradient(stable, of), tape.gradient(naive, of), strict=True):
         np.testing.assert_allclose(mine, wanted, rtol=1e-3, atol=1e-6)
 
 
 def test_loss_is_finite_where_probabilities_vanish() -> None:
-    losses, gate = tf.constant([500.0, 1.0, 500.0]), tf.constant([60.0, -200.0, 200.0])
+    losses, logits = tf.constant([500.0, 1.0, 500.0]), tf.constant([[60.0, 0, 0], [-200.0, 0, 9], [200.0, 0, -1e9]])
+    # The cache of the first two rows does not have the label.
+    others = [tf.constant([1e-30, 1e-30, 1e-30]), tf.zeros(3)]
     with tf.GradientTape() as tape:
-        tape.watch([losses, gate])
-        found = mixture_loss(losses, gate, tf.constant([1e-30, 1e-30, 1e-30]))
+        tape.watch([losses, logits, *others])
+        found = mixture_loss(losses, tf.nn.log_softmax(logits), others)
     assert np.isfinite(found).all()
-    assert all(np.isfinite(each).all() for each in tape.gradient(found, [losses, gate]))
+    assert all(np.isfinite(each).all() for each in tape.gradient(found, [losses, logits, *others]))
 
 
-def test_gate_starts_at_four_fifths() -> None:
+def test_the_gate_starts_with_four_parts_of_the_model_for_one_of_the_counts() -> None:
     gate = Gate(features=2)
     gate.build((None, 3))
-    np.testing.assert_allclose(tf.sigmoid(gate(tf.ones((4, 3)), tf.ones((4, 2)))), 0.8, rtol=1e-6)
+    np.testing.assert_allclose(tf.exp(gate(tf.ones((4, 3)), tf.ones((4, 2)))), [[0.8, 0.2]] * 4, rtol=1e-6)
+
+
+def test_a_row_without_a_cache_shares_among_the_others() -> None:
+    gate = Gate(features=2, firsts=[0.25, 1.0])
+    gate.build((None, 3))
+    missing = [tf.constant([True, False]), tf.constant([True, True])]
+    shares = tf.exp(gate(tf.ones((2, 3)), tf.ones((2, 2)), missing))
+    np.testing.assert_allclose(shares, [[0.8, 0.2, 0.0, 0.0], [16 / 21, 4 / 21, 1 / 21, 0.0]], rtol=1e-6)
 
 
 def test_training_leaves_the_example_out_and_evaluation_does_not() -> None:
@@ -78,7 +90,7 @@ def test_the_model_learns_from_its_own_loss_and_the_gate_from_the_mixture() -> N
     np.testing.assert_allclose(of_model, [1.0, 1.0])
     found = mixture.counts.find(context, labels, leave_out=True)
     with tf.GradientTape() as tape:
-        plain = mixture_loss(model_losses, mixture.gate(hidden, found.features), found.probability)
+        plain = mixture_loss(model_losses, mixture.gate(hidden, found.features), [found.probability])
     np.testing.assert_allclose(losses, plain, rtol=1e-5)
     np.testing.assert_allclose(of_gate, tape.gradient(plain, gate), rtol=1e-5)
     assert (of_gate.numpy() != 0).any()
@@ -91,7 +103,7 @@ def test_bias_of_the_sampled_loss_falls_with_the_draws() -> None:
     occurrences = np.maximum(1, 50_000 // np.arange(1, classes + 1))
     hidden, table = (rng.normal(size=(n, width)).astype(np.float32) for n in (rows, classes))
     labels = tf.constant(rng.choice(classes, rows, p=occurrences / occurrences.sum()))
-    gate, counted = tf.fill([rows], 1.386), tf.fill([rows], 1e-3)
+    gate, counted = tf.tile(tf.math.log([[0.8, 0.2]]), [rows, 1]), [tf.fill([rows], 1e-3)]
     biases = {}
     for draws in (32, 256):
         head = SampledSoftmax(occurrences, negatives=draws, form="own")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,51 +12,92 @@ from hypothesis import strategies as st
 
 from components.baselines.counting import packed
 from components.baselines.kneser_ney import KneserNey
-from components.baselines.tables import tables_of
+from components.baselines.tables import pairs_of, tables_of
 from components.layers.head import SampledSoftmax
 from components.layers.mixture import sweep as module
 from components.layers.mixture.layer import NgramMixture
+from components.layers.mixture.lookup import Sources
 from components.layers.mixture.sweep import mixture_sweep
 from components.layers.outputs import ClassOutput
 
 
-def problem(rng: np.random.Generator, classes: int, order: int, most: int | None) -> tuple[NgramMixture, KneserNey]:
+def problem(
+    rng: np.random.Generator, classes: int, order: int, most: int | None, cache: int = 0, pairs: int = 0
+) -> tuple[NgramMixture, KneserNey]:
     contexts, labels = rng.integers(0, 4, (30, order - 1)), rng.integers(0, classes, 30)
     keys, counts = np.unique(packed(contexts, labels, classes + 2, classes), return_counts=True)
     sizes = {"order": order, "n_contexts": classes + 2, "n_classes": classes, "most": most}
-    mixture = NgramMixture(tables_of(keys, counts, **sizes))
+    tables = tables_of(keys, counts, **sizes)
+    if pairs:
+        joint, often = np.unique(rng.integers(0, classes, (40, 2)) @ [classes, 1], return_counts=True)
+        tables = replace(tables, pairs=pairs_of(joint, often, classes, most, symmetric=True))
+    mixture = NgramMixture(tables, cache, pairs)
     mixture.build((None, 2))
     return mixture, KneserNey(keys, counts, **sizes)
 
 
-@settings(deadline=None, max_examples=40)
+def conditional(mixture: NgramMixture, token: int, unigrams: np.ndarray) -> np.ndarray:
+    """Return P(j | token) of the pairs for every class j, from the table alone."""
+    order, classes = mixture.pairs.order, len(unigrams)
+    at = int(np.flatnonzero(order.contexts.numpy() == token)[0])
+    start, end = order.starts.numpy()[at : at + 2]
+    total, pruned = float(order.totals.numpy()[at]), float(order.pruned.numpy()[at])
+    p = (order.discount * (end - start) + pruned) / total * unigrams
+    p[order.keys.numpy()[start:end] % classes] += (order.counts.numpy()[start:end] - order.discount) / total
+    return p
+
+
+@settings(deadline=None, max_examples=60)
 @given(
     st.integers(0, 6),
     st.integers(2, 9),
     st.integers(1, 3),
     st.sampled_from([None, 4]),
     st.sampled_from([2, 3, 100]),
+    st.sampled_from([0, 1, 5]),
+    st.sampled_from([0, 1, 3]),
     st.integers(0, 10**6),
 )
 def test_sweep_is_the_mixture_however_it_is_cut(
-    rows: int, classes: int, order: int, most: int | None, chunk: int, seed: int
+    rows: int, classes: int, order: int, most: int | None, chunk: int, cache: int, pairs: int, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    mixture, baseline = problem(rng, classes, order, most)
+    mixture, baseline = problem(rng, classes, order, most, cache, pairs)
     hidden, table = (rng.integers(-1, 2, shape).astype(np.float32) for shape in ((rows, 2), (classes, 2)))
-    bias, gate = rng.integers(-1, 2, classes).astype(np.float32), rng.normal(size=rows).astype(np.float32)
-    context, labels = rng.integers(0, 4, (rows, order - 1)), rng.integers(-1, classes, rows)
+    bias = rng.integers(-1, 2, classes).astype(np.float32)
+    context, labels = rng.integers(0, 4, (rows, max(order - 1, cache, pairs))), rng.integers(-1, classes, rows)
+    if cache or pairs:  # Some rows begin later, one of them with the label.
+        context[:, : context.shape[1] // 2] = classes + 1
+        context[: rows // 3] = classes + 1
     k = min(3, classes)
-    found = mixture.counts.find(tf.constant(context), tf.constant(np.maximum(labels, 0)))
+    known = tf.constant(np.maximum(labels, 0))
+    sources = Sources(mixture.counts, mixture.others)
+    lookup = sources.find(tf.constant(context), known)
+    gate = rng.normal(size=(rows, 2 + len(mixture.others)))
+    for part, missing in enumerate(lookup.empty, start=2):
+        gate[missing.numpy(), part] = -1e9
+    shares = np.exp(gate) / np.exp(gate).sum(axis=1, keepdims=True)
+    log_shares = tf.nn.log_softmax(tf.constant(gate, tf.float32))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "CLASSES", chunk)
-        given_ = (tf.constant(hidden), table, bias, tf.constant(gate), mixture.counts, found)
+        given_ = (tf.constant(hidden), table, bias, log_shares, sources, lookup)
         result, unlabelled = mixture_sweep(*given_, labels, k), mixture_sweep(*given_, k=k)
     logits = hidden.astype(np.float64) @ table.T + bias
     softmax = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    counted = np.asarray([baseline.probabilities(row) for row in context]).reshape(rows, classes)
-    g = 1 / (1 + np.exp(-gate.astype(np.float64)))[:, np.newaxis]
-    p = g * softmax + (1 - g) * counted
+    latest = context[:, context.shape[1] - order + 1 :]
+    counted = np.asarray([baseline.probabilities(row) for row in latest]).reshape(rows, classes)
+    p = shares[:, :1] * softmax + shares[:, 1:2] * counted
+    if cache:
+        weights = lookup.parts[0].weights.numpy().astype(np.float64)
+        for row, token in zip(*np.nonzero(context[:, -cache:] < classes), strict=True):
+            p[row, context[row, context.shape[1] - cache + token]] += shares[row, 2] * weights[row, token]
+    if pairs:
+        weights = lookup.parts[-1].weights.numpy().astype(np.float64)
+        unigrams = mixture.counts.all_unigrams().numpy().astype(np.float64)
+        for row, place in zip(*np.nonzero(weights), strict=True):
+            given = conditional(mixture, lookup.parts[-1].tokens.numpy()[row, place], unigrams)
+            p[row] += shares[row, -1] * weights[row, place] * given
+    np.testing.assert_allclose(p.sum(axis=1), 1.0, rtol=1e-5)
     for row, label in enumerate(labels):
         if label < 0:
             assert (result.nll[row], result.rank[row]) == (0.0, classes + 1)
@@ -110,16 +153,16 @@ def test_more_answers_than_classes_are_refused() -> None:
         mixture.sweep(tf.zeros((1, 2)), (tf.zeros((1, 2)), tf.zeros((3, 2)), tf.zeros(3)), tf.zeros((1, 1)), k=4)
 
 
-@pytest.mark.parametrize("mixed", [True, False])
-def test_scores_of_single_classes_rank_like_the_sweep(mixed: bool) -> None:
+@pytest.mark.parametrize(("mixed", "cache", "pairs"), [(True, 0, 0), (True, 4, 0), (True, 4, 3), (False, 0, 0)])
+def test_scores_of_single_classes_rank_like_the_sweep(mixed: bool, cache: int, pairs: int) -> None:
     rng = np.random.default_rng(3)
     classes, rows = 12, 5
-    mixture, _ = problem(rng, classes, 3, None)
+    mixture, _ = problem(rng, classes, 3, None, cache, pairs)
     output = ClassOutput(SampledSoftmax(np.arange(classes, 0, -1), 4), mixture if mixed else None)
     output.build((None, 2))
     output.head.table.assign(rng.normal(size=(classes, 2)))
     hidden = tf.constant(rng.normal(size=(rows, 2)), tf.float32)
-    context = tf.constant(rng.integers(0, classes + 2, (rows, 2)))
+    context = tf.constant(rng.integers(0, classes + 2, (rows, max(2, cache))))
     of, ids = np.repeat(np.arange(rows), classes), np.tile(np.arange(classes), rows)
     scores = output.scorer(hidden, context)(of, ids).numpy().reshape(rows, classes)
     swept = output.sweep(hidden, k=classes, context=context)

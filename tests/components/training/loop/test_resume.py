@@ -84,8 +84,9 @@ def test_killed_at_any_moment(sequence: Corpus, trainings: Trainings, tmp_path: 
     "trainer",
     [
         {
-            # Whole rows.
+            # Whole rows, with their n-grams.
             "model": {"kind": "recurrent", "context": 9, "embedding": 8, "projection": 8, "units": 12},
+            "head": {"negatives": 64, "mixture": "ngrams"},
             "replicas": 2,
             "update": {"kind": "accumulate", "every": 0.7, "embedding": True},
         },

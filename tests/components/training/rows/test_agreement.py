@@ -8,16 +8,20 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.layers.optimizers import RowAdam
 from components.preprocessing.vocabulary import vocabularies
 from components.training.export import servable as export
 from components.training.export.servable import Servable
 from components.training.layout import LABEL, Layout
+from components.training.loop.validation import Validator
 from components.training.model import build_model
-from components.training.rows.batches import validation_batches
+from components.training.ngram_counts import count_ngrams
+from components.training.rows.batches import count_cuts, training_batches, validation_batches
 from components.training.rows.cuts import Cuts
 from components.training.rows.hidden import at_labels
 from components.training.spec import TrainerSpec
 from components.training.windows import labelled_windows, model_inputs
+from components.training.windows import validation_batches as window_batches
 from tests.components.training.conftest import BANDS, SMALL, VOCABULARY, Corpus, serialize
 
 # Most sentences are longer than the context.
@@ -27,18 +31,31 @@ MODELS: dict[str, dict[str, Any]] = {
     "transformer": {"kind": "transformer", "context": 9, "embedding": 8, "feedforward": 6, "num_heads": 2},
     "learned": {"kind": "transformer", "context": 9, "embedding": 6, "num_heads": 3, "positions": "learned"},
 }
+# Also with the n-grams of the row, which may begin before a cut.
+MIXED = [(model, None) for model in MODELS.values()] + [(MODELS["lstm"], "ngrams"), (MODELS["transformer"], "ngrams")]
+MIXED_IDS = [*MODELS, "lstm with n-grams", "transformer with n-grams"]
 
 
-def made(model: dict[str, Any], corpus: Corpus) -> tuple[Any, Servable, Layout]:
+def files(corpus: Corpus, split: str) -> list[str]:
+    return [str(file) for file in sorted(corpus.folder.glob(f"{split}*.gz"))]
+
+
+def made(
+    model: dict[str, Any], corpus: Corpus, mixture: str | None = None, examples: str = "auto"
+) -> tuple[Any, Servable, Layout]:
     """Return a model with random weights, and its servable."""
-    spec = TrainerSpec.model_validate({**SMALL, "model": model, "top_k": 500})
+    head = {"negatives": 64, "mixture": mixture}
+    spec = TrainerSpec.model_validate({**SMALL, "model": model, "head": head, "examples": examples, "top_k": 500})
     found = vocabularies(corpus.transform)
-    ids = len(found["inputs"]) + VOCABULARY.num_oov_buckets
-    layout = Layout.of(corpus.data, corpus.transform, 9, ids, spec.whole_rows("sequence"))
-    assert layout.whole_rows
-    classifier = build_model(spec, layout, found["labels"].counts.tolist())
+    ids, labels = len(found["inputs"]) + VOCABULARY.num_oov_buckets, len(found["labels"])
+    layout = Layout.of(corpus.data, corpus.transform, spec.model.context, ids, spec.whole_rows("sequence"))
+    assert layout.whole_rows == (examples != "windows")
+    layout = layout.counting(spec.head.mixture, len(found["inputs"]), labels)
+    tables = count_ngrams(files(corpus, "train"), layout, labels, spec.head.mixture) if layout.counted else None
+    classifier = build_model(spec, layout, found["labels"].counts.tolist(), tables)
     rng = np.random.default_rng(0)
-    classifier.set_weights([rng.normal(scale=0.5, size=w.shape) for w in classifier.get_weights()])
+    for weight in classifier.trainable_weights:
+        weight.assign(rng.normal(scale=0.5, size=weight.shape))
     return classifier, Servable(classifier, corpus.transform, corpus.data, layout, BANDS, spec.top_k), layout
 
 
@@ -53,24 +70,23 @@ def test_hidden_vectors_are_those_of_the_windows_of_the_cuts(model: dict[str, An
         name: tf.constant(rng.integers(0, 2, len(rows)), tf.float32 if name in layout.numbers else tf.int64)
         for name in (*layout.numbers, *layout.categories)
     }
-    cuts = Cuts.of(labelled_windows(ragged, ragged, "sequence"), layout.context)
+    cuts = Cuts.of(labelled_windows(ragged, ragged, "sequence"), features, layout)
     inputs = cuts.inputs(features, layout)
-    hidden, targets = at_labels(classifier.encoder, inputs, cuts.targets(inputs, features, layout))
+    hidden, targets, _ = at_labels(classifier.encoder, inputs, cuts.targets(inputs, features, layout))
     expected = classifier.encoder(model_inputs(cuts.windows, features, layout))
     np.testing.assert_allclose(hidden, expected, atol=1e-5)
     np.testing.assert_array_equal(targets[LABEL], cuts.windows.labels)
 
 
-@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+@pytest.mark.parametrize(("model", "mixture"), MIXED, ids=MIXED_IDS)
 def test_validation_and_eval_measure_the_same(
-    model: dict[str, Any], sequence: Corpus, monkeypatch: pytest.MonkeyPatch
+    model: dict[str, Any], mixture: str | None, sequence: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    classifier, servable, layout = made(model, sequence)
+    classifier, servable, layout = made(model, sequence, mixture)
     monkeypatch.setattr(export, "POSITIONS", 40)  # Several chunks.
     served = servable.evaluate(tf.constant([serialize(row) for row in sequence.rows]))
-    files = tf.io.gfile.glob(f"{sequence.folder}/eval*")
     nll = rank = count = 0.0
-    for inputs, targets in validation_batches(files, layout, 100, 10**6, seed=1):
+    for inputs, targets in validation_batches(files(sequence, "eval"), layout, 100, 10**6, seed=1):
         values = classifier.row_values(inputs, targets)[LABEL]
         nll += float(tf.reduce_sum(values["nll"]))
         rank += float(tf.reduce_sum(tf.cast((values["rank"] <= 10) & (values["label"] >= 0), tf.float32)))
@@ -81,9 +97,15 @@ def test_validation_and_eval_measure_the_same(
     assert float(tf.reduce_sum(served["hit_10"])) == pytest.approx(rank, abs=1)
 
 
-@pytest.mark.parametrize("model", [MODELS["lstm"], MODELS["transformer"]], ids=["lstm", "transformer"])
-def test_an_answer_has_the_probability_that_eval_measures(model: dict[str, Any], sequence: Corpus) -> None:
-    _, servable, _ = made(model, sequence)
+@pytest.mark.parametrize(
+    ("model", "mixture"),
+    [(MODELS["lstm"], None), (MODELS["lstm"], "ngrams"), (MODELS["transformer"], None)],
+    ids=["lstm", "lstm with n-grams", "transformer"],
+)
+def test_an_answer_has_the_probability_that_eval_measures(
+    model: dict[str, Any], mixture: str | None, sequence: Corpus
+) -> None:
+    _, servable, _ = made(model, sequence, mixture)
     row = max(sequence.rows, key=lambda row: len(row["words"]))
     assert len(row["words"]) > 20
     # The nll of a label is the difference of the sums of two prefixes.
@@ -101,8 +123,37 @@ def test_an_answer_has_the_probability_that_eval_measures(model: dict[str, Any],
     assert compared > 10
 
 
-def test_a_request_without_tokens_is_answered(sequence: Corpus) -> None:
-    _, servable, _ = made(MODELS["transformer"], sequence)
+@pytest.mark.slow
+def test_a_training_on_rows_measures_what_windows_measure(sequence: Corpus) -> None:
+    # No row is cut.
+    model = {**MODELS["lstm"], "context": max(len(row["words"]) for row in sequence.rows)}
+    classifier, servable, layout = made(model, sequence, "ngrams", "rows")
+    other, of_windows, window_layout = made(model, sequence, "ngrams", "windows")
+    train, held_out = files(sequence, "train"), files(sequence, "eval")
+    size = count_cuts(train, layout)
+    gate = classifier.label.mixture.gate.get_weights()
+    classifier.compile_with(RowAdam(0.02))
+    data = training_batches(train, layout, size, size.windows // max(256, size.least_batch), seed=1)
+    losses = classifier.fit(data, steps_per_epoch=8, epochs=3, verbose=0, shuffle=False).history["loss"]
+    assert losses[-1] < losses[0]
+    for before, after in zip(gate, classifier.label.mixture.gate.get_weights(), strict=True):
+        assert np.any(before != after), "the gate has not been trained"
+    other.set_weights(classifier.get_weights())
+    strategy = tf.distribute.get_strategy()
+    measured = Validator(classifier, validation_batches(held_out, layout, 256, 10**6, 1), strategy).measure()
+    windows = Validator(other, window_batches(held_out, window_layout, 256, 10**6, 1), strategy).measure()
+    for name, value in measured.items():
+        assert value == pytest.approx(windows[name], rel=1e-5), name
+    rows = tf.constant([serialize(row) for row in sequence.rows])
+    np.testing.assert_allclose(servable.evaluate(rows)["nll"], of_windows.evaluate(rows)["nll"], rtol=1e-5)
+    np.testing.assert_allclose(
+        servable.examples(rows)["probabilities"], of_windows.examples(rows)["probabilities"], atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("mixture", [None, "ngrams"])
+def test_a_request_without_tokens_is_answered(mixture: str | None, sequence: Corpus) -> None:
+    _, servable, _ = made(MODELS["transformer"], sequence, mixture)
     empty = {**sequence.rows[0], "words": []}
     answer = servable.examples(tf.constant([serialize(empty), serialize(sequence.rows[1])]))
     assert np.isfinite(answer["probabilities"]).all()

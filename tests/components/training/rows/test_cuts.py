@@ -9,9 +9,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.training.layout import LABEL, Layout
+from components.training.layout import COUNTED, LABEL, Layout
 from components.training.rows.cuts import NO_LABEL, TOTAL, Cuts, cut_starts, filled_up
-from components.training.windows import labelled_windows, last_windows
+from components.training.windows import counted_tokens, labelled_windows, last_windows
 
 PADDING = 1_000
 Example = tuple[tuple[int, ...], int, int]
@@ -41,7 +41,7 @@ def examples(rows: list[list[int]], context: int, known_only: bool) -> list[Exam
     if known_only:
         windows = windows.take(tf.where(windows.known)[:, 0])
     features = {"row": tf.range(len(rows), dtype=tf.float32)}
-    cuts = Cuts.of(windows, context)
+    cuts = Cuts.of(windows, features, layout)
     inputs = cuts.inputs(features, layout)
     targets = cuts.targets(inputs, features, layout)
     ids, labels = inputs["input_ids"].numpy(), targets[LABEL].numpy()
@@ -92,8 +92,8 @@ def test_a_cut_starts_where_the_equation_says(length, context):
 @settings(deadline=None, max_examples=30)
 @given(rows_of_ids(), st.integers(1, 12))
 def test_an_answer_sees_what_training_saw_at_this_place(rows, context):
-    cuts = Cuts.of(last_windows(ragged(rows)), context)
     layout = Layout("sequence", context, PADDING, (), {})
+    cuts = Cuts.of(last_windows(ragged(rows)), {}, layout)
     ids, places = cuts.inputs({}, layout)["input_ids"].numpy(), cuts.places().numpy()
     assert len(ids) == len(rows)
     for number, (row, (cut, place)) in enumerate(zip(rows, places, strict=True)):
@@ -103,20 +103,51 @@ def test_an_answer_sees_what_training_saw_at_this_place(rows, context):
 
 
 def test_no_rows_make_no_cuts():
-    cuts = Cuts.of(labelled_windows(ragged([[], [4]]), ragged([[], [1]]), "sequence"), 3)
-    layout = Layout("sequence", 3, PADDING, (), {})
+    layout = Layout("sequence", 3, PADDING, (), {}, counted=2, counted_ids=9)
+    windows = labelled_windows(ragged([[], [4]]), ragged([[], [1]]), "sequence")
+    cuts = Cuts.of(windows, {"label_ids": ragged([[], [1]])}, layout)
     assert int(cuts.count) == 0
-    assert cuts.inputs({}, layout)["input_ids"].shape == (0, 1)
+    inputs = cuts.inputs({}, layout)
+    assert inputs["input_ids"].shape == (0, 1)
+    assert inputs[COUNTED].shape == (0, 1, 2)
+
+
+@settings(deadline=None, max_examples=40)
+@given(rows_of_ids(), st.integers(1, 12), st.integers(1, 2), st.sampled_from(["known", "all", "last"]))
+def test_a_mixture_looks_up_the_last_tokens_of_the_row_and_not_of_the_cut(rows, context, counted, which):
+    other, before = PADDING, PADDING + 1
+    layout = Layout("sequence", context, PADDING, (), {}, counted=counted, counted_ids=other)
+    labels = ragged(labels_of(rows))
+    # The input ids are no labels: they must not be counted.
+    inputs = ragged([[0] * len(row) for row in rows])
+    windows = last_windows(inputs) if which == "last" else labelled_windows(inputs, labels, "sequence")
+    if which == "known":
+        windows = windows.take(tf.where(windows.known)[:, 0])
+    features = {"label_ids": labels}
+    cuts = Cuts.of(windows, features, layout)
+    chosen = tf.range(cuts.count)[::-1]
+    found = cuts.take(chosen).inputs(features, layout)[COUNTED].numpy()
+    by_label = [found[len(chosen) - 1 - cut, place].tolist() for cut, place in cuts.places().numpy()]
+    expected = []
+    for of in labels_of(rows):
+        counts = [other if label < 0 else label for label in of]
+        ends = [len(of)] if which == "last" else [p for p in range(1, len(of)) if of[p] >= 0 or which == "all"]
+        expected += [([before] * counted + counts[:end])[-counted:] for end in ends]
+    assert by_label == expected
+    assert cuts.counted.numpy().tolist() == expected == counted_tokens(windows, features, layout).numpy().tolist()
 
 
 def test_rows_that_fill_up_a_batch_have_no_labels():
-    layout = Layout("sequence", 9, PADDING, ("row",), {}, target_counts={"kind": (3, 2)})
+    layout = Layout("sequence", 9, PADDING, ("row",), {}, target_counts={"kind": (3, 2)}, counted=1, counted_ids=9)
     windows = labelled_windows(ragged([[1, 2], [3, 4, 5]]), ragged([[1, 2], [3, 4, -1]]), "sequence")
     features = {"row": tf.constant([0.5, 1.5]), "kind": tf.constant([1, 0], tf.int64)}
-    cuts = Cuts.of(windows, 9)
+    features["label_ids"] = ragged([[1, 2], [3, 4, -1]])
+    cuts = Cuts.of(windows, features, layout)
     inputs = cuts.inputs(features, layout)
     inputs, targets = filled_up(inputs, cuts.targets(inputs, features, layout), 4, PADDING)
     assert inputs["input_ids"].numpy().tolist() == [[1, PADDING], [3, 4], [PADDING] * 2, [PADDING] * 2]
     assert targets[LABEL].numpy().tolist() == [[2, NO_LABEL], [4, -1], [NO_LABEL] * 2, [NO_LABEL] * 2]
     assert targets[TOTAL].numpy().tolist() == [3] * 4
     assert len(targets["kind"]) == len(inputs["row"]) == 4
+    assert inputs[COUNTED].shape == (4, 2, 1)
+    assert inputs[COUNTED][:2, :, 0].numpy()[targets[LABEL][:2] != NO_LABEL].tolist() == [1, 3, 4]

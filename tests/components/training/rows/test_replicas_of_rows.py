@@ -14,9 +14,11 @@ from components.training.devices.strategy import configure_devices, make_strateg
 configure_devices(2)
 import keras
 import tensorflow as tf
+from components.layers.mixture.spec import NgramMixtureSpec
 from components.training.layout import Layout
 from components.training.loop.validation import Validator
 from components.training.model import build_model
+from components.training.ngram_counts import count_ngrams
 from components.training.rows.batches import count_cuts, training_batches, validation_batches
 from components.training.spec import TrainerSpec
 
@@ -32,16 +34,20 @@ with tf.io.TFRecordWriter(sys.argv[1], "GZIP") as writer:
         example.features.feature["town"].int64_list.value.append(row % 4 - 1)
         writer.write(example.SerializeToString())
 
-layout = Layout("sequence", 12, 50, (), {}, "class", ("age",), {"town": (9, 5, 2)}, whole_rows=True)
+plain = Layout("sequence", 12, 50, (), {}, "class", ("age",), {"town": (9, 5, 2)}, whole_rows=True)
+mixture = NgramMixtureSpec()
+counting = plain.counting(mixture, 50, 40)
 files = [sys.argv[1]]
-size = count_cuts(files, layout)
+size = count_cuts(files, plain)
+tables = count_ngrams(files, counting, 40, mixture)
 
-def trained(strategy, model, batch, rate, steps):
+def trained(strategy, model, batch, rate, steps, mixed=False):
+    layout = counting if mixed else plain
     replicas = strategy.num_replicas_in_sync
     # As many draws as classes: every class is a candidate, whatever a replica draws.
     spec = TrainerSpec.model_validate({"model": model, "head": {"negatives": 40}, "target_weights": {"town": 0.5}})
     with strategy.scope():
-        made = build_model(spec, layout, list(range(45, 5, -1)))
+        made = build_model(spec, layout, list(range(45, 5, -1)), tables if mixed else None)
         # Sums of gradients differ by rounding, which Adam would enlarge.
         made.compile_with(keras.optimizers.SGD(rate))
     data = training_batches(files, layout, size, size.windows // batch, seed=1, replicas=replicas)
@@ -52,15 +58,17 @@ def trained(strategy, model, batch, rate, steps):
 two, one = make_strategy(2), tf.distribute.get_strategy()
 lstm = {"kind": "recurrent", "context": 12, "embedding": 6, "projection": 4, "units": 5, "dropout": 0.0}
 transformer = {"kind": "transformer", "context": 12, "embedding": 8, "num_heads": 2, "block_dropout": 0.0}
-for model, batch, rate in ((lstm, 64, 0.3), (lstm, 12, 0.3), ({**transformer, "dropout": 0.0}, 64, 0.005)):
-    a, b = (trained(strategy, model, batch, rate, 8) for strategy in (one, two))
+tied = {**lstm, "tie": True}
+cases = [(lstm, 64, 0.3, False), (tied, 12, 0.05, True), ({**transformer, "dropout": 0.0}, 64, 0.005, False)]
+for model, batch, rate, mixed in cases:
+    a, b = (trained(strategy, model, batch, rate, 8, mixed) for strategy in (one, two))
     assert a[0][-1] < a[0][0], a[0]
     np.testing.assert_allclose(a[0], b[0], rtol=1e-4)
     for name in a[1]:
         np.testing.assert_allclose(a[1][name], b[1][name], rtol=1e-4, atol=1e-6, err_msg=name)
     for x, y in zip(a[2], b[2], strict=True):
         np.testing.assert_allclose(x, y, rtol=2e-3, atol=2e-5)
-    (noisy, _, _) = trained(two, {**model, "dropout": 0.3}, batch, rate, 8)
+    (noisy, _, _) = trained(two, {**model, "dropout": 0.3}, batch, rate, 8, mixed)
     assert noisy[-1] < noisy[0]
 """
 
