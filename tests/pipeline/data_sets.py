@@ -11,12 +11,15 @@ from pathlib import Path
 
 from components.ingest.rows.tokenize import tokenize
 
+LIGHT = {"ngrams": 1, "num_heads": 0}
+"""Keys of the default encoder for tests of other things: without n-grams and heads it is traced and loaded faster."""
 
-def small(batch: int = 256) -> str:
+
+def small(batch: int = 256, model: str = "{context: 4}") -> str:
     """Return settings for a training that takes seconds."""
     return f"""
 vocabulary: {{inputs: 500, labels: 800}}
-trainer: {{batch: {batch}, epochs: 3, head: {{negatives: 64}}, model: {{context: 4}}}}
+trainer: {{batch: {batch}, epochs: 3, head: {{negatives: 64}}, model: {model}}}
 evaluation: {{beat: [popular], bands: {{head: 50, torso: 300}}}}
 """
 
@@ -61,7 +64,7 @@ data:
   slices: [decade]
   splits: {train: 80, eval: 10, test: 10}
 """
-        + small(batch=64)
+        + small(batch=64, model=json.dumps({"context": 4, **LIGHT}))
     )
     return file
 
@@ -101,7 +104,7 @@ data:
   inputs: [text]
   splits: {train: 80, eval: 10, test: 10}
 """
-        + small()
+        + small(model=json.dumps({"context": 4, **LIGHT}))
     )
     return file
 

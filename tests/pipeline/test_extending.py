@@ -11,10 +11,12 @@ import yaml
 
 from tests.documents import written
 from tests.pipeline.conftest import Bigvocab
-from tests.pipeline.data_sets import sessions_configuration, speeches
+from tests.pipeline.data_sets import LIGHT, sessions_configuration, speeches
 from tests.pipeline.whole_runs import answers, cached, check, run, summary
 
 ROOT = Path(__file__).parents[2]
+
+FAST = [word for key, value in LIGHT.items() for word in ("--set", f"trainer.model.{key}={value}")]
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +32,7 @@ def test_a_source(bigvocab: Bigvocab, tmp_path: Path) -> None:
     def ingested() -> int:
         return len(list((tmp_path / "runs" / "cells" / "artifacts" / "ExampleGen" / "examples").iterdir()))
 
-    check(file, run(bigvocab, file, "--set", "trainer.batch=256"))
+    check(file, run(bigvocab, file, "--set", "trainer.batch=256", *FAST))
     # `schema` has ingested the rows, and `run` has reused its output.
     assert ingested() == 1
 
@@ -58,7 +60,7 @@ def test_an_encoder(bigvocab: Bigvocab, tmp_path: Path) -> None:
     written(tmp_path, "my_package/encoders.py", "mean.yaml")
     tree = yaml.safe_load(file.read_text(encoding="utf-8"))
     own = yaml.safe_load((tmp_path / "mean.yaml").read_text(encoding="utf-8"))
-    tree["trainer"] |= own["trainer"]
+    tree["trainer"] |= {**own["trainer"], "epochs": 1}
     file.write_text(yaml.safe_dump(tree), encoding="utf-8")
     check(file, run(bigvocab, file))
     asked = answers(bigvocab, file, [{"items": ["the", "united"], "shop": "shop 202"}])
@@ -130,7 +132,7 @@ def test_a_node(started_bigvocab: Bigvocab, tmp_path: Path) -> None:
     more = "from my_package.node import LongestNode\n"
     nodes.write_text(rest.replace("\nNODES", f"\n{more}\nNODES").replace(first, f"{first}    LongestNode(),\n"))
 
-    result = run(started_bigvocab, file)
+    result = run(started_bigvocab, file, "--set", "trainer.epochs=1", *FAST)
     found = check(file, result)
     rows = [json.loads(line) for line in (tmp_path / "sessions.jsonl").read_text().splitlines()]
     assert 1 < found["longest"] <= max(len(row["items"]) for row in rows)
@@ -138,6 +140,6 @@ def test_a_node(started_bigvocab: Bigvocab, tmp_path: Path) -> None:
     assert [node["name"] for node in found["nodes"]].count("Longest") == 1
     report = (tmp_path / "runs" / file.stem / "report" / "report.html").read_text(encoding="utf-8")
     assert "<h2>Longest row</h2>" in report
-    again = run(started_bigvocab, file)
+    again = run(started_bigvocab, file, "--set", "trainer.epochs=1", *FAST)
     cached = {node["name"]: node["cached"] for node in check(file, again)["nodes"]}
     assert cached["Longest"]
