@@ -45,9 +45,10 @@ def run_script(forks: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> C
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the slow files first, so that the last minutes do not leave workers idle."""
+    """Run the slow files first, and whole runs before those, so that the last minutes do not leave workers idle."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    runs = Path(__file__).parent / "pipeline"
+    items.sort(key=lambda item: (item.path not in slow, not item.path.is_relative_to(runs)))
 
 
 def pytest_xdist_auto_num_workers() -> int:

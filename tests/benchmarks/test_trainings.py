@@ -20,6 +20,7 @@ def test_the_newest_transform_output(tmp_path: Path) -> None:
     assert examples == str(tmp_path / "Transform" / "transformed_examples" / "10")
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_in_a_training_is_reported(tmp_path: Path) -> None:
     columns = '{"shape": "sequence", "source": {"kind": "sotu"}, "inputs": ["words"]}'
     data = Data(str(tmp_path / "nothing"), str(tmp_path), columns, 1)

@@ -73,6 +73,7 @@ def _is(node: Any, name: str) -> bool:
     return isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == name
 
 
+@pytest.mark.slow
 def test_the_layers_need_nothing_of_the_pipeline() -> None:
     done = _run(WITHOUT)
     assert done.returncode == 0, done.stderr

@@ -214,6 +214,7 @@ def test_a_damaged_vocabulary_file_names_the_line(tmp_path: Path, text: str) -> 
         read_vocabulary(tmp_path / "labels")
 
 
+@pytest.mark.slow
 def test_any_value_differs_from_any_other(tmp_path: Path) -> None:
     values = [
         "a b",

@@ -25,6 +25,7 @@ def sums(out: Path, corpus: Corpus) -> dict[str, np.ndarray]:
     return {name: value.numpy() for name, value in answer.items()}
 
 
+@pytest.mark.slow
 def test_training_learns_reports_and_exports(sequence, run, tmp_path):
     run(sequence.fn_args(tmp_path, {"epochs": 4}))
     about = training(tmp_path)

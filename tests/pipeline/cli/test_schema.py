@@ -11,6 +11,7 @@ from pipeline.execution import runner
 from pipeline.execution.node import Outcome
 
 
+@pytest.mark.slow
 def test_a_column_that_is_empty_everywhere_is_reported_without_a_trace(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

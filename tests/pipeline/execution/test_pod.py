@@ -39,6 +39,7 @@ def built(ir: Any) -> list[str]:
     return [entry.pipeline_node.node_info.id for entry in ir.nodes]
 
 
+@pytest.mark.slow
 def test_a_pod_does_not_import_the_code_of_later_steps(tmp_path: Path) -> None:
     command = [sys.executable, "-c", LIGHT, str(tmp_path)]
     done = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=False)

@@ -137,6 +137,7 @@ def test_placement_volumes_and_secrets_are_those_of_the_configuration(documents)
         assert pod["activeDeadlineSeconds"] == str(6 * 3600)
 
 
+@pytest.mark.slow
 def test_data_in_spans_have_the_nodes_of_spans(tmp_path: Path) -> None:
     config = load("decades", [*CLUSTER, "data.span=1990s"])
     compile_pipeline(config, tmp_path / "pipeline.yaml")

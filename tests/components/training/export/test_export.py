@@ -131,7 +131,7 @@ def test_a_row_without_its_label_can_be_asked_about(exported_labelled):
 
 
 @pytest.mark.parametrize("exclude_seen", [False, True])
-@pytest.mark.parametrize("shape", ["sequence", "labelled"])
+@pytest.mark.parametrize("shape", [pytest.param("sequence", marks=pytest.mark.slow), "labelled"])
 def test_eval_sums_are_those_of_numpy(shape, exclude_seen, request):
     it: Exported = request.getfixturevalue("exported" if shape == "sequence" else "exported_labelled")
     found = vocabularies(it.corpus.transform)
