@@ -61,11 +61,12 @@ def pairs_of(keys: Ints, counts: Ints, n_classes: int, most: int | None, symmetr
         counts: (n,) occurrences of each pair, > 0.
         n_classes: Label ids are in [0, n_classes).
         most: Pairs to keep. None: all.
-        symmetric: Tokens are classes, and a pair counts in both orders.
+        symmetric: Tokens are classes, and each pair is there in one order only, to count in both.
     """
     if symmetric:
-        swapped = keys % n_classes * n_classes + keys // n_classes
-        keys, counts = sum_by_key(np.concatenate([keys, swapped]), np.concatenate([counts, counts]))
+        tokens, labels = keys // n_classes, keys % n_classes
+        swapped, twice = (labels * n_classes + tokens)[tokens != labels], counts[tokens != labels]
+        keys, counts = sum_by_key(np.concatenate([keys, swapped]), np.concatenate([counts, twice]))
     return _ngrams(keys, counts, n_classes, most)
 
 

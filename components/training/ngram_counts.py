@@ -35,7 +35,7 @@ def count_ngrams(files: Sequence[str], layout: Layout, classes: int, spec: Ngram
     order = spec.longest(layout.shape == "sequence")
     contexts, counts = layout.counted_ids + 2, KeyCounts()
     batches = counted_labels(files, replace(layout, counted=order - 1))
-    for context, labels in untuned(batches).as_numpy_iterator():
+    for context, labels, _ in untuned(batches).as_numpy_iterator():
         counts.add(packed(context.astype(np.int64), labels.astype(np.int64), contexts, classes))
     tables = tables_of(
         *counts.result(),
@@ -49,9 +49,17 @@ def count_ngrams(files: Sequence[str], layout: Layout, classes: int, spec: Ngram
 
 
 def _count_pairs(files: Sequence[str], layout: Layout, classes: int, spec: NgramMixtureSpec) -> Ngrams:
-    found = KeyCounts(limit=PAIRS)
+    """Count the rows in which a token and a known label are at most `spec.pairs` tokens apart.
+
+    In sequences, the order of the two does not matter.
+    """
+    found, symmetric = KeyCounts(limit=PAIRS), layout.shape == "sequence"
     batches = counted_labels(files, replace(layout, counted=spec.pairs))
-    for context, labels in untuned(batches).as_numpy_iterator():
-        keys = context.astype(np.int64) * classes + labels.astype(np.int64)[:, np.newaxis]
-        found.add(keys[context < layout.counted_ids])
-    return pairs_of(*found.result(), classes, spec.max_ngrams, symmetric=layout.shape == "sequence")
+    for context, labels, rows in untuned(batches).as_numpy_iterator():
+        tokens, known = context.astype(np.int64), context < layout.counted_ids
+        others = np.broadcast_to(labels.astype(np.int64)[:, np.newaxis], tokens.shape)
+        if symmetric:
+            tokens, others = np.minimum(tokens, others), np.maximum(tokens, others)
+        keys = rows.astype(np.int64)[:, np.newaxis] * (layout.counted_ids * classes) + tokens * classes + others
+        found.add(np.unique(keys[known]) % (layout.counted_ids * classes))
+    return pairs_of(*found.result(), classes, spec.max_ngrams, symmetric)

@@ -232,11 +232,14 @@ def latest_ids(files: Sequence[str], layout: Layout, length: int) -> tf.data.Dat
 
 
 def counted_labels(files: Sequence[str], layout: Layout) -> tf.data.Dataset:
-    """Return the `counted_tokens` (any, layout.counted) of all known labels, and these labels (any,)."""
+    """Return the `counted_tokens` (any, layout.counted) of all known labels, these labels (any,), and the rows (any,).
 
-    def piece(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    An element holds all labels of its rows, which it numbers from 0.
+    """
+
+    def piece(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         windows, features = parse_windows(serialized, layout, known_only=True)
-        return counted_tokens(windows, features, layout), windows.labels
+        return counted_tokens(windows, features, layout), windows.labels, windows.rows
 
     return read_rows(files).batch(COUNTED_ROWS).map(piece)
 

@@ -23,11 +23,12 @@ class Pairs(keras.layers.Layer):
         P(j | i) = max(c(i, j) - D, 0) / c(i, .) + b(i) p_1(j)
         s_d = r_d + rho_1 log(1 + c(i, .)) + rho_2 log(1 + N1+(i, .)),     i = x_(t+1-d)
 
-    c(i, j) counts how often i and j are at most W tokens apart in a row of the train split. P has the discount D and
-    the share b of the unigrams p_1 of an n-gram, see `counts.Counts`. r_d is a weight per distance, which starts at
+    c(i, j) counts the rows of the train split in which i and j are at most W tokens apart. P has the discount D and the
+    share b of the unigrams p_1 of an n-gram, see `counts.Counts`. r_d is a weight per distance, which starts at
     -log(d) / 2.
 
-    In training, the pairs of the label itself are left out: c(i, j) and c(i, .) are one less.
+    In training, the row is left out of its own c(i, j), which is one less, and so is c(i, .). Counting rows and not
+    occurrences makes this exact for c(i, j): an item that comes twice in a row does not predict itself.
 
     Source of the counts: the nearest neighbors of Ludewig and Jannach, "Evaluation of Session-based Recommendation
     Algorithms" (2018), here with learned weights and as a probability.

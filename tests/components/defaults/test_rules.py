@@ -14,7 +14,7 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from components.choices import Choices, merged, read_choices, write_choices
 from components.defaults.facts import Facts, facts_of
-from components.defaults.followers import TOP, bigram_gain
+from components.defaults.followers import MEASURED, TOP, bigram_gain
 from components.defaults.rules import choose, keys_read
 from components.ingest.spec import DataSpec
 from components.training.spec import TrainerSpec
@@ -61,7 +61,7 @@ def test_predictable_items_get_one_table_and_the_cosine(data: DataSpec) -> None:
         (ITEMS, data_of(**{**ROWS.model_dump(), "label_kind": "number"})),
         (Facts(1_000, 20_000, 5_000, 0.25, 1.0, 9.0), SESSIONS),  # a few tokens are everywhere, as in text
         (Facts(1_000, 20_000, 5_000, 0.03, 0.1, 9.0), ROWS),  # labels of another kind than the inputs
-        (Facts(1_000, 20_000, 5_000, 0.03, 1.0, 1.5), SESSIONS),  # the item before says little
+        (Facts(1_000, 20_000, 5_000, 0.03, 1.0, 1.1), SESSIONS),  # the item before says little
         (Facts(0, 0, 0, 0.0, 1.0, 9.0), SESSIONS),
     ],
 )
@@ -157,15 +157,15 @@ def test_gain_is_that_of_a_count_by_hand(
                 example.features.feature["items"].bytes_list.value.extend(t.encode() for t in tokens)
             writer.write(example.SerializeToString())
     pairs = [
-        (row % 2, tokens[at - 1], tokens[at])
+        (row % MEASURED == MEASURED - 1, tokens[at - 1], tokens[at])
         for row, tokens in enumerate(sequences[:limit])
         for at in range(1, len(tokens))
         if not labelled or at == len(tokens) - 1
     ]
-    popular = Counter(label for half, _, label in pairs if not half)
+    popular = Counter(label for measured, _, label in pairs if not measured)
     followers: dict[str, Counter[str]] = defaultdict(Counter)
-    for half, before, label in pairs:
-        if not half:
+    for measured, before, label in pairs:
+        if not measured:
             followers[before][label] += 1
 
     def hits(counts: Counter[str], label: str) -> float:
@@ -174,8 +174,8 @@ def test_gain_is_that_of_a_count_by_hand(
             return float(counts[label] > 0)
         return float("nan")
 
-    of_popular = sum(hits(popular, label) for half, _, label in pairs if half)
-    of_bigram = sum(hits(followers.get(before, popular), label) for half, before, label in pairs if half)
+    of_popular = sum(hits(popular, label) for measured, _, label in pairs if measured)
+    of_bigram = sum(hits(followers.get(before, popular), label) for measured, before, label in pairs if measured)
     if of_popular == of_popular and of_bigram == of_bigram:  # no NaN
         expected = (of_bigram + 1) / (of_popular + 1)
         assert bigram_gain([str(file)], ROWS if labelled else SESSIONS, limit) == pytest.approx(expected)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,22 @@ def test_counts_are_those_of_the_baselines(shape: str, mixed: dict[str, Mixed]) 
     for one, other in zip(found.orders, wanted.orders, strict=True):
         for name in ("keys", "counts", "contexts", "starts", "totals", "pruned", "discount"):
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_pairs_count_the_rows_that_have_both(shape: str, mixed: dict[str, Mixed]) -> None:
+    it, window = mixed[shape], 3
+    spec = NgramMixtureSpec(max_ngrams=10**9, pairs=window)
+    layout = it.layout.counting(spec, it.layout.counted_ids, len(it.labels))
+    pairs = count_ngrams(it.files("eval"), layout, len(it.labels), spec).pairs
+    cut, classes = it.cut(it.corpus.rows), len(it.labels)
+    earlier, together = cut.earlier, set()
+    for label, row, start, end in zip(cut.labels, cut.rows, earlier.starts, earlier.ends, strict=True):
+        for token in earlier.items[max(start, end - window) : end]:
+            if label >= 0 and token < it.layout.counted_ids:
+                together |= {(row, token, label)} | ({(row, label, token)} if shape == "sequence" else set())
+    wanted = Counter(int(token) * classes + int(label) for _, token, label in together)
+    assert dict(zip(pairs.keys.tolist(), pairs.counts.tolist(), strict=True)) == wanted
 
 
 @pytest.mark.parametrize("shape", SHAPES)

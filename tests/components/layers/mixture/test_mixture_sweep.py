@@ -29,7 +29,7 @@ def problem(
     sizes = {"order": order, "n_contexts": classes + 2, "n_classes": classes, "most": most}
     tables = tables_of(keys, counts, **sizes)
     if pairs:
-        joint, often = np.unique(rng.integers(0, classes, (40, 2)) @ [classes, 1], return_counts=True)
+        joint, often = np.unique(np.sort(rng.integers(0, classes, (40, 2))) @ [classes, 1], return_counts=True)
         tables = replace(tables, pairs=pairs_of(joint, often, classes, most, symmetric=True))
     mixture = NgramMixture(tables, cache, pairs)
     mixture.build((None, 2))

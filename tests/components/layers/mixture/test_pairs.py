@@ -14,22 +14,17 @@ CLASSES = 6
 
 
 def counted(rows: list[list[int]], window: int) -> np.ndarray:
-    """Count c(i, j) in both orders."""
-    c = np.zeros((CLASSES, CLASSES))
+    """Count the rows in which i and j are near each other."""
+    c = np.zeros((CLASSES, CLASSES), np.int64)
     for row in rows:
-        for place, label in enumerate(row):
-            for token in row[max(0, place - window) : place]:
-                c[token, label] += 1
-                c[label, token] += 1
+        near = {(a, b) for at, b in enumerate(row) for a in row[max(0, at - window) : at]}
+        for a, b in near | {(b, a) for a, b in near}:
+            c[a, b] += 1
     return c
 
 
 def pairs_in(rows: list[list[int]], window: int, rng: np.random.Generator) -> Pairs:
-    half = np.zeros((CLASSES, CLASSES), np.int64)
-    for row in rows:
-        for place, label in enumerate(row):
-            for token in row[max(0, place - window) : place]:
-                half[token, label] += 1
+    half = np.triu(counted(rows, window))
     keys = np.flatnonzero(half)
     pairs = Pairs(window, pairs_of(keys, half.ravel()[keys], CLASSES, None, symmetric=True), CLASSES)
     pairs.build()
@@ -58,7 +53,7 @@ def test_estimates_are_those_of_a_recount(rows: list[list[int]], window: int, se
             if token >= CLASSES:
                 assert weight == 0
                 continue
-            # One occurrence less of each pair with this label; the other occurrences of the row stay.
+            # Without this row, which has the pair.
             now, total, types = c[token, label] - 1, c[token].sum() - 1, (c[token] > 0).sum() - (c[token, label] == 1)
             if total > 0:
                 mass += weight * max(now - discount, 0) / total
