@@ -60,16 +60,16 @@ def describe_mixture(model: VocabularyClassifier, batches: tf.data.Dataset) -> d
     gates = [mixture.gates(each.hidden, each.counted) for each in read]
     counts, cache, pairs = mixture.counts, mixture.cache, mixture.pairs
     means = tf.reduce_mean(tf.concat(gates, axis=0), axis=0).numpy().tolist() if gates else []
-    of = dict(zip([id(other) for other in mixture.others], means[2:], strict=False))
+    shares = dict(zip(mixture.others, means[2:], strict=False))  # Empty without a batch.
     return {
         "order": counts.order,
         "ngrams": {str(length): each.keys.shape[0] for length, each in enumerate(counts.orders, start=2)},
         "bytes": mixture.bytes,
         "mean_gate": means[0] if means else None,
         "cache": cache.length if cache is not None else 0,
-        "mean_cache": of.get(id(cache)),
+        "mean_cache": shares.get(cache),
         "pairs": pairs.order.keys.shape[0] if pairs is not None else 0,
-        "mean_pairs": of.get(id(pairs)),
+        "mean_pairs": shares.get(pairs),
     }
 
 
