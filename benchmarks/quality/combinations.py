@@ -46,6 +46,10 @@ _ROWS = {"batch": 4_096}
 COMBINATIONS: dict[str, Combination] = {
     "shared projection": Combination({"model": _PROJECTION, "head": _NEGATIVES}),
     "shared projection + mixture": Combination({"model": _PROJECTION, "head": {**_NEGATIVES, **_MIXTURE}}),
+    "shared projection + pairs": Combination(
+        {"model": _PROJECTION, "head": {**_NEGATIVES, "mixture": {"kind": "ngrams", "cache": 50, "pairs": 10}}},
+        data=("products",),
+    ),
     "shared projection + cosine": Combination({"model": _PROJECTION, "head": _COSINE}),
     # Without `hidden`: tied class vectors are as wide as token vectors.
     "shared projection + tied": Combination({"model": {"tie": True, "dropout": 0.25}, "head": _NEGATIVES}, shared=True),
