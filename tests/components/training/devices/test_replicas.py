@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 SCRIPT = """
+import dataclasses
 import sys
 import numpy as np
 from components.training.devices.strategy import configure_devices, describe, make_strategy
@@ -17,7 +18,7 @@ configure_devices(replicas)
 configure_devices(replicas)  # A second call is none.
 import tensorflow as tf
 from components.baselines.counting import packed
-from components.baselines.tables import tables_of
+from components.baselines.tables import pairs_of, tables_of
 from components.training.layout import COUNTED
 from components.training.model import build_model
 from components.layers.optimizers import FusedAdam
@@ -34,7 +35,10 @@ spec = TrainerSpec.model_validate(
                "frequent_ngrams": 200, "ngram_dropout": 0.0},
      "head": {"negatives": classes}, "target_weights": {"town": 0.5}}
 )
-layout = Layout("sequence", 3, 50, ("year",), {"party": 4}, "class", ("age",), {"town": (9, 5, 2)}, 2, classes)
+layout = Layout(
+    "sequence", 3, 50, ("year",), {"party": 4}, "class", ("age",), {"town": (9, 5, 2)},
+    counted=2, cached=2, paired=2, counted_ids=classes,
+)
 rng = np.random.default_rng(0)
 n = 64 * 5
 inputs = {
@@ -53,6 +57,9 @@ known = targets["label"] >= 0
 keys = packed(inputs[COUNTED][known].astype(np.int64), targets["label"][known], classes + 2, classes)
 keys, counts = np.unique(keys, return_counts=True)
 tables = tables_of(keys, counts, order=3, n_contexts=classes + 2, n_classes=classes)
+near = np.sort(np.stack([inputs[COUNTED][known][:, -1].astype(np.int64), targets["label"][known]], axis=1))
+near, often = np.unique(near @ [classes, 1], return_counts=True)
+tables = dataclasses.replace(tables, pairs=pairs_of(near, often, classes, None, symmetric=True))
 with strategy.scope():
     model = build_model(spec, layout, list(range(classes + 5, 5, -1)), tables)
     model.compile_with(FusedAdam(0.01))
