@@ -102,12 +102,20 @@ def _run(pod: Pod, console: Console, interruption: Interruption) -> int:
     config = _with_schema(pod.config, pod.schema, paths)
 
     from components import progress
+
+    progress.set_terminal(console)
+    try:
+        return _run_step(pod, config, paths, console, interruption)
+    finally:
+        progress.set_terminal(None)
+
+
+def _run_step(pod: Pod, config: Config, paths: Paths, console: Console, interruption: Interruption) -> int:
     from pipeline import dag
     from pipeline.execution import spans
     from pipeline.execution.node import compiled, connection
     from pipeline.metadata import store
 
-    progress.set_terminal(console)
     node = None if pod.node == REPORT else named(pod.node)
     if node:
         node.prepare(config)
