@@ -63,7 +63,8 @@ def test_columns_may_have_any_name(names: dict[str, list[str]], run: Any, tmp_pa
     ]
     numbers = {name for name, of in side.items() if of.kind == "number"}
     corpus = make_corpus(data, rows, tmp_path, numbers)
-    run(corpus.fn_args(tmp_path, {"epochs": 1, "batch": 8, "validation_examples": 8}))
+    model = {"context": 4, "ngrams": 1, "num_heads": 0}
+    run(corpus.fn_args(tmp_path, {"model": model, "epochs": 1, "batch": 8, "validation_examples": 8}))
     model = tf.saved_model.load(str(tmp_path / "model"))
     examples = tf.constant([serialize(row) for row in corpus.rows])
     answer = model.signatures["serving_default"](examples=examples)
