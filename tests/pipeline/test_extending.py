@@ -85,7 +85,7 @@ def test_a_loss(bigvocab: Bigvocab, tmp_path: Path) -> None:
     written(tmp_path, "my_package/losses.py", "smoothed.yaml")
     tree = yaml.safe_load(file.read_text(encoding="utf-8"))
     smoothed = yaml.safe_load((tmp_path / "smoothed.yaml").read_text(encoding="utf-8"))["trainer"]
-    tree["trainer"] |= {**smoothed, "batch": 256, "epochs": 1}
+    tree["trainer"] |= {**smoothed, "batch": 256, "epochs": 1, "model": {**tree["trainer"].get("model", {}), **LIGHT}}
     file.write_text(yaml.safe_dump(tree), encoding="utf-8")
     check(file, run(bigvocab, file))
     nll = summary(file)["metrics"]["nll"]
