@@ -19,7 +19,7 @@ ROWS = 100_000
 """Rows of the sample. ExampleGen orders the rows of a file by hash, so that the first rows are a random sample."""
 TOP = 20
 MEASURED = 5
-"""Of so many rows, one is measured."""
+"""Number of rows of which one is measured and the others are counted."""
 
 
 def bigram_gain(files: Sequence[str], data: DataSpec, rows: int = ROWS) -> float:

@@ -12,7 +12,7 @@ from components.baselines.counting import KeyCounts, packed
 from components.baselines.tables import pairs_of, tables_of
 from components.compat.tensorflow import untuned
 from components.layers.mixture.spec import NgramMixtureSpec
-from components.layers.mixture.tables import Ngrams, Tables
+from components.layers.mixture.tables import Ints, Tables
 from components.training.layout import Layout
 from components.training.windows import counted_labels
 
@@ -32,34 +32,42 @@ def count_ngrams(files: Sequence[str], layout: Layout, classes: int, spec: Ngram
     Raises:
         ValueError: No label is in the vocabulary, or the vocabularies are too large to count n-grams.
     """
-    order = spec.longest(layout.shape == "sequence")
-    contexts, counts = layout.counted_ids + 2, KeyCounts()
-    batches = counted_labels(files, replace(layout, counted=order - 1))
-    for context, labels, _ in untuned(batches).as_numpy_iterator():
-        counts.add(packed(context.astype(np.int64), labels.astype(np.int64), contexts, classes))
+    sequences = layout.shape == "sequence"
+    order = spec.longest(sequences)
+    contexts, counts, pairs = layout.counted_ids + 2, KeyCounts(), KeyCounts(limit=PAIRS)
+    batches = counted_labels(files, replace(layout, counted=max(order - 1, spec.pairs)))
+    for context, labels, rows in untuned(batches).as_numpy_iterator():
+        context, labels = context.astype(np.int64), labels.astype(np.int64)
+        counts.add(packed(context[:, context.shape[1] - order + 1 :], labels, contexts, classes))
+        if spec.pairs:
+            tokens = context[:, context.shape[1] - spec.pairs :]
+            pairs.add(_pairs(tokens, labels, rows.astype(np.int64), layout.counted_ids, classes, sequences))
     tables = tables_of(
         *counts.result(),
         order=order,
         n_contexts=contexts,
         n_classes=classes,
-        continuation=layout.shape == "sequence",
+        continuation=sequences,
         most=spec.max_ngrams,
     )
-    return replace(tables, pairs=_count_pairs(files, layout, classes, spec)) if spec.pairs else tables
+    if not spec.pairs:
+        return tables
+    return replace(tables, pairs=pairs_of(*pairs.result(), classes, spec.max_ngrams, symmetric=sequences))
 
 
-def _count_pairs(files: Sequence[str], layout: Layout, classes: int, spec: NgramMixtureSpec) -> Ngrams:
-    """Count the rows in which a token and a known label are at most `spec.pairs` tokens apart.
+def _pairs(tokens: Ints, labels: Ints, rows: Ints, ids: int, classes: int, symmetric: bool) -> Ints:
+    """Return the pairs of a token and a label near it, each once for a row, packed as token * classes + label.
 
-    In sequences, the order of the two does not matter.
+    Args:
+        tokens: (n, W) context ids before each label; from `ids` on, they are no tokens of the vocabulary.
+        labels: (n,) labels.
+        rows: (n,) number of each label's row.
+        ids: Number of tokens.
+        classes: Number of labels.
+        symmetric: Tokens are classes, and the order of the two does not matter.
     """
-    found, symmetric = KeyCounts(limit=PAIRS), layout.shape == "sequence"
-    batches = counted_labels(files, replace(layout, counted=spec.pairs))
-    for context, labels, rows in untuned(batches).as_numpy_iterator():
-        tokens, known = context.astype(np.int64), context < layout.counted_ids
-        others = np.broadcast_to(labels.astype(np.int64)[:, np.newaxis], tokens.shape)
-        if symmetric:
-            tokens, others = np.minimum(tokens, others), np.maximum(tokens, others)
-        keys = rows.astype(np.int64)[:, np.newaxis] * (layout.counted_ids * classes) + tokens * classes + others
-        found.add(np.unique(keys[known]) % (layout.counted_ids * classes))
-    return pairs_of(*found.result(), classes, spec.max_ngrams, symmetric)
+    known, others = tokens < ids, np.broadcast_to(labels[:, np.newaxis], tokens.shape)
+    if symmetric:
+        tokens, others = np.minimum(tokens, others), np.maximum(tokens, others)
+    keys = rows[:, np.newaxis] * (ids * classes) + tokens * classes + others
+    return np.unique(keys[known]) % (ids * classes)

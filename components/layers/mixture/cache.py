@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.layers.mixture.part import Part, latest, weigh
+from components.layers.mixture.variables import add_variable
 
 # First values of theta and phi.
 _FIRST_THETA, _FIRST_PHI = -0.15, (3.0, 2.0)
@@ -49,9 +50,9 @@ class Cache(keras.layers.Layer):
     def build(self, input_shape: Any = None) -> None:
         """Make r, (length,), the latest place last; theta, (); and phi, (2,)."""
         distances = np.arange(self.length, 0, -1)
-        self.places = self._weight("places", -0.5 * np.log(distances))
-        self.theta = self._weight("theta", np.asarray(_FIRST_THETA))
-        self.phi = self._weight("phi", np.asarray(_FIRST_PHI))
+        self.places = add_variable(self, "places", -0.5 * np.log(distances))
+        self.theta = add_variable(self, "theta", np.asarray(_FIRST_THETA))
+        self.phi = add_variable(self, "phi", np.asarray(_FIRST_PHI))
         self.built = True
 
     def find(self, context: tf.Tensor, labels: tf.Tensor, leave_out: bool = False) -> Part:
@@ -98,15 +99,6 @@ class Cache(keras.layers.Layer):
         where = tf.where((part.tokens >= start) & (part.tokens < end) & (part.weights > 0))
         label = tf.gather_nd(part.tokens, where) - start
         return tf.stack([where[:, 0], label], axis=1), tf.gather_nd(part.weights, where)
-
-    def _weight(self, name: str, first: np.ndarray) -> keras.Variable:
-        return self.add_weight(
-            shape=first.shape,
-            initializer=lambda shape, dtype=None: tf.constant(first, dtype, shape),
-            dtype="float32",
-            autocast=False,
-            name=name,
-        )
 
 
 def _shifted(matches: tf.Tensor, by: int) -> tf.Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ import tensorflow as tf
 
 from components.layers.gradients import gather_rows
 from components.layers.mixture.tables import Ngrams, Tables
+from components.layers.mixture.variables import add_variable, size_in_bytes
 
 
 class Found(NamedTuple):
@@ -74,7 +74,7 @@ class Counts(keras.layers.Layer):
         self.classes, self.contexts, self.continuation = tables.classes, tables.contexts, tables.continuation
         self.discount = tables.discount
         self._types, self._total = float(np.count_nonzero(tables.unigrams)), float(tables.unigrams.sum())
-        self.unigrams = _constant(self, "unigrams", tables.unigrams, "float32")
+        self.unigrams = add_variable(self, "unigrams", tables.unigrams, "float32", trainable=False)
         self.orders = [Order(ngrams, name=f"order_{n}") for n, ngrams in enumerate(tables.orders, start=2)]
         self.built = True
 
@@ -86,7 +86,7 @@ class Counts(keras.layers.Layer):
     @property
     def bytes(self) -> int:
         """Size of the variables."""
-        return sum(math.prod(v.shape) * tf.as_dtype(v.dtype).size for v in self.weights)
+        return size_in_bytes(self)
 
     @property
     def features(self) -> int:
@@ -180,18 +180,18 @@ class Order(keras.layers.Layer):
     def __init__(self, ngrams: Ngrams, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.discount = ngrams.discount
-        self.keys = _constant(self, "keys", ngrams.keys, "int64")
-        self.counts = _constant(self, "counts", ngrams.counts, "float32")
-        self.contexts = _constant(self, "contexts", ngrams.contexts, "int64")
-        self.starts = _constant(self, "starts", ngrams.starts, "int64")
-        self.totals = _constant(self, "totals", ngrams.totals, "float32")
-        self.pruned = _constant(self, "pruned", ngrams.pruned, "float32")
+        self.keys = add_variable(self, "keys", ngrams.keys, "int64", trainable=False)
+        self.counts = add_variable(self, "counts", ngrams.counts, "float32", trainable=False)
+        self.contexts = add_variable(self, "contexts", ngrams.contexts, "int64", trainable=False)
+        self.starts = add_variable(self, "starts", ngrams.starts, "int64", trainable=False)
+        self.totals = add_variable(self, "totals", ngrams.totals, "float32", trainable=False)
+        self.pruned = add_variable(self, "pruned", ngrams.pruned, "float32", trainable=False)
         self.built = True
 
     @property
     def bytes(self) -> int:
         """Size of the variables."""
-        return sum(math.prod(v.shape) * tf.as_dtype(v.dtype).size for v in self.weights)
+        return size_in_bytes(self)
 
     def row(self, context: tf.Tensor) -> tf.Tensor:
         """Return the rows of packed contexts (n,), (n,) int64, -1 for a context that was never seen."""
@@ -226,18 +226,6 @@ class Order(keras.layers.Layer):
         total = tf.gather(gather_rows(self.totals, tf.maximum(rows, 0)), which)
         label = gather_rows(self.keys, at) % classes - start
         return tf.stack([which, label], axis=1), (gather_rows(self.counts, at) - self.discount) / total
-
-
-def _constant(layer: keras.layers.Layer, name: str, values: np.ndarray, dtype: str) -> keras.Variable:
-    """Add a variable to a layer that holds these values and does not train."""
-    return layer.add_weight(
-        shape=values.shape,
-        dtype=dtype,
-        initializer=lambda shape, dtype=None: tf.constant(values, dtype, shape),
-        trainable=False,
-        autocast=False,
-        name=name,
-    )
 
 
 def _find(keys: keras.Variable, wanted: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

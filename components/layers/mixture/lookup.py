@@ -1,4 +1,4 @@
-"""What the parts of a mixture beside the model say about the rows of a batch."""
+"""Lookup of the rows of a batch in the parts of a mixture beside the model."""
 
 from __future__ import annotations
 

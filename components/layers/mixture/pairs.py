@@ -11,6 +11,7 @@ import tensorflow as tf
 from components.layers.mixture.counts import Order
 from components.layers.mixture.part import Part, latest, weigh
 from components.layers.mixture.tables import Ngrams
+from components.layers.mixture.variables import add_variable
 
 # First value of rho.
 _FIRST_RHO = (0.3, 0.0)
@@ -52,8 +53,8 @@ class Pairs(keras.layers.Layer):
 
     def build(self, input_shape: Any = None) -> None:
         """Make r, (length,), the latest place last; and rho, (2,)."""
-        self.places = self._weight("places", -0.5 * np.log(np.arange(self.length, 0, -1)))
-        self.rho = self._weight("rho", np.asarray(_FIRST_RHO))
+        self.places = add_variable(self, "places", -0.5 * np.log(np.arange(self.length, 0, -1)))
+        self.rho = add_variable(self, "rho", np.asarray(_FIRST_RHO))
         self.built = True
 
     @property
@@ -104,12 +105,3 @@ class Pairs(keras.layers.Layer):
         where, mass = self.order.seen(tokens, self.order.row(tokens), self.classes, start, end)
         which = where[:, 0]
         return tf.stack([tf.gather(at[:, 0], which), where[:, 1]], axis=1), tf.gather(weights, which) * mass
-
-    def _weight(self, name: str, first: np.ndarray) -> keras.Variable:
-        return self.add_weight(
-            shape=first.shape,
-            initializer=lambda shape, dtype=None: tf.constant(first, dtype, shape),
-            dtype="float32",
-            autocast=False,
-            name=name,
-        )

@@ -1,4 +1,4 @@
-"""What a part of a mixture beside the n-grams says about the rows of a batch."""
+"""Result of looking up the rows of a batch in the cache or in the pairs of a mixture."""
 
 from __future__ import annotations
 

@@ -1,0 +1,28 @@
+"""Variables of a layer that start from given values."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+def add_variable(
+    layer: keras.layers.Layer, name: str, values: np.ndarray, dtype: str = "float32", trainable: bool = True
+) -> keras.Variable:
+    """Add a variable to a layer that starts from the given values, in their shape."""
+    return layer.add_weight(
+        shape=values.shape,
+        dtype=dtype,
+        initializer=lambda shape, dtype=None: tf.constant(values, dtype, shape),
+        trainable=trainable,
+        autocast=False,
+        name=name,
+    )
+
+
+def size_in_bytes(layer: keras.layers.Layer) -> int:
+    """Return the size of all variables of a layer."""
+    return sum(math.prod(v.shape) * tf.as_dtype(v.dtype).size for v in layer.weights)
