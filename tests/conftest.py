@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -8,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.cli.app import NEW_OBJECTS
 from tests.forks import ForkServer, execute, refuse_fork_with_threads
 from tests.once import Once
 
 _BYTES_PER_WORKER = 4 << 30
 
 refuse_fork_with_threads()
+gc.set_threshold(NEW_OBJECTS)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ library has started another. A test process has many threads: it starts the serv
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -137,6 +138,7 @@ class ForkServer:
 def _serve() -> None:
     """Read jobs from standard input, fork for each, and write `NUMBER CODE` when a child has ended."""
     refuse_fork_with_threads()
+    gc.set_threshold(50_000)  # As `bigvocab` does.
     with selectors.DefaultSelector() as selector:
         requests = _lines(0)
         selector.register(0, selectors.EVENT_READ)
@@ -171,6 +173,8 @@ def _fork(job: Mapping[str, Any]) -> int:
         importlib.import_module(module)
     module, name = job["function"]
     function = getattr(importlib.import_module(module), name)
+    # The child's garbage collector skips what is there now: the imported modules.
+    gc.freeze()
     child = os.fork()
     if not child:
         os._exit(_run(function, job))

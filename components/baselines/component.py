@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
@@ -27,13 +28,14 @@ class BaselinesSpec(component_spec.ComponentSpec):
         "data": component_spec.ExecutionParameter(type=str),
         "bands": component_spec.ExecutionParameter(type=str),
         "metrics": component_spec.ExecutionParameter(type=str),
-        "max_ngrams": component_spec.ExecutionParameter(type=int, optional=True),
+        "mixture": component_spec.ExecutionParameter(type=str),
         "exclude_seen": component_spec.ExecutionParameter(type=int),
         "code": component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {
         "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
         "transform_graph": component_spec.ChannelParameter(type=standard_artifacts.TransformGraph),
+        "choices": component_spec.ChannelParameter(type=standard_artifacts.HyperParameters),
     }
     OUTPUTS = {
         "baselines": component_spec.ChannelParameter(type=BaselineMetrics),
@@ -60,11 +62,12 @@ class Baselines(base_component.BaseComponent):
         self,
         examples: types.BaseChannel,
         transform_graph: types.BaseChannel,
+        choices: types.BaseChannel,
         data: DataSpec,
         bands: BandSpec,
         code: str = "",
         metrics: Sequence[str] = (),
-        max_ngrams: int | None = None,
+        mixture: Mapping[str, Any] | None = None,
         exclude_seen: bool = False,
     ) -> None:
         """Create the node.
@@ -72,21 +75,24 @@ class Baselines(base_component.BaseComponent):
         Args:
             examples: Artifacts of ExampleGen, with the splits train and test.
             transform_graph: Artifact of Transform, with the vocabularies.
+            choices: Values of unset keys, among them whether the model has a mixture.
             data: The columns, the targets and the shape.
             bands: The bands of labels.
             code: Fingerprint of the code. Changed code misses the cache.
             metrics: The paths of a user's own metrics.
-            max_ngrams: N-grams to keep of each length, as in the mixture of the model. None: all.
+            mixture: The key `mixture` under `trainer.head`, if the configuration sets it. The baselines keep the
+                n-grams that the mixture keeps, and all without a mixture.
             exclude_seen: Remove items that the row already contains from the ranking.
         """
         super().__init__(
             BaselinesSpec(
                 examples=examples,
                 transform_graph=transform_graph,
+                choices=choices,
                 data=data.model_dump_json(),
                 bands=bands.model_dump_json(),
                 metrics=json.dumps([*metrics]),
-                max_ngrams=max_ngrams,
+                mixture=json.dumps(mixture or {}),
                 exclude_seen=int(exclude_seen),
                 code=code,
                 baselines=types.Channel(type=BaselineMetrics),

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 from tfx import types
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_executor
@@ -20,10 +21,12 @@ from components.baselines.outside import Outside
 from components.baselines.reading import Encoder, read_records
 from components.baselines.results import write_baselines
 from components.baselines.targets import TargetBaselines
+from components.choices import merged, read_choices
 from components.files import matching
 from components.ingest.driver import SPAN_NAME
 from components.ingest.spans.rolling_range import span_of
 from components.ingest.spec import DataSpec
+from components.layers.mixture.spec import Mixture
 from components.metrics.bands import BandSpec
 from components.metrics.targets import ROW_NUMBER, label_target
 from components.preprocessing.vocabulary import Vocabulary, category_file, read_vocabulary, vocabularies
@@ -47,13 +50,14 @@ class BaselinesExecutor(base_executor.BaseExecutor):
         """Run the node.
 
         Args:
-            input_dict: `examples`, raw rows with the splits train and test; `transform_graph`, with the vocabularies.
+            input_dict: `examples`, raw rows with the splits train and test; `transform_graph`, with the vocabularies;
+                `choices`, values of unset keys.
             output_dict: `baselines`, which gets `baselines.json`, for data in spans with the out-of-vocabulary rates of
                 each span; `test_examples`, which gets the test split with a feature for each baseline and the number
                 of the row.
             exec_properties: `data` and `bands`, specs as JSON; `metrics`, the paths of a user's own metrics as JSON;
-                `exclude_seen`, 1 to remove seen items from the ranking; `max_ngrams`, the n-grams to keep of each
-                length, if not all.
+                `exclude_seen`, 1 to remove seen items from the ranking; `mixture`, the key of `trainer.head` as JSON,
+                if the configuration sets it.
 
         Raises:
             ValueError: A split is missing, or has no label to count or measure.
@@ -68,7 +72,10 @@ class BaselinesExecutor(base_executor.BaseExecutor):
         encoder = Encoder(data, known["inputs"], known.get("labels"))
         exclude_seen = bool(exec_properties.get("exclude_seen"))
         label = label_target(data, own, exclude_seen)
-        most = exec_properties.get("max_ngrams")
+        choices = read_choices(artifact_utils.get_single_uri(input_dict["choices"]))
+        head = merged(choices.trainer.get("head", {}), json.loads(exec_properties["mixture"]))
+        mixture = TypeAdapter(Mixture).validate_python(head.get("mixture"))
+        most = mixture.max_ngrams if mixture else None
         ngrams = Baselines(data.shape, label, encoder, bands, exclude_seen, most) if label.kind == "label" else None
         targets = TargetBaselines(data, _target_vocabularies(data, transform), own)
 

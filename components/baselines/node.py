@@ -17,21 +17,24 @@ class BaselinesNode(Node):
     name = "Baselines"
 
     def build(self, site: Site) -> BaseNode:
-        """Build the component, which also reads the graph of Transform for the ids of the vocabularies."""
+        """Build the component, which reads the vocabularies of Transform and the chosen values of unset keys."""
         from components.baselines.component import Baselines
         from components.code import fingerprint
         from components.metrics.own import modules_of
 
-        evaluation, mixture = site.specs.evaluation, site.specs.trainer.head.mixture
+        evaluation, head = site.specs.evaluation, site.specs.trainer.head
         own = evaluation.metrics
+        # Only what the baselines read: a change of another key leaves the node in the cache.
+        kept = {"kind": head.mixture.kind, "max_ngrams": head.mixture.max_ngrams} if head.mixture else None
         return Baselines(
             examples=site.output("examples", "RollingRange", "ExampleGen"),
             transform_graph=site.output("transform_graph", "Transform"),
+            choices=site.output("choices", "Defaults"),
             data=site.columns,
             bands=evaluation.bands,
             code=fingerprint("components.baselines.component", *modules_of(own)),
             metrics=own,
-            max_ngrams=mixture.max_ngrams if mixture else None,
+            mixture={"mixture": kept} if "mixture" in head.model_fields_set else {},
             exclude_seen=evaluation.exclude_seen,
         )
 

@@ -15,16 +15,23 @@ Predictable items. If the followers of the latest item predict the next one clea
 has few examples, and its occurrences in the inputs teach its class vector too. The encoder is `session`.
 
 Words, and items whose frequency says more than the item before, as in the baskets of a grocery: two tables and the dot
-product are better. These are the defaults of the keys themselves, so no value is chosen.
+product are better. These are the defaults of the keys themselves.
+
+Counts. The next token of a sequence, and an item of labelled rows that the latest item predicts, are predicted by a
+mixture of the model and counts of n-grams, so that the model is not worse than counting. For items that the latest item
+does not predict, the counts include the pairs of items within ten places, whatever their order. Labelled rows of other
+kinds, such as texts with a topic, have no mixture: the last word of a text says little about its topic. Nor has a loss
+of the user's own, whose value need not be a log probability.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components.choices import Choices, merged
 from components.defaults.facts import Facts
+from components.extensions import is_path
 from components.ingest.spec import DataSpec
 from components.training.spec import TrainerSpec
 
@@ -32,16 +39,25 @@ _TOP_SHARE = 0.1
 _SHARED_LABELS = 0.5
 _BIGRAM_GAIN = 1.2
 
-_PRESENT: dict[str, Any] = {"head": {"similarity": "dot", "negatives": 1}, "learning_rate": 1.0}
+_PRESENT: dict[str, Any] = {"head": {"similarity": "dot", "negatives": 1, "mixture": None}, "learning_rate": 1.0}
 """Keys whose presence alone counts for the choice."""
-_ITEMS: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
+_Group = tuple[str, dict[str, Any], dict[str, Any]]
+"""Values that belong together: their name, keys under `trainer`, and keys under `vocabulary`."""
+_COUNTS: _Group = ("a mixture with counts of n-grams", {"head": {"mixture": "ngrams"}}, {})
+_PAIRS: _Group = (
+    "a mixture with counts of n-grams and pairs",
+    {"head": {"mixture": {"kind": "ngrams", "pairs": 10}}},
+    {},
+)
+_ITEMS: tuple[_Group, ...] = (
     ("the session encoder", {"model": {"kind": "session"}}, {}),
     ("one table for inputs and classes", {"model": {"tie": True}}, {"shared": True}),
     ("cosine similarity", {"head": {"similarity": "cosine"}}, {}),
     ("2,048 negatives", {"head": {"negatives": 2_048}}, {}),
     ("learning rate 0.002", {"learning_rate": 2e-3}, {}),
+    _COUNTS,
 )
-"""Values for items: their name, keys under `trainer`, and keys under `vocabulary`."""
+"""Values for predictable items."""
 
 
 def are_items(facts: Facts, data: DataSpec) -> bool:
@@ -67,9 +83,13 @@ def keys_read(
         trainer: Keys that the configuration sets under `trainer`.
         vocabulary: Keys that the configuration sets under `vocabulary`.
     """
-    if data.tokenizer != "none" or data.label_kind != "class":
+    if data.label_kind != "class":
         return {}, {}
     head = {key: value for key, value in _PRESENT["head"].items() if key in trainer.get("head", {})}
+    if is_path(trainer.get("head", {}).get("form")):
+        head["mixture"] = _PRESENT["head"]["mixture"]
+    if data.tokenizer != "none":
+        return ({"head": {"mixture": head["mixture"]}} if "mixture" in head else {}), {}
     rate = {"learning_rate": _PRESENT["learning_rate"]} if "learning_rate" in trainer else {}
     model = {"model": dict(trainer["model"])} if trainer.get("model") else {}
     shared = {"shared": vocabulary["shared"]} if "shared" in vocabulary else {}
@@ -85,15 +105,25 @@ def choose(facts: Facts, data: DataSpec, trainer: Mapping[str, Any], vocabulary:
         trainer: Keys that the configuration sets under `trainer`.
         vocabulary: Keys that the configuration sets under `vocabulary`.
     """
-    if not are_items(facts, data):
-        why = "" if data.label_kind == "number" or data.tokenizer != "none" else _share(facts)
-        return Choices({}, {}, f"the defaults for words{why}" if data.label_kind == "class" else "nothing to choose")
-    if facts.bigram_gain < _BIGRAM_GAIN:
-        return Choices({}, {}, f"the defaults for words: {_gain(facts)}")
+    if data.label_kind != "class":
+        return Choices({}, {}, "nothing to choose")
+    trainer, vocabulary = keys_read(data, trainer, vocabulary)
+    items = are_items(facts, data)
+    if items and facts.bigram_gain >= _BIGRAM_GAIN:
+        return _chosen(_ITEMS, trainer, vocabulary, f"for predictable items: {_gain(facts)}{_share(facts)}")
+    groups = () if data.shape != "sequence" else (_PAIRS,) if items else (_COUNTS,)
+    share = _share(facts) if data.tokenizer == "none" else ""
+    return _chosen(groups, trainer, vocabulary, f"for items: {_gain(facts)}" if items else f"for words{share}")
+
+
+def _chosen(
+    groups: Sequence[_Group], trainer: Mapping[str, Any], vocabulary: Mapping[str, Any], reason: str
+) -> Choices:
+    """Choose the groups of values that fit the set keys."""
     chosen: dict[str, Any] = {}
     chosen_vocabulary: dict[str, Any] = {}
     names = []
-    for name, of_trainer, of_vocabulary in _ITEMS:
+    for name, of_trainer, of_vocabulary in groups:
         # Whoever names an encoder knows its form.
         if of_vocabulary and "kind" in trainer.get("model", {}):
             continue
@@ -105,8 +135,7 @@ def choose(facts: Facts, data: DataSpec, trainer: Mapping[str, Any], vocabulary:
         if _fits(merged(attempt, trainer)):
             chosen, names = attempt, [*names, name]
             chosen_vocabulary |= {key: value for key, value in of_vocabulary.items() if key not in vocabulary}
-    reason = f"for predictable items: {_gain(facts)}{_share(facts)}"
-    return Choices(chosen, chosen_vocabulary, f"{', '.join(names)} {reason}" if names else f"all keys are set {reason}")
+    return Choices(chosen, chosen_vocabulary, f"{', '.join(names) or 'the defaults'} {reason}")
 
 
 def _gain(facts: Facts) -> str:

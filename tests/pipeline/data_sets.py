@@ -15,11 +15,11 @@ LIGHT = {"ngrams": 1, "num_heads": 0}
 """Keys of the default encoder for tests of other things: without n-grams and heads it is traced and loaded faster."""
 
 
-def small(batch: int = 256, model: str = "{context: 4}") -> str:
-    """Return settings for a training that takes seconds."""
+def small(batch: int = 256, model: str = "{context: 4}", mixture: str = "mixture: none") -> str:
+    """Return settings for a training that takes seconds, without the mixture that the defaults would choose."""
     return f"""
 vocabulary: {{inputs: 500, labels: 800}}
-trainer: {{batch: {batch}, epochs: 3, head: {{negatives: 64}}, model: {model}}}
+trainer: {{batch: {batch}, epochs: 3, head: {{negatives: 64, {mixture}}}, model: {model}}}
 evaluation: {{beat: [popular], bands: {{head: 50, torso: 300}}}}
 """
 
@@ -83,7 +83,7 @@ data:
   inputs: [text]
   splits: {train: 80, eval: 10, test: 10}
 """
-        + small()
+        + small(mixture="")
     )
     return file
 
@@ -154,7 +154,7 @@ data:
   tokenizer: none
   splits: {train: 80, eval: 10, test: 10}
 """
-        + small()
+        + small(mixture="")
     )
     return yaml
 

@@ -18,7 +18,9 @@ pytestmark = pytest.mark.slow
 
 def test_a_folder_of_texts(bigvocab: Bigvocab, tmp_path: Path) -> None:
     file = text_configuration(tmp_path)
-    check(file, run(bigvocab, file))
+    found = check(file, run(bigvocab, file))
+    assert found["defaults"]["reason"] == "a mixture with counts of n-grams for words"
+    assert yaml.safe_load(found["defaults"]["pinned"]) == {"trainer": {"head": {"mixture": "ngrams"}}}
     trainer = next(node for node in summary(file)["nodes"] if node["name"] == "Trainer")
     assert trainer["cpu_seconds"] > 0
     nodes = {node["name"]: node["cached"] for node in summary(file)["nodes"]}
@@ -40,6 +42,7 @@ def test_items_in_json_lines(bigvocab: Bigvocab, tmp_path: Path) -> None:
     chosen = yaml.safe_load(found["defaults"]["pinned"])
     assert chosen["vocabulary"] == {"shared": True}
     assert chosen["trainer"]["model"] == {"kind": "session", "tie": True}
+    assert chosen["trainer"]["head"] == {"similarity": "cosine", "mixture": "ngrams"}
     assert found["vocabularies"]["inputs"]["size"] == found["vocabularies"]["labels"]["size"]
 
 

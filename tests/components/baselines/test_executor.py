@@ -16,6 +16,7 @@ from tfx.types import artifact_utils, channel_utils, standard_artifacts
 
 from components.baselines.component import BaselineMetrics, Baselines
 from components.baselines.executor import BaselinesExecutor
+from components.choices import Choices, write_choices
 from components.evaluation.spec import EvaluationSpec
 from components.ingest.spec import DataSpec
 from components.metrics.bands import BandSpec
@@ -26,18 +27,34 @@ BANDS = BandSpec(head=20, torso=100)
 COLUMNS = label_target(SEQUENCE).sum_names
 
 
-def run(files: Any, data: DataSpec, target: Path, spans: list[Any] | None = None) -> dict[str, Any]:
+def run(
+    files: Any,
+    data: DataSpec,
+    target: Path,
+    spans: list[Any] | None = None,
+    head: dict[str, Any] | None = None,
+    chosen: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Run the node with what the configuration sets under `trainer.head`, and with what the node Defaults chose."""
     examples = standard_artifacts.Examples()
     examples.uri, examples.span = str(files.examples), 7
     examples.split_names = artifact_utils.encode_split_names([*files.rows])
     graph = standard_artifacts.TransformGraph()
     graph.uri = str(files.graph)
+    choices = standard_artifacts.HyperParameters()
+    choices.uri = str(target / "choices")
+    write_choices(choices.uri, Choices({"head": chosen} if chosen else {}, {}, "chosen"))
     metrics, output = BaselineMetrics(), standard_artifacts.Examples()
     metrics.uri, output.uri = str(target / "baselines"), str(target / "examples")
     BaselinesExecutor().Do(
-        {"examples": spans or [examples], "transform_graph": [graph]},
+        {"examples": spans or [examples], "transform_graph": [graph], "choices": [choices]},
         {"baselines": [metrics], "test_examples": [output]},
-        {"data": data.model_dump_json(), "bands": BANDS.model_dump_json(), "code": ""},
+        {
+            "data": data.model_dump_json(),
+            "bands": BANDS.model_dump_json(),
+            "mixture": json.dumps(head or {}),
+            "code": "",
+        },
     )
     assert (output.split_names, output.span) == ('["test"]', (spans or [examples])[0].span)
     return json.loads((target / "baselines" / "baselines.json").read_text())
@@ -91,6 +108,25 @@ def test_sequences(sequences: Any, tmp_path: Path) -> None:
         total = np.stack([row[f"bigvocab/baseline/{name}"] for row in rows]).sum(axis=0, dtype=np.float64)
         nll = total[COLUMNS.index("nll")] / total[COLUMNS.index("known")]
         assert nll == pytest.approx(summary["metrics"][name]["nll"], rel=1e-5)
+
+
+def test_the_baselines_keep_the_n_grams_of_the_mixture(sequences: Any, tmp_path: Path) -> None:
+    """The configuration comes before the choice; without a mixture all n-grams count."""
+    few, fewer = ({"mixture": {"kind": "ngrams", "max_ngrams": n}} for n in (200, 20))
+    cases = {
+        "all": ({}, {}),
+        "none": ({"mixture": None}, few),
+        "chosen": ({}, few),
+        "set": (few, fewer),
+        "fewer": ({}, fewer),
+    }
+    found = {
+        name: run(sequences, SEQUENCE, tmp_path / name, head=head, chosen=chosen)["metrics"]["trigram"]
+        for name, (head, chosen) in cases.items()
+    }
+    assert found["all"] == found["none"]
+    assert found["chosen"] == found["set"]
+    assert found["all"]["nll"] < found["chosen"]["nll"] < found["fewer"]["nll"]
 
 
 def test_the_rates_of_each_span_are_beside_those_of_all(sequences: Any, tmp_path: Path) -> None:
@@ -147,7 +183,8 @@ def test_only_what_the_counts_depend_on_is_in_the_cache_key() -> None:
     def node(evaluation: EvaluationSpec, code: str) -> dict[str, Any]:
         examples = channel_utils.as_channel([standard_artifacts.Examples()])
         graph = channel_utils.as_channel([standard_artifacts.TransformGraph()])
-        return Baselines(examples, graph, SEQUENCE, evaluation.bands, code).exec_properties
+        choices = channel_utils.as_channel([standard_artifacts.HyperParameters()])
+        return Baselines(examples, graph, choices, SEQUENCE, evaluation.bands, code).exec_properties
 
     first = node(EvaluationSpec(), "1")
     assert first == node(EvaluationSpec(beat=["trigram"], max_perplexity=100), "1")

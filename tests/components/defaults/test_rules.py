@@ -35,7 +35,9 @@ def data_of(**keys: Any) -> DataSpec:
 SESSIONS = data_of()
 ROWS = data_of(shape="labelled", inputs=["before", "last"], label="bought")
 ITEMS = Facts(rows=1_000, tokens=20_000, distinct=5_000, top_share=0.03, shared_labels=1.0, bigram_gain=9.0)
-FORM = {"model": {"kind": "session", "tie": True}, "head": {"similarity": "cosine", "negatives": 2_048}}
+HEAD = {"similarity": "cosine", "negatives": 2_048, "mixture": "ngrams"}
+FORM = {"model": {"kind": "session", "tie": True}, "head": HEAD}
+COUNTS = {"head": {"mixture": "ngrams"}}
 
 
 def chosen(
@@ -55,20 +57,34 @@ def test_predictable_items_get_one_table_and_the_cosine(data: DataSpec) -> None:
 
 
 @pytest.mark.parametrize(
-    ("facts", "data"),
+    ("facts", "data", "form"),
     [
-        (ITEMS, data_of(tokenizer="words")),
-        (ITEMS, data_of(**{**ROWS.model_dump(), "label_kind": "number"})),
-        (Facts(1_000, 20_000, 5_000, 0.25, 1.0, 9.0), SESSIONS),  # a few tokens are everywhere, as in text
-        (Facts(1_000, 20_000, 5_000, 0.03, 0.1, 9.0), ROWS),  # labels of another kind than the inputs
-        (Facts(1_000, 20_000, 5_000, 0.03, 1.0, 1.1), SESSIONS),  # the item before says little
-        (Facts(0, 0, 0, 0.0, 1.0, 9.0), SESSIONS),
+        (ITEMS, data_of(tokenizer="words"), COUNTS),
+        (ITEMS, data_of(**{**ROWS.model_dump(), "tokenizer": "words"}), {}),
+        (ITEMS, data_of(**{**ROWS.model_dump(), "label_kind": "number"}), {}),
+        (Facts(1_000, 20_000, 5_000, 0.25, 1.0, 9.0), SESSIONS, COUNTS),  # a few tokens are everywhere, as in text
+        (Facts(1_000, 20_000, 5_000, 0.03, 0.1, 9.0), ROWS, {}),  # labels of another kind than the inputs
+        # The item before says little.
+        (Facts(1_000, 20_000, 5_000, 0.03, 1.0, 1.1), SESSIONS, {"head": {"mixture": {"kind": "ngrams", "pairs": 10}}}),
+        (Facts(1_000, 20_000, 5_000, 0.03, 1.0, 1.1), ROWS, {}),
+        (Facts(0, 0, 0, 0.0, 1.0, 9.0), SESSIONS, COUNTS),
     ],
 )
-def test_nothing_is_chosen_for_others(facts: Facts, data: DataSpec) -> None:
+def test_others_keep_two_tables_and_the_dot_product(facts: Facts, data: DataSpec, form: dict[str, Any]) -> None:
     found = chosen(facts, data)
-    assert (found.trainer, found.vocabulary) == ({}, {})
-    assert found.reason
+    assert (found.trainer, found.vocabulary) == (form, {})
+    assert ("mixture" in found.reason) == bool(form)
+    for trainer in ({"head": {"mixture": "none"}}, {"head": {"mixture": {"kind": "ngrams", "cache": 9}}}):
+        assert chosen(facts, data, trainer).trainer == {}
+
+
+def test_a_loss_of_the_user_has_no_mixture() -> None:
+    own = {"head": {"form": "my_losses:MyForm", "own_key": 3}}
+    for data in (SESSIONS, data_of(tokenizer="words")):
+        found = choose(ITEMS, data, own, {}).trainer
+        assert "mixture" not in found.get("head", {})
+        assert choose(ITEMS, data, keys_read(data, own, {})[0], {}).trainer == found
+    assert choose(ITEMS, data_of(tokenizer="words"), {"head": {"form": "full"}}, {}).trainer == COUNTS
 
 
 @pytest.mark.parametrize(
@@ -80,7 +96,11 @@ def test_nothing_is_chosen_for_others(facts: Facts, data: DataSpec) -> None:
         ({}, {"shared": False}, {**FORM, "model": {"kind": "session"}, "learning_rate": 0.002}),
         # A key that only another encoder has.
         ({"model": {"ngrams": 2}}, {}, {**FORM, "model": {"tie": True}, "learning_rate": 0.002}),
-        ({"head": {"similarity": "dot", "negatives": 9}, "learning_rate": 0.1}, {}, {"model": FORM["model"]}),
+        (
+            {"head": {"similarity": "dot", "negatives": 9, "mixture": "none"}, "learning_rate": 0.1},
+            {},
+            {"model": FORM["model"]},
+        ),
         ({"model": {"embedding": 50, "projection": 128}}, {}, {**FORM, "learning_rate": 0.002}),
     ],
 )
@@ -110,7 +130,9 @@ def test_the_keys_that_are_read_decide_the_choice(trainer: dict[str, Any]) -> No
     assert not {"epochs", "seed", "batch"} & read.keys()
     assert choose(ITEMS, SESSIONS, read, {}) == choose(ITEMS, SESSIONS, trainer, {})
     assert keys_read(SESSIONS, {**trainer, "epochs": 9}, {"inputs": 3}) == (read, {})
-    assert keys_read(data_of(tokenizer="words"), trainer, {"shared": True}) == ({}, {})
+    words = data_of(tokenizer="words")
+    assert keys_read(words, trainer, {"shared": True}) == ({}, {})
+    assert keys_read(words, {"head": {"mixture": "ngrams", "alpha": 0.5}}, {}) == ({"head": {"mixture": None}}, {})
 
 
 def test_the_choice_comes_back_from_its_file(tmp_path: Path) -> None:
