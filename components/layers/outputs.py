@@ -108,15 +108,24 @@ class ClassOutput(keras.layers.Layer):
         mixed = self.mixture.scorer(hidden, context)
         return lambda of, classes: mixed(of, classes, tf.gather(normaliser, of) - logits(of, classes))
 
-    def calibrate(self, hidden: tf.Tensor, labels: tf.Tensor) -> None:
-        """Fit how sure the output is to examples that it was not trained on: see `calibration`.
+    def calibrate(self, hidden: tf.Tensor, labels: tf.Tensor, context: tf.Tensor | None = None) -> None:
+        """Fit how sure the output is to examples that it was not trained on.
+
+        With a mixture, the shares of its parts are fitted (`mixture.gate`), otherwise the probabilities of the softmax
+        (`calibration`).
 
         Args:
             hidden: (batch, width) float.
             labels: (batch,) integers, -1 outside the vocabulary. At least one must be known.
+            context: (batch, k) last tokens, for a mixture.
         """
-        vectors, table, bias = self._softmax(hidden)
-        self.sharpness.assign(fit_sharpness(vectors, table, bias, self._log_prior, labels))
+        if self.mixture is None:
+            vectors, table, bias = self._softmax(hidden)
+            self.sharpness.assign(fit_sharpness(vectors, table, bias, self._log_prior, labels))
+            return
+        known = tf.where(labels >= 0)[:, 0]
+        hidden, labels, context = (tf.gather(each, known) for each in (hidden, labels, context))
+        self.mixture.calibrate(hidden, context, labels, self.head.sweep(hidden, labels).nll)
 
     def _softmax(self, hidden: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Return vectors (batch, width), class vectors (classes, width) and bias (classes,) that make the logits."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from components.layers.mixture.layer import NgramMixture
 from components.layers.outputs import ClassOutput
 from components.names import name_of
 from components.training.layout import LABEL, Batch
@@ -18,26 +19,44 @@ _LABELS = 16_384
 
 
 def calibrate(model: VocabularyClassifier, batches: tf.data.Dataset) -> dict[str, float]:
-    """Calibrate the further targets that are categories, and return the sharpness of each, by column.
+    """Calibrate the mixture of the label, and the further targets that are categories.
 
-    The windows of one row share its category. A model repeats the category as often in training, and becomes too sure
-    of it. The rows of the eval split tell how sure it may be. See `components.layers.calibration`.
+    Training makes both too sure. A mixture relies on the model as on labels that it has seen before, see
+    `components.layers.mixture.gate`. The windows of one row share its category, and the model repeats it as often, see
+    `components.layers.calibration`. The rows of the eval split tell how sure they may be.
 
     Args:
         model: Model with its final weights, outside of any distribution strategy.
         batches: Data set of (model inputs, targets) of the eval split.
+
+    Returns:
+        The sharpness of each further target, by column.
     """
+    mixture = mixture_of(model)
     outputs = {name: output for name, output in model.further.items() if isinstance(output, ClassOutput)}
-    if not outputs:
+    if not outputs and mixture is None:
         return {}
     read = [at_labels(model.encoder, inputs, targets) for inputs, targets in _some(batches)]
-    fitted = {}
+
+    def labels_of(name: str) -> tf.Tensor:
+        return tf.concat([each.targets[name] for each in read], axis=0)
+
+    def is_known(name: str) -> bool:
+        return bool(read) and bool(tf.reduce_any(labels_of(name) >= 0))
+
+    if mixture is not None and is_known(LABEL):
+        context = tf.concat([each.counted for each in read], axis=0)
+        hidden = tf.concat([each.hidden for each in read], axis=0)
+        model.answers[LABEL].calibrate(hidden, labels_of(LABEL), context)
     for name, output in outputs.items():
-        labels = tf.concat([each.targets[name] for each in read], axis=0)
-        if bool(tf.reduce_any(labels >= 0)):
-            output.calibrate(tf.concat([each.hidden for each in read], axis=0), labels)
-        fitted[name_of(name)] = float(output.sharpness.numpy())
-    return fitted
+        if is_known(name):
+            output.calibrate(tf.concat([each.hidden for each in read], axis=0), labels_of(name))
+    return {name_of(name): float(output.sharpness.numpy()) for name, output in outputs.items()}
+
+
+def mixture_of(model: VocabularyClassifier) -> NgramMixture | None:
+    """Return the mixture of the label's output, if it has one."""
+    return getattr(model.answers[LABEL], "mixture", None)
 
 
 def describe_mixture(model: VocabularyClassifier, batches: tf.data.Dataset) -> dict[str, Any] | None:
@@ -53,7 +72,7 @@ def describe_mixture(model: VocabularyClassifier, batches: tf.data.Dataset) -> d
         cache reads, and `mean_cache`, its mean share, None without a cache; `pairs`, the number of kept pairs of a
         token and a label in the same row, and `mean_pairs`, their mean share, None without pairs.
     """
-    mixture = getattr(model.answers[LABEL], "mixture", None)
+    mixture = mixture_of(model)
     if mixture is None:
         return None
     read = [at_labels(model.encoder, inputs, targets) for inputs, targets in _some(batches)]

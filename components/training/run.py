@@ -149,7 +149,8 @@ class Training:
         best.set_weights(self._checkpoints.best_weights())
         best.freeze()
         held_out = self._validation()
-        self._write_history(describe_mixture(best, held_out), calibrate(best, held_out))
+        calibration = calibrate(best, held_out)
+        self._write_history(describe_mixture(best, held_out), calibration)
         servable = Servable(
             best,
             data.transform,

@@ -15,6 +15,10 @@ _FIRST = 4.0
 _LEAST = 1e-30
 # Logit of a part that a row does not have.
 _NEVER = -1e9
+# Steps of the calibration and their size. On 16,384 labels they take about a second.
+_STEPS, _RATE = 400, 0.03
+# Weight of the trained gate in the calibration, in labels.
+_PRIOR = 10.0
 
 
 class Gate(keras.layers.Layer):
@@ -56,14 +60,68 @@ class Gate(keras.layers.Layer):
             features: (batch, features) float32.
             empty: (batch,) bool for each further part, the rows that do not have it.
         """
+        return _log_shares(self._logits(hidden, features), empty)
+
+    def calibrate(self, hidden: tf.Tensor, features: tf.Tensor, empty: Sequence[tf.Tensor], logs: tf.Tensor) -> None:
+        """Fit how much the gate relies on each part to examples that the model was not trained on.
+
+            z' = a z + d
+
+        a and d, one of each for every logit, minimize the mean of -log p over the labels, plus the squares of a - 1 and
+        d with the weight of `_PRIOR` labels. In training, the model has seen the labels before, while the counts leave
+        them out. Its share then grows too large for other data. This is Platt's scaling ("Probabilistic Outputs for
+        Support Vector Machines", 1999), applied to the gate instead of the classes.
+
+        Args:
+            hidden: (labels, width) float.
+            features: (labels, features) float32.
+            empty: (labels,) bool for each further part.
+            logs: (labels, parts) float32, the log probability of the label in the model and in each other part.
+        """
+        logits = self._logits(hidden, features)
+        scale, shift = (keras.Variable(tf.fill(logits.shape[1:], first), dtype="float32") for first in (1.0, 0.0))
+        optimizer = keras.optimizers.Adam(_RATE)
+        optimizer.build([scale, shift])
+        prior = _PRIOR / tf.cast(tf.shape(logits)[0], tf.float32)
+
+        @tf.function
+        def fit() -> None:
+            for _ in tf.range(_STEPS):
+                with tf.GradientTape() as tape:
+                    shares = _log_shares(scale * logits + shift, empty)
+                    loss = -tf.reduce_mean(tf.reduce_logsumexp(shares + logs, axis=1))
+                    loss += prior * (tf.reduce_sum((scale - 1.0) ** 2) + tf.reduce_sum(shift**2))
+                optimizer.apply(tape.gradient(loss, [scale.value, shift.value]))
+
+        fit()
+        self.kernel.assign(self.kernel * scale)
+        self.context_kernel.assign(self.context_kernel * scale)
+        self.bias.assign(self.bias * scale + shift)
+
+    def _logits(self, hidden: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
+        """Return z of all parts but the counts, (batch, parts - 1) float32."""
         of_hidden = tf.matmul(tf.cast(hidden, tf.float32), self.kernel)
-        logits = of_hidden + tf.matmul(features, self.context_kernel) + self.bias
-        parts = [logits[:, 0], tf.zeros_like(logits[:, 0])]
-        parts += [tf.where(missing, _NEVER, logits[:, part]) for part, missing in enumerate(empty, start=1)]
-        return tf.nn.log_softmax(tf.stack(parts, axis=1))
+        return of_hidden + tf.matmul(features, self.context_kernel) + self.bias
 
     def _weight(self, name: str, shape: tuple[int, ...], initializer: Any = "zeros") -> keras.Variable:
         return self.add_weight(shape=shape, initializer=initializer, dtype="float32", autocast=False, name=name)
+
+
+def _log_shares(logits: tf.Tensor, empty: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Return the log shares of all parts from the logits of all but the counts: see `Gate.call`."""
+    parts = [logits[:, 0], tf.zeros_like(logits[:, 0])]
+    parts += [tf.where(missing, _NEVER, logits[:, part]) for part, missing in enumerate(empty, start=1)]
+    return tf.nn.log_softmax(tf.stack(parts, axis=1))
+
+
+def log_probabilities(model_losses: tf.Tensor, others: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Return the log probability of the label in the model and in each other part, (batch, parts) float32.
+
+    Args:
+        model_losses: (batch,) float32, -log p_model(label).
+        others: (batch,) float32 p_i(label) for each i.
+    """
+    return tf.stack([-model_losses, *(tf.math.log(tf.maximum(each, _LEAST)) for each in others)], axis=1)
 
 
 def mixture_loss(model_losses: tf.Tensor, shares: tf.Tensor, others: Sequence[tf.Tensor]) -> tf.Tensor:
@@ -79,5 +137,4 @@ def mixture_loss(model_losses: tf.Tensor, shares: tf.Tensor, others: Sequence[tf
         shares: (batch, parts) float32, the logarithms of g and of each g_i.
         others: (batch,) float32 p_i(label) for each i.
     """
-    logs = [-model_losses, *(tf.math.log(tf.maximum(each, _LEAST)) for each in others)]
-    return -tf.reduce_logsumexp(shares + tf.stack(logs, axis=1), axis=1)
+    return -tf.reduce_logsumexp(shares + log_probabilities(model_losses, others), axis=1)

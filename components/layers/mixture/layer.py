@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from components.layers.mixture.cache import Cache
 from components.layers.mixture.counts import Counts
-from components.layers.mixture.gate import Gate, mixture_loss
+from components.layers.mixture.gate import Gate, log_probabilities, mixture_loss
 from components.layers.mixture.lookup import Lookup, Sources
 from components.layers.mixture.pairs import Pairs
 from components.layers.mixture.sweep import mixture_sweep
@@ -93,6 +93,19 @@ class NgramMixture(keras.layers.Layer):
         losses = mixture_loss(fixed, self._shares(hidden, lookup), others)
         # Adds no value, but the whole gradient of the model.
         return tf.where(labels >= 0, losses + model_losses - fixed, 0.0)
+
+    def calibrate(self, hidden: tf.Tensor, context: tf.Tensor, labels: tf.Tensor, model_losses: tf.Tensor) -> None:
+        """Fit the gate to examples that the model was not trained on: see `gate.Gate.calibrate`.
+
+        Args:
+            hidden: (batch, width) float.
+            context: (batch, k) context ids, the latest last.
+            labels: (batch,) integers, all in the vocabulary.
+            model_losses: (batch,) float32, -log p_model(label) over all classes.
+        """
+        lookup = self._lookup(context, labels)
+        logs = log_probabilities(model_losses, lookup.probabilities)
+        self.gate.calibrate(hidden, lookup.features, lookup.empty, logs)
 
     def gates(self, hidden: tf.Tensor, context: tf.Tensor) -> tf.Tensor:
         """Return the shares of the model, the n-grams and each of `others` in each row, (batch, parts) float32.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import tensorflow as tf
+from scipy import optimize
 
 from components.baselines.counting import packed
 from components.baselines.tables import tables_of
@@ -50,6 +51,60 @@ def test_a_row_without_a_cache_shares_among_the_others() -> None:
     missing = [tf.constant([True, False]), tf.constant([True, True])]
     shares = tf.exp(gate(tf.ones((2, 3)), tf.ones((2, 2)), missing))
     np.testing.assert_allclose(shares, [[0.8, 0.2, 0.0, 0.0], [16 / 21, 4 / 21, 1 / 21, 0.0]], rtol=1e-6)
+
+
+def test_the_calibration_finds_the_best_scale_and_shift() -> None:
+    """The gate believes too much in the model, as after a training. L-BFGS finds the same shares."""
+    rng = np.random.default_rng(3)
+    labels, width = 4_000, 3
+    hidden, features = rng.normal(size=(labels, width)), rng.normal(size=(labels, 2))
+    gate = Gate(features=2, firsts=[0.25])
+    gate.build((None, width))
+    kernel, context_kernel = rng.normal(size=(width, 2)), rng.normal(size=(2, 2))
+    gate.kernel.assign(2 * kernel)
+    gate.context_kernel.assign(2 * context_kernel)
+    missing = rng.random(labels) < 0.3
+    # The part that is right follows the true shares, which are half as steep and favor the model less.
+    z = hidden @ kernel + features @ context_kernel - [1.0, 0.5]
+    z = np.stack([z[:, 0], 0 * z[:, 0], np.where(missing, -1e9, z[:, 1])], axis=1)
+    true = np.exp(z - np.logaddexp.reduce(z, axis=1)[:, np.newaxis])
+    right = (rng.random((labels, 1)) > np.cumsum(true, axis=1)).sum(axis=1)
+    logs = np.log(np.where(right[:, np.newaxis] == np.arange(3), 0.5, 0.01))
+
+    def shares() -> np.ndarray:
+        return gate(tf.constant(hidden, tf.float32), tf.constant(features, tf.float32), [tf.constant(missing)]).numpy()
+
+    def nll(log_shares: np.ndarray) -> float:
+        return -np.logaddexp.reduce(log_shares + logs, axis=1).mean()
+
+    before = shares()
+    trained = np.maximum(before - before[:, 1:2], -1e9)
+
+    def loss(parameters: np.ndarray) -> float:
+        scale, shift = np.array([parameters[0], 0, parameters[1]]), np.array([parameters[2], 0, parameters[3]])
+        fitted = scale * trained + shift
+        prior = 10 / labels * np.sum((parameters - [1, 1, 0, 0]) ** 2)
+        return nll(fitted - np.logaddexp.reduce(fitted, axis=1)[:, np.newaxis]) + prior
+
+    best = optimize.minimize(loss, [1.0, 1.0, 0.0, 0.0], method="L-BFGS-B").x
+    of_data = (tf.constant(each, tf.float32) for each in (hidden, features))
+    gate.calibrate(*of_data, [tf.constant(missing)], tf.constant(logs, tf.float32))
+    after = shares()
+    fitted = trained * [best[0], 0, best[1]] + [best[2], 0, best[3]]
+    expected = fitted - np.logaddexp.reduce(fitted, axis=1)[:, np.newaxis]
+    np.testing.assert_allclose(np.exp(after), np.exp(expected), atol=5e-3)
+    assert nll(after) < nll(before) - 0.02
+    assert nll(after) < nll(np.log(np.maximum(true, 1e-30))) + 5e-3
+    np.testing.assert_allclose(best[:2], 0.5, atol=0.15)
+
+
+def test_one_label_hardly_moves_the_gate() -> None:
+    gate = Gate(features=1)
+    gate.build((None, 1))
+    before = tf.exp(gate(tf.zeros((1, 1)), tf.zeros((1, 1))))
+    gate.calibrate(tf.zeros((1, 1)), tf.zeros((1, 1)), [], tf.math.log([[0.001, 0.9]]))
+    after = tf.exp(gate(tf.zeros((1, 1)), tf.zeros((1, 1))))
+    assert before[0, 1] < after[0, 1] < before[0, 1] + 0.05
 
 
 def test_training_leaves_the_example_out_and_evaluation_does_not() -> None:
