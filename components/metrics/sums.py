@@ -44,7 +44,13 @@ def _discounted_gain(at: int) -> Sum:
 
 CLASS_SUMS = (
     Sum("count", ("label",), tensorflow=tf.ones_like, numpy=np.ones_like),
-    Sum("known", ("known",), tensorflow=lambda known: known, numpy=lambda known: known),
+    Sum(
+        "known",
+        ("known",),
+        # Not on one line: AutoGraph finds the source of a function by its line and arguments.
+        tensorflow=lambda known: known,
+        numpy=lambda known: known,
+    ),
     Sum(
         "nll",
         ("known", "nll"),

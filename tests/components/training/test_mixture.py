@@ -181,8 +181,10 @@ def sequence_tokens(corpus: Corpus) -> dict[str, list[str]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("examples", ["windows", "rows"])
 def test_a_training_learns_the_gate_and_exports_the_counts(
-    examples: str, sequence: Corpus, run: Any, tmp_path: Path
+    examples: str, sequence: Corpus, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if examples == "rows":
+        monkeypatch.setattr("components.layers.mixture.gate._STEPS", 0)
     trainer: dict[str, Any] = {"head": {"negatives": 64, "mixture": {"kind": "ngrams"}}}
     if examples == "rows":
         trainer["model"] = {"kind": "recurrent", "context": 9, "embedding": 6, "projection": 4, "units": 8}
@@ -200,4 +202,9 @@ def test_a_training_learns_the_gate_and_exports_the_counts(
     served = tf.saved_model.load(str(tmp_path / "model")).signatures["eval"]
     sums = served(examples=tf.constant([serialize(row) for row in sequence.rows]))
     nll = float(tf.reduce_sum(sums["nll"])) / float(tf.reduce_sum(sums["known"]))
-    assert nll == pytest.approx(about["best"]["nll"], rel=1e-4)
+    if examples == "rows":
+        # Without the calibration, the exported model is the best one of the validations.
+        assert nll == pytest.approx(about["best"]["nll"], rel=1e-4)
+    else:
+        # These are the rows of the validation and of the calibration.
+        assert about["best"]["nll"] - 0.05 < nll < about["best"]["nll"] - 1e-3
