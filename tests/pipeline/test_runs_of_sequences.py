@@ -42,7 +42,10 @@ def test_items_in_json_lines(bigvocab: Bigvocab, tmp_path: Path) -> None:
     chosen = yaml.safe_load(found["defaults"]["pinned"])
     assert chosen["vocabulary"] == {"shared": True}
     assert chosen["trainer"]["model"] == {"kind": "session", "tie": True}
-    assert chosen["trainer"]["head"] == {"similarity": "cosine", "mixture": "ngrams"}
+    assert chosen["trainer"]["head"] == {
+        "similarity": "cosine",
+        "mixture": {"kind": "ngrams", "cache": 50},
+    }
     assert found["vocabularies"]["inputs"]["size"] == found["vocabularies"]["labels"]["size"]
 
 

@@ -35,7 +35,7 @@ def data_of(**keys: Any) -> DataSpec:
 SESSIONS = data_of()
 ROWS = data_of(shape="labelled", inputs=["before", "last"], label="bought")
 ITEMS = Facts(rows=1_000, tokens=20_000, distinct=5_000, top_share=0.03, shared_labels=1.0, bigram_gain=9.0)
-HEAD = {"similarity": "cosine", "negatives": 2_048, "mixture": "ngrams"}
+HEAD = {"similarity": "cosine", "negatives": 2_048, "mixture": {"kind": "ngrams", "cache": 50}}
 FORM = {"model": {"kind": "session", "tie": True}, "head": HEAD}
 COUNTS = {"head": {"mixture": "ngrams"}}
 
@@ -65,7 +65,11 @@ def test_predictable_items_get_one_table_and_the_cosine(data: DataSpec) -> None:
         (Facts(1_000, 20_000, 5_000, 0.25, 1.0, 9.0), SESSIONS, COUNTS),  # a few tokens are everywhere, as in text
         (Facts(1_000, 20_000, 5_000, 0.03, 0.1, 9.0), ROWS, {}),  # labels of another kind than the inputs
         # The item before says little.
-        (Facts(1_000, 20_000, 5_000, 0.03, 1.0, 1.1), SESSIONS, {"head": {"mixture": {"kind": "ngrams", "pairs": 10}}}),
+        (
+            Facts(1_000, 20_000, 5_000, 0.03, 1.0, 1.1),
+            SESSIONS,
+            {"head": {"mixture": {"kind": "ngrams", "cache": 50, "pairs": 10}}},
+        ),
         (Facts(1_000, 20_000, 5_000, 0.03, 1.0, 1.1), ROWS, {}),
         (Facts(0, 0, 0, 0.0, 1.0, 9.0), SESSIONS, COUNTS),
     ],

@@ -18,7 +18,13 @@ from tests.forks import ForkServer
 def train(server: ForkServer, corpus: Corpus, out: Path, workers: int, dies: int = 0) -> tuple[list[int], list[str]]:
     """Return exit codes and logs of `workers` workers; for 0, of one process with two replicas."""
     out.mkdir(exist_ok=True)
-    trainer = {"epochs": 1, "batch": 128, "checkpoint_seconds": 1e-6, "replicas": "auto" if workers else 2}
+    trainer = {
+        "epochs": 1,
+        "batch": 128,
+        "checkpoint_seconds": 1e-6,
+        "replicas": "auto" if workers else 2,
+        "model": {"num_heads": 0, "ngrams": 2},
+    }
     fn_args = vars(corpus.fn_args(out, trainer))
     logs = [out / f"log-{index}" for index in range(workers or 1)]
     jobs = [
