@@ -128,7 +128,7 @@ data:
   slices: [shop]
   splits: {splits}
 """
-        + small()
+        + small(model=json.dumps({"context": 4, **LIGHT}))
     )
     return yaml
 
@@ -212,6 +212,6 @@ data:
   slices: [shop]
   splits: {train: 80, eval: 10, test: 10}
 """
-        + small()
+        + small(model=json.dumps({"context": 4, **LIGHT}))
     )
     return yaml
