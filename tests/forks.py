@@ -137,8 +137,10 @@ class ForkServer:
 
 def _serve() -> None:
     """Read jobs from standard input, fork for each, and write `NUMBER CODE` when a child has ended."""
+    from pipeline.cli.app import NEW_OBJECTS
+
     refuse_fork_with_threads()
-    gc.set_threshold(50_000)  # As `bigvocab` does.
+    gc.set_threshold(NEW_OBJECTS)
     with selectors.DefaultSelector() as selector:
         requests = _lines(0)
         selector.register(0, selectors.EVENT_READ)

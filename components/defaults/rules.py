@@ -88,9 +88,9 @@ def keys_read(
         return {}, {}
     head = {key: value for key, value in _PRESENT["head"].items() if key in trainer.get("head", {})}
     if is_path(trainer.get("head", {}).get("form")):
-        head["mixture"] = _PRESENT["head"]["mixture"]
-    if data.tokenizer != "none":
-        return ({"head": {"mixture": head["mixture"]}} if "mixture" in head else {}), {}
+        head["mixture"] = None
+    if data.tokenizer != "none":  # The rules for words choose nothing else.
+        return ({"head": {"mixture": None}} if "mixture" in head else {}), {}
     rate = {"learning_rate": _PRESENT["learning_rate"]} if "learning_rate" in trainer else {}
     model = {"model": dict(trainer["model"])} if trainer.get("model") else {}
     shared = {"shared": vocabulary["shared"]} if "shared" in vocabulary else {}

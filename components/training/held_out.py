@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -12,13 +12,29 @@ from components.layers.outputs import ClassOutput
 from components.names import name_of
 from components.training.layout import LABEL, Batch
 from components.training.model import VocabularyClassifier
-from components.training.rows.hidden import at_labels
+from components.training.rows.hidden import AtLabels, at_labels
 
 # Labels that are read, about: more would not change a single number per target.
 _LABELS = 16_384
 
 
-def calibrate(model: VocabularyClassifier, batches: tf.data.Dataset) -> dict[str, float]:
+class Calibrated(NamedTuple):
+    """Account of a calibration.
+
+    Attributes:
+        sharpness: Sharpness of each further target that is a category, by column.
+        mixture: Description of the mixture of the label, None without one. `order`, tokens of the longest n-gram;
+            `ngrams`, the number of n-grams by length; `bytes`, the size of the counts; `mean_gate`, the mean share of
+            the model in the eval split; `cache`, the number of tokens that the cache reads, and `mean_cache`, its mean
+            share, None without a cache; `pairs`, the number of kept pairs of a token and a label in the same row, and
+            `mean_pairs`, their mean share, None without pairs.
+    """
+
+    sharpness: dict[str, float]
+    mixture: dict[str, Any] | None
+
+
+def calibrate(model: VocabularyClassifier, batches: tf.data.Dataset) -> Calibrated:
     """Calibrate the mixture of the label, and the further targets that are categories.
 
     Training makes both too sure. A mixture relies on the model as on labels that it has seen before, see
@@ -28,54 +44,26 @@ def calibrate(model: VocabularyClassifier, batches: tf.data.Dataset) -> dict[str
     Args:
         model: Model with its final weights, outside of any distribution strategy.
         batches: Data set of (model inputs, targets) of the eval split.
-
-    Returns:
-        The sharpness of each further target, by column.
     """
-    mixture = mixture_of(model)
+    mixture = getattr(model.answers[LABEL], "mixture", None)
     outputs = {name: output for name, output in model.further.items() if isinstance(output, ClassOutput)}
-    if not outputs and mixture is None:
-        return {}
-    read = [at_labels(model.encoder, inputs, targets) for inputs, targets in _some(batches)]
-
-    def labels_of(name: str) -> tf.Tensor:
-        return tf.concat([each.targets[name] for each in read], axis=0)
-
-    def is_known(name: str) -> bool:
-        return bool(read) and bool(tf.reduce_any(labels_of(name) >= 0))
-
-    if mixture is not None and is_known(LABEL):
-        context = tf.concat([each.counted for each in read], axis=0)
+    calibrated = {**outputs, **({LABEL: model.answers[LABEL]} if mixture is not None else {})}
+    read = [at_labels(model.encoder, inputs, targets) for inputs, targets in _some(batches)] if calibrated else []
+    if read:
         hidden = tf.concat([each.hidden for each in read], axis=0)
-        model.answers[LABEL].calibrate(hidden, labels_of(LABEL), context)
-    for name, output in outputs.items():
-        if is_known(name):
-            output.calibrate(tf.concat([each.hidden for each in read], axis=0), labels_of(name))
-    return {name_of(name): float(output.sharpness.numpy()) for name, output in outputs.items()}
+        counted = tf.concat([each.counted for each in read], axis=0) if mixture is not None else None
+        for name, output in calibrated.items():
+            labels = tf.concat([each.targets[name] for each in read], axis=0)
+            if bool(tf.reduce_any(labels >= 0)):
+                output.calibrate(hidden, labels, **model.context(name, counted))
+    return Calibrated(
+        {name_of(name): float(output.sharpness.numpy()) for name, output in outputs.items()},
+        None if mixture is None else _described(mixture, read),
+    )
 
 
-def mixture_of(model: VocabularyClassifier) -> NgramMixture | None:
-    """Return the mixture of the label's output, if it has one."""
-    return getattr(model.answers[LABEL], "mixture", None)
-
-
-def describe_mixture(model: VocabularyClassifier, batches: tf.data.Dataset) -> dict[str, Any] | None:
-    """Return the size of the counts in a mixture and the mean of its gate; None without a mixture.
-
-    Args:
-        model: Model with its final weights.
-        batches: Data set of (model inputs, targets) of the eval split.
-
-    Returns:
-        `order`, tokens of the longest n-gram; `ngrams`, the number of n-grams by length; `bytes`, the size of the
-        counts; `mean_gate`, the mean share of the model in the eval split; `cache`, the number of tokens that the
-        cache reads, and `mean_cache`, its mean share, None without a cache; `pairs`, the number of kept pairs of a
-        token and a label in the same row, and `mean_pairs`, their mean share, None without pairs.
-    """
-    mixture = mixture_of(model)
-    if mixture is None:
-        return None
-    read = [at_labels(model.encoder, inputs, targets) for inputs, targets in _some(batches)]
+def _described(mixture: NgramMixture, read: Sequence[AtLabels]) -> dict[str, Any]:
+    """Return the description of a mixture, with its mean shares in the labels that were read."""
     gates = [mixture.gates(each.hidden, each.counted) for each in read]
     counts, cache, pairs = mixture.counts, mixture.cache, mixture.pairs
     means = tf.reduce_mean(tf.concat(gates, axis=0), axis=0).numpy().tolist() if gates else []

@@ -22,7 +22,7 @@ from components.training.devices.strategy import describe, make_strategy
 from components.training.devices.workers import Workers
 from components.training.examples import examples_of
 from components.training.export.servable import Servable, export
-from components.training.held_out import calibrate, describe_mixture
+from components.training.held_out import Calibrated, calibrate
 from components.training.history import write_history
 from components.training.loop.checkpoint import Checkpoints, TrainingState, remove_abandoned, training_key
 from components.training.loop.loop import Loop
@@ -148,9 +148,7 @@ class Training:
         best = self._build()
         best.set_weights(self._checkpoints.best_weights())
         best.freeze()
-        held_out = self._validation()
-        calibration = calibrate(best, held_out)
-        self._write_history(describe_mixture(best, held_out), calibration)
+        self._write_history(calibrate(best, self._validation()))
         servable = Servable(
             best,
             data.transform,
@@ -212,7 +210,7 @@ class Training:
             [*self._data.train_files, *self._data.eval_files],
         )
 
-    def _write_history(self, mixture: dict[str, Any] | None, calibration: dict[str, float]) -> None:
+    def _write_history(self, calibrated: Calibrated) -> None:
         state = self.state
         history = {
             "plan": dataclasses.asdict(self._plan),
@@ -226,8 +224,8 @@ class Training:
             "stopped_early": len(state.validations) < self._plan.validations,
             "resumed": self._resumed,
             "warm_start": state.warm_start,
-            "mixture": mixture,
-            "calibration": calibration,
+            "mixture": calibrated.mixture,
+            "calibration": calibrated.sharpness,
         }
         write_history(self._fn_args.model_run_dir, history)
 

@@ -68,9 +68,8 @@ for model, batch, rate, mixed in cases:
         np.testing.assert_allclose(a[1][name], b[1][name], rtol=1e-4, atol=1e-6, err_msg=name)
     for x, y in zip(a[2], b[2], strict=True):
         np.testing.assert_allclose(x, y, rtol=2e-3, atol=2e-5)
-    if not mixed:  # Once for each encoder.
-        (noisy, _, _) = trained(two, {**model, "dropout": 0.3}, batch, rate, 8)
-        assert noisy[-1] < noisy[0]
+    (noisy, _, _) = trained(two, {**model, "dropout": 0.3}, batch, rate, 8, mixed)
+    assert noisy[-1] < noisy[0]
 """
 
 
