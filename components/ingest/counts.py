@@ -10,6 +10,7 @@ from typing import Any
 
 from components.files import read_text, write_whole
 from components.ingest.errors import IngestError, RowError, nearest
+from components.ingest.rows.odd_values import OddValues
 from components.ingest.sources.files.ranges import Lines, Range
 from components.ingest.spec import DataSpec
 
@@ -85,6 +86,7 @@ class Counts:
         letters: First bad rows of each kind: (file, line, reason).
         unseen: Declared columns that no row has.
         columns: Some columns that rows have, for messages that name the nearest one.
+        odd: Texts that look like the numbers or lists of another program.
     """
 
     files: dict[str, FileCounts] = field(default_factory=dict)
@@ -96,6 +98,7 @@ class Counts:
     letters: dict[str, list[tuple[str, int, str]]] = field(default_factory=dict)
     unseen: set[str] = field(default_factory=set)
     columns: set[str] = field(default_factory=set)
+    odd: OddValues = field(default_factory=OddValues)
 
     @property
     def all_files(self) -> FileCounts:
@@ -142,6 +145,7 @@ class Counts:
             letters,
             set.intersection(*unseen) if unseen else set(),
             set(sorted(self.columns | other.columns)[:100]),
+            self.odd + other.odd,
         )
 
     def write(self, uri: str, splits: list[str], rule: str = "") -> None:
@@ -161,6 +165,7 @@ class Counts:
             "short": total.short,
             "left_out": total.left_out,
             "read": total.read,
+            "odd": list(self.odd.lines()),
         }
         if rule:
             counts |= {"split_rule": rule, "source_rows": total.rows}

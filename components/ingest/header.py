@@ -28,7 +28,7 @@ def check_columns(data: DataSpec, files: list[str]) -> None:
     faults: list[str] = []
     for file in files:
         try:
-            columns = source.columns(file, wanted)
+            columns = source.all_columns(file, wanted)
         except BrokenFile as error:
             faults.append(str(error))
             continue
@@ -36,6 +36,9 @@ def check_columns(data: DataSpec, files: list[str]) -> None:
             continue
         where = source.label(file)
         named = [column for column in columns if column]
+        if not set(wanted) & set(named) and (advice := source.advice(file, wanted)):
+            faults.append(f"{where}: {advice}")
+            continue
         faults += [f"{where}: no column '{name}'{nearest(name, named)}" for name in wanted if name not in columns]
         counted = Counter(columns)
         faults += [

@@ -33,7 +33,7 @@ class ExampleGenNode(Node):
         return example_gen(site.columns, Path(), code=code, span=span).with_id(self.name)
 
     def line(self, outputs: Outputs) -> str:
-        """Return the number of rows per split, and the numbers of bad, doubtful and too short rows."""
+        """Return the number of rows per split, the numbers of bad, doubtful and too short rows, and odd values."""
         from components.ingest.counts import read_counts
 
         counts = read_counts(outputs["examples"][0].uri)
@@ -46,6 +46,7 @@ class ExampleGenNode(Node):
             parts.append(f"{doubtful:,} rows span lines that look like rows: is a quote unclosed? (dead_letters.jsonl)")
         if counts["short"]:
             parts.append(f"{counts['short']:,} too short")
+        parts += counts.get("odd", [])
         return "; ".join(parts)
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:

@@ -31,6 +31,19 @@ class FeatureSpec(Spec):
     """Type of the column: `number` or `category`."""
     top: int = Field(default=1_000, ge=1)
     """`category` only: number of most frequent values that get their own ids."""
+    missing: list[str] | None = None
+    """Texts that stand for a missing value in this column. None: those of `data.missing`."""
+    if_missing: Literal["mean", "value", "drop"] | None = None
+    """What a missing value means. `mean`: the mean of the train split, for a number. `value`: the id that infrequent
+    values share, for a category. `drop`: the row is not used. None: `mean` or `value`."""
+
+    @model_validator(mode="after")
+    def _missing_fits_kind(self) -> Self:
+        wrong = {"number": "value", "category": "mean"}[self.kind]
+        if self.if_missing == wrong:
+            right = "mean" if wrong == "value" else "value"
+            raise ValueError(f"if_missing: '{wrong}' is not for kind '{self.kind}': write '{right}' or 'drop'")
+        return self
 
 
 class DataSpec(Spec):
@@ -57,6 +70,14 @@ class DataSpec(Spec):
     """Tokenizer for the text of the input columns. `words`: words, runs of digits, and single punctuation marks.
     `whitespace`: the pieces between white space. `characters`: single characters. `none`: the value is one token, or a
     list of tokens."""
+    separator: str | None = Field(default=None, min_length=1)
+    """With tokenizer `none`: text between the tokens in one cell, such as `|`. A cell with a JSON or Python list, such
+    as `['a', 'b']`, then holds the tokens of the list. None: a cell is one token."""
+    whole_numbers: bool = False
+    """Read a text such as `3.0` as the integer `3`, where it is a token, a label class or a category. pandas writes
+    integers so if their column has missing values. Only with tokenizer `none`."""
+    missing: list[str] = []
+    """Texts that stand for a missing value, such as `NA`, `-` or `\\N`, in addition to the empty text, null and NaN."""
     lowercase: bool = True
     """Lowercase text before tokenizing it. With tokenizer `none`, values are not changed."""
     features: dict[str, FeatureSpec] = {}
@@ -106,6 +127,13 @@ class DataSpec(Spec):
         faults += [f"column '{c}' is both an input or label and a feature" for c in self.features if c in taken]
         if len(set(taken)) != len(taken):
             faults.append("a column stands twice in data.inputs and data.label")
+        if self.separator is not None and self.tokenizer != "none":
+            faults.append(
+                f"data.separator: the tokens of text with tokenizer '{self.tokenizer}' need none: remove it, or set "
+                "data.tokenizer: none"
+            )
+        if self.whole_numbers and self.tokenizer != "none":
+            faults.append("data.whole_numbers needs data.tokenizer 'none'")
         if self.label_kind == "number" and self.shape != "labelled":
             faults.append("data.label_kind 'number' needs shape 'labelled': the labels of a sequence are its tokens")
         faults += _targets_refused(self)

@@ -70,7 +70,8 @@ def _loaded(path: Path, text: str, settings: Iterable[str], quick: bool) -> Conf
             faults.append(f"--set {setting}: expected key=value, as in --set trainer.epochs=2")
             continue
         try:
-            parsed = yaml.load(value, _Loader)
+            # YAML has meanings of its own for `|`, `::` and `-`, which are delimiters here.
+            parsed = value if re.fullmatch(r"[|:;,#>-]{1,3}", value) else yaml.load(value, _Loader)
         except yaml.YAMLError as error:
             faults.append(f"--set {setting}: the value is not YAML ({str(error).splitlines()[0]})")
             continue

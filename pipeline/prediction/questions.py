@@ -72,6 +72,7 @@ class Questions:
         unused: dict[str, Any] = {} if labelled else {"label": None, "targets": {}, "slices": []}
         self._data = data.model_copy(update={**unused, "split_by": [], "splits": SplitSpec()})
         self._columns = RowReader(self._data, labelled)
+        self._labelled = labelled
         self._warn = warn
         self._without = {
             **dict.fromkeys(self._data.slices, "are in none of its slices"),
@@ -121,7 +122,7 @@ class Questions:
             # JSON Lines and TFRecord have no header. Only the columns that are needed are checked.
             check_columns(data.model_copy(update={"features": {}, "targets": {}, "slices": []}), [file])
             source = source_of(data.source)
-            others = tuple(source.columns(file, columns_read(data)) or ()) if source.partial else ()
+            others = tuple(source.all_columns(file, columns_read(data)) or ()) if source.partial else ()
         for line, row in _rows(file, Range(file), data):
             yield self._question(line, f"{file}:{line}", row, others)
 
@@ -143,7 +144,7 @@ class Questions:
                 first += len(lines)
 
     def _with_source(self, source: SourceSpec) -> DataSpec:
-        return self._data.model_copy(update={"source": source})
+        return self._data.model_copy(update={"source": source if self._labelled else source.to_predict()})
 
     def _question(
         self, line: int, where: str, row: Mapping[str, Any] | RowError, others: tuple[str, ...] = ()
@@ -212,7 +213,7 @@ def _rows(name: str, file_range: Range, data: DataSpec) -> Rows:
     """Yield the rows of a range of a file, with faults of the file as `PredictError`."""
     line = 0
     with _reading(name, file_range.path, lambda: f" after line {line}" if line else ""):
-        for line, row in source_of(data.source).rows(file_range, columns_read(data), Lines()):
+        for line, row in source_of(data.source).read(file_range, columns_read(data), Lines()):
             yield line, row
 
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from components.ingest.errors import RowError, ShortRow, nearest
 from components.ingest.rows.tokenize import tokenize
+from components.ingest.rows.values import list_of, nested, number_of, one_of, text_of, whole
 from components.ingest.spec import DataSpec
 
 Columns = dict[str, list[str] | list[float] | list[int]]
 """Values of each column: any number of tokens, at most one category, or at most one number."""
 
 HASH_BYTES = 16
-_FLOAT32_MAX = 3.4028234663852886e38
 
 
 def columns_of(data: DataSpec) -> list[str]:
@@ -34,83 +33,115 @@ class RowReader:
 
     Args:
         data: Configuration of the columns.
-        labelled: False for rows of `bigvocab predict`: no label and no target is required, and in shape `sequence` one
-            token is enough.
+        labelled: False for rows of `bigvocab predict`: no label and no target is required, in shape `sequence` one
+            token is enough, and no row is dropped for a missing value.
     """
 
     def __init__(self, data: DataSpec, labelled: bool = True) -> None:
         self._data = data
         self._label = data.label if labelled else None
         self._least = 2 if data.shape == "sequence" and labelled else 1
-        self._read_label = _number if data.label_kind == "number" else self._category
+        self._read_label = self._number if data.label_kind == "number" else self._category
         side = {**data.features, **(data.targets if labelled else {})}
         taken = [*data.inputs, data.label, *data.features, *data.targets]
         self._numbers = [name for name, column in side.items() if column.kind == "number"]
         self._categories = [name for name, column in side.items() if column.kind == "category"]
         self._categories += [name for name in dict.fromkeys(data.slices) if name not in taken]
+        self._whole = data.whole_numbers
+        self._missing = frozenset(data.missing)
+        self._missing_in = {name: frozenset(c.missing) for name, c in side.items() if c.missing is not None}
+        self._dropped = [name for name, column in side.items() if column.if_missing == "drop"] if labelled else []
 
     def __call__(self, row: Mapping[str, Any]) -> Columns:
         """Return the columns of one row.
 
         Raises:
             RowError: A value is missing or of a wrong type.
-            ShortRow: The row has too few tokens for an example.
+            ShortRow: The row has too few tokens for an example, or lacks a value without which it is dropped.
         """
         columns: Columns = {}
         total = 0
         for name in self._data.inputs:
-            if name not in row:
-                raise RowError(f"{name}: missing column", f"no column '{name}'{nearest(name, row)}")
-            tokens = columns[name] = self._tokens(name, row[name])
+            tokens = columns[name] = self._tokens(name, _required(row, name))
             total += len(tokens)
         if self._label is not None:
-            if self._label not in row:
-                reason = f"no column '{self._label}'{nearest(self._label, row)}"
-                raise RowError(f"{self._label}: missing column", reason)
-            columns[self._label] = self._read_label(self._label, row[self._label])
+            value = _required(row, self._label)
+            if isinstance(value, list) and len(value) > 1:
+                reason = f"column '{self._label}' holds {len(value)} labels: write a row for each of them"
+                raise RowError(f"{self._label}: several labels", reason)
+            columns[self._label] = self._read_label(self._label, value)
             if not columns[self._label]:
                 raise RowError(f"{self._label}: no label", f"column '{self._label}' is empty")
         for name in self._numbers:
-            columns[name] = _number(name, row.get(name))
+            columns[name] = self._number(name, row[name] if name in row else nested(row, name)[1])
         for name in self._categories:
-            columns[name] = self._category(name, row.get(name))
+            columns[name] = self._category(name, row[name] if name in row else nested(row, name)[1])
         if total < self._least:
             raise ShortRow(f"{total} tokens, at least {self._least} are needed")
+        for name in self._dropped:
+            if not columns[name]:
+                raise ShortRow(f"no value in '{name}'")
         return columns
 
     def _tokens(self, name: str, value: Any) -> list[str]:
+        data = self._data
         if isinstance(value, str):
-            tokens = tokenize(value, self._data.tokenizer, self._data.lowercase)
-        elif value is None:
-            tokens = []
-        elif isinstance(value, list):
-            if self._data.tokenizer != "none":
+            if self._missing and value in self._missing:
+                return []
+            if data.separator is not None:
+                value = list_of(value, data.separator)
+            elif self._whole:
+                value = whole(value)
+            else:
+                return tokenize(value, data.tokenizer, data.lowercase)
+        if isinstance(value, list):
+            if data.tokenizer != "none":
                 raise RowError(
                     f"{name}: wrong type",
-                    f"column '{name}' holds a list, and data.tokenizer is '{self._data.tokenizer}': "
+                    f"column '{name}' holds a list, and data.tokenizer is '{data.tokenizer}': "
                     "lists of tokens need data.tokenizer 'none'",
                 )
-            tokens = [_text(name, element) for element in value]
-            if "" in tokens:
+            tokens = [text_of(name, element) for element in value]
+            if None in tokens:
                 raise RowError(f"{name}: empty token", f"the list in column '{name}' holds an empty token")
-        else:
-            tokens = tokenize(_text(name, value), self._data.tokenizer, self._data.lowercase)
-        return tokens
+            return [whole(token) for token in tokens] if self._whole else tokens  # type: ignore[return-value]
+        text = text_of(name, value)
+        return [] if text is None else tokenize(text, data.tokenizer, data.lowercase)
 
     def _category(self, name: str, value: Any) -> list[str]:
-        if isinstance(value, list) and len(value) <= 1:
-            value = value[0] if value else None
-        if value is None or value == "":
+        text = text_of(name, one_of(value))
+        if text is None or text in self._missing_in.get(name, self._missing):
             return []
-        return [value if isinstance(value, str) else _text(name, value)]
+        return [whole(text) if self._whole else text]
+
+    def _number(self, name: str, value: Any) -> list[float]:
+        value = one_of(value)
+        if isinstance(value, str) and value in self._missing_in.get(name, self._missing):
+            return []
+        number = number_of(name, value)
+        return [] if number is None else [number]
+
+
+def _required(row: Mapping[str, Any], name: str) -> Any:
+    """Return the value of a column.
+
+    Raises:
+        RowError: The row does not have the column; the message names the nearest one.
+    """
+    if name in row:
+        return row[name]
+    found, value = nested(row, name)
+    if not found:
+        raise RowError(f"{name}: missing column", f"no column '{name}'{nearest(name, row)}")
+    return value
 
 
 def row_to_columns(row: Mapping[str, Any], data: DataSpec) -> Columns:
     """Return the columns of a row of `bigvocab predict`; no label is required.
 
     Args:
-        row: Column name to value, as parsed from JSON: text, a number, or a list of tokens with tokenizer `none`.
-            A feature without a value counts as missing.
+        row: Column name to value, as in the table of `components.ingest.rows.values`; a list of tokens with tokenizer
+            `none`. A feature without a value counts as missing.
         data: Configuration of the columns.
 
     Raises:
@@ -141,9 +172,10 @@ def row_hash(columns: Columns, data: DataSpec, row: Mapping[str, Any]) -> bytes:
     parts: list[str] = []
     if data.split_by:
         for name in data.split_by:
-            if row.get(name) is None:
+            value = text_of(name, one_of(nested(row, name)[1]))
+            if value is None:
                 raise RowError(f"{name}: missing column", f"no value in '{name}', which decides the row's split")
-            parts.append(str(row[name]))
+            parts.append(value)
     else:
         for name in data.inputs if data.shape == "sequence" else columns_of(data):
             values = columns[name]
@@ -153,35 +185,3 @@ def row_hash(columns: Columns, data: DataSpec, row: Mapping[str, Any]) -> bytes:
         return hashlib.blake2b("\0".join(parts).encode(), digest_size=HASH_BYTES).digest()
     except UnicodeEncodeError as error:
         raise RowError("not UTF-8", "the text holds half of a surrogate pair") from error
-
-
-def _text(name: str, value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    shown = "nothing" if value is None else f"a {type(value).__name__}"
-    raise RowError(f"{name}: wrong type", f"column '{name}' holds {shown} where a text or a whole number belongs")
-
-
-def _number(name: str, value: Any) -> list[float]:
-    if isinstance(value, list) and len(value) <= 1:
-        value = value[0] if value else None
-    if value is None or value == "":
-        return []
-    if isinstance(value, str):
-        try:
-            number = float("not a number" if "_" in value else value)
-        except ValueError:
-            number = math.inf
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        number = float(value) if abs(value) <= _FLOAT32_MAX or value != value else math.inf
-        if math.isnan(number):  # data frames write a missing number as NaN
-            return []
-    else:
-        number = math.inf
-    if not abs(number) <= _FLOAT32_MAX:
-        raise RowError(f"{name}: not a number", f"column '{name}' holds {str(value)[:40]!r}")
-    return [number]

@@ -27,7 +27,7 @@ class LatestReader:
     def __call__(self, file_range: Range) -> Latest:
         """Return the latest time of a range."""
         data, latest = self._data, Latest()
-        rows = source_of(data.source).rows(file_range, columns_read(data), Lines())
+        rows = source_of(data.source).read(file_range, columns_read(data), Lines())
         with contextlib.suppress(BrokenFile):  # The second pass reports it, together with the faults of other files.
             for line, row in rows:
                 if not isinstance(row, RowError):

@@ -16,7 +16,9 @@ from components.ingest.errors import BrokenFile, RowError, ShortRow
 from components.ingest.rows.assignment import Assignment
 from components.ingest.rows.columns import HASH_BYTES, RowReader, columns_read, row_hash
 from components.ingest.rows.example import serialize
+from components.ingest.rows.odd_values import columns_looked_at
 from components.ingest.rows.times import Boundaries
+from components.ingest.rows.values import nested
 from components.ingest.sources.files.ranges import Lines, Range
 from components.ingest.sources.registry import source_of
 from components.ingest.spec import DataSpec
@@ -75,18 +77,18 @@ class RangeReader:
     def _records(self, file_range: Range, counts: Counts, lines: Lines) -> Iterator[dict[Shard, list[Record]]]:
         """Yield the records of a range by shard, at most about `_HELD_BYTES` at a time."""
         data, keep = self._data, self._data.bad_rows_kept
-        columns_of_row = RowReader(data)
+        columns_of_row, looked_at = RowReader(data), columns_looked_at(data)
         file = counts.files[file_range.path] = FileCounts()
         held: dict[Shard, list[Record]] = {}
         size = 0
-        for line, row in source_of(data.source).rows(file_range, columns_read(data), lines):
+        for line, row in source_of(data.source).read(file_range, columns_read(data), lines):
             file.read += 1
             if isinstance(row, RowError):
                 file.bad += 1
                 counts.add_bad(file_range.path, line, row, keep)
                 continue
             if counts.unseen:
-                counts.unseen.difference_update(row)
+                counts.unseen = {name for name in counts.unseen if not nested(row, name)[0]}
                 counts.columns.update(itertools.islice(row, 100 - len(counts.columns)))
             try:
                 columns = columns_of_row(row)
@@ -106,6 +108,7 @@ class RangeReader:
                 file.left_out += 1
                 continue
             file.rows += 1
+            counts.odd.look(columns, looked_at)
             for part, record in parts:
                 counts.rows[part.split] += 1
                 counts.examples[part.split] += part.labels

@@ -27,7 +27,8 @@ other methods have defaults. This one reads lines of cells, as in `the state|194
     source: {kind: "my_package.sources:Cells", path: rows.cells, columns: [words, year]}
 
 A run calls `place` and `files` to find the files, `fingerprint` for the cache key, `columns` to check the
-configuration, `ranges` to cut each file and, in workers, `rows` to read each range.
+configuration, `ranges` to cut each file and, in workers, `rows` to read each range. Folders such as `country=DE` are
+columns too, see `read`.
 '''
 
 from __future__ import annotations
@@ -43,15 +44,17 @@ from components.files import is_remote
 from components.ingest.errors import BrokenFile, IngestError, RowError
 from components.ingest.sources.files import placeholders
 from components.ingest.sources.files.opening import file_name
+from components.ingest.sources.files.partitions import partition_columns
 from components.ingest.sources.files.placeholders import EVERYTHING
 from components.ingest.sources.files.ranges import RANGE_BYTES, Lines, Range
-from components.ingest.sources.spec import PathSpec, SourceSpec
+from components.ingest.sources.spec import LabelledLinesSpec, PathSpec, SourceSpec, TextPathSpec
 from components.spelling import did_you_mean
 
 __all__ = [
     "RANGE_BYTES",
     "BrokenFile",
     "IngestError",
+    "LabelledLinesSpec",
     "Lines",
     "PathSpec",
     "Range",
@@ -61,6 +64,7 @@ __all__ = [
     "Source",
     "SourceSpec",
     "Sure",
+    "TextPathSpec",
 ]
 
 _UNPACKED = 4
@@ -131,6 +135,22 @@ class Source(abc.ABC, Generic[SpecT]):
         """
         yield Range(path)
 
+    def read(self, file_range: Range, used: Sequence[str], lines: Lines) -> Rows:
+        """Yield the rows of a range with the columns that the folders of the file name; see `rows`.
+
+        A column of the row itself has precedence over a folder.
+        """
+        named = {name: value for name, value in partition_columns(file_range.path).items() if name in used}
+        rows = self.rows(file_range, used, lines)
+        if not named:
+            return rows
+        return ((number, row if isinstance(row, RowError) else {**named, **row}) for number, row in rows)
+
+    def all_columns(self, file: str, used: Sequence[str]) -> list[str] | None:
+        """Return the columns of a file and those that its folders name; None as in `columns`."""
+        columns = self.columns(file, used)
+        return columns and [*columns, *(name for name in partition_columns(file) if name not in columns)]
+
     def columns(self, file: str, used: Sequence[str]) -> list[str] | None:
         """Return the columns of a file, or None if each row has its own or the file is empty.
 
@@ -142,6 +162,15 @@ class Source(abc.ABC, Generic[SpecT]):
             BrokenFile: The file is not of this kind, or damaged at its start.
         """
         return None
+
+    def advice(self, file: str, used: Sequence[str]) -> str:
+        """Return what to set, if a file has none of the columns that the configuration uses; by default nothing.
+
+        Args:
+            file: The file.
+            used: Columns that the configuration uses.
+        """
+        return ""
 
     def place(self, root: Path) -> tuple[str, str]:
         """Return the folder of the source and the pattern of its files, as ExampleGen takes them.

@@ -2,43 +2,81 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator, Sequence
 from typing import ClassVar, Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from components.ingest.errors import BrokenFile, RowError
-from components.ingest.sources.base import RANGE_BYTES, Lines, PathSpec, Range, Rows, Source
+from components.ingest.sources.base import RANGE_BYTES, Lines, Range, Rows, Source, TextPathSpec
 from components.ingest.sources.files import csv_records
 from components.ingest.sources.files.csv_records import Dialect, end_of_records
 from components.ingest.sources.files.lines import BLOCK, blocks
-from components.ingest.sources.files.opening import after_mark, check_text, file_name, is_packed, open_source
+from components.ingest.sources.files.opening import file_name
+from components.ingest.sources.files.sniffing import DELIMITERS, guess
+from components.ingest.sources.files.text_form import check_text, form_of
 
 _TABS = (".tsv", ".tab")
 _MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 """The byte order mark, as a character."""
-_ELSEWHERE = "source.quote and source.escape are of kind 'csv', not '{kind}': remove them"
+_OPTIONS = ("delimiter", "quote", "escape", "header", "columns", "comment", "skip")
+_ELSEWHERE = "source.{key} is of kind 'csv', not '{{kind}}': remove it"
 
 
-class CsvSpec(PathSpec):
-    """Delimited text with a header. Commas separate the cells, or tabs in a `.tsv` or `.tab` file."""
+class CsvSpec(TextPathSpec):
+    """Delimited text. Commas separate the cells, or tabs in a `.tsv` or `.tab` file, or `delimiter`."""
 
-    elsewhere: ClassVar[dict[str, str]] = {**PathSpec.elsewhere, "quote": _ELSEWHERE, "escape": _ELSEWHERE}
+    elsewhere: ClassVar[dict[str, str]] = {
+        **TextPathSpec.elsewhere,
+        **{key: _ELSEWHERE.format(key=key) for key in _OPTIONS},
+    }
 
     kind: Literal["csv"]  # pyright: ignore[reportIncompatibleVariableOverride]
+    delimiter: str | None = None
+    r"""Characters between cells, such as `;`, `|`, `::` or `\t`. None: a tab in a `.tsv` or `.tab` file, otherwise a
+    comma."""
     quote: Literal["double", "none"] | None = None
     """`double`: cells may be quoted, and two quotes inside a quoted cell mean one quote. `none`: a quote is an ordinary
-    character. None: like `double`, except that in a `.tsv` file a quoted cell must end on its line."""
+    character. None: like `double`, except that with tabs between the cells a quoted cell must end on its line."""
     escape: str | None = None
     r"""Escape character, such as `\`. It makes the quote after it belong to the quoted cell, as in files that Spark
     writes. With `quote: none`, it makes the delimiter or line end after it belong to the cell, as in files that
     databases write. None: no escape character."""
+    header: bool = True
+    """True if the first row of each file has the names of the columns. False: `columns` names them."""
+    columns: list[str] | None = None
+    """Names of all columns, in order, of files without a header."""
+    comment: str | None = None
+    """Characters at the start of a line that is a comment, such as `#`. None: no comments."""
+    skip: int = Field(default=0, ge=0)
+    """Number of lines at the start of each file, before the header, to skip."""
 
     @model_validator(mode="after")
-    def _escape_is_good(self) -> Self:
+    def _dialect_is_good(self) -> Self:
+        faults = []
+        special = {"delimiter": self.delimiter, "escape": self.escape, "comment": self.comment}
+        if self.delimiter is not None and re.search(r'^$|["\r\n]', self.delimiter):
+            faults.append(f"source.delimiter: {self.delimiter!r} cannot be one: write characters such as ';' or '::'")
         if self.escape is not None and (not re.fullmatch(r"[!-/:-@\[-`{-~]", self.escape) or self.escape in '",'):
-            raise ValueError(f"source.escape: {self.escape!r} cannot be one: write a character such as '\\'")
+            faults.append(f"source.escape: {self.escape!r} cannot be one: write a character such as '\\'")
+        if self.comment is not None and re.search(r'^$|["\s]', self.comment):
+            faults.append(f"source.comment: {self.comment!r} cannot be one: write a character such as '#'")
+        equal = [key for key, value in special.items() if value and list(special.values()).count(value) > 1]
+        if equal:
+            faults.append(f"source.{' and source.'.join(equal)}: {special[equal[0]]!r} cannot be both")
+        for key, value in special.items():
+            if value and not _encodes(value, self.encoding):
+                faults.append(f"source.{key}: the encoding {self.encoding} does not have {value!r}")
+        if self.header and self.columns is not None:
+            faults.append("source.columns: the header names the columns: remove it, or set source.header: false")
+        if not self.header and not self.columns:
+            faults.append("source.header: a file without a header needs source.columns, the names of all columns")
+        if twice := sorted({name for name in self.columns or [] if (self.columns or []).count(name) > 1}):
+            faults.append(f"source.columns: {', '.join(map(repr, twice))} stands twice")
+        if faults:
+            raise ValueError("; ".join(faults))
         return self
 
 
@@ -54,9 +92,13 @@ class Csv(Source[CsvSpec]):
         names = self.header(file_range.path)
         # Spreadsheets leave columns without a name at the right. Rows may lack their cells.
         least = max((n for n, name in enumerate(names, 1) if name), default=0)
-        header = file_range.start == 0
+        first = file_range.start == 0
+        header = first and self.spec.header
+        skipped = self.spec.skip if first else 0
         number = file_range.line
-        for spanned, cells in csv_records.rows(blocks(file_range, lines), dialect):
+        text = _without_lines(blocks(file_range, lines, self.spec.encoding), skipped, lines)
+        number += skipped
+        for spanned, cells in csv_records.rows(text, dialect):
             line = number
             number += spanned
             if not cells:
@@ -70,8 +112,9 @@ class Csv(Source[CsvSpec]):
             if isinstance(cells, RowError):
                 yield line, cells
             elif not least <= len(cells) <= len(names):
-                yield line, RowError("wrong number of cells", f"{len(cells)} cells, the header has {len(names)}")
-            elif cells == names or cells[0].startswith(_MARK):
+                named = "the header has" if self.spec.header else "source.columns has"
+                yield line, RowError("wrong number of cells", f"{len(cells)} cells, {named} {len(names)}")
+            elif (cells == names and self.spec.header) or cells[0].startswith(_MARK):
                 reason = "the row repeats the header or starts with a byte order mark: files were joined"
                 yield line, RowError("header again", reason)
             else:
@@ -84,56 +127,111 @@ class Csv(Source[CsvSpec]):
 
         Whether a line starts a record depends on all lines before it, so the pass is in order.
         """
-        if is_packed(path):
+        form = form_of(path, self.spec.encoding)
+        if form.whole:
             yield Range(path)
             return
-        dialect = self.dialect(path)
+        dialect = dataclasses.replace(self.dialect(path), encoding=form.encoding)
         start, line, lines = 0, 1, 1
+        here, skip = form.mark, self.spec.skip
+        # The first range has the header, and the lines before it.
+        least = self._header(path)[1] if self.spec.header else skip
         buffer = b""
-        with open_source(path, unpack=False) as stream:
-            here = after_mark(stream)
-            stream.seek(here)
-            while block := stream.read(min(BLOCK, size)):
-                buffer += block
-                at = end_of_records(buffer, 0, dialect, final=False)
-                here += at
-                lines += buffer.count(b"\n", 0, at)
-                buffer = buffer[at:]
-                if at and here - start >= size:
-                    yield Range(path, start, here, line, lines - line)
-                    start, line = here, lines
-        if here + len(buffer) > start:
+        for block in form.raw_blocks(min(BLOCK, size)):
+            buffer += block
+            at = 0
+            while skip and (end := buffer.find(b"\n", at)) >= 0:
+                at, skip = end + 1, skip - 1
+            if not skip:
+                at = end_of_records(buffer, at, dialect, final=False)
+            here += at
+            lines += buffer.count(b"\n", 0, at)
+            buffer = buffer[at:]
+            if lines > least and at and here - start >= size:
+                yield Range(path, start, here, line, lines - line)
+                start, line = here, lines
+        if here + len(buffer) > max(start, form.mark):
             lines += buffer.count(b"\n") + (bool(buffer) and not buffer.endswith(b"\n"))
             yield Range(path, start, None, line, lines - line)
 
     def columns(self, file: str, used: Sequence[str]) -> list[str] | None:
-        """Return the columns of the header, or None if the file is empty."""
-        return (self.header(file) or None) if check_text(file) else None
+        """Return the columns of the header or of `source.columns`, or None if the file is empty."""
+        return (self.header(file) or None) if check_text(file, self.spec.encoding) else None
+
+    def advice(self, file: str, used: Sequence[str]) -> str:
+        """Return the delimiter that the file seems to have, or that it seems to have no header."""
+        dialect = self.dialect(file)
+        found = guess(check_text(file, self.spec.encoding), dialect)
+        if found is None:
+            return ""
+        advice = []
+        if found.dialect.delimiter != dialect.delimiter:
+            delimiter = found.dialect.delimiter
+            shown = {"\t": r'"\t"'}.get(delimiter, f"'{delimiter}'")
+            advice.append(f"looks {DELIMITERS[delimiter]}-delimited: set data.source.delimiter: {shown}")
+        if self.spec.header and not found.header and not set(used) & set(found.rows[0]):
+            row = ", ".join(found.rows[0][:4]) + (", ..." if len(found.rows[0]) > 4 else "")
+            advice.append(
+                f"looks like a file without a header, its first row is '{row}': set data.source.header: false and "
+                f"data.source.columns to the names of its {len(found.rows[0])} columns"
+            )
+        return "; ".join(advice)
 
     def header(self, path: str) -> list[str]:
-        """Return the column names of a file: its first record that is not blank. An empty file has none.
+        """Return the column names of a file: its first record that is not blank, unless `source.columns` has them.
+
+        An empty file has none.
 
         Raises:
-            BrokenFile: The file cannot be read, or the header is not UTF-8 text or breaks the rules of quoting.
+            BrokenFile: The file cannot be read, or the header is not text of the encoding or breaks the rules of
+                quoting.
         """
-        line = 1
-        for spanned, cells in csv_records.rows(blocks(Range(path), Lines()), self.dialect(path)):
+        return self.spec.columns or self._header(path)[0]
+
+    def _header(self, path: str) -> tuple[list[str], int]:
+        """Return the cells of the first record that is not blank, and the number of lines up to its end."""
+        line = 1 + self.spec.skip
+        lines = Lines()
+        text = _without_lines(blocks(Range(path), lines, self.spec.encoding), self.spec.skip, lines)
+        for spanned, cells in csv_records.rows(text, self.dialect(path)):
             if isinstance(cells, RowError):
                 raise BrokenFile(f"{path}:{line}: the header cannot be read: {cells.reason}")
-            if cells:
-                return cells
             line += spanned
-        return []
+            if cells:
+                return cells, line - 1
+        return [], 0
 
     def dialect(self, path: str) -> Dialect:
         """Return the dialect of a file, from the configuration or else from the name of the file.
 
-        Tabs separate the cells of a `.tsv` or `.tab` file. There, a quote at the start of a cell is far more often an
-        ordinary character than the start of a cell with line breaks. Such cells must be requested.
+        Tabs separate the cells of a `.tsv` or `.tab` file. With tabs, a quote at the start of a cell is far more often
+        an ordinary character than the start of a cell with line breaks. Such cells must be requested.
         """
-        tabs = file_name(path)[0].endswith(_TABS)
-        quote = self.spec.quote or ("line" if tabs else "double")
-        return Dialect("\t" if tabs else ",", quote, self.spec.escape)
+        delimiter = self.spec.delimiter or ("\t" if file_name(path)[0].endswith(_TABS) else ",")
+        quote = self.spec.quote or ("line" if delimiter == "\t" else "double")
+        return Dialect(delimiter, quote, self.spec.escape, self.spec.comment or "")
+
+
+def _without_lines(blocks: Iterator[bytes], number: int, lines: Lines) -> Iterator[bytes]:
+    """Yield blocks without their first lines, which are counted like those of a header."""
+    unfinished = False
+    for block in blocks:
+        at = 0
+        while number and (end := block.find(b"\n", at)) >= 0:
+            at, number = end + 1, number - 1
+            lines.header += 1
+        unfinished = at < len(block)
+        if not number:
+            yield block[at:]
+    lines.header += number > 0 and unfinished
+
+
+def _encodes(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _holds_rows(cells: list[str], delimiter: str) -> bool:

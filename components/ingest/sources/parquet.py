@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Literal
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal
 
 from components.ingest.errors import BrokenFile
 from components.ingest.sources.base import RANGE_BYTES, Lines, PathSpec, Range, Rows, Source, Sure
@@ -37,7 +37,7 @@ class Parquet(Source[ParquetSpec]):
         try:
             with open_source(file_range.path, unpack=False) as stream:
                 file = pq.ParquetFile(stream)
-                names = [n for n in used if n in file.schema_arrow.names]
+                names = [n for n in used if n in _names(file.schema_arrow)]
                 end = file.num_row_groups if file_range.end is None else file_range.end
                 groups = list(range(file_range.start, end))
                 for batch in file.iter_batches(batch_size=4096, row_groups=groups, columns=names):
@@ -60,12 +60,12 @@ class Parquet(Source[ParquetSpec]):
                 row += rows
 
     def columns(self, file: str, used: Sequence[str]) -> list[str]:
-        """Return the columns of the file's schema."""
+        """Return the columns of the file's schema, and the fields of objects as `user.os`."""
         import pyarrow.parquet as pq
 
         try:
             with open_source(file, unpack=False) as stream:
-                return pq.ParquetFile(stream).schema_arrow.names
+                return _names(pq.ParquetFile(stream).schema_arrow)
         except Exception as error:  # pyarrow's errors share no base below Exception
             raise BrokenFile(f"{file}: cannot be read as Parquet: {error}") from error
 
@@ -83,3 +83,15 @@ class Parquet(Source[ParquetSpec]):
     def recognize(cls, path: str, head: bytes) -> Sure:
         """Return the confidence by the magic bytes, else by the name."""
         return Sure.CONTENT_SAYS if head.startswith(_MAGIC) else super().recognize(path, head)
+
+
+def _names(schema: Iterable[Any], prefix: str = "") -> list[str]:
+    """Return the names of the fields of a schema or an object, each followed by those of its own fields."""
+    import pyarrow as pa
+
+    names = []
+    for field in schema:
+        names.append(f"{prefix}{field.name}")
+        if pa.types.is_struct(field.type):
+            names += _names(field.type, f"{prefix}{field.name}.")
+    return names

@@ -10,16 +10,18 @@ from pydantic import BeforeValidator
 from components.extensions import Kinds, is_path, resolve_class, resolve_spec
 from components.ingest.sources.base import Source, SourceSpec, Sure
 from components.ingest.sources.csv import Csv
+from components.ingest.sources.fasttext import Fasttext
 from components.ingest.sources.jsonl import Jsonl
 from components.ingest.sources.parquet import Parquet
 from components.ingest.sources.sotu import Sotu
+from components.ingest.sources.svmlight import Svmlight
 from components.ingest.sources.tafeng import Tafeng
 from components.ingest.sources.text import Text
 from components.ingest.sources.tfrecord import Tfrecord
 
 _OWN: dict[str, type[Source[Any]]] = {
     get_args(source.Spec.model_fields["kind"].annotation)[0]: source
-    for source in (Sotu, Tafeng, Text, Csv, Jsonl, Parquet, Tfrecord)
+    for source in (Sotu, Tafeng, Text, Fasttext, Svmlight, Csv, Jsonl, Parquet, Tfrecord)
 }
 STREAMED = "jsonl"
 """Kind of standard input, of pipes, and of files that no kind recognizes."""

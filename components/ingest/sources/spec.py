@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
 from components.extensions import source_modules
 from components.ingest.sources.files import placeholders
+from components.ingest.sources.files.text_form import Encoding
 from components.ingest.splits import SPLITS
 from components.spec import Spec
 
@@ -45,6 +47,10 @@ class SourceSpec(Spec):
     def at(self, path: str) -> Self:
         """Return the specification of the rows of one path."""
         return self.model_copy(update={**dict.fromkeys(self.split_paths), "path": path})
+
+    def to_predict(self) -> Self:
+        """Return the specification that reads files of `bigvocab predict`, where each line has one answer."""
+        return self
 
     def relative_to(self, folder: Path) -> Self:
         """Return the specification with absolute paths. A relative path is relative to the folder."""
@@ -91,3 +97,43 @@ class PathSpec(SourceSpec):
             if faults:
                 raise ValueError(f"source.{key}: {'; '.join(faults)}")
         return self
+
+
+class TextPathSpec(PathSpec):
+    """Source of text files."""
+
+    elsewhere: ClassVar[dict[str, str]] = {
+        **PathSpec.elsewhere,
+        "encoding": "source.encoding is of text files, not of kind '{kind}': remove it",
+    }
+
+    encoding: Encoding = "utf-8"
+    """Encoding of the text: `utf-8`, `latin-1`, `cp1252` (Windows, Western Europe) or `utf-16`. A byte order mark at
+    the start of a file has precedence."""
+
+
+class LabelledLinesSpec(TextPathSpec):
+    """Source of lines with any number of labels each."""
+
+    elsewhere: ClassVar[dict[str, str]] = {
+        **TextPathSpec.elsewhere,
+        "several": "source.several is not a key of kind '{kind}': remove it",
+    }
+
+    several: Literal["rows", "first"] = "rows"
+    """What a line with several labels makes. `rows`: a row for each label. `first`: one row, with the first label."""
+
+    def to_predict(self) -> Self:
+        """Return the specification with a single row for each line."""
+        return self.model_copy(update={"several": "first"})
+
+    def rows_of(self, labels: Sequence[str], **columns: Any) -> Iterator[dict[str, Any]]:
+        """Yield the rows of a line, with the columns `label` and `labels`. Without a label, it has one row.
+
+        Args:
+            labels: Labels of the line.
+            columns: Further columns.
+        """
+        shown: list[str | None] = [*labels[: 1 if self.several == "first" else None]]
+        for label in shown or [None]:
+            yield {"label": label, "labels": [*labels], **columns}

@@ -52,7 +52,7 @@ def test_a_source_is_of_a_kind_or_of_a_path() -> None:
         assert schema["additionalProperties"] is False
         assert schema["required"] == ["kind"]
         assert all("description" in field for name, field in schema["properties"].items() if name != "kind")
-    assert set(by_kind) == {"sotu", "tafeng", "text", "csv", "jsonl", "parquet", "tfrecord"}
+    assert set(by_kind) == {"sotu", "tafeng", "text", "fasttext", "svmlight", "csv", "jsonl", "parquet", "tfrecord"}
     pattern = path["properties"]["kind"]["pattern"]
     assert re.search(pattern, "my_package.sources:MySource")
     # Exactly one choice may match.

@@ -208,8 +208,8 @@ def test_several_faults_are_reported_at_once(tmp_path: Path) -> None:
         (
             "    kind: cvs\n    pth: x\n",
             [
-                "mine.yaml:6: data.source.kind: Input should be 'sotu', 'tafeng', 'text', 'csv', 'jsonl', "
-                "'parquet' or 'tfrecord' (found 'cvs'); did you mean 'csv'?",
+                "mine.yaml:6: data.source.kind: Input should be 'sotu', 'tafeng', 'text', 'fasttext', "
+                "'svmlight', 'csv', 'jsonl', 'parquet' or 'tfrecord' (found 'cvs'); did you mean 'csv'?",
                 "mine.yaml:7: unknown key data.source.pth; did you mean 'path'?",
             ],
         ),
@@ -224,7 +224,7 @@ def test_several_faults_are_reported_at_once(tmp_path: Path) -> None:
         ),
         (
             "    kind: jsonl\n    path: x\n    quote: none\n",
-            ["mine.yaml:5: data.source: source.quote and source.escape are of kind 'csv', not 'jsonl': remove them"],
+            ["mine.yaml:5: data.source: source.quote is of kind 'csv', not 'jsonl': remove it"],
         ),
         (
             "    kind: csv\n    path: x\n    spans: decades\n",

@@ -5,62 +5,80 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from components.ingest.errors import RowError
-from components.ingest.sources.files.opening import after_mark, is_packed, open_source, reading
+from components.ingest.sources.files.opening import open_source, reading
 from components.ingest.sources.files.ranges import Lines, Range
+from components.ingest.sources.files.text_form import Encoding, form_of
 
 BLOCK = 1 << 20
+ENCODING = "if the text is Western European, set data.source.encoding: cp1252"
+"""Way out of text that is not UTF-8."""
 
 
-def cut(path: str, boundary: Callable[[bytes], int], size: int) -> Iterator[Range]:
-    """Yield the ranges of a file. A packed file is one range, because it cannot be entered in the middle.
+def cut(path: str, boundary: Callable[[bytes], int], size: int, encoding: Encoding = "utf-8") -> Iterator[Range]:
+    """Yield the ranges of a file, or one range for a file that can only be read from its start.
 
     Args:
         path: The file.
         boundary: Function from a block of whole lines to the position after the last row that ends there, or to 0.
         size: Minimum bytes of a range.
+        encoding: Encoding of a file without a byte order mark.
     """
-    if is_packed(path):
+    form = form_of(path, encoding)
+    if form.whole:
         yield Range(path)
         return
     start, line = 0, 1
-    here, lines = 0, 1
+    here, lines = form.mark, 1
     tail = b""
-    with open_source(path, unpack=False) as stream:
-        while block := stream.read(min(BLOCK, size)):
-            # Only whole lines are searched: the rest waits for the next block.
-            block = tail + block
-            whole = block.rfind(b"\n") + 1
-            block, tail = block[:whole], block[whole:]
-            end = here + len(block)
-            if end - start >= size and (at := boundary(block)):
-                after = lines + block.count(b"\n", 0, at)
-                yield Range(path, start, here + at, line, after - line)
-                start, line = here + at, after
-            lines += block.count(b"\n")
-            here = end
-    if here + len(tail) > start:
+    for block in form.raw_blocks(min(BLOCK, size)):
+        # Only whole lines are searched: the rest waits for the next block.
+        block = tail + block
+        whole = block.rfind(b"\n") + 1
+        block, tail = block[:whole], block[whole:]
+        end = here + len(block)
+        if end - start >= size and (at := boundary(block)):
+            after = lines + block.count(b"\n", 0, at)
+            yield Range(path, start, here + at, line, after - line)
+            start, line = here + at, after
+        lines += block.count(b"\n")
+        here = end
+    if here + len(tail) > max(start, form.mark):
         yield Range(path, start, None, line, lines + bool(tail) - line)
 
 
-def blocks(file_range: Range, lines: Lines) -> Iterator[bytes]:
-    """Yield the bytes of a range of a text file, without the byte order mark at the start of the file."""
+def blocks(file_range: Range, lines: Lines, encoding: Encoding = "utf-8") -> Iterator[bytes]:
+    """Yield a range of a text file as UTF-8 with line feeds, without the byte order mark at the start of the file.
+
+    Args:
+        file_range: The range.
+        lines: Receives the number of lines.
+        encoding: Encoding of a file without a byte order mark.
+    """
     last = b""
     path, end = file_range.path, file_range.end
+    form = form_of(path, encoding)
+    translate = form.translator()
     with reading(path, lambda: _place(file_range.line + lines.counted - 1)), open_source(path) as stream:
-        at = file_range.start or after_mark(stream)
-        stream.seek(at)
-        while block := stream.read(BLOCK if end is None else min(BLOCK, end - at)):
-            at += len(block)
-            lines.counted += block.count(b"\n")
-            last = block
-            yield block
+        at = file_range.start
+        if at:
+            stream.seek(at)
+        else:
+            at = len(stream.read(form.mark))  # Compressed streams cannot all seek.
+        final = False
+        while not final:
+            block = stream.read(BLOCK if end is None else min(BLOCK, end - at))
+            at, final = at + len(block), not block
+            if block := translate(block, final):
+                lines.counted += block.count(b"\n")
+                last = block
+                yield block
     lines.counted += bool(last) and not last.endswith(b"\n")
 
 
-def read(file_range: Range, lines: Lines) -> Iterator[bytes]:
-    """Yield the lines of a range of a text file without their line feeds."""
+def read(file_range: Range, lines: Lines, encoding: Encoding = "utf-8") -> Iterator[bytes]:
+    """Yield the lines of a range of a text file without their line feeds; see `blocks`."""
     open_line: list[bytes] = []
-    for block in blocks(file_range, lines):
+    for block in blocks(file_range, lines, encoding):
         *whole, rest = block.split(b"\n")
         if whole:
             open_line.append(whole[0])
@@ -78,7 +96,7 @@ def decode(text: bytes) -> str | RowError:
     try:
         return text.decode()
     except UnicodeDecodeError as error:
-        return RowError("not UTF-8", f"byte {error.object[error.start]:#04x}")
+        return RowError("not UTF-8", f"byte {error.object[error.start]:#04x} is not UTF-8 text; {ENCODING}")
 
 
 def _place(line: int) -> str:

@@ -8,7 +8,8 @@ from components.ingest.sources.registry import KINDS, spec_of_file
 from components.ingest.spec import DataSpec
 from tests.components.ingest.sources.helpers import source
 
-OWN = {"sotu": {}, "tafeng": {}, **{kind: {"path": "x"} for kind in ("text", "csv", "jsonl", "parquet", "tfrecord")}}
+_PATHS = ("text", "fasttext", "svmlight", "csv", "jsonl", "parquet", "tfrecord")
+OWN = {"sotu": {}, "tafeng": {}, **{kind: {"path": "x"} for kind in _PATHS}}
 
 
 @pytest.mark.parametrize(
@@ -20,7 +21,9 @@ OWN = {"sotu": {}, "tafeng": {}, **{kind: {"path": "x"} for kind in ("text", "cs
         ("rows.pq", b"x", dict.fromkeys(OWN, "parquet")),
         ("rows.csv", b"PAR1", dict.fromkeys(OWN, "parquet")),
         ("rows.tfrecord", b"{", dict.fromkeys(OWN, "tfrecord")),
-        ("rows.txt", b"the state", dict.fromkeys(OWN, "text")),
+        ("rows.txt", b"the state", {**dict.fromkeys(OWN, "text"), "fasttext": "fasttext", "svmlight": "svmlight"}),
+        ("rows.txt", b"7,12 3:0.5 18:1\n", dict.fromkeys(OWN, "svmlight")),
+        ("rows.txt", b"__label__a words", dict.fromkeys(OWN, "fasttext")),
         ("rows.txt", b'\xef\xbb\xbf {"a"', dict.fromkeys(OWN, "jsonl")),
         ("rows", b" \n", dict.fromkeys(OWN, "jsonl")),
         (
@@ -30,6 +33,8 @@ OWN = {"sotu": {}, "tafeng": {}, **{kind: {"path": "x"} for kind in ("text", "cs
                 "sotu": "jsonl",
                 "tafeng": "jsonl",
                 "text": "text",
+                "fasttext": "fasttext",
+                "svmlight": "svmlight",
                 "csv": "csv",
                 "jsonl": "jsonl",
                 "parquet": "jsonl",

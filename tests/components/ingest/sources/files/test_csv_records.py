@@ -17,7 +17,13 @@ from components.ingest.sources.files import csv_records
 from components.ingest.sources.files.csv_records import Dialect, end_of_records, rows
 
 DIALECTS = [Dialect(quote=quote, escape=escape) for quote in ("double", "line", "none") for escape in (None, "\\")]
-TEXT = st.text(st.sampled_from('ab,"\n\r\\é'), max_size=40).map(str.encode)
+DIALECTS += [
+    Dialect("::"),
+    Dialect("::", comment="#"),
+    Dialect("::", "none", "\\"),
+    Dialect(comment="#:", quote="line"),
+]
+TEXT = st.text(st.sampled_from('ab,:#"\n\r\\é'), max_size=40).map(str.encode)
 
 
 def blocks(text: bytes, size: int) -> Iterator[bytes]:

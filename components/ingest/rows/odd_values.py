@@ -1,0 +1,80 @@
+"""Odd values of columns: texts that look like the numbers or lists of another program."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from components.ingest.rows.columns import Columns
+from components.ingest.spec import DataSpec
+
+_ROWS = 200
+"""Rows of a range that are looked at."""
+_LEAST, _SHARE = 20, 0.9
+"""Fewest texts of a column for advice, and the share of them that must look alike."""
+_WHOLE, _LIST, _SEPARATED = "whole", "list", "separated"
+_PATTERNS = {
+    _WHOLE: re.compile(r"-?\d+\.0"),
+    _LIST: re.compile(r"\[.*\]", re.DOTALL),
+    _SEPARATED: re.compile(r"[^\s|]+(?:\|[^\s|]+)+"),
+}
+_ADVICE = {
+    _WHOLE: "end in '.0', as pandas writes integers: data.whole_numbers: true reads 3.0 as 3",
+    _LIST: 'look like lists: data.separator: "," reads them as lists',
+    _SEPARATED: "look like lists: data.separator: '|' splits them",
+}
+
+
+@dataclass
+class OddValues:
+    """Counts of texts that look like something else, in the first rows of each range.
+
+    Attributes:
+        rows: Number of rows looked at.
+        texts: Number of texts by column.
+        alike: Number of texts by column and pattern.
+    """
+
+    rows: int = 0
+    texts: Counter[str] = field(default_factory=Counter)
+    alike: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def __add__(self, other: OddValues) -> OddValues:
+        return OddValues(self.rows + other.rows, self.texts + other.texts, self.alike + other.alike)
+
+    def look(self, columns: Columns, names: Mapping[str, bool]) -> None:
+        """Look at a row.
+
+        Args:
+            columns: Columns of the row.
+            names: Columns to look at. True: its values are tokens, which may be lists.
+        """
+        if self.rows >= _ROWS:
+            return
+        self.rows += 1
+        for name, tokens in names.items():
+            for text in columns.get(name, ()):
+                if isinstance(text, str):
+                    self.texts[name] += 1
+                    for kind, pattern in _PATTERNS.items():
+                        if (tokens or kind == _WHOLE) and pattern.fullmatch(text):
+                            self.alike[name, kind] += 1
+
+    def lines(self) -> Iterator[str]:
+        """Yield a line for each column of which nearly all texts look alike."""
+        for (name, kind), number in sorted(self.alike.items()):
+            texts = self.texts[name]
+            if texts >= _LEAST and number >= _SHARE * texts:
+                yield f"{number / texts:.0%} of the values of '{name}' {_ADVICE[kind]}"
+
+
+def columns_looked_at(data: DataSpec) -> dict[str, bool]:
+    """Return the columns to look at: with tokenizer `none` the inputs, and label and categories. True: tokens."""
+    names = dict.fromkeys(data.inputs if data.tokenizer == "none" else (), True)
+    others = {**data.features, **data.targets}
+    names |= dict.fromkeys((name for name, column in others.items() if column.kind == "category"), False)
+    if data.label and data.label_kind == "class":
+        names[data.label] = False
+    return names

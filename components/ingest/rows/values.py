@@ -1,0 +1,166 @@
+r"""Conversion of the values of a row to texts and numbers, alike for JSON, CSV, Parquet and TFRecord.
+
+| value                                   | as a token, a category or a label class | as a number          |
+| --------------------------------------- | --------------------------------------- | -------------------- |
+| text                                    | the text; leading zeros stay            | if it is a number    |
+| integer of any size                     | its digits                              | the integer          |
+| number without a fraction, as `123.0`   | the digits of the integer, `123`        | the number           |
+| number with a fraction                  | the shortest text of it, as `0.5`       | the number           |
+| decimal                                 | its digits without zeros at the end     | the decimal          |
+| `true`, `false`                         | `true`, `false`                         | 1, 0                 |
+| date; time; date and time               | ISO 8601                                | refused              |
+| bytes                                   | as UTF-8                                | as its text          |
+| null, NaN, empty text                   | missing                                 | missing              |
+| list of one value; empty list           | the value; missing                      | the value; missing   |
+| list of several values, object          | refused, except for a list of tokens    | refused              |
+
+A text of `data.missing` is missing too. pandas writes integers with nulls as numbers without a fraction, so `123.0` and
+`123` are the same token. In a CSV file, `123.0` is text, unless `data.whole_numbers` is set.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import datetime
+import json
+import math
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from components.ingest.errors import RowError
+
+_FLOAT32_MAX = 3.4028234663852886e38
+_SHOWN = 40
+
+
+def text_of(name: str, value: Any) -> str | None:
+    """Return a value as text, or None if it is missing; see the table of this module.
+
+    Args:
+        name: Name of the column, for messages.
+        value: Value of the column.
+
+    Raises:
+        RowError: The value is a list or an object, or bytes that are not UTF-8.
+    """
+    if isinstance(value, str):
+        return value or None
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        if math.isnan(value):
+            return None
+        return str(int(value)) if value.is_integer() else repr(value)
+    if isinstance(value, Decimal):
+        if not value.is_finite():
+            return None if value.is_nan() else str(value)
+        text = format(value, "f")
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+        return "0" if text == "-0" else text
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        try:
+            return value.decode() or None
+        except UnicodeDecodeError as error:
+            raise RowError(f"{name}: not UTF-8", f"column '{name}' holds bytes that are not UTF-8 text") from error
+    raise RowError(
+        f"{name}: wrong type",
+        f"column '{name}' holds a {type(value).__name__} where one value belongs: {_shown(value)}",
+    )
+
+
+def number_of(name: str, value: Any) -> float | None:
+    """Return a value as a number that float32 holds, or None if it is missing; see the table of this module.
+
+    Args:
+        name: Name of the column, for messages.
+        value: Value of the column.
+
+    Raises:
+        RowError: The value is not a number, or is too large for float32.
+    """
+    if isinstance(value, bytes):
+        value = text_of(name, value)
+    if value is None or value == "":
+        return None
+    number = math.inf
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            number = float("not a number" if "_" in value else value)
+    elif isinstance(value, int | float | Decimal):
+        if value != value:  # Data frames write a missing number as NaN.
+            return None
+        number = float(value) if abs(value) <= _FLOAT32_MAX else math.inf
+    if not abs(number) <= _FLOAT32_MAX:
+        raise RowError(
+            f"{name}: not a number",
+            f"column '{name}' holds {_shown(value)}; if it stands for a missing value, list it in data.missing",
+        )
+    return number
+
+
+def whole(text: str) -> str:
+    """Return a text such as `3.0` without the `.0`, and any other text as it is."""
+    digits = text[:-2]
+    return digits if text.endswith(".0") and digits.removeprefix("-").isdecimal() else text
+
+
+def one_of(value: Any) -> Any:
+    """Return the only value of a list, None for an empty list, and any other value as it is."""
+    if isinstance(value, list) and len(value) <= 1:
+        return value[0] if value else None
+    return value
+
+
+def nested(row: Mapping[str, Any], name: str) -> tuple[bool, Any]:
+    """Return whether a row has a column, and its value. `user.os` also means the key `os` of the object `user`.
+
+    Args:
+        row: The row from the source.
+        name: Name of the column.
+    """
+    if name in row:
+        return True, row[name]
+    head, dot, rest = name.partition(".")
+    while dot:
+        inner = row.get(head)
+        if isinstance(inner, Mapping):
+            found, value = nested(inner, rest)
+            if found:
+                return True, value
+        elif inner is None and head in row:
+            return True, None
+        more, dot, rest = rest.partition(".")
+        head = f"{head}.{more}"
+    return False, None
+
+
+def list_of(text: str, separator: str) -> list[Any]:
+    """Return the values of a list in a text: a JSON or Python list such as `['a', 'b']`, or values with a separator.
+
+    Args:
+        text: Text of a cell.
+        separator: Text between the values.
+    """
+    stripped = text.strip()
+    if stripped.startswith("[") and stripped.endswith("]"):
+        for parse, errors in ((json.loads, ValueError), (ast.literal_eval, (ValueError, SyntaxError, MemoryError))):
+            try:
+                values = parse(stripped)
+            except errors:
+                continue
+            if isinstance(values, list):
+                return values
+    return [value for value in text.split(separator) if value]
+
+
+def _shown(value: Any) -> str:
+    shown = str(value) if not isinstance(value, str) else repr(value)
+    return shown if len(shown) <= _SHOWN else f"{shown[: _SHOWN - 3]}..."

@@ -1,0 +1,70 @@
+"""Source `fasttext`: lines of labels and words, as fastText reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar, Literal
+
+from components.ingest.errors import RowError
+from components.ingest.sources.base import RANGE_BYTES, LabelledLinesSpec, Lines, Range, Rows, Source, Sure
+from components.ingest.sources.files import lines as text_lines
+from components.ingest.sources.files.text_form import check_text
+
+_COLUMNS = ("label", "labels", "text")
+
+
+class FasttextSpec(LabelledLinesSpec):
+    """Lines such as `__label__cat a black animal`: the columns `label`, `labels` and `text`."""
+
+    elsewhere: ClassVar[dict[str, str]] = {
+        **LabelledLinesSpec.elsewhere,
+        "prefix": "source.prefix is of kind 'fasttext', not '{kind}': remove it",
+    }
+
+    kind: Literal["fasttext"]  # pyright: ignore[reportIncompatibleVariableOverride]
+    prefix: str = "__label__"
+    """Prefix of a label."""
+
+
+class Fasttext(Source[FasttextSpec]):
+    """Source of the lines of fastText: the words in the column `text`, the labels before them in `label`.
+
+    `labels` has the list of all labels of the line.
+
+    Source: https://fasttext.cc/docs/en/supervised-tutorial.html
+    """
+
+    Spec = FasttextSpec
+    endings = (".txt", ".train", ".valid", ".test", ".ft")
+
+    def rows(self, file_range: Range, used: Sequence[str], lines: Lines) -> Rows:
+        """Yield the rows of each line that is not blank. A line without a label has one row without a label."""
+        for number, line in enumerate(text_lines.read(file_range, lines, self.spec.encoding), file_range.line):
+            if not line.strip():
+                lines.blank += 1
+                continue
+            lines.rows += 1
+            text = text_lines.decode(line)
+            if isinstance(text, RowError):
+                yield number, text
+                continue
+            words = text.split()
+            count = next((n for n, word in enumerate(words) if not word.startswith(self.spec.prefix)), len(words))
+            labels = [word.removeprefix(self.spec.prefix) for word in words[:count]]
+            for row in self.spec.rows_of(labels, text=" ".join(words[count:])):
+                yield number, row
+
+    def ranges(self, path: str, size: int = RANGE_BYTES) -> Iterator[Range]:
+        """Yield ranges that start and end between lines."""
+        return text_lines.cut(path, len, size, self.spec.encoding)
+
+    def columns(self, file: str, used: Sequence[str]) -> list[str] | None:
+        """Return the columns, which are the same for all files; None if the file is empty."""
+        return [*_COLUMNS] if check_text(file, self.spec.encoding) else None
+
+    @classmethod
+    def recognize(cls, path: str, head: bytes) -> Sure:
+        """Return a high confidence if the file begins with the usual prefix."""
+        if head.startswith(b"__label__"):
+            return Sure.CONTENT_SAYS
+        return Sure.NAME_ALLOWS if cls.named(path) else Sure.NOT

@@ -1,0 +1,74 @@
+"""Guess of the dialect of delimited text, from the first rows of a file. It advises the user and decides nothing."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from components.ingest.errors import RowError
+from components.ingest.sources.files import csv_records
+from components.ingest.sources.files.csv_records import Dialect
+
+DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar", "::": "'::'", ":": "colon", " ": "space"}
+"""Delimiters that are tried, the most usual first, each with its name."""
+_OFTEN_IN_CELLS = (":", " ")
+"""Delimiters that count only if no other one makes a table: times have colons, and names have spaces."""
+_ROWS = 200
+# Share of the rows that must have as many cells as the first one.
+_REGULAR = 0.9
+_NUMBER = re.compile(r"[-+]?[\d.,:/ -]*\d[\d.,:/TZ -]*")
+
+
+@dataclass(frozen=True)
+class Guess:
+    """Guess of the dialect of a file.
+
+    Attributes:
+        dialect: Dialect that cuts most rows into the same number of cells.
+        rows: First rows, cut by it.
+        header: True if the first row looks like names of columns.
+    """
+
+    dialect: Dialect
+    rows: Sequence[Sequence[str]]
+    header: bool
+
+
+def guess(head: bytes, dialect: Dialect) -> Guess | None:
+    """Return the dialect that the first rows suggest, or None if no delimiter makes a table of them.
+
+    Args:
+        head: First bytes of a file, as UTF-8 with line feeds.
+        dialect: Dialect whose quotes, escapes and comments the file has.
+    """
+    best: Guess | None = None
+    for delimiter in DELIMITERS:
+        tried = replace(dialect, delimiter=delimiter)
+        rows = first_rows(head, tried)
+        width = len(rows[0]) if rows else 0
+        regular = sum(len(row) == width for row in rows)
+        if width < 2 or regular < _REGULAR * len(rows) or (best and delimiter in _OFTEN_IN_CELLS):
+            continue
+        if best is None or width > len(best.rows[0]):
+            best = Guess(tried, rows, looks_like_names(rows))
+    return best
+
+
+def first_rows(head: bytes, dialect: Dialect) -> list[list[str]]:
+    """Return the cells of the first rows of a file, without blank, broken and unfinished ones."""
+    whole = head[: head.rfind(b"\n") + 1] or head
+    found = (cells for _, cells in csv_records.rows(iter([whole]), dialect))
+    rows = [cells for cells in found if cells and not isinstance(cells, RowError)]
+    return rows[:_ROWS]
+
+
+def looks_like_names(rows: Sequence[Sequence[str]]) -> bool:
+    """Return True if a first row may be names of columns: it has no number, no gap and no value of a later row."""
+    first, *later = rows
+    named = [cell for cell in first if cell]
+    if len(set(named)) < len(named) or not named or any(_NUMBER.fullmatch(cell) for cell in named):
+        return False
+    below = [Counter(row[place] for row in later if place < len(row)) for place in range(len(first))]
+    return not any(cell and below[place][cell] for place, cell in enumerate(first))
