@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Any
 from components.files import read_text, write_whole
 from components.ingest.errors import IngestError, RowError, nearest
 from components.ingest.rows.odd_values import OddValues
+from components.ingest.rows.values import nested
 from components.ingest.sources.files.ranges import Lines, Range
 from components.ingest.spec import DataSpec
 
@@ -87,6 +89,7 @@ class Counts:
         unseen: Declared columns that no row has.
         columns: Some columns that rows have, for messages that name the nearest one.
         odd: Texts that look like the numbers or lists of another program.
+        grouped: Shape `events`: rows that the events made. `files` then counts events.
     """
 
     files: dict[str, FileCounts] = field(default_factory=dict)
@@ -99,11 +102,23 @@ class Counts:
     unseen: set[str] = field(default_factory=set)
     columns: set[str] = field(default_factory=set)
     odd: OddValues = field(default_factory=OddValues)
+    grouped: FileCounts | None = None
 
     @property
     def all_files(self) -> FileCounts:
         """Sums over the files."""
         return sum(self.files.values(), FileCounts())
+
+    def with_rows_of_events(self, made: Counts, keep: int) -> Counts:
+        """Return these counts of events together with the counts of the rows that they made."""
+        both = self.merge(made, keep)
+        both.files, both.grouped, both.unseen = self.files, made.all_files, self.unseen
+        return both
+
+    @property
+    def all_rows(self) -> FileCounts:
+        """Sums over the files; for events, over the rows that they made."""
+        return self.grouped or self.all_files
 
     def close(self, file_range: Range, lines: Lines, keep: int) -> None:
         """Add the lines of a range that was read to its end, and compare them with the lines of the cut."""
@@ -119,6 +134,12 @@ class Counts:
                 f"{file_range.path}: {found:,} lines or rows were read from number {file_range.line:,} on, where "
                 f"{file_range.lines:,} were found before: the file changed while it was read; run again"
             )
+
+    def see(self, row: Mapping[str, Any]) -> None:
+        """Note the columns of a row."""
+        if self.unseen:
+            self.unseen = {name for name in self.unseen if not nested(row, name)[0]}
+            self.columns.update(itertools.islice(row, 100 - len(self.columns)))
 
     def add_bad(self, file: str, line: int, error: RowError, keep: int) -> None:
         """Count a bad row, and keep the first rows of each kind."""
@@ -156,7 +177,7 @@ class Counts:
             splits: Names of all splits.
             rule: Rule of the splits in words; empty if a hash decides.
         """
-        total = self.all_files
+        total, events = self.all_rows, self.all_files
         counts: dict[str, Any] = {
             "rows": {split: self.rows[split] for split in splits},
             "examples": {split: self.examples[split] for split in splits},
@@ -169,6 +190,8 @@ class Counts:
         }
         if rule:
             counts |= {"split_rule": rule, "source_rows": total.rows}
+        if self.grouped:
+            counts |= {"events": events.read, "events_without_token": events.short}
         write_whole(f"{uri}/{COUNTS_FILE}", json.dumps(counts, indent=2) + "\n")
         files = [{"file": path, **asdict(self.files[path])} for path in sorted(self.files)]
         letters = [
@@ -194,7 +217,8 @@ class Counts:
         """
         if self.broken:
             raise IngestError("\n".join(self.broken[path] for path in sorted(self.broken)))
-        lost = [f"{path}: {fault}" for path, file in sorted(self.files.items()) if (fault := file.fault())]
+        counted = [*sorted(self.files.items()), *([("rows of events", self.grouped)] if self.grouped else [])]
+        lost = [f"{path}: {fault}" for path, file in counted if (fault := file.fault())]
         lost += [
             f"split {split!r}: {written.get(split, 0):,} examples for {self.rows[split]:,} rows"
             for split in splits
@@ -227,7 +251,7 @@ class Counts:
         )
 
     def _empty_splits(self, empty: list[str], data: DataSpec, rule: str) -> str:
-        total = self.all_files
+        total = self.all_rows
         shares = data.splits.shares
         message = (
             f"no row fell into {' and '.join(f'split {s!r}' for s in empty)}: {total.rows:,} usable rows "

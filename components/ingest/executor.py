@@ -26,12 +26,15 @@ from tfx.types import artifact_utils, standard_component_specs
 from components.compat.tfx_executors import OpenBeamExecutor
 from components.ingest.counts import Counts
 from components.ingest.errors import IngestError
+from components.ingest.events.grouped import GroupedEvents, gap_in_units, write_partition
+from components.ingest.events.spill import EventSpiller, Partition, Piece, partitions_for
 from components.ingest.header import check_columns
 from components.ingest.properties import unpack
 from components.ingest.rows.assignment import split_rule
 from components.ingest.rows.latest import LatestReader
-from components.ingest.rows.shards import Piece, RangeReader, Shard, examples_of
-from components.ingest.rows.times import Boundaries, Latest
+from components.ingest.rows.shards import Piece as ShardPiece
+from components.ingest.rows.shards import RangeReader, Shard, examples_of
+from components.ingest.rows.times import DATE, Boundaries, Latest
 from components.ingest.sources.base import SourceSpec
 from components.ingest.sources.files.ranges import RANGE_BYTES, Range
 from components.ingest.sources.registry import source_of
@@ -92,8 +95,13 @@ class ExampleGenExecutor(OpenBeamExecutor):
         local = "--runner=FnApiRunner" in self.beam_args
         processes = loky.cpu_count() if local and size > _ENOUGH_FOR_PROCESSES else 1
         ranges = functools.partial(_Ranges, data.source, files, max(RANGE_BYTES, size // _MOST), local)
-        boundaries = None
-        if data.splits.by_time is not None:
+        boundaries = events = grouped = None
+        if data.group_by:
+            grouped = self._group(data, ranges, size, unfinished, processes)
+            boundaries = Boundaries.of(data.splits, grouped.times) if data.splits.by_time is not None else None
+            events = GroupedEvents(data, gap_in_units(data, grouped.times), DATE in grouped.times.found)
+            ranges = functools.partial(_Listed, grouped.ranges, local)
+        elif data.splits.by_time is not None:
             latest = f"{unfinished}/latest.pickle"
             with self.beam_pipeline() as pipeline:
                 _ = (
@@ -106,7 +114,7 @@ class ExampleGenExecutor(OpenBeamExecutor):
             boundaries = Boundaries.of(data.splits, _held(latest))
         with self.beam_pipeline() as pipeline:
             lists = pipeline | "Lists" >> ranges()
-            reader = RangeReader(data, shards, unfinished, boundaries)
+            reader = RangeReader(data, shards, unfinished, boundaries, events)
             read = lists | "Rows" >> beam.ParDo(_ReadRanges(reader, processes)).with_outputs("counts", main="pieces")
             _ = (
                 read["counts"]
@@ -125,6 +133,8 @@ class ExampleGenExecutor(OpenBeamExecutor):
             )
 
         counts, examples = _held(held), Counter[str]()
+        if grouped:
+            counts = grouped.counts.with_rows_of_events(counts, data.bad_rows_kept)
         for split, number in _held(written):
             examples[split] += number
         fileio.rmtree(unfinished)
@@ -137,6 +147,69 @@ class ExampleGenExecutor(OpenBeamExecutor):
             counts.write(failed, list(SPLITS), rule)
             raise IngestError(f"{error}\nCounts and bad rows: {failed}") from None
         logging.info("Wrote %s; bad rows: %s.", dict(counts.rows), dict(counts.bad))
+
+    def _group(
+        self, data: DataSpec, ranges: Callable[[], beam.PTransform], size: int, folder: str, processes: int
+    ) -> _Grouped:
+        """Write the events of the source into partitions by their groups."""
+        held = {name: f"{folder}/{name}.pickle" for name in ("events", "times", "partitions")}
+        with self.beam_pipeline() as pipeline:
+            spiller = EventSpiller(data, partitions_for(size), folder)
+            spilled = (
+                pipeline
+                | "Lists" >> ranges()
+                | "Events"
+                >> beam.ParDo(_SpillEvents(spiller, processes)).with_outputs("counts", "times", main="pieces")
+            )
+            _ = (
+                spilled["counts"]
+                | "Merge" >> beam.CombineGlobally(_merge, keep=data.bad_rows_kept)
+                | "Hold" >> beam.Map(_hold, held["events"])
+            )
+            _ = (
+                spilled["times"]
+                | "Latest" >> beam.CombineGlobally(_latest)
+                | "HoldTimes" >> beam.Map(_hold, held["times"])
+            )
+            _ = (
+                spilled["pieces"]
+                | "ByPartition" >> beam.GroupByKey()
+                | "List" >> beam.Map(_partition, folder)
+                | "All" >> beam.combiners.ToList()
+                | "HoldPartitions" >> beam.Map(_hold, held["partitions"])
+            )
+        return _Grouped(_held(held["events"]), _held(held["times"]), sorted(_held(held["partitions"])))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Grouped:
+    """Partitions of the events of a source.
+
+    Attributes:
+        counts: Counts of the events.
+        times: Their latest times.
+        partitions: Split and path of each partition.
+    """
+
+    counts: Counts
+    times: Latest
+    partitions: list[tuple[str, str]]
+
+    @property
+    def ranges(self) -> list[Range]:
+        """Return the partitions as ranges of files."""
+        return [Range(path, split=split) for split, path in self.partitions]
+
+
+class _Listed(beam.PTransform):
+    """Transform that gives ranges that are known; see `_Ranges`."""
+
+    def __init__(self, ranges: list[Range], local: bool) -> None:
+        super().__init__()
+        self._lists = [ranges] if local else [[each] for each in ranges]
+
+    def expand(self, input_or_inputs: beam.Pipeline) -> beam.PCollection[list[Range]]:
+        return input_or_inputs | "Create" >> beam.Create(self._lists, reshuffle=True)
 
 
 class _Ranges(beam.PTransform):
@@ -205,13 +278,27 @@ class _ReadRanges(beam.DoFn):
                 yield beam.pvalue.TaggedOutput("counts", counts)
 
 
+class _SpillEvents(beam.DoFn):
+    """DoFn from ranges of files to (partition, piece) of their events, with tagged outputs of counts and times."""
+
+    def __init__(self, spiller: EventSpiller, processes: int) -> None:
+        self._spiller, self._processes = spiller, processes
+
+    def process(self, ranges: list[Range]) -> Iterator[Any]:
+        with _map_of(min(self._processes, len(ranges))) as read:
+            for counts, times, pieces in read(self._spiller, ranges):
+                yield from pieces
+                yield beam.pvalue.TaggedOutput("counts", counts)
+                yield beam.pvalue.TaggedOutput("times", times)
+
+
 class _WriteShard(beam.DoFn):
     """DoFn that writes the file of a shard, whole or not at all, and yields (split, number of examples)."""
 
     def __init__(self, uri: str) -> None:
         self._uri = uri
 
-    def process(self, element: tuple[Shard, Iterable[Piece | None]]) -> Iterator[tuple[str, int]]:
+    def process(self, element: tuple[Shard, Iterable[ShardPiece | None]]) -> Iterator[tuple[str, int]]:
         (split, shard, number), pieces = element
         folder = f"{self._uri}/Split-{split}"
         path = f"{folder}/data_tfrecord-{shard:05d}-of-{number:05d}.gz"
@@ -224,6 +311,14 @@ class _WriteShard(beam.DoFn):
                 writer.write(example)
         fileio.rename(unfinished, path, overwrite=True)
         yield split, len(examples)
+
+
+def _partition(element: tuple[Partition, Iterable[Piece]], folder: str) -> tuple[str, str]:
+    """Write the list of the pieces of a partition; return its split and the path of the list."""
+    (split, number), pieces = element
+    path = f"{folder}/partition-{split}-{number:05d}.json"
+    write_partition(path, [*pieces])
+    return split, path
 
 
 def _ranges(file: tuple[str, str], source: SourceSpec, size: int) -> Iterator[Range]:

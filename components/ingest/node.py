@@ -40,6 +40,8 @@ class ExampleGenNode(Node):
         parts = [_rows([counts])]
         if name := span_name(outputs["examples"][0]):
             parts[0] = f"span {name}, {parts[0]}"
+        if events := counts.get("events"):
+            parts[0] += f", of {events:,} events"
         if bad := sum(counts["bad"].values()):
             parts.append(f"{bad:,} bad rows left out (dead_letters.jsonl)")
         if doubtful := counts.get("doubtful"):

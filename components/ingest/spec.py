@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from components.ingest.sources.base import SourceSpec as SourceSpec
 from components.ingest.sources.registry import AnySource, source_of
-from components.ingest.splits import SPLITS, SplitSpec
+from components.ingest.splits import SPLITS, Amount, SplitSpec, duration
 from components.names import OWN, argument
 from components.spec import Spec
 
-Shape = Literal["sequence", "labelled"]
+Shape = Literal["sequence", "labelled", "events"]
 LabelKind = Literal["class", "number"]
 Tokenizer = Literal["words", "whitespace", "characters", "none"]
 
@@ -51,7 +51,8 @@ class DataSpec(Spec):
 
     shape: Shape
     """`sequence`: a row is a sequence of tokens, and every token after the first is a label. `labelled`: a row has
-    inputs and one label."""
+    inputs and one label. `events`: a row is one event; the events of a group, sorted by time and cut into sessions,
+    become a row of shape `sequence`, which is the shape from there on."""
     source: AnySource
     """Source of the rows: its kind, its path, and further keys that depend on the kind."""
     num_spans: int | None = Field(default=None, ge=1)
@@ -85,6 +86,21 @@ class DataSpec(Spec):
     targets: dict[str, FeatureSpec] = {}
     """Further columns that the model predicts in addition to the label, by name: one of the values of a category, or a
     number. A target must not be listed in `inputs` or `features`."""
+    group_by: list[str] = []
+    """Shape `events`: columns whose values group the events, such as a user id or a session id."""
+    order_by: str | None = None
+    """Shape `events`: column with the time of an event: a number, an ISO date, or a text in the form `order_format`.
+    None: the order of the files and lines."""
+    order_format: str | None = None
+    """Form of the times in `order_by`, as Python's `strptime` takes it, such as `%d/%m/%Y %H:%M`. None: numbers or ISO
+    dates."""
+    session_gap: Amount | None = None
+    """Shape `events`: a longer time between two events of a group begins a new row: `30m`, `12h`, `7d`, or a number in
+    the unit of `order_by`. None: a group is one row."""
+    min_length: int = Field(default=2, ge=2)
+    """Shape `events`: fewest tokens of a row. Shorter rows are left out."""
+    max_length: int | None = Field(default=1_000, ge=2)
+    """Shape `events`: most tokens of a row. A longer group or session makes several rows. None: no limit."""
     slices: list[str] = []
     """Columns to slice the evaluation by. A slice column does not have to be a feature."""
     splits: SplitSpec = SplitSpec()
@@ -101,6 +117,29 @@ class DataSpec(Spec):
     """Maximum share of rows that cannot be read. The run fails if the share is larger."""
     bad_rows_kept: int = Field(default=20, ge=0)
     """Number of bad rows of each kind to keep in the dead-letter file, with file and line."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _events_become_sequences(cls, value: Any) -> Any:
+        """Write shape `events` as shape `sequence` with `group_by`, the form that all nodes know."""
+        if not isinstance(value, Mapping) or value.get("shape") != "events":
+            return value
+        if not value.get("group_by"):
+            raise ValueError("shape 'events' needs data.group_by, such as the column of the user or of the session")
+        return {**value, "shape": "sequence"}
+
+    @field_validator("group_by", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: Any) -> Any:
+        """Take one column for a list of one."""
+        return [value] if isinstance(value, str) else value
+
+    @field_validator("session_gap")
+    @classmethod
+    def _gap_is_a_length_of_time(cls, value: Amount | None) -> Amount | None:
+        if value is not None:
+            duration(value)
+        return value
 
     @field_validator("span", mode="before")
     @classmethod
@@ -136,6 +175,7 @@ class DataSpec(Spec):
             faults.append("data.whole_numbers needs data.tokenizer 'none'")
         if self.label_kind == "number" and self.shape != "labelled":
             faults.append("data.label_kind 'number' needs shape 'labelled': the labels of a sequence are its tokens")
+        faults += _events_refused(self)
         faults += _targets_refused(self)
         faults += _splits_refused(self)
         faults += _names_refused([*taken, *self.features, *self.targets, *self.slices, *self.splits.columns])
@@ -148,6 +188,24 @@ class DataSpec(Spec):
     def splits_positions(self) -> bool:
         """True if the positions of one row may be in several splits."""
         return self.shape == "sequence" and (self.splits.leave_out is not None or self.splits.by_time is not None)
+
+
+def _events_refused(data: DataSpec) -> list[str]:
+    """Return the faults of the keys of shape `events`."""
+    if not data.group_by:
+        keys = ("order_by", "order_format", "session_gap", "min_length", "max_length")
+        idle = [key for key in keys if getattr(data, key) != DataSpec.model_fields[key].default]
+        return [f"data.{key} is for shape 'events': remove it" for key in idle]
+    faults = []
+    if data.shape != "sequence":
+        faults.append("data.group_by is for shape 'events': remove it")
+    if data.order_by is None and (data.session_gap is not None or data.order_format is not None):
+        faults.append("data.session_gap and data.order_format need data.order_by, the column of the times")
+    if data.splits.by_time not in (None, data.order_by):
+        faults.append(f"data.splits.by_time: events have one time, data.order_by: write by_time: {data.order_by}")
+    if data.max_length is not None and data.max_length < data.min_length:
+        faults.append(f"data.max_length: {data.max_length} is less than data.min_length, {data.min_length}")
+    return faults
 
 
 def _splits_refused(data: DataSpec) -> list[str]:

@@ -70,7 +70,9 @@ class Questions:
     def __init__(self, data: DataSpec, warn: Callable[[str], None], labelled: bool = False) -> None:
         self._known = set(columns_read(data))
         unused: dict[str, Any] = {} if labelled else {"label": None, "targets": {}, "slices": []}
-        self._data = data.model_copy(update={**unused, "split_by": [], "splits": SplitSpec()})
+        unused |= {"split_by": [], "splits": SplitSpec(), "group_by": [], "order_by": None}
+        self._data = data.model_copy(update=unused)
+        self._events = bool(data.group_by)
         self._columns = RowReader(self._data, labelled)
         self._labelled = labelled
         self._warn = warn
@@ -160,6 +162,9 @@ class Questions:
         try:
             if isinstance(row, RowError):
                 raise row
+            if self._events and isinstance(row.get(self._data.inputs[0]), str):
+                name = self._data.inputs[0]
+                raise RowError("an event", f'a row has all events of a group, as in {{"{name}": ["a", "b"]}}')
             self._warn_of_near_misses(where, {**dict.fromkeys(others), **row} if others else row)
             columns = self._columns(row)
             slices = ((name, value) for name in self._data.slices for value in dict.fromkeys(columns[name]))

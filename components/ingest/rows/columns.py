@@ -25,7 +25,8 @@ def columns_of(data: DataSpec) -> list[str]:
 
 def columns_read(data: DataSpec) -> list[str]:
     """Return the names of all columns to read: those of an Example, and those that only decide the split."""
-    return list(dict.fromkeys([*columns_of(data), *data.split_by, *data.splits.columns]))
+    order = [data.order_by] if data.order_by else []
+    return list(dict.fromkeys([*columns_of(data), *data.group_by, *order, *data.split_by, *data.splits.columns]))
 
 
 class RowReader:
@@ -35,11 +36,13 @@ class RowReader:
         data: Configuration of the columns.
         labelled: False for rows of `bigvocab predict`: no label and no target is required, in shape `sequence` one
             token is enough, and no row is dropped for a missing value.
+        tokenized: True if the input columns already hold lists of tokens.
     """
 
-    def __init__(self, data: DataSpec, labelled: bool = True) -> None:
+    def __init__(self, data: DataSpec, labelled: bool = True, tokenized: bool = False) -> None:
         self._data = data
         self._label = data.label if labelled else None
+        self._tokenized = tokenized
         self._least = 2 if data.shape == "sequence" and labelled else 1
         self._read_label = self._number if data.label_kind == "number" else self._category
         side = {**data.features, **(data.targets if labelled else {})}
@@ -83,8 +86,19 @@ class RowReader:
                 raise ShortRow(f"no value in '{name}'")
         return columns
 
+    def tokens(self, row: Mapping[str, Any]) -> list[str]:
+        """Return the tokens of the first input column.
+
+        Raises:
+            RowError: The column is missing, or its value is of a wrong type.
+        """
+        name = self._data.inputs[0]
+        return self._tokens(name, _required(row, name))
+
     def _tokens(self, name: str, value: Any) -> list[str]:
         data = self._data
+        if self._tokenized:
+            return value
         if isinstance(value, str):
             if self._missing and value in self._missing:
                 return []
@@ -170,8 +184,8 @@ def row_hash(columns: Columns, data: DataSpec, row: Mapping[str, Any]) -> bytes:
         RowError: A column of `data.split_by` is missing, or a text cannot be written as UTF-8.
     """
     parts: list[str] = []
-    if data.split_by:
-        for name in data.split_by:
+    if decisive := data.split_by or data.group_by:
+        for name in decisive:
             value = text_of(name, one_of(nested(row, name)[1]))
             if value is None:
                 raise RowError(f"{name}: missing column", f"no value in '{name}', which decides the row's split")

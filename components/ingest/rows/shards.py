@@ -5,7 +5,6 @@ This module imports neither TensorFlow, TFX nor Beam, so that processes that onl
 
 from __future__ import annotations
 
-import itertools
 import pickle
 import uuid
 from collections.abc import Iterator
@@ -13,12 +12,12 @@ from collections.abc import Iterator
 from components.files import open_bytes
 from components.ingest.counts import Counts, FileCounts
 from components.ingest.errors import BrokenFile, RowError, ShortRow
+from components.ingest.events.grouped import GroupedEvents
 from components.ingest.rows.assignment import Assignment
 from components.ingest.rows.columns import HASH_BYTES, RowReader, columns_read, row_hash
 from components.ingest.rows.example import serialize
 from components.ingest.rows.odd_values import columns_looked_at
 from components.ingest.rows.times import Boundaries
-from components.ingest.rows.values import nested
 from components.ingest.sources.files.ranges import Lines, Range
 from components.ingest.sources.registry import source_of
 from components.ingest.spec import DataSpec
@@ -46,15 +45,22 @@ class RangeReader:
         shards: Number of files of each split.
         folder: Existing folder for the spilled files.
         boundaries: Times between the splits, with `data.splits.by_time`.
+        events: Reads the rows of a partition of events instead of a range of a file.
     """
 
     def __init__(
-        self, data: DataSpec, shards: dict[str, int], folder: str, boundaries: Boundaries | None = None
+        self,
+        data: DataSpec,
+        shards: dict[str, int],
+        folder: str,
+        boundaries: Boundaries | None = None,
+        events: GroupedEvents | None = None,
     ) -> None:
         self._data = data
         self._shards = shards
         self._folder = folder
         self._assigned = Assignment(data, boundaries)
+        self._events = events
 
     def __call__(self, file_range: Range) -> tuple[Counts, list[tuple[Shard, Piece]]]:
         """Spill the records of a range, and return its counts and the pieces of each shard.
@@ -77,19 +83,22 @@ class RangeReader:
     def _records(self, file_range: Range, counts: Counts, lines: Lines) -> Iterator[dict[Shard, list[Record]]]:
         """Yield the records of a range by shard, at most about `_HELD_BYTES` at a time."""
         data, keep = self._data, self._data.bad_rows_kept
-        columns_of_row, looked_at = RowReader(data), columns_looked_at(data)
+        columns_of_row, looked_at = RowReader(data, tokenized=self._events is not None), columns_looked_at(data)
         file = counts.files[file_range.path] = FileCounts()
         held: dict[Shard, list[Record]] = {}
         size = 0
-        for line, row in source_of(data.source).read(file_range, columns_read(data), lines):
+        source = source_of(data.source)
+        rows = self._events(file_range) if self._events else source.read(file_range, columns_read(data), lines)
+        for line, row in rows:
             file.read += 1
+            if isinstance(row, ShortRow):
+                file.short += 1
+                continue
             if isinstance(row, RowError):
                 file.bad += 1
                 counts.add_bad(file_range.path, line, row, keep)
                 continue
-            if counts.unseen:
-                counts.unseen = {name for name in counts.unseen if not nested(row, name)[0]}
-                counts.columns.update(itertools.islice(row, 100 - len(counts.columns)))
+            counts.see(row)
             try:
                 columns = columns_of_row(row)
                 key = row_hash(columns, data, row)

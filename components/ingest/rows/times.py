@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,8 @@ from components.ingest.splits import SplitSpec, duration
 
 Time = int | float
 """Number in the unit of the column, or seconds since 1970-01-01 UTC of a date."""
-_DATE, _NUMBER = "date", "number"
+DATE, NUMBER = "date", "number"
+"""Kinds of times."""
 _EPOCHS = ((1e8, 1), (1e11, 10**3), (1e14, 10**6), (1e17, 10**9), (1e20, 0))
 """Least numbers that count as times since 1970, and the units in a second. 1e8 seconds is 1973, 1e11 the year 5138."""
 _UTC = datetime.UTC
@@ -46,7 +48,7 @@ def _times(row: Mapping[str, Any], column: str, several: bool) -> list[tuple[str
         raise RowError(f"{column}: missing column", f"no column '{column}'{nearest(column, row)}")
     value = row[column]
     values = value if isinstance(value, list) else [value]
-    if several and isinstance(value, str) and _parsed(value) is None:
+    if several and isinstance(value, str) and parsed_time(value) is None:
         values = value.split()
     if not values:
         values = [None]
@@ -54,7 +56,7 @@ def _times(row: Mapping[str, Any], column: str, several: bool) -> list[tuple[str
     for each in values:
         if each is None or each == "" or (isinstance(each, float) and math.isnan(each)):
             raise RowError(f"{column}: no time", f"no value in '{column}', which decides the split")
-        found = _parsed(each)
+        found = parsed_time(each)
         if found is None:
             raise RowError(f"{column}: not a time", f"column '{column}' holds {str(each)[:40]!r}")
         if times and found[1] < times[-1][1]:
@@ -63,14 +65,21 @@ def _times(row: Mapping[str, Any], column: str, several: bool) -> list[tuple[str
     return times
 
 
-def _parsed(value: Any) -> tuple[str, Time] | None:
-    """Return a time with its kind, or None if the value is no time."""
+def parsed_time(value: Any, form: str | None = None) -> tuple[str, Time] | None:
+    """Return a time with its kind, or None if the value is no time.
+
+    Args:
+        value: Value of a column.
+        form: Form of a text, as in `datetime.strptime`; None: a number or an ISO date.
+    """
     if isinstance(value, bool):
         return None
+    if form is not None:
+        return _formed(str(value), form)
     if isinstance(value, int):
-        return _NUMBER, value
+        return NUMBER, value
     if isinstance(value, float):
-        return (_NUMBER, value) if math.isfinite(value) else None
+        return (NUMBER, value) if math.isfinite(value) else None
     if isinstance(value, str):
         text = value.strip()
         try:
@@ -81,13 +90,27 @@ def _parsed(value: Any) -> tuple[str, Time] | None:
             except ValueError:
                 return None
         else:
-            return (_NUMBER, number) if math.isfinite(number) else None
+            return (NUMBER, number) if math.isfinite(number) else None
     if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
         value = datetime.datetime(value.year, value.month, value.day)
     if isinstance(value, datetime.datetime):
         # A time without a zone is UTC, so that each machine finds the same boundaries.
-        return _DATE, (value if value.tzinfo else value.replace(tzinfo=_UTC)).timestamp()
+        return DATE, (value if value.tzinfo else value.replace(tzinfo=_UTC)).timestamp()
     return None
+
+
+@functools.lru_cache(maxsize=100_000)
+def _formed(text: str, form: str) -> tuple[str, Time] | None:
+    try:
+        found = datetime.datetime.strptime(text.strip(), form)
+    except ValueError:
+        return None
+    return DATE, (found if found.tzinfo else found.replace(tzinfo=_UTC)).timestamp()
+
+
+def seconds_of_unit(latest: Time) -> int:
+    """Return the units in a second of numbers since 1970, by the magnitude of the latest; 0 if it cannot be told."""
+    return next((units for least, units in reversed(_EPOCHS) if abs(latest) >= least), 0)
 
 
 @dataclass
@@ -114,6 +137,10 @@ class Latest:
             kind, time = _times(row, column, several)[-1]
         except RowError:
             return
+        self.note(kind, time, file, line)
+
+    def note(self, kind: str, time: Time, file: str, line: int) -> None:
+        """Take a time into account; see `add`."""
         if kind not in self.found or time > self.found[kind][0]:
             self.found[kind] = (time, file, line)
 
@@ -170,13 +197,13 @@ def _length(splits: SplitSpec, name: str, kind: str, latest: Time) -> Time:
     value = getattr(splits, name)
     amount, unit = duration(value)
     where = f"data.splits.{name}: {value!r}"
-    if kind == _DATE:
+    if kind == DATE:
         if unit is None:
             raise IngestError(f"{where} has no unit, and column '{splits.by_time}' holds dates: write 30m, 12h or 7d")
         return amount * unit
     if unit is None:
         return amount
-    per_second = next((units for least, units in reversed(_EPOCHS) if abs(latest) >= least), 0)
+    per_second = seconds_of_unit(latest)
     if not per_second:
         raise IngestError(
             f"{where}: the latest number in column '{splits.by_time}', {latest}, is no time since 1970 in seconds, "
@@ -186,6 +213,6 @@ def _length(splits: SplitSpec, name: str, kind: str, latest: Time) -> Time:
 
 
 def _shown(kind: str, time: Time) -> str:
-    if kind == _NUMBER:
+    if kind == NUMBER:
         return f"{time:,}" if isinstance(time, float) else str(time)
     return datetime.datetime.fromtimestamp(time, _UTC).isoformat(sep=" ").removesuffix("+00:00")

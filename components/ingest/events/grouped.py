@@ -1,0 +1,118 @@
+"""Second pass over an event log: the events of a partition, sorted by group and time, become rows."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from components.files import open_bytes, read_text, write_whole
+from components.ingest.errors import IngestError, ShortRow
+from components.ingest.events.spill import SCHEMA, Piece
+from components.ingest.rows.times import DATE, Latest, Time, seconds_of_unit
+from components.ingest.sources.base import Row
+from components.ingest.sources.files.ranges import Range
+from components.ingest.spec import DataSpec
+from components.ingest.splits import duration
+
+
+def write_partition(path: str, pieces: Sequence[Piece]) -> None:
+    """Write the list of the pieces of a partition, for `GroupedEvents`."""
+    ordered = sorted(pieces, key=lambda piece: piece.source)
+    write_whole(path, json.dumps([[piece.path, piece.start, piece.size] for piece in ordered]))
+
+
+def gap_in_units(data: DataSpec, times: Latest) -> float | None:
+    """Return `data.session_gap` in the unit of the times of the events, or None without one.
+
+    Raises:
+        IngestError: The column of the times has numbers and dates, or the unit of the gap cannot be told.
+    """
+    if len(times.found) > 1:
+        places = " and ".join(f"{kind}s ({file}:{line})" for kind, (_, file, line) in sorted(times.found.items()))
+        raise IngestError(f"data.order_by: column '{data.order_by}' holds both {places}: write all times alike")
+    if data.session_gap is None or not times.found:
+        return None
+    ((kind, (time, *_)),) = times.found.items()
+    amount, unit = duration(data.session_gap)
+    return amount if unit is None else amount * unit * _units_in_a_second(data, kind, time)
+
+
+def _units_in_a_second(data: DataSpec, kind: str, latest: Time) -> int:
+    units = 1 if kind == DATE else seconds_of_unit(latest)
+    if not units:
+        raise IngestError(
+            f"data.session_gap: the latest number in column '{data.order_by}', {latest}, is no time since 1970 in "
+            "seconds, milliseconds, microseconds or nanoseconds: write the gap as a number in the unit of the column"
+        )
+    return units
+
+
+class GroupedEvents:
+    """Reader of the rows of a partition: the events of a group in order of time, cut into sessions.
+
+    A row has the tokens of its events in the input column, and the other columns as its first event has them. With
+    `data.splits.by_time`, it has the time of each token.
+
+    Args:
+        data: Configuration with `data.group_by`.
+        gap: Most time between two events of a row, in the unit of the times; None: any.
+        dates: True if the times are dates, which are seconds since 1970 here.
+    """
+
+    def __init__(self, data: DataSpec, gap: float | None, dates: bool) -> None:
+        self._data, self._gap, self._dates = data, gap, dates
+
+    def __call__(self, file_range: Range) -> Iterator[tuple[int, Row | ShortRow]]:
+        """Yield the rows of a partition, numbered from 1; `ShortRow` for one with too few tokens."""
+        data, number = self._data, 0
+        for events in self._rows(_sorted(file_range.path)):
+            number += 1
+            tokens = [token for event in events for token in event[2]]
+            if len(tokens) < data.min_length:
+                yield number, ShortRow(f"{len(tokens)} tokens, data.min_length is {data.min_length}")
+                continue
+            row = json.loads(events[0][3])
+            if data.splits.by_time is not None:
+                row[data.splits.by_time] = [self._time(event[1]) for event in events for _ in event[2]]
+            yield number, {**row, data.inputs[0]: tokens}
+
+    def _rows(self, table: pa.Table) -> Iterator[list[tuple[bytes, Time, list[str], bytes]]]:
+        """Yield the events of each row: group, time, tokens and other columns."""
+        held: list[tuple[bytes, Time, list[str], bytes]] = []
+        length, longest, gap = 0, self._data.max_length, self._gap
+        for batch in table.to_batches(max_chunksize=10_000):
+            columns = [batch.column(name).to_pylist() for name in ("group", "time", "exact", "tokens", "others")]
+            for group, time, exact, tokens, others in zip(*columns, strict=True):
+                at = exact or time
+                if held and (
+                    group != held[-1][0]
+                    or (gap is not None and at - held[-1][1] > gap)
+                    or (longest is not None and length + len(tokens) > longest)
+                ):
+                    yield held
+                    held, length = [], 0
+                held.append((group, at, tokens, others))
+                length += len(tokens)
+        if held:
+            yield held
+
+    def _time(self, time: Time) -> Any:
+        return datetime.datetime.fromtimestamp(time, datetime.UTC) if self._dates else time
+
+
+def _sorted(path: str) -> pa.Table:
+    """Return the events of a partition, by group, then by time, then by their place in the source."""
+    tables = []
+    for rank, (file, start, size) in enumerate(json.loads(read_text(path))):
+        with open_bytes(file) as stream:
+            stream.seek(start)
+            table = pa.ipc.open_stream(stream.read(size)).read_all()
+        tables.append(table.append_column("rank", pa.array([rank] * len(table), pa.int64())))
+    if not tables:
+        return SCHEMA.empty_table()
+    keys = ("group", "time", "exact", "rank", "place")
+    return pa.concat_tables(tables).sort_by([(key, "ascending") for key in keys])
