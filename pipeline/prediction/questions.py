@@ -72,7 +72,7 @@ class Questions:
         unused: dict[str, Any] = {} if labelled else {"label": None, "targets": {}, "slices": []}
         unused |= {"split_by": [], "splits": SplitSpec(), "group_by": [], "order_by": None}
         self._data = data.model_copy(update=unused)
-        self._events = bool(data.group_by)
+        self._events = bool(data.group_by) and data.tokenizer == "none"
         self._columns = RowReader(self._data, labelled)
         self._labelled = labelled
         self._warn = warn
@@ -88,7 +88,8 @@ class Questions:
     def of_texts(self, texts: list[str], features: Mapping[str, str]) -> Iterator[Question]:
         """Yield a question for each text of a model with one input, in order."""
         for number, text in enumerate(texts, 1):
-            yield self._question(number, f"text {number}", {self._data.inputs[0]: text, **features})
+            value = [text] if self._events else text
+            yield self._question(number, f"text {number}", {self._data.inputs[0]: value, **features})
 
     def of_rows(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[Question]:
         """Yield a question for each row, a mapping from column to value as JSON has it, in order."""
