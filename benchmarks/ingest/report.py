@@ -82,6 +82,21 @@ def _row_memory(results: Results) -> float | None:
     return found[-1].peak / found[0].peak if len(found) > 1 else None
 
 
+def _event_rate(results: Results) -> float | None:
+    found = _events(results)
+    return found[-1].rate if found else None
+
+
+def _event_memory(results: Results) -> float | None:
+    found = _events(results)
+    return found[-1].peak / found[0].peak if len(found) > 1 else None
+
+
+def _events(results: Results) -> list[Stage]:
+    """Return ExampleGen's results for at least half a million labels from events, the smallest size first."""
+    return [stage for stage in of_node(results.stages, "events", STAGES[0]) if stage.examples >= 500_000]
+
+
 def _rows(results: Results, least: int) -> list[Stage]:
     """Return the totals of all nodes for at least `least` labeled rows, the smallest size first."""
     return [stage for stage in of_node(results.together(), "rows", "all three") if stage.examples >= least]
@@ -92,6 +107,8 @@ BOUNDS = (
     Bound("labelled rows, all three nodes together", "at least", 15_000, _row_rate, " rows/s"),
     Bound("CPU time per labelled row, from the size nearest 1M to the largest", "at most", 1.15, _row_cost),
     Bound("peak memory of labelled rows, from the size nearest 1M to the largest", "at most", 1.5, _row_memory),
+    Bound("events to sequences, ExampleGen alone", "at least", 60_000, _event_rate, " labels/s"),
+    Bound("peak memory of events, from the size nearest 1M to the largest", "at most", 1.3, _event_memory),
 )
 
 

@@ -52,6 +52,7 @@ class RowReader:
         self._categories += [name for name in dict.fromkeys(data.slices) if name not in taken]
         self._whole = data.whole_numbers
         self._missing = frozenset(data.missing)
+        self._plain = not (data.missing or data.separator or data.whole_numbers)
         self._missing_in = {name: frozenset(c.missing) for name, c in side.items() if c.missing is not None}
         self._dropped = [name for name, column in side.items() if column.if_missing == "drop"] if labelled else []
 
@@ -65,10 +66,10 @@ class RowReader:
         columns: Columns = {}
         total = 0
         for name in self._data.inputs:
-            tokens = columns[name] = self._tokens(name, _required(row, name))
+            tokens = columns[name] = self._tokens(name, row[name] if name in row else _required(row, name))
             total += len(tokens)
         if self._label is not None:
-            value = _required(row, self._label)
+            value = row[self._label] if self._label in row else _required(row, self._label)
             if isinstance(value, list) and len(value) > 1:
                 reason = f"column '{self._label}' holds {len(value)} labels: write a row for each of them"
                 raise RowError(f"{self._label}: several labels", reason)
@@ -97,10 +98,10 @@ class RowReader:
 
     def _tokens(self, name: str, value: Any) -> list[str]:
         data = self._data
-        if self._tokenized:
-            return value
         if isinstance(value, str):
-            if self._missing and value in self._missing:
+            if self._plain:
+                return tokenize(value, data.tokenizer, data.lowercase)
+            if value in self._missing:
                 return []
             if data.separator is not None:
                 value = list_of(value, data.separator)
@@ -108,6 +109,8 @@ class RowReader:
                 value = whole(value)
             else:
                 return tokenize(value, data.tokenizer, data.lowercase)
+        elif self._tokenized:
+            return value
         if isinstance(value, list):
             if data.tokenizer != "none":
                 raise RowError(
@@ -123,13 +126,15 @@ class RowReader:
         return [] if text is None else tokenize(text, data.tokenizer, data.lowercase)
 
     def _category(self, name: str, value: Any) -> list[str]:
-        text = text_of(name, one_of(value))
-        if text is None or text in self._missing_in.get(name, self._missing):
+        # Most values are texts: the conversion of others is slower.
+        text = value if isinstance(value, str) else text_of(name, one_of(value))
+        if not text or text in self._missing_in.get(name, self._missing):
             return []
         return [whole(text) if self._whole else text]
 
     def _number(self, name: str, value: Any) -> list[float]:
-        value = one_of(value)
+        if isinstance(value, list):
+            value = one_of(value)
         if isinstance(value, str) and value in self._missing_in.get(name, self._missing):
             return []
         number = number_of(name, value)
@@ -137,7 +142,7 @@ class RowReader:
 
 
 def _required(row: Mapping[str, Any], name: str) -> Any:
-    """Return the value of a column.
+    """Return the value of a column, which may be in an object of the row.
 
     Raises:
         RowError: The row does not have the column; the message names the nearest one.

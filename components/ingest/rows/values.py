@@ -21,7 +21,6 @@ A text of `data.missing` is missing too. pandas writes integers with nulls as nu
 from __future__ import annotations
 
 import ast
-import contextlib
 import datetime
 import json
 import math
@@ -90,14 +89,17 @@ def number_of(name: str, value: Any) -> float | None:
         value = text_of(name, value)
     if value is None or value == "":
         return None
-    number = math.inf
     if isinstance(value, str):
-        with contextlib.suppress(ValueError):
+        try:
             number = float("not a number" if "_" in value else value)
+        except ValueError:
+            number = math.inf
     elif isinstance(value, int | float | Decimal):
         if value != value:  # Data frames write a missing number as NaN.
             return None
         number = float(value) if abs(value) <= _FLOAT32_MAX else math.inf
+    else:
+        number = math.inf
     if not abs(number) <= _FLOAT32_MAX:
         raise RowError(
             f"{name}: not a number",
