@@ -13,25 +13,11 @@ from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 from components.compat.tfdv import tfdv
 from components.data_validation import chance
 from components.data_validation.drift import distances, drift
+from components.data_validation.header import SCHEMA_HEADER
 from components.data_validation.statistics import SPLITS, split_statistics
 from components.ingest.rows.columns import columns_of
 from components.ingest.spec import DataSpec
 
-_HEADER = """\
-# proto-file: tensorflow_metadata/proto/v0/schema.proto
-# proto-message: tensorflow.metadata.v0.Schema
-#
-# What the data of every run must keep to. Inferred from a train split: read it, and tighten what you know better.
-# Often worth a change:
-#   presence          share of the rows that must have the column
-#   value_count       least and most values in a row
-#   domain            known values; distribution_constraints says which share of the rows must have one of them
-#   float_domain      least and greatest number
-#   skew_comparator   how far the shares of values may lie from those of the train split (greatest difference)
-#   drift_comparator  the same between spans of time
-#   annotation        "by_rows": splits of few rows may depart further, as far as chance explains, with 1 false alarm
-#                     in 1,000 columns; without this tag the limits hold for any number of rows
-"""
 _KNOWN_SHARE = 0.95
 
 
@@ -103,7 +89,7 @@ def write_schema(schema: schema_pb2.Schema, path: Path) -> None:
         path: Path of the file. Missing folders are created.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(_HEADER + text_format.MessageToString(schema), encoding="utf-8")
+    path.write_text(SCHEMA_HEADER + text_format.MessageToString(schema), encoding="utf-8")
 
 
 def _greatest_drifts(spans: Sequence[str]) -> dict[str, float]:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from components.storage import storage_fault
 from pipeline.cli import cluster as cluster_commands
+from pipeline.cli import init as init_command
 from pipeline.cli.arguments import Parser, add_root, add_settings, root_of
 from pipeline.cli.prediction import commands as prediction_commands
 from pipeline.config.loading import ConfigurationError, check_files, load, preset_names, preset_summary
@@ -60,6 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--quick", action="store_true", help="a small run of at most two minutes")
     run.add_argument("--span", metavar="N", help="newest span to train on (default: the newest available span)")
     run.set_defaults(do=_run)
+
+    init_command.add(commands)
 
     schema = commands.add_parser("schema", help="infer a schema from your own data")
     _add_configuration(schema)

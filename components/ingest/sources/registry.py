@@ -8,7 +8,7 @@ from typing import Annotated, Any, get_args
 from pydantic import BeforeValidator
 
 from components.extensions import Kinds, is_path, resolve_class, resolve_spec
-from components.ingest.sources.base import Source, SourceSpec, Sure
+from components.ingest.sources.base import PathSpec, Source, SourceSpec, Sure
 from components.ingest.sources.csv import Csv
 from components.ingest.sources.fasttext import Fasttext
 from components.ingest.sources.jsonl import Jsonl
@@ -49,6 +49,18 @@ def spec_of_file(path: str, head: bytes, own: SourceSpec) -> SourceSpec:
     if sure[kind] is Sure.NOT:
         kind = own.kind if _class_of(own.kind).unnamed else STREAMED
     return spec_of_kind(kind, path, own)
+
+
+def kind_of_file(path: str, head: bytes) -> str | None:
+    """Return the built-in kind that most likely reads a file, or None if no kind recognizes it.
+
+    Args:
+        path: The file.
+        head: First bytes of the file, unpacked.
+    """
+    sure = {kind: source.recognize(path, head) for kind, source in _OWN.items() if issubclass(source.Spec, PathSpec)}
+    kind = max(sure, key=lambda kind: sure[kind])
+    return kind if sure[kind] is not Sure.NOT else None
 
 
 def spec_of_kind(kind: str, path: str, own: SourceSpec) -> SourceSpec:

@@ -64,6 +64,15 @@ def first_rows(head: bytes, dialect: Dialect) -> list[list[str]]:
     return rows[:_ROWS]
 
 
+def broken_rows(head: bytes, dialect: Dialect) -> float:
+    """Return the share of the first rows of a file that break the rules, or differ from the first in their width."""
+    whole = head[: head.rfind(b"\n") + 1] or head
+    rows = [cells for _, cells in csv_records.rows(iter([whole]), dialect) if cells]
+    good = [cells for cells in rows if not isinstance(cells, RowError)]
+    width = len(good[0]) if good else 0
+    return 1 - sum(len(cells) == width for cells in good) / max(len(rows), 1)
+
+
 def looks_like_names(rows: Sequence[Sequence[str]]) -> bool:
     """Return True if a first row may be names of columns: it has no number, no gap and no value of a later row."""
     first, *later = rows

@@ -1,0 +1,214 @@
+"""What the values of a column look like in a sample of rows."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from components.ingest.errors import RowError
+from components.ingest.rows.times import parsed_time
+from components.ingest.rows.values import list_of, one_of, text_of
+
+MARKERS = ("NA", "N/A", "na", "n/a", "NULL", "null", "None", "none", r"\N", "-", "?", "nan", "NaN", "NAN")
+"""Texts that often stand for a missing value."""
+SEPARATORS = ("|", ";", ",", " ")
+"""Separators of lists in a cell, the most telling first."""
+_FORMS = ("%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M", "%d.%m.%Y %H:%M", "%Y%m%d")
+_LEAST_TIME, _MOST_TIME = 1e8, 2e18
+_NEARLY = 0.95
+_SOME_WORDS, _MANY_WORDS = 1.8, 4.0
+
+
+@dataclass
+class Profile:
+    """Values of a column.
+
+    Attributes:
+        name: Name of the column.
+        rows: Number of rows.
+        texts: Number of occurrences of each text.
+        missing: Rows without a value.
+        markers: Texts that seem to stand for a missing value.
+        numbers: Values that are numbers, apart from the markers.
+        integers: Numbers without a fraction.
+        whole: Texts such as `3.0`.
+        lists: Rows with a list of several tokens, or a text that holds one.
+        words: Words of all texts.
+        separator: Separator of the lists in the texts; None: they are lists already.
+        tokens: Occurrences of each token, if the column holds lists.
+        literal: True if the texts are JSON or Python lists.
+        refused: Rows with an object, or another value that is no text.
+    """
+
+    name: str
+    rows: int = 0
+    texts: Counter[str] = field(default_factory=Counter)
+    missing: int = 0
+    markers: list[str] = field(default_factory=list)
+    numbers: int = 0
+    integers: int = 0
+    whole: int = 0
+    lists: int = 0
+    words: int = 0
+    separator: str | None = None
+    tokens: Counter[str] = field(default_factory=Counter)
+    literal: bool = False
+    refused: int = 0
+
+    @property
+    def filled(self) -> int:
+        """Number of rows with a value, lists included."""
+        return self.rows - self.missing - sum(self.texts[marker] for marker in self.markers)
+
+    @property
+    def distinct(self) -> int:
+        """Number of distinct texts, without the markers."""
+        return len(self.texts) - len(self.markers)
+
+    @property
+    def distinct_share(self) -> float:
+        """Distinct texts, as a share of the rows that have one."""
+        return self.distinct / max(self.filled, 1)
+
+    @property
+    def is_number(self) -> bool:
+        """True if nearly all values are numbers."""
+        return self.filled > 0 and self.numbers >= _NEARLY * self.filled and not self.is_list
+
+    @property
+    def is_integer(self) -> bool:
+        """True if nearly all values are integers."""
+        return self.is_number and self.integers >= _NEARLY * self.filled
+
+    @property
+    def is_list(self) -> bool:
+        """True if most values are lists of tokens."""
+        return self.filled > 0 and self.lists >= 0.5 * self.filled
+
+    @property
+    def is_text(self) -> bool:
+        """True if most values are texts of several words, which hardly repeat if they are short."""
+        if self.is_number or self.is_list:
+            return False
+        return self.mean_words >= _MANY_WORDS or (self.mean_words >= _SOME_WORDS and self.distinct_share > 0.3)
+
+    @property
+    def values(self) -> set[str]:
+        """Distinct tokens."""
+        return set(self.tokens if self.is_list else self.texts) - set(self.markers)
+
+    @property
+    def mean_words(self) -> float:
+        """Mean number of words of a text."""
+        return self.words / max(self.filled, 1)
+
+    def time_form(self) -> str | None:
+        """Return the form of the times in the column: an empty text for ISO dates and epochs; None for no times."""
+        values = [text for text in list(self.texts)[:200] if text not in self.markers]
+        if not values or self.is_list:
+            return None
+        if self.is_number:
+            seconds = [float(value) for value in values if _is_number(value)]
+            epochs = all(_LEAST_TIME <= abs(second) <= _MOST_TIME for second in seconds)
+            unnamed = re.fullmatch(r"c\d+", self.name) is not None and self.is_integer
+            return "" if epochs and (unnamed or _named_like_a_time(self.name)) else None
+        for form in (None, *_FORMS):
+            if sum(parsed_time(value, form) is not None for value in values) >= _NEARLY * len(values):
+                return form or ""
+        return None
+
+    def coverage(self, sizes: Sequence[int]) -> dict[int, float]:
+        """Return the share of the tokens that the most frequent so many cover."""
+        counts = [count for _, count in (self.tokens or self.texts).most_common()]
+        total = max(sum(counts), 1)
+        return {size: sum(counts[:size]) / total for size in sizes}
+
+
+def profiles(rows: Sequence[Mapping[str, Any]]) -> dict[str, Profile]:
+    """Return the profile of each column that a row has, in the order of the first row that has it."""
+    found: dict[str, Profile] = {}
+    for row in rows:
+        for name in row:
+            found.setdefault(name, Profile(name))
+    found.pop("", None)
+    for name, profile in found.items():
+        _count(profile, [row.get(name) for row in rows])
+    return found
+
+
+def _count(profile: Profile, values: Sequence[Any]) -> None:
+    profile.rows = len(values)
+    profile.tokens = Counter()
+    numbers: Counter[str] = Counter()
+    for value in values:
+        try:
+            if isinstance(value, list) and len(value) > 1:
+                profile.lists += 1
+                profile.tokens.update(text for each in value if (text := text_of(profile.name, each)))
+                continue
+            text = text_of(profile.name, one_of(value))
+        except RowError:
+            profile.refused += 1
+            continue
+        if text is None:
+            profile.missing += 1
+            continue
+        profile.texts[text] += 1
+        profile.tokens[text] += isinstance(value, list)
+        if _is_number(text):
+            numbers[text] += 1
+    _find_markers(profile, numbers)
+    profile.numbers = numbers.total()
+    profile.integers = sum(count for text, count in numbers.items() if float(text).is_integer())
+    profile.whole = sum(count for text, count in numbers.items() if re.fullmatch(r"-?\d+\.0", text))
+    profile.words = sum(len(text.split()) * count for text, count in profile.texts.items())
+    if profile.lists:
+        return
+    profile.tokens = Counter()
+    _find_lists(profile)
+
+
+def _find_markers(profile: Profile, numbers: Counter[str]) -> None:
+    """Note markers of missing values: the few texts in a column of numbers, or rare ones elsewhere."""
+    present = [marker for marker in MARKERS if profile.texts[marker] and marker not in numbers]
+    others = profile.texts.total() - numbers.total() - sum(profile.texts[marker] for marker in present)
+    if numbers.total() > 0.5 * profile.texts.total() and others <= 0.05 * profile.texts.total():
+        profile.markers = present
+    elif len(profile.texts) > 2:
+        profile.markers = [marker for marker in present if marker in (r"\N", "NULL", "N/A", "nan", "NaN")]
+
+
+def _find_lists(profile: Profile) -> None:
+    """Find out if the texts hold lists, and with which separator."""
+    texts = profile.texts
+    total = max(texts.total(), 1)
+    literal = sum(count for text, count in texts.items() if re.fullmatch(r"\s*\[.*\]\s*", text, re.DOTALL))
+    for separator in (",",) if literal > 0.5 * total else SEPARATORS[:3]:
+        held = {text: list_of(text, separator) for text in texts}
+        several = sum(texts[text] for text, values in held.items() if len(values) > 1)
+        tokens: Counter[str] = Counter()
+        for text, values in held.items():
+            for value in values:
+                tokens[str(value)] += texts[text]
+        # Tokens of lists come again, and have no spaces, unlike the parts of a sentence.
+        plain = sum(count for token, count in tokens.items() if " " not in token.strip())
+        alike = several > 0.5 * total and plain > 0.9 * tokens.total() and len(tokens) < 0.5 * tokens.total()
+        if literal > 0.5 * total or alike:
+            profile.separator, profile.lists, profile.tokens = separator, max(several, literal), tokens
+            profile.literal = literal > 0.5 * total
+            return
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float("no" if "_" in text else text)
+    except ValueError:
+        return False
+    return text.strip().lower() not in ("nan", "inf", "-inf", "infinity", "-infinity")
+
+
+def _named_like_a_time(name: str) -> bool:
+    return bool(re.search(r"time|date|day|_at$|^ts$|_ts$|epoch|stamp|when|second|millis", name, re.IGNORECASE))
