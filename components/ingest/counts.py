@@ -11,10 +11,10 @@ from typing import Any
 
 from components.files import read_text, write_whole
 from components.ingest.errors import IngestError, RowError, nearest
-from components.ingest.rows.odd_values import OddValues
-from components.ingest.rows.values import nested
+from components.ingest.odd_values import OddValues
 from components.ingest.sources.files.ranges import Lines, Range
 from components.ingest.spec import DataSpec
+from components.ingest.values import nested
 
 COUNTS_FILE = "counts.json"
 FILES_FILE = "files.jsonl"

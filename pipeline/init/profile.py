@@ -10,7 +10,7 @@ from typing import Any
 
 from components.ingest.errors import RowError
 from components.ingest.rows.times import parsed_time
-from components.ingest.rows.values import list_of, one_of, text_of
+from components.ingest.values import list_of, one_of, text_of
 
 MARKERS = ("NA", "N/A", "na", "n/a", "NULL", "null", "None", "none", r"\N", "-", "?", "nan", "NaN", "NAN")
 """Texts that often stand for a missing value."""

@@ -16,7 +16,7 @@ from components.ingest.sources.files.csv_records import Dialect
 from components.ingest.sources.files.opening import file_name, open_source, reading
 from components.ingest.sources.files.sniffing import Guess, broken_rows, guess
 from components.ingest.sources.files.text_form import Encoding, check_text, form_of
-from components.ingest.sources.registry import kind_of_file, source_of
+from components.ingest.sources.registry import kind_of_file, source_of, spec_of
 from pipeline.terminal.exit_codes import UserError
 
 ROWS = 20_000
@@ -106,10 +106,8 @@ def _is_data(file: Path, folder: Path) -> bool:
 
 def _spec(kind: str, path: Path, notes: list[str], unsure: list[str]) -> SourceSpec:
     """Return the specification of the source, with the dialect of its first file."""
-    from components.ingest.sources.registry import KINDS
-
     keys: dict[str, Any] = {"kind": kind, "path": str(path)}
-    spec = KINDS.own[kind].model_validate(keys)
+    spec = spec_of(keys)
     if "encoding" not in type(spec).model_fields:
         return spec
     source = source_of(spec)
@@ -123,7 +121,7 @@ def _spec(kind: str, path: Path, notes: list[str], unsure: list[str]) -> SourceS
     elif kind == "text" and _by_line(check_text(first, encoding)):
         keys["rows"] = "line"
         notes.append("text without blank lines: each line is a row")
-    return KINDS.own[kind].model_validate(keys)
+    return spec_of(keys)
 
 
 def _encoding(file: str) -> Encoding:

@@ -11,6 +11,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.data_validation.header import SCHEMA_HEADER
+from components.ingest.rows.columns import columns_of
 from components.ingest.spec import DataSpec
 from pipeline.init.profile import Profile
 from pipeline.init.roles import Choice
@@ -66,7 +67,7 @@ def schema(data: DataSpec, columns: Mapping[str, Profile]) -> str:
     """
     found = schema_pb2.Schema()
     tokens = {*data.inputs, *([data.label] if data.label and data.label_kind == "class" else [])}
-    for name in dict.fromkeys([*data.inputs, *([data.label] if data.label else []), *data.features, *data.slices]):
+    for name in columns_of(data):
         feature = found.feature.add(name=name)
         spec = data.features.get(name)
         number = spec is not None and spec.kind == "number" if name != data.label else data.label_kind == "number"

@@ -18,10 +18,10 @@ from components.ingest.counts import Counts, FileCounts
 from components.ingest.errors import BrokenFile, RowError
 from components.ingest.rows.columns import RowReader, columns_read
 from components.ingest.rows.times import NUMBER, Latest, Time, parsed_time
-from components.ingest.rows.values import nested, one_of, text_of
 from components.ingest.sources.files.ranges import Lines, Range
 from components.ingest.sources.registry import source_of
 from components.ingest.spec import DataSpec
+from components.ingest.values import nested, one_of, text_of
 
 PARTITION_BYTES = 32 << 20
 """Bytes of the source for each partition, which is sorted in memory."""

@@ -8,8 +8,8 @@ from typing import Any
 
 from components.ingest.errors import RowError, ShortRow, nearest
 from components.ingest.rows.tokenize import tokenize
-from components.ingest.rows.values import list_of, nested, number_of, one_of, text_of, whole
 from components.ingest.spec import DataSpec
+from components.ingest.values import list_of, nested, number_of, one_of, text_of, whole
 
 Columns = dict[str, list[str] | list[float] | list[int]]
 """Values of each column: any number of tokens, at most one category, or at most one number."""
@@ -159,7 +159,7 @@ def row_to_columns(row: Mapping[str, Any], data: DataSpec) -> Columns:
     """Return the columns of a row of `bigvocab predict`; no label is required.
 
     Args:
-        row: Column name to value, as in the table of `components.ingest.rows.values`; a list of tokens with tokenizer
+        row: Column name to value, as in the table of `components.ingest.values`; a list of tokens with tokenizer
             `none`. A feature without a value counts as missing.
         data: Configuration of the columns.
 

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import pickle
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from components.files import open_bytes
 from components.ingest.counts import Counts, FileCounts
 from components.ingest.errors import BrokenFile, RowError, ShortRow
-from components.ingest.events.grouped import GroupedEvents
+from components.ingest.odd_values import columns_looked_at
 from components.ingest.rows.assignment import Assignment
 from components.ingest.rows.columns import HASH_BYTES, RowReader, columns_read, row_hash
 from components.ingest.rows.example import serialize
-from components.ingest.rows.odd_values import columns_looked_at
 from components.ingest.rows.times import Boundaries
+from components.ingest.sources.base import Row
 from components.ingest.sources.files.ranges import Lines, Range
 from components.ingest.sources.registry import source_of
 from components.ingest.spec import DataSpec
@@ -45,7 +45,7 @@ class RangeReader:
         shards: Number of files of each split.
         folder: Existing folder for the spilled files.
         boundaries: Times between the splits, with `data.splits.by_time`.
-        events: Reads the rows of a partition of events instead of a range of a file.
+        events: Function that reads the rows of a partition of events, in place of a range of a file.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class RangeReader:
         shards: dict[str, int],
         folder: str,
         boundaries: Boundaries | None = None,
-        events: GroupedEvents | None = None,
+        events: Callable[[Range], Iterator[tuple[int, Row | ShortRow]]] | None = None,
     ) -> None:
         self._data = data
         self._shards = shards

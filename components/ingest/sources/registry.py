@@ -94,6 +94,15 @@ def _without_keys_of_others(value: Any) -> Any:
     return {key: value[key] for key in value if key not in absent}
 
 
+def spec_of(keys: Mapping[str, Any]) -> SourceSpec:
+    """Return the specification of a built-in kind.
+
+    Args:
+        keys: Keys under `data.source`, among them `kind`.
+    """
+    return _OWN[keys["kind"]].Spec.model_validate(keys)
+
+
 KINDS = Kinds(SourceSpec, {kind: source.Spec for kind, source in _OWN.items()}, _spec_at)
 AnySource = Annotated[SourceSpec, KINDS, BeforeValidator(_without_keys_of_others)]
 """Specification of a source of any kind: a built-in kind, or the path of a user's own class."""

@@ -217,7 +217,8 @@ def test_folders_of_partitions_are_columns(tmp_path: Path) -> None:
         pq.write_table(pa.table({"words": [value]}), folder / "part.parquet")
     of = source("parquet", path=str(tmp_path))
     files = of.files(*of.place(Path()))
-    rows = [row for file in files for one in of.ranges(file) for _, row in of.read(one, ["words", "country"], Lines())]
+    ranges = [one for file in files for one in of.ranges(file)]
+    rows: list[Any] = [row for one in ranges for _, row in of.read(one, ["words", "country"], Lines())]
     assert sorted((row["words"], row["country"]) for row in rows if row["country"]) == [("a", "DE"), ("b", "F R")]
     assert [row["words"] for row in rows if row["country"] is None] == ["c"]
     assert of.all_columns(files[0], ["words"]) == ["words", "country"]

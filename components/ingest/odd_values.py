@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from components.ingest.rows.columns import Columns
 from components.ingest.spec import DataSpec
 
 _ROWS = 200
@@ -44,7 +44,7 @@ class OddValues:
     def __add__(self, other: OddValues) -> OddValues:
         return OddValues(self.rows + other.rows, self.texts + other.texts, self.alike + other.alike)
 
-    def look(self, columns: Columns, names: Mapping[str, bool]) -> None:
+    def look(self, columns: Mapping[str, Sequence[Any]], names: Mapping[str, bool]) -> None:
         """Look at a row.
 
         Args:

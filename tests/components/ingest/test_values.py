@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.ingest.errors import RowError, ShortRow
+from components.ingest.odd_values import OddValues, columns_looked_at
 from components.ingest.rows.columns import RowReader
-from components.ingest.rows.odd_values import OddValues, columns_looked_at
-from components.ingest.rows.values import list_of, nested, number_of, text_of, whole
 from components.ingest.spec import DataSpec
+from components.ingest.values import list_of, nested, number_of, text_of, whole
 
 DAY = datetime.date(2024, 2, 1)
 
