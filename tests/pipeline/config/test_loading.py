@@ -72,7 +72,7 @@ def test_all_faults_are_named_at_once_with_line_and_nearest_spelling(tmp_path: P
         load(file, ["trainer.epohcs=2", "evaluation.beat=[bigrm]", "nonsense"])
     text = str(error.value)
     assert (
-        f"{file}:3: data.shape: Input should be 'sequence' or 'labelled' (found 'labeled'); did you mean 'labelled'?"
+        f"{file}:3: data.shape: Input should be 'sequence', 'labelled' or 'events' (found 'labeled'); did you mean 'labelled'?"
         in text
     )
     assert f"{file}:4: unknown key data.sorce; did you mean 'source'?" in text

@@ -17,7 +17,7 @@ _DECODER = json.JSONDecoder()
 def is_array(head: bytes) -> bool:
     """Return True if a file begins like an array of objects, and not like JSON Lines."""
     text = head.lstrip()
-    return text.startswith(b"[") and text[1:].lstrip()[:1] in (b"{", b"]", b"")
+    return text.startswith(b"[") and text[1:].lstrip()[:1] == b"{"
 
 
 def elements(blocks: Iterable[bytes], path: str) -> Iterator[Any]:

@@ -18,6 +18,7 @@ OWN = {"sotu": {}, "tafeng": {}, **{kind: {"path": "x"} for kind in _PATHS}}
         ("rows.csv", b'{"a": 1}', dict.fromkeys(OWN, "csv")),
         ("rows.TSV.gz", b"\x1f\x8b", dict.fromkeys(OWN, "csv")),
         ("rows.json", b"[", dict.fromkeys(OWN, "jsonl")),
+        ("rows", b' [\n {"a": 1}', dict.fromkeys(OWN, "jsonl")),
         ("rows.pq", b"x", dict.fromkeys(OWN, "parquet")),
         ("rows.csv", b"PAR1", dict.fromkeys(OWN, "parquet")),
         ("rows.tfrecord", b"{", dict.fromkeys(OWN, "tfrecord")),
