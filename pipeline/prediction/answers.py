@@ -17,7 +17,7 @@ NO_ANSWER = "null\n"
 """Stands in the place of a row that cannot be used."""
 _WIDTH = 60
 """Characters of the column of labels, at most; longer labels stand out."""
-_LINE_BREAKS = str.maketrans({"\x85": r"\u0085", "\u2028": r"\u2028", "\u2029": r"\u2029"})
+LINE_BREAKS = str.maketrans({"\x85": r"\u0085", "\u2028": r"\u2028", "\u2029": r"\u2029"})
 """JSON allows these in a string, and many readers take them for line ends: they are written as escapes."""
 
 
@@ -53,7 +53,7 @@ def as_json(answer: Answer | None, data: DataSpec) -> str:
     """Return an answer for machines, in one line; null for a row that cannot be used."""
     if answer is None:
         return NO_ANSWER
-    return json.dumps(as_data(answer, data), ensure_ascii=False).translate(_LINE_BREAKS) + "\n"
+    return json.dumps(as_data(answer, data), ensure_ascii=False).translate(LINE_BREAKS) + "\n"
 
 
 def as_data(answer: Answer, data: DataSpec) -> Any:

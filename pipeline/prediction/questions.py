@@ -7,8 +7,8 @@ import itertools
 import sys
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,6 +22,7 @@ from components.ingest.sources.base import Lines, Range, Rows, SourceSpec
 from components.ingest.sources.registry import STREAMED, source_of, spec_of_file, spec_of_kind
 from components.ingest.spec import DataSpec
 from components.ingest.splits import SplitSpec
+from components.ingest.values import nested
 from components.spelling import did_you_mean
 from pipeline.terminal.exit_codes import FAILED, UserError
 
@@ -46,6 +47,7 @@ class Question:
         example: Serialized tf.Example, as `serving_default` takes it; None if the row is unusable.
         reason: Why the row is unusable; empty otherwise.
         slices: Column and value of each slice that the row is in; only of rows that are read with their labels.
+        kept: Values of the columns that answers have too.
     """
 
     line: int
@@ -53,6 +55,7 @@ class Question:
     example: bytes | None
     reason: str = ""
     slices: tuple[tuple[str, str | float], ...] = ()
+    kept: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Questions:
@@ -65,9 +68,12 @@ class Questions:
         data: The model's.
         warn: Called with a line for people; once for each missing column that another column resembles.
         labelled: True to read rows with their labels, for the signature `eval`.
+        keep: Columns that the answers have too.
     """
 
-    def __init__(self, data: DataSpec, warn: Callable[[str], None], labelled: bool = False) -> None:
+    def __init__(
+        self, data: DataSpec, warn: Callable[[str], None], labelled: bool = False, keep: Sequence[str] = ()
+    ) -> None:
         self._known = set(columns_read(data))
         unused: dict[str, Any] = {} if labelled else {"label": None, "targets": {}, "slices": []}
         unused |= {"split_by": [], "splits": SplitSpec(), "group_by": [], "order_by": None}
@@ -76,6 +82,7 @@ class Questions:
         self._columns = RowReader(self._data, labelled)
         self._labelled = labelled
         self._warn = warn
+        self._keep = tuple(keep)
         self._without = {
             **dict.fromkeys(self._data.slices, "are in none of its slices"),
             **dict.fromkeys(self._data.targets, "do not count for it"),
@@ -123,11 +130,23 @@ class Questions:
         data = self._with_source(spec_of_file(file, head, self._data.source))
         with _reading(file, file):
             # JSON Lines and TFRecord have no header. Only the columns that are needed are checked.
-            check_columns(data.model_copy(update={"features": {}, "targets": {}, "slices": []}), [file])
+            checked = {"features": {}, "targets": {}, "slices": [*self._keep]}
+            check_columns(data.model_copy(update=checked), [file])
             source = source_of(data.source)
             others = tuple(source.all_columns(file, columns_read(data)) or ()) if source.partial else ()
-        for line, row in _rows(file, Range(file), data):
+        for line, row in _rows(file, Range(file), data, self._keep):
             yield self._question(line, f"{file}:{line}", row, others)
+
+    def rows_of_file(self, file: str) -> int | None:
+        """Return about how many rows a file has, from its lines, or None if that is not known before it is read."""
+        head = _head(file, "") if file != STANDARD_INPUT else None
+        if head is None:
+            return None
+        data = self._with_source(spec_of_file(file, head, self._data.source))
+        with contextlib.suppress(IngestError):
+            lines = [each.lines for each in source_of(data.source).ranges(file)]
+            return None if None in lines else sum(filter(None, lines))
+        return None
 
     def _of_stream(self, stream: BinaryIO, name: str) -> Iterator[Question]:
         """Yield a question for each JSON line of a stream that can be read only once.
@@ -142,7 +161,7 @@ class Questions:
                 if first == 1 and lines[0].startswith(b"\x1f\x8b"):
                     raise PredictError(f"{name}: packed with gzip: unpack it, as with `zcat FILE |`", FAILED)
                 file.write_bytes(b"".join(lines))
-                for line, row in _rows(name, Range(str(file), line=first), data):
+                for line, row in _rows(name, Range(str(file), line=first), data, self._keep):
                     yield self._question(line, f"{name}:{line}", row)
                 first += len(lines)
 
@@ -160,6 +179,7 @@ class Questions:
             row: Row or its fault.
             others: Columns of the file that were not read.
         """
+        kept = {} if isinstance(row, RowError) else {name: nested(row, name)[1] for name in self._keep}
         try:
             if isinstance(row, RowError):
                 raise row
@@ -169,10 +189,10 @@ class Questions:
             self._warn_of_near_misses(where, {**dict.fromkeys(others), **row} if others else row)
             columns = self._columns(row)
             slices = ((name, value) for name in self._data.slices for value in dict.fromkeys(columns[name]))
-            return Question(line, where, serialize(columns), slices=tuple(slices))
+            return Question(line, where, serialize(columns), slices=tuple(slices), kept=kept)
         except (RowError, ShortRow) as error:
             reason = " ".join(str(error).split())
-            return Question(line, where, None, reason[:_REASON_LENGTH])
+            return Question(line, where, None, reason[:_REASON_LENGTH], kept=kept)
 
     def _warn_of_near_misses(self, where: str, row: Mapping[str, Any]) -> None:
         for column in [name for name in self._unlike if name not in row]:
@@ -215,11 +235,11 @@ def _files_of(folder: Path) -> list[str]:
         return []
 
 
-def _rows(name: str, file_range: Range, data: DataSpec) -> Rows:
+def _rows(name: str, file_range: Range, data: DataSpec, keep: Sequence[str]) -> Rows:
     """Yield the rows of a range of a file, with faults of the file as `PredictError`."""
     line = 0
     with _reading(name, file_range.path, lambda: f" after line {line}" if line else ""):
-        for line, row in source_of(data.source).read(file_range, columns_read(data), Lines()):
+        for line, row in source_of(data.source).read(file_range, [*columns_read(data), *keep], Lines()):
             yield line, row
 
 

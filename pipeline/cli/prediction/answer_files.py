@@ -32,7 +32,7 @@ class AnswerStream:
         self._stream = stream
         self._name = name
 
-    def write(self, answers: str) -> None:
+    def write(self, answers: bytes) -> None:
         """Write the answers to a batch and flush the stream.
 
         Raises:
@@ -40,7 +40,7 @@ class AnswerStream:
             BrokenPipeError: The reader has closed the stream.
         """
         try:
-            self._stream.write(answers)
+            self._stream.write(answers.decode())
             self._stream.flush()
         except BrokenPipeError:
             raise
@@ -67,7 +67,7 @@ class AnswerFile:
         self._answers = _WholeFile(path)
         self._reasons: _WholeFile | None = None
 
-    def write(self, answers: str) -> None:
+    def write(self, answers: bytes) -> None:
         """Write the answers to a batch."""
         self._answers.write(answers)
 
@@ -75,7 +75,7 @@ class AnswerFile:
         """Write the reason for a missing answer as a line of JSON."""
         if self._reasons is None:
             self._reasons = _WholeFile(self.reasons)
-        self._reasons.write(json.dumps(reason) + "\n")
+        self._reasons.write(json.dumps(reason).encode() + b"\n")
 
     def commit(self) -> None:
         """Move the files to their final names and replace earlier files.
@@ -130,7 +130,7 @@ def answers_to(output: Path | None, standard_output: TextIO) -> Iterator[AnswerS
 
 
 class _WholeFile:
-    """Text file under a temporary name in the same folder until it is published.
+    """File under a temporary name in the same folder until it is published.
 
     Raises:
         PredictError: In each method, if the file cannot be written.
@@ -144,12 +144,11 @@ class _WholeFile:
         if not path.parent.is_dir():
             raise PredictError(f"--output {path}: folder '{path.parent}' does not exist; create it first")
         with self._fault_named():
-            # Texts from the command line may be invalid Unicode.
-            self._stream = self._part.open("x", encoding="utf-8", errors="backslashreplace")
+            self._stream = self._part.open("xb")
 
-    def write(self, text: str) -> None:
+    def write(self, contents: bytes) -> None:
         with self._fault_named():
-            self._stream.write(text)
+            self._stream.write(contents)
 
     def complete(self) -> None:
         """Flush the contents to the disk and close the file."""

@@ -31,8 +31,11 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
         "--output",
         type=Path,
         metavar="FILE",
-        help="write the answers to FILE, which appears only when it is complete, and the reasons for unusable rows to "
-        "FILE.errors.jsonl",
+        help="write the answers to FILE.jsonl, FILE.csv or FILE.parquet, which appears only when it is complete, and "
+        "the reasons for unusable rows to FILE.errors.jsonl beside it",
+    )
+    predict.add_argument(
+        "--keep", type=_names, default=[], metavar="COLUMN,...", help="columns of the rows that the answers have too"
     )
     _add_model(predict)
     predict.add_argument("--top", type=int, metavar="N", help="number of labels per answer (default: 10)")
@@ -63,6 +66,10 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
     evaluate.set_defaults(do=_evaluate)
 
 
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
@@ -80,7 +87,7 @@ def _predict(arguments: argparse.Namespace) -> int:
     return _asked(
         lambda: predict.predict(
             arguments.model, arguments.text, arguments.input, arguments.top, arguments.feature, sys.stdout,
-            arguments.output,
+            arguments.output, arguments.keep,
         ),
         "utf-8" if arguments.input else None,  # JSON is UTF-8 even if the terminal is not.
     )  # fmt: skip

@@ -67,7 +67,7 @@ def evaluate(model: Path | None, file: str, out: TextIO, output: Path | None = N
             }
         )
         if output:
-            place.write(summary.model_dump_json(indent=2, exclude_unset=True) + "\n")
+            place.write(summary.model_dump_json(indent=2, exclude_unset=True).encode() + b"\n")
     if str(output) != STANDARD_OUTPUT:
         terminal = Terminal(out)
         terminal.write(show.metrics(summary, name))

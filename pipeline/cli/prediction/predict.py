@@ -5,14 +5,16 @@ An answer has labels with their probabilities, or a number, and the values of fu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TextIO
 
 from components.ingest.spec import DataSpec
+from components.progress import Progress
 from pipeline.cli.prediction.answer_files import answers_to
 from pipeline.cli.prediction.unusable import Unusable, warn
-from pipeline.prediction.answers import as_json, as_table
+from pipeline.prediction.answers import as_table
+from pipeline.prediction.formats import Answered, Csv, Format, JsonLines, Parquet, clashes
 from pipeline.prediction.model import PushedModel, newest_version, pushed_last
 from pipeline.prediction.questions import PredictError, Questions, name_of_file
 
@@ -25,13 +27,16 @@ def predict(
     features: Sequence[str],
     out: TextIO,
     output: Path | None = None,
+    keep: Sequence[str] = (),
 ) -> int:
     """Write the answers: a table for texts, JSON Lines for a file of rows, in the order of the rows.
 
     A line of JSON is the list of labels. If the model has further targets, or its label is a number, the line is an
     object with `labels` or `value`, and each further target by its name. An unusable row has the answer `null`.
-    Standard error shows the first reasons with file and line. With `output`, `OUTPUT.errors.jsonl` has all reasons,
-    each with `answer`, the line of the `null`; `line`, the line of the row; and `reason`.
+    With `keep`, each line is an object with these columns of the row too. An output that ends in `.csv` or `.parquet`
+    is a table, see `pipeline.prediction.formats`. Standard error shows the first reasons with file and line. With
+    `output`, `OUTPUT.errors.jsonl` has all reasons, each with `answer`, the number of the answer; `line`, the line of
+    the row; and `reason`.
 
     Memory use does not grow with the number of rows.
 
@@ -43,6 +48,7 @@ def predict(
         features: Features of all texts, each as NAME=VALUE.
         out: Stream for the answers if `output` is None. Flushed after each batch.
         output: File for the answers, which is complete or absent.
+        keep: Columns of the rows that the answers have too.
 
     Returns:
         0: all usable rows were answered.
@@ -62,7 +68,11 @@ def predict(
         )
     if rows_file and features:
         raise PredictError(f"--feature {features[0]}: only allowed with TEXT; rows of --input have their own features")
-    reader = Questions(data, warn)
+    if clashing := clashes(keep, data):
+        raise PredictError(f"--keep {clashing[0]}: the answers have a column of this name already")
+    if keep and not rows_file:
+        raise PredictError("--keep: only rows of --input have columns to keep")
+    reader = Questions(data, warn, keep=keep)
     if rows_file:
         name = name_of_file(str(rows_file))
         if output and output.is_file() and Path(rows_file).exists() and output.samefile(rows_file):
@@ -72,18 +82,55 @@ def predict(
         name, questions, kind = "the command", reader.of_texts(list(texts), common), "texts"
     with answers_to(output, out) as place:
         asked, unusable = 0, Unusable(place, "have no answer", "answer")
+        form = _format(place.write, output, data, keep, top, texts)
+        total = reader.rows_of_file(str(rows_file)) if rows_file and output else None
+        progress = Progress("predict", total, "rows") if total else None
         for batch in pushed.answers(questions, top):
-            found = []
-            for question, answer in batch:
+            for number, (question, answer) in enumerate(batch, asked + 1):
                 if answer is None:
-                    unusable.add(asked + len(found) + 1, question)
-                found.append(as_table(texts[asked + len(found)], answer, data) if texts else as_json(answer, data))
-            place.write("".join(found))
-            asked += len(found)
+                    unusable.add(number, question)
+            form.add(batch)
+            asked += len(batch)
+            if progress:
+                progress.update(asked)
+        form.close()
+        if progress:
+            progress.close()
         unusable.summarize(asked, name, kind)
         if not asked:
             warn(f"bigvocab: {name} has no rows: no answers")
     return 0
+
+
+class _Tables:
+    """Writer of the answers to texts for people."""
+
+    def __init__(self, write: Callable[[bytes], object], data: DataSpec, texts: Sequence[str]) -> None:
+        self._write, self._data, self._texts = write, data, iter(texts)
+
+    def add(self, answered: Sequence[Answered]) -> None:
+        tables = [as_table(next(self._texts), answer, self._data) for _, answer in answered]
+        self._write("".join(tables).encode(errors="backslashreplace"))
+
+    def close(self) -> None:
+        pass
+
+
+def _format(
+    write: Callable[[bytes], object],
+    output: Path | None,
+    data: DataSpec,
+    keep: Sequence[str],
+    top: int,
+    texts: Sequence[str],
+) -> Format:
+    """Return the writer of the answers: by the ending of the output for rows, for people for texts."""
+    ending = output.suffix.lower() if output else ""
+    if ending == ".csv":
+        return Csv(write, data, keep, top)
+    if ending in (".parquet", ".pq"):
+        return Parquet(write, data, keep)
+    return _Tables(write, data, texts) if texts else JsonLines(write, data, keep)
 
 
 def _features(settings: Iterable[str], data: DataSpec) -> dict[str, str]:

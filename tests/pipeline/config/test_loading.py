@@ -71,10 +71,8 @@ def test_all_faults_are_named_at_once_with_line_and_nearest_spelling(tmp_path: P
     with pytest.raises(ConfigurationError) as error:
         load(file, ["trainer.epohcs=2", "evaluation.beat=[bigrm]", "nonsense"])
     text = str(error.value)
-    assert (
-        f"{file}:3: data.shape: Input should be 'sequence', 'labelled' or 'events' (found 'labeled'); did you mean 'labelled'?"
-        in text
-    )
+    shapes = "'sequence', 'labelled' or 'events'"
+    assert f"{file}:3: data.shape: Input should be {shapes} (found 'labeled'); did you mean 'labelled'?" in text
     assert f"{file}:4: unknown key data.sorce; did you mean 'source'?" in text
     assert "data.source is missing" in text
     assert f"{file}:8: trainer.learning_rate: " in text
