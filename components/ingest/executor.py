@@ -26,7 +26,7 @@ from tfx.types import artifact_utils, standard_component_specs
 from components.compat.tfx_executors import OpenBeamExecutor
 from components.ingest.counts import Counts
 from components.ingest.errors import IngestError
-from components.ingest.events.grouped import GroupedEvents, gap_in_units, write_partition
+from components.ingest.events.grouped import grouped_events, write_partition
 from components.ingest.events.spill import EventSpiller, Partition, Piece, partitions_for
 from components.ingest.header import check_columns
 from components.ingest.properties import unpack
@@ -34,7 +34,7 @@ from components.ingest.rows.assignment import split_rule
 from components.ingest.rows.latest import LatestReader
 from components.ingest.rows.shards import Piece as ShardPiece
 from components.ingest.rows.shards import RangeReader, Shard, examples_of
-from components.ingest.rows.times import DATE, Boundaries, Latest
+from components.ingest.rows.times import Boundaries, Latest
 from components.ingest.sources.base import SourceSpec
 from components.ingest.sources.files.ranges import RANGE_BYTES, Range
 from components.ingest.sources.registry import source_of
@@ -99,7 +99,7 @@ class ExampleGenExecutor(OpenBeamExecutor):
         if data.group_by:
             grouped = self._group(data, ranges, size, unfinished, processes)
             boundaries = Boundaries.of(data.splits, grouped.times) if data.splits.by_time is not None else None
-            events = GroupedEvents(data, gap_in_units(data, grouped.times), DATE in grouped.times.found)
+            events = grouped_events(data, grouped.times)
             ranges = functools.partial(_Listed, grouped.ranges, local)
         elif data.splits.by_time is not None:
             latest = f"{unfinished}/latest.pickle"

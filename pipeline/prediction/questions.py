@@ -7,17 +7,21 @@ import itertools
 import sys
 import tempfile
 import zlib
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow as pa
 
 from components.ingest.errors import IngestError, RowError, ShortRow
+from components.ingest.events.grouped import grouped_events, write_partition
+from components.ingest.events.spill import EventSpiller, partitions_for
 from components.ingest.header import check_columns
 from components.ingest.rows.columns import RowReader, columns_read
 from components.ingest.rows.example import serialize
+from components.ingest.rows.times import Latest
 from components.ingest.sources.base import Lines, Range, Rows, SourceSpec
 from components.ingest.sources.registry import STREAMED, source_of, spec_of_file, spec_of_kind
 from components.ingest.spec import DataSpec
@@ -76,8 +80,12 @@ class Questions:
     ) -> None:
         self._known = set(columns_read(data))
         unused: dict[str, Any] = {} if labelled else {"label": None, "targets": {}, "slices": []}
-        unused |= {"split_by": [], "splits": SplitSpec(), "group_by": [], "order_by": None}
+        unused |= {"split_by": [], "splits": SplitSpec()}
+        self._logged = data.model_copy(update={**unused, "min_length": 2 if labelled else 1})
+        """Configuration that reads events, if the model was trained from them."""
+        unused |= {"group_by": [], "order_by": None}
         self._data = data.model_copy(update=unused)
+        self._of_tokens = RowReader(self._data, labelled, tokenized=True)
         self._events = bool(data.group_by) and data.tokenizer == "none"
         self._columns = RowReader(self._data, labelled)
         self._labelled = labelled
@@ -134,8 +142,64 @@ class Questions:
             check_columns(data.model_copy(update=checked), [file])
             source = source_of(data.source)
             others = tuple(source.all_columns(file, columns_read(data)) or ()) if source.partial else ()
+        if self._holds_events(file, data):
+            yield from self._of_events(file, data.source)
+            return
         for line, row in _rows(file, Range(file), data, self._keep):
             yield self._question(line, f"{file}:{line}", row, others)
+
+    def _holds_events(self, file: str, data: DataSpec) -> bool:
+        """Return True if a row of the file is one event, and not the list of all events of a group."""
+        groups, name = self._logged.group_by, data.inputs[0]
+        if not groups:
+            return False
+        rows = (row for _, row in _rows(file, Range(file), data, groups) if not isinstance(row, RowError))
+        first = next(rows, {})
+        return not isinstance(first.get(name), list) and all(nested(first, group)[0] for group in groups)
+
+    def _of_events(self, file: str, source: SourceSpec) -> Iterator[Question]:
+        """Yield a question for each group of events, in no order; first those for events that cannot be used.
+
+        The question of a group is its last row, or each row if rows are read with their labels.
+        """
+        data = self._logged.model_copy(update={"source": source, "slices": [*self._logged.slices, *self._keep]})
+        with tempfile.TemporaryDirectory(prefix="bigvocab-") as folder, _reading(file, file):
+            check_columns(data.model_copy(update={"features": {}, "targets": {}}), [file])
+            times, partitions = Latest(), defaultdict(list)
+            spiller = EventSpiller(data, partitions_for(source_of(source).size([file])), folder)
+            for file_range in source_of(source).ranges(file):
+                counts, latest, pieces = spiller(file_range)
+                if counts.broken:
+                    raise IngestError("\n".join(counts.broken.values()))
+                times = times.merge(latest)
+                for (_, partition), piece in pieces:
+                    partitions[partition].append(piece)
+                for letters in counts.letters.values():
+                    yield from (Question(line, f"{path}:{line}", None, reason) for path, line, reason in letters)
+            rows_of = grouped_events(data, times, last=not self._labelled)
+            for number, pieces in sorted(partitions.items()):
+                path = f"{folder}/partition-{number}.json"
+                write_partition(path, pieces)
+                for _, row in rows_of(Range(path)):
+                    yield self._group(file, row)
+
+    def _group(self, file: str, row: Mapping[str, Any] | ShortRow) -> Question:
+        """Return the question of a group; the columns of the group are kept."""
+        if isinstance(row, ShortRow):
+            return Question(0, file, None, str(row))
+        group = {name: row.get(name) for name in self._logged.group_by}
+        where = f"{file}: {', '.join(f'{name} {value}' for name, value in group.items())}"
+        question = self._question(0, where, row, reader=self._of_tokens)
+        return replace(question, kept={**group, **question.kept})
+
+    def kept(self, file: str) -> list[str]:
+        """Return the columns that the answers to a file have too: of events also those of the group."""
+        head = _head(file, "--input ") if file != STANDARD_INPUT else None
+        if head is None or not self._logged.group_by:
+            return [*self._keep]
+        data = self._with_source(spec_of_file(file, head, self._data.source))
+        groups = self._logged.group_by if self._holds_events(file, data) else []
+        return list(dict.fromkeys([*groups, *self._keep]))
 
     def rows_of_file(self, file: str) -> int | None:
         """Return about how many rows a file has, from its lines, or None if that is not known before it is read."""
@@ -169,7 +233,12 @@ class Questions:
         return self._data.model_copy(update={"source": source if self._labelled else source.to_predict()})
 
     def _question(
-        self, line: int, where: str, row: Mapping[str, Any] | RowError, others: tuple[str, ...] = ()
+        self,
+        line: int,
+        where: str,
+        row: Mapping[str, Any] | RowError,
+        others: tuple[str, ...] = (),
+        reader: RowReader | None = None,
     ) -> Question:
         """Return a row as a question, or the reason why it cannot be asked.
 
@@ -178,6 +247,7 @@ class Questions:
             where: Place of the row, for messages.
             row: Row or its fault.
             others: Columns of the file that were not read.
+            reader: Reader of the row, in place of the usual one.
         """
         kept = {} if isinstance(row, RowError) else {name: nested(row, name)[1] for name in self._keep}
         try:
@@ -187,7 +257,7 @@ class Questions:
                 name = self._data.inputs[0]
                 raise RowError("an event", f'a row has all events of a group, as in {{"{name}": ["a", "b"]}}')
             self._warn_of_near_misses(where, {**dict.fromkeys(others), **row} if others else row)
-            columns = self._columns(row)
+            columns = (reader or self._columns)(row)
             slices = ((name, value) for name in self._data.slices for value in dict.fromkeys(columns[name]))
             return Question(line, where, serialize(columns), slices=tuple(slices), kept=kept)
         except (RowError, ShortRow) as error:

@@ -25,6 +25,20 @@ def write_partition(path: str, pieces: Sequence[Piece]) -> None:
     write_whole(path, json.dumps([[piece.path, piece.start, piece.size] for piece in ordered]))
 
 
+def grouped_events(data: DataSpec, times: Latest, last: bool = False) -> GroupedEvents:
+    """Return the reader of the rows of events; see `GroupedEvents`.
+
+    Args:
+        data: Configuration with `data.group_by`.
+        times: Latest times of the events.
+        last: True to read only the last row of each group.
+
+    Raises:
+        IngestError: See `gap_in_units`.
+    """
+    return GroupedEvents(data, gap_in_units(data, times), DATE in times.found, last)
+
+
 def gap_in_units(data: DataSpec, times: Latest) -> float | None:
     """Return `data.session_gap` in the unit of the times of the events, or None without one.
 
@@ -51,6 +65,10 @@ def _units_in_a_second(data: DataSpec, kind: str, latest: Time) -> int:
     return units
 
 
+Event = tuple[bytes, Time, list[str], bytes]
+"""Group, time, tokens, and other columns as JSON."""
+
+
 class GroupedEvents:
     """Reader of the rows of a partition: the events of a group in order of time, cut into sessions.
 
@@ -61,15 +79,17 @@ class GroupedEvents:
         data: Configuration with `data.group_by`.
         gap: Most time between two events of a row, in the unit of the times; None: any.
         dates: True if the times are dates, which are seconds since 1970 here.
+        last: True to yield only the last row of each group.
     """
 
-    def __init__(self, data: DataSpec, gap: float | None, dates: bool) -> None:
-        self._data, self._gap, self._dates = data, gap, dates
+    def __init__(self, data: DataSpec, gap: float | None, dates: bool, last: bool = False) -> None:
+        self._data, self._gap, self._dates, self._last = data, gap, dates, last
 
     def __call__(self, file_range: Range) -> Iterator[tuple[int, Row | ShortRow]]:
         """Yield the rows of a partition, numbered from 1; `ShortRow` for one with too few tokens."""
         data, number = self._data, 0
-        for events in self._rows(_sorted(file_range.path)):
+        rows = self._rows(_sorted(file_range.path))
+        for events in _last_of_groups(rows) if self._last else rows:
             number += 1
             tokens = [token for event in events for token in event[2]]
             if len(tokens) < data.min_length:
@@ -80,9 +100,9 @@ class GroupedEvents:
                 row[data.splits.by_time] = [self._time(event[1]) for event in events for _ in event[2]]
             yield number, {**row, data.inputs[0]: tokens}
 
-    def _rows(self, table: pa.Table) -> Iterator[list[tuple[bytes, Time, list[str], bytes]]]:
-        """Yield the events of each row: group, time, tokens and other columns."""
-        held: list[tuple[bytes, Time, list[str], bytes]] = []
+    def _rows(self, table: pa.Table) -> Iterator[list[Event]]:
+        """Yield the events of each row."""
+        held: list[Event] = []
         length, longest, gap = 0, self._data.max_length, self._gap
         for batch in table.to_batches(max_chunksize=10_000):
             columns = [batch.column(name).to_pylist() for name in ("group", "time", "exact", "tokens", "others")]
@@ -102,6 +122,17 @@ class GroupedEvents:
 
     def _time(self, time: Time) -> Any:
         return datetime.datetime.fromtimestamp(time, datetime.UTC) if self._dates else time
+
+
+def _last_of_groups(rows: Iterator[list[Event]]) -> Iterator[list[Event]]:
+    """Yield the last row of each group."""
+    held: list[Event] = []
+    for events in rows:
+        if held and held[0][0] != events[0][0]:
+            yield held
+        held = events
+    if held:
+        yield held
 
 
 def _sorted(path: str) -> pa.Table:

@@ -77,7 +77,7 @@ def predict(
         name = name_of_file(str(rows_file))
         if output and output.is_file() and Path(rows_file).exists() and output.samefile(rows_file):
             raise PredictError(f"--output {output}: this is the --input file; choose another one")
-        questions, kind = reader.of_file(str(rows_file)), "rows"
+        questions, kind, keep = reader.of_file(str(rows_file)), "rows", reader.kept(str(rows_file))
     else:
         name, questions, kind = "the command", reader.of_texts(list(texts), common), "texts"
     with answers_to(output, out) as place:
