@@ -137,7 +137,7 @@ class Training:
         if self.state.finished:
             return
         spec, plan = self._spec, self._plan
-        validator = Validator(self._model, self._validation(), self._strategy, self._own_metrics)
+        validator = Validator(self._model, self._validation(), self._strategy, self._own_metrics, calibrates=True)
         loop = Loop(self._model, validator, self._checkpoints, self.state, plan)
         loop.run(self._batches, self._fn_args.model_run_dir, spec)
 
