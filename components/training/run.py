@@ -38,6 +38,9 @@ from components.training.transformed import Transformed
 from components.training.warm_start import transfer as warm_start
 
 
+# AutoGraph would rewrite the source of each traced function, for three seconds. Nothing here needs it, and Keras does
+# not apply it to the training step either.
+@tf.autograph.experimental.do_not_convert
 def run_fn(fn_args: Any) -> None:
     """Train, and export the best weights.
 

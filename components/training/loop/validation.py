@@ -80,7 +80,7 @@ class Validator:
             sums = [label_values(each.sums, values[each.key]).values() for each in measured]
             return tf.stack([tf.cast(tf.reduce_sum(value), tf.float64) for of in sums for value in of])
 
-        @tf.function(reduce_retracing=True)
+        @tf.function(reduce_retracing=True, autograph=False)
         def sums(batch: tuple) -> tf.Tensor:
             each = strategy.run(replica_sums, args=batch)
             return strategy.reduce(tf.distribute.ReduceOp.SUM, each, axis=None)
