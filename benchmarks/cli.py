@@ -69,7 +69,7 @@ def _add_benchmarks(benchmarks: argparse._SubParsersAction[Parser]) -> None:
     quality.add_argument("--data", type=names, metavar="NAME,...", help="speeches, products (default: both)")
     quality.add_argument("--only", type=names, metavar="NAME,...", help="these combinations (default: all)")
     quality.add_argument("--seeds", type=int, metavar="N", help="trainings of each (default: 3; --quick: 1)")
-    quality.add_argument("--cpu-seconds", type=float, metavar="S", help="of each training (default: 240; --quick: 30)")
+    quality.add_argument("--cpu-seconds", type=float, metavar="S", help="of each training (default: 120; --quick: 30)")
     quality.add_argument("--quick", action="store_true", help="a quarter of the data, to try the benchmark")
     quality.add_argument(
         "--root", type=folder, default=Path("runs/quality"), metavar="DIR",
@@ -147,7 +147,7 @@ def _bench_quality(arguments: argparse.Namespace) -> int:
 
     quick = arguments.quick
     seeds = arguments.seeds if arguments.seeds is not None else 1 if quick else 3
-    seconds = arguments.cpu_seconds if arguments.cpu_seconds is not None else 30 if quick else 240
+    seconds = arguments.cpu_seconds if arguments.cpu_seconds is not None else 30 if quick else 120
     data, only, root, file = arguments.data, arguments.only, arguments.root, arguments.json
     return _measured(lambda: bench.quality(data, only, seeds, seconds, root, sys.stdout, file, quick))
 

@@ -56,6 +56,7 @@ class Training:
         steps: Number of steps, or None to derive it from `cpu_seconds`.
         cpu_seconds: Approximate CPU time of the training, used if `steps` is None. A pilot of the same model finds the
             time of a step, so that the schedule of the learning rate ends with the time.
+        measured_labels: Size of the random sample of the eval split that is measured, or None for all labels.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Training:
     seed: int
     steps: int | None = None
     cpu_seconds: float | None = None
+    measured_labels: int | None = None
 
     def __str__(self) -> str:
         return f"{self.name}, seed {self.seed}"
@@ -93,7 +95,7 @@ class Reached:
 
     @property
     def recall(self) -> float:
-        """Recall at 10 over all labels of the eval split."""
+        """Recall at 10 over the measured labels of the eval split."""
         return self.metrics["recall_at_10"]
 
     def __str__(self) -> str:
@@ -267,13 +269,13 @@ def train(data: Data, training: Training) -> Reached:
         _, of_step, of_pilot = fit(length)
         steps = steps_within(training.cpu_seconds or 0, prepared + of_pilot - length * of_step, of_step)
     model, _, cpu = fit(steps)
-    every = examples.validation(plan.batch, 1 << 30)
+    measured = examples.validation(plan.batch, training.measured_labels or 1 << 30)
     before = time.process_time()
-    calibrate(model, every)
+    calibrate(model, measured)
     cpu += time.process_time() - before
-    measured = Validator(model, every, tf.distribute.get_strategy(), place="column").measure()
-    nll = measured["nll"] if math.isfinite(measured["nll"]) else math.inf
-    return Reached(steps, steps / plan.steps_per_pass, prepared + cpu, {**measured, "nll": nll})
+    metrics = Validator(model, measured, tf.distribute.get_strategy(), place="column").measure()
+    nll = metrics["nll"] if math.isfinite(metrics["nll"]) else math.inf
+    return Reached(steps, steps / plan.steps_per_pass, prepared + cpu, {**metrics, "nll": nll})
 
 
 def steps_within(cpu_seconds: float, start: float, step: float) -> int:

@@ -50,7 +50,7 @@ def fit_sharpness(
     known = tf.where(labels >= 0)[:, 0]
     hidden, labels = tf.gather(hidden, known), tf.gather(labels, known)
 
-    @tf.function
+    @tf.function(autograph=False)
     def slope(sharpness: tf.Tensor) -> tf.Tensor:
         def of(start: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor]:
             difference = tf.matmul(hidden[start:end], table, transpose_b=True) + bias - log_prior

@@ -38,6 +38,9 @@ from components.training.transformed import Transformed
 from components.training.warm_start import transfer as warm_start
 
 
+# AutoGraph would rewrite the source of each traced function, for three seconds. Nothing here needs it, and Keras does
+# not apply it to the training step either.
+@tf.autograph.experimental.do_not_convert
 def run_fn(fn_args: Any) -> None:
     """Train, and export the best weights.
 
@@ -137,7 +140,7 @@ class Training:
         if self.state.finished:
             return
         spec, plan = self._spec, self._plan
-        validator = Validator(self._model, self._validation(), self._strategy, self._own_metrics)
+        validator = Validator(self._model, self._validation(), self._strategy, self._own_metrics, calibrates=True)
         loop = Loop(self._model, validator, self._checkpoints, self.state, plan)
         loop.run(self._batches, self._fn_args.model_run_dir, spec)
 

@@ -36,6 +36,7 @@ _MODULES = (
     "tfx.components.transform.component",
     "loky",
     "setuptools",
+    "tests.pipeline.trials",
     "tensorboard.summary.v2",
 )
 
@@ -71,4 +72,8 @@ def _main(arguments: list[str]) -> int:
     sys.path[:0] = [str(Path.cwd()), *os.environ["PYTHONPATH"].split(os.pathsep)]
     from pipeline.cli import main
 
+    if arguments[:1] == ["run"]:
+        from tests.pipeline.trials import fork_trials
+
+        fork_trials()
     return main(arguments)

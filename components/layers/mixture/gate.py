@@ -15,7 +15,7 @@ _FIRST = 4.0
 _LEAST = 1e-30
 # Logit of a part that a row does not have.
 _NEVER = -1e9
-# Steps of the calibration and their size. On 16,384 labels they take about a second.
+# Steps of the calibration and their size. On 8,192 labels they take about a second.
 _STEPS, _RATE = 400, 0.03
 # Weight of the trained gate in the calibration, in labels.
 _PRIOR = 10.0
@@ -84,16 +84,16 @@ class Gate(keras.layers.Layer):
         optimizer.build([scale, shift])
         prior = _PRIOR / tf.cast(tf.shape(logits)[0], tf.float32)
 
-        @tf.function
-        def fit() -> None:
-            for _ in tf.range(_STEPS):
-                with tf.GradientTape() as tape:
-                    shares = _log_shares(scale * logits + shift, empty)
-                    loss = -tf.reduce_mean(tf.reduce_logsumexp(shares + logs, axis=1))
-                    loss += prior * (tf.reduce_sum((scale - 1.0) ** 2) + tf.reduce_sum(shift**2))
-                optimizer.apply(tape.gradient(loss, [scale.value, shift.value]))
+        @tf.function(autograph=False)
+        def step() -> None:
+            with tf.GradientTape() as tape:
+                shares = _log_shares(scale * logits + shift, empty)
+                loss = -tf.reduce_mean(tf.reduce_logsumexp(shares + logs, axis=1))
+                loss += prior * (tf.reduce_sum((scale - 1.0) ** 2) + tf.reduce_sum(shift**2))
+            optimizer.apply(tape.gradient(loss, [scale.value, shift.value]))
 
-        fit()
+        for _ in range(_STEPS):
+            step()
         self.kernel.assign(self.kernel * scale)
         self.context_kernel.assign(self.context_kernel * scale)
         self.bias.assign(self.bias * scale + shift)

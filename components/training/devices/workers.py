@@ -260,7 +260,7 @@ def train_function(model: keras.Model, strategy: tf.distribute.Strategy) -> Call
     The logs of a step are those of the first replica of this process.
     """
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def step(iterator: Any) -> Any:
         logs = strategy.run(model.train_step, args=(next(iterator),))
         return tf.nest.map_structure(lambda value: strategy.experimental_local_results(value)[0], logs)

@@ -30,7 +30,9 @@ def by_name(answer: Callable[[dict[str, tf.Tensor]], Any], columns: Mapping[str,
     """
     names = _arguments(columns)
     specs = {argument: tf.TensorSpec(columns[n].shape, columns[n].dtype, argument) for argument, n in names.items()}
-    function = tf.function(lambda given: answer({names[argument]: tensor for argument, tensor in given.items()}))
+    function = tf.function(
+        lambda given: answer({names[argument]: tensor for argument, tensor in given.items()}), autograph=False
+    )
     function.get_concrete_function(specs)
     return function
 

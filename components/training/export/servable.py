@@ -264,9 +264,9 @@ def export(servable: Servable, directory: str) -> None:
     archive.track(servable)
     examples = [tf.TensorSpec([None], tf.string, name="examples")]
     columns = servable.column_signature()
-    archive.add_endpoint("serving_default", tf.function(servable.examples, input_signature=examples))
+    archive.add_endpoint("serving_default", tf.function(servable.examples, input_signature=examples, autograph=False))
     archive.add_endpoint("predict", by_name(servable.columns, columns))
-    archive.add_endpoint("eval", tf.function(servable.evaluate, input_signature=examples))
+    archive.add_endpoint("eval", tf.function(servable.evaluate, input_signature=examples, autograph=False))
     archive.write_out(directory, verbose=False)
     name_arguments(directory, "predict", columns)
     about: dict[str, Any] = {

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import tensorflow as tf
@@ -16,6 +18,7 @@ from components.metrics.sums import needed
 from components.metrics.table import objective, of_kind, placed
 from components.names import name_of
 from components.training.devices import workers
+from components.training.held_out import calibrated_mixture
 from components.training.layout import LABEL
 from components.training.model import VocabularyClassifier
 from components.training.windows import Batch
@@ -43,6 +46,7 @@ class Validator:
         strategy: Strategy under which the model was created.
         own: Paths of the user's own metrics.
         place: Place of `components.metrics` whose metrics are measured.
+        calibrates: True to measure a mixture of the label as an export would have it: calibrated on the same data.
 
     Attributes:
         objective: Name of the metric that must be finite, lower being better: `nll`, or `rmse` for a number.
@@ -57,8 +61,10 @@ class Validator:
         strategy: tf.distribute.Strategy,
         own: Sequence[str] = (),
         place: Place = "validation",
+        calibrates: bool = False,
     ) -> None:
         measured = tuple(_measured(key, output, own, place) for key, output in model.answers.items())
+        self._calibration = functools.partial(calibrated_mixture, model, batches) if calibrates else nullcontext
         if workers.are_several(strategy):
             batches = workers.shared_out(batches)
         self._measured = measured
@@ -74,7 +80,7 @@ class Validator:
             sums = [label_values(each.sums, values[each.key]).values() for each in measured]
             return tf.stack([tf.cast(tf.reduce_sum(value), tf.float64) for of in sums for value in of])
 
-        @tf.function(reduce_retracing=True)
+        @tf.function(reduce_retracing=True, autograph=False)
         def sums(batch: tuple) -> tf.Tensor:
             each = strategy.run(replica_sums, args=batch)
             return strategy.reduce(tf.distribute.ReduceOp.SUM, each, axis=None)
@@ -102,9 +108,10 @@ class Validator:
         A class outside the vocabulary counts as a miss, and has no nll. Numbers are in their own units.
         """
         total: list[float] = []
-        for batch in self._batches:
-            sums = self._sums(batch).numpy().tolist()
-            total = [a + b for a, b in zip(total, sums, strict=True)] if total else sums
+        with self._calibration():
+            for batch in self._batches:
+                sums = self._sums(batch).numpy().tolist()
+                total = [a + b for a, b in zip(total, sums, strict=True)] if total else sums
         if not total:
             total = [0.0] * sum(len(each.sums) for each in self._measured)
         measured: dict[str, float] = {}

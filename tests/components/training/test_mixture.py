@@ -111,11 +111,15 @@ def test_the_gate_is_calibrated_on_held_out_rows(mixed: dict[str, Mixed]) -> Non
     gate, batches = it.model.label.mixture.gate, validation_batches(it.files("eval"), it.layout, 64, 10_000, 1)
     weights = gate.get_weights()
 
-    def nll() -> float:
-        return Validator(it.model, batches, tf.distribute.get_strategy()).measure()["nll"]
+    def nll(calibrates: bool = False) -> float:
+        return Validator(it.model, batches, tf.distribute.get_strategy(), calibrates=calibrates).measure()["nll"]
 
     try:
-        before, described = nll(), calibrate(it.model, batches).mixture
+        before, validated = nll(), nll(calibrates=True)
+        for now, trained in zip(gate.get_weights(), weights, strict=True):
+            np.testing.assert_array_equal(now, trained, "a validation has changed the weights")
+        described = calibrate(it.model, batches).mixture
+        assert nll() == pytest.approx(validated, rel=1e-6)
         # The model is untrained, so the counts are better.
         assert nll() < before - 0.01
         assert described
@@ -202,10 +206,8 @@ def sequence_tokens(corpus: Corpus) -> dict[str, list[str]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("examples", ["windows", "rows"])
 def test_a_training_learns_the_gate_and_exports_the_counts(
-    examples: str, sequence: Corpus, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    examples: str, sequence: Corpus, run: Any, tmp_path: Path
 ) -> None:
-    # Without the calibration, the exported model is the best one of the validations.
-    monkeypatch.setattr("components.layers.mixture.gate._STEPS", 0)
     trainer: dict[str, Any] = {"head": {"negatives": 64, "mixture": {"kind": "ngrams"}}}
     if examples == "rows":
         trainer["model"] = {"kind": "recurrent", "context": 9, "embedding": 6, "projection": 4, "units": 8}

@@ -101,7 +101,7 @@ class FrequentNgrams(keras.layers.Layer):
         Args:
             windows: (any, K) batches of ids, K at least `longest`.
         """
-        keys_of = tf.function(self.keys_of, reduce_retracing=True)
+        keys_of = tf.function(self.keys_of, reduce_retracing=True, autograph=False)
         keys, _ = most_frequent((keys_of(ids).numpy().ravel() for ids in windows), self.frequent)
         found, order = np.full(self.frequent, _NONE), np.argsort(keys)
         found[: len(keys)], places = keys[order], np.arange(self.frequent)

@@ -10,13 +10,13 @@ from typing import Any
 
 from tensorflow.python.checkpoint import functional_saver
 
+from components.training import run
 from components.training.devices.strategy import configure_devices
 from components.training.loop import callbacks, checkpoint
-from components.training.run import run_fn
 
 
 def train(fn_args: dict[str, Any], replicas: int, die: str, step: int) -> None:
-    """Train until the end, or until the process kills itself.
+    """Train until the end, without the export of a model, or until the process kills itself.
 
     Args:
         fn_args: Attributes of TFX's `FnArgs`.
@@ -49,7 +49,8 @@ def train(fn_args: dict[str, Any], replicas: int, die: str, step: int) -> None:
 
     checkpoint.Checkpoints.save = save_now_and_then
     callbacks.ProgressLine.on_train_batch_end = on_train_batch_end
-    run_fn(SimpleNamespace(**fn_args))
+    run.export = lambda *_: None  # pyright: ignore[reportAttributeAccessIssue]
+    run.run_fn(SimpleNamespace(**fn_args))
 
 
 def _die(*_: Any, **__: Any) -> None:
