@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field
 from typing import Any
 
@@ -19,6 +19,9 @@ from components.ingest.values import nested
 COUNTS_FILE = "counts.json"
 FILES_FILE = "files.jsonl"
 DEAD_LETTERS_FILE = "dead_letters.jsonl"
+_FILES_SHOWN, _ROWS_SHOWN = 10, 3
+"""Files with unused rows, and bad rows of each kind, in the summary of a run."""
+_SHOWN = ("file", "rows", "bad", "short")
 _SURELY = 20
 """Expected rows of a split from which an empty split is not due to chance."""
 _ADVICE = {
@@ -32,6 +35,36 @@ _ADVICE = {
 def read_counts(uri: str) -> dict[str, Any]:
     """Return the counts that `Counts.write` left in a folder of examples."""
     return json.loads(read_text(f"{uri}/{COUNTS_FILE}"))
+
+
+def read_unused(uris: Sequence[str]) -> dict[str, Any] | None:
+    """Return what was left out of some folders of examples, as the summary of a run has it; None if nothing was.
+
+    Args:
+        uris: Folders that `Counts.write` wrote into.
+    """
+    counts = [read_counts(uri) for uri in uris]
+    bad = sum((Counter(each["bad"]) for each in counts), Counter[str]())
+    short, odd = sum(each["short"] for each in counts), [line for each in counts for line in each.get("odd", [])]
+    if not bad and not short and not odd:
+        return None
+    files = [file for uri in uris for file in _lines(uri, FILES_FILE)]
+    worst = sorted(files, key=lambda file: -file["bad"] - file["short"])[:_FILES_SHOWN]
+    letters: dict[str, list[dict[str, Any]]] = {}
+    for letter in (letter for uri in uris for letter in _lines(uri, DEAD_LETTERS_FILE)):
+        letters.setdefault(letter["kind"], []).append(letter)
+    return {
+        "bad": dict(bad.most_common()),
+        "short": short,
+        "files": [{key: file[key] for key in _SHOWN} for file in worst if file["bad"] or file["short"]],
+        "examples": [letter for kind in letters for letter in letters[kind][:_ROWS_SHOWN]],
+        "odd": list(dict.fromkeys(odd)),
+    }
+
+
+def _lines(uri: str, name: str) -> list[dict[str, Any]]:
+    # JSON may hold other line ends than "\n" in its texts.
+    return [json.loads(line) for line in read_text(f"{uri}/{name}").split("\n") if line]
 
 
 @dataclass

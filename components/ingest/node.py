@@ -124,11 +124,15 @@ def _counts(examples: Sequence[Artifact]) -> list[dict[str, Any]]:
 
 
 def _examples(artifacts: Sequence[Artifact]) -> dict[str, Any]:
+    from components.ingest.counts import read_unused
+
     rows, examples = summed(artifacts, "rows"), summed(artifacts, "examples")
     rule = _counts(artifacts)[-1].get("split_rule")
+    unused = read_unused([artifact.uri for artifact in artifacts])
     return {
         "examples": {split: {"rows": n, "examples": examples[split]} for split, n in rows.items()},
         **({"split_rule": rule} if rule else {}),
+        **({"unused": unused} if unused else {}),
     }
 
 

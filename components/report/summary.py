@@ -217,12 +217,47 @@ class Defaults(SummarySection):
     """YAML that sets the chosen values. Empty if nothing was chosen."""
 
 
+class UnusedFile(SummarySection):
+    """File with rows that were not used."""
+
+    file: str
+    rows: int
+    """Rows that were used."""
+    bad: int
+    short: int
+
+
+class BadRow(SummarySection):
+    """Row that cannot be used."""
+
+    file: str
+    line: int
+    kind: str
+    reason: str
+
+
+class UnusedRows(SummarySection):
+    """Rows of the source that were not used."""
+
+    bad: dict[str, int]
+    """Rows that cannot be used, by kind of fault, the most frequent first."""
+    short: int
+    """Rows with too few tokens for an example, or without a value that the configuration requires."""
+    files: list[UnusedFile]
+    """Files with the most of them."""
+    examples: list[BadRow]
+    """First bad rows of each kind."""
+    odd: list[str]
+    """Columns whose values look like the numbers or lists of another program, in words."""
+
+
 class Summary(SummarySection):
     """Summary of a whole run. Nodes may add keys, see `components.node.Node.summary`."""
 
     model_config = ConfigDict(extra="allow")
     left_out = (
         "targets", "target_baselines", "previous_targets", "spans", "own_metrics", "margins", "split_rule",
+        "unused",
     )  # fmt: skip
 
     format: int = FORMAT
@@ -235,6 +270,8 @@ class Summary(SummarySection):
     examples: dict[Literal["train", "eval", "test"], Split] = {}
     split_rule: str | None = None
     """Rule that assigned the rows to the splits, in words. None: a hash of each row."""
+    unused: UnusedRows | None = None
+    """Rows that were not used. None: all rows were used."""
     spans: list[Span] = []
     """The spans that the model was trained on, the oldest first. Empty if the data has no spans."""
     vocabularies: dict[Literal["inputs", "labels"], Vocabulary] = {}

@@ -19,10 +19,12 @@ import pytest
 import tensorflow as tf
 
 from components.ingest import executor
+from components.ingest.counts import read_unused
 from components.ingest.errors import IngestError
 from components.ingest.rows import shards
 from components.ingest.sources.files import lines
 from components.ingest.spec import DataSpec, FeatureSpec, SourceSpec
+from components.report.summary import UnusedRows
 from tests.components.ingest.conftest import Ingest, Ingested
 
 
@@ -410,3 +412,18 @@ def test_joined_files_and_swallowed_rows_are_reported(tmp_path: Path, ingest: In
     assert found.counts()["bad"] == {"header again": 2}
     assert found.counts()["doubtful"] == 1
     assert [x["line"] for x in found.dead_letters() if x["kind"] == "doubtful"] == [len(rows) + 3]
+
+
+def test_what_is_left_out_is_in_the_summary(tmp_path: Path, ingest: Ingest, paragraphs: list[str]) -> None:
+    good = [f'"{p.replace(chr(34), "")}",1946' for p in paragraphs if " " in p]
+    (tmp_path / "a.csv").write_text("\n".join(["words,year", *good, *["the state,dear"] * 5, *["one,1"] * 3]))
+    (tmp_path / "b.csv").write_text("\n".join(["words,year", *good]))
+    found = ingest(spec(source=SourceSpec(kind="csv", path="."), max_bad_share=0.1))
+    unused = read_unused([str(found.uri)])
+    assert unused is not None
+    assert (unused["bad"], unused["short"], unused["odd"]) == ({"year: not a number": 5}, 3, [])
+    assert unused["files"] == [{"file": str(tmp_path / "a.csv"), "rows": len(good), "bad": 5, "short": 3}]
+    assert [row["line"] for row in unused["examples"]] == [len(good) + 2 + n for n in range(3)]
+    assert UnusedRows.model_validate(unused).examples[0].reason.startswith("column 'year' holds 'dear'")
+    (tmp_path / "a.csv").unlink()
+    assert read_unused([str(ingest(spec(source=SourceSpec(kind="csv", path=".")), "clean").uri)]) is None
