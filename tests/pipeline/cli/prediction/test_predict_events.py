@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.cli import main
 from tests.pipeline.cli.prediction import tiny_model
-from tests.pipeline.cli.prediction.tiny_model import same
+from tests.pipeline.cli.prediction.tiny_model import Row, same
 
 DATA: dict[str, Any] = {
     "shape": "events",
@@ -29,7 +29,7 @@ LOG = "user,ts,viewed,hour\n" + "".join(
         ("u2", 7_300, "i4", 2), ("u1", 60, "i2", 5), ("u2", 7_200, "i3", 1), ("u1", 0, "i1", 3), ("u2", 0, "i9", 9)
     ]
 )  # fmt: skip
-WANTED = {"u1": ([], ["i1", "i2"], 3.0), "u2": ([], ["i3", "i4"], 1.0)}
+WANTED: dict[str, Row] = {"u1": ([], ["i1", "i2"], 3.0), "u2": ([], ["i3", "i4"], 1.0)}
 """Items of the last session of each user, and the hour of its first event."""
 
 
@@ -54,7 +54,7 @@ def test_a_log_has_an_answer_for_the_last_session_of_each_group(
     assert code == 0
     found = {row["user"]: row for row in answers}
     assert {user: row["hour"] for user, row in found.items()} == {"u1": "3", "u2": "1"}
-    wanted = tiny_model.answers(logged, WANTED.values())
+    wanted = tiny_model.answers(logged, list(WANTED.values()))
     assert same([found[user]["labels"] for user in WANTED], wanted)
 
 
