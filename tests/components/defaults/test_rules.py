@@ -38,6 +38,7 @@ ITEMS = Facts(rows=1_000, tokens=20_000, distinct=5_000, top_share=0.03, shared_
 HEAD = {"similarity": "cosine", "negatives": 2_048, "mixture": {"kind": "ngrams", "cache": 50}}
 FORM = {"model": {"kind": "session", "tie": True}, "head": HEAD}
 COUNTS = {"head": {"mixture": "ngrams"}}
+UNPREDICTABLE = Facts(1_000, 20_000, 5_000, 0.03, 1.0, 1.1)
 
 
 def chosen(
@@ -64,13 +65,7 @@ def test_predictable_items_get_one_table_and_the_cosine(data: DataSpec) -> None:
         (ITEMS, data_of(**{**ROWS.model_dump(), "label_kind": "number"}), {}),
         (Facts(1_000, 20_000, 5_000, 0.25, 1.0, 9.0), SESSIONS, COUNTS),  # a few tokens are everywhere, as in text
         (Facts(1_000, 20_000, 5_000, 0.03, 0.1, 9.0), ROWS, {}),  # labels of another kind than the inputs
-        # The item before says little.
-        (
-            Facts(1_000, 20_000, 5_000, 0.03, 1.0, 1.1),
-            SESSIONS,
-            {"head": {"mixture": {"kind": "ngrams", "cache": 50, "pairs": 10}}},
-        ),
-        (Facts(1_000, 20_000, 5_000, 0.03, 1.0, 1.1), ROWS, {}),
+        (UNPREDICTABLE, ROWS, {}),  # The item before says little.
         (Facts(0, 0, 0, 0.0, 1.0, 9.0), SESSIONS, COUNTS),
     ],
 )
@@ -80,6 +75,21 @@ def test_others_keep_two_tables_and_the_dot_product(facts: Facts, data: DataSpec
     assert ("mixture" in found.reason) == bool(form)
     for trainer in ({"head": {"mixture": "none"}}, {"head": {"mixture": {"kind": "ngrams", "cache": 9}}}):
         assert chosen(facts, data, trainer).trainer == {}
+
+
+def test_other_items_in_sequences_get_an_lstm_and_one_table() -> None:
+    found = chosen(UNPREDICTABLE)
+    mixture = {"kind": "ngrams", "cache": 50, "pairs": 10}
+    assert found.trainer.pop("head") == {"negatives": 2_048, "mixture": mixture}
+    assert found.vocabulary == {"shared": True}
+    spec = TrainerSpec.model_validate(found.trainer)
+    assert (spec.model.kind, spec.model.tie, spec.batch) == ("recurrent", True, 4_096)
+    assert "an LSTM over whole rows, one table for inputs and classes" in found.reason
+    # Whoever sets the batch has a model of its size in mind.
+    assert "kind" not in chosen(UNPREDICTABLE, trainer={"batch": 64}).trainer["model"]
+    assert chosen(UNPREDICTABLE, trainer={"model": {"kind": "session"}}).trainer == {
+        "head": {"negatives": 2_048, "mixture": mixture}
+    }
 
 
 def test_a_loss_of_the_user_has_no_mixture() -> None:
@@ -131,7 +141,7 @@ def test_set_keys_stay_and_only_what_fits_them_is_chosen(
 def test_the_keys_that_are_read_decide_the_choice(trainer: dict[str, Any]) -> None:
     read, shared = keys_read(SESSIONS, trainer, {"labels": 500})
     assert shared == {}
-    assert not {"epochs", "seed", "batch"} & read.keys()
+    assert not {"epochs", "seed"} & read.keys()
     assert choose(ITEMS, SESSIONS, read, {}) == choose(ITEMS, SESSIONS, trainer, {})
     assert keys_read(SESSIONS, {**trainer, "epochs": 9}, {"inputs": 3}) == (read, {})
     words = data_of(tokenizer="words")
