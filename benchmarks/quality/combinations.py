@@ -28,6 +28,7 @@ class Combination:
 _NEGATIVES = {"negatives": 2_048}
 _COSINE = {**_NEGATIVES, "similarity": "cosine"}
 _MIXTURE = {"mixture": "ngrams"}
+_PAIRS = {"kind": "ngrams", "cache": 50, "pairs": 10}
 _PROJECTION = {"hidden": 192, "dropout": 0.25}
 _SESSION = {"kind": "session"}
 _LOW_RATE = {"learning_rate": 2e-3}
@@ -47,13 +48,12 @@ COMBINATIONS: dict[str, Combination] = {
     "shared projection": Combination({"model": _PROJECTION, "head": _NEGATIVES}),
     "shared projection + mixture": Combination({"model": _PROJECTION, "head": {**_NEGATIVES, **_MIXTURE}}),
     "shared projection + pairs": Combination(
-        {"model": _PROJECTION, "head": {**_NEGATIVES, "mixture": {"kind": "ngrams", "cache": 50, "pairs": 10}}},
+        {"model": _PROJECTION, "head": {**_NEGATIVES, "mixture": _PAIRS}},
         data=("products",),
     ),
     "shared projection + cosine": Combination({"model": _PROJECTION, "head": _COSINE}),
     # Without `hidden`: tied class vectors are as wide as token vectors.
     "shared projection + tied": Combination({"model": {"tie": True, "dropout": 0.25}, "head": _NEGATIVES}, shared=True),
-    "session": Combination({"model": _SESSION, "head": _NEGATIVES, **_LOW_RATE}, data=("products",)),
     "session + tied": Combination(
         {"model": {**_SESSION, "tie": True}, "head": _NEGATIVES, **_LOW_RATE}, shared=True, data=("products",)
     ),
@@ -65,6 +65,11 @@ COMBINATIONS: dict[str, Combination] = {
     ),
     "lstm": Combination({"model": _LSTM, "head": _NEGATIVES, **_ROWS}, shared=True),
     "lstm + tied": Combination({"model": {**_LSTM, "tie": True}, "head": _NEGATIVES, **_ROWS}, shared=True),
+    "lstm + tied + pairs": Combination(
+        {"model": {**_LSTM, "tie": True}, "head": {**_NEGATIVES, "mixture": _PAIRS}, **_ROWS},
+        shared=True,
+        data=("products",),
+    ),
     "transformer": Combination({"model": _TRANSFORMER, "head": _NEGATIVES, **_ROWS, **_LOW_RATE}, shared=True),
 }
 """Combinations by name. A name has no comma, which separates the names of `--only`."""
