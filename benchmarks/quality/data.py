@@ -55,7 +55,9 @@ class Request:
         Raises:
             ConfigurationError: The configuration has faults.
         """
-        return load(self.preset, [f"vocabulary.shared={json.dumps(self.shared)}"], self.quick)
+        # Tied vectors need a shared vocabulary. The model of the preset is not trained here.
+        settings = [f"vocabulary.shared={json.dumps(self.shared)}", "trainer.model.tie=false"]
+        return load(self.preset, settings, self.quick)
 
 
 def prepare(request: Request, threads: int) -> tuple[Data, dict[str, Metrics]]:
