@@ -48,7 +48,7 @@ def _add_benchmarks(benchmarks: argparse._SubParsersAction[Parser]) -> None:
     heads.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     heads.set_defaults(do=_bench_heads)
     ingest = benchmarks.add_parser("ingest", help="from the source to transformed records, node by node")
-    ingest.add_argument("--only", type=names, metavar="NAME,...", help="sequences, rows, corpus (default: all)")
+    ingest.add_argument("--only", type=names, metavar="NAME,...", help="sequences, rows, events, corpus (default: all)")
     ingest.add_argument(
         "--sizes", type=_sizes, default=[100_000, 1_000_000], metavar="N,...",
         help="examples: windows, or labelled rows (default: 100K,1M)",

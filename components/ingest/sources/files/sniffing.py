@@ -1,4 +1,4 @@
-"""Guess of the dialect of delimited text, from the first rows of a file. It advises the user and decides nothing."""
+"""Guess of the dialect of delimited text from the first rows of a file, for refusals and for `bigvocab init`."""
 
 from __future__ import annotations
 
