@@ -49,6 +49,7 @@ HEADERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 def test_a_documented_log_becomes_rows(name: str, tmp_path: Path, ingest: Ingest) -> None:
     data = DataSpec.model_validate(CONFIGURATIONS[name])

@@ -98,6 +98,7 @@ def test_events_become_sessions(gap: Any, tmp_path: Path, ingest: Ingest, monkey
     assert all(users.values())
 
 
+@pytest.mark.slow
 def test_the_order_of_the_lines_is_of_no_interest(tmp_path: Path, ingest: Ingest) -> None:
     rows = events()
     write(tmp_path / "log.csv", rows)
@@ -111,6 +112,7 @@ def test_the_order_of_the_lines_is_of_no_interest(tmp_path: Path, ingest: Ingest
         assert first.rows(split) == second.rows(split)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("times", "changes"),
     [
@@ -127,6 +129,7 @@ def test_forms_of_times(times: list[Any], changes: dict[str, Any], tmp_path: Pat
     assert set(items(ingest(spec(session_gap="30m", **changes)).all_rows())) == {("i0", "i1")}
 
 
+@pytest.mark.slow
 def test_events_of_equal_times_keep_their_order(tmp_path: Path, ingest: Ingest) -> None:
     rows = [{"user": f"u{user}", "item": f"i{n}", "time": 7} for user in range(30) for n in range(20)]
     (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, rows)))
@@ -166,6 +169,7 @@ def test_events_are_split_by_time(tmp_path: Path, ingest: Ingest) -> None:
     assert str(latest - 20 * HOUR) in counts["split_rule"]
 
 
+@pytest.mark.slow
 def test_bad_events_are_counted_and_a_run_of_them_fails(tmp_path: Path, ingest: Ingest) -> None:
     rows = events(60)
     (tmp_path / "log.csv").write_text("")
