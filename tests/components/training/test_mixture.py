@@ -106,6 +106,7 @@ def test_pairs_count_the_rows_that_have_both(shape: str, mixed: dict[str, Mixed]
     assert dict(zip(pairs.keys.tolist(), pairs.counts.tolist(), strict=True)) == wanted
 
 
+@pytest.mark.slow
 def test_the_gate_is_calibrated_on_held_out_rows(mixed: dict[str, Mixed]) -> None:
     it = mixed["sequence"]
     gate, batches = it.model.label.mixture.gate, validation_batches(it.files("eval"), it.layout, 64, 10_000, 1)

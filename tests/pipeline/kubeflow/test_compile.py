@@ -252,6 +252,7 @@ def test_submit_says_what_it_would_send(capsys: pytest.CaptureFixture[str]) -> N
     assert "did you mean 'epochs'?" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_submit_sends_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     import kfp
 

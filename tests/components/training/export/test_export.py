@@ -97,6 +97,7 @@ def known_row(exported: Exported) -> dict[str, Any]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", ["sequence", "labelled"])
 def test_answers_are_those_of_the_model(shape, request):
     it: Exported = request.getfixturevalue("exported" if shape == "sequence" else "exported_labelled")
