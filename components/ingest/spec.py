@@ -34,7 +34,7 @@ class FeatureSpec(Spec):
     missing: list[str] | None = None
     """Texts that stand for a missing value in this column. None: those of `data.missing`."""
     if_missing: Literal["mean", "value", "drop"] | None = None
-    """What a missing value means. `mean`: the mean of the train split, for a number. `value`: the id that infrequent
+    """Meaning of a missing value. `mean`: the mean of the train split, for a number. `value`: the id that infrequent
     values share, for a category. `drop`: the row is not used. None: `mean` or `value`."""
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""What the values of a column look like in a sample of rows."""
+"""Profile of a column: the forms of its values in a sample of rows."""
 
 from __future__ import annotations
 

@@ -45,12 +45,11 @@ def gap_in_units(data: DataSpec, times: Latest) -> float | None:
     Raises:
         IngestError: The column of the times has numbers and dates, or the unit of the gap cannot be told.
     """
-    if len(times.found) > 1:
-        places = " and ".join(f"{kind}s ({file}:{line})" for kind, (_, file, line) in sorted(times.found.items()))
-        raise IngestError(f"data.order_by: column '{data.order_by}' holds both {places}: write all times alike")
-    if data.session_gap is None or not times.found:
+    if not times.found:
         return None
-    ((kind, (time, *_)),) = times.found.items()
+    kind, time, *_ = times.only("data.order_by", data.order_by)
+    if data.session_gap is None:
+        return None
     amount, unit = duration(data.session_gap)
     return amount if unit is None else amount * unit * _units_in_a_second(data, kind, time)
 

@@ -144,6 +144,22 @@ class Latest:
         if kind not in self.found or time > self.found[kind][0]:
             self.found[kind] = (time, file, line)
 
+    def only(self, key: str, column: str | None) -> tuple[str, Time, str, int]:
+        """Return the kind, the time, the file and the line of the latest time of the only kind.
+
+        Args:
+            key: Key of the configuration that names the column, for messages.
+            column: The column.
+
+        Raises:
+            IngestError: The column has numbers and dates.
+        """
+        if len(self.found) > 1:
+            places = " and ".join(f"{kind}s ({file}:{line})" for kind, (_, file, line) in sorted(self.found.items()))
+            raise IngestError(f"{key}: column '{column}' holds both {places}: write all times alike")
+        ((kind, latest),) = self.found.items()
+        return kind, *latest
+
     def merge(self, other: Latest) -> Latest:
         """Return the latest of both, in whatever order they are merged."""
         merged = dict(self.found)
@@ -178,10 +194,7 @@ class Boundaries:
         column = splits.by_time
         if not latest.found:
             raise IngestError(f"data.splits.by_time: no row has a time in column '{column}'")
-        if len(latest.found) > 1:
-            places = " and ".join(f"{kind}s ({file}:{line})" for kind, (_, file, line) in sorted(latest.found.items()))
-            raise IngestError(f"data.splits.by_time: column '{column}' holds both {places}: write all times alike")
-        ((kind, (time, file, line)),) = latest.found.items()
+        kind, time, file, line = latest.only("data.splits.by_time", column)
         test = time - _length(splits, "test", kind, time)
         evaluated = test - _length(splits, "eval", kind, time)
         shown = [_shown(kind, each) for each in (evaluated, test, time)]

@@ -42,11 +42,13 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from components.files import is_remote
 from components.ingest.errors import BrokenFile, IngestError, RowError
+from components.ingest.sources.files import lines as text_lines
 from components.ingest.sources.files import placeholders
 from components.ingest.sources.files.opening import file_name
 from components.ingest.sources.files.partitions import partition_columns
 from components.ingest.sources.files.placeholders import EVERYTHING
 from components.ingest.sources.files.ranges import RANGE_BYTES, Lines, Range
+from components.ingest.sources.files.text_form import check_text
 from components.ingest.sources.spec import LabelledLinesSpec, PathSpec, SourceSpec, TextPathSpec
 from components.spelling import did_you_mean
 
@@ -54,6 +56,7 @@ __all__ = [
     "RANGE_BYTES",
     "BrokenFile",
     "IngestError",
+    "LabelledLines",
     "LabelledLinesSpec",
     "Lines",
     "PathSpec",
@@ -87,6 +90,7 @@ class Sure(enum.IntEnum):
 
 
 SpecT = TypeVar("SpecT", bound=SourceSpec)
+LabelledSpecT = TypeVar("LabelledSpecT", bound=LabelledLinesSpec)
 
 
 class Source(abc.ABC, Generic[SpecT]):
@@ -270,6 +274,21 @@ class Source(abc.ABC, Generic[SpecT]):
             head: First bytes of the file.
         """
         return Sure.NAME_SAYS if cls.named(path) else Sure.NOT
+
+
+class LabelledLines(Source[LabelledSpecT]):
+    """Source of lines with any number of labels each, whose columns are the same in all files."""
+
+    names: ClassVar[tuple[str, ...]]
+    """Names of the columns."""
+
+    def ranges(self, path: str, size: int = RANGE_BYTES) -> Iterator[Range]:
+        """Yield ranges that start and end between lines."""
+        return text_lines.cut(path, len, size, self.spec.encoding)
+
+    def columns(self, file: str, used: Sequence[str]) -> list[str] | None:
+        """Return the columns, which are the same for all files; None if the file is empty."""
+        return [*self.names] if check_text(file, self.spec.encoding) else None
 
 
 def _missing(key: str, path: str) -> str:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from components.ingest.errors import RowError
-from components.ingest.sources.base import RANGE_BYTES, LabelledLinesSpec, Lines, Range, Rows, Source, Sure
+from components.ingest.sources.base import LabelledLines, LabelledLinesSpec, Lines, Range, Rows, Sure
 from components.ingest.sources.files import lines as text_lines
-from components.ingest.sources.files.text_form import check_text
-
-_COLUMNS = ("label", "labels", "text")
 
 
 class FasttextSpec(LabelledLinesSpec):
@@ -26,7 +23,7 @@ class FasttextSpec(LabelledLinesSpec):
     """Prefix of a label."""
 
 
-class Fasttext(Source[FasttextSpec]):
+class Fasttext(LabelledLines[FasttextSpec]):
     """Source of the lines of fastText: the words in the column `text`, the labels before them in `label`.
 
     `labels` has the list of all labels of the line.
@@ -35,6 +32,7 @@ class Fasttext(Source[FasttextSpec]):
     """
 
     Spec = FasttextSpec
+    names = ("label", "labels", "text")
     endings = (".txt", ".train", ".valid", ".test", ".ft")
 
     def rows(self, file_range: Range, used: Sequence[str], lines: Lines) -> Rows:
@@ -53,14 +51,6 @@ class Fasttext(Source[FasttextSpec]):
             labels = [word.removeprefix(self.spec.prefix) for word in words[:count]]
             for row in self.spec.rows_of(labels, text=" ".join(words[count:])):
                 yield number, row
-
-    def ranges(self, path: str, size: int = RANGE_BYTES) -> Iterator[Range]:
-        """Yield ranges that start and end between lines."""
-        return text_lines.cut(path, len, size, self.spec.encoding)
-
-    def columns(self, file: str, used: Sequence[str]) -> list[str] | None:
-        """Return the columns, which are the same for all files; None if the file is empty."""
-        return [*_COLUMNS] if check_text(file, self.spec.encoding) else None
 
     @classmethod
     def recognize(cls, path: str, head: bytes) -> Sure:

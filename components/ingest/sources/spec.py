@@ -121,7 +121,7 @@ class LabelledLinesSpec(TextPathSpec):
     }
 
     several: Literal["rows", "first"] = "rows"
-    """What a line with several labels makes. `rows`: a row for each label. `first`: one row, with the first label."""
+    """Rows of a line with several labels. `rows`: a row for each label. `first`: one row, with the first label."""
 
     def to_predict(self) -> Self:
         """Return the specification with a single row for each line."""

@@ -7,11 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from components.ingest.errors import RowError
-from components.ingest.sources.base import RANGE_BYTES, LabelledLinesSpec, Lines, Range, Rows, Source, Sure
+from components.ingest.sources.base import LabelledLines, LabelledLinesSpec, Lines, Range, Rows, Sure
 from components.ingest.sources.files import lines as text_lines
-from components.ingest.sources.files.text_form import check_text
 
-_COLUMNS = ("label", "labels", "tokens")
 _SIZES = re.compile(r"\d+ \d+ \d+")
 _LINE = re.compile(rb"(?:\d+ \d+ \d+|[\w,.-]* ?\d+:[-+\d.e]+(?: \d+:[-+\d.e]+)*)\s*\n")
 _PAIR = re.compile(r"([^:\s]+):([-+]?[\d.]+(?:[eE][-+]?\d+)?)")
@@ -23,7 +21,7 @@ class SvmlightSpec(LabelledLinesSpec):
     kind: Literal["svmlight"]  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
-class Svmlight(Source[SvmlightSpec]):
+class Svmlight(LabelledLines[SvmlightSpec]):
     """Source of lines with labels before a space and pairs of a feature's index and its value after it.
 
     `tokens` has the indices whose value is not 0, in order; their values are not used. `label` has one label, and
@@ -34,6 +32,7 @@ class Svmlight(Source[SvmlightSpec]):
     """
 
     Spec = SvmlightSpec
+    names = ("label", "labels", "tokens")
     endings = (".txt", ".svm", ".libsvm", ".svmlight")
 
     def rows(self, file_range: Range, used: Sequence[str], lines: Lines) -> Rows:
@@ -63,14 +62,6 @@ class Svmlight(Source[SvmlightSpec]):
             return
         tokens = [pair[1] for pair in pairs if pair and float(pair[2])]
         yield from self.spec.rows_of([label for label in first.split(",") if label], tokens=tokens)
-
-    def ranges(self, path: str, size: int = RANGE_BYTES) -> Iterator[Range]:
-        """Yield ranges that start and end between lines."""
-        return text_lines.cut(path, len, size, self.spec.encoding)
-
-    def columns(self, file: str, used: Sequence[str]) -> list[str] | None:
-        """Return the columns, which are the same for all files; None if the file is empty."""
-        return [*_COLUMNS] if check_text(file, self.spec.encoding) else None
 
     @classmethod
     def recognize(cls, path: str, head: bytes) -> Sure:

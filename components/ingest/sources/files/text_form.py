@@ -99,7 +99,10 @@ def form_of(path: str, encoding: Encoding = "utf-8") -> TextForm:
     Raises:
         BrokenFile: The file is damaged at its start, or cannot be opened.
     """
-    head = _head(path)
+    return _form_of(path, _head(path), encoding)
+
+
+def _form_of(path: str, head: bytes, encoding: Encoding) -> TextForm:
     mark = next((mark for mark in _MARKS if head.startswith(mark)), b"")
     codec = _MARKS[mark] if mark else _wide(head) if encoding == _WIDE else encoding
     text = head[len(mark) :]
@@ -122,7 +125,7 @@ def check_text(path: str, encoding: Encoding = "utf-8") -> bytes:
     """
     head = _head(path)
     refused = next((reason for magic, reason in _OTHERS.items() if head.startswith(magic)), None)
-    form = form_of(path, encoding)
+    form = _form_of(path, head, encoding)
     if not refused and not form.mark and encoding != _WIDE and head.count(0) > len(head) // 4:
         # Of Western text in UTF-16, every second byte is zero.
         refused = "UTF-16 text: set data.source.encoding: utf-16"
