@@ -17,7 +17,7 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 
 from components.baselines.ngrams import Baselines
-from components.baselines.outside import Outside
+from components.baselines.outside import Outside, UnknownLabels
 from components.baselines.reading import Encoder, read_records
 from components.baselines.results import write_baselines
 from components.baselines.targets import TargetBaselines
@@ -31,7 +31,7 @@ from components.metrics.bands import BandSpec
 from components.metrics.targets import ROW_NUMBER, label_target
 from components.preprocessing.vocabulary import Vocabulary, category_file, read_vocabulary, vocabularies
 
-TRAIN, TEST = "train", "test"
+TRAIN, EVAL, TEST = "train", "eval", "test"
 
 
 class BaselinesExecutor(base_executor.BaseExecutor):
@@ -50,11 +50,11 @@ class BaselinesExecutor(base_executor.BaseExecutor):
         """Run the node.
 
         Args:
-            input_dict: `examples`, raw rows with the splits train and test; `transform_graph`, with the vocabularies;
+            input_dict: `examples`, raw rows with all splits; `transform_graph`, with the vocabularies;
                 `choices`, values of unset keys.
-            output_dict: `baselines`, which gets `baselines.json`, for data in spans with the out-of-vocabulary rates of
-                each span; `test_examples`, which gets the test split with a feature for each baseline and the number
-                of the row.
+            output_dict: `baselines`, which gets `baselines.json`, with the labels outside the vocabulary of each split,
+                and for data in spans with the out-of-vocabulary rates of each span; `test_examples`, which gets the
+                test split with a feature for each baseline and the number of the row.
             exec_properties: `data` and `bands`, specs as JSON; `metrics`, the paths of a user's own metrics as JSON;
                 `exclude_seen`, 1 to remove seen items from the ranking; `mixture`, the key of `trainer.head` as JSON,
                 if the configuration sets it.
@@ -79,12 +79,19 @@ class BaselinesExecutor(base_executor.BaseExecutor):
         ngrams = Baselines(data.shape, label, encoder, bands, exclude_seen, most) if label.kind == "label" else None
         targets = TargetBaselines(data, _target_vocabularies(data, transform), own)
 
+        unknown = {split: UnknownLabels() for split in (TRAIN, EVAL, TEST)}
         for path in _files(examples, TRAIN):
             for records in read_records(path):
                 targets.count(records)
                 if ngrams:
-                    ngrams.count(encoder(records))
+                    cut = encoder(records)
+                    unknown[TRAIN].add(len(cut.labels), cut.unknown)
+                    ngrams.count(cut)
         if ngrams:
+            for path in _files(examples, EVAL):
+                for records in read_records(path):
+                    cut = encoder(records)
+                    unknown[EVAL].add(len(cut.labels), cut.unknown)
             ngrams.estimate()
         output = artifact_utils.get_single_instance(output_dict["test_examples"])
         _describe(output, artifact_utils.get_single_instance(examples[:1]))
@@ -102,6 +109,7 @@ class BaselinesExecutor(base_executor.BaseExecutor):
                     if ngrams:
                         cut = encoder(records)
                         outside[index].add_labels(cut.labels)
+                        unknown[TEST].add(len(cut.labels), cut.unknown)
                         measured = ngrams.measure(cut)
                         sums |= {label.feature(name): values for name, values in measured.items()}
                     for record in _with_sums(records, sums, rows):
@@ -112,6 +120,8 @@ class BaselinesExecutor(base_executor.BaseExecutor):
         rates = sum(outside, Outside()).rates()
         rates["labels"] = found["metrics"]["popular"]["oov_rate"] if ngrams else None
         about = {"split": TEST, **found, "out_of_vocabulary_rate": rates}
+        if ngrams:
+            about["labels_outside"] = {split: labels.summary() for split, labels in unknown.items()}
         if any(artifact.has_custom_property(SPAN_NAME) for artifact in examples):
             about["spans"] = {
                 span_of(artifact): counts.rates() for artifact, counts in zip(examples, outside, strict=True)

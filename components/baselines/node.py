@@ -10,6 +10,9 @@ from components.node import Node, Outputs, Site
 if TYPE_CHECKING:
     from tfx.dsl.components.base.base_node import BaseNode
 
+_MANY = 0.05
+"""Share of the test labels outside the vocabulary from which the terminal says so."""
+
 
 class BaselinesNode(Node):
     """Node that measures what counting alone reaches on the test split."""
@@ -39,15 +42,26 @@ class BaselinesNode(Node):
         )
 
     def line(self, outputs: Outputs) -> str:
-        """Return the name and the metrics of the best counting model, or the metrics of the mean."""
+        """Return the name and the metrics of the best counting model, or the metrics of the mean.
+
+        If many labels of the test split are outside the vocabulary, say so.
+        """
         from components.baselines.results import read_baselines
+        from components.formatting import share
         from components.metrics.headline import best_of, headline
 
-        metrics = read_baselines(outputs["baselines"][0].uri)["metrics"]
+        results = read_baselines(outputs["baselines"][0].uri)
+        metrics = results["metrics"]
         if "mean" in metrics:
             return f"mean of the train split: {headline(metrics['mean'])}"
         best = best_of(metrics)
-        return f"best of {', '.join(metrics)}: {best}, {headline(metrics[best])}"
+        line = f"best of {', '.join(metrics)}: {best}, {headline(metrics[best])}"
+        test = results["labels_outside"]["test"]
+        if test["outside"] < _MANY * test["labels"]:
+            return line
+        first = test["most_frequent"][0]["token"]
+        part = share(test["outside"] / test["labels"])
+        return f"{line}; {part} of the test labels are outside the vocabulary, most often {first!r}"
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
         """Return the shares of tokens and labels that are out of vocabulary."""
@@ -57,7 +71,11 @@ class BaselinesNode(Node):
         results = read_baselines(run[self.name]["baselines"][0].uri)
         rates = results["out_of_vocabulary_rate"].items()
         # A label that is a number has no vocabulary, and no rate.
-        known = {name: {"out_of_vocabulary_rate": rate} for name, rate in rates if rate is not None}
+        known: dict[str, dict[str, Any]] = {
+            name: {"out_of_vocabulary_rate": rate} for name, rate in rates if rate is not None
+        }
+        if outside := results.get("labels_outside"):
+            known["labels"]["outside"] = outside
         section: dict[str, Any] = {"vocabularies": known}
         if "RollingRange" in run:
             spans = results.get("spans", {})

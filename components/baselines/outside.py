@@ -1,11 +1,18 @@
-"""Counts of out-of-vocabulary tokens and labels."""
+"""Counts of out-of-vocabulary tokens and labels, and the most frequent of these labels."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
+
+_HELD = 1 << 17
+"""Different labels to count at once. With more, those with the lowest counts are forgotten."""
+_SHOWN = 10
 
 
 @dataclass
@@ -40,4 +47,43 @@ class Outside:
         return {
             "inputs": self.unknown_tokens / self.tokens if self.tokens else None,
             "labels": self.unknown_labels / self.labels if self.labels else None,
+        }
+
+
+@dataclass
+class UnknownLabels:
+    """Labels of a split that are outside the vocabulary.
+
+    Attributes:
+        labels: Number of all labels.
+        counts: Number of times that each label outside the vocabulary occurs.
+        unknown: Number of all labels outside the vocabulary.
+    """
+
+    labels: int = 0
+    counts: Counter[bytes] = field(default_factory=Counter)
+    unknown: int = 0
+
+    def add(self, labels: int, unknown: pa.Array) -> None:
+        """Count labels.
+
+        Args:
+            labels: Number of labels.
+            unknown: (n,) binary, those of them outside the vocabulary.
+        """
+        self.labels += labels
+        self.unknown += len(unknown)
+        found = unknown.value_counts()
+        self.counts.update(dict(zip(found.field("values").to_pylist(), found.field("counts").to_pylist(), strict=True)))
+        if len(self.counts) > _HELD:
+            self.counts = Counter(dict(self.counts.most_common(_HELD // 2)))
+
+    def summary(self) -> dict[str, Any]:
+        """Return the numbers, and the most frequent labels outside the vocabulary with their counts."""
+        # Equal counts are in the order of the labels, so that the result does not depend on the files.
+        most = sorted(self.counts.items(), key=lambda pair: (-pair[1], pair[0]))[:_SHOWN]
+        return {
+            "labels": self.labels,
+            "outside": self.unknown,
+            "most_frequent": [{"token": label.decode(errors="replace"), "count": count} for label, count in most],
         }

@@ -54,6 +54,7 @@ class Labels:
         rows: (n,) index of the row of each label.
         n_rows: Rows in the batch, including those without a label.
         earlier: All tokens before each label.
+        unknown: (m,) binary, the labels of the batch that are outside the vocabulary.
     """
 
     contexts: NDArray[np.int64]
@@ -61,11 +62,12 @@ class Labels:
     rows: NDArray[np.int64]
     n_rows: int
     earlier: Earlier
+    unknown: pa.Array
 
     def take(self, which: NDArray[np.int64] | slice) -> Labels:
         """Select labels by index."""
         contexts, labels, rows = self.contexts[which], self.labels[which], self.rows[which]
-        return Labels(contexts, labels, rows, self.n_rows, self.earlier.take(which))
+        return Labels(contexts, labels, rows, self.n_rows, self.earlier.take(which), self.unknown)
 
 
 class Encoder:
@@ -112,7 +114,8 @@ class Encoder:
         return sum(map(len, columns)), unknown
 
     def _sequence(self, batch: pa.RecordBatch) -> Labels:
-        ids, starts = _ids(batch.column(self._data.inputs[0]), self._labels)
+        column = batch.column(self._data.inputs[0])
+        ids, starts = _ids(column, self._labels)
         lengths = np.diff(starts)
         rows = np.repeat(np.arange(len(lengths)), lengths)
         place = np.arange(len(ids)) - np.repeat(starts[:-1], lengths)
@@ -120,16 +123,20 @@ class Encoder:
         before = np.where(place[at] > 1, ids[np.maximum(at - 2, 0)], self.contexts - 1)
         known = self._known(ids)
         earlier = Earlier(ids, known, np.repeat(starts[:-1], lengths)[at], at)
-        return Labels(np.stack([before, ids[at - 1]], axis=1), known[at], rows[at], len(lengths), earlier)
+        unknown = column.flatten().take(pa.array(at[known[at] < 0]))
+        return Labels(np.stack([before, ids[at - 1]], axis=1), known[at], rows[at], len(lengths), earlier, unknown)
 
     def _labelled(self, batch: pa.RecordBatch) -> Labels:
-        ids, starts = _ids(batch.column(str(self._data.label)), self._labels)
+        column = batch.column(str(self._data.label))
+        ids, starts = _ids(column, self._labels)
         rows = np.flatnonzero(np.diff(starts))
         earlier = self._inputs_of(batch).take(rows)
         at = np.maximum(earlier.ends - 1, 0)
         none = np.full(len(rows), self.contexts - 1)
         last = np.where(earlier.ends > earlier.starts, earlier.items[at], none) if len(earlier.items) else none
-        return Labels(last[:, np.newaxis], self._known(ids[starts[rows]]), rows, batch.num_rows, earlier)
+        labels = self._known(ids[starts[rows]])
+        unknown = column.flatten().take(pa.array(starts[rows][labels < 0]))
+        return Labels(last[:, np.newaxis], labels, rows, batch.num_rows, earlier, unknown)
 
     def _inputs_of(self, batch: pa.RecordBatch) -> Earlier:
         """Return the inputs of labelled rows. The tokens of a later column come after those of an earlier one."""

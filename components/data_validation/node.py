@@ -28,14 +28,25 @@ class StatisticsGenNode(Node):
         return StatisticsGen(site.output("examples", "ExampleGen"), site.specs.statistics, code=code)
 
     def line(self, outputs: Outputs) -> str:
-        """Return the names of the splits, and the sampled share of each that was not read in full."""
+        """Return the names of the splits, the sampled share of each that was not read in full, and constant texts."""
+        from components.data_validation.statistics import constant_columns
+
         artifact = outputs["statistics"][0]
         rates = json.loads(str(artifact.get_json_value_custom_property("sample_rate_by_split")))
         samples = [f"{split} by a sample, {rate:.1%} of its rows" for split, rate in rates.items() if rate < 1]
-        return "; ".join([f"statistics of {', '.join(_splits(artifact))}", *samples])
+        # Transform's line has the constant numbers.
+        constant = [name for name, is_text in constant_columns(artifact.uri).items() if is_text]
+        columns = [f"constant column{'s' * (len(constant) > 1)}: {', '.join(constant)}"] if constant else []
+        return "; ".join([f"statistics of {', '.join(_splits(artifact))}", *samples, *columns])
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
-        """Return the drift of the newest span from each earlier one that trains with it."""
+        """Return the constant columns, and the drift of the newest span from each earlier one that trains with it."""
+        from components.data_validation.statistics import constant_columns
+
+        constant = [*constant_columns(run[self.name]["statistics"][0].uri)]
+        return {**({"constant_columns": constant} if constant else {}), **self._drift(run)}
+
+    def _drift(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
         rolling_range = run.get("RollingRange")
         if not rolling_range or len(rolling_range["statistics"]) != len(rolling_range["examples"]):
             return {}

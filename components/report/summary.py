@@ -33,17 +33,32 @@ class Token(SummarySection):
 
     token: str
     count: int = Field(ge=0)
-    """Occurrences in the train split."""
+    """Occurrences in the train split, or in the split of the list."""
+
+
+class Outside(SummarySection):
+    """Labels of a split that are outside the vocabulary: a model never predicts them."""
+
+    labels: int = Field(ge=0)
+    """All labels of the split."""
+    outside: int = Field(ge=0)
+    """Those outside the vocabulary."""
+    most_frequent: list[Token] = []
+    """The most frequent of them."""
 
 
 class Vocabulary(SummarySection):
-    """Size of a vocabulary, its most frequent entries, and its gaps on the test split."""
+    """Size of a vocabulary, its most frequent entries, and its gaps."""
+
+    left_out = ("outside",)
 
     size: int = Field(ge=0)
     out_of_vocabulary_rate: float | None = Field(None, ge=0, le=1)
     """Share of out-of-vocabulary tokens (`inputs`) or labels (`labels`) in the test split."""
     top: list[Token] = []
     """The most frequent entries."""
+    outside: dict[Literal["train", "eval", "test"], Outside] = {}
+    """`labels` only: labels outside the vocabulary by split."""
 
 
 class Drift(SummarySection):
@@ -257,7 +272,7 @@ class Summary(SummarySection):
     model_config = ConfigDict(extra="allow")
     left_out = (
         "targets", "target_baselines", "previous_targets", "spans", "own_metrics", "margins", "split_rule",
-        "unused",
+        "unused", "constant_columns",
     )  # fmt: skip
 
     format: int = FORMAT
@@ -272,6 +287,8 @@ class Summary(SummarySection):
     """Rule that assigned the rows to the splits, in words. None: a hash of each row."""
     unused: UnusedRows | None = None
     """Rows that were not used. None: all rows were used."""
+    constant_columns: list[str] = []
+    """Columns with the same value in all rows of the train split, or of the sample that the statistics read."""
     spans: list[Span] = []
     """The spans that the model was trained on, the oldest first. Empty if the data has no spans."""
     vocabularies: dict[Literal["inputs", "labels"], Vocabulary] = {}

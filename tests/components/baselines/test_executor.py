@@ -93,6 +93,16 @@ def test_sequences(sequences: Any, tmp_path: Path) -> None:
         "inputs": sum(word not in vocabulary for words in test for word in words) / sum(map(len, test)),
         "labels": 1 - popular["known"] / popular["count"],
     }
+    unknown = Counter(word for word in labels if word not in vocabulary)
+    most = sorted(unknown.items(), key=lambda pair: (-pair[1], pair[0].encode()))[:10]
+    assert summary["labels_outside"]["test"] == {
+        "labels": len(labels),
+        "outside": unknown.total(),
+        "most_frequent": [{"token": word, "count": count} for word, count in most],
+    }
+    outside = summary["labels_outside"]["train"]
+    assert outside["labels"] - outside["outside"] == summary["examples"]["train"]["known"]
+    assert summary["labels_outside"]["eval"] == {"labels": 0, "outside": 0, "most_frequent": []}
     assert set(summary["metrics"]) == {"popular", "bigram", "trigram"}
     assert summary["metrics"]["trigram"]["nll"] < popular["nll"]
     tail = [word for word in labels if word not in vocabulary[:100]]
@@ -134,10 +144,10 @@ def test_the_rates_of_each_span_are_beside_those_of_all(sequences: Any, tmp_path
     for span in (194, 195):
         examples = standard_artifacts.Examples()
         examples.uri = str(tmp_path / f"{span}")
-        examples.split_names = artifact_utils.encode_split_names(["train", "test"])
+        examples.split_names = artifact_utils.encode_split_names([*sequences.rows])
         examples.set_int_custom_property("span", span)
         examples.set_string_custom_property("span_name", f"{span}0s")
-        for split in ("train", "test"):
+        for split in sequences.rows:
             files = sorted((sequences.examples / f"Split-{split}").iterdir())
             target = Path(examples.uri, f"Split-{split}", "data_tfrecord-00000-of-00001.gz")
             target.parent.mkdir(parents=True)

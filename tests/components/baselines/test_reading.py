@@ -47,6 +47,9 @@ def test_sequences_equal_a_loop_and_no_context_crosses_a_row(rows: list[list[str
             before = id_of(tokens[at - 2] if at > 1 else None, WORDS)
             label = WORDS.index(tokens[at]) if tokens[at] in WORDS else -1
             expected.append((before, id_of(tokens[at - 1], WORDS), label, number))
+    assert found.unknown.to_pylist() == [
+        token.encode() for tokens in rows for token in tokens[1:] if token not in WORDS
+    ]
     assert list(zip(*found.contexts.T.tolist(), found.labels.tolist(), found.rows.tolist(), strict=True)) == expected
     assert found.n_rows == len(rows)
     assert (encoder.order, encoder.contexts, encoder.classes) == (3, len(WORDS) + 2, len(WORDS))

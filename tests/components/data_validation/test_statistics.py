@@ -8,7 +8,7 @@ import pytest
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import standard_artifacts
 
-from components.data_validation.statistics import split_statistics, statistics_summary
+from components.data_validation.statistics import constant_columns, split_statistics, statistics_summary
 from components.data_validation.statistics_gen import StatisticsGenExecutor
 from components.ingest.rows.columns import Columns
 from components.names import FIRST_LABEL
@@ -66,6 +66,15 @@ def test_a_large_split_is_sampled_and_says_so(rows: dict[str, list[Columns]], tm
 def test_the_pipelines_own_features_are_no_columns(make_statistics: MakeStatistics) -> None:
     uri = make_statistics({"train": [{"words": ["the", "state"], FIRST_LABEL: [1]}]}).uri
     assert [feature.path.step[0] for feature in split_statistics(uri, "train").features] == ["words"]
+
+
+def test_constant_columns_have_the_same_value_in_each_row(make_statistics: MakeStatistics) -> None:
+    rows: list[Columns] = [
+        {"words": ["the", "state"], "country": ["DE"], "year": [1790.0], "shop": ["a"], "often": ["x", "x"]},
+        {"words": ["of"], "country": ["DE"], "year": [1790.0], "often": ["x"]},
+    ]
+    assert constant_columns(make_statistics({"train": rows}).uri) == {"country": True, "year": False}
+    assert constant_columns(make_statistics({"train": rows[:1]}, "one").uri) == {}
 
 
 def test_missing_statistics_are_named(tmp_path: Path) -> None:
