@@ -34,8 +34,9 @@ class FeatureSpec(Spec):
     missing: list[str] | None = None
     """Texts that stand for a missing value in this column. None: those of `data.missing`."""
     if_missing: Literal["mean", "value", "drop"] | None = None
-    """Meaning of a missing value. `mean`: the mean of the train split, for a number. `value`: the id that infrequent
-    values share, for a category. `drop`: the row is not used. None: `mean` or `value`."""
+    """Meaning of a missing value of a feature. `mean`: the mean of the train split, for a number. `value`: a value of
+    its own, for a category. `drop`: the row is not used, also for a target. None: `mean`, or the id that infrequent
+    values of a category share."""
 
     @model_validator(mode="after")
     def _missing_fits_kind(self) -> Self:
@@ -250,6 +251,11 @@ def _targets_refused(data: DataSpec) -> list[str]:
         f"data.targets: column '{name}' is also {uses[name]}: a further target is neither"
         for name in data.targets
         if name in uses
+    ]
+    faults += [
+        f"data.targets.{name}.if_missing: a target that is missing is not learned: remove it, or write 'drop'"
+        for name, target in data.targets.items()
+        if target.if_missing not in (None, "drop")
     ]
     return faults + [
         f"data.targets: an answer of the model has an output '{name}' already: rename the column"

@@ -10,7 +10,8 @@ The key of each feature and further target is `column/<name>`; see `components.n
 
     number       float32        z-score over the train split, at most `moments.Z_BOUND` from 0; 0, the mean, if missing
                                 or if the column is constant
-    category     int64          0..n-1 by descending frequency, n if missing or out of vocabulary
+    category     int64          0..n-1 by descending frequency, n if missing or out of vocabulary; with `if_missing:
+                                value`, a missing value counts as the value `MISSING`
     target       float32        number: unscaled, NaN if missing
                  int64          category: 0..n-1 by descending frequency, -1 if missing or out of vocabulary
 
@@ -38,6 +39,8 @@ INPUT_IDS = "input_ids"
 LABEL_IDS = "label_ids"
 LABEL_VALUE = "label_value"
 FIRST_LABEL = "first_label"
+MISSING = "(missing)"
+"""Category of the rows without a value, with `if_missing: value`."""
 Column = tf.Tensor | tf.SparseTensor
 
 
@@ -129,6 +132,9 @@ def _joined(columns: list[tf.SparseTensor]) -> tf.SparseTensor:
 def _feature(name: str, column: tf.SparseTensor, feature: FeatureSpec, moments: tf.Tensor | None) -> tf.Tensor:
     if moments is not None:
         return _dense(z_scores(column, moments), 0.0)
+    if feature.if_missing == "value":
+        first = _dense(column, "")
+        column = _sparse(tf.where(first == "", MISSING, first))
     dense = _category(name, column, feature)
     return tf.where(dense < 0, tft.experimental.get_vocabulary_size_by_name(f"category_{name}"), dense)
 
@@ -162,7 +168,7 @@ def _sparse(column: Column) -> tf.SparseTensor:
     return tf.SparseTensor(places, tf.gather_nd(column, places), shape)
 
 
-def _dense(column: tf.SparseTensor, default: float | int) -> tf.Tensor:
+def _dense(column: tf.SparseTensor, default: float | int | str) -> tf.Tensor:
     """Return the first value of each row, or the default, with shape (batch,)."""
     shape = [column.dense_shape[0], tf.maximum(column.dense_shape[1], 1)]
     whole = tf.SparseTensor(column.indices, column.values, shape)

@@ -155,6 +155,7 @@ def test_texts_for_missing_values() -> None:
         ({"whole_numbers": True, "tokenizer": "words"}, "data.whole_numbers needs"),
         ({"features": {"x": {"kind": "number", "if_missing": "value"}}}, "write 'mean' or 'drop'"),
         ({"features": {"x": {"kind": "category", "if_missing": "mean"}}}, "write 'value' or 'drop'"),
+        ({"targets": {"x": {"kind": "category", "if_missing": "value"}}}, "data.targets.x.if_missing: a target"),
     ],
 )
 def test_keys_that_do_not_fit_are_refused(changes: dict[str, Any], fault: str) -> None:

@@ -248,6 +248,25 @@ def test_any_value_differs_from_any_other(tmp_path: Path) -> None:
         assert found["labels"].tokens[int(row[LABEL_IDS][0])] == value
 
 
+def test_a_missing_category_is_a_value_of_its_own_if_wanted(tmp_path: Path) -> None:
+    shops = [["a"], ["a"], [], ["b"], [""], [], ["rare"]]
+    rows = [{"items": ["i"], "price": [1.0], "shop": shop, "city": shop} for shop in shops]
+    columns = {"items": STRING, "price": tf.io.FixedLenFeature([1], tf.float32), "shop": STRING, "city": STRING}
+    features = {"shop": {"kind": "category", "top": 2, "if_missing": "value"}, "city": {"kind": "category"}}
+    data = DataSpec.model_validate({**TARGETS.model_dump(), "targets": {}, "features": features})
+    result = transform(rows, columns, data, VocabularySpec(), tmp_path)
+    known = read_vocabulary(str(result.output.vocabulary_file_by_name("category_shop"))).tokens
+    assert known == ["(missing)", "a"]
+    assert [int(row[key_of("shop")]) for row in result.rows] == [1, 1, 0, 2, 0, 0, 2]
+    assert len({int(row[key_of("city")]) for row, shop in zip(result.rows, shops, strict=True) if not any(shop)}) == 1
+    # A server asks with an empty list, or with an empty text.
+    layer = result.output.transform_features_layer()
+    empty = tf.sparse.from_dense([[""]])
+    for asked in (empty, tf.SparseTensor([[0, 0]], [""], [1, 1])):
+        out = layer({"items": tf.sparse.from_dense([["i"]]), "shop": asked, "city": empty})
+        assert out[key_of("shop")].numpy().tolist() == [0]
+
+
 NUMBERS = {
     "fee": [19.99, 19.99, 19.99, 19.99],
     "wei": [1e18, 1e24, 2e24, math.nan],
