@@ -9,6 +9,9 @@ import tensorflow as tf
 # Logits held at a time: 64 MiB in float32, small beside a model and large enough for a matrix product to be fast.
 LOGITS = 1 << 24
 
+# Columns of a block in `best`. The best k are in the k blocks with the largest maxima.
+_BLOCK = 128
+
 # Below this, float32 probabilities lose digits and then vanish.
 _TINY = 1e-30
 
@@ -40,6 +43,53 @@ def count_true(mask: tf.Tensor) -> tf.Tensor:
     """Return the count of true values in each row of a (batch, n) mask, (batch,) int32."""
     # Summed as floats, which are vectorised; exact below 2^24 classes.
     return tf.cast(tf.reduce_sum(tf.cast(mask, tf.float32), axis=1), tf.int32)
+
+
+def best(values: tf.Tensor, k: int | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the largest k values of each row and their columns, as `tf.math.top_k` does, in half of its time.
+
+    The maximum of a block of columns is vectorized, and only the blocks with the largest maxima are searched.
+
+    Args:
+        values: (batch, n) float32.
+        k: Number of values, at most n.
+
+    Returns:
+        (batch, k) float32 values, the largest first, and (batch, k) int32 columns; of equal values the smaller column
+        comes first.
+    """
+    n = values.shape[1]
+    if isinstance(k, int) and (k == 0 or (n is not None and n < 4 * k * _BLOCK)):
+        return tf.math.top_k(values, k)
+    rows, n = tf.shape(values)[0], tf.shape(values)[1] if n is None else n
+    count = -(-n // _BLOCK)
+    padded = tf.pad(values, [[0, 0], [0, count * _BLOCK - n]], constant_values=float("-inf"))
+    blocks = tf.reshape(padded, [rows, count, _BLOCK])
+    searched = tf.minimum(k, count)
+    # Of equal maxima, the first block is taken. In ascending order, a smaller place is a smaller column.
+    chosen = tf.sort(tf.math.top_k(tf.reduce_max(blocks, axis=2), searched).indices, axis=1)
+    found = tf.reshape(tf.gather(blocks, chosen, batch_dims=1), [rows, searched * _BLOCK])
+    largest, places = tf.math.top_k(found, k)
+    columns = tf.gather(chosen, places // _BLOCK, batch_dims=1) * _BLOCK + places % _BLOCK
+    return largest, columns
+
+
+def sum_at(where: tf.Tensor, values: tf.Tensor, rows: tf.Tensor, columns: int | tf.Tensor) -> tf.Tensor:
+    """Return a matrix with the sum of the values at each place, 0 elsewhere: (rows, columns) float32.
+
+    Args:
+        where: (any, 2) int64 pairs of row and column.
+        values: (any,) float32, one for each pair.
+        rows: Number of rows.
+        columns: Number of columns.
+    """
+    shape = tf.cast(tf.stack([rows, columns]), tf.int64)
+    if tf.config.list_physical_devices("GPU"):
+        return tf.scatter_nd(where, values, shape)
+    # The same sum in a fifth of the time, by a kernel that only CPUs have.
+    return tf.raw_ops.SparseBincount(
+        indices=where, values=where[:, 1], dense_shape=shape, size=shape[1], weights=values, binary_output=False
+    )
 
 
 def in_chunks(

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from components.layers.softmax import LOGITS, count_true, in_chunks, log_add, log_normaliser
+from components.layers.softmax import LOGITS, best, count_true, in_chunks, log_add, log_normaliser
 
 # Most classes whose logits are held at a time, of as many rows as `LOGITS` allows.
 CLASSES = 32_768
@@ -90,7 +90,7 @@ def _sweep(hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels: tf.Tens
     def swept(start: Any, end: Any, logits: tf.Tensor, own: tf.Tensor, margin: Any) -> tuple[tf.Tensor, ...]:
         """Return normalizer, classes before the label, best values and their ids, of one chunk."""
         before = tf.zeros_like(label) if labels is None else before_label(start, end, logits, own, margin)
-        values, ids = tf.math.top_k(logits, tf.minimum(k, end - start))
+        values, ids = best(logits, k if classes <= CLASSES else tf.minimum(k, end - start))
         return log_normaliser(logits, tf.nn.softmax(logits)), before, values, ids + start
 
     if classes <= CLASSES:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import warnings
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ from pipeline.prediction.questions import PredictError, Question, Questions
 
 # One request's rows: enough to keep the cores busy, few enough for rows x labels to stay small.
 ROWS = 256
+AHEAD = 2
+"""Requests that run while the rows of the next one are read. TensorFlow releases Python's global lock for them."""
 _TOP = 10
 
 
@@ -98,14 +102,18 @@ class PushedModel:
         """
         self._loaded = self._loaded or _load(self.folder)
 
-    def answers(self, questions: Iterable[Question], top: int) -> Iterator[list[tuple[Question, Answer | None]]]:
+    def answers(
+        self, questions: Iterable[Question], top: int, ahead: int = AHEAD
+    ) -> Iterator[list[tuple[Question, Answer | None]]]:
         """Yield batches of questions with their answers; None for an unusable row.
 
         Args:
-            questions: Rows, of which a batch at a time is held.
+            questions: Rows, of which `ahead + 1` batches at a time are held.
             top: Labels of each answer.
+            ahead: Batches that are asked before the answers to the first of them are yielded. With 0, the answers to a
+                batch do not wait for later rows.
         """
-        for batch, outputs in self._asked(questions, "serving_default"):
+        for batch, outputs in self._asked(questions, "serving_default", ahead):
             columns, rows = {name: column.tolist() for name, column in outputs.items()}, itertools.count()
             yield [
                 (question, None if question.example is None else from_outputs(columns, next(rows), self.data, top))
@@ -116,7 +124,7 @@ class PushedModel:
         """Yield batches of questions with the sums of their usable rows, as the signature `eval` returns them.
 
         Args:
-            questions: Rows with their labels, of which a batch at a time is held.
+            questions: Rows with their labels, of which a few batches at a time are held.
 
         Yields:
             The batch, and arrays of shape (usable rows,) by the name of the sum.
@@ -124,20 +132,34 @@ class PushedModel:
         return self._asked(questions, "eval")
 
     def _asked(
-        self, questions: Iterable[Question], signature: str
+        self, questions: Iterable[Question], signature: str, ahead: int = AHEAD
     ) -> Iterator[tuple[list[Question], dict[str, NDArray[Any]]]]:
         """Yield batches of questions with the outputs for their usable rows; no outputs if no row is usable."""
-        for batch in _batches(questions, ROWS):
-            usable = [question.example for question in batch if question.example is not None]
-            outputs: dict[str, NDArray[Any]] = {}
-            if usable:
-                # Not before a row is known to be right: loading takes seconds.
-                self.load()
-                import tensorflow as tf
+        waiting: deque[tuple[list[Question], Future[dict[str, NDArray[Any]]]]] = deque()
+        with ThreadPoolExecutor(max(1, ahead)) as pool:
+            try:
+                for batch in _batches(questions, ROWS):
+                    usable = [question.example for question in batch if question.example is not None]
+                    if usable:
+                        # Not before a row is known to be right: loading takes seconds.
+                        self.load()
+                    waiting.append((batch, pool.submit(self._outputs, usable, signature)))
+                    if len(waiting) > ahead:
+                        first, outputs = waiting.popleft()
+                        yield first, outputs.result()
+            except PredictError:
+                # The rows before a fault of the file are answered.
+                yield from ((batch, outputs.result()) for batch, outputs in waiting)
+                raise
+            yield from ((batch, outputs.result()) for batch, outputs in waiting)
 
-                found = self._loaded.signatures[signature](examples=tf.constant(usable))
-                outputs = {name: tensor.numpy() for name, tensor in found.items()}
-            yield batch, outputs
+    def _outputs(self, examples: list[bytes], signature: str) -> dict[str, NDArray[Any]]:
+        if not examples:
+            return {}
+        import tensorflow as tf
+
+        found = self._loaded.signatures[signature](examples=tf.constant(examples))
+        return {name: tensor.numpy() for name, tensor in found.items()}
 
 
 def load(folder: str | Path) -> PushedModel:
@@ -150,19 +172,28 @@ def load(folder: str | Path) -> PushedModel:
     Raises:
         PredictError: The folder holds no model.
     """
-    place = Path(folder).expanduser()
+    model = PushedModel(find_version(Path(folder).expanduser()))
+    model.load()
+    return model
+
+
+def find_version(place: Path | None) -> Path:
+    """Return the folder of one version of a pushed model.
+
+    Args:
+        place: See `load`. None: `runs`.
+
+    Raises:
+        PredictError: The folder does not exist, or no run in it has pushed a model.
+    """
+    if place is None:
+        return pushed_last(Path("runs"))
     if not place.is_dir():
         near = did_you_mean(place.name, [p.name for p in place.parent.iterdir()] if place.parent.is_dir() else [])
         raise PredictError(f"{place}: no such folder{near}")
     if (place / "serving").is_dir():
-        found = newest_version(place / "serving")
-    elif any(place.glob("*/serving/*")):
-        found = pushed_last(place)
-    else:
-        found = newest_version(place)
-    model = PushedModel(found)
-    model.load()
-    return model
+        return newest_version(place / "serving")
+    return pushed_last(place) if any(place.glob("*/serving/*")) else newest_version(place)
 
 
 def pushed_last(runs: Path) -> Path:

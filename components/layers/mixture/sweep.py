@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from components.layers.mixture.gate import mixture_loss
 from components.layers.mixture.lookup import Lookup, Sources
-from components.layers.softmax import LOGITS, count_true, in_chunks, log_add, log_normaliser
+from components.layers.softmax import LOGITS, best, count_true, in_chunks, log_add, log_normaliser, sum_at
 from components.layers.sweep import CLASSES, Sweep
 
 
@@ -106,7 +106,7 @@ class _Rows:
             before = tf.zeros_like(label)
             if labels is not None:
                 before = _before(mixed, tf.gather(mixed, label, batch_dims=1), label, 0)
-            probabilities, ids = tf.math.top_k(mixed, k)
+            probabilities, ids = best(mixed, k)
         else:
             normaliser, own = self._normaliser(label)
             before, probabilities, ids = self._second_pass(labels, normaliser, own, k)
@@ -119,18 +119,23 @@ class _Rows:
     def _mixed(self, model: tf.Tensor, start: Any, end: Any) -> tf.Tensor:
         """Return the probabilities of the classes [start, end) from those of the softmax."""
         mixed = self._of_model[:, tf.newaxis] * model + self._of_unigrams[:, tf.newaxis] * self._unigrams[start:end]
-        for factor, (where, mass) in zip(self._factors, self._sources.seen(self._lookup, start, end), strict=True):
-            mixed = tf.tensor_scatter_nd_add(mixed, where, tf.gather(factor, where[:, 0]) * mass)
-        return mixed
+        seen = [
+            (where, tf.gather(factor, where[:, 0]) * mass)
+            for factor, (where, mass) in zip(self._factors, self._sources.seen(self._lookup, start, end), strict=True)
+        ]
+        if not seen:
+            return mixed
+        where, masses = (tf.concat(parts, axis=0) for parts in zip(*seen, strict=True))
+        return mixed + sum_at(where, masses, tf.shape(mixed)[0], end - start)
 
     def _mixed_label(self, model: tf.Tensor) -> tf.Tensor:
         """Return the probability of the labels, (rows,), by the same operations in the same order as `_mixed`."""
         found, parts = self._lookup
-        mixed = self._of_model * model + self._of_unigrams * found.unigram
         masses = [*(found.masses[:, order] for order in range(found.masses.shape[1])), *(part.mass for part in parts)]
+        seen = tf.zeros_like(model)
         for factor, mass in zip(self._factors, masses, strict=True):
-            mixed += factor * mass
-        return mixed
+            seen += factor * mass
+        return self._of_model * model + self._of_unigrams * found.unigram + seen
 
     def _normaliser(self, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the log normalizer of the softmax over all classes, and the logit of the label."""
@@ -160,16 +165,16 @@ class _Rows:
         """
         of_label = self._mixed_label(tf.exp(own - normaliser))
 
-        def body(start, before, best, ids):
+        def body(start, before, largest, ids):
             end = tf.minimum(start + CLASSES, self._table.shape[0])
             mixed = self._mixed(tf.exp(self._logits(start, end) - normaliser[:, tf.newaxis]), start, end)
-            new, where = tf.math.top_k(mixed, tf.minimum(k, end - start))
+            new, where = best(mixed, tf.minimum(k, end - start))
             # Earlier chunks have smaller ids, and top_k takes the first of equal values.
-            best, order = tf.math.top_k(tf.concat([best, new], axis=1), k)
+            largest, order = tf.math.top_k(tf.concat([largest, new], axis=1), k)
             ids = tf.gather(tf.concat([ids, where + start], axis=1), order, batch_dims=1)
             if labels is not None:
                 before += _before(mixed, of_label, tf.maximum(labels, 0), start)
-            return end, before, best, ids
+            return end, before, largest, ids
 
         lowest = tf.fill([tf.shape(own)[0], k], -1.0)
         none = tf.zeros_like(own, tf.int32)

@@ -75,7 +75,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
         "--model",
         type=Path,
         metavar="DIR",
-        help="folder of a model, or of its versions (default: the model pushed last under runs/)",
+        help="folder of a model, of its versions, or of a run (default: the model pushed last under runs/)",
     )
 
 

@@ -12,7 +12,7 @@ from components.terminal import Terminal
 from pipeline.cli.prediction.answer_files import STANDARD_OUTPUT, answers_to
 from pipeline.cli.prediction.unusable import Unusable, warn
 from pipeline.prediction.evaluation import Evaluation
-from pipeline.prediction.model import PushedModel, newest_version, pushed_last
+from pipeline.prediction.model import PushedModel, find_version
 from pipeline.prediction.questions import PredictError, Questions, name_of_file
 from pipeline.terminal import show
 from pipeline.terminal.exit_codes import FAILED
@@ -39,7 +39,7 @@ def evaluate(model: Path | None, file: str, out: TextIO, output: Path | None = N
             damaged, or none of its rows is usable.
     """
     start = time.monotonic()
-    pushed = PushedModel(newest_version(model) if model else pushed_last(Path("runs")))
+    pushed = PushedModel(find_version(model))
     name = name_of_file(file)
     if output and output.is_file() and Path(file).exists() and output.samefile(file):
         raise PredictError(f"--output {output}: this is the file of rows; choose another one")

@@ -15,7 +15,7 @@ from pipeline.cli.prediction.answer_files import answers_to
 from pipeline.cli.prediction.unusable import Unusable, warn
 from pipeline.prediction.answers import as_table
 from pipeline.prediction.formats import Answered, Csv, Format, JsonLines, Parquet, clashes
-from pipeline.prediction.model import PushedModel, newest_version, pushed_last
+from pipeline.prediction.model import AHEAD, PushedModel, find_version
 from pipeline.prediction.questions import PredictError, Questions, name_of_file
 
 
@@ -58,7 +58,7 @@ def predict(
             file cannot be read or written. With exit code `FAILED`: the file of rows is damaged, or none of its rows is
             usable.
     """
-    pushed = PushedModel(newest_version(model) if model else pushed_last(Path("runs")))
+    pushed = PushedModel(find_version(model))
     data = pushed.data
     top = pushed.labels(top, "--top ")
     common = _features(features, data)
@@ -83,9 +83,10 @@ def predict(
     with answers_to(output, out) as place:
         asked, unusable = 0, Unusable(place, "have no answer", "answer")
         form = _format(place.write, output, data, keep, top, texts)
+        is_file = rows_file is not None and Path(rows_file).is_file()
         total = reader.rows_of_file(str(rows_file)) if rows_file and output else None
         progress = Progress("predict", total, "rows") if total else None
-        for batch in pushed.answers(questions, top):
+        for batch in pushed.answers(questions, top, AHEAD if is_file else 0):
             for number, (question, answer) in enumerate(batch, asked + 1):
                 if answer is None:
                     unusable.add(number, question)

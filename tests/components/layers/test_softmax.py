@@ -1,9 +1,10 @@
 import numpy as np
+import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.layers.softmax import in_chunks
+from components.layers.softmax import best, in_chunks, sum_at
 
 
 @settings(deadline=None, max_examples=30)
@@ -21,3 +22,36 @@ def test_chunks_join_to_the_whole_and_none_is_larger(rows, chunk):
     np.testing.assert_array_equal(first, np.arange(rows) * 2.0)
     np.testing.assert_array_equal(second, np.arange(rows * 2.0).reshape(-1, 2))
     assert max(sizes, default=0) <= chunk
+
+
+@pytest.mark.parametrize("static", [True, False])
+@settings(deadline=None, max_examples=40)
+@given(
+    rows=st.integers(0, 3),
+    n=st.integers(1, 1_500),
+    k=st.integers(0, 5),
+    distinct=st.integers(1, 2_000),
+    seed=st.integers(0, 99),
+)
+def test_the_best_are_those_of_top_k(static, rows, n, k, distinct, seed):
+    k = min(k, n)
+    values = np.random.default_rng(seed).integers(0, distinct, (rows, n)).astype(np.float32)
+    shape = [None, n] if static else [None, None]
+    found = tf.function(best, autograph=False).get_concrete_function(
+        tf.TensorSpec(shape), k if static else tf.TensorSpec([], tf.int32)
+    )
+    largest, columns = found(tf.constant(values)) if static else found(tf.constant(values), tf.constant(k))
+    expected = tf.math.top_k(values, k)
+    np.testing.assert_array_equal(columns, expected.indices)
+    np.testing.assert_array_equal(largest, expected.values)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 6), st.integers(-5, 5)), max_size=20), st.integers(4, 5))
+def test_values_are_summed_at_their_places(values, rows):
+    expected = np.zeros((rows, 7), np.float32)
+    for row, column, value in values:
+        expected[row, column] += value
+    where = tf.constant([value[:2] for value in values], tf.int64, shape=(len(values), 2))
+    found = sum_at(where, tf.constant([float(value[2]) for value in values], tf.float32), tf.constant(rows), 7)
+    np.testing.assert_array_equal(found, expected)
