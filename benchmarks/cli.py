@@ -65,6 +65,17 @@ def _add_benchmarks(benchmarks: argparse._SubParsersAction[Parser]) -> None:
     ingest.add_argument("--check", action="store_true", help="are the bounds kept? exits with 1 if not")
     ingest.add_argument("--json", type=Path, metavar="FILE", help="write all figures there, as they come")
     ingest.set_defaults(do=_bench_ingest)
+    predict = benchmarks.add_parser("predict", help="the answers to a file of rows, by a pushed model")
+    predict.add_argument(
+        "--model", type=Path, metavar="DIR",
+        help="folder of a model, of its versions, or of a run (default: the model pushed last under runs/)",
+    )  # fmt: skip
+    predict.add_argument(
+        "--sizes", type=_sizes, default=[10_000, 100_000], metavar="N,...", help="rows (default: 10K,100K)"
+    )
+    predict.add_argument("--check", action="store_true", help="are the bounds kept? exits with 1 if not")
+    predict.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    predict.set_defaults(do=_bench_predict)
     quality = benchmarks.add_parser("quality", help="what encoders and heads reach on two data sets, beside baselines")
     quality.add_argument("--data", type=names, metavar="NAME,...", help="speeches, products (default: both)")
     quality.add_argument("--only", type=names, metavar="NAME,...", help="these combinations (default: all)")
@@ -140,6 +151,13 @@ def _bench_ingest(arguments: argparse.Namespace) -> int:
             raise UserError("--check and --beam do not go with --spans")
         return _measured(lambda: bench.spans(arguments.only, arguments.spans, sizes, sys.stdout, arguments.json))
     return _measured(lambda: bench.ingest(arguments.only, sizes, check, sys.stdout, arguments.json, arguments.beam))
+
+
+def _bench_predict(arguments: argparse.Namespace) -> int:
+    from benchmarks import commands as bench
+
+    model, sizes, check = arguments.model, arguments.sizes, arguments.check
+    return _measured(lambda: bench.prediction(model, sizes, check, sys.stdout, arguments.json))
 
 
 def _bench_quality(arguments: argparse.Namespace) -> int:

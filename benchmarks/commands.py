@@ -15,7 +15,9 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from benchmarks import encoders as encoder_arms
+from benchmarks import prediction as answers
 from benchmarks import sampling as sampling_forms
+from benchmarks.bounds import bound_lines
 from benchmarks.heads import measure as heads_measure
 from benchmarks.heads import report as heads_report
 from benchmarks.ingest import measure as ingest_measure
@@ -40,6 +42,7 @@ from pipeline.config.beam import BeamSpec, option_faults
 from pipeline.config.loading import check_files
 from pipeline.config.spec import Config
 from pipeline.paths import Paths
+from pipeline.prediction.model import find_version
 
 TRAINING = "training"
 
@@ -409,6 +412,41 @@ def quality(
     for failure in results.failures:
         sys.stderr.write(f"{failure}\n")
     return 1 if results.failures else 0
+
+
+def prediction(model: Path | None, sizes: Sequence[int], check: bool, out: TextIO, file: Path | None = None) -> int:
+    """Measure `bigvocab predict --input`, and print a table. Progress goes to standard error.
+
+    Args:
+        model: Folder of a model, of its versions, or of a run. None: the model pushed last under `runs/`.
+        sizes: Numbers of rows.
+        check: Check the bounds.
+        out: Receives the table.
+        file: Receives all figures as JSON.
+
+    Returns:
+        0, or 1 if the command failed or a checked bound does not hold.
+
+    Raises:
+        BenchError: An option is invalid.
+        PredictError: There is no such model.
+    """
+    if not sizes or min(sizes) < 1:
+        raise BenchError("--sizes must be at least 1")
+    _check_folder(file)
+    folder, machine = find_version(model), this_machine()
+    results = answers.Results(machine, str(folder))
+    try:
+        answers.measure(folder, sorted(set(sizes)), results, _progress())
+    except answers.PredictionError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    _print(out, [f"{machine}.", "", *answers.lines(results)])
+    if check:
+        _print(out, ["", *bound_lines(answers.BOUNDS, results)])
+    if file:
+        file.write_text(json.dumps(results.as_json(), indent=1) + "\n", encoding="utf-8")
+    return 1 if check and any(bound.missed(results) for bound in answers.BOUNDS) else 0
 
 
 def _check_folder(file: Path | None) -> None:

@@ -225,9 +225,20 @@ def _fault(detail: Mapping[str, Any], tree: Mapping[str, Any], origin: Mapping[K
         return f"{where}: {key} is missing"
     message = detail["msg"].removeprefix("Value error, ")
     value = detail.get("input")
-    shown = "" if isinstance(value, (dict, list)) or value is None else f" (found {value!r})"
+    shown = "" if isinstance(value, (dict, list)) or value is None else f" (found {_without_password(value)!r})"
     near = did_you_mean(str(value), _quoted(context["expected"])) if detail["type"] == "literal_error" else ""
     return f"{where}: {key + ': ' if key else ''}{message}{shown}{near}"
+
+
+def _without_password(value: Any) -> Any:
+    """Return a value for a message; a URI without its password."""
+    if not isinstance(value, str):
+        return value
+    return re.sub(
+        r"(://[^/@:\s]*:)[^@/\s]*@|((?i:pass\w*)=)[^&\s]*",
+        lambda found: f"{found[1] or found[2]}***" + "@" * bool(found[1]),
+        value,
+    )
 
 
 def _quoted(words: str) -> list[str]:

@@ -49,7 +49,7 @@ from components.ingest.sources.files.partitions import partition_columns
 from components.ingest.sources.files.placeholders import EVERYTHING
 from components.ingest.sources.files.ranges import RANGE_BYTES, Lines, Range
 from components.ingest.sources.files.text_form import check_text
-from components.ingest.sources.spec import LabelledLinesSpec, PathSpec, SourceSpec, TextPathSpec
+from components.ingest.sources.spec import LabelledLinesSpec, PathlessSpec, PathSpec, SourceSpec, TextPathSpec
 from components.spelling import did_you_mean
 
 __all__ = [
@@ -60,6 +60,7 @@ __all__ = [
     "LabelledLinesSpec",
     "Lines",
     "PathSpec",
+    "PathlessSpec",
     "Range",
     "Row",
     "RowError",

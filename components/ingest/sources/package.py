@@ -4,25 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from typing import ClassVar, Self
-
-from pydantic import model_validator
+from typing import ClassVar
 
 from components.ingest.errors import IngestError
-from components.ingest.sources.base import Source, SourceSpec, SpecT, Sure
+from components.ingest.sources.base import Source, SpecT, Sure
 from components.ingest.sources.files.placeholders import EVERYTHING
 
 _SYMBOL = "package:"
-
-
-class PackageSpec(SourceSpec):
-    """Source that takes no path."""
-
-    @model_validator(mode="after")
-    def _no_path(self) -> Self:
-        if self.path is not None:
-            raise ValueError(f"source.path is not used with kind '{self.kind}': remove it")
-        return self
 
 
 class PackageSource(Source[SpecT]):

@@ -14,6 +14,7 @@ from components.ingest.sources.fasttext import Fasttext
 from components.ingest.sources.jsonl import Jsonl
 from components.ingest.sources.parquet import Parquet
 from components.ingest.sources.sotu import Sotu
+from components.ingest.sources.sql import Sql
 from components.ingest.sources.svmlight import Svmlight
 from components.ingest.sources.tafeng import Tafeng
 from components.ingest.sources.text import Text
@@ -21,7 +22,7 @@ from components.ingest.sources.tfrecord import Tfrecord
 
 _OWN: dict[str, type[Source[Any]]] = {
     get_args(source.Spec.model_fields["kind"].annotation)[0]: source
-    for source in (Sotu, Tafeng, Text, Fasttext, Svmlight, Csv, Jsonl, Parquet, Tfrecord)
+    for source in (Sotu, Tafeng, Text, Fasttext, Svmlight, Csv, Jsonl, Parquet, Tfrecord, Sql)
 }
 STREAMED = "jsonl"
 """Kind of standard input, of pipes, and of files that no kind recognizes."""

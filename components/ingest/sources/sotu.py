@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from components.files import open_bytes
-from components.ingest.sources.base import Lines, Range, Row, Rows
-from components.ingest.sources.package import PackageSource, PackageSpec
+from components.ingest.sources.base import Lines, PathlessSpec, Range, Row, Rows
+from components.ingest.sources.package import PackageSource
 from components.ingest.sources.text import paragraphs, with_text
 
 _METADATA = "metadata.csv"
@@ -24,7 +24,7 @@ _COLUMNS = ("words", "year", "decade", *_FROM_METADATA, "file")
 _STAGE_NOTE = re.compile(r"\[[^\[\]]*\]")
 
 
-class SotuSpec(PackageSpec):
+class SotuSpec(PathlessSpec):
     """State of the Union addresses: the default corpus, installed with BigVocab."""
 
     elsewhere: ClassVar[dict[str, str]] = {"spans": "source.spans is of kind 'sotu': write {{SPAN}} into source.path"}

@@ -58,6 +58,16 @@ class SourceSpec(Spec):
         return self.model_copy(update=changes)
 
 
+class PathlessSpec(SourceSpec):
+    """Source that takes no path."""
+
+    @model_validator(mode="after")
+    def _no_path(self) -> Self:
+        if self.path is not None:
+            raise ValueError(f"source.path is not used with kind '{self.kind}': remove it")
+        return self
+
+
 class PathSpec(SourceSpec):
     """Source that requires a path, or a path for each split."""
 

@@ -17,9 +17,9 @@ from typing import Literal
 
 from components.files import open_bytes
 from components.ingest.errors import BrokenFile, RowError
-from components.ingest.sources.base import Lines, Range, Row, Rows
+from components.ingest.sources.base import Lines, PathlessSpec, Range, Row, Rows
 from components.ingest.sources.files.opening import reading
-from components.ingest.sources.package import PackageSource, PackageSpec
+from components.ingest.sources.package import PackageSource
 
 _FILE = "ta_feng.csv.zip"
 _HEADER = [
@@ -36,7 +36,7 @@ _HEADER = [
 _COLUMNS = ("products", "dates", "customer", "age", "area", "last_date")
 
 
-class TafengSpec(PackageSpec):
+class TafengSpec(PathlessSpec):
     """Transactions of the Ta-Feng grocery store: each customer makes one row."""
 
     kind: Literal["tafeng"]  # pyright: ignore[reportIncompatibleVariableOverride]
