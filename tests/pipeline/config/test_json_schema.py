@@ -50,9 +50,11 @@ def test_a_source_is_of_a_kind_or_of_a_path() -> None:
         schema = DEFINITIONS[choice["$ref"].rpartition("/")[2]]
         by_kind[schema["properties"]["kind"]["const"]] = schema
         assert schema["additionalProperties"] is False
-        assert schema["required"] == ["kind"]
+        assert schema["required"] == ["kind", *(("uri", "query") if "uri" in schema["properties"] else ())]
         assert all("description" in field for name, field in schema["properties"].items() if name != "kind")
-    assert set(by_kind) == {"sotu", "tafeng", "text", "fasttext", "svmlight", "csv", "jsonl", "parquet", "tfrecord"}
+    assert set(by_kind) == {
+        *("sotu", "tafeng", "text", "fasttext", "svmlight", "csv", "jsonl", "parquet", "tfrecord", "sql")
+    }
     pattern = path["properties"]["kind"]["pattern"]
     assert re.search(pattern, "my_package.sources:MySource")
     # Exactly one choice may match.

@@ -209,7 +209,7 @@ def test_several_faults_are_reported_at_once(tmp_path: Path) -> None:
             "    kind: cvs\n    pth: x\n",
             [
                 "mine.yaml:6: data.source.kind: Input should be 'sotu', 'tafeng', 'text', 'fasttext', "
-                "'svmlight', 'csv', 'jsonl', 'parquet' or 'tfrecord' (found 'cvs'); did you mean 'csv'?",
+                "'svmlight', 'csv', 'jsonl', 'parquet', 'tfrecord' or 'sql' (found 'cvs'); did you mean 'csv'?",
                 "mine.yaml:7: unknown key data.source.pth; did you mean 'path'?",
             ],
         ),
