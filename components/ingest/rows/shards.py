@@ -1,11 +1,10 @@
-"""Reader that turns a range of a file into sorted pieces of the shards to write.
+"""Reader that turns a range of a file into sorted pieces of shards, and writer of these shards.
 
 This module imports neither TensorFlow, TFX nor Beam, so that processes that only read start fast.
 """
 
 from __future__ import annotations
 
-import pickle
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.files import open_bytes
+from components.files import move, open_bytes
 from components.ingest.counts import Counts, FileCounts
 from components.ingest.errors import BrokenFile, RowError, ShortRow
 from components.ingest.odd_values import columns_looked_at
@@ -24,6 +23,7 @@ from components.ingest.rows.columns import HASH_BYTES, RowReader, columns_read, 
 from components.ingest.rows.encoding import serialize_all
 from components.ingest.rows.example import serialize
 from components.ingest.rows.tabular import TableReader
+from components.ingest.rows.tfrecords import write_records
 from components.ingest.rows.times import Boundaries
 from components.ingest.sources.base import Row, Table
 from components.ingest.sources.files.ranges import Lines, Range
@@ -188,7 +188,7 @@ class RangeReader:
         with open_bytes(path, "wb") as file:
             start = 0
             for shard, records in held.items():
-                size = file.write(pickle.dumps(sorted(records), pickle.HIGHEST_PROTOCOL))
+                size = file.write(_written(sorted(records)))
                 yield shard, (path, start, size)
                 start += size
 
@@ -224,12 +224,48 @@ class _Held:
         return records
 
 
+class ShardWriter:
+    """Writer of the files of shards, each whole or not at all.
+
+    Args:
+        uri: Folder of the splits.
+        unfinished: Existing folder for files that are being written. Not that of a split: all files there count as
+            data.
+    """
+
+    def __init__(self, uri: str, unfinished: str) -> None:
+        self._uri, self._unfinished = uri, unfinished
+
+    def __call__(self, element: tuple[Shard, list[Piece]]) -> tuple[str, int]:
+        """Write a shard from its pieces, and return its split and the number of Examples."""
+        (split, shard, number), pieces = element
+        part = f"{self._unfinished}/{split}-{shard:05d}-{uuid.uuid4().hex}"
+        examples = examples_of(pieces)
+        write_records(part, examples)
+        move(part, f"{self._uri}/Split-{split}/data_tfrecord-{shard:05d}-of-{number:05d}.gz")
+        return split, len(examples)
+
+
 def examples_of(pieces: list[Piece]) -> list[bytes]:
     """Return the serialized Examples of a shard, in the order of their hashes."""
     records: list[Record] = []
     for path, start, size in sorted(pieces):
         with open_bytes(path) as file:
             file.seek(start)
-            records += pickle.loads(file.read(size))
+            records += _read(file.read(size))
     records.sort()
     return [record[HASH_BYTES:] for record in records]
+
+
+def _written(records: list[Record]) -> memoryview:
+    """Return records as an Arrow stream."""
+    sink = pa.BufferOutputStream()
+    batch = pa.record_batch([pa.array(records, pa.large_binary())], ["record"])
+    with pa.ipc.new_stream(sink, batch.schema) as stream:
+        stream.write_batch(batch)
+    return memoryview(sink.getvalue())
+
+
+def _read(text: bytes) -> list[Record]:
+    with pa.ipc.open_stream(pa.py_buffer(text)) as stream:
+        return stream.read_all().column(0).to_pylist()
