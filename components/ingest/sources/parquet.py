@@ -41,7 +41,7 @@ class Parquet(Source[ParquetSpec]):
                 end = file.num_row_groups if file_range.end is None else file_range.end
                 groups = list(range(file_range.start, end))
                 for batch in file.iter_batches(batch_size=4096, row_groups=groups, columns=names):
-                    for row in batch.to_pylist():
+                    for row in _rows(batch, file_range.path, number):
                         yield number, row
                         number += 1
         except (OSError, pa.ArrowException) as error:
@@ -83,6 +83,20 @@ class Parquet(Source[ParquetSpec]):
     def recognize(cls, path: str, head: bytes) -> Sure:
         """Return the confidence by the magic bytes, else by the name."""
         return Sure.CONTENT_SAYS if head.startswith(_MAGIC) else super().recognize(path, head)
+
+
+def _rows(batch: Any, path: str, number: int) -> list[dict[str, Any]]:
+    """Return the rows of a batch, or raise `BrokenFile` with the column that has a date beyond the year 9999."""
+    try:
+        return batch.to_pylist()
+    except (OverflowError, ValueError) as error:
+        for name in batch.schema.names:
+            try:
+                batch.column(name).to_pylist()
+            except (OverflowError, ValueError):
+                reason = f"column '{name}' has a value that Python cannot hold: {error}: write it as text"
+                raise BrokenFile(f"{path}: rows {number:,} to {number + len(batch) - 1:,}: {reason}") from error
+        raise
 
 
 def _names(schema: Iterable[Any], prefix: str = "") -> list[str]:
