@@ -67,7 +67,7 @@ class PushedModel:
             PredictError: A row cannot be used, or the model does not answer so many labels.
         """
         top = self.labels(top)
-        reader = Questions(self.data, lambda text: warnings.warn(text, stacklevel=4))
+        reader = Questions(self.data, lambda text: warnings.warn(text, stacklevel=4), model=self.folder)
         questions = list(reader.of_rows(rows))
         for question in questions:
             if question.example is None:
