@@ -67,7 +67,7 @@ class PushedModel:
             PredictError: A row cannot be used, or the model does not answer so many labels.
         """
         top = self.labels(top)
-        reader = Questions(self.data, lambda text: warnings.warn(text, stacklevel=4))
+        reader = Questions(self.data, lambda text: warnings.warn(text, stacklevel=4), model=self.folder)
         questions = list(reader.of_rows(rows))
         for question in questions:
             if question.example is None:
@@ -221,6 +221,8 @@ def _about(folder: Path) -> dict[str, Any]:
     try:
         return json.loads((folder / "assets.extra" / "bigvocab.json").read_text(encoding="utf-8"))
     except OSError as error:
+        if folder.name == "serving" and not any(folder.iterdir()):
+            raise PredictError(f"{folder} is empty: no model was pushed yet; the report of the run says why") from error
         raise PredictError(f"{folder} is no model of BigVocab: {error.strerror}: {error.filename}") from error
 
 
