@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import json
 import math
 import tempfile
@@ -15,6 +16,7 @@ from benchmarks.ingest.data import WRITERS
 from benchmarks.machine import Machine
 from benchmarks.processes import Worker, WorkerError, workers
 
+POLARS = "benchmarks.ingest.polars_rows:PolarsRows"
 STAGES = ("ExampleGen", "StatisticsGen", "Transform")
 
 
@@ -53,12 +55,14 @@ class Results:
         stages: Measured nodes, in the order of measurement.
         failures: Data that could not be measured, each with the reason.
         beam: Beam's engine, as in a configuration.
+        polars: Polars on the same labeled rows, if it is installed.
     """
 
     machine: Machine
     stages: list[Stage]
     failures: list[str]
     beam: Mapping[str, Any] = field(default_factory=lambda: {"kind": "local"})
+    polars: list[Stage] = field(default_factory=list)
 
     def by_data(self) -> dict[tuple[str, int], list[Stage]]:
         """Return the nodes by data and size."""
@@ -81,6 +85,7 @@ class Results:
             "machine": dataclasses.asdict(self.machine),
             "beam": self.beam,
             "stages": [dataclasses.asdict(stage) for stage in (*self.stages, *self.together())],
+            "polars": [dataclasses.asdict(stage) for stage in self.polars],
             "failures": self.failures,
         }
 
@@ -110,6 +115,8 @@ def measure(
                     stage = Stage(data, examples_of(folder / "run"), node, cpu, wall, peak)
                     say(f"{data}, {stage.examples:,}: {node} {wall:.1f} s")
                     stages.append(stage)
+                if data == "rows" and importlib.util.find_spec("polars"):
+                    found.polars.append(_with_polars(folder, size, threads))
             except WorkerError as error:
                 say(f"{error}\n{error.trace}")
                 found.failures.append(f"{data}, {size:,}: {error}")
@@ -125,6 +132,15 @@ def run_node(target: str, file: Path, node: str, threads: int, root: Path) -> tu
         worker.ask(do="prepare", size={"node": node})
         spent = worker.turn(1)
         return spent.cpu, spent.wall, worker.peak
+
+
+def _with_polars(folder: Path, size: int, threads: int) -> Stage:
+    with workers() as running:
+        worker = running["Polars"] = Worker(POLARS, {"threads": threads, "folder": str(folder)})
+        worker.ask(do="start")
+        worker.ask(do="prepare", size={})
+        spent = worker.turn(1)
+        return Stage("rows", size, "Polars", spent.cpu, spent.wall, worker.peak)
 
 
 def examples_of(root: Path) -> int:

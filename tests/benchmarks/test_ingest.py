@@ -92,19 +92,19 @@ def test_growth_is_the_power_of_the_number_of_examples() -> None:
     ("rows", "holds"),
     [
         (
-            [(1_000_000, 10.0, 20.0, 1 << 30), (5_000_000, 55.0, 90.0, 1 << 30)],
-            ["-", "holds", "holds", "holds", "-", "-"],
+            [(1_000_000, 10.0, 10.0, 1 << 30), (5_000_000, 55.0, 90.0, 1 << 30)],
+            ["-", "holds", "-", "-", "holds", "holds", "-", "-"],
         ),
         (
-            [(1_000_000, 10.0, 25.0, 1 << 30), (5_000_000, 60.0, 90.0, 1 << 30)],
-            ["-", "MISSED", "MISSED", "holds", "-", "-"],
+            [(1_000_000, 10.0, 12.0, 1 << 30), (10_000_000, 120.0, 60.0, 1 << 30)],
+            ["-", "MISSED", "MISSED", "-", "MISSED", "holds", "-", "-"],
         ),
         (
-            [(1_000_000, 10.0, 20.0, 1 << 30), (5_000_000, 50.0, 90.0, 2 << 30)],
-            ["-", "holds", "holds", "MISSED", "-", "-"],
+            [(1_000_000, 10.0, 10.0, 1 << 30), (10_000_000, 100.0, 50.0, 2 << 30)],
+            ["-", "holds", "holds", "-", "holds", "MISSED", "-", "-"],
         ),
-        ([(1_000_000, 10.0, 20.0, 1 << 30)], ["-", "holds", "-", "-", "-", "-"]),
-        ([(100_000, 10.0, 20.0, 1 << 30)], ["-", "-", "-", "-", "-", "-"]),
+        ([(1_000_000, 10.0, 10.0, 1 << 30)], ["-", "holds", "-", "-", "-", "-", "-", "-"]),
+        ([(100_000, 10.0, 20.0, 1 << 30)], ["-"] * 8),
     ],
 )
 def test_what_must_hold_is_judged_where_it_was_measured(
@@ -113,6 +113,28 @@ def test_what_must_hold_is_judged_where_it_was_measured(
     found = results(*rows)
     assert [line.split("|")[-2].strip() for line in list(bound_lines(found))[2:]] == holds
     assert missed(found) == ("MISSED" in holds)
+
+
+def test_polars_is_compared_at_the_largest_size() -> None:
+    found = results((1_000_000, 10.0, 10.0, 1 << 30), (10_000_000, 100.0, 50.0, 1 << 30))
+    found.polars = [Stage("rows", 1_000_000, "Polars", 1.0, 0.6, 1), Stage("rows", 10_000_000, "Polars", 8.0, 5.0, 1)]
+    lines = list(stage_lines(found))
+    assert ["Polars" in line for line in lines] == [False] * 6 + [True] + [False] * 4 + [True]
+    (line,) = [line for line in bound_lines(found) if "Polars" in line]
+    assert [cell.strip() for cell in line.split("|")[2:5]] == ["at most 35.00x", "37.50x", "MISSED"]
+
+
+def test_polars_does_the_same_work(tmp_path: Path) -> None:
+    pl = pytest.importorskip("polars", reason="the group bench is not installed")
+    from benchmarks.ingest.polars_rows import PolarsRows
+
+    WRITERS["rows"](tmp_path, 500)
+    PolarsRows(str(tmp_path), 1).turn(1)
+    source, found = pl.read_csv(tmp_path / "rows.csv"), pl.read_parquet(tmp_path / "rows.parquet")
+    assert found["items"].list.len().to_list() == [10] * 500
+    assert found["price"].mean() == pytest.approx(0, abs=1e-9)
+    labels = source["label"].value_counts().sort(["count", "label"], descending=[True, False])["label"].to_list()
+    assert [labels[number] for number in found["label"].to_list()] == source["label"].to_list()
 
 
 def test_the_corpus_is_bound_by_the_clock() -> None:
