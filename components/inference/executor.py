@@ -64,7 +64,7 @@ class BulkInferrerExecutor(OpenBeamExecutor):
         about = {"path": spec.path, "model": pushed.get_string_custom_property("pushed_destination"), "refusal": ""}
         nothing = {"files": 0, "rows": 0, "unusable": 0, "shards": 0, "reasons": [], "warnings": []}
         if not pushed.get_int_custom_property("pushed"):
-            refusal = pushed.get_string_custom_property(REASON_KEY) or "the model was not pushed"
+            refusal = pushed.get_string_custom_property(REASON_KEY) or "not blessed"
             write_results(uri, {**about, **nothing, "refusal": refusal})
             return
         model = PushedModel(pushed.uri)

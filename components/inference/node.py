@@ -56,7 +56,7 @@ class BulkInferrerNode(Node):
         """Return the numbers of rows and of unusable rows, and the folder; or why nothing was answered."""
         found = _results(outputs)
         if found["refusal"]:
-            return f"nothing was answered: {found['refusal']}"
+            return f"nothing was answered, because the model was not pushed: {found['refusal']}"
         parts = [
             f"{found['rows']:,} rows of {found['files']:,} files" if found["files"] > 1 else f"{found['rows']:,} rows"
         ]

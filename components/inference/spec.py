@@ -23,5 +23,5 @@ class InferenceSpec(Spec):
     @model_validator(mode="after")
     def _has_rows(self) -> Self:
         if self.path is None and (self.keep or self.top):
-            raise ValueError("inference.path is missing: name the rows to answer, as `run --infer FILE` does")
+            raise ValueError("keep and top need inference.path, the rows to answer, as `run --infer FILE` sets it")
         return self

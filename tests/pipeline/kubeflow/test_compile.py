@@ -185,14 +185,16 @@ def test_the_default_goes_with_the_manifests(tmp_path: Path) -> None:
 
 def test_what_would_only_fail_in_a_pod_is_reported_before_all_at_once(tmp_path: Path) -> None:
     source = f"data.source={{kind: csv, path: {tmp_path}/rows.csv}}"
-    config = load(None, [source, "kubeflow.root=s3://bucket/runs", "kubeflow.nodes.Transform={gpu: {count: 1}}"])
+    new = f"inference.path={tmp_path}/new.csv"
+    config = load(None, [source, new, "kubeflow.root=s3://bucket/runs", "kubeflow.nodes.Transform={gpu: {count: 1}}"])
     with pytest.raises(ConfigurationError) as raised:
         check(config)
     faults = str(raised.value).splitlines()
     assert faults[0].startswith("kubeflow.root: s3://bucket/runs: TensorFlow 2.21 cannot write to s3://; use gs://")
     assert faults[1].startswith(f"data.source.path: {tmp_path}/rows.csv does not exist in a pod; copy it into")
-    assert faults[2].startswith("data.schema_file is missing; `bigvocab schema FILE.yaml` writes")
-    assert faults[3] == "kubeflow.nodes.Transform.gpu: only the Trainer uses a GPU; remove the key"
+    assert faults[2].startswith(f"inference.path: {tmp_path}/new.csv does not exist in a pod; copy it into")
+    assert faults[3].startswith("data.schema_file is missing; `bigvocab schema FILE.yaml` writes")
+    assert faults[4] == "kubeflow.nodes.Transform.gpu: only the Trainer uses a GPU; remove the key"
     with pytest.raises(ConfigurationError, match="is not in any of kubeflow.volumes"):
         check(load(None, ["kubeflow.root=/home/me/runs"]))
     compile_pipeline(load(None, ["kubeflow.root=gs://bucket/runs", "kubeflow.volumes=[]"]), tmp_path / "gs.yaml")
