@@ -66,6 +66,17 @@ def write_whole(path: str | Path, text: str) -> None:
         raise OSError(error.errno, error.strerror, str(path)) from error  # The error of a failed write names no file.
 
 
+def move(path: str, to: str) -> None:
+    """Rename a file, local or in an object store, into a folder that may not exist yet; replace a file of the name."""
+    if is_remote(to):
+        import tensorflow as tf
+
+        tf.io.gfile.rename(path, to, overwrite=True)
+        return
+    Path(to).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).replace(to)
+
+
 def matching(patterns: Sequence[str]) -> list[str]:
     """Return the files that match patterns, sorted, without the folders that Beam leaves there when it is killed."""
     import tensorflow as tf

@@ -10,9 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from tfx.dsl.io import fileio
-
-from components.files import open_bytes
+from components.files import move, open_bytes
 from components.inference.errors import PredictError
 from components.inference.formats import JsonLines
 from components.inference.model import PushedModel
@@ -107,7 +105,7 @@ class ShardWriter:
         finally:
             part.close()
         if part.opened:
-            fileio.rename(part.path, f"{self.folder}/{name}", overwrite=True)
+            move(part.path, f"{self.folder}/{name}")
 
 
 class _Part:

@@ -6,15 +6,14 @@ import contextlib
 import dataclasses
 import functools
 import math
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import apache_beam as beam
 import loky
-import tensorflow as tf
 from absl import logging
+from apache_beam.pvalue import PValue
 from google.protobuf import json_format
 from tfx import types
 from tfx.components.util import examples_utils
@@ -33,7 +32,7 @@ from components.ingest.properties import unpack
 from components.ingest.rows.assignment import split_rule
 from components.ingest.rows.latest import LatestReader
 from components.ingest.rows.shards import Piece as ShardPiece
-from components.ingest.rows.shards import RangeReader, Shard, examples_of
+from components.ingest.rows.shards import RangeReader, Shard, ShardWriter
 from components.ingest.rows.times import Boundaries, Latest
 from components.ingest.sources.base import SourceSpec
 from components.ingest.sources.files.ranges import RANGE_BYTES, Range
@@ -127,7 +126,8 @@ class ExampleGenExecutor(OpenBeamExecutor):
                 (read["pieces"], pipeline | "Shards" >> beam.Create(every))
                 | "Join" >> beam.Flatten()
                 | "ByShard" >> beam.GroupByKey()
-                | "Write" >> beam.ParDo(_WriteShard(artifact.uri))
+                | "Together" >> _Lists(local)
+                | "Write" >> beam.ParDo(_WriteShards(ShardWriter(artifact.uri, unfinished), processes))
                 | "Written" >> beam.combiners.ToList()
                 | "HoldWritten" >> beam.Map(hold, written)
             )
@@ -201,6 +201,23 @@ class _Grouped:
         return [Range(path, split=split) for split, path in self.partitions]
 
 
+class _Lists(beam.PTransform):
+    """Transform from elements to lists of them.
+
+    Beam's local runner works in one process, and gets one list with all elements, which a DoFn shares out among
+    processes. Other engines distribute lists of one element.
+    """
+
+    def __init__(self, local: bool) -> None:
+        super().__init__()
+        self._local = local
+
+    def expand(self, input_or_inputs: beam.PCollection) -> PValue:
+        if self._local:
+            return input_or_inputs | "All" >> beam.combiners.ToList()
+        return input_or_inputs | "Each" >> beam.Map(lambda one: [one])
+
+
 class _Listed(beam.PTransform):
     """Transform that gives ranges that are known; see `_Ranges`."""
 
@@ -213,9 +230,7 @@ class _Listed(beam.PTransform):
 
 
 class _Ranges(beam.PTransform):
-    """Transform that cuts files into lists of ranges.
-
-    Beam's local runner works in one process, and gets one list with all ranges; other engines distribute the ranges.
+    """Transform that cuts files into lists of ranges, see `_Lists`.
 
     Args:
         source: The source of the files.
@@ -235,9 +250,7 @@ class _Ranges(beam.PTransform):
             | "Files" >> beam.Create(self._files)
             | "Ranges" >> beam.FlatMap(_ranges, self._source, self._size)
         )
-        if self._local:
-            return ranges | "All" >> beam.combiners.ToList()
-        return ranges | "Spread" >> beam.Reshuffle() | "Each" >> beam.Map(lambda one: [one])
+        return (ranges if self._local else ranges | "Spread" >> beam.Reshuffle()) | "Together" >> _Lists(self._local)
 
 
 @contextlib.contextmanager
@@ -292,25 +305,16 @@ class _SpillEvents(beam.DoFn):
                 yield beam.pvalue.TaggedOutput("times", times)
 
 
-class _WriteShard(beam.DoFn):
-    """DoFn that writes the file of a shard, whole or not at all, and yields (split, number of examples)."""
+class _WriteShards(beam.DoFn):
+    """DoFn from lists of shards with their pieces to (split, number of Examples) of each shard that it writes."""
 
-    def __init__(self, uri: str) -> None:
-        self._uri = uri
+    def __init__(self, writer: ShardWriter, processes: int) -> None:
+        self._writer, self._processes = writer, processes
 
-    def process(self, element: tuple[Shard, Iterable[ShardPiece | None]]) -> Iterator[tuple[str, int]]:
-        (split, shard, number), pieces = element
-        folder = f"{self._uri}/Split-{split}"
-        path = f"{folder}/data_tfrecord-{shard:05d}-of-{number:05d}.gz"
-        # Not in the folder of the split: all files there count as data.
-        unfinished = f"{self._uri}/{_UNFINISHED}/{split}-{shard:05d}-{uuid.uuid4().hex}"
-        fileio.makedirs(folder)
-        with tf.io.TFRecordWriter(unfinished, tf.io.TFRecordOptions("GZIP", compression_level=1)) as writer:
-            examples = examples_of([piece for piece in pieces if piece])
-            for example in examples:
-                writer.write(example)
-        fileio.rename(unfinished, path, overwrite=True)
-        yield split, len(examples)
+    def process(self, shards: list[tuple[Shard, Iterable[ShardPiece | None]]]) -> Iterator[tuple[str, int]]:
+        known = sorted((shard, [piece for piece in pieces if piece]) for shard, pieces in shards)
+        with _map_of(min(self._processes, len(known))) as write:
+            yield from write(self._writer, known)
 
 
 def _partition(element: tuple[Partition, Iterable[Piece]], folder: str) -> tuple[str, str]:

@@ -44,6 +44,11 @@ class OddValues:
     def __add__(self, other: OddValues) -> OddValues:
         return OddValues(self.rows + other.rows, self.texts + other.texts, self.alike + other.alike)
 
+    @property
+    def left(self) -> int:
+        """Number of rows that are still looked at."""
+        return max(0, _ROWS - self.rows)
+
     def look(self, columns: Mapping[str, Sequence[Any]], names: Mapping[str, bool]) -> None:
         """Look at a row.
 
@@ -51,7 +56,7 @@ class OddValues:
             columns: Columns of the row.
             names: Columns to look at. True: its values are tokens, which may be lists.
         """
-        if self.rows >= _ROWS:
+        if not self.left:
             return
         self.rows += 1
         for name, tokens in names.items():

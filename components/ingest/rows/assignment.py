@@ -7,6 +7,9 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from components.ingest.errors import RowError, nearest
 from components.ingest.rows.columns import Columns
 from components.ingest.rows.times import Boundaries, times_of
@@ -78,11 +81,32 @@ class Assignment:
         elif self._by_time is not None:
             (time,) = times_of(row, self._by_time)
             split = SPLITS[bisect.bisect_left(self._times, time)]
-        elif not split:
-            split = _by_hash(key, self._bounds)
-        elif split == "train":
-            split = _by_hash(key, self._cut)
+        else:
+            split = self.split_of(key, split)
         return [Part(split, columns, len(columns[self._tokens]) - 1 if self._sequence else 1)]
+
+    def split_of(self, key: bytes, split: str = "") -> str:
+        """Return the split of a row that a hash or its file decides.
+
+        Args:
+            key: Hash of the row.
+            split: Split that the file of the row belongs to; empty if the hash decides.
+        """
+        if not split:
+            return _by_hash(key, self._bounds)
+        return _by_hash(key, self._cut) if split == "train" else split
+
+    def splits_of(self, keys: NDArray[np.uint8], split: str = "") -> NDArray[np.int64]:
+        """Return what `split_of` returns for many rows, as places in `SPLITS`.
+
+        Args:
+            keys: (rows, 16) hashes of the rows.
+            split: Split that the file of the rows belongs to; empty if the hash decides.
+        """
+        if split and split != "train":
+            return np.full(len(keys), SPLITS.index(split))
+        bounds = self._cut if split else self._bounds
+        return np.searchsorted(bounds, keys.view(">u8")[:, 0] % np.uint64(bounds[-1]), side="right")
 
     def _positions(self, row: Mapping[str, Any], columns: Columns) -> Iterator[Part]:
         tokens = columns[self._tokens]

@@ -37,24 +37,32 @@ class RowReader:
         labelled: False for rows of `bigvocab predict`: no label and no target is required, in shape `sequence` one
             token is enough, and no row is dropped for a missing value.
         tokenized: True if the input columns already hold lists of tokens.
+
+    Attributes:
+        label: Column of the label; None if it is not read.
+        least: Fewest tokens of a row.
+        numbers: Features and targets that are numbers.
+        categories: Features and targets that are categories, and other slices.
+        plain: True if only the tokenizer turns the text of an input column into tokens.
+        dropped: Columns without whose value a row is dropped.
     """
 
     def __init__(self, data: DataSpec, labelled: bool = True, tokenized: bool = False) -> None:
         self._data = data
-        self._label = data.label if labelled else None
         self._tokenized = tokenized
-        self._least = 2 if data.shape == "sequence" and labelled else 1
-        self._read_label = self._number if data.label_kind == "number" else self._category
+        self._read_label = self.number_of if data.label_kind == "number" else self.category_of
         side = {**data.features, **(data.targets if labelled else {})}
         taken = [*data.inputs, data.label, *data.features, *data.targets]
-        self._numbers = [name for name, column in side.items() if column.kind == "number"]
-        self._categories = [name for name, column in side.items() if column.kind == "category"]
-        self._categories += [name for name in dict.fromkeys(data.slices) if name not in taken]
         self._whole = data.whole_numbers
         self._missing = frozenset(data.missing)
-        self._plain = not (data.missing or data.separator or data.whole_numbers)
         self._missing_in = {name: frozenset(c.missing) for name, c in side.items() if c.missing is not None}
-        self._dropped = [name for name, column in side.items() if column.if_missing == "drop"] if labelled else []
+        self.label = data.label if labelled else None
+        self.least = 2 if data.shape == "sequence" and labelled else 1
+        self.numbers = [name for name, column in side.items() if column.kind == "number"]
+        self.categories = [name for name, column in side.items() if column.kind == "category"]
+        self.categories += [name for name in dict.fromkeys(data.slices) if name not in taken]
+        self.plain = not (data.missing or data.separator or data.whole_numbers)
+        self.dropped = [name for name, column in side.items() if column.if_missing == "drop"] if labelled else []
 
     def __call__(self, row: Mapping[str, Any]) -> Columns:
         """Return the columns of one row.
@@ -66,23 +74,23 @@ class RowReader:
         columns: Columns = {}
         total = 0
         for name in self._data.inputs:
-            tokens = columns[name] = self._tokens(name, row[name] if name in row else _required(row, name))
+            tokens = columns[name] = self.tokens_of(name, row[name] if name in row else _required(row, name))
             total += len(tokens)
-        if self._label is not None:
-            value = row[self._label] if self._label in row else _required(row, self._label)
+        if self.label is not None:
+            value = row[self.label] if self.label in row else _required(row, self.label)
             if isinstance(value, list) and len(value) > 1:
-                reason = f"column '{self._label}' holds {len(value)} labels: write a row for each of them"
-                raise RowError(f"{self._label}: several labels", reason)
-            columns[self._label] = self._read_label(self._label, value)
-            if not columns[self._label]:
-                raise RowError(f"{self._label}: no label", f"column '{self._label}' is empty")
-        for name in self._numbers:
-            columns[name] = self._number(name, row[name] if name in row else nested(row, name)[1])
-        for name in self._categories:
-            columns[name] = self._category(name, row[name] if name in row else nested(row, name)[1])
-        if total < self._least:
-            raise ShortRow(f"{total} tokens, at least {self._least} are needed")
-        for name in self._dropped:
+                reason = f"column '{self.label}' holds {len(value)} labels: write a row for each of them"
+                raise RowError(f"{self.label}: several labels", reason)
+            columns[self.label] = self._read_label(self.label, value)
+            if not columns[self.label]:
+                raise RowError(f"{self.label}: no label", f"column '{self.label}' is empty")
+        for name in self.numbers:
+            columns[name] = self.number_of(name, row[name] if name in row else nested(row, name)[1])
+        for name in self.categories:
+            columns[name] = self.category_of(name, row[name] if name in row else nested(row, name)[1])
+        if total < self.least:
+            raise ShortRow(f"{total} tokens, at least {self.least} are needed")
+        for name in self.dropped:
             if not columns[name]:
                 raise ShortRow(f"no value in '{name}'")
         return columns
@@ -94,12 +102,21 @@ class RowReader:
             RowError: The column is missing, or its value is of a wrong type.
         """
         name = self._data.inputs[0]
-        return self._tokens(name, _required(row, name))
+        return self.tokens_of(name, _required(row, name))
 
-    def _tokens(self, name: str, value: Any) -> list[str]:
+    def missing_in(self, name: str) -> frozenset[str]:
+        """Return the texts that stand for a missing value in a column."""
+        return self._missing_in.get(name, self._missing)
+
+    def tokens_of(self, name: str, value: Any) -> list[str]:
+        """Return the tokens of a value of an input column.
+
+        Raises:
+            RowError: The value is of a wrong type.
+        """
         data = self._data
         if isinstance(value, str):
-            if self._plain:
+            if self.plain:
                 return tokenize(value, data.tokenizer, data.lowercase)
             if value in self._missing:
                 return []
@@ -125,17 +142,27 @@ class RowReader:
         text = text_of(name, value)
         return [] if text is None else tokenize(text, data.tokenizer, data.lowercase)
 
-    def _category(self, name: str, value: Any) -> list[str]:
+    def category_of(self, name: str, value: Any) -> list[str]:
+        """Return a value as the only category of a column, or an empty list if it is missing.
+
+        Raises:
+            RowError: The value is of a wrong type.
+        """
         # Most values are texts: the conversion of others is slower.
         text = value if isinstance(value, str) else text_of(name, one_of(value))
-        if not text or text in self._missing_in.get(name, self._missing):
+        if not text or text in self.missing_in(name):
             return []
         return [whole(text) if self._whole else text]
 
-    def _number(self, name: str, value: Any) -> list[float]:
+    def number_of(self, name: str, value: Any) -> list[float]:
+        """Return a value as the only number of a column, or an empty list if it is missing.
+
+        Raises:
+            RowError: The value is no number.
+        """
         if isinstance(value, list):
             value = one_of(value)
-        if isinstance(value, str) and value in self._missing_in.get(name, self._missing):
+        if isinstance(value, str) and value in self.missing_in(name):
             return []
         number = number_of(name, value)
         return [] if number is None else [number]

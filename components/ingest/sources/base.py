@@ -48,6 +48,7 @@ from components.ingest.sources.files.opening import file_name
 from components.ingest.sources.files.partitions import partition_columns
 from components.ingest.sources.files.placeholders import EVERYTHING
 from components.ingest.sources.files.ranges import RANGE_BYTES, Lines, Range
+from components.ingest.sources.files.table import Table
 from components.ingest.sources.files.text_form import check_text
 from components.ingest.sources.spec import LabelledLinesSpec, PathlessSpec, PathSpec, SourceSpec, TextPathSpec
 from components.spelling import did_you_mean
@@ -68,6 +69,7 @@ __all__ = [
     "Source",
     "SourceSpec",
     "Sure",
+    "Table",
     "TextPathSpec",
 ]
 
@@ -145,11 +147,24 @@ class Source(abc.ABC, Generic[SpecT]):
 
         A column of the row itself has precedence over a folder.
         """
-        named = {name: value for name, value in partition_columns(file_range.path).items() if name in used}
-        rows = self.rows(file_range, used, lines)
-        if not named:
-            return rows
-        return ((number, row if isinstance(row, RowError) else {**named, **row}) for number, row in rows)
+        return _with_named(self.rows(file_range, used, lines), self._named(file_range, used))
+
+    def blocks(self, file_range: Range, used: Sequence[str], lines: Lines) -> Iterator[Table | Rows]:
+        """Yield the rows of a range in order: tables where the source has its rows as columns, else rows one by one.
+
+        By default, all are rows. The rows of a table are those that `rows` yields.
+        """
+        yield self.rows(file_range, used, lines)
+
+    def read_blocks(self, file_range: Range, used: Sequence[str], lines: Lines) -> Iterator[Table | Rows]:
+        """Yield the blocks of a range with the columns that the folders of the file name; see `read`."""
+        named = self._named(file_range, used)
+        for block in self.blocks(file_range, used, lines):
+            yield block.with_constants(named) if isinstance(block, Table) else _with_named(block, named)
+
+    @staticmethod
+    def _named(file_range: Range, used: Sequence[str]) -> Row:
+        return {name: value for name, value in partition_columns(file_range.path).items() if name in used}
 
     def all_columns(self, file: str, used: Sequence[str]) -> list[str] | None:
         """Return the columns of a file and those that its folders name; None as in `columns`."""
@@ -290,6 +305,12 @@ class LabelledLines(Source[LabelledSpecT]):
     def columns(self, file: str, used: Sequence[str]) -> list[str] | None:
         """Return the columns, which are the same for all files; None if the file is empty."""
         return [*self.names] if check_text(file, self.spec.encoding) else None
+
+
+def _with_named(rows: Rows, named: Row) -> Rows:
+    if not named:
+        return rows
+    return ((number, row if isinstance(row, RowError) else {**named, **row}) for number, row in rows)
 
 
 def _missing(key: str, path: str) -> str:

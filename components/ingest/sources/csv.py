@@ -10,9 +10,10 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from components.ingest.errors import BrokenFile, RowError
-from components.ingest.sources.base import RANGE_BYTES, Lines, Range, Rows, Source, TextPathSpec
+from components.ingest.sources.base import RANGE_BYTES, Lines, Range, Rows, Source, Table, TextPathSpec
 from components.ingest.sources.files import csv_records
-from components.ingest.sources.files.csv_records import Dialect, end_of_records
+from components.ingest.sources.files.csv_records import Dialect, Run, end_of_records
+from components.ingest.sources.files.csv_tables import table_of
 from components.ingest.sources.files.lines import BLOCK, blocks
 from components.ingest.sources.files.opening import file_name
 from components.ingest.sources.files.sniffing import DELIMITERS, guess
@@ -88,39 +89,30 @@ class Csv(Source[CsvSpec]):
 
     def rows(self, file_range: Range, used: Sequence[str], lines: Lines) -> Rows:
         """Yield the cells of each record by column, and a `RowError` for a record that cannot be read."""
-        dialect = self.dialect(file_range.path)
-        names = self.header(file_range.path)
-        # Spreadsheets leave columns without a name at the right. Rows may lack their cells.
-        least = max((n for n, name in enumerate(names, 1) if name), default=0)
-        first = file_range.start == 0
-        header = first and self.spec.header
-        skipped = self.spec.skip if first else 0
-        number = file_range.line
-        text = _without_lines(blocks(file_range, lines, self.spec.encoding), skipped, lines)
-        number += skipped
-        for spanned, cells in csv_records.rows(text, dialect):
-            line = number
-            number += spanned
-            if not cells:
-                lines.blank += 1
-                continue
-            if header:
-                header = False
-                lines.header += spanned
-                continue
-            lines.rows += spanned
-            if isinstance(cells, RowError):
-                yield line, cells
-            elif not least <= len(cells) <= len(names):
-                named = "the header has" if self.spec.header else "source.columns has"
-                yield line, RowError("wrong number of cells", f"{len(cells)} cells, {named} {len(names)}")
-            elif (cells == names and self.spec.header) or cells[0].startswith(_MARK):
-                reason = "the row repeats the header or starts with a byte order mark: files were joined"
-                yield line, RowError("header again", reason)
+        records = self._records(file_range, lines)
+        for run in records.runs():
+            yield from records.rows(run)
+
+    def blocks(self, file_range: Range, used: Sequence[str], lines: Lines) -> Iterator[Table | Rows]:
+        """Yield a table for each run of well-formed records, and the rows of other runs one by one."""
+        records = self._records(file_range, lines)
+        for run in records.runs():
+            if (table := records.table(run, used)) is not None:
+                yield table
             else:
-                if spanned > 2 and _holds_rows(cells, dialect.delimiter):
-                    lines.doubtful.append(line)
-                yield line, dict(zip(names, cells, strict=False))
+                yield records.rows(run)
+
+    def _records(self, file_range: Range, lines: Lines) -> _Records:
+        skip = self.spec.skip if file_range.start == 0 else 0
+        return _Records(
+            dialect=self.dialect(file_range.path),
+            names=self.header(file_range.path),
+            has_header=self.spec.header,
+            in_header=self.spec.header and file_range.start == 0,
+            text=_without_lines(blocks(file_range, lines, self.spec.encoding), skip, lines),
+            lines=lines,
+            number=file_range.line + skip,
+        )
 
     def ranges(self, path: str, size: int = RANGE_BYTES) -> Iterator[Range]:
         """Yield ranges that start and end between records.
@@ -238,3 +230,76 @@ def _holds_rows(cells: list[str], delimiter: str) -> bool:
     """Return True if each inner line of a record looks like a row: an unclosed quote may have joined them."""
     inside = delimiter.join(cells).split("\n")[1:-1]
     return len(cells) > 1 and all(line.count(delimiter) == len(cells) - 1 for line in inside)
+
+
+@dataclasses.dataclass
+class _Records:
+    """Records of a range.
+
+    Attributes:
+        dialect: Dialect of the file.
+        names: Names of all columns.
+        has_header: True if the file has a header.
+        in_header: True if the next record is the header.
+        text: Bytes of the range, from the header or the first record on.
+        lines: Receives the counts of lines.
+        number: Number of the next line.
+    """
+
+    dialect: Dialect
+    names: list[str]
+    has_header: bool
+    in_header: bool
+    text: Iterator[bytes]
+    lines: Lines
+    number: int
+
+    def runs(self) -> Iterator[Run]:
+        """Yield the runs of records; the header is a run of its own."""
+        for run in csv_records.runs(self.text, self.dialect):
+            while self.in_header and not run.fault and (end := self._end_of_record(run.text)) < len(run.text):
+                yield dataclasses.replace(run, text=run.text[:end])
+                run = dataclasses.replace(run, text=run.text[end:])
+            yield run
+
+    def _end_of_record(self, text: bytes) -> int:
+        found = csv_records.end_of_record(text, 0, self.dialect, final=True)
+        return found.end if found else len(text)
+
+    def table(self, run: Run, used: Sequence[str]) -> Table | None:
+        """Return a run as a table, or None if its records must be read one by one."""
+        if self.in_header:
+            return None
+        table = table_of(run, self.dialect, self.names, used, self.number)
+        if table is not None:
+            self.number += table.rows
+            self.lines.rows += table.rows
+        return table
+
+    def rows(self, run: Run) -> Rows:
+        """Yield the rows of a run with the numbers of their lines."""
+        # Spreadsheets leave columns without a name at the right. Rows may lack their cells.
+        least = max((n for n, name in enumerate(self.names, 1) if name), default=0)
+        for spanned, cells in csv_records.rows_of(run, self.dialect):
+            line = self.number
+            self.number += spanned
+            if not cells:
+                self.lines.blank += 1
+                continue
+            if self.in_header:
+                self.in_header = False
+                self.lines.header += spanned
+                continue
+            self.lines.rows += spanned
+            if isinstance(cells, RowError):
+                yield line, cells
+            elif not least <= len(cells) <= len(self.names):
+                named = "the header has" if self.has_header else "source.columns has"
+                yield line, RowError("wrong number of cells", f"{len(cells)} cells, {named} {len(self.names)}")
+            elif (cells == self.names and self.has_header) or cells[0].startswith(_MARK):
+                reason = "the row repeats the header or starts with a byte order mark: files were joined"
+                yield line, RowError("header again", reason)
+            else:
+                if spanned > 2 and _holds_rows(cells, self.dialect.delimiter):
+                    self.lines.doubtful.append(line)
+                yield line, dict(zip(self.names, cells, strict=False))

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 from components.ingest.errors import BrokenFile
-from components.ingest.sources.base import RANGE_BYTES, Lines, PathSpec, Range, Rows, Source, Sure
+from components.ingest.sources.base import RANGE_BYTES, Lines, PathSpec, Range, Rows, Source, Sure, Table
 from components.ingest.sources.files.opening import open_source
 
 _MAGIC = b"PAR1"
+_BATCH = 4_096
+"""Rows of a table."""
 
 
 class ParquetSpec(PathSpec):
@@ -30,6 +32,11 @@ class Parquet(Source[ParquetSpec]):
 
     def rows(self, file_range: Range, used: Sequence[str], lines: Lines) -> Rows:
         """Yield the rows of the row groups of a range. They have the used columns that the file has."""
+        for table in self.blocks(file_range, used, lines):
+            yield from table.numbered()
+
+    def blocks(self, file_range: Range, used: Sequence[str], lines: Lines) -> Iterator[Table]:
+        """Yield tables of some thousand rows of the row groups of a range."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -40,10 +47,10 @@ class Parquet(Source[ParquetSpec]):
                 names = [n for n in used if n in _names(file.schema_arrow)]
                 end = file.num_row_groups if file_range.end is None else file_range.end
                 groups = list(range(file_range.start, end))
-                for batch in file.iter_batches(batch_size=4096, row_groups=groups, columns=names):
-                    for row in batch.to_pylist():
-                        yield number, row
-                        number += 1
+                for batch in file.iter_batches(batch_size=_BATCH, row_groups=groups, columns=names):
+                    columns = dict(zip(batch.schema.names, map(_decoded, batch.columns), strict=True))
+                    yield Table(columns, number, batch.num_rows)
+                    number += batch.num_rows
         except (OSError, pa.ArrowException) as error:
             raise BrokenFile(f"{file_range.path}: cannot be read as Parquet from row {number:,} on: {error}") from error
 
@@ -95,3 +102,12 @@ def _names(schema: Iterable[Any], prefix: str = "") -> list[str]:
         if pa.types.is_struct(field.type):
             names += _names(field.type, f"{prefix}{field.name}.")
     return names
+
+
+def _decoded(column: Any) -> Any:
+    """Return a column without a dictionary, and with texts of one type."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    return column.cast(pa.string()) if pa.types.is_large_string(column.type) else column

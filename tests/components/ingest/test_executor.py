@@ -297,7 +297,8 @@ def test_a_row_that_is_lost_on_the_way_fails_the_run(
     tmp_path: Path, ingest: Ingest, paragraphs: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tmp_path / "rows.jsonl", [{"words": p, "year": 1946} for p in paragraphs])
-    monkeypatch.setattr(executor, "examples_of", lambda pieces: shards.examples_of(pieces)[1:])
+    every = shards.examples_of
+    monkeypatch.setattr(shards, "examples_of", lambda pieces: every(pieces)[1:])
     with pytest.raises(IngestError, match=r"not accounted for.*\n.*split 'train': \d+ examples for \d+ rows"):
         ingest(spec())
 

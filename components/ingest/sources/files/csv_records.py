@@ -249,8 +249,23 @@ def _way_out(line: bytes, dialect: Dialect) -> str:
     return way + "; if quoted cells may span lines, double" if dialect.quote == "line" else way
 
 
-def rows(blocks: Iterator[bytes], dialect: Dialect) -> Iterator[tuple[int, list[str] | RowError]]:
-    """Yield the number of lines of each record, and its cells or its fault. A blank line has no cells.
+@dataclass(frozen=True)
+class Run:
+    """Consecutive records.
+
+    Attributes:
+        text: Their bytes, with all line ends.
+        quoted: True if a cell may be quoted or escaped; False if each line is a record.
+        fault: Fault of the only record; None if the records are well-formed.
+    """
+
+    text: bytes
+    quoted: bool = False
+    fault: RowError | None = None
+
+
+def runs(blocks: Iterator[bytes], dialect: Dialect) -> Iterator[Run]:
+    """Yield runs of records as long as possible.
 
     Args:
         blocks: The bytes of a file, or of a range that starts and ends with a record.
@@ -266,21 +281,34 @@ def rows(blocks: Iterator[bytes], dialect: Dialect) -> Iterator[tuple[int, list[
         while at < len(buffer):
             special = buffer.find(dialect.special, at) if dialect.special else -1
             if end := buffer.rfind(b"\n", at, len(buffer) if special < 0 else special) + 1:
-                yield from _plain_rows(buffer[at:end], dialect)
+                yield Run(buffer[at:end])
                 at = end
             if special < 0:
                 break
             match = dialect.run.match(buffer, at) if len(buffer) - at <= CELL_LIMIT else None
             if match and match.end() > at:
-                yield from _rows(buffer[at : match.end()], dialect)
+                yield Run(buffer[at : match.end()], quoted=True)
                 at = match.end()
             elif (found := end_of_record(buffer, at, dialect, final)) is None:
                 break
             else:
-                record = buffer[at : found.end]
-                yield from ((1, found.fault),) if found.fault else _rows(record, dialect)
+                yield Run(buffer[at : found.end], quoted=True, fault=found.fault)
                 at = found.end
         buffer = buffer[at:]
+
+
+def rows(blocks: Iterator[bytes], dialect: Dialect) -> Iterator[tuple[int, list[str] | RowError]]:
+    """Yield the number of lines of each record, and its cells or its fault; see `runs`. A blank line has no cells."""
+    for run in runs(blocks, dialect):
+        yield from rows_of(run, dialect)
+
+
+def rows_of(run: Run, dialect: Dialect) -> Iterator[tuple[int, list[str] | RowError]]:
+    """Yield the number of lines of each record of a run, and its cells or its fault. A blank line has no cells."""
+    if run.fault:
+        yield 1, run.fault
+    else:
+        yield from (_rows if run.quoted else _plain_rows)(run.text, dialect)
 
 
 def _plain_rows(lines: bytes, dialect: Dialect) -> Iterator[tuple[int, list[str] | RowError]]:

@@ -1,0 +1,239 @@
+"""Conversion of tables of a source to the columns of Examples: what `RowReader` does row by row.
+
+Arrow's kernels convert the columns that they convert alike. Python converts the values of all others one by one, by the
+functions of `RowReader`. A row that it refuses is left to `RowReader` itself, which says why.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from components.ingest.errors import RowError
+from components.ingest.rows.columns import HASH_BYTES, RowReader, columns_of, columns_read
+from components.ingest.sources.files.table import Table
+from components.ingest.spec import DataSpec
+
+_NUMBER = r"^[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?$"
+"""Numbers that Arrow and Python read alike."""
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
+_SEPARATORS = "[\x1c-\x1f]"
+"""Characters that are white space for Python, and not for Arrow."""
+_NUL, _NONE = pa.scalar(b"\0", pa.binary()), pa.scalar(b"", pa.binary())
+
+
+@dataclass(frozen=True)
+class Converted:
+    """Columns of the Examples of a table.
+
+    Attributes:
+        columns: By name, lists of binary texts, or numbers, null where a number is missing.
+        refused: (rows,) bool, rows that `RowReader` must read.
+        short: (rows,) bool, rows that have too few tokens or lack a value without which they are dropped.
+        tokens: (rows,) tokens in all input columns.
+    """
+
+    columns: dict[str, pa.ListArray | pa.DoubleArray]
+    refused: NDArray[np.bool_]
+    short: NDArray[np.bool_]
+    tokens: NDArray[np.int64]
+
+    def row(self, number: int) -> dict[str, list[Any]]:
+        """Return the columns of a row, as `RowReader` does."""
+        found = {name: column[number].as_py() for name, column in self.columns.items()}
+        return {
+            name: [text.decode() for text in value] if isinstance(value, list) else [value] if value is not None else []
+            for name, value in found.items()
+        }
+
+    def take(self, rows: NDArray[np.int64]) -> Converted:
+        """Return some of the rows, in ascending order."""
+        if len(rows) == len(self.tokens):
+            return self
+        columns = {name: column.take(pa.array(rows)) for name, column in self.columns.items()}
+        return Converted(columns, self.refused[rows], self.short[rows], self.tokens[rows])
+
+
+class TableReader:
+    """Reader of tables that returns the columns of the configuration.
+
+    Args:
+        data: Configuration of the columns.
+        reader: Reader of single rows, for the same configuration.
+    """
+
+    def __init__(self, data: DataSpec, reader: RowReader) -> None:
+        self._data, self._reader = data, reader
+        self._needed = columns_read(data)
+
+    def reads(self, table: Table) -> bool:
+        """Return True if the table has all columns that are needed, none of them in an object."""
+        return all(name in table.columns for name in self._needed)
+
+    def __call__(self, table: Table) -> Converted:
+        """Return the columns of all rows; those of a refused row have any values."""
+        reader, rows = self._reader, table.rows
+        refused, short, tokens = np.zeros(rows, bool), np.zeros(rows, bool), np.zeros(rows, np.int64)
+        columns: dict[str, Any] = {}
+        for name in self._data.inputs:
+            columns[name] = self._tokens(name, table.columns[name], refused)
+            tokens = tokens + np.diff(np.asarray(columns[name].offsets)).astype(np.int64)
+        if name := reader.label:
+            read = self._numbers if self._data.label_kind == "number" else self._categories
+            columns[name] = read(name, table.columns[name], refused)
+            refused |= _empty(columns[name])
+        for name in reader.numbers:
+            columns[name] = self._numbers(name, table.columns[name], refused)
+        for name in reader.categories:
+            columns[name] = self._categories(name, table.columns[name], refused)
+        short |= tokens < reader.least
+        for name in reader.dropped:
+            short |= _empty(columns[name])
+        return Converted(columns, refused, short, tokens)
+
+    def hashes(self, converted: Converted, table: Table, rows: NDArray[np.int64]) -> pa.BinaryArray | None:
+        """Return what `row_hash` returns for some rows; None if it must read the rows themselves.
+
+        Args:
+            converted: Columns of these rows.
+            table: Table of all rows.
+            rows: (any,) rows of the table.
+        """
+        data, texts = self._data, []
+        if decisive := data.split_by or data.group_by:
+            for name in decisive:
+                column = table.columns[name].take(pa.array(rows))
+                if not pa.types.is_string(column.type) or column.null_count or pc.any(pc.equal(column, "")).as_py():
+                    return None
+                texts += [column.cast(pa.binary()), _NUL]
+            texts.pop()
+        else:
+            for name in data.inputs if data.shape == "sequence" else columns_of(data):
+                column = converted.columns[name]
+                if pa.types.is_floating(column.type):
+                    numbers = pa.array(map(str, column.drop_null().to_pylist()), pa.string())
+                    column = pa.ListArray.from_arrays(
+                        _offsets(np.asarray(column.is_valid())), numbers.cast(pa.binary())
+                    )
+                # Each value ends with a zero byte, and then the column.
+                ended = pa.ListArray.from_arrays(
+                    column.offsets, pc.binary_join_element_wise(column.values, _NUL, _NONE)
+                )
+                texts += [pc.binary_join(ended, _NONE), _NUL]
+            texts.pop()
+        joined = pc.binary_join_element_wise(*texts, _NONE) if len(texts) > 1 else texts[0]
+        blake2b = hashlib.blake2b
+        hashes = [blake2b(text, digest_size=HASH_BYTES).digest() for text in joined.to_pylist()]
+        return pa.array(hashes, pa.binary())
+
+    def _tokens(self, name: str, column: pa.Array, refused: NDArray[np.bool_]) -> pa.ListArray:
+        data, reader = self._data, self._reader
+        if reader.plain and pa.types.is_string(column.type):
+            column = column.fill_null("")
+            if data.tokenizer == "none":
+                return _present(column)
+            if data.tokenizer == "whitespace" and _plain_ascii(column):
+                lowered = pc.ascii_lower(column) if data.lowercase else column
+                return _without_empty(pc.ascii_split_whitespace(pc.ascii_trim_whitespace(lowered)))
+        elif reader.plain and data.tokenizer == "none" and _is_list_of_texts(column):
+            lists = _normal(column)
+            if not lists.values.null_count and not pc.any(pc.equal(pc.binary_length(lists.values), 0)).as_py():
+                return lists
+        return _lists(self._each(column, refused, lambda value: reader.tokens_of(name, value)))
+
+    def _categories(self, name: str, column: pa.Array, refused: NDArray[np.bool_]) -> pa.ListArray:
+        if pa.types.is_integer(column.type):
+            column = column.cast(pa.string())
+        if pa.types.is_string(column.type) and not self._data.whole_numbers:
+            column = column.fill_null("")
+            if missing := self._reader.missing_in(name):
+                column = pc.if_else(pc.is_in(column, value_set=pa.array([*missing], pa.string())), "", column)
+            return _present(column)
+        return _lists(self._each(column, refused, lambda value: self._reader.category_of(name, value)))
+
+    def _numbers(self, name: str, column: pa.Array, refused: NDArray[np.bool_]) -> pa.DoubleArray:
+        if pa.types.is_integer(column.type):
+            return column.cast(pa.float64(), safe=False)
+        if pa.types.is_floating(column.type):
+            numbers = column.cast(pa.float64())
+            if (pc.max(pc.abs(numbers)).as_py() or 0.0) <= _FLOAT32_MAX:  # Not infinite; NaN is missing.
+                return pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers)
+        if pa.types.is_string(column.type):
+            column = column.fill_null("")
+            missing = pa.array(["", *self._reader.missing_in(name)], pa.string())
+            given = pc.if_else(pc.is_in(column, value_set=missing), pa.scalar(None, pa.string()), column)
+            if pc.all(pc.match_substring_regex(given, _NUMBER)).as_py() is not False:
+                # The kernel takes no plus sign.
+                found = pc.utf8_ltrim(given, "+").cast(pa.float64())
+                if (pc.max(pc.abs(found)).as_py() or 0.0) <= _FLOAT32_MAX:
+                    return found
+        values = self._each(column, refused, lambda value: self._reader.number_of(name, value))
+        return pa.array([found[0] if found else None for found in values], pa.float64())
+
+    @staticmethod
+    def _each(column: pa.Array, refused: NDArray[np.bool_], of: Callable[[Any], list[Any]]) -> list[list[Any]]:
+        """Return the values of each row, and note the rows that are refused."""
+        found: list[list[Any]] = []
+        for row, value in enumerate(column.to_pylist()):
+            try:
+                found.append(of(value))
+            except RowError:
+                refused[row] = True
+                found.append([])
+        return found
+
+
+def _empty(column: pa.ListArray | pa.DoubleArray) -> NDArray[np.bool_]:
+    """Return the rows without a value, (rows,) bool."""
+    if pa.types.is_floating(column.type):
+        return np.asarray(column.is_null())
+    return np.diff(np.asarray(column.offsets)) == 0
+
+
+def _present(column: pa.StringArray) -> pa.ListArray:
+    """Return a list with the text of each row, without the empty ones."""
+    given = np.asarray(pc.greater(pc.binary_length(column), 0))
+    return pa.ListArray.from_arrays(_offsets(given), column.filter(pa.array(given)).cast(pa.binary()))
+
+
+def _without_empty(lists: pa.ListArray) -> pa.ListArray:
+    values = lists.flatten()
+    given = np.asarray(pc.greater(pc.binary_length(values), 0))
+    lengths = np.diff(np.asarray(lists.offsets))
+    if not given.all():
+        # The split of an empty text is one empty text.
+        lengths = np.where(lengths == 1, given[np.minimum(np.asarray(lists.offsets)[:-1], len(given) - 1)], lengths)
+        values = values.filter(pa.array(given))
+    return pa.ListArray.from_arrays(_offsets(lengths), values.cast(pa.binary()))
+
+
+def _normal(lists: pa.ListArray) -> pa.ListArray:
+    """Return lists of binary texts that begin at offset 0; null is an empty list."""
+    lengths = np.asarray(pc.fill_null(pc.list_value_length(lists), 0))
+    return pa.ListArray.from_arrays(_offsets(lengths), lists.flatten().cast(pa.binary()))
+
+
+def _lists(values: Sequence[list[Any]]) -> pa.ListArray:
+    """Return lists of texts as binary texts. Texts that are not UTF-8 raise `UnicodeEncodeError`."""
+    return pa.array(values, pa.list_(pa.binary()))
+
+
+def _offsets(lengths: NDArray[Any]) -> NDArray[np.int32]:
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+
+
+def _plain_ascii(column: pa.StringArray) -> bool:
+    """Return True if Arrow finds the white space that Python finds."""
+    ascii_alone = pc.all(pc.string_is_ascii(column)).as_py() is not False
+    return ascii_alone and not pc.any(pc.match_substring_regex(column, _SEPARATORS)).as_py()
+
+
+def _is_list_of_texts(column: pa.Array) -> bool:
+    return pa.types.is_list(column.type) and pa.types.is_string(column.type.value_type)
