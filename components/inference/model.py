@@ -68,7 +68,7 @@ class PushedModel:
             PredictError: A row cannot be used, or the model does not answer so many labels.
         """
         top = self.labels(top)
-        reader = Questions(self.data, lambda text: warnings.warn(text, stacklevel=4))
+        reader = Questions(self.data, lambda text: warnings.warn(text, stacklevel=4), model=self.folder)
         questions = list(reader.of_rows(rows))
         for question in questions:
             if question.example is None:
@@ -167,6 +167,9 @@ def _about(folder: str | Path) -> dict[str, Any]:
     try:
         return json.loads(read_text(f"{folder}/assets.extra/bigvocab.json"))
     except OSError as error:
+        place = Path(folder)
+        if place.name == "serving" and place.is_dir() and not any(place.iterdir()):
+            raise PredictError(f"{folder} is empty: no model was pushed yet; the report of the run says why") from error
         raise PredictError(f"{folder} is no model of BigVocab: {error.strerror}: {error.filename}") from error
 
 

@@ -15,11 +15,12 @@ from typing import Any, BinaryIO
 from components.exit_codes import FAILED
 from components.inference.errors import PredictError
 from components.inference.reading import STANDARD_INPUT, head_of_file, name_of_file, reading, rows_of_range
+from components.inference.unknown import OtherForms
 from components.ingest.errors import IngestError, RowError, ShortRow
 from components.ingest.events.grouped import grouped_events, write_partition
 from components.ingest.events.spill import EventSpiller, partitions_for
 from components.ingest.header import check_columns
-from components.ingest.rows.columns import RowReader, columns_read
+from components.ingest.rows.columns import Columns, RowReader, columns_read
 from components.ingest.rows.example import serialize
 from components.ingest.rows.times import Latest
 from components.ingest.sources.base import RANGE_BYTES, Range, SourceSpec
@@ -64,13 +65,20 @@ class Questions:
 
     Args:
         data: The model's.
-        warn: Called with a line for people; once for each missing column that another column resembles.
+        warn: Called with a line for people; once for each missing column that another column resembles, and for each
+            input column with an unknown token that the model knows in another form.
         labelled: True to read rows with their labels, for the signature `eval`.
         keep: Columns that the answers have too.
+        model: Folder of the model. None: unknown tokens are not looked for.
     """
 
     def __init__(
-        self, data: DataSpec, warn: Callable[[str], None], labelled: bool = False, keep: Sequence[str] = ()
+        self,
+        data: DataSpec,
+        warn: Callable[[str], None],
+        labelled: bool = False,
+        keep: Sequence[str] = (),
+        model: str | Path | None = None,
     ) -> None:
         self._known = set(columns_read(data))
         unused: dict[str, Any] = {} if labelled else {"label": None, "targets": {}, "slices": []}
@@ -85,6 +93,10 @@ class Questions:
         self._labelled = labelled
         self._warn = warn
         self._keep = tuple(keep)
+        self._forms = OtherForms(Path(model) / "assets" / "inputs") if model is not None else None
+        # The tokens of a text are cut and lowercased alike in training and in answers.
+        self._looked_at = set(data.inputs) if data.tokenizer == "none" else set[str]()
+        """Input columns whose tokens are looked up, until a warning names them."""
         self._without = {
             **dict.fromkeys(self._data.slices, "are in none of its slices"),
             **dict.fromkeys(self._data.targets, "do not count for it"),
@@ -298,6 +310,8 @@ class Questions:
                 raise RowError("an event", f'a row has all events of a group, as in {{"{name}": ["a", "b"]}}')
             self._warn_of_near_misses(where, {**dict.fromkeys(others), **row} if others else row)
             columns = (reader or self._columns)(row)
+            if self._forms and self._looked_at:
+                self._warn_of_other_forms(where, columns, self._forms)
             slices = ((name, value) for name in self._data.slices for value in dict.fromkeys(columns[name]))
             return Question(line, where, serialize(columns), slices=tuple(slices), kept=kept)
         except (RowError, ShortRow) as error:
@@ -312,3 +326,14 @@ class Questions:
                 del self._unlike[column]
             elif len(self._unlike[column]) < 1_000:  # Rows may have keys of their own, each another.
                 self._unlike[column] |= new
+
+    def _warn_of_other_forms(self, where: str, columns: Columns, forms: OtherForms) -> None:
+        for column in sorted(self._looked_at):
+            for token in map(str, columns[column]):
+                if (known := forms.of(column, token)) is not None:
+                    self._warn(
+                        f"{where}: column '{column}' holds {token!r}, which the model does not know; did you mean "
+                        f"{known!r}? All tokens that it does not know are alike to it."
+                    )
+                    self._looked_at.discard(column)
+                    break

@@ -75,7 +75,7 @@ class ShardWriter:
         """
         model = _model_of_process(self.model)
         rows, unusable, reasons, warnings = 0, 0, [], []
-        questions = Questions(model.data, warnings.append, keep=self.keep).of_range(file_range)
+        questions = Questions(model.data, warnings.append, keep=self.keep, model=self.model).of_range(file_range)
         place = f"{number:05d}-of-{self.count:05d}.jsonl"
         try:
             with self._whole(f"answers-{place}") as answers, self._whole(f"errors-{place}") as errors:

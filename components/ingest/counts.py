@@ -13,6 +13,7 @@ from components.files import read_text, write_whole
 from components.ingest.errors import IngestError, RowError, nearest
 from components.ingest.odd_values import OddValues
 from components.ingest.sources.files.ranges import Lines, Range
+from components.ingest.sources.text import TextSpec
 from components.ingest.spec import DataSpec
 from components.ingest.values import nested
 
@@ -24,6 +25,8 @@ _FILES_SHOWN, _ROWS_SHOWN = 10, 3
 _SHOWN = ("file", "rows", "bad", "short")
 _SURELY = 20
 """Expected rows of a split from which an empty split is not due to chance."""
+_LONG_PARAGRAPH = 10
+"""Mean lines of a paragraph above which each line is probably meant to be a row."""
 _ADVICE = {
     "column": "Rows of all three splits are needed.",
     "by_time": "Shorter or longer times in data.splits, or rows of other times, are needed.",
@@ -291,7 +294,14 @@ class Counts:
             f"of {total.read:,} read, {total.short:,} too short for an example, {total.left_out:,} left out by "
             "data.share"
         )
-        if total.short > total.read / 2 and data.tokenizer == "none":
+        lines, paragraphs = self.all_files.row_lines, self.all_files.read
+        by_paragraph = isinstance(data.source, TextSpec) and data.source.rows == "paragraph"
+        if by_paragraph and lines > _LONG_PARAGRAPH * paragraphs:
+            message += (
+                f"; blank lines cut a text into rows, and {lines:,} lines make {paragraphs:,} here: "
+                "data.source.rows: line makes each line a row"
+            )
+        elif total.short > total.read / 2 and data.tokenizer == "none":
             message += "; data.tokenizer 'none' takes a text as one token: 'words' or 'whitespace' would cut it"
         elif data.splits.form:
             message += f". {rule} {_ADVICE[data.splits.form]}"

@@ -11,6 +11,7 @@ r"""Conversion of the values of a row to texts and numbers, alike for JSON, CSV,
 | date; time; date and time               | ISO 8601                                | refused              |
 | bytes                                   | as UTF-8                                | as its text          |
 | null, NaN, empty text                   | missing                                 | missing              |
+| number or truth value of NumPy          | as that of Python                       | as that of Python    |
 | list of one value; empty list           | the value; missing                      | the value; missing   |
 | list of several values, object          | refused, except for a list of tokens    | refused              |
 
@@ -27,6 +28,8 @@ import math
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
+
+import numpy as np
 
 from components.ingest.errors import RowError
 
@@ -69,6 +72,8 @@ def text_of(name: str, value: Any) -> str | None:
             return value.decode() or None
         except UnicodeDecodeError as error:
             raise RowError(f"{name}: not UTF-8", f"column '{name}' holds bytes that are not UTF-8 text") from error
+    if (of_python := _of_python(value)) is not None:
+        return text_of(name, of_python)
     raise RowError(
         f"{name}: wrong type",
         f"column '{name}' holds a {type(value).__name__} where one value belongs: {_shown(value)}",
@@ -98,6 +103,8 @@ def number_of(name: str, value: Any) -> float | None:
         if value != value:  # Data frames write a missing number as NaN.
             return None
         number = float(value) if abs(value) <= _FLOAT32_MAX else math.inf
+    elif (of_python := _of_python(value)) is not None:
+        return number_of(name, of_python)
     else:
         number = math.inf
     if not abs(number) <= _FLOAT32_MAX:
@@ -161,6 +168,16 @@ def list_of(text: str, separator: str) -> list[Any]:
             if isinstance(values, list):
                 return values
     return [value for value in text.split(separator) if value]
+
+
+def _of_python(value: Any) -> bool | int | float | None:
+    """Return a number or truth value of NumPy, such as Parquet's `float16`, as one of Python; None for other values."""
+    if isinstance(value, np.timedelta64):  # An integer for NumPy.
+        return None
+    for numpy, python in ((np.bool_, bool), (np.integer, int), (np.floating, float)):
+        if isinstance(value, numpy):
+            return python(value)
+    return None
 
 
 def _shown(value: Any) -> str:

@@ -99,13 +99,16 @@ def _ids(tokens: tf.SparseTensor, file: Any, num_oov_buckets: int) -> tf.SparseT
     return tft.apply_vocabulary(tokens, file, lookup_fn=_lookup(num_oov_buckets))
 
 
-def _lookup(num_oov_buckets: int) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+def _lookup(
+    num_oov_buckets: int, others_last: bool = False
+) -> Callable[[tf.SparseTensor, tf.Tensor], tuple[tf.SparseTensor, tf.Tensor]]:
     """Return a function that looks up ids in a file of "count token" lines.
 
-    `tft.apply_vocabulary` cannot read such lines by itself.
+    `tft.apply_vocabulary` cannot read such lines by itself. Without buckets, other tokens have the id -1, or with
+    `others_last` the id after the last one.
     """
 
-    def lookup(tokens: tf.Tensor, file: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def lookup(tokens: tf.SparseTensor, file: tf.Tensor) -> tuple[tf.SparseTensor, tf.Tensor]:
         lines = tf.lookup.TextFileInitializer(
             file, tf.string, key_index=1, value_dtype=tf.int64, value_index=tf.lookup.TextFileIndex.LINE_NUMBER,
             delimiter=" ",
@@ -115,7 +118,10 @@ def _lookup(num_oov_buckets: int) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.T
             if num_oov_buckets
             else tf.lookup.StaticHashTable(lines, default_value=-1)
         )
-        return table.lookup(tokens), table.size()
+        ids = table.lookup(tokens)
+        if others_last:
+            ids = ids.with_values(tf.where(ids.values < 0, table.size(), ids.values))
+        return ids, table.size()
 
     return lookup
 
@@ -132,23 +138,25 @@ def _joined(columns: list[tf.SparseTensor]) -> tf.SparseTensor:
 def _feature(name: str, column: tf.SparseTensor, feature: FeatureSpec, moments: tf.Tensor | None) -> tf.Tensor:
     if moments is not None:
         return _dense(z_scores(column, moments), 0.0)
+    # The empty text is in no vocabulary.
+    first = _dense(column, "")
     if feature.if_missing == "value":
-        first = _dense(column, "")
-        column = _sparse(tf.where(first == "", MISSING, first))
-    dense = _category(name, column, feature)
-    return tf.where(dense < 0, tft.experimental.get_vocabulary_size_by_name(f"category_{name}"), dense)
+        first = tf.where(first == "", MISSING, first)
+    return _category(name, _sparse(first), feature, others_last=True)
 
 
-def _category(name: str, column: tf.SparseTensor, feature: FeatureSpec) -> tf.Tensor:
+def _category(name: str, column: tf.SparseTensor, feature: FeatureSpec, others_last: bool = False) -> tf.Tensor:
     """Return ids of shape (batch,), -1 if missing or out of vocabulary.
 
-    `name` is a short name; see `vocabulary.category_file`.
+    Args:
+        name: Short name of the column; see `vocabulary.category_file`.
+        column: The column.
+        feature: Specification of the column.
+        others_last: True if a text that is out of vocabulary has the id after the last one, and not -1.
     """
-    file = f"category_{name}"
-    ids = tft.compute_and_apply_vocabulary(
-        _escaped(column), default_value=-1, top_k=feature.top, vocab_filename=file, store_frequency=True, name=file
-    )
-    return _dense(ids, -1)
+    file, escaped = f"category_{name}", _escaped(column)
+    known = Counted(escaped, file).file(file, feature.top)
+    return _dense(tft.apply_vocabulary(escaped, known, lookup_fn=_lookup(0, others_last)), -1)
 
 
 def _number(column: tf.SparseTensor) -> tf.Tensor:

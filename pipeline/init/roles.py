@@ -64,7 +64,8 @@ def choose(sample: Sample, columns: Mapping[str, Profile]) -> Choice:
             choice.unsure.append(f"the rows look like events: '{group}' as the group, '{item}' as the item")
         _choose_events(choice, sample.rows, rest, group, item, times)
     else:
-        label = _label(rest)
+        label = _label(rest) or _label_of_lists(rest)
+        _doubt_label(choice, label, rest, columns)
         if label is None:
             _choose_sequence(choice, rest)
         else:
@@ -145,6 +146,30 @@ def _label(rest: Mapping[str, Profile]) -> str | None:
     return classes[-1] if classes and len(rest) > 1 else None
 
 
+def _label_of_lists(rest: Mapping[str, Profile]) -> str | None:
+    """Return a column of lists that is named like a label, if others can be the inputs: alone, it is a sequence."""
+    named = _named({name: profile for name, profile in rest.items() if profile.is_list}, _LABEL, rest)
+    return named if any(p.is_list or p.is_text for name, p in rest.items() if name != named) else None
+
+
+def _doubt_label(
+    choice: Choice, label: str | None, rest: Mapping[str, Profile], columns: Mapping[str, Profile]
+) -> None:
+    """Note columns that are named like a label but are not the label, and a label with lists."""
+    for name, profile in columns.items():
+        if name == label or not re.fullmatch(_LABEL, name, re.IGNORECASE):
+            continue
+        if profile.distinct == 1 and not profile.is_list:
+            choice.unsure.append(f"'{name}' is named like a label, but has one class, {next(iter(profile.values))!r}")
+        elif name in rest and label is not None and re.fullmatch(_LABEL, label, re.IGNORECASE):
+            choice.unsure.append(f"the label: '{name}' is named like one too")
+    if label is not None and (several := rest[label].lists):
+        choice.unsure.append(
+            f"{several:,} of {rest[label].filled:,} rows have several labels in '{label}', and a row has one: write a "
+            "row for each of them"
+        )
+
+
 def _named(columns: Mapping[str, Profile], pattern: str, of: Mapping[str, Profile]) -> str | None:
     return next((name for name in columns if name in of and re.fullmatch(pattern, name, re.IGNORECASE)), None)
 
@@ -221,7 +246,7 @@ def _choose_labelled(choice: Choice, rest: Mapping[str, Profile], label: str) ->
         choice.reasons["label"] = f"numbers, {profile.distinct:,} distinct ones"
         choice.unsure.append(f"'{label}' holds numbers: remove label_kind if they are classes")
     else:
-        choice.reasons["label"] = f"{profile.distinct:,} distinct values"
+        choice.reasons["label"] = _description(profile) if profile.is_list else f"{profile.distinct:,} distinct values"
     if not re.fullmatch(_MAYBE_LABEL, label, re.IGNORECASE):
         choice.unsure.append(f"the label: '{label}' is the last column with few distinct values")
     choice.reasons["shape"] = "a row has inputs and one label"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from benchmarks import encoders
 from benchmarks.commands import transformed
 from benchmarks.trainings import Training, train_all
 from pipeline.config.loading import load
+from tests.pipeline.cli.prediction.tiny_model import same
 from tests.pipeline.conftest import Bigvocab
 from tests.pipeline.data_sets import csv_configuration
 from tests.pipeline.whole_runs import answers, cached, check, evaluated_alike, run, summary, versions
@@ -21,9 +23,20 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def labelled(bigvocab: Bigvocab, tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = csv_configuration(tmp_path_factory.mktemp("labelled"))
+    _add_numbers(file)
     result = run(bigvocab, file)
     check(file, result)
     return file
+
+
+def _add_numbers(file: Path) -> None:
+    """Add two features that say nothing about the label: the same number in each row, and very large numbers."""
+    rows, rng = file.parent / "rows.csv", random.Random(0)
+    header, *lines = rows.read_text(encoding="utf-8").splitlines()
+    more = (f"{line},19.99,{10 ** rng.uniform(18, 24):.0f}" for line in lines)
+    rows.write_text("\n".join([f"{header},fee,wei", *more, ""]), encoding="utf-8")
+    features = "features: {year: {kind: number}, fee: {kind: number}, wei: {kind: number}}"
+    file.write_text(file.read_text().replace("features: {year: {kind: number}}", features))
 
 
 def test_labelled_rows_of_a_csv(labelled: Path, bigvocab: Bigvocab) -> None:
@@ -39,8 +52,10 @@ def test_labelled_rows_of_a_csv(labelled: Path, bigvocab: Bigvocab) -> None:
     assert recall["low"] < recall["value"] < recall["high"]
     assert (perplexity["metric"], perplexity["baseline"]) == ("perplexity", "bigram")
     assert recall["rows"] == found["examples"]["test"]["rows"]
-    (first,) = answers(bigvocab, labelled, [{"before": "the", "last": "united", "year": 2020}])
+    fees = [{"fee": 19.99}, {"fee": 20.99}, {}]
+    first, *others = answers(bigvocab, labelled, [{"before": "the", "last": "united", "year": 2020, **f} for f in fees])
     assert first[0]["label"] == "states"
+    assert same(others, [first, first])  # The model has seen one fee: another says as little.
 
 
 def test_the_pushed_model_has_the_same_figures_on_the_test_rows(labelled: Path, bigvocab: Bigvocab) -> None:
@@ -130,7 +145,7 @@ def test_classes_that_are_all_too_rare_are_refused_before_anything_trains(labell
 def test_changed_data_is_seen_and_learnt_from_where_the_last_model_ended(labelled: Path, bigvocab: Bigvocab) -> None:
     rows = labelled.parent / "rows.csv"
     whole = rows.read_text(encoding="utf-8")
-    rows.write_text(whole + "the,united,2024,2020s,states\n" * 5, encoding="utf-8")
+    rows.write_text(whole + "the,united,2024,2020s,states,19.99,1000000000000000000\n" * 5, encoding="utf-8")
     options = ("--set", "trainer.epochs=0.2", "--set", "trainer.warm_start=true")
     try:
         result = run(bigvocab, labelled, *options)

@@ -49,6 +49,8 @@ class Parquet(Source[ParquetSpec]):
                 groups = list(range(file_range.start, end))
                 for batch in file.iter_batches(batch_size=_BATCH, row_groups=groups, columns=names):
                     columns = dict(zip(batch.schema.names, map(_decoded, batch.columns), strict=True))
+                    for name, column in columns.items():
+                        _check_values(name, column, file_range.path, number)
                     yield Table(columns, number, batch.num_rows)
                     number += batch.num_rows
         except (OSError, pa.ArrowException) as error:
@@ -90,6 +92,20 @@ class Parquet(Source[ParquetSpec]):
     def recognize(cls, path: str, head: bytes) -> Sure:
         """Return the confidence by the magic bytes, else by the name."""
         return Sure.CONTENT_SAYS if head.startswith(_MAGIC) else super().recognize(path, head)
+
+
+def _check_values(name: str, column: Any, path: str, number: int) -> None:
+    """Raise `BrokenFile` if a column has values that Python cannot hold, such as a date beyond the year 9999."""
+    import pyarrow as pa
+
+    kind = column.type.value_type if pa.types.is_list(column.type) else column.type
+    if pa.types.is_string(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return
+    try:
+        column.to_pylist()
+    except (OverflowError, ValueError) as error:
+        reason = f"column '{name}' has a value that Python cannot hold: {error}: write it as text"
+        raise BrokenFile(f"{path}: rows {number:,} to {number + len(column) - 1:,}: {reason}") from error
 
 
 def _names(schema: Iterable[Any], prefix: str = "") -> list[str]:

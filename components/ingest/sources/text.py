@@ -31,11 +31,11 @@ class Text(Source[TextSpec]):
     endings = (".txt", ".text", ".md")
 
     def rows(self, file_range: Range, used: Sequence[str], lines: Lines) -> Rows:
-        """Yield the paragraphs of a range, each with the name of its file."""
+        """Yield the paragraphs or lines of a range, each with the name of its file."""
         name = file_range.path.rpartition("/")[2]
+        texts = paragraphs if self.spec.rows == "paragraph" else _lines
         return (
-            (n, with_text(text, used[0], {"file": name}))
-            for n, text in paragraphs(file_range, lines, self.spec.encoding)
+            (n, with_text(text, used[0], {"file": name})) for n, text in texts(file_range, lines, self.spec.encoding)
         )
 
     def ranges(self, path: str, size: int = RANGE_BYTES) -> Iterator[Range]:

@@ -48,7 +48,7 @@ def evaluate(model: Path | None, file: str, out: TextIO, output: Path | None = N
         raise PredictError(f"--output {output}: this is the file of rows; choose another one")
     with answers_to(output, out) as place:
         evaluation, unusable, read = Evaluation(pushed, warn), Unusable(place, "are not measured", "row"), 0
-        questions = Questions(pushed.data, warn, labelled=True).of_file(file, option="")
+        questions = Questions(pushed.data, warn, labelled=True, model=pushed.folder).of_file(file, option="")
         for batch, outputs in pushed.sums(questions):
             for question in batch:
                 read += 1

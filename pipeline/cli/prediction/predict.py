@@ -75,7 +75,7 @@ def predict(
         raise PredictError(f"--keep {clashing[0]}: the answers have a column of this name already")
     if keep and not rows_file:
         raise PredictError("--keep: only rows of --input have columns to keep")
-    reader = Questions(data, warn, keep=keep)
+    reader = Questions(data, warn, keep=keep, model=pushed.folder)
     if rows_file:
         name = name_of_file(str(rows_file))
         if output and output.is_file() and Path(rows_file).exists() and output.samefile(rows_file):

@@ -232,6 +232,16 @@ def test_rows_that_are_alike_leave_splits_empty(tmp_path: Path, ingest: Ingest) 
         ingest(spec())
 
 
+def test_a_text_without_blank_lines_gets_the_advice_to_read_lines(tmp_path: Path, ingest: Ingest) -> None:
+    (tmp_path / "train.txt").write_text("".join(f"__label__{n % 7} words about {n}\n" for n in range(400)))
+    source = {"kind": "text", "path": "train.txt"}
+    for tokenizer in ("words", "none"):
+        with pytest.raises(IngestError, match=r"400 lines make 1 here: data\.source\.rows: line makes each line a row"):
+            ingest(spec(source=source, features={}, tokenizer=tokenizer), tokenizer)
+    counts = ingest(spec(source={**source, "rows": "line"}, features={})).counts()
+    assert (counts["read"], sum(counts["rows"].values())) == (400, 400)
+
+
 @pytest.mark.slow
 def test_the_default_corpus(ingest: Ingest) -> None:
     data = DataSpec(

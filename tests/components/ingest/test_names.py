@@ -20,6 +20,11 @@ def test_names_of_the_pipelines_own_are_free() -> None:
     assert list(spec(names, slices=["nll", "rank"], targets={"label_ids ": {"kind": "number"}}).features) == names
 
 
+def test_inputs_and_the_label_have_any_name_too() -> None:
+    found = spec(["input_ids"], inputs=["label", "labels", "Viewed Item (cm)"], label="Bought it", tokenizer="none")
+    assert found.inputs == ["label", "labels", "Viewed Item (cm)"]
+
+
 def test_all_names_that_cannot_be_are_said_at_once() -> None:
     with pytest.raises(ValueError, match="pipeline's own") as caught:
         spec(["user-os", "user.os", "user os", "self"], slices=["bigvocab/baseline/popular", ""])

@@ -8,6 +8,7 @@ import re
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,6 +45,10 @@ DAY = datetime.date(2024, 2, 1)
         (None, None),
         ("", None),
         (math.nan, None),
+        (np.int64(7), "7"),
+        (np.float16(3.0), "3"),
+        (np.float32("nan"), None),
+        (np.bool_(True), "true"),
     ],
 )
 def test_text_of_a_value(value: Any, text: str | None) -> None:
@@ -62,13 +67,25 @@ def test_the_text_of_a_number_is_that_number(number: float) -> None:
 
 @pytest.mark.parametrize(
     ("value", "number"),
-    [("1.5", 1.5), (True, 1.0), (Decimal("0.25"), 0.25), (b"3", 3.0), (2, 2.0), ("", None), (math.nan, None)],
+    [
+        ("1.5", 1.5),
+        (True, 1.0),
+        (Decimal("0.25"), 0.25),
+        (b"3", 3.0),
+        (2, 2.0),
+        ("", None),
+        (math.nan, None),
+        (np.int64(2), 2.0),
+        (np.float16(0.5), 0.5),
+        (np.bool_(True), 1.0),
+        (np.float32("nan"), None),
+    ],
 )
 def test_number_of_a_value(value: Any, number: float | None) -> None:
     assert number_of("x", value) == number
 
 
-@pytest.mark.parametrize("value", ["NA", "1_0", "inf", math.inf, 1e39, 10**400, [1, 2], DAY])
+@pytest.mark.parametrize("value", ["NA", "1_0", "inf", math.inf, 1e39, 10**400, [1, 2], DAY, np.timedelta64(1, "s")])
 def test_what_is_no_number_is_refused_with_the_way_out(value: Any) -> None:
     with pytest.raises(RowError, match=r"column 'x' holds .*; .* data\.missing"):
         number_of("x", value)
@@ -127,6 +144,12 @@ def test_a_row_with_lists_whole_numbers_and_objects() -> None:
     assert found == {"items": ["3", "i2"], "user.os": ["x"], "bought": ["3"]}
     assert RowReader(spec())(ROW) == {"items": ["i1|i2"], "user.os": ["x"], "bought": ["3.0"]}
     assert RowReader(spec(separator=","))({**ROW, "items": "['i1', 'i2']"})["items"] == ["i1", "i2"]
+
+
+@pytest.mark.parametrize("item", ["3.0", "3", 3, 3.0])
+def test_a_model_is_asked_with_whole_numbers_of_any_form(item: Any) -> None:
+    row = {"items": item, "user": {"os": "x"}}
+    assert RowReader(spec(whole_numbers=True), labelled=False)(row)["items"] == ["3"]
 
 
 def test_texts_for_missing_values() -> None:

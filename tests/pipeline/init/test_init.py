@@ -184,6 +184,48 @@ def test_a_guess_is_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("rows", "inputs", "label", "doubt"),
+    [
+        (  # The lists are no sequence: there is a text that says something about them.
+            [{"text": r["text"], "label": ["a", "b"] if n % 3 else [r["label"]]} for n, r in enumerate(reviews())],
+            ["text"],
+            "label",
+            "133 of 200 rows have several labels in 'label', and a row has one: write a row for each of them",
+        ),
+        (
+            [{"text": r["text"], "tone": r["label"], "label": "yes"} for r in reviews()],
+            ["text"],
+            "tone",
+            "'label' is named like a label, but has one class, 'yes'",
+        ),
+        (
+            [{"text": r["text"], "label": r["label"], "bought": f"L{n % 9}"} for n, r in enumerate(reviews())],
+            ["text"],
+            "label",
+            "The label: 'bought' is named like one too",
+        ),
+        ([{"bought": ["a", "b", f"c{n % 9}"]} for n in range(200)], ["bought"], None, None),
+    ],
+    ids=["lists", "one class", "two labels", "baskets"],
+)
+def test_a_doubtful_label_is_marked(
+    rows: list[dict[str, Any]],
+    inputs: list[str],
+    label: str | None,
+    doubt: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert main(["init", "rows.jsonl"]) == 0
+    text = Path("rows.yaml").read_text()
+    data = yaml.safe_load(text)["data"]
+    assert (data["inputs"], data.get("label")) == (inputs, label)
+    assert f"# ? {doubt}." in text or doubt is None
+
+
 def test_nothing_is_overwritten_unless_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

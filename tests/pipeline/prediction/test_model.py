@@ -68,6 +68,10 @@ def test_a_folder_without_a_model_is_reported(tmp_path: Path, runs: Path) -> Non
         bigvocab.load(tmp_path)
     with pytest.raises(PredictError, match="no such folder; did you mean 'shop'"):
         bigvocab.load(runs / "shpo")
+    (tmp_path / "unblessed" / "serving").mkdir(parents=True)
+    for place in ("unblessed", "unblessed/serving"):
+        with pytest.raises(PredictError, match="unblessed/serving is empty: no model was pushed yet; the report"):
+            bigvocab.load(tmp_path / place)
     (tmp_path / "assets.extra").mkdir()
     (tmp_path / "assets.extra" / "bigvocab.json").write_text(json.dumps({"data": tiny_model.DATA, "top_k": 3}))
     with pytest.raises(PredictError, match="the model cannot be loaded"):

@@ -105,6 +105,13 @@ def test_a_bad_value_is_named_with_its_column(change: dict[str, Any], kind: str)
     assert caught.value.kind == kind
 
 
+def test_several_labels_lead_to_a_row_for_each() -> None:
+    with pytest.raises(RowError) as caught:
+        RowReader(LABELLED)({**ROW, "word": ["a", "b"]})
+    assert caught.value.reason == "column 'word' holds 2 labels: write a row for each of them"
+    assert RowReader(LABELLED)({**ROW, "word": ["a"]})["word"] == ["a"]
+
+
 def test_values_keep_their_line_breaks() -> None:
     columns = RowReader(LABELLED)({**ROW, "word": "two\nlines", "party": "a\r"})
     assert (columns["word"], columns["party"]) == (["two\nlines"], ["a\r"])

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -91,6 +92,7 @@ TYPES = {
     "integers": pa.array([1, None, 9007199254740993, -5], pa.int64()),
     "floats": pa.array([1.0, None, 0.1, float("nan")], pa.float64()),
     "small floats": pa.array([1.0, None, 0.1, 3e38], pa.float32()),
+    "half floats": pa.array(np.array([1.0, 2.5, np.nan, 6.0], np.float16)),
     "infinite": pa.array([1.0, float("inf"), 0.1, 1e300], pa.float64()),
     "decimals": pa.array([Decimal("1.50"), None, Decimal("2.00"), Decimal("1e30")], pa.decimal256(60, 2)),
     "Booleans": pa.array([True, None, False, True]),

@@ -66,6 +66,7 @@ FILES: dict[str, tuple[bytes, dict[str, Any]]] = {
     "windows.csv": (PLAIN.encode("cp1252"), {"encoding": "cp1252"}),
     "excel.csv": (codecs.BOM_UTF8 + PLAIN.replace("\n", "\r\n").encode(), {"encoding": "cp1252"}),
     "wide.csv": (PLAIN.encode("utf-16"), {}),
+    "unicode_text.tsv": (PLAIN.replace(",", "\t").replace("\n", "\r\n").encode("utf-16"), {"quote": "double"}),
     "big_endian.csv": (codecs.BOM_UTF16_BE + PLAIN.encode("utf-16-be"), {}),
     "no_mark.csv": (PLAIN.encode("utf-16-be"), {"encoding": "utf-16"}),
     "macintosh.csv": (PLAIN.replace("\n", "\r").encode(), {}),

@@ -76,12 +76,18 @@ def test_numbers_of_json_are_exact_and_may_be_missing(tmp_path: Path) -> None:
     assert isinstance(fourth, RowError)
 
 
-def test_lines_of_a_text(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [1, 1 << 20])
+@pytest.mark.parametrize(
+    ("rows", "found"),
+    [
+        ("line", [(1, "one line"), (3, "another"), (4, "last")]),
+        ("paragraph", [(1, "one line"), (3, "another\nlast")]),
+    ],
+)
+def test_lines_and_paragraphs_of_a_text(rows: str, found: list[tuple[int, str]], size: int, tmp_path: Path) -> None:
     path = tmp_path / "rows.txt"
     path.write_text("one line\n\nanother\nlast")
-    assert [(n, row["text"]) for n, row in read(path, "text", 1, rows="line")] == [
-        (1, "one line"), (3, "another"), (4, "last")
-    ]  # fmt: skip
+    assert [(n, row["text"]) for n, row in read(path, "text", size, rows=rows)] == found
 
 
 FASTTEXT = "__label__a __label__b some __label__ words\n\n__label__c\nno label\n"

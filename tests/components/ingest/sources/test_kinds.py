@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import gzip
 import json
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,13 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
+from components.ingest.errors import BrokenFile
+from components.ingest.rows.columns import RowReader
 from components.ingest.rows.tokenize import tokenize
+from components.ingest.sources.base import Lines
 from components.ingest.spec import DataSpec, FeatureSpec
 from tests.components.ingest.conftest import Ingest
+from tests.components.ingest.sources.helpers import source
 
 YEAR = 1946
 
@@ -126,3 +132,37 @@ def test_labelled_rows(tmp_path: Path, ingest: Ingest, paragraphs: list[str]) ->
     )  # fmt: skip
     found = Counter((*r["first"], *r["second"], *r["next"]) for r in ingest(data).all_rows())
     assert found == Counter(rows)
+
+
+COLUMNS: dict[str, tuple[pa.Array, list[Any]]] = {
+    "list": (pa.array([["a", "b"], None]), [["a", "b"], []]),
+    "dictionary": (pa.array(["a", None]).dictionary_encode(), [["a"], []]),
+    "binary": (pa.array([b"a", None]), [["a"], []]),
+    "date": (pa.array([datetime.date(2024, 2, 1), None]), [["2024-02-01"], []]),
+    "decimal": (pa.array([Decimal("1.50"), None]), [["1.5"], []]),
+    "integers with nulls": (pa.array([3.0, None]), [["3"], []]),
+    "float16": (pa.array([3.5, None]).cast(pa.float16()), [["3.5"], []]),
+    "uint64": (pa.array([2**64 - 1, None], pa.uint64()), [["18446744073709551615"], []]),
+}
+
+
+def read(path: Path, *columns: str) -> list[Any]:
+    of = source("parquet", path="x")
+    return [row for one in of.ranges(str(path)) for _, row in of.rows(one, columns, Lines())]
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_types_of_parquet_are_tokens(name: str, tmp_path: Path) -> None:
+    column, tokens = COLUMNS[name]
+    pq.write_table(pa.table({"first": column, "second": ["x", "x"]}), tmp_path / "rows.parquet")
+    shape = {"shape": "labelled", "inputs": ["first", "second"], "label": "next", "tokenizer": "none"}
+    reader = RowReader(spec("parquet", "x", **shape, features={}, slices=[]), labelled=False)
+    assert [reader(row)["first"] for row in read(tmp_path / "rows.parquet", "first", "second")] == tokens
+
+
+def test_a_date_that_python_cannot_hold_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"words": ["a"], "day": pa.array([10**7], pa.date32())}), path)
+    assert read(path, "words") == [{"words": "a"}]
+    with pytest.raises(BrokenFile, match=r"rows\.parquet: rows 1 to 1: column 'day' has a value .*: write it as text"):
+        read(path, "words", "day")

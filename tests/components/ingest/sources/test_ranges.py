@@ -45,7 +45,7 @@ def test_a_text_cut_anywhere_has_the_paragraphs_of_the_whole(texts: list[str], s
         assert rows(path, "text", size) == rows(path, "text", 1 << 20)
 
 
-@given(st.lists(st.text(st.sampled_from("ab\n é"), max_size=8), max_size=20), st.integers(1, 40))
+@given(st.lists(st.text(st.sampled_from("ab\n é\u2028\x85"), max_size=8), max_size=20), st.integers(1, 40))
 def test_json_lines_cut_anywhere_keep_rows_and_line_numbers(texts: list[str], size: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "x.jsonl")
