@@ -22,9 +22,9 @@ from benchmarks.bounds import Bound
 from benchmarks.machine import ChildrenWatch, Machine
 from benchmarks.tables import table
 from components.formatting import in_mebibytes
+from components.inference.model import PushedModel
 from components.ingest.spec import DataSpec
 from components.preprocessing.vocabulary import category_file, read_vocabulary
-from pipeline.prediction.model import PushedModel
 
 TOKENS = 10
 """Tokens in each input column of a row."""

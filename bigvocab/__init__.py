@@ -18,13 +18,13 @@ from bigvocab import _names
 
 if TYPE_CHECKING:
     from bigvocab import layers as layers
+    from components.inference.errors import PredictError as PredictError
+    from components.inference.model import PushedModel as PushedModel
     from pipeline.config.loading import ConfigurationError as ConfigurationError
     from pipeline.config.loading import load as load_config
     from pipeline.config.spec import Config as Config
     from pipeline.execution.runner import run as run
-    from pipeline.prediction.model import PushedModel as PushedModel
     from pipeline.prediction.model import load as load
-    from pipeline.prediction.questions import PredictError as PredictError
 
     __version__: str
 
@@ -43,8 +43,8 @@ __all__ = [
 _PLACES = {
     "Config": "pipeline.config.spec:Config",
     "ConfigurationError": "pipeline.config.loading:ConfigurationError",
-    "PredictError": "pipeline.prediction.questions:PredictError",
-    "PushedModel": "pipeline.prediction.model:PushedModel",
+    "PredictError": "components.inference.errors:PredictError",
+    "PushedModel": "components.inference.model:PushedModel",
     "layers": "bigvocab.layers",
     "load": "pipeline.prediction.model:load",
     "load_config": "pipeline.config.loading:load",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from components.data_validation.spec import StatisticsSpec
     from components.evaluation.spec import EvaluationSpec
+    from components.inference.spec import InferenceSpec
     from components.ingest.spec import DataSpec
     from components.preprocessing.spec import VocabularySpec
     from components.training.spec import TrainerSpec
@@ -52,6 +53,11 @@ class Specs(Protocol):
     @property
     def evaluation(self) -> EvaluationSpec:
         """Metrics, frequency bands, and thresholds that a model must meet."""
+        ...
+
+    @property
+    def inference(self) -> InferenceSpec:
+        """Rows to answer with the pushed model."""
         ...
 
 

@@ -6,6 +6,7 @@ from components.baselines.node import BaselinesNode
 from components.data_validation.node import ExampleValidatorNode, ImportSchemaGenNode, StatisticsGenNode
 from components.defaults.node import DefaultsNode
 from components.evaluation.node import EvaluatorNode, ResolverNode
+from components.inference.node import BulkInferrerNode
 from components.infra_validation.node import InfraValidatorNode
 from components.ingest.node import ExampleGenNode, RollingRangeNode
 from components.node import Node, Specs
@@ -29,6 +30,7 @@ NODES: tuple[Node, ...] = (
     EvaluatorNode(),
     InfraValidatorNode(),
     PusherNode(),
+    BulkInferrerNode(),
 )
 """A node comes after those whose outputs it reads."""
 REPORT = "Report"

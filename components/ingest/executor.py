@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import functools
 import math
-import pickle
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -23,6 +22,7 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
 
 from components.compat.tfx_executors import OpenBeamExecutor
+from components.files import held, hold
 from components.ingest.counts import Counts
 from components.ingest.errors import IngestError
 from components.ingest.events.grouped import grouped_events, write_partition
@@ -89,7 +89,7 @@ class ExampleGenExecutor(OpenBeamExecutor):
         size = sum(sizes.values())
         shards = _shards(data, sizes)
         unfinished = f"{artifact.uri}/{_UNFINISHED}"
-        held, written = f"{unfinished}/counts.pickle", f"{unfinished}/written.pickle"
+        total, written = f"{unfinished}/counts.pickle", f"{unfinished}/written.pickle"
         fileio.makedirs(unfinished)
         local = "--runner=FnApiRunner" in self.beam_args
         processes = loky.cpu_count() if local and size > _ENOUGH_FOR_PROCESSES else 1
@@ -108,9 +108,9 @@ class ExampleGenExecutor(OpenBeamExecutor):
                     | "Lists" >> ranges()
                     | "Times" >> beam.ParDo(_ReadTimes(LatestReader(data), processes))
                     | "Latest" >> beam.CombineGlobally(_latest)
-                    | "HoldLatest" >> beam.Map(_hold, latest)
+                    | "HoldLatest" >> beam.Map(hold, latest)
                 )
-            boundaries = Boundaries.of(data.splits, _held(latest))
+            boundaries = Boundaries.of(data.splits, held(latest))
         with self.beam_pipeline() as pipeline:
             lists = pipeline | "Lists" >> ranges()
             reader = RangeReader(data, shards, unfinished, boundaries, events)
@@ -118,7 +118,7 @@ class ExampleGenExecutor(OpenBeamExecutor):
             _ = (
                 read["counts"]
                 | "Merge" >> beam.CombineGlobally(_merge, keep=data.bad_rows_kept)
-                | "Hold" >> beam.Map(_hold, held)
+                | "Hold" >> beam.Map(hold, total)
             )
             # Every shard gets a file, even if it has no row.
             every = [((split, shard, number), None) for split, number in shards.items() for shard in range(number)]
@@ -129,13 +129,13 @@ class ExampleGenExecutor(OpenBeamExecutor):
                 | "Together" >> _Lists(local)
                 | "Write" >> beam.ParDo(_WriteShards(ShardWriter(artifact.uri, unfinished), processes))
                 | "Written" >> beam.combiners.ToList()
-                | "HoldWritten" >> beam.Map(_hold, written)
+                | "HoldWritten" >> beam.Map(hold, written)
             )
 
-        counts, examples = _held(held), Counter[str]()
+        counts, examples = held(total), Counter[str]()
         if grouped:
             counts = grouped.counts.with_rows_of_events(counts, data.bad_rows_kept)
-        for split, number in _held(written):
+        for split, number in held(written):
             examples[split] += number
         fileio.rmtree(unfinished)
         rule = boundaries.rule if boundaries else split_rule(data)
@@ -152,7 +152,7 @@ class ExampleGenExecutor(OpenBeamExecutor):
         self, data: DataSpec, ranges: Callable[[], beam.PTransform], size: int, folder: str, processes: int
     ) -> _Grouped:
         """Write the events of the source into partitions by their groups."""
-        held = {name: f"{folder}/{name}.pickle" for name in ("events", "times", "partitions")}
+        places = {name: f"{folder}/{name}.pickle" for name in ("events", "times", "partitions")}
         with self.beam_pipeline() as pipeline:
             spiller = EventSpiller(data, partitions_for(size), folder)
             spilled = (
@@ -164,21 +164,21 @@ class ExampleGenExecutor(OpenBeamExecutor):
             _ = (
                 spilled["counts"]
                 | "Merge" >> beam.CombineGlobally(_merge, keep=data.bad_rows_kept)
-                | "Hold" >> beam.Map(_hold, held["events"])
+                | "Hold" >> beam.Map(hold, places["events"])
             )
             _ = (
                 spilled["times"]
                 | "Latest" >> beam.CombineGlobally(_latest)
-                | "HoldTimes" >> beam.Map(_hold, held["times"])
+                | "HoldTimes" >> beam.Map(hold, places["times"])
             )
             _ = (
                 spilled["pieces"]
                 | "ByPartition" >> beam.GroupByKey()
                 | "List" >> beam.Map(_partition, folder)
                 | "All" >> beam.combiners.ToList()
-                | "HoldPartitions" >> beam.Map(_hold, held["partitions"])
+                | "HoldPartitions" >> beam.Map(hold, places["partitions"])
             )
-        return _Grouped(_held(held["events"]), _held(held["times"]), sorted(_held(held["partitions"])))
+        return _Grouped(held(places["events"]), held(places["times"]), sorted(held(places["partitions"])))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -356,13 +356,3 @@ def _latest(found: Iterable[Latest]) -> Latest:
 
 def _merge(counts: Iterable[Counts], keep: int) -> Counts:
     return functools.reduce(lambda a, b: a.merge(b, keep), counts, Counts())
-
-
-def _hold(result: Any, path: str) -> None:
-    with fileio.open(path, "wb") as stream:
-        stream.write(pickle.dumps(result))
-
-
-def _held(path: str) -> Any:
-    with fileio.open(path, "rb") as stream:
-        return pickle.loads(stream.read())

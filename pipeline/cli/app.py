@@ -9,18 +9,20 @@ import argparse
 import contextlib
 import gc
 import importlib
+import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from components.exit_codes import FAILED, WRONG, UserError
+from components.files import is_remote
 from components.storage import storage_fault
 from pipeline.cli import cluster as cluster_commands
 from pipeline.cli import init as init_command
-from pipeline.cli.arguments import Parser, add_root, add_settings, root_of
+from pipeline.cli.arguments import Parser, add_root, add_settings, column_names, root_of
 from pipeline.cli.prediction import commands as prediction_commands
 from pipeline.config.loading import ConfigurationError, check_files, load, preset_names, preset_summary
-from pipeline.terminal.exit_codes import FAILED, WRONG, UserError
 from pipeline.terminal.redirection import drop_output, native_messages_hidden
 
 NEW_OBJECTS = 50_000
@@ -60,6 +62,18 @@ def _parser() -> argparse.ArgumentParser:
     _add_configuration(run)
     run.add_argument("--quick", action="store_true", help="a small run of at most two minutes")
     run.add_argument("--span", metavar="N", help="newest span to train on (default: the newest available span)")
+    run.add_argument(
+        "--infer",
+        metavar="FILE|FOLDER|PATTERN",
+        help="answer these rows with the pushed model, as `predict --input` does, on the Beam engine of the "
+        "configuration: the node BulkInferrer writes files of JSON Lines (inference.path)",
+    )
+    run.add_argument(
+        "--keep",
+        type=column_names,
+        metavar="COLUMN,...",
+        help="with --infer: columns of the rows that the answers have too (inference.keep)",
+    )
     run.set_defaults(do=_run)
 
     init_command.add(commands)
@@ -103,6 +117,12 @@ def _add_configuration(parser: argparse.ArgumentParser) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     settings = [*arguments.set, *([f"data.span={arguments.span}"] if arguments.span else [])]
+    if arguments.infer:
+        # Relative to the working directory; a path in the configuration is relative to its file.
+        path = arguments.infer if is_remote(arguments.infer) else str(Path(arguments.infer).expanduser().absolute())
+        settings.append(f"inference.path={json.dumps(path)}")
+    if arguments.keep:
+        settings.append(f"inference.keep={json.dumps(arguments.keep)}")
     config = load(arguments.preset, settings, arguments.quick)
     check_files(config)
     from pipeline.execution import runner

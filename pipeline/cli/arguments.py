@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from components.exit_codes import WRONG
 from components.files import is_remote
 from components.spelling import did_you_mean
 from pipeline.config.loading import DEFAULT_PRESET
-from pipeline.terminal.exit_codes import WRONG
 
 
 class Parser(argparse.ArgumentParser):
@@ -81,3 +81,8 @@ def root_of(arguments: argparse.Namespace) -> Path:
 def names(text: str) -> list[str]:
     """Split names separated by commas, as in `a,b`."""
     return [name.strip() for name in text.split(",")]
+
+
+def column_names(text: str) -> list[str]:
+    """Split names of columns separated by commas; nothing between two commas is no name."""
+    return [name for name in names(text) if name]

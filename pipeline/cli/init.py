@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pipeline.terminal.exit_codes import UserError
+from components.exit_codes import UserError
 
 
 def add(commands: Any) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from components.exit_codes import FAILED
 from pipeline.config.spec import Config
 from pipeline.execution.runner import session
 from pipeline.paths import Paths
-from pipeline.terminal.exit_codes import FAILED
 
 
 def write(config: Config, root: Path, output: Path) -> int:

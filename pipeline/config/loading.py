@@ -257,4 +257,8 @@ def _with_absolute_paths(config: Config, file: Path) -> Config:
         changes["schema_file"] = str(file.parent / Path(data.schema_file).expanduser())
     elif not data.schema_file and file.with_suffix(".schema.pbtxt").exists():
         changes["schema_file"] = str(file.with_suffix(".schema.pbtxt"))
-    return config.model_copy(update={"data": data.model_copy(update=changes)}) if changes else config
+    inference = config.inference
+    if inference.path and not is_remote(inference.path):
+        inference = inference.model_copy(update={"path": str(file.parent / Path(inference.path).expanduser())})
+    data = data.model_copy(update=changes) if changes else data
+    return config.model_copy(update={"data": data, "inference": inference})

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from components.data_validation.spec import StatisticsSpec
 from components.evaluation.spec import EvaluationSpec, bound_keys
+from components.inference.spec import InferenceSpec
 from components.ingest.errors import nearest
 from components.ingest.spec import DataSpec
 from components.metrics.targets import label_baselines
@@ -46,6 +47,8 @@ class Config(Spec):
     """Model, optimizer and training loop."""
     evaluation: EvaluationSpec = EvaluationSpec()
     """Thresholds that a model must meet to be blessed, label bands, and user-defined metrics."""
+    inference: InferenceSpec = InferenceSpec()
+    """Rows that the node BulkInferrer answers with the pushed model."""
     beam: BeamSpec = LocalBeam()
     """Engine that runs the Beam pipelines."""
     metadata: MetadataSpec = SqliteSpec()

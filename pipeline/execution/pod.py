@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from components.exit_codes import FAILED, INTERRUPTED
 from components.files import write_whole
 from components.spelling import did_you_mean
 from components.storage import storage_fault
@@ -22,7 +23,6 @@ from pipeline.execution.interruption import Interruption, interruptible
 from pipeline.nodes import NODES, REPORT, named, node_names
 from pipeline.paths import Paths
 from pipeline.terminal.console import Console
-from pipeline.terminal.exit_codes import FAILED, INTERRUPTED
 
 if TYPE_CHECKING:
     from tfx.proto.orchestration import pipeline_pb2

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from components.exit_codes import FAILED, INTERRUPTED
 from components.storage import storage_fault
 from pipeline.config.loading import ConfigurationError
 from pipeline.config.spec import Config
@@ -21,7 +22,6 @@ from pipeline.metadata.store import MetadataError, StoreUnreachable
 from pipeline.nodes import NODES
 from pipeline.paths import Paths
 from pipeline.terminal.console import Console
-from pipeline.terminal.exit_codes import FAILED, INTERRUPTED
 from pipeline.terminal.redirection import everything_into
 
 if TYPE_CHECKING:

@@ -53,14 +53,15 @@ def check(config: Config) -> None:
             f"kubeflow.root: {at.root} is not in any of kubeflow.volumes ({', '.join(mounts) or 'none set'}), so it "
             "would be lost with the pod that writes it; use a folder in one of them"
         )
-    for key, source in config.data.source.paths.items():
+    paths = {f"data.source.{key}": path for key, path in config.data.source.paths.items()}
+    if config.inference.path:
+        paths["inference.path"] = config.inference.path
+    for key, source in paths.items():
         if source.startswith("s3://"):
-            faults.append(
-                f"data.source.{key}: {source}: s3:// cannot be read; use gs://, or mount the bucket as a volume"
-            )
+            faults.append(f"{key}: {source}: s3:// cannot be read; use gs://, or mount the bucket as a volume")
         elif not is_remote(source) and not _below(source, mounts):
             faults.append(
-                f"data.source.{key}: {source} does not exist in a pod; copy it into one of kubeflow.volumes "
+                f"{key}: {source} does not exist in a pod; copy it into one of kubeflow.volumes "
                 f"({', '.join(mounts) or 'none set'}) or to gs://, and set its path there"
             )
     faults += schema_faults(config) + option_faults(config.beam)

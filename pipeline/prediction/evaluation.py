@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from components.inference.model import PushedModel
+from components.inference.questions import Question
 from components.metrics.own import own_metric
 from components.metrics.targets import further_targets, label_target
 from components.report.summary import evaluation_section
-from pipeline.prediction.model import PushedModel
-from pipeline.prediction.questions import Question
 
 Sums = NDArray[np.float64]
 """(sums of all targets,) totals, in the order of `Target.sum_names`."""

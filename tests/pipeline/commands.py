@@ -26,6 +26,7 @@ _MODULES = (
     "components.data_validation.validator",
     "components.evaluation.component",
     "components.evaluation.results",
+    "components.inference.component",
     "components.infra_validation.executor",
     "components.ingest.executor",
     "components.preprocessing.executor",

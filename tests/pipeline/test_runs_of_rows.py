@@ -89,13 +89,47 @@ def test_nothing_changed_is_all_cached(labelled: Path, bigvocab: Bigvocab) -> No
     assert versions(labelled) == before
 
 
+def test_new_rows_are_answered_in_bulk(labelled: Path, bigvocab: Bigvocab) -> None:
+    new = labelled.parent / "new.csv"
+    new.write_text("before,last,year,user\nthe,united,2020,u1\n,,2020,u2\nof,the,2020,u3\n", encoding="utf-8")
+    options = ("--infer", "new.csv", "--keep", "user")
+    result = run(bigvocab, labelled, *options)
+    assert re.search(
+        r"BulkInferrer .* s   3 rows; 1 unusable \(errors-\*\.jsonl\) -> \S+$", result.stdout, re.MULTILINE
+    )
+    found = summary(labelled)
+    assert [node["name"] for node in found["nodes"] if not node["cached"]][-1] == "BulkInferrer"
+    assert (found["inference"]["rows"], found["inference"]["unusable"]) == (3, 1)
+    folder = Path(found["inference"]["folder"])
+    asked = bigvocab("predict", "--input", *options[1:], "--output", "new.jsonl", folder=labelled.parent)
+    assert asked.returncode == 0, asked.stderr
+    assert (folder / "answers-00000-of-00001.jsonl").read_bytes() == (labelled.parent / "new.jsonl").read_bytes()
+    assert (labelled.parent / "runs" / "words" / "report" / "report.html").read_text().count("Answers in bulk") == 1
+
+    again = run(bigvocab, labelled, *options)
+    assert cached(labelled), again.stdout
+    assert summary(labelled)["inference"] == found["inference"]
+    with new.open("a", encoding="utf-8") as file:
+        file.write("the,united,2021,u4\n")
+    run(bigvocab, labelled, *options)
+    assert summary(labelled)["inference"]["rows"] == 4
+    assert not cached(labelled)
+
+    wrong = run(bigvocab, labelled, "--infer", "news.csv")
+    assert wrong.returncode == 2
+    assert "inference.path: no file matches" in wrong.stdout + wrong.stderr
+    assert "did you mean 'new.csv'?" in wrong.stdout + wrong.stderr
+
+
 def test_a_model_that_is_not_good_enough_is_not_pushed(labelled: Path, bigvocab: Bigvocab) -> None:
     before = versions(labelled)
-    result = run(bigvocab, labelled, "--set", "evaluation.max_perplexity=1.5")
+    result = run(bigvocab, labelled, "--set", "evaluation.max_perplexity=1.5", "--infer", "rows.csv")
     assert "NOT blessed" in result.stdout
     assert re.search(r"perplexity is [\d.]+: at most 1.5 is wanted", result.stdout)
     assert summary(labelled)["blessed"] is False
     assert not summary(labelled)["pushed"]
+    assert "nothing was answered, because the model was not pushed: the Evaluator has not blessed it" in result.stdout
+    assert summary(labelled)["inference"]["rows"] == 0
     assert versions(labelled) == before
 
 

@@ -64,6 +64,18 @@ def kind_of_file(path: str, head: bytes) -> str | None:
     return kind if sure[kind] is not Sure.NOT else None
 
 
+def named_by_a_kind(path: str, own: SourceSpec) -> bool:
+    """Return True if the name of a file has an ending of any kind, or the source of the model takes it.
+
+    Args:
+        path: The file.
+        own: Specification of the source that the model was trained on.
+    """
+    if isinstance(own, PathSpec) and source_of(own).takes(path):
+        return True
+    return any(source.named(path) for source in _OWN.values() if issubclass(source.Spec, PathSpec))
+
+
 def spec_of_kind(kind: str, path: str, own: SourceSpec) -> SourceSpec:
     """Return the specification of a file of a known kind; see `spec_of_file`."""
     return own.at(path) if kind == own.kind else _OWN[kind].Spec(kind=kind, path=path)

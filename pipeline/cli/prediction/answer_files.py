@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from pipeline.prediction.questions import PredictError
-from pipeline.terminal.exit_codes import FAILED
+from components.exit_codes import FAILED
+from components.inference.errors import PredictError
 from pipeline.terminal.redirection import drop_output
 
 STANDARD_OUTPUT = "-"

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.cli.arguments import Parser
-from pipeline.terminal.exit_codes import INTERRUPTED, UserError
+from components.exit_codes import INTERRUPTED, UserError
+from pipeline.cli.arguments import Parser, column_names
 from pipeline.terminal.redirection import native_messages_hidden
 
 _KINDS = "JSON Lines, CSV, TSV, Parquet, TFRecord or text, by its name; '-': JSON Lines from standard input"
@@ -35,7 +35,11 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
         "the reasons for unusable rows to FILE.errors.jsonl beside it",
     )
     predict.add_argument(
-        "--keep", type=_names, default=[], metavar="COLUMN,...", help="columns of the rows that the answers have too"
+        "--keep",
+        type=column_names,
+        default=[],
+        metavar="COLUMN,...",
+        help="columns of the rows that the answers have too",
     )
     _add_model(predict)
     predict.add_argument("--top", type=int, metavar="N", help="number of labels per answer (default: 10)")
@@ -64,10 +68,6 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
     )
     _add_model(evaluate)
     evaluate.set_defaults(do=_evaluate)
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:

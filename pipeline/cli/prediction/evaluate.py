@@ -7,15 +7,18 @@ import time
 from pathlib import Path
 from typing import TextIO
 
+from components.exit_codes import FAILED
+from components.inference.errors import PredictError
+from components.inference.model import PushedModel
+from components.inference.questions import Questions
+from components.inference.reading import name_of_file
 from components.report.summary import FORMAT, Summary
 from components.terminal import Terminal
 from pipeline.cli.prediction.answer_files import STANDARD_OUTPUT, answers_to
 from pipeline.cli.prediction.unusable import Unusable, warn
 from pipeline.prediction.evaluation import Evaluation
-from pipeline.prediction.model import PushedModel, find_version
-from pipeline.prediction.questions import PredictError, Questions, name_of_file
+from pipeline.prediction.model import find_version
 from pipeline.terminal import show
-from pipeline.terminal.exit_codes import FAILED
 
 
 def evaluate(model: Path | None, file: str, out: TextIO, output: Path | None = None) -> int:

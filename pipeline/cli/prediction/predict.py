@@ -9,14 +9,17 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TextIO
 
+from components.inference.errors import PredictError
+from components.inference.formats import Answered, Csv, Format, JsonLines, Parquet, clashes
+from components.inference.model import AHEAD, PushedModel
+from components.inference.questions import Questions
+from components.inference.reading import name_of_file
 from components.ingest.spec import DataSpec
 from components.progress import Progress
 from pipeline.cli.prediction.answer_files import answers_to
 from pipeline.cli.prediction.unusable import Unusable, warn
 from pipeline.prediction.answers import as_table
-from pipeline.prediction.formats import Answered, Csv, Format, JsonLines, Parquet, clashes
-from pipeline.prediction.model import AHEAD, PushedModel, find_version
-from pipeline.prediction.questions import PredictError, Questions, name_of_file
+from pipeline.prediction.model import find_version
 
 
 def predict(
@@ -34,7 +37,7 @@ def predict(
     A line of JSON is the list of labels. If the model has further targets, or its label is a number, the line is an
     object with `labels` or `value`, and each further target by its name. An unusable row has the answer `null`.
     With `keep`, each line is an object with these columns of the row too. An output that ends in `.csv` or `.parquet`
-    is a table, see `pipeline.prediction.formats`. Standard error shows the first reasons with file and line. With
+    is a table, see `components.inference.formats`. Standard error shows the first reasons with file and line. With
     `output`, `OUTPUT.errors.jsonl` has all reasons, each with `answer`, the number of the answer; `line`, the line of
     the row; and `reason`.
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 
+from components.exit_codes import FAILED
+from components.inference.errors import PredictError
+from components.inference.questions import Question
 from pipeline.cli.prediction.answer_files import AnswerFile, AnswerStream
-from pipeline.prediction.questions import PredictError, Question
-from pipeline.terminal.exit_codes import FAILED
 
 _REASONS_SHOWN = 20
 

@@ -45,6 +45,8 @@ def test_set_is_applied_last() -> None:
 def test_paths_are_relative_to_the_file_that_names_them(tmp_path: Path) -> None:
     config = load(write(tmp_path, OWN))
     assert config.data.source.path == str(tmp_path / "rows.csv")
+    assert load(write(tmp_path, OWN), ["inference.path=new/*.csv"]).inference.path == str(tmp_path / "new/*.csv")
+    assert load(write(tmp_path, OWN), ["inference.path=gs://b/new"]).inference.path == "gs://b/new"
 
 
 def test_a_schema_beside_the_configuration_is_found(tmp_path: Path) -> None:
@@ -237,6 +239,7 @@ def test_a_fault_in_a_kind_names_the_line(tmp_path: Path) -> None:
         ("trainer.target_weights={shop: 2}", "trainer.target_weights: 'shop' is not one of data.targets"),
         ("trainer.target_weights={shop: -1}", "greater than or equal to 0"),
         ("evaluation.beat=[mean]", "'mean' requires data.label_kind 'number'"),
+        ("inference.keep=[user]", "inference: keep and top need inference.path"),
         ("evaluation.max_rmse=3", "evaluation.max_rmse: the label is a class"),
     ],
 )

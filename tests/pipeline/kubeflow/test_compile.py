@@ -20,6 +20,8 @@ from pipeline.kubeflow.compile import check, compile_pipeline
 from tests.kubeflow.test_network_policies import NODE
 
 OF_SPANS = {"RollingRange", "AnalyzerCache"}
+USUAL = {*node_names()} - OF_SPANS - {"BulkInferrer"}
+"""Nodes of data without spans, where no rows are answered in bulk."""
 CLUSTER = [
     "kubeflow.metadata={kind: mysql, host: database, user: me}",
     "kubeflow.image=registry.example.org/bigvocab:1.2.0",
@@ -60,14 +62,14 @@ def task(documents: tuple[dict[str, Any], dict[str, Any]], node: str) -> dict[st
 
 def test_there_is_a_task_for_each_node_after_those_it_waits_for(documents) -> None:
     tasks = documents[0]["root"]["dag"]["tasks"]
-    assert {entry["taskInfo"]["name"] for entry in tasks.values()} == {*node_names()} - OF_SPANS
+    assert {entry["taskInfo"]["name"] for entry in tasks.values()} == USUAL
     waits = {name: set(entry.get("dependentTasks", [])) for name, entry in tasks.items()}
     assert waits["examplegen"] == set()
     assert waits["trainer"] >= {"transform", "basemodel"}
     assert waits["evaluator"] >= {"trainer", "baselines", "resolver"}
     assert waits["pusher"] == {"trainer", "evaluator", "infravalidator"}
     assert waits["report"] == {"pusher"}
-    assert all(container(documents, name)["command"][-1] == name for name in {*node_names()} - OF_SPANS)
+    assert all(container(documents, name)["command"][-1] == name for name in USUAL)
     assert not any(entry["cachingOptions"] for entry in tasks.values()), "TFX has a cache of its own"
 
 
@@ -138,8 +140,8 @@ def test_placement_volumes_and_secrets_are_those_of_the_configuration(documents)
 
 
 @pytest.mark.slow
-def test_data_in_spans_have_the_nodes_of_spans(tmp_path: Path) -> None:
-    config = load("decades", [*CLUSTER, "data.span=1990s"])
+def test_data_in_spans_have_the_nodes_of_spans_and_new_rows_that_of_answers(tmp_path: Path) -> None:
+    config = load("decades", [*CLUSTER, "data.span=1990s", "inference.path=gs://bucket/new/*.jsonl"])
     compile_pipeline(config, tmp_path / "pipeline.yaml")
     pipeline, _ = yaml.safe_load_all((tmp_path / "pipeline.yaml").read_text())
     tasks = pipeline["root"]["dag"]["tasks"]
@@ -147,8 +149,10 @@ def test_data_in_spans_have_the_nodes_of_spans(tmp_path: Path) -> None:
     waits = {name: set(entry.get("dependentTasks", [])) for name, entry in tasks.items()}
     assert waits["rollingrange"] == {"examplegen", "statisticsgen"}
     assert waits["transform"] >= {"rollingrange", "analyzercache", "examplevalidator"}
+    assert (waits["bulkinferrer"], waits["report"]) == ({"pusher"}, {"bulkinferrer"})
     arguments = container((pipeline, {}), "ExampleGen")["args"]
-    assert loads(arguments[arguments.index("--configuration") + 1]).data.span == "1990s"
+    in_pod = loads(arguments[arguments.index("--configuration") + 1])
+    assert (in_pod.data.span, in_pod.inference.path) == ("1990s", "gs://bucket/new/*.jsonl")
 
 
 def test_several_workers_are_tasks_beside_each_other_that_nothing_waits_for(tmp_path: Path) -> None:
@@ -185,14 +189,16 @@ def test_the_default_goes_with_the_manifests(tmp_path: Path) -> None:
 
 def test_what_would_only_fail_in_a_pod_is_reported_before_all_at_once(tmp_path: Path) -> None:
     source = f"data.source={{kind: csv, path: {tmp_path}/rows.csv}}"
-    config = load(None, [source, "kubeflow.root=s3://bucket/runs", "kubeflow.nodes.Transform={gpu: {count: 1}}"])
+    new = f"inference.path={tmp_path}/new.csv"
+    config = load(None, [source, new, "kubeflow.root=s3://bucket/runs", "kubeflow.nodes.Transform={gpu: {count: 1}}"])
     with pytest.raises(ConfigurationError) as raised:
         check(config)
     faults = str(raised.value).splitlines()
     assert faults[0].startswith("kubeflow.root: s3://bucket/runs: TensorFlow 2.21 cannot write to s3://; use gs://")
     assert faults[1].startswith(f"data.source.path: {tmp_path}/rows.csv does not exist in a pod; copy it into")
-    assert faults[2].startswith("data.schema_file is missing; `bigvocab schema FILE.yaml` writes")
-    assert faults[3] == "kubeflow.nodes.Transform.gpu: only the Trainer uses a GPU; remove the key"
+    assert faults[2].startswith(f"inference.path: {tmp_path}/new.csv does not exist in a pod; copy it into")
+    assert faults[3].startswith("data.schema_file is missing; `bigvocab schema FILE.yaml` writes")
+    assert faults[4] == "kubeflow.nodes.Transform.gpu: only the Trainer uses a GPU; remove the key"
     with pytest.raises(ConfigurationError, match="is not in any of kubeflow.volumes"):
         check(load(None, ["kubeflow.root=/home/me/runs"]))
     compile_pipeline(load(None, ["kubeflow.root=gs://bucket/runs", "kubeflow.volumes=[]"]), tmp_path / "gs.yaml")

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import json
 
+from components.inference.answers import as_json
 from components.ingest.spec import DataSpec
-from pipeline.prediction.answers import as_json, as_table
+from pipeline.prediction.answers import as_table
 
 DATA = DataSpec.model_validate(
     {

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import bigvocab
-from pipeline.prediction.questions import PredictError
+from components.inference.errors import PredictError
 from tests.pipeline.cli.prediction import tiny_model
 from tests.pipeline.cli.prediction.tiny_model import DICTS, ROWS, TOP, same
 from tests.pipeline.conftest import Ask

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from components.inference.questions import Questions
+from components.inference.unknown import OtherForms
 from components.ingest.spec import DataSpec
 from components.preprocessing.vocabulary import escape
-from pipeline.prediction.questions import Questions
-from pipeline.prediction.unknown import OtherForms
 from tests.pipeline.cli.prediction import tiny_model
 
 KNOWN = ["3.0", "7", "Über", "a b", "i1", "1.0"]

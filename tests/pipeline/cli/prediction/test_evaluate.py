@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
+from components.inference import model
 from components.ingest.spec import DataSpec
 from components.metrics.targets import label_target
 from components.report.summary import Summary
 from pipeline.cli import main
-from pipeline.prediction import model
 
 DATA: dict[str, Any] = {
     "shape": "labelled",

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
+from components.inference import model
+from components.inference.errors import PredictError
 from pipeline.cli.prediction import predict
-from pipeline.prediction import model
-from pipeline.prediction.questions import PredictError
 
 SEQUENCE: dict[str, Any] = {"shape": "sequence", "source": {"kind": "sotu"}, "inputs": ["words"]}
 TARGETS = {"targets": {"party": {"kind": "category"}, "year": {"kind": "number"}}}

@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from components.inference.formats import Csv, JsonLines, Parquet
+from components.inference.questions import Question
 from components.ingest.spec import DataSpec
-from pipeline.prediction.formats import Csv, JsonLines, Parquet
-from pipeline.prediction.questions import Question
 from tests.pipeline.cli.prediction import tiny_model
 from tests.pipeline.cli.prediction.tiny_model import DICTS, ROWS, TOP, same
 from tests.pipeline.conftest import Ask

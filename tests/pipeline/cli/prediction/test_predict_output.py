@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
+from components.inference import model
 from pipeline.cli import main
-from pipeline.prediction import model
 from tests.pipeline.cli.prediction import tiny_model
 from tests.pipeline.cli.prediction.tiny_model import GOOD, JSONL, ROWS, same
 from tests.pipeline.conftest import Ask

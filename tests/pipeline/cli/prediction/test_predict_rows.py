@@ -21,10 +21,10 @@ import tensorflow as tf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from components.inference import model
+from components.inference.questions import Questions
 from components.ingest.spec import DataSpec
 from pipeline.cli import main
-from pipeline.prediction import model
-from pipeline.prediction.questions import Questions
 from tests.pipeline.cli.prediction import tiny_model
 from tests.pipeline.cli.prediction.tiny_model import DICTS, GOOD, JSONL, ROWS, same
 from tests.pipeline.conftest import Ask

@@ -11,10 +11,10 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from components.inference.answers import LINE_BREAKS, NO_ANSWER, Answer, as_data, as_json
+from components.inference.questions import Question
 from components.ingest.spec import PROBABILITY, RESERVED_OUTPUTS, DataSpec
 from components.ingest.values import text_of
-from pipeline.prediction.answers import LINE_BREAKS, NO_ANSWER, Answer, as_data, as_json
-from pipeline.prediction.questions import Question
 
 REASON = "reason"
 """Column of the reason why a row has no answer."""

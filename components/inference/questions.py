@@ -6,15 +6,16 @@ import contextlib
 import itertools
 import sys
 import tempfile
-import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import pyarrow as pa
-
+from components.exit_codes import FAILED
+from components.inference.errors import PredictError
+from components.inference.reading import STANDARD_INPUT, head_of_file, name_of_file, reading, rows_of_range
+from components.inference.unknown import OtherForms
 from components.ingest.errors import IngestError, RowError, ShortRow
 from components.ingest.events.grouped import grouped_events, write_partition
 from components.ingest.events.spill import EventSpiller, partitions_for
@@ -22,24 +23,17 @@ from components.ingest.header import check_columns
 from components.ingest.rows.columns import Columns, RowReader, columns_read
 from components.ingest.rows.example import serialize
 from components.ingest.rows.times import Latest
-from components.ingest.sources.base import Lines, Range, Rows, SourceSpec
+from components.ingest.sources.base import RANGE_BYTES, Range, SourceSpec
 from components.ingest.sources.registry import STREAMED, source_of, spec_of_file, spec_of_kind
 from components.ingest.spec import DataSpec
 from components.ingest.splits import SplitSpec
 from components.ingest.values import nested
 from components.spelling import did_you_mean
-from pipeline.prediction.unknown import OtherForms
-from pipeline.terminal.exit_codes import FAILED, UserError
 
-STANDARD_INPUT = "-"
 _STREAM_LINES = 256
 _NEAR = 0.7
 """Least similarity of a column to a missing feature: rows have many columns that the model does not use."""
 _REASON_LENGTH = 500
-
-
-class PredictError(UserError):
-    """Fault of the model, of the command, or of a whole file of rows, in one sentence."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +78,7 @@ class Questions:
         warn: Callable[[str], None],
         labelled: bool = False,
         keep: Sequence[str] = (),
-        model: Path | None = None,
+        model: str | Path | None = None,
     ) -> None:
         self._known = set(columns_read(data))
         unused: dict[str, Any] = {} if labelled else {"label": None, "targets": {}, "slices": []}
@@ -99,7 +93,7 @@ class Questions:
         self._labelled = labelled
         self._warn = warn
         self._keep = tuple(keep)
-        self._forms = OtherForms(model / "assets" / "inputs") if model is not None else None
+        self._forms = OtherForms(Path(model) / "assets" / "inputs") if model is not None else None
         # The tokens of a text are cut and lowercased alike in training and in answers.
         self._looked_at = set(data.inputs) if data.tokenizer == "none" else set[str]()
         """Input columns whose tokens are looked up, until a warning names them."""
@@ -142,22 +136,70 @@ class Questions:
         if file == STANDARD_INPUT:
             yield from self._of_stream(sys.stdin.buffer, name_of_file(file))
             return
-        head = _head(file, option)
+        head = head_of_file(file, option)
         if head is None:
             with Path(file).open("rb") as stream:
                 yield from self._of_stream(stream, file)
             return
-        data = self._with_source(spec_of_file(file, head, self._data.source))
-        with _reading(file, file):
-            # JSON Lines and TFRecord have no header. Only the columns that are needed are checked.
-            checked = {"features": {}, "targets": {}, "slices": [*self._keep]}
-            check_columns(data.model_copy(update=checked), [file])
-            source = source_of(data.source)
-            others = tuple(source.all_columns(file, columns_read(data)) or ()) if source.partial else ()
+        data = self._checked(file, head)
         if self._holds_events(file, data):
             yield from self._of_events(file, data.source)
             return
-        for line, row in _rows(file, Range(file), data, self._keep):
+        yield from self._of_range(Range(file), data)
+
+    def of_range(self, file_range: Range) -> Iterator[Question]:
+        """Yield a question for each row of a range of a file, in order. `check` has accepted the file.
+
+        Raises:
+            PredictError: The file cannot be read.
+        """
+        yield from self._of_range(file_range, self._of_kind(file_range.path, ""))
+
+    def ranges(self, file: str, size: int = RANGE_BYTES) -> list[Range]:
+        """Return the ranges of a file, in order; together they hold every row once.
+
+        Args:
+            file: A regular file.
+            size: Minimum bytes of a range.
+
+        Raises:
+            PredictError: The file cannot be read.
+        """
+        with reading(file, file):
+            return [*source_of(self._of_kind(file, "").source).ranges(file, size)]
+
+    def check(self, file: str) -> None:
+        """Check that the rows of a regular file can be asked one by one.
+
+        Raises:
+            PredictError: The file cannot be read, has a header without an input column, or its rows are events.
+        """
+        data = self._checked(file, head_of_file(file, ""))
+        if self._holds_events(file, data):
+            raise PredictError(
+                f"{file}: a row is one event, and only `bigvocab predict --input` joins the events of a group. Write a "
+                f"row for each group, with the list of its events in '{data.inputs[0]}'"
+            )
+
+    def _of_kind(self, file: str, option: str, head: bytes | None = None) -> DataSpec:
+        """Return the configuration that reads a file, by its name and its first bytes."""
+        head = head_of_file(file, option) if head is None else head
+        return self._with_source(spec_of_file(file, head or b"", self._data.source))
+
+    def _checked(self, file: str, head: bytes | None) -> DataSpec:
+        """Return the configuration that reads a file, after a check of its header."""
+        data = self._of_kind(file, "", head)
+        with reading(file, file):
+            # JSON Lines and TFRecord have no header. Only the columns that are needed are checked.
+            checked = {"features": {}, "targets": {}, "slices": [*self._keep]}
+            check_columns(data.model_copy(update=checked), [file])
+        return data
+
+    def _of_range(self, file_range: Range, data: DataSpec) -> Iterator[Question]:
+        file, source = file_range.path, source_of(data.source)
+        with reading(file, file):
+            others = tuple(source.all_columns(file, columns_read(data)) or ()) if source.partial else ()
+        for line, row in rows_of_range(file, file_range, data, self._keep):
             yield self._question(line, f"{file}:{line}", row, others)
 
     def _holds_events(self, file: str, data: DataSpec) -> bool:
@@ -165,7 +207,7 @@ class Questions:
         groups, name = self._logged.group_by, data.inputs[0]
         if not groups:
             return False
-        rows = (row for _, row in _rows(file, Range(file), data, groups) if not isinstance(row, RowError))
+        rows = (row for _, row in rows_of_range(file, Range(file), data, groups) if not isinstance(row, RowError))
         first = next(rows, {})
         return not isinstance(first.get(name), list) and all(nested(first, group)[0] for group in groups)
 
@@ -175,7 +217,7 @@ class Questions:
         The question of a group is its last row, or each row if rows are read with their labels.
         """
         data = self._logged.model_copy(update={"source": source, "slices": [*self._logged.slices, *self._keep]})
-        with tempfile.TemporaryDirectory(prefix="bigvocab-") as folder, _reading(file, file):
+        with tempfile.TemporaryDirectory(prefix="bigvocab-") as folder, reading(file, file):
             check_columns(data.model_copy(update={"features": {}, "targets": {}}), [file])
             times, partitions = Latest(), defaultdict(list)
             spiller = EventSpiller(data, partitions_for(source_of(source).size([file])), folder)
@@ -206,21 +248,19 @@ class Questions:
 
     def kept(self, file: str) -> list[str]:
         """Return the columns that the answers to a file have too: of events also those of the group."""
-        head = _head(file, "--input ") if file != STANDARD_INPUT else None
+        head = head_of_file(file, "--input ") if file != STANDARD_INPUT else None
         if head is None or not self._logged.group_by:
             return [*self._keep]
-        data = self._with_source(spec_of_file(file, head, self._data.source))
+        data = self._of_kind(file, "", head)
         groups = self._logged.group_by if self._holds_events(file, data) else []
         return list(dict.fromkeys([*groups, *self._keep]))
 
     def rows_of_file(self, file: str) -> int | None:
         """Return about how many rows a file has, from its lines, or None if that is not known before it is read."""
-        head = _head(file, "") if file != STANDARD_INPUT else None
-        if head is None:
+        if file == STANDARD_INPUT or head_of_file(file, "") is None:
             return None
-        data = self._with_source(spec_of_file(file, head, self._data.source))
-        with contextlib.suppress(IngestError):
-            lines = [each.lines for each in source_of(data.source).ranges(file)]
+        with contextlib.suppress(PredictError):
+            lines = [each.lines for each in self.ranges(file)]
             return None if None in lines else sum(filter(None, lines))
         return None
 
@@ -237,7 +277,7 @@ class Questions:
                 if first == 1 and lines[0].startswith(b"\x1f\x8b"):
                     raise PredictError(f"{name}: packed with gzip: unpack it, as with `zcat FILE |`", FAILED)
                 file.write_bytes(b"".join(lines))
-                for line, row in _rows(name, Range(str(file), line=first), data, self._keep):
+                for line, row in rows_of_range(name, Range(str(file), line=first), data, self._keep):
                     yield self._question(line, f"{name}:{line}", row)
                 first += len(lines)
 
@@ -297,62 +337,3 @@ class Questions:
                     )
                     self._looked_at.discard(column)
                     break
-
-
-def name_of_file(file: str) -> str:
-    """Return the name of a file of rows for people; `-` is standard input."""
-    return "standard input" if file == STANDARD_INPUT else file
-
-
-def _head(file: str, option: str) -> bytes | None:
-    """Return the first 4,096 bytes of a file, or None for a named pipe, which can be read only once.
-
-    Raises:
-        PredictError: The file cannot be opened.
-    """
-    path = Path(file)
-    if path.is_dir():
-        raise PredictError(f"{option}{file}: a folder: name one of its files")
-    try:
-        if path.exists() and not path.is_file():
-            return None
-        with path.open("rb") as stream:
-            return stream.read(1 << 12)
-    except OSError as error:
-        near = did_you_mean(path.name, _files_of(path.parent))
-        raise PredictError(f"{option}{file}: {error.strerror}{near}") from error
-
-
-def _files_of(folder: Path) -> list[str]:
-    try:
-        return sorted(path.name for path in folder.iterdir() if path.is_file())
-    except OSError:
-        return []
-
-
-def _rows(name: str, file_range: Range, data: DataSpec, keep: Sequence[str]) -> Rows:
-    """Yield the rows of a range of a file, with faults of the file as `PredictError`."""
-    line = 0
-    with _reading(name, file_range.path, lambda: f" after line {line}" if line else ""):
-        for line, row in source_of(data.source).read(file_range, [*columns_read(data), *keep], Lines()):
-            yield line, row
-
-
-@contextlib.contextmanager
-def _reading(name: str, path: str, place: Callable[[], str] = lambda: "") -> Iterator[None]:
-    """Turn faults of a whole file into `PredictError`.
-
-    Args:
-        name: Of the file, for people.
-        path: Of the file that is read: standard input is read by way of a temporary one.
-        place: Returns where reading stopped, as " after line 17".
-    """
-    try:
-        yield
-    except IngestError as error:
-        raise PredictError(str(error).replace(path, name), FAILED) from error
-    except EOFError as error:
-        reason = f"the compressed data breaks off{place()}: copy or upload the file again"
-        raise PredictError(f"{name}: {reason}", FAILED) from error
-    except (OSError, zlib.error, UnicodeDecodeError, pa.ArrowException) as error:
-        raise PredictError(f"{name}: cannot be read{place()}: {error}", FAILED) from error

@@ -1,0 +1,68 @@
+"""Answers of a model, as plain data and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from components.ingest.spec import PROBABILITY, DataSpec
+
+Answer = dict[str, Any]
+"""`labels` with their probabilities, the most probable first; `value` where the label is a number; `targets` by name, a
+number or a value with its probability."""
+NO_ANSWER = "null\n"
+"""Stands in the place of a row that cannot be used."""
+LINE_BREAKS = str.maketrans({"\x85": r"\u0085", "\u2028": r"\u2028", "\u2029": r"\u2029"})
+"""JSON allows these in a string, and many readers take them for line ends: they are written as escapes."""
+
+
+def from_outputs(outputs: Mapping[str, Any], row: int, data: DataSpec, top: int) -> Answer:
+    """Return the answer to one row.
+
+    Args:
+        outputs: Of `serving_default`, as nested lists with one entry for each row: see
+            `components.training.export.servable`.
+        row: Number of the row, from 0.
+        data: The model's.
+        top: How many labels are kept.
+    """
+    labels = zip(outputs["labels"][row], outputs["probabilities"][row], strict=True) if "labels" in outputs else ()
+    return {
+        "labels": [(label.decode(), probability) for label, probability in labels][:top],
+        "value": outputs["values"][row] if "values" in outputs else None,
+        "targets": {
+            name: outputs[name][row]
+            if target.kind == "number"
+            else (outputs[name][row].decode(), outputs[f"{name}{PROBABILITY}"][row])
+            for name, target in data.targets.items()
+        },
+    }
+
+
+def as_json(answer: Answer | None, data: DataSpec) -> str:
+    """Return an answer for machines, in one line; null for a row that cannot be used."""
+    if answer is None:
+        return NO_ANSWER
+    return json.dumps(as_data(answer, data), ensure_ascii=False).translate(LINE_BREAKS) + "\n"
+
+
+def as_data(answer: Answer, data: DataSpec) -> Any:
+    """Return an answer as plain data: the labels, or a dict if the label is a number or the model has more targets."""
+    labels = [_labelled(*found) for found in answer["labels"]]
+    if not data.targets and data.label_kind != "number":
+        return labels
+    label = {"value": _rounded(answer["value"])} if data.label_kind == "number" else {"labels": labels}
+    targets = {
+        n: _labelled(*found) if isinstance(found, tuple) else _rounded(found) for n, found in answer["targets"].items()
+    }
+    return {**label, **targets}
+
+
+def _labelled(label: str, probability: float) -> dict[str, Any]:
+    return {"label": label, "probability": round(probability, 6)}
+
+
+def _rounded(value: float) -> float:
+    """Round to the digits that a float32 has."""
+    return float(f"{value:.7g}")

@@ -1,0 +1,212 @@
+"""Pushed models, and the answers that they give."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import warnings
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from components.files import read_text
+from components.inference.answers import Answer, as_data, from_outputs
+from components.inference.errors import PredictError
+from components.inference.questions import Question, Questions
+from components.ingest.spec import DataSpec
+
+# One request's rows: enough to keep the cores busy, few enough for rows x labels to stay small.
+ROWS = 256
+AHEAD = 2
+"""Requests that run while the rows of the next one are read. TensorFlow releases Python's global lock for them."""
+_TOP = 10
+
+
+class PushedModel:
+    """Pushed model that answers rows.
+
+    Args:
+        folder: Folder of one version. TensorFlow loads it with the first answer.
+
+    Attributes:
+        folder: The same.
+        data: Columns that the model was trained with.
+        top_k: Most labels that it answers a row; None if the label is a number.
+        own_metrics: Paths of the user's own metrics, whose sums the signature `eval` returns.
+
+    Raises:
+        PredictError: The folder holds no model of BigVocab, or a source of the user's own is not installed.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        about = _about(folder)
+        self.folder = folder
+        self.data = _data(folder, about)
+        self.top_k: int | None = about["top_k"]
+        self.own_metrics: list[str] = about.get("metrics", [])
+        self._loaded: Any = None
+
+    def predict(self, rows: Sequence[Mapping[str, Any]], top: int | None = None) -> list[Any]:
+        """Return the answer to each row, in order.
+
+        Args:
+            rows: Values by column, as a line of `bigvocab predict --input FILE.jsonl` holds them. Each row needs the
+                input columns; features may be missing, and other columns are ignored.
+            top: Labels of each answer; None: 10, or all that the model answers.
+
+        Returns:
+            For each row the list of its labels, the most probable first, each `{"label": str, "probability": float}`.
+            If the label is a number or the model has further targets, a dict: `labels` or `value`, and each further
+            target by its name.
+
+        Raises:
+            PredictError: A row cannot be used, or the model does not answer so many labels.
+        """
+        top = self.labels(top)
+        reader = Questions(self.data, lambda text: warnings.warn(text, stacklevel=4), model=self.folder)
+        questions = list(reader.of_rows(rows))
+        for question in questions:
+            if question.example is None:
+                raise PredictError(f"{question.where}: {question.reason}")
+        batches = self.answers(questions, top)
+        return [as_data(answer, self.data) for batch in batches for _, answer in batch if answer is not None]
+
+    def labels(self, top: int | None, option: str = "top=") -> int:
+        """Return how many labels an answer has.
+
+        Args:
+            top: Number that was asked for; None: 10, or all that the model answers.
+            option: Name of the argument in messages.
+
+        Raises:
+            PredictError: The model does not answer so many.
+        """
+        if self.top_k is None or self.data.label_kind == "number":
+            if top is not None:
+                raise PredictError(f"{option}{top}: this model answers a number, {self.data.label}, and no labels")
+            return 0
+        top = min(_TOP, self.top_k) if top is None else top
+        if not 1 <= top <= self.top_k:
+            raise PredictError(f"{option}{top}: this model answers 1 to {self.top_k} labels (trainer.top_k)")
+        return top
+
+    def load(self) -> None:
+        """Load the model now.
+
+        Raises:
+            PredictError: The files of the model are damaged.
+        """
+        self._loaded = self._loaded or _load(self.folder)
+
+    def answers(
+        self, questions: Iterable[Question], top: int, ahead: int = AHEAD
+    ) -> Iterator[list[tuple[Question, Answer | None]]]:
+        """Yield batches of questions with their answers; None for an unusable row.
+
+        Args:
+            questions: Rows, of which `ahead + 1` batches at a time are held.
+            top: Labels of each answer.
+            ahead: Batches that are asked before the answers to the first of them are yielded. With 0, the answers to a
+                batch do not wait for later rows.
+        """
+        for batch, outputs in self._asked(questions, "serving_default", ahead):
+            columns, rows = {name: column.tolist() for name, column in outputs.items()}, itertools.count()
+            yield [
+                (question, None if question.example is None else from_outputs(columns, next(rows), self.data, top))
+                for question in batch
+            ]
+
+    def sums(self, questions: Iterable[Question]) -> Iterator[tuple[list[Question], dict[str, NDArray[Any]]]]:
+        """Yield batches of questions with the sums of their usable rows, as the signature `eval` returns them.
+
+        Args:
+            questions: Rows with their labels, of which a few batches at a time are held.
+
+        Yields:
+            The batch, and arrays of shape (usable rows,) by the name of the sum.
+        """
+        return self._asked(questions, "eval")
+
+    def _asked(
+        self, questions: Iterable[Question], signature: str, ahead: int = AHEAD
+    ) -> Iterator[tuple[list[Question], dict[str, NDArray[Any]]]]:
+        """Yield batches of questions with the outputs for their usable rows; no outputs if no row is usable."""
+        waiting: deque[tuple[list[Question], Future[dict[str, NDArray[Any]]]]] = deque()
+        with ThreadPoolExecutor(max(1, ahead)) as pool:
+            try:
+                for batch in _batches(questions, ROWS):
+                    usable = [question.example for question in batch if question.example is not None]
+                    if usable:
+                        # Not before a row is known to be right: loading takes seconds.
+                        self.load()
+                    waiting.append((batch, pool.submit(self._outputs, usable, signature)))
+                    if len(waiting) > ahead:
+                        first, outputs = waiting.popleft()
+                        yield first, outputs.result()
+            except PredictError:
+                # The rows before a fault of the file are answered.
+                yield from ((batch, outputs.result()) for batch, outputs in waiting)
+                raise
+            yield from ((batch, outputs.result()) for batch, outputs in waiting)
+
+    def _outputs(self, examples: list[bytes], signature: str) -> dict[str, NDArray[Any]]:
+        if not examples:
+            return {}
+        import tensorflow as tf
+
+        found = self._loaded.signatures[signature](examples=tf.constant(examples))
+        return {name: tensor.numpy() for name, tensor in found.items()}
+
+
+def _about(folder: str | Path) -> dict[str, Any]:
+    try:
+        return json.loads(read_text(f"{folder}/assets.extra/bigvocab.json"))
+    except OSError as error:
+        place = Path(folder)
+        if place.name == "serving" and place.is_dir() and not any(place.iterdir()):
+            raise PredictError(f"{folder} is empty: no model was pushed yet; the report of the run says why") from error
+        raise PredictError(f"{folder} is no model of BigVocab: {error.strerror}: {error.filename}") from error
+
+
+def _data(folder: str | Path, about: Mapping[str, Any]) -> DataSpec:
+    """Return the configuration of the data that a model was trained from."""
+    # A pushed model outlives a renamed key. Keys that describe the run, not the model, are null in it.
+    data = {key: value for key, value in about["data"].items() if key in DataSpec.model_fields or value is not None}
+    try:
+        return DataSpec.model_validate(data)
+    except ValidationError as error:  # A source of the user's own that is not installed here.
+        fault = error.errors()[0]
+        reason = fault["msg"].removeprefix("Value error, ")
+        raise PredictError(f"{folder}: data.{'.'.join(map(str, fault['loc']))}: {reason}") from error
+
+
+def _load(folder: str | Path) -> Any:
+    """Return the model, to be held as long as its signatures are used: they do not hold its variables."""
+    import tensorflow as tf
+
+    try:
+        return tf.saved_model.load(str(folder))
+    except OSError as error:
+        raise PredictError(f"{folder}: the model cannot be loaded: {error}") from error
+
+
+def _batches(questions: Iterable[Question], size: int) -> Iterator[list[Question]]:
+    batch: list[Question] = []
+    try:
+        for question in questions:
+            batch.append(question)
+            if len(batch) == size:
+                yield batch
+                batch = []
+    except PredictError:
+        # The file breaks off. The rows before that place are answered, however they fall into batches.
+        if batch:
+            yield batch
+        raise
+    if batch:
+        yield batch

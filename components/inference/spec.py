@@ -1,0 +1,27 @@
+"""Configuration of the node BulkInferrer."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import PositiveInt, model_validator
+
+from components.spec import Spec
+
+
+class InferenceSpec(Spec):
+    """Rows that the node BulkInferrer answers with the pushed model."""
+
+    path: str | None = None
+    """File, folder or glob pattern of the rows. A relative path is relative to the configuration file. None: the
+    pipeline has no node BulkInferrer. `bigvocab run --infer` sets it."""
+    keep: list[str] = []
+    """Columns of the rows that the answers have too. `bigvocab run --keep` sets it."""
+    top: PositiveInt | None = None
+    """Number of labels in an answer. None: 10, or all labels that the model answers."""
+
+    @model_validator(mode="after")
+    def _has_rows(self) -> Self:
+        if self.path is None and (self.keep or self.top):
+            raise ValueError("keep and top need inference.path, the rows to answer, as `run --infer FILE` sets it")
+        return self
