@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -29,7 +30,7 @@ def from_outputs(outputs: Mapping[str, Any], row: int, data: DataSpec, top: int)
     """
     labels = zip(outputs["labels"][row], outputs["probabilities"][row], strict=True) if "labels" in outputs else ()
     return {
-        "labels": [(label.decode(), probability) for label, probability in labels][:top],
+        "labels": [(label.decode(), probability) for label, probability in itertools.islice(labels, top)],
         "value": outputs["values"][row] if "values" in outputs else None,
         "targets": {
             name: outputs[name][row]

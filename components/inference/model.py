@@ -25,6 +25,8 @@ ROWS = 256
 AHEAD = 2
 """Requests that run while the rows of the next one are read. TensorFlow releases Python's global lock for them."""
 _TOP = 10
+_OF_LABELS = ("labels", "probabilities")
+"""Outputs with a column for each label, the most probable first."""
 
 
 class PushedModel:
@@ -114,7 +116,7 @@ class PushedModel:
             ahead: Batches that are asked before the answers to the first of them are yielded. With 0, the answers to a
                 batch do not wait for later rows.
         """
-        for batch, outputs in self._asked(questions, "serving_default", ahead):
+        for batch, outputs in self._asked(questions, "serving_default", ahead, top):
             columns, rows = {name: column.tolist() for name, column in outputs.items()}, itertools.count()
             yield [
                 (question, None if question.example is None else from_outputs(columns, next(rows), self.data, top))
@@ -133,7 +135,7 @@ class PushedModel:
         return self._asked(questions, "eval")
 
     def _asked(
-        self, questions: Iterable[Question], signature: str, ahead: int = AHEAD
+        self, questions: Iterable[Question], signature: str, ahead: int = AHEAD, top: int = 0
     ) -> Iterator[tuple[list[Question], dict[str, NDArray[Any]]]]:
         """Yield batches of questions with the outputs for their usable rows; no outputs if no row is usable."""
         waiting: deque[tuple[list[Question], Future[dict[str, NDArray[Any]]]]] = deque()
@@ -144,7 +146,7 @@ class PushedModel:
                     if usable:
                         # Not before a row is known to be right: loading takes seconds.
                         self.load()
-                    waiting.append((batch, pool.submit(self._outputs, usable, signature)))
+                    waiting.append((batch, pool.submit(self._outputs, usable, signature, top)))
                     if len(waiting) > ahead:
                         first, outputs = waiting.popleft()
                         yield first, outputs.result()
@@ -154,12 +156,15 @@ class PushedModel:
                 raise
             yield from ((batch, outputs.result()) for batch, outputs in waiting)
 
-    def _outputs(self, examples: list[bytes], signature: str) -> dict[str, NDArray[Any]]:
+    def _outputs(self, examples: list[bytes], signature: str, top: int) -> dict[str, NDArray[Any]]:
         if not examples:
             return {}
         import tensorflow as tf
 
         found = self._loaded.signatures[signature](examples=tf.constant(examples))
+        if signature == "serving_default":
+            # The model answers more labels than are wanted. Each becomes an object.
+            found = {name: tensor[:, :top] if name in _OF_LABELS else tensor for name, tensor in found.items()}
         return {name: tensor.numpy() for name, tensor in found.items()}
 
 

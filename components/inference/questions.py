@@ -321,6 +321,8 @@ class Questions:
     def _warn_of_near_misses(self, where: str, row: Mapping[str, Any]) -> None:
         for column in [name for name in self._unlike if name not in row]:
             new = row.keys() - self._known - self._unlike[column]
+            if not new:
+                continue
             if near := did_you_mean(column, sorted(new), _NEAR):
                 self._warn(f"{where}: no column '{column}'{near} Rows without it {self._without[column]}.")
                 del self._unlike[column]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -9,8 +10,8 @@ import tensorflow as tf
 # Logits held at a time: 64 MiB in float32, small beside a model and large enough for a matrix product to be fast.
 LOGITS = 1 << 24
 
-# Columns of a block in `best`. The best k are in the k blocks with the largest maxima.
-_BLOCK = 128
+# Columns of a block in `best`, if their number is not known when the graph is built.
+_BLOCK = 32
 
 # Below this, float32 probabilities lose digits and then vanish.
 _TINY = 1e-30
@@ -48,7 +49,7 @@ def count_true(mask: tf.Tensor) -> tf.Tensor:
 def best(values: tf.Tensor, k: int | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Return the largest k values of each row and their columns, as `tf.math.top_k` does, in half of its time.
 
-    The maximum of a block of columns is vectorized, and only the blocks with the largest maxima are searched.
+    The maximum of a block of columns is vectorized, and the best k are in the k blocks with the largest maxima.
 
     Args:
         values: (batch, n) float32.
@@ -58,19 +59,22 @@ def best(values: tf.Tensor, k: int | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         (batch, k) float32 values, the largest first, and (batch, k) int32 columns; of equal values the smaller column
         comes first.
     """
-    n = values.shape[1]
-    if isinstance(k, int) and (k == 0 or (n is not None and n < 4 * k * _BLOCK)):
-        return tf.math.top_k(values, k)
+    n, block = values.shape[1], _BLOCK
+    if isinstance(k, int) and n is not None:
+        if k == 0 or n < 32 * k:
+            return tf.math.top_k(values, k)
+        # Both searches are equally long, over n / block maxima and over k * block values.
+        block = 1 << round(math.log2(n / k) / 2)
     rows, n = tf.shape(values)[0], tf.shape(values)[1] if n is None else n
-    count = -(-n // _BLOCK)
-    padded = tf.pad(values, [[0, 0], [0, count * _BLOCK - n]], constant_values=float("-inf"))
-    blocks = tf.reshape(padded, [rows, count, _BLOCK])
+    count = -(-n // block)
+    padded = tf.pad(values, [[0, 0], [0, count * block - n]], constant_values=float("-inf"))
+    blocks = tf.reshape(padded, [rows, count, block])
     searched = tf.minimum(k, count)
     # Of equal maxima, the first block is taken. In ascending order, a smaller place is a smaller column.
     chosen = tf.sort(tf.math.top_k(tf.reduce_max(blocks, axis=2), searched).indices, axis=1)
-    found = tf.reshape(tf.gather(blocks, chosen, batch_dims=1), [rows, searched * _BLOCK])
+    found = tf.reshape(tf.gather(blocks, chosen, batch_dims=1), [rows, searched * block])
     largest, places = tf.math.top_k(found, k)
-    columns = tf.gather(chosen, places // _BLOCK, batch_dims=1) * _BLOCK + places % _BLOCK
+    columns = tf.gather(chosen, places // block, batch_dims=1) * block + places % block
     return largest, columns
 
 
