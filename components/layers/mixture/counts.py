@@ -222,10 +222,25 @@ class Order(keras.layers.Layer):
         start, end = tf.cast(start, tf.int64), tf.cast(end, tf.int64)
         first, last = (tf.searchsorted(self.keys.value, context * classes + each) for each in (start, end))
         entries = tf.ragged.range(tf.cast(first, tf.int64), tf.cast(last, tf.int64))
-        which, at = entries.value_rowids(), entries.flat_values
+        which, at = row_ids(entries.row_splits), entries.flat_values
         total = tf.gather(gather_rows(self.totals, tf.maximum(rows, 0)), which)
         label = gather_rows(self.keys, at) % classes - start
         return tf.stack([which, label], axis=1), (gather_rows(self.counts, at) - self.discount) / total
+
+
+def row_ids(splits: tf.Tensor) -> tf.Tensor:
+    """Return the row of each value, as `tf.RaggedTensor.value_rowids`, whose time grows with the longest row.
+
+    Args:
+        splits: (rows + 1,) int64, start of each row and the end of the last.
+
+    Returns:
+        (values,) int64.
+    """
+    starts = splits[1:-1, tf.newaxis]
+    # One place more, for rows that start at the end.
+    steps = tf.scatter_nd(starts, tf.ones_like(starts[:, 0]), [splits[-1] + 1])
+    return tf.cumsum(steps)[:-1]
 
 
 def _find(keys: keras.Variable, wanted: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from components.baselines.counting import packed
 from components.baselines.kneser_ney import KneserNey
 from components.baselines.tables import tables_of
-from components.layers.mixture.counts import Counts
+from components.layers.mixture.counts import Counts, row_ids
 
 CLASSES, CONTEXTS = 4, 6
 Ngram = tuple[int, ...]
@@ -132,3 +132,10 @@ def test_features_tell_how_often_a_context_was_seen() -> None:
     np.testing.assert_allclose(counts.find(context, labels).features, np.log1p([[3, 2], [1, 1], [0, 0]]), rtol=1e-6)
     left_out = counts.find(context[:2], labels[:2], leave_out=True)
     np.testing.assert_allclose(left_out.features, np.log1p([[2, 2], [0, 0]]), rtol=1e-6)
+
+
+@given(lengths=st.lists(st.integers(0, 4), min_size=1, max_size=8))
+@settings(deadline=None, max_examples=30)
+def test_each_value_has_the_number_of_its_row(lengths: list[int]) -> None:
+    splits = tf.constant(np.concatenate([[0], np.cumsum(lengths)]), tf.int64)
+    np.testing.assert_array_equal(row_ids(splits), np.repeat(np.arange(len(lengths)), lengths))
