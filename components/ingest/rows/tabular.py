@@ -146,7 +146,7 @@ class TableReader:
             lists = _normal(column)
             if not lists.values.null_count and not pc.any(pc.equal(pc.binary_length(lists.values), 0)).as_py():
                 return lists
-        return _lists(self._each(column, refused, lambda value: reader.tokens_of(name, value)))
+        return _lists(self._each(column, refused, lambda value: _encoded(reader.tokens_of(name, value))))
 
     def _categories(self, name: str, column: pa.Array, refused: NDArray[np.bool_]) -> pa.ListArray:
         if pa.types.is_integer(column.type):
@@ -156,7 +156,7 @@ class TableReader:
             if missing := self._reader.missing_in(name):
                 column = pc.if_else(pc.is_in(column, value_set=pa.array([*missing], pa.string())), "", column)
             return _present(column)
-        return _lists(self._each(column, refused, lambda value: self._reader.category_of(name, value)))
+        return _lists(self._each(column, refused, lambda value: _encoded(self._reader.category_of(name, value))))
 
     def _numbers(self, name: str, column: pa.Array, refused: NDArray[np.bool_]) -> pa.DoubleArray:
         if pa.types.is_integer(column.type):
@@ -184,7 +184,7 @@ class TableReader:
         for row, value in enumerate(column.to_pylist()):
             try:
                 found.append(of(value))
-            except RowError:
+            except (RowError, UnicodeEncodeError):
                 refused[row] = True
                 found.append([])
         return found
@@ -220,8 +220,12 @@ def _normal(lists: pa.ListArray) -> pa.ListArray:
     return pa.ListArray.from_arrays(_offsets(lengths), lists.flatten().cast(pa.binary()))
 
 
-def _lists(values: Sequence[list[Any]]) -> pa.ListArray:
-    """Return lists of texts as binary texts. Texts that are not UTF-8 raise `UnicodeEncodeError`."""
+def _encoded(texts: Sequence[str]) -> list[bytes]:
+    """Return texts as UTF-8. Half of a surrogate pair raises `UnicodeEncodeError`."""
+    return [text.encode() for text in texts]
+
+
+def _lists(values: Sequence[list[bytes]]) -> pa.ListArray:
     return pa.array(values, pa.list_(pa.binary()))
 
 

@@ -26,7 +26,7 @@ from components.ingest.spec import DataSpec
 CELLS = st.one_of(
     st.sampled_from(
         ["", " ", "a", "B b", " a  b\t", "a\x1cb", "é É", "NA", "-", "3.0", "-7.0", "['a', 'b']", "a|b|", "[1, 2]",
-         "1.5", "+3", "007", "1e9", "1e39", "1e400", "-0", ".5", "1.", "nan", "inf", "1_0", " 2 ", "0x1"]
+         r'["\ud800"]', "1.5", "+3", "007", "1e9", "1e39", "1e400", "-0", ".5", "1.", "nan", "inf", "1_0", " 2 ", "0x1"]
     ),
     st.text(st.characters(codec="utf-8", exclude_characters="\n\r"), max_size=4),
 )  # fmt: skip
