@@ -77,7 +77,7 @@ def read(data: DataSpec, file: Path, tables: bool) -> tuple[Counts, dict[Shard, 
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(rows=st.lists(st.tuples(*[CELLS] * len(COLUMNS)), min_size=1, max_size=6))
 def test_records_and_counts_are_those_of_single_rows(name: str, rows: list[Sequence[str]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -118,7 +118,7 @@ def test_columns_of_any_type_are_those_of_single_rows(name: str, kind: str, tmp_
     assert read(data, file, tables=True) == read(data, file, tables=False)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.lists(
         st.sampled_from(["a", ",", "\n", '"', "\r\n", "\r", " ", '"a,b"', "1.5", "a,b,c\n", "b,1,x\n", "é", "\ufeff"])
