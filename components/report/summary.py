@@ -40,11 +40,11 @@ class Outside(SummarySection):
     """Labels of a split that are outside the vocabulary: a model never predicts them."""
 
     labels: int = Field(ge=0)
-    """All labels of the split."""
+    """Number of labels of the split."""
     outside: int = Field(ge=0)
-    """Those outside the vocabulary."""
+    """Number of labels outside the vocabulary."""
     most_frequent: list[Token] = []
-    """The most frequent of them."""
+    """The most frequent labels outside the vocabulary."""
 
 
 class Vocabulary(SummarySection):

@@ -37,9 +37,12 @@ class Table:
         Args:
             which: (any,) integers, the rows to yield, from 0; None: all.
         """
-        which = range(self.rows) if which is None else which
-        values = [column.take(_indices(which)).to_pylist() for column in self.columns.values()]
-        cells = zip(*values, strict=True) if values else ((),) * len(which)
+        columns = self.columns.values()
+        if which is None:
+            which = range(self.rows)
+        else:
+            columns = [column.take(_indices(which)) for column in columns]
+        cells = zip(*(column.to_pylist() for column in columns), strict=True) if self.columns else ((),) * len(which)
         for row, found in zip(which, cells, strict=True):
             yield self.first + int(row), dict(zip(self.columns, found, strict=True))
 
