@@ -1,5 +1,5 @@
-"""The private parts of libraries that BigVocab uses: patches, hooks, attributes and modules. One module a library.
+"""Wrappers of private parts of libraries: patches, hooks, attributes and modules. Each module wraps one library.
 
-Every entry has three lines: the reason, the versions that were seen to need it, and the condition for its removal.
-A module imports its own library and those below it, and nothing of BigVocab.
+Every entry has three lines: the reason, the versions known to need it, and the condition for its removal. A module
+imports its own library and the dependencies of this library, and nothing else of BigVocab.
 """

@@ -1,9 +1,9 @@
 """Beam's Python workers: the pool that starts them, and the worker itself.
 
-Reason: Beam's own pool starts workers that know nothing of TFX, listens at all addresses, and does not say when a
-    worker dies. The classes that it is made of are not public.
+Reason: Beam's own pool starts workers that do not load TFX, listens on all addresses, and does not report dead
+    workers. The classes behind it are not public.
 Versions: Beam 2.73.
-Remove when: Beam's pool takes the worker's module and an address, and tells of workers that died.
+Remove when: Beam's pool accepts the worker's module and an address, and reports dead workers.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from apache_beam.utils import thread_pool_executor
 
 
 class OpenWorkerPool(BeamFnExternalWorkerPoolServicer):
-    """Beam's pool of worker processes, whose subclasses learn of each that it starts."""
+    """Beam's pool of worker processes, with a hook that is called for each started worker."""
 
     def started(self, name: str, process: subprocess.Popen[bytes]) -> None:
-        """Take notice of a worker that was started."""
+        """Handle the start of a worker. Subclasses override this method, which does nothing."""
 
     def end(self) -> None:
         """End all workers."""
@@ -31,7 +31,7 @@ class OpenWorkerPool(BeamFnExternalWorkerPoolServicer):
     def StartWorker(
         self, start_worker_request: beam_fn_api_pb2.StartWorkerRequest, unused_context: object
     ) -> beam_fn_api_pb2.StartWorkerResponse:
-        """Start a worker like Beam, then call `started` with its process."""
+        """Start a worker as Beam does, then call `started` with its process."""
         answer = super().StartWorker(start_worker_request, unused_context)
         name = start_worker_request.worker_id
         process = self._worker_processes.get(name)
@@ -41,7 +41,7 @@ class OpenWorkerPool(BeamFnExternalWorkerPoolServicer):
 
 
 def pool_server(pool: OpenWorkerPool) -> grpc.Server:
-    """Return a server of a pool, which listens nowhere yet. Engines that ask often for it are not turned away."""
+    """Return the gRPC server of a pool, not bound to an address yet. It accepts frequent pings from engines."""
     patient = [("grpc.http2.max_pings_without_data", 0), ("grpc.http2.max_ping_strikes", 0)]
     calls = thread_pool_executor.shared_unbounded_instance()
     server = grpc.server(calls, options=patient)  # pyright: ignore[reportArgumentType]
@@ -50,11 +50,11 @@ def pool_server(pool: OpenWorkerPool) -> grpc.Server:
 
 
 def work(control_endpoint: str, name: str, cache_bytes: int) -> None:
-    """Do what an engine asks, until it says that this is the end.
+    """Execute the requests of an engine until it ends the connection.
 
     Args:
-        control_endpoint: of the engine.
-        name: of this worker.
-        cache_bytes: of side inputs and the like that stay between two bundles.
+        control_endpoint: Control endpoint of the engine.
+        name: Name of this worker.
+        cache_bytes: Size in bytes of the cache that keeps side inputs and other state between two bundles.
     """
     SdkHarness(control_endpoint, worker_id=name, state_cache_size=cache_bytes, data_buffer_time_limit_ms=-1).run()

@@ -1,4 +1,4 @@
-"""Keras: the steps and attributes that it keeps to itself. Needs Keras and TensorFlow alone."""
+"""Private steps and attributes of Keras. Needs only Keras and TensorFlow."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ _SLOTS = {"momentum": "_momentums", "velocity": "_velocities"}
 
 
 class OpenAdam(keras.optimizers.Adam):
-    """`keras.optimizers.Adam` that opens its steps between the gradients and the update to subclasses.
+    """`keras.optimizers.Adam` with hooks for subclasses between the gradients and the update.
 
     Reason: Keras clips before it sums over the replicas, applies weight decay to whole tables, and has no public hook
-        for either step. It does not tell the slots of a variable.
+        for either step. It does not expose the slots of a variable.
     Versions: Keras 3.15.
-    Remove when: Keras has public hooks for both steps and gives the slots of a variable.
+    Remove when: Keras has public hooks for both steps, and exposes the slots of a variable.
 
     Attributes:
-        decays_in_update: True: `update_step` applies the weight decay, and Keras's own pass is left out.
+        decays_in_update: True if `update_step` applies the weight decay. Keras's own pass is then skipped.
     """
 
     decays_in_update = False
 
     def summed(self, gradients: Sequence[Any]) -> Sequence[Any]:
-        """Return the gradients to apply. A subclass clips here: Keras's own clipping is left out.
+        """Return the gradients to apply. Subclasses clip here, because Keras's own clipping is disabled.
 
         Args:
-            gradients: summed over the replicas, in the order of the variables; None where a variable has none.
+            gradients: Sums over the replicas, in the order of the variables; None for a variable without a gradient.
         """
         return gradients
 
     def slots(self, variable: Any) -> tuple[Any, Any]:
-        """Return the first and the second moment of a variable, both of its shape."""
+        """Return the first and the second moment of a variable, both in its shape."""
         index = self._get_variable_index(variable)
         return self._momentums[index], self._velocities[index]
 
@@ -56,11 +56,13 @@ class OpenAdam(keras.optimizers.Adam):
 
 
 def moments(optimizer: keras.optimizers.Optimizer) -> dict[str, dict[str, keras.Variable]]:
-    """Return `momentum` and `velocity` of each trained weight, by the weight's path; nothing of another kind of Adam.
+    """Return `momentum` and `velocity` of each trained weight, by the weight's path.
 
-    Reason: `optimizer.variables` lists slots and counters in one flat list, under names of their own.
+    The result is empty for an optimizer without these slots.
+
+    Reason: `optimizer.variables` has slots and counters in one flat list, under names of its own.
     Versions: Keras 3.15.
-    Remove when: Keras gives the slots of a variable.
+    Remove when: Keras exposes the slots of a variable.
     """
     if not all(hasattr(optimizer, slot) for slot in _SLOTS.values()):
         return {}
@@ -73,19 +75,19 @@ def moments(optimizer: keras.optimizers.Optimizer) -> dict[str, dict[str, keras.
 def flattened(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
     """Return a layer and all layers inside it.
 
-    Reason: only a model has the public attribute `layers`, and that stops at the first level.
+    Reason: Only a model has the public attribute `layers`, and it lists only the first level.
     Versions: Keras 3.15.
-    Remove when: every layer tells the layers inside it.
+    Remove when: Every layer exposes the layers inside it.
     """
     return layer._flatten_layers()
 
 
 def own_states(layer: keras.layers.Layer) -> list[keras.Variable]:
-    """Return the variables of a layer itself that are made as a state, without those of layers inside it.
+    """Return the state variables of a layer itself, without those of the layers inside it.
 
-    Reason: the public lists hold the variables of inner layers, weights that are only frozen, and random generators.
+    Reason: The public lists also have the variables of inner layers, frozen weights, and random generators.
     Versions: Keras 3.15.
-    Remove when: every layer tells its own variables apart from those of layers inside it.
+    Remove when: Every layer lists its own variables apart from those of the layers inside it.
     """
     return layer._non_trainable_variables
 
@@ -93,23 +95,23 @@ def own_states(layer: keras.layers.Layer) -> list[keras.Variable]:
 def in_symbolic_scope() -> bool:
     """Return True while Keras builds a model or a loss on tensors that no layer returned.
 
-    Reason: Keras calls a loss on such tensors, and has no public way to tell that it does.
+    Reason: Keras calls a loss on such tensors, and has no public way to detect this.
     Versions: Keras 3.15.
-    Remove when: Keras tells it in public.
+    Remove when: Keras has a public function for this.
     """
     return scope.in_symbolic_scope()
 
 
 def masked(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """Return the values with a mask, which Keras leaves out of the mean of a loss.
+    """Attach a mask to losses, so that Keras leaves the masked rows out of the mean.
 
     Reason: Keras reads the mask of a loss from an attribute of the tensor that the loss returns.
     Versions: Keras 3.15.
-    Remove when: A loss can return a mask in public.
+    Remove when: A loss can return a mask through a public interface.
 
     Args:
         values: (...) losses.
-        mask: (...) booleans, False for a row to leave out.
+        mask: (...) booleans, False for a row to leave out of the mean.
     """
     values._keras_mask = mask
     return values

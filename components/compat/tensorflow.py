@@ -1,4 +1,4 @@
-"""TensorFlow: modules below `tensorflow.python` and `tensorflow.core`. Needs TensorFlow alone."""
+"""Private modules of TensorFlow: those below `tensorflow.python` and `tensorflow.core`. Needs only TensorFlow."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from tensorflow.python.saved_model import fingerprinting_utils
 
 
 def change_saved_model(directory: str, change: Callable[[Any], None]) -> None:
-    """Change the graphs of a SavedModel in place, and write its fingerprint anew.
+    """Change the graphs of a SavedModel in place, and rewrite its fingerprint.
 
     Reason: TensorFlow has no public way to rename the arguments of an exported signature. The message type of
         `saved_model.pb` and the writer of `fingerprint.pb` are not public; `tf.saved_model.experimental` only reads.
     Versions: TensorFlow 2.21.
-    Remove when: a signature can be exported with arguments of any name.
+    Remove when: A signature can be exported with arguments of any name.
 
     Args:
-        directory: of the SavedModel.
-        change: takes its `SavedModel` message, and changes it.
+        directory: Directory of the SavedModel.
+        change: Function that changes the `SavedModel` message in place.
     """
     path = f"{directory}/saved_model.pb"
     with tf.io.gfile.GFile(path, "rb") as file:
@@ -32,13 +32,13 @@ def change_saved_model(directory: str, change: Callable[[Any], None]) -> None:
 
 
 def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """Return a data set without tf.data's autotuning, whose thread can delay the deletion of an iterator.
+    """Return a dataset without tf.data's autotuning, whose thread can delay the deletion of an iterator.
 
-    Reason: the thread sleeps between two tunings for up to a minute. The deletion of an iterator waits for it, and on a
-        busy machine it misses the signal to end: the end of a training of 25 s took 38 s more. The data sets of
-        BigVocab have no parameter to tune.
+    Reason: The thread sleeps for up to a minute between two tunings. The deletion of an iterator waits for the thread.
+        On a busy machine the thread can miss the signal to end: a training of 25 s took 38 s longer to end. The
+        datasets of BigVocab have no parameter to tune.
     Versions: TensorFlow 2.21.
-    Remove when: the destructor of `RootDataset::Iterator` no longer waits for the thread.
+    Remove when: The destructor of `RootDataset::Iterator` no longer waits for the thread.
     """
     options = tf.data.Options()
     options.autotune.enabled = False

@@ -1,9 +1,9 @@
-"""TensorFlow Data Validation, after TFX.
+"""TensorFlow Data Validation, imported after TFX.
 
-Reason: TFDV imports `tfx_bsl.arrow.sql_util`, which tfx-bsl does not have any more. TFX puts an empty module in its
-    place, so TFX is imported first.
+Reason: TFDV imports `tfx_bsl.arrow.sql_util`, which tfx-bsl no longer has. TFX puts an empty module in its place, so
+    TFX is imported first.
 Versions: tfx-bsl 1.21 with TFDV 1.16 and 1.21.
-Remove when: TFDV imports without TFX.
+Remove when: TFDV can be imported without TFX.
 """
 
 from __future__ import annotations

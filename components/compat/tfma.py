@@ -1,12 +1,12 @@
-"""TensorFlow Model Analysis, after TFX, with modules that it does not publish.
+"""TensorFlow Model Analysis, imported after TFX, and private modules of it.
 
-Reason: TFMA imports `tfx_bsl.arrow.sql_util`, which tfx-bsl does not have any more. TFX puts an empty module in its
-    place, so TFX is imported first. TFMA publishes neither the names of its extracts and models (`constants`), nor
-    readers that give its results as messages, with metrics that are NaN and failed thresholds (`writer`), nor the
-    reader of the configuration beside them (`eval_config_writer`). TFX's Evaluator expects `EvalConfig` in TFMA itself.
-    `tfx.components` puts it there, but `components.compat.tfx_v1` does without that package.
+Reason: TFMA imports `tfx_bsl.arrow.sql_util`, which tfx-bsl no longer has. TFX puts an empty module in its place, so
+    TFX is imported first. Three parts of TFMA are private: the names of its extracts and models (`constants`), the
+    readers that return results as messages, with NaN metrics and failed thresholds (`writer`), and the reader of the
+    configuration beside the results (`eval_config_writer`). TFX's Evaluator expects `EvalConfig` in TFMA itself.
+    `tfx.components` puts it there, but `components.compat.tfx_v1` avoids that package.
 Versions: tfx-bsl 1.21 with TFMA 0.52.
-Remove when: TFMA imports without TFX, and publishes both.
+Remove when: TFMA can be imported without TFX, and publishes the three parts and `EvalConfig`.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """tfx-bsl: the decoder of Examples, and a source of Examples with fewer columns.
 
-Reason: `tfx_bsl.public` has the encoder, but of decoders only one that is a part of a Beam pipeline. The schema of a
-    `TFExampleRecord`, and the hook that makes one of fewer columns, are not public.
+Reason: `tfx_bsl.public` has the encoder, but its only decoder is part of a Beam pipeline. The schema of a
+    `TFExampleRecord`, and the hook that creates a source of fewer columns, are not public.
 Versions: tfx-bsl 1.21.
-Remove when: `tfx_bsl.public` has the decoder, and a source that can be narrowed.
+Remove when: `tfx_bsl.public` has the decoder, and a source that can be narrowed to some of its columns.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from tfx_bsl.public.tfxio import TFExampleRecord
 from tfx_bsl.tfxio import tensor_representation_util
 
 ExamplesDecoder = example_coder.ExamplesToRecordBatchDecoder
-"""Decoder from serialized tf.Examples to record batches, made of a serialized schema, or of None."""
+"""Decoder of serialized tf.Examples into record batches. Its argument is a serialized schema, or None."""
 
 
 class OpenExampleRecord(TFExampleRecord):
-    """Source of tf.Examples whose subclasses make the source of fewer columns."""
+    """Source of tf.Examples whose subclasses create the source of fewer columns."""
 
     def decoded_schema(self) -> bytes | None:
-        """Return the serialized schema of the columns to decode; None: those that the examples hold."""
+        """Return the serialized schema of the columns to decode, or None for the columns that the examples have."""
         schema = self._GetSchemaForDecoding()
         return schema.SerializeToString() if schema else None
 

@@ -1,4 +1,4 @@
-"""TFX's drivers, which run before the cache is asked."""
+"""Drivers of TFX, which run before the cache lookup."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from tfx.types import Artifact, standard_component_specs
 class CacheKeyDriver(compile_time.BaseDriver, portable.BaseDriver):
     """Driver that adds properties to an execution, which are then included in its cache key.
 
-    Reason: TFX's cache key holds the properties of a node, not the state of files outside. Only a driver can add to it.
-        The compiler wants one base class and the launcher another; neither is public.
+    Reason: TFX's cache key covers the properties of a node, not the state of other files. Only a driver can add to it.
+        The compiler and the launcher require different base classes, and neither class is public.
     Versions: TFX 1.21.
     Remove when: TFX has a public driver, or a public hook for the cache key.
     """
@@ -35,7 +35,7 @@ class CacheKeyDriver(compile_time.BaseDriver, portable.BaseDriver):
         """Return the properties to add.
 
         Args:
-            properties: of the execution.
+            properties: Properties of the execution.
         """
         raise NotImplementedError
 
@@ -56,20 +56,20 @@ class CacheKeyDriver(compile_time.BaseDriver, portable.BaseDriver):
 
 
 class OpenFilesDriver(example_gen.FileBasedDriver):
-    """ExampleGen's driver of files, whose subclasses may describe the examples before they are published.
+    """ExampleGen's driver of files, with a hook that describes the examples before they are published.
 
-    Reason: Only a driver knows the span before the executor runs. It takes and returns messages of TFX's orchestration,
-        which is not public.
+    Reason: Only a driver knows the span before the executor runs. It takes and returns private messages of TFX's
+        orchestration.
     Versions: TFX 1.21.
     Remove when: TFX has a public driver, or a public hook for the properties of the examples.
     """
 
     def describe(self, examples: metadata_store_pb2.Artifact) -> None:
-        """Set properties of the examples, which already have the span, the version and the fingerprint of TFX."""
+        """Set properties of the examples. TFX has already set their span, version and fingerprint."""
         raise NotImplementedError
 
     def run(self, execution_info: data_types.ExecutionInfo) -> driver_output_pb2.DriverOutput:
-        """Resolve the files and the span like TFX, then call `describe` on each Examples artifact."""
+        """Resolve the files and the span as TFX does, then call `describe` on each Examples artifact."""
         output = super().run(execution_info)
         for examples in output.output_artifacts[standard_component_specs.EXAMPLES_KEY].artifacts:
             self.describe(examples)
@@ -77,12 +77,12 @@ class OpenFilesDriver(example_gen.FileBasedDriver):
 
 
 def files_of_spans(folder: str, pattern: str) -> Iterator[tuple[str, int, list[str]]]:
-    """Yield each file of a span: its path, the number of the span, and the digits of the number as the path has them.
+    """Yield each file of a span: its path, the span number, and the digits of this number in the path.
 
-    Files whose path has no number in the place of a span are left out.
+    Files without a number in the place of a span are skipped.
 
-    Reason: TFX's public functions find the newest span alone. Its own reading of a pattern, which its driver goes by,
-        is private.
+    Reason: TFX's public functions find only the newest span. The functions with which its driver reads a pattern are
+        private.
     Versions: TFX 1.21.
     Remove when: TFX has a public function that lists the spans of a pattern.
 

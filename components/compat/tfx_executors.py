@@ -1,4 +1,4 @@
-"""TFX's executors, with the steps open that BigVocab does in another way."""
+"""Executors of TFX, with hooks for the steps that BigVocab replaces."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Artifacts = dict[str, list[types.Artifact]]
 
 @contextlib.contextmanager
 def _swapped(module: ModuleType, name: str, value: Any) -> Iterator[None]:
-    """Swap a name of a module, and restore it at the end."""
+    """Replace an attribute of a module, and restore it at the end of the context."""
     before = getattr(module, name)
     setattr(module, name, value)
     try:
@@ -36,11 +36,11 @@ def _swapped(module: ModuleType, name: str, value: Any) -> Iterator[None]:
 
 
 class OpenBeamExecutor(base_beam_executor.BaseBeamExecutor):
-    """TFX's executor of components that run on Beam, with its pipeline and its arguments under public names.
+    """TFX's executor of components that run on Beam, with public names for its pipeline and its arguments.
 
-    Reason: TFX gives an executor its Beam pipeline, and the arguments that name the runner, by private names alone.
+    Reason: An executor has its Beam pipeline, and the arguments that name the runner, only under private names.
     Versions: TFX 1.21.
-    Remove when: both names are public.
+    Remove when: Both names are public.
     """
 
     @property
@@ -54,7 +54,7 @@ class OpenBeamExecutor(base_beam_executor.BaseBeamExecutor):
 
 
 class OpenTransformProcessor(transform.TransformProcessor):
-    """TFX's processor, with the reading and the writing of rows open to subclasses.
+    """TFX's processor, with hooks that read and write rows.
 
     Reason: TFX reads and writes rows one by one in Python, and both steps are private methods.
     Versions: TFX 1.21.
@@ -66,11 +66,11 @@ class OpenTransformProcessor(transform.TransformProcessor):
         raise NotImplementedError
 
     def sink(self, schema: schema_pb2.Schema, path: str) -> beam.PTransform:
-        """Return a transform that writes pairs of a record batch and its features that pass through.
+        """Return a transform that writes pairs of a record batch and its pass-through features.
 
         Args:
-            schema: of the batches.
-            path: what the names of the files begin with.
+            schema: Schema of the batches.
+            path: Prefix of the file names.
         """
         raise NotImplementedError
 
@@ -84,14 +84,14 @@ class OpenTransformProcessor(transform.TransformProcessor):
 
 
 class OpenTransformExecutor(transform.Executor):
-    """TFX's executor of Transform, with a processor of another class.
+    """TFX's executor of Transform, with another class of processor.
 
-    Reason: the executor makes its processor itself, by a name of its module, and takes none from outside.
+    Reason: The executor creates its processor by a name in its own module, and accepts no other processor.
     Versions: TFX 1.21.
-    Remove when: the executor takes a processor, or a public hook makes it.
+    Remove when: The executor accepts a processor, or has a public hook that creates it.
 
     Attributes:
-        PROCESSOR: the class of the processor.
+        PROCESSOR: Class of the processor.
     """
 
     PROCESSOR: ClassVar[type[OpenTransformProcessor]]
@@ -103,11 +103,11 @@ class OpenTransformExecutor(transform.Executor):
 
 
 class OpenStatisticsExecutor(statistics_gen.Executor):
-    """TFX's executor of StatisticsGen, with the source of a split open to subclasses.
+    """TFX's executor of StatisticsGen, with a hook for the source of a split.
 
-    Reason: the executor reads all rows of a split, one by one in Python, by a function of another module.
+    Reason: The executor reads all rows of a split, one by one in Python, with a function of another module.
     Versions: TFX 1.21.
-    Remove when: the executor has a public hook for the source.
+    Remove when: The executor has a public hook for the source.
     """
 
     def source(self, examples: types.Artifact, split: str) -> TFXIO:
@@ -126,11 +126,11 @@ class OpenStatisticsExecutor(statistics_gen.Executor):
 
 
 class OpenValidatorExecutor(validator.Executor):
-    """TFX's executor of ExampleValidator, with the comparison of a split open to subclasses.
+    """TFX's executor of ExampleValidator, with a hook for the comparison of a split.
 
-    Reason: the executor compares statistics with the schema alone, never with others, in a private method.
+    Reason: The executor compares statistics only with the schema, not with other statistics, in a private method.
     Versions: TFX 1.21.
-    Remove when: the executor takes second statistics, or has a public hook for the comparison.
+    Remove when: The executor accepts other statistics, or has a public hook for the comparison.
     """
 
     def anomalies(
@@ -139,9 +139,9 @@ class OpenValidatorExecutor(validator.Executor):
         """Return the anomalies of a split.
 
         Args:
-            statistics: of the split.
-            schema: of the data.
-            folder: of the split's anomalies; its name ends with that of the split.
+            statistics: Statistics of the split.
+            schema: Schema of the data.
+            folder: Folder for the split's anomalies. Its name ends with the name of the split.
         """
         raise NotImplementedError
 
@@ -154,12 +154,12 @@ class OpenValidatorExecutor(validator.Executor):
 
 
 class OpenPusherExecutor(pusher.Executor):
-    """TFX's executor of the Pusher, with the marks of a pushed model under public names.
+    """TFX's executor of the Pusher, with public names for the marks of a pushed model.
 
-    Reason: TFX's Pusher pushes without a blessing, and writes where a model server looks. What marks a model as pushed,
-        which other components of TFX read, is private.
+    Reason: TFX's Pusher pushes without a blessing, and writes into the folder that a model server watches. The methods
+        that mark a model as pushed are private, and other components of TFX read the marks.
     Versions: TFX 1.21.
-    Remove when: the marks are public.
+    Remove when: The methods are public.
     """
 
     def mark_pushed(self, model: types.Artifact, destination: str, version: str) -> None:
@@ -172,14 +172,14 @@ class OpenPusherExecutor(pusher.Executor):
 
 
 def mark_infra_blessing(blessing: types.Artifact, is_blessed: bool) -> None:
-    """Mark the artifact of an InfraValidator as blessed or not blessed, as TFX does: a file, and a property.
+    """Mark the artifact of an InfraValidator as blessed or not blessed, with the file and the property of TFX.
 
     Reason: The Pusher and other components of TFX read the mark. The functions that write it are private.
     Versions: TFX 1.21.
     Remove when: TFX has a public function that writes the mark.
 
     Args:
-        blessing: The artifact, of type InfraBlessing.
+        blessing: Artifact of type InfraBlessing.
         is_blessed: True if the model can be served.
     """
     from tfx.components.infra_validator import executor as infra_validator  # Imports Kubernetes.

@@ -1,8 +1,8 @@
-"""One more input of a component of TFX.
+"""Additional input of a TFX component.
 
-Reason: TFX's Transform makes its specification, with a fixed list of inputs, in its own constructor.
+Reason: TFX's Transform creates its specification, with a fixed list of inputs, in its own constructor.
 Versions: TFX 1.21.
-Remove when: a component of TFX takes a specification, or inputs beyond its list.
+Remove when: A component of TFX accepts a specification, or inputs beyond its list.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ def add_input(
     """Add a required input to a component that was just created.
 
     Args:
-        component: The component.
+        component: Component to change.
         name: Name of the input.
-        of: Type of its artifacts.
+        of: Type of the artifacts.
         channel: Channel that the component reads.
     """
     spec = component.spec
-    # An attribute of this specification alone: the class belongs to all components of its kind.
+    # Set on this object, because all components of the kind share the class.
     spec.INPUTS = {**spec.INPUTS, name: component_spec.ChannelParameter(type=of)}
     spec.inputs[name] = channel

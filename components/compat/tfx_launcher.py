@@ -1,7 +1,7 @@
-"""TFX's compiler and launcher: a pipeline as a message, and the running of one of its nodes.
+"""TFX's compiler and launcher, which convert a pipeline to a message and run one of its nodes.
 
-Reason: TFX's public runners run a whole pipeline, or hand it to an orchestrator. BigVocab runs a node at a time, on one
-    machine and in pods, and its own process says which.
+Reason: TFX's public runners run a whole pipeline, or hand it to an orchestrator. BigVocab runs one node at a time, on
+    one machine or in pods, and selects the node itself.
 Versions: TFX 1.21.
 Remove when: TFX has a public way to run one node of a pipeline.
 """
@@ -20,11 +20,11 @@ from components.compat.tfx_v1 import v1 as tfx
 
 
 def compiled(pipeline: tfx.dsl.Pipeline, run_id: str | None = None) -> pipeline_pb2.Pipeline:
-    """Return a pipeline as TFX's message: its intermediate representation.
+    """Return the intermediate representation of a pipeline, which is a message of TFX.
 
     Args:
-        pipeline: to compile.
-        run_id: of the run it is for; None: of none.
+        pipeline: Pipeline to compile.
+        run_id: Id of the run to compile for; None for no run.
     """
     ir = compiler.Compiler().compile(pipeline)
     if run_id is not None:
@@ -33,7 +33,7 @@ def compiled(pipeline: tfx.dsl.Pipeline, run_id: str | None = None) -> pipeline_
 
 
 def connection(pipeline: pipeline_pb2.Pipeline) -> metadata_store_pb2.ConnectionConfig:
-    """Return how to reach the metadata store of a compiled pipeline."""
+    """Return the configuration of the connection to a compiled pipeline's metadata store."""
     chosen = runner_utils.extract_local_deployment_config(pipeline).metadata_connection_config
     return getattr(chosen, chosen.WhichOneof("connection_config"))
 
@@ -42,11 +42,11 @@ def launch(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) -> 
     """Run a node: its driver, the cache, its executor and its publisher.
 
     Args:
-        pipeline: compiled for a run.
-        node: one of its nodes.
+        pipeline: Pipeline that is compiled for a run.
+        node: Node of the pipeline.
 
     Returns:
-        The id of the execution; None where TFX made none.
+        Id of the execution, or None if TFX created no execution.
     """
     deployment, node_id = runner_utils.extract_local_deployment_config(pipeline), node.node_info.id
     info = launcher.Launcher(

@@ -1,6 +1,6 @@
-"""TFX's view of ML Metadata: which executions belong to a node of a run, their outputs, and why they failed.
+"""TFX's view of ML Metadata: the executions of a node in a run, their outputs, and the causes of their failures.
 
-Reason: TFX decides how it writes these into the store, and has no public reader or writer of them.
+Reason: TFX defines the form of these in the store, and has no public reader or writer of them.
 Versions: TFX 1.21.
 Remove when: TFX has a public reader and writer of executions.
 """
@@ -27,24 +27,24 @@ def executions(handle: Metadata, node: pipeline_pb2.PipelineNode) -> Sequence[ml
 
 
 def run_contexts(handle: Metadata, node: pipeline_pb2.PipelineNode) -> list[mlmd.Context]:
-    """Return the contexts that stand for the run of a node."""
+    """Return the contexts that represent the run of a node."""
     contexts = context_lib.prepare_contexts(handle, node.contexts)
     types = {kind.id: kind.name for kind in handle.store.get_context_types()}
     return [context for context in contexts if types[context.type_id] == PIPELINE_RUN_CONTEXT_TYPE_NAME]
 
 
 def outputs(handle: Metadata, execution: int) -> dict[str, list[Artifact]]:
-    """Return the output artifacts of an execution by key; of a cached one, those of the execution that made them."""
+    """Return the output artifacts of an execution by key. A cached execution has those of an earlier execution."""
     return {key: list(made) for key, made in execution_lib.get_output_artifacts(handle, execution).items()}
 
 
 def set_cause(execution: mlmd.Execution, cause: str) -> None:
-    """Set why an execution failed; empty: it did not."""
+    """Set the cause of an execution's failure. An empty cause marks success."""
     result = execution_result_pb2.ExecutionResult(code=_UNKNOWN if cause else _OK, result_message=cause)
     execution_lib.set_execution_result(result, execution)
 
 
 def cause(execution: mlmd.Execution) -> str:
-    """Return the message of an execution's result; empty where it has none."""
+    """Return the message of an execution's result, or an empty string if it has no result."""
     result = execution_lib.get_execution_result(execution, ignore_parse_errors=True)
     return result.result_message if result else ""

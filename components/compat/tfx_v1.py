@@ -1,10 +1,10 @@
-"""TFX's public modules. The code of a component, Google Cloud, scikit-learn and NLTK are imported at their first use.
+"""TFX's public modules. Components, Google Cloud, scikit-learn and NLTK are imported only at their first use.
 
 Reason: `tfx.v1` imports every component of TFX with its executor, its extensions and its runners. These import Keras
     Tuner, Google Cloud and Kubernetes. Keras imports scikit-learn for its wrappers. TFMA imports NLTK for a metric, and
-    NLTK imports scikit-learn too. Each pod of a run is a process that would wait for all of them.
+    NLTK also imports scikit-learn. Each pod of a run is a process that would wait for all these imports.
 Versions: TFX 1.21, Keras 3.15, TFMA 0.52 with NLTK 3.10.
-Remove when: TFX, Keras and TFMA import these at their first use.
+Remove when: TFX, Keras and TFMA import these packages at their first use.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
-import tfx  # noqa: F401  puts a module in place that its dependencies miss
+import tfx  # noqa: F401  adds a module that its dependencies import
 
 _LAZY = (
     "keras.wrappers",
@@ -33,15 +33,15 @@ _MODULES = {
     "Trainer": ("tfx.components.trainer.component",),
     "Transform": ("tfx.components.transform.component",),
 }
-"""Modules to import for the components that BigVocab uses, the component's own last."""
+"""Modules to import for each component that BigVocab uses. The last module defines the component."""
 _LOCK = threading.RLock()
 
 
 class _Lazy(ModuleType):
-    """Package whose own code runs when somebody asks for a name that is neither a submodule nor in `_MODULES`."""
+    """Package whose code runs at the first use of a name that is neither a submodule nor in `_MODULES`."""
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # Python asks for these of every module.
+        if name.startswith("__"):  # Python looks these names up in every module.
             raise AttributeError(name)
         if name in _MODULES and self.__name__ == "tfx.v1.components":
             return getattr([importlib.import_module(module) for module in _MODULES[name]][-1], name)
@@ -59,7 +59,7 @@ class _Lazy(ModuleType):
 
 
 def _spec(package: str) -> ModuleSpec | None:
-    """Find a package without an import of those above it. None if it is not installed."""
+    """Return the spec of a package without importing its parents, or None if it is not installed."""
     parent = package.rpartition(".")[0]
     above = _spec(parent) if parent else None
     if parent and not above:

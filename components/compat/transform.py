@@ -1,9 +1,9 @@
-"""TensorFlow Transform: the graph of analyzers behind `tft.vocabulary` and the like, and how Beam carries it out.
+"""TensorFlow Transform: the graph of analyzers behind functions such as `tft.vocabulary`, and its execution by Beam.
 
-Reason: `tft.vocabulary` counts anew for each file that it writes, and hands every token through Beam. The analyzers of
-    `tft.experimental` give tensors alone: what they have accumulated can be written to no vocabulary file.
+Reason: `tft.vocabulary` counts again for each file that it writes, and passes every token through Beam. The analyzers
+    of `tft.experimental` return only tensors, so their accumulators cannot be written to a vocabulary file.
 Versions: Transform 1.21.
-Remove when: `tft.vocabulary` counts a batch at a time and takes counts that are there, or those of an analyzer.
+Remove when: `tft.vocabulary` counts one batch at a time, and accepts existing counts or those of an analyzer.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ _ORDER = analyzers._VocabOrderingType.FREQUENCY
 class CountTokens(analyzer_nodes.VocabularyAccumulate):
     """Operation from batches of tokens to pairs of a token and its count.
 
-    Reason: Transform's own carries out `VocabularyAccumulate` a token at a time. A class of its own can be carried out
-        otherwise, and Transform's `VocabularyAccumulate` stays what it is.
+    Reason: Transform executes `VocabularyAccumulate` one token at a time. A subclass can have its own Beam transform,
+        and leaves `VocabularyAccumulate` unchanged.
     Versions: Transform 1.21.
-    Remove when: Transform counts a batch at a time.
+    Remove when: Transform counts one batch at a time.
     """
 
     __slots__ = ()
 
 
 def carries_out(operation: type[Operation]) -> Callable[[type[beam.PTransform]], type[beam.PTransform]]:
-    """Return a decorator for the Beam transform, made of `(operation, extra_args)`, that carries an operation out."""
+    """Return a decorator for the Beam transform, created with `(operation, extra_args)`, that executes an operation."""
     return common.register_ptransform(operation)
 
 
 def applied(operation: type[Operation], *inputs: Node, **fields: Any) -> Node:
-    """Apply an operation that has a field `label`, which names it and its scope in the graph."""
+    """Apply an operation with a field `label`, the name of the operation and of its scope in the graph."""
     return nodes.apply_operation(operation, *inputs, label=analyzer_nodes._make_label(operation), **fields)
 
 
@@ -50,10 +50,10 @@ def token_counts(tokens: tf.SparseTensor) -> Node:
     """Count tokens over the analyzed data.
 
     Args:
-        tokens: (batch, length) strings. Empty ones and those with line breaks are not counted.
+        tokens: (batch, length) strings. Empty tokens and tokens with line breaks are not counted.
 
     Returns:
-        The pairs of a count and a token.
+        Pairs of a count and a token.
     """
     no_lines = analyzers.get_vocab_newline_characters_regex(tf.string, "text")
     values = tf_utils.reduce_batch_weighted_counts(tokens, filter_regex=no_lines).unique_x
@@ -76,12 +76,12 @@ def most_frequent(counts: Node, size: int, min_count: int) -> Node:
     """Keep the tokens with the highest counts.
 
     Args:
-        counts: of `token_counts`.
-        size: the most tokens.
-        min_count: tokens with a lower count are left out.
+        counts: Pairs from `token_counts`.
+        size: Greatest number of tokens to keep.
+        min_count: Least count of a token to keep.
 
     Returns:
-        The pairs of a count and a token: the highest count first, of equal ones the last token by its bytes.
+        Pairs of a count and a token, the highest count first. Equal counts are in descending byte order of the tokens.
     """
     return nodes.apply_operation(
         analyzer_nodes.VocabularyPrune,
@@ -96,11 +96,11 @@ def sorted_file(lines: Node, name: str) -> tf.Tensor:
     """Write pairs of a count and a text to a file, as `tft.vocabulary` does.
 
     Args:
-        lines: the pairs, sorted.
-        name: of the file.
+        lines: Sorted pairs.
+        name: Name of the file.
 
     Returns:
-        The file's path, for `tft.apply_vocabulary`.
+        Path of the file, for `tft.apply_vocabulary`.
     """
     file = nodes.apply_operation(
         analyzer_nodes.VocabularyOrderAndWrite,
@@ -122,14 +122,14 @@ def empty_file_line() -> tuple[int, bytes]:
 
 
 def combined(values: Sequence[tf.Tensor], combiner: Combiner) -> tuple[Node, Node]:
-    """Combine values over the analyzed data, by an accumulator that the analyzer cache keeps.
+    """Combine values over the analyzed data, with accumulators that the analyzer cache keeps.
 
     Args:
-        values: (n,) each.
-        combiner: of them, with one output.
+        values: (n,) tensors.
+        combiner: Combiner of the values, with one output.
 
     Returns:
-        The accumulators, and the combiner's output.
+        Accumulators, and output of the combiner.
     """
     inputs = analyzer_nodes.get_input_tensors_value_nodes(values)
     (parts,) = nodes.apply_multi_output_operation(analyzer_nodes.CacheableCombineAccumulate, inputs, combiner=combiner)
@@ -141,5 +141,5 @@ def combined(values: Sequence[tf.Tensor], combiner: Combiner) -> tuple[Node, Nod
 
 
 def as_tensor(node: Node) -> tf.Tensor:
-    """Return the tensor that stands for the result of an analyzer in the graph."""
+    """Return the tensor that represents the result of an analyzer in the graph."""
     return analyzer_nodes.wrap_as_tensor(node)
