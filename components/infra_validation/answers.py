@@ -1,4 +1,4 @@
-"""The outputs that an answer of the model must have."""
+"""Checks of the outputs in an answer of the model."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Expected:
     """Outputs that an answer must have.
 
     Attributes:
-        k: Labels of each row; None: at least one.
-        number: The label is a number: an answer has `values` in place of labels.
-        classes: Further targets that are answered with one of their values.
-        numbers: Further targets that are answered with a number.
+        k: Number of labels in each row. None: any number above 0.
+        number: True if the label is a number. An answer then has `values` in place of labels.
+        classes: Names of the further targets that are categories.
+        numbers: Names of the further targets that are numbers.
     """
 
     k: int | None = None
@@ -34,7 +34,12 @@ class Expected:
 
     @classmethod
     def of(cls, k: int | None, data: DataSpec | None) -> Expected:
-        """Return the outputs of a model of `data`; None: a label of the vocabulary, and no further target."""
+        """Return the expected outputs of a model.
+
+        Args:
+            k: Number of labels in each row. None: any number above 0.
+            data: Specification of the model's data. None: the label is a class, and there are no further targets.
+        """
         if data is None:
             return cls(k)
         kinds = {name: target.kind for name, target in data.targets.items()}
@@ -46,14 +51,15 @@ def check_answer(outputs: Outputs, rows: int, expected: Expected) -> None:
     """Check one answer.
 
     Args:
-        outputs: By name; `labels` (rows, k) bytes and `probabilities` (rows, k) floats, or `values` (rows,) floats; for
-            each further target (rows,) bytes and `<name>_probability` (rows,) floats, or (rows,) floats.
-        rows: Rows in the request.
-        expected: The outputs that the answer must have.
+        outputs: Outputs by name. `labels` (rows, k) bytes and `probabilities` (rows, k) floats, or `values` (rows,)
+            floats. For each further target `<name>` (rows,) bytes and `<name>_probability` (rows,) floats, or `<name>`
+            (rows,) floats.
+        rows: Number of rows in the request.
+        expected: Outputs that the answer must have.
 
     Raises:
-        BrokenExport: An output is missing or has another shape; a number is not finite; probabilities are no
-            distribution in descending order; a label is empty or stands twice in a row.
+        BrokenExport: An output is missing or has another shape, a number is not finite, probabilities are no
+            distribution in descending order, or a label is empty or occurs twice in a row.
     """
     if expected.number:
         _output(outputs, "values", rows)

@@ -1,4 +1,4 @@
-"""The InfraValidator node."""
+"""TFX component of the InfraValidator node."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from components.infra_validation.executor import InfraValidatorExecutor
 
 
 class InfraValidatorSpec(component_spec.ComponentSpec):
-    """Inputs and outputs of TFX's InfraValidator, with another parameter."""
+    """Interface of the node: the inputs and outputs of TFX's InfraValidator, and the parameter `code`."""
 
     INPUTS = standard_component_specs.InfraValidatorSpec.INPUTS
     OUTPUTS = standard_component_specs.InfraValidatorSpec.OUTPUTS
@@ -18,19 +18,22 @@ class InfraValidatorSpec(component_spec.ComponentSpec):
 
 
 class InfraValidator(base_component.BaseComponent):
-    """Node in the place of TFX's InfraValidator: it loads a model as TensorFlow Serving does, and asks it rows."""
+    """Replacement of TFX's InfraValidator that loads a model as TensorFlow Serving does, and sends rows to it."""
 
     SPEC_CLASS = InfraValidatorSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(InfraValidatorExecutor)
 
 
 def infra_validator(model: types.BaseChannel, examples: types.BaseChannel, code: str) -> InfraValidator:
-    """Return the node, whose output is `blessing` (InfraBlessing).
+    """Create the node.
 
     Args:
         model: The Trainer's `model`.
-        examples: Raw rows, with the split test.
-        code: Fingerprint of the code, so that changed code is no cache hit.
+        examples: Raw rows, with the split `test`.
+        code: Fingerprint of the code. Changed code misses the cache.
+
+    Returns:
+        A node with the output `blessing` (InfraBlessing).
     """
     blessing = types.Channel(type=standard_artifacts.InfraBlessing)
     return InfraValidator(InfraValidatorSpec(model=model, examples=examples, blessing=blessing, code=code))

@@ -1,4 +1,4 @@
-"""The executor of the InfraValidator node."""
+"""Executor of the InfraValidator node."""
 
 from __future__ import annotations
 
@@ -32,15 +32,14 @@ _CAUSE_CHARACTERS = 600
 
 
 class NotTried(Exception):
-    """Fault that is not the model's, in one sentence: the node fails, and may be run again."""
+    """Fault outside the model, in one sentence. The node fails, and can be run again."""
 
 
 class InfraValidatorExecutor(base_executor.BaseExecutor):
-    """Executor that blesses a model if a child process can load it and gets right answers.
+    """Executor that blesses a model if a child process can load it and gets correct answers.
 
-    TFX's executor starts a model server in a container, and does not read the answers. The blessing has the files and
-    properties that TFX gives it. The cause of a refusal stands in the log, and in `cause.txt` beside
-    `INFRA_NOT_BLESSED`.
+    TFX's executor starts a model server in a container, and does not read the answers. The blessing has the same files
+    and properties as TFX's. The cause of a refusal is in the log, and in `cause.txt` beside `INFRA_NOT_BLESSED`.
     """
 
     def Do(
@@ -49,10 +48,15 @@ class InfraValidatorExecutor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Run the node: `model` and `examples`, raw rows, give `blessing`.
+        """Bless the model, or write the cause of the refusal.
+
+        Args:
+            input_dict: `model`; `examples`, with raw rows.
+            output_dict: `blessing`.
+            exec_properties: `code`, which is only for the cache key.
 
         Raises:
-            NotTried: The model could not be tried, through no fault of its own: no rows, or a full disk.
+            NotTried: The model could not be tried for a reason outside the model, such as no rows or a full disk.
         """
         model, examples, blessing = (
             artifact_utils.get_single_instance(artifacts)
@@ -70,7 +74,7 @@ class InfraValidatorExecutor(base_executor.BaseExecutor):
 
 
 def read_cause(blessing_uri: str) -> str | None:
-    """Return the cause of a refusal, in a sentence; None for a blessed model."""
+    """Return the cause of a refusal in one sentence, or None for a blessed model."""
     path = f"{blessing_uri}/{CAUSE_FILE}"
     if not fileio.exists(path):
         return None
@@ -79,7 +83,7 @@ def read_cause(blessing_uri: str) -> str | None:
 
 
 def _rows(examples: types.Artifact) -> list[bytes]:
-    """Return serialized tf.Examples, at even distances in the first rows of the split."""
+    """Return serialized tf.Examples, evenly spaced in the first rows of the split."""
     files = matching(examples_utils.get_split_file_patterns([examples], SPLIT))
     records: Any = tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator() if files else []
     found = list(itertools.islice(records, _ROWS_READ))
@@ -90,7 +94,7 @@ def _rows(examples: types.Artifact) -> list[bytes]:
 
 
 def _refusal(model: str, records: list[bytes]) -> str | None:
-    """Return the cause of a refusal and, after a blank line, the end of the child's log; None if the model is good."""
+    """Return the cause of a refusal and, after a blank line, the end of the child's log. None: the model is good."""
     files = [f"{folder}/{name}" for folder, _, names in fileio.walk(model) for name in names]
     export_bytes = sum(tf.io.gfile.stat(file).length for file in files)
     memory_mb = _BASE_MEMORY_MB + (_MEMORY_PER_EXPORT_BYTE * export_bytes >> 20)
@@ -105,10 +109,10 @@ def _refusal(model: str, records: list[bytes]) -> str | None:
 
 
 def _tried(model: str, records: list[bytes], memory_mb: int) -> tuple[Verdict, str]:
-    """Return the verdict and the end of the child's log.
+    """Try the model in a child process, and return the verdict and the end of the child's log.
 
     Raises:
-        NotTried: The child met a fault of the file system.
+        NotTried: The child failed because of a file system fault.
     """
     verdict, log = try_in_child(model, records, memory_mb)
     fault: object = verdict.cause if verdict.is_of_storage else None

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class InfraValidatorNode(Node):
-    """Node that loads the exported model in a process of its own and asks it real rows."""
+    """Node that loads the exported model in a child process and sends real rows to it."""
 
     name = "InfraValidator"
 
@@ -39,7 +39,7 @@ class InfraValidatorNode(Node):
 
 
 def _cause(outputs: Outputs) -> str | None:
-    """Return why the model was refused, or None if it was not."""
+    """Return the cause of a refusal, or None for a blessed model."""
     from components.infra_validation.executor import read_cause
 
     blessing = outputs["blessing"][0]

@@ -1,4 +1,4 @@
-"""The child process of `trial.py`, as its parent starts, watches and ends it."""
+"""Start, supervision and end of the child process of `trial.py`."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from components.infra_validation import trial
 from components.infra_validation.verdict import Verdict
 
 SECONDS = 300.0
-"""The child must start, load the model and get its answers in this time."""
+"""Time limit of the child, in seconds: to start, load the model and get its answers."""
 _ROOT = Path(__file__).resolve().parents[2]
 _LOG_TAIL_BYTES = 16_384
 
 
 def try_in_child(model: str, records: Sequence[bytes], memory_mb: int) -> tuple[Verdict, str]:
-    """Return a child's verdict on a model and the end of its log.
+    """Try a model in a child process, and return the verdict and the end of the child's log.
 
     The verdict is undecided, with a cause, if the child died or took too long.
 
     Args:
         model: Directory of the SavedModel, on a file system that the child sees.
-        records: Serialized tf.Examples to ask; at least one.
-        memory_mb: Most private memory of the child in MiB.
+        records: Serialized tf.Examples to send to the model; at least one.
+        memory_mb: Limit of the child's private memory, in MiB.
     """
     with tempfile.TemporaryDirectory(prefix="bigvocab-infra-validation-") as folder:
         rows, verdict, log = (Path(folder, name) for name in ("rows", "verdict", "log"))
@@ -52,10 +52,10 @@ def try_in_child(model: str, records: Sequence[bytes], memory_mb: int) -> tuple[
 
 
 def start(model: str, rows: Path, verdict: Path, memory_mb: int, log: BinaryIO) -> subprocess.Popen[bytes]:
-    """Start a child process that tries a model, for the arguments of `trial.main`; its output goes into `log`."""
+    """Start a child process that tries a model, with the arguments of `trial.main`. Its output goes to `log`."""
     model = model if is_remote(model) else str(Path(model).resolve())
     command = [sys.executable, "-m", trial.__name__, model, str(rows), str(verdict), str(memory_mb)]
     path = os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    # No GPU for the child: the process that trained may still hold all of its memory.
+    # No GPU for the child, because the process that trained may still hold all GPU memory.
     environment = {**os.environ, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "1"}
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, env=environment)

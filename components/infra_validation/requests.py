@@ -1,4 +1,4 @@
-"""The tensors of Predict requests, made of tf.Examples."""
+"""Tensors of Predict requests, made from tf.Examples."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from components.infra_validation.answers import BrokenExport
 from components.spelling import did_you_mean
 
 SERIALIZED, COLUMNS = "serving_default", "predict"
-"""The signatures of an export: one takes serialized tf.Examples, the other takes columns by name."""
+"""Signatures of an export: the first takes serialized tf.Examples, the second takes columns by name."""
 Request = tuple[str, dict[str, np.ndarray]]
-"""A signature and its inputs by name, each (rows, ...)."""
+"""Name of a signature, and its inputs by name, each (rows, ...)."""
 
 
 def requests_of(
     signatures: Mapping[str, Any], records: Sequence[bytes], columns: Collection[str] | None = None
 ) -> list[Request]:
-    """Return requests: each row alone, serialized; the columns of the first row, and of all rows.
+    """Return requests: each serialized row alone, the columns of the first row, and the columns of all rows.
 
     Args:
         signatures: SignatureDefs by name.
         records: Serialized tf.Examples; at least one.
-        columns: The inputs that `predict` may have; None: any.
+        columns: Names that the inputs of `predict` may have. None: any.
 
     Raises:
-        BrokenExport: A signature is missing, or has an input that cannot be made of the rows.
+        BrokenExport: A signature is missing, or has an input that cannot be made from the rows.
     """
     for name in (SERIALIZED, COLUMNS):
         if name not in signatures:
@@ -47,7 +47,7 @@ def requests_of(
 
 
 def _column(name: str, spec: Any, rows: Sequence[Mapping[str, tf.train.Feature]]) -> np.ndarray:
-    """Return tokens, padded with "" (strings of rank 2), or a category or a number, "" or NaN if missing (rank 1)."""
+    """Return tokens padded with "" (rank 2), or categories or numbers with "" or NaN for missing values (rank 1)."""
     values = [_values(row[name]) if name in row else [] for row in rows]
     match _kind(spec):
         case ("float32", 1):

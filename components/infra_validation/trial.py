@@ -1,6 +1,6 @@
-"""The child process that tries a model: `python -m components.infra_validation.trial MODEL ROWS VERDICT MEMORY_MB`.
+"""Child process that tries a model: `python -m components.infra_validation.trial MODEL ROWS VERDICT MEMORY_MB`.
 
-It ends when its standard input is closed. The operating system closes it when the parent dies, from whatever cause.
+The process ends when its standard input is closed. The operating system closes it when the parent dies for any reason.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ METADATA_FILE = "assets.extra/bigvocab.json"
 
 
 class Served:
-    """SavedModel in a graph session, as TensorFlow Serving runs it; some exports load in eager mode alone.
+    """SavedModel in a graph session, as TensorFlow Serving runs it. Some exports load only in eager mode.
 
     Args:
         path: Directory of the SavedModel.
@@ -42,7 +42,7 @@ class Served:
         self.signatures = dict(meta_graph.signature_def)  # pyright: ignore[reportAttributeAccessIssue]
 
     def answer(self, request: Request) -> dict[str, np.ndarray]:
-        """Return the outputs by name."""
+        """Run a request, and return the outputs by name."""
         signature = self.signatures[request[0]]
         feed = {signature.inputs[name].name: value for name, value in request[1].items()}
         found = self._session.run({name: output.name for name, output in signature.outputs.items()}, feed)
@@ -50,12 +50,12 @@ class Served:
 
 
 def try_model(model: str, records: Sequence[bytes], tell: Callable[[Verdict], None]) -> Verdict:
-    """Load a model, ask it rows, check the answers and return the verdict.
+    """Load a model, send rows to it, check the answers and return the verdict.
 
     Args:
         model: Directory of the SavedModel.
         records: Serialized tf.Examples; at least one.
-        tell: Called with an undecided verdict before each step.
+        tell: Function that is called with an undecided verdict before each step.
     """
     step = "loading the model"
     try:
@@ -86,20 +86,20 @@ def main(model: str, rows: str, verdict: str, memory_mb: str) -> None:
     Args:
         model: Directory of the SavedModel.
         rows: TFRecord file of serialized tf.Examples.
-        verdict: The file.
-        memory_mb: Most private memory in MiB.
+        verdict: File for the verdict.
+        memory_mb: Limit of the private memory, in MiB.
     """
-    # RLIMIT_DATA and not RLIMIT_AS: libraries and files that are mapped into memory do not count.
+    # RLIMIT_DATA, not RLIMIT_AS, so that mapped libraries and files do not count.
     resource.setrlimit(resource.RLIMIT_DATA, (int(memory_mb) << 20, int(memory_mb) << 20))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     records: Any = list(tf.data.TFRecordDataset(rows).as_numpy_iterator())
     try_model(model, records, lambda step: step.write(verdict)).write(verdict)
     sys.stderr.flush()
-    os._exit(0)  # A fault while TensorFlow shuts down is of no interest.
+    os._exit(0)  # Skips the shutdown of TensorFlow, whose faults do not matter.
 
 
 def _about(model: str) -> tuple[Expected, set[str] | None]:
-    """Return the outputs of a model and the columns it takes, as far as the export names them."""
+    """Return the expected outputs and the input columns of a model, as far as the export names them."""
     path = f"{model}/{METADATA_FILE}"
     if not tf.io.gfile.exists(path):
         return Expected(), None

@@ -35,8 +35,8 @@ def push(model: Path, directory: Path, clock: Callable[[], float] = time.time) -
     Args:
         model: Directory of a SavedModel.
         directory: Directory on a POSIX file system; created if missing.
-        clock: Returns seconds since the Unix epoch. The version is this number, or the newest version + 1 if that is
-            greater.
+        clock: Function that returns the seconds since the Unix epoch. The version is this number, or the newest
+            version + 1 if that is greater.
 
     Returns:
         The directory of the version.
