@@ -1,1 +1,1 @@
-"""Implementation of each node of the pipeline. `compat` wraps private APIs of libraries. No runner, no command line."""
+"""Implementation of each node of the pipeline, without runners or command line. `compat` wraps private APIs."""

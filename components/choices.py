@@ -30,12 +30,12 @@ class Choices:
 
     @classmethod
     def of(cls, values: Mapping[str, Any] | None) -> Choices:
-        """Return the choices that a file holds, or none."""
+        """Return the choices in a file's contents, or empty choices for no contents."""
         return cls(**values) if values else cls({}, {}, "")
 
 
 def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Return both trees of keys; where both have a value, that of `over`."""
+    """Merge two trees of keys. If both have a value for a key, the value of `over` is used."""
     both = {
         key: merged(under[key], value) if isinstance(value, Mapping) and isinstance(under.get(key), Mapping) else value
         for key, value in over.items()

@@ -190,7 +190,7 @@ class Kinds:
             expected = {"expected": f"{', '.join(others)} or {last}"}
             return self._refused(value, {"type": "literal_error", "loc": (self.tag,), "input": kind, "ctx": expected})
         spec = self.own[kind]
-        # A default kind stays unset, so that it can be told from a kind that the user chose.
+        # A default kind stays unset, to distinguish it from a kind that the user chose.
         return spec.model_validate(value if spec.model_fields[self.tag].default == kind else {self.tag: kind, **value})
 
     def _refused(self, value: Any, details: InitErrorDetails) -> BaseModel:

@@ -67,7 +67,7 @@ def write_whole(path: str | Path, text: str) -> None:
 
 
 def move(path: str, to: str) -> None:
-    """Rename a file, local or in an object store, into a folder that may not exist yet; replace a file of the name."""
+    """Move a file, local or in an object store. Missing folders are created, and an existing file is replaced."""
     if is_remote(to):
         import tensorflow as tf
 
@@ -78,7 +78,7 @@ def move(path: str, to: str) -> None:
 
 
 def matching(patterns: Sequence[str]) -> list[str]:
-    """Return the files that match patterns, sorted, without the folders that Beam leaves there when it is killed."""
+    """Return the files that match patterns, sorted. Folders are skipped, because a killed Beam run leaves some."""
     import tensorflow as tf
 
     found = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
@@ -86,7 +86,7 @@ def matching(patterns: Sequence[str]) -> list[str]:
 
 
 def hold(result: Any, path: str) -> None:
-    """Write the result of a Beam pipeline, from whichever worker has it, to a file that `held` reads."""
+    """Write the result of a Beam pipeline, from any worker, to a file that `held` reads."""
     with open_bytes(path, "wb") as stream:
         stream.write(pickle.dumps(result))
 

@@ -49,7 +49,7 @@ def on_axis(value: float, form: str) -> str:
 
 
 def in_sentence(value: float | None) -> str:
-    """Format a metric for a sentence about a threshold: four significant digits, whatever the metric."""
+    """Format a metric for a sentence about a threshold: four significant digits for every metric."""
     return "not a finite number" if value is None or not math.isfinite(value) else f"{value:.4g}"
 
 
@@ -64,7 +64,7 @@ def in_units(value: float) -> str:
 
 
 def share(value: float | None) -> str:
-    """Format a share as a percentage, with two decimals below 10% and one from there: `1.82%`, `12.3%`."""
+    """Format a share as a percentage, with two decimals below 10% and one decimal from 10%: `1.82%`, `12.3%`."""
     if value is None:
         return figure(value)
     return f"{value:.2%}" if abs(value) < 0.09995 else f"{value:.1%}"

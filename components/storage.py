@@ -78,8 +78,8 @@ class StorageFault:
 def storage_fault(error: BaseException | str, place: str) -> StorageFault | None:
     """Find a file system fault in an error, or in the errors that led to it.
 
-    Texts of BigVocab's own errors are ignored, because they may quote a user's data. An error during whose handling
-    another error was raised counts only if the file system or quota was full: the program may have handled a missing
+    Texts of BigVocab's own errors are ignored, because they may quote a user's data. An error that was only being
+    handled when another was raised counts only for a full file system or quota. The program may have handled a missing
     permission.
 
     Args:

@@ -23,11 +23,11 @@ class Terminal:
     """Writer of lines for people.
 
     On a terminal, lines have colors, and the last line may be a status that the next line replaces. Elsewhere, and on a
-    terminal that knows no control characters (`TERM=dumb`), lines are plain and a status is not written. `NO_COLOR`
-    removes the colors.
+    terminal without control characters (`TERM=dumb`), lines are plain and a status is not written. `NO_COLOR` removes
+    the colors.
 
     The status is one line without a thread or a hidden cursor. `rich.live.Live` hides the cursor until it is stopped,
-    which a killed run never does, and its thread would be there when Beam forks.
+    which a killed run never does, and its thread would be running when Beam forks.
 
     Args:
         stream: Stream to write to.
@@ -141,11 +141,11 @@ class Terminal:
 def table(
     rows: Iterable[Sequence[str | Text]], header: Sequence[str] = (), figures: bool = True, least: int = 0
 ) -> Table:
-    """Return a table without lines, two columns between its cells.
+    """Return a table without rules, with two spaces between its cells.
 
     Args:
         rows: Rows of cells. Cells are not read as markup.
-        header: Titles of the columns, or nothing.
+        header: Titles of the columns; empty for none.
         figures: True if all columns but the first hold figures, which are right-aligned.
         least: Least width of a column of figures.
     """

@@ -34,7 +34,7 @@ def run_contexts(handle: Metadata, node: pipeline_pb2.PipelineNode) -> list[mlmd
 
 
 def outputs(handle: Metadata, execution: int) -> dict[str, list[Artifact]]:
-    """Return the output artifacts of an execution by key. A cached execution has those of an earlier execution."""
+    """Return the output artifacts of an execution by key. A cached execution has the outputs that it reused."""
     return {key: list(made) for key, made in execution_lib.get_output_artifacts(handle, execution).items()}
 
 
