@@ -1,6 +1,7 @@
 """Definitions of a metric and of a sum.
 
-Every metric is a function of sums over labels. So a metric over any slice of the data is exact, whatever the batches.
+Every metric is a function of sums over labels. A metric over any slice is therefore exact, and independent of the
+batches.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 Kind = Literal["label", "class", "number"]
-"""`label`: a class of the label vocabulary, with bands; `class`: a further target that is one; `number`: either one."""
+"""`label`: label that is a class, with bands. `class`: further target that is a class. `number`: label or target."""
 CLASS_NEEDS = ("label", "known", "nll", "rank")
 NUMBER_NEEDS = ("answer", "number", "mean")
 Totals = Mapping[str, float]
@@ -20,20 +21,21 @@ _LAST = 100
 
 @dataclass(frozen=True)
 class Sum:
-    """A quantity of each label, added up over rows, slices and splits.
+    """Quantity of each label, summed over rows, slices and splits.
 
-    Both functions take the same arrays, one argument for each name in `needs`, and return an array (n,) of numbers or
-    of true and false. A test holds them together: `tests/components/metrics/test_sums.py`.
+    Both functions take the same arrays, one argument for each name in `needs`. They return an array (n,) of numbers or
+    booleans. `tests/components/metrics/test_sums.py` tests that they agree.
 
     Attributes:
-        name: The name of the output of the `eval` signature, such as `hit_10`.
-        needs: What the functions take. Of classes: `label`, (n,) int ids, -1 outside the vocabulary; `known`, (n,)
-            bool, whether the label is in the vocabulary; `nll`, (n,) nats; `rank`, (n,) int, 1 for the most probable
-            class. `nll` and `rank` have a meaning for known labels only. Of numbers, all float64 and in the column's
-            units: `answer`, (n,) of the model; `number`, (n,) to be answered; `mean`, a scalar, of the train split.
-        tensorflow: The implementation for the model: a validation during training, and the `eval` signature.
-        numpy: The implementation for the baselines.
-        squared: The sum is of squares. It is stored beside an Example as its root, since float32 ends at 3e38.
+        name: Name of the output of the `eval` signature, such as `hit_10`.
+        needs: Names of the functions' arguments. For classes: `label`, (n,) int ids, -1 outside the vocabulary;
+            `known`, (n,) bool, True for a label in the vocabulary; `nll`, (n,) nats; `rank`, (n,) int, 1 for the most
+            probable class. `nll` and `rank` are defined only for known labels. For numbers, all float64 and in the
+            column's units: `answer`, (n,) predictions of the model; `number`, (n,) true values; `mean`, scalar mean of
+            the train split.
+        tensorflow: Implementation for the model, in validations during training and in the `eval` signature.
+        numpy: Implementation for the baselines.
+        squared: True for a sum of squares. Its root is stored beside an Example, because float32 ends at 3e38.
     """
 
     name: str
@@ -44,24 +46,24 @@ class Sum:
 
     @property
     def of_numbers(self) -> bool:
-        """Whether the sum is of numbers, not of classes."""
+        """True for a sum over numbers, False for a sum over classes."""
         return bool(set(self.needs) & set(NUMBER_NEEDS))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Places:
-    """The places where a metric is shown, and its position among the metrics there: 0 is not shown.
+    """Position of a metric in each place that shows metrics. A metric with position 0 is not shown there.
 
     Attributes:
-        tile: The large figures that the report begins with.
-        column: The report's tables that compare models.
-        brief: The few metrics of the report's slices and bands, and of the terminal's lines of nodes. The first one
-            orders the baselines.
-        terminal: The table that a run ends with.
-        validation: What a validation during training measures, for `training.json` and TensorBoard.
-        history: The report's table of validations. A metric there has a `validation` too.
-        curve: The report's charts, and the progress line of the training.
-        trainer: The terminal's line of the Trainer.
+        tile: Large figures at the top of the report.
+        column: Tables of the report that compare models.
+        brief: Slices and bands of the report, and lines of nodes on the terminal. The first metric orders the
+            baselines.
+        terminal: Table at the end of a run.
+        validation: Metrics of a validation during training, for `training.json` and TensorBoard.
+        history: Table of validations in the report. A metric here also needs a place in `validation`.
+        curve: Charts of the report, and progress line of the training.
+        trainer: Line of the Trainer on the terminal.
     """
 
     tile: int = 0
@@ -76,25 +78,25 @@ class Places:
 
 Place = Literal["tile", "column", "brief", "terminal", "validation", "history", "curve", "trainer"]
 TABLES = Places(column=_LAST, terminal=_LAST, validation=_LAST, history=_LAST)
-"""The end of every table: the places of a metric that names none."""
+"""Default places of a metric: the end of every table."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """A metric as people see it.
+    """Description of a metric for people.
 
     Attributes:
-        name: The key in `summary.json` and `training.json`, such as `recall_at_10`.
-        label: The name for people, such as `recall@10`.
-        plain: The name in plain text, where no unit stands below it; the label where empty.
-        kinds: The kinds of label and target that have the metric.
-        unit: The unit: nats, a share from 0 to 1, the column's own units, classes or a count.
-        per: The unit in words; `{whose}` stands for whose units they are.
-        better: The direction; None where none is better.
-        over: The denominator: all labels that have a value (`count`), or those in the vocabulary (`known`).
-        form: How a value is written: a form of `components.formatting`.
-        about: One sentence on the metric.
-        places: Where it is shown.
+        name: Key in `summary.json` and `training.json`, such as `recall_at_10`.
+        label: Display name, such as `recall@10`.
+        plain: Display name in plain text, which has no unit below the name. Empty: the same as `label`.
+        kinds: Kinds of label and target that have the metric.
+        unit: Unit: nats, share from 0 to 1, the column's own units, classes, or count.
+        per: Unit in words. `{whose}` is a placeholder for the owner of the units.
+        better: Direction of improvement; None if neither direction is better.
+        over: Denominator: all labels that have a value (`count`), or labels in the vocabulary (`known`).
+        form: Format of a value; see `components.formatting`.
+        about: Description of the metric, in one sentence.
+        places: Places that show the metric.
     """
 
     name: str
@@ -111,30 +113,31 @@ class Column:
 
     @property
     def text(self) -> str:
-        """The name in plain text."""
+        """Display name in plain text."""
         return self.plain or self.label
 
     @property
     def denominator(self) -> str:
-        """The denominator in words."""
+        """Denominator in words."""
         return "labels" if self.over == "count" else "labels in the vocabulary"
 
     def unit_of(self, whose: str) -> str:
-        """Return the unit in words, of a column that is called such as `the label's`."""
+        """Return the unit in words for an owner of the units, such as `the label's`."""
         return self.per.replace("{whose}", whose)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Metric(Column):
-    """A row of the table of metrics.
+    """Row of the table of metrics.
 
     Attributes:
-        sums: The sums that the metric is made of, by name; a user's own as `Sum`.
-        formula: The metric from the totals of these sums, by name. It returns NaN where the denominator is 0.
-        objective: For the metric that decides a training and a blessing: whether the allowed increase over the last
-            blessed model (`evaluation.max_<name>_increase`) is absolute or relative. Lower is better.
-        compare: For a metric in which a model must beat a baseline: a figure from the metrics of both, by name, which
-            is at least 0 (higher is better) or at most 1 (lower is better) where the model is as good.
+        sums: Names of the sums from which the metric is computed. A user's own sum is a `Sum`.
+        formula: Function from the totals of these sums, by name, to the metric. It returns NaN if the denominator is 0.
+        objective: Kind of the allowed increase over the last blessed model (`evaluation.max_<name>_increase`). Only the
+            metric that decides a training and a blessing has one. Lower is better.
+        compare: Function from the metrics of the model and of a baseline, by name, to a figure. The model is at least
+            as good if the figure is at least 0 (higher is better) or at most 1 (lower is better). None: the model need
+            not beat a baseline in this metric.
     """
 
     sums: tuple[str | Sum, ...]
@@ -144,7 +147,7 @@ class Metric(Column):
 
     @property
     def column(self) -> Column:
-        """The metric without what computes it."""
+        """Description of the metric, without its sums and functions."""
         return Column(**{field.name: getattr(self, field.name) for field in fields(Column)})
 
     def over_baseline(self, baseline: str) -> str:

@@ -1,4 +1,4 @@
-"""The metrics of a model in a few words, for one line on the terminal."""
+"""Metrics of a model in a few words, for one line on the terminal."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ def headline(metrics: Metrics, place: Place = "brief", own: Sequence[Column] = (
     """Return the label's metrics that are shown in a place: `recall@10 0.496, perplexity 128.0`.
 
     Args:
-        metrics: The metrics by name.
-        place: The place.
+        metrics: Metrics by name.
+        place: Place that the metrics are shown in.
         own: A user's own metrics.
     """
     return _figures(metrics, _columns(metrics, place, own=own))
 
 
 def target(name: str, metrics: Metrics) -> str:
-    """Return the metric of a further target that tells most: `party accuracy 0.712`."""
+    """Return the first `brief` metric of a further target: `party accuracy 0.712`."""
     return f"{name} {_figures(metrics, _columns(metrics, 'brief', 'class')[:1])}"
 
 
 def best_of(models: Mapping[str, Metrics]) -> str:
-    """Return the name of the model that is the best in the first of the metrics for a line; the first of equals."""
+    """Return the name of the best model in the first `brief` metric; the first one among equals."""
     first = _columns(next(iter(models.values())), "brief")[0]
     sign = 1 if first.better == "higher" else -1
     measured = {name: value for name, found in models.items() if (value := found[first.name]) is not None}

@@ -1,4 +1,4 @@
-"""A user's own metrics, which a configuration names by their paths: `my_package.metrics:RECALL_AT_50`."""
+"""A user's own metrics, which a configuration names by path: `my_package.metrics:RECALL_AT_50`."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def own_metric(path: str) -> Metric:
     """Return the metric at a path.
 
     Args:
-        path: `package.module:NAME`.
+        path: Path of the form `package.module:NAME`.
 
     Raises:
-        ValueError: No module can be imported, it has no such metric, or the metric has a fault. The message does not
-            repeat the path.
+        ValueError: The module cannot be imported, it has no such metric, or the metric has a fault. The message does
+            not repeat the path.
     """
     module, _, name = path.partition(":")
     try:
@@ -41,10 +41,10 @@ def own_metric(path: str) -> Metric:
 
 
 def own_metrics(paths: Sequence[str]) -> tuple[Metric, ...]:
-    """Return the metrics at some paths, in their order.
+    """Return the metrics at the given paths, in the same order.
 
     Raises:
-        ValueError: See `own_metric`; or two metrics, or two sums, have the same name.
+        ValueError: See `own_metric`. Also if two metrics, or two sums, have the same name.
     """
     metrics = {path: own_metric(path) for path in paths}
     names: dict[str, str] = {}
@@ -60,7 +60,7 @@ def own_metrics(paths: Sequence[str]) -> tuple[Metric, ...]:
 
 
 def modules_of(paths: Sequence[str]) -> tuple[str, ...]:
-    """Return the modules that metrics at some paths are defined in, for `components.code.fingerprint`."""
+    """Return the modules that define the metrics at the given paths, for `components.code.fingerprint`."""
     return tuple(dict.fromkeys(module for path in paths for module in source_modules(path)))
 
 

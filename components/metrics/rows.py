@@ -1,4 +1,4 @@
-"""Adding up the sums of labels by row: in TensorFlow for the model, in NumPy for the baselines."""
+"""Sums of labels by row: in TensorFlow for the model, in NumPy for the baselines."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ def label_values(
     bands: BandSpec | None = None,
     given: tf.Tensor | None = None,
 ) -> Tensors:
-    """Return what each label adds to each sum.
+    """Return the contribution of each label to each sum.
 
     Args:
         sums: Sums of classes, or sums of numbers.
-        values: The raw values of the labels, (n,) each: `label` (-1 outside the vocabulary), `nll` (nats) and `rank`;
-            or `answer`, `number` (NaN where missing) and the scalar `mean`, in the column's units.
-        bands: Also return the sums of each band, named as `nll_head`.
-        given: (n,) bool, whether the row of a class has a value, known or not. All rows have one by default.
+        values: Raw values of the labels, (n,) each: `label` (-1 outside the vocabulary), `nll` (nats) and `rank`; or
+            `answer`, `number` (NaN if missing) and the scalar `mean`, in the column's units.
+        bands: Bands, to return also the sums of each band, with names such as `nll_head`.
+        given: (n,) bool, True if the row of a class has a value, known or not. By default, all rows have a value.
 
     Returns:
-        (n,) by name, in the order of `Target.sum_names`. Classes: float32. Numbers: float64, since float32 cannot
-        hold the square of 1e21.
+        (n,) contributions by name, in the order of `Target.sum_names`. Classes: float32. Numbers: float64, because
+        float32 cannot hold the square of 1e21.
     """
     if "number" in values:
         dtype, mask = tf.float64, ~tf.math.is_nan(values["number"])
@@ -47,12 +47,12 @@ def label_values(
 
 
 def by_row(values: Tensors, labels: tf.Tensor, rows: tf.Tensor) -> Tensors:
-    """Add labels up by row: (n,) each -> (rows,) each.
+    """Sum labels by row: (n,) each -> (rows,) each.
 
     Args:
-        values: What each label adds, by name.
-        labels: (n,) the row of each label.
-        rows: The number of rows.
+        values: (n,) contributions of the labels, by name.
+        labels: (n,) row of each label.
+        rows: Number of rows.
     """
     return {name: tf.math.unsorted_segment_sum(value, labels, rows) for name, value in values.items()}
 
@@ -66,18 +66,18 @@ def row_sums(
     bands: BandSpec | None = None,
     weights: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
-    """Add labels up by row, as `label_values` and `by_row` do in TensorFlow.
+    """Sum labels by row, as `label_values` and `by_row` do in TensorFlow.
 
     Args:
         sums: Sums of classes, or sums of numbers.
-        values: The raw values of the labels that are given, as in `label_values`; numbers without NaN.
-        rows: (n,) the row of each label, in [0, n_rows).
-        n_rows: The number of rows.
-        bands: Also add up the sums of each band.
-        weights: (n_rows,) how many labels each row stands for; 1 by default.
+        values: Raw values of the labels that are present, as in `label_values`; numbers without NaN.
+        rows: (n,) row of each label, in [0, n_rows).
+        n_rows: Number of rows.
+        bands: Bands, to return also the sums of each band.
+        weights: (n_rows,) number of labels that each row represents; 1 by default.
 
     Returns:
-        (n_rows, columns), in the order of `Target.sum_names`.
+        (n_rows, columns) sums, in the order of `Target.sum_names`.
     """
     masks: list[NDArray[np.bool_]] = [np.ones(len(rows), bool)]
     if "number" not in values:

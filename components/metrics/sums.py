@@ -1,4 +1,4 @@
-"""The sums that metrics are made of, each in TensorFlow and in NumPy."""
+"""Sums from which metrics are computed, each in TensorFlow and in NumPy."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _reciprocal_rank(at: int) -> Sum:
         f"rr_{at}",
         ("known", "rank"),
         tensorflow=lambda known, rank: tf.where(known & (rank <= at), 1.0 / tf.cast(rank, tf.float32), 0.0),
-        # The rank of what is not known may be 0.
+        # The rank of a label outside the vocabulary may be 0.
         numpy=lambda known, rank: np.where(known & (rank <= at), 1.0 / np.maximum(rank, 1), 0.0),
     )
 
@@ -97,11 +97,11 @@ NUMBER_SUMS = (
 
 
 def needed(metrics: Iterable[Metric], numbers: bool) -> tuple[Sum, ...]:
-    """Return the sums that metrics are made of, each once: those of the table in its order, then a user's own.
+    """Return the sums that metrics need, without duplicates: first those of this module in order, then a user's own.
 
     Args:
         metrics: Metrics of one kind.
-        numbers: Whether they are of numbers.
+        numbers: True for metrics of numbers, False for metrics of classes.
     """
     named = {of if isinstance(of, str) else of.name: of for metric in metrics for of in metric.sums}
     table = NUMBER_SUMS if numbers else CLASS_SUMS

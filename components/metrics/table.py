@@ -1,4 +1,4 @@
-"""The table of metrics: each name, its formula, its unit and the places where it is shown, in one row."""
+"""Table of metrics. A row has the name of a metric, its formula, its unit and the places that show it."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ def _mean(name: str, over: str) -> Callable[[Totals], float]:
 
 
 def _share(name: str) -> Callable[[Totals], float]:
-    # Times the reciprocal: a quotient would differ from earlier runs' figures in the last digit.
+    # With the reciprocal, since a quotient would differ from the figures of earlier runs in the last digit.
     return lambda totals: totals[name] * (1.0 / totals["count"]) if totals["count"] else math.nan
 
 
 def _perplexity(totals: Totals) -> float:
     mean = totals["nll"] / totals["known"] if totals["known"] else math.nan
-    # exp overflows beyond 709 nats, where a perplexity says nothing any more.
+    # exp overflows beyond 709 nats, where a perplexity has no meaning.
     return math.exp(mean) if not mean > 700 else math.inf
 
 
 def _r2(totals: Totals) -> float:
-    """R^2 = 1 - sum (y - t)^2 / sum (t - mean t)^2; NaN where all numbers are equal."""
+    """Return R^2 = 1 - sum (y - t)^2 / sum (t - mean t)^2, or NaN if all numbers are equal."""
     if not totals["count"]:
         return math.nan
     # From deviations about the train split's mean, so that the variance is not the difference of two large sums.
     spread = totals["squared_deviation"] - totals["deviation"] ** 2 / totals["count"]
-    # What rounding leaves of a spread of nothing is no spread.
+    # If all numbers are equal, rounding may leave a small spread.
     return 1.0 - totals["squared_error"] / spread if spread > 1e-6 * totals["squared_deviation"] else math.nan
 
 
 def _ratio_of_errors(ours: Values, theirs: Values) -> float:
-    """Return 1 where neither errs, as with a label that is constant."""
+    """Return the ratio of the errors. It is 1 if both are 0, as for a constant label."""
     if theirs["rmse"]:
         return ours["rmse"] / theirs["rmse"]
     return 1.0 if ours["rmse"] == 0 else math.nan if math.isnan(ours["rmse"]) else math.inf
@@ -205,7 +205,7 @@ METRICS = (
         places=Places(),
     ),
 )
-"""All metrics, in the order in which files hold them."""
+"""All metrics, in their order in files."""
 BY_NAME = {metric.name: metric for metric in METRICS}
 
 
@@ -217,7 +217,7 @@ def of_kind(kind: Kind) -> tuple[Metric, ...]:
 
 @functools.cache
 def objective(kind: Kind) -> Metric:
-    """Return the metric that decides a training and a blessing: the lower, the better."""
+    """Return the metric that decides a training and a blessing. Lower is better."""
     return next(metric for metric in of_kind(kind) if metric.objective)
 
 
@@ -233,5 +233,5 @@ def shown(kind: Kind, place: Place, own: Sequence[Column] = ()) -> tuple[Column,
 
 
 def kind_of(values: Iterable[str], otherwise: Kind = "label") -> Kind:
-    """Return `number` if the names of metrics are a number's, and else the kind of class that is expected."""
+    """Return `number` for the names of a number's metrics, and otherwise the given kind of class."""
     return "number" if objective("number").name in values else otherwise

@@ -33,10 +33,10 @@ class Target:
     """Target that a model is measured on: the label or a further target.
 
     Attributes:
-        column: The column of a further target; empty for the label.
-        kind: The kind of label or target.
-        baselines: The baselines that the target is measured against. The sums of each are a feature of every Example.
-        own: The paths of a user's own metrics. Paths, since a target goes to Beam workers and into a cache key.
+        column: Column of a further target; empty for the label.
+        kind: Kind of label or target.
+        baselines: Baselines of the target. The sums of each baseline are a feature of every Example.
+        own: Paths of a user's own metrics. Paths, since a target is sent to Beam workers and is part of a cache key.
     """
 
     column: str
@@ -46,31 +46,31 @@ class Target:
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> Target:
-        """Return the target with these fields, which may have been JSON since."""
+        """Return the target with these fields, whose tuples may be lists after a conversion from JSON."""
         return cls(fields["column"], fields["kind"], tuple(fields["baselines"]), tuple(fields.get("own", ())))
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """The metrics of the target: those of the table, then a user's own."""
+        """Metrics of the target: those of the table, then a user's own."""
         return _metrics(self.kind, self.own)
 
     @property
     def sums(self) -> tuple[Sum, ...]:
-        """The sums that the metrics are made of."""
+        """Sums from which the metrics are computed."""
         return _sums(self.kind, self.own)
 
     @property
     def bands(self) -> tuple[str | None, ...]:
-        """All labels (None) and the bands of labels, each of which has all sums."""
+        """All labels (None) and the bands of labels. Each of them has all sums."""
         return (None, *BANDS) if self.kind == "label" else (None,)
 
     @property
     def sum_names(self) -> tuple[str, ...]:
-        """The names of the sums in the `eval` signature: `count`, `known`, ..., then `count_head`, ... of each band."""
+        """Names of the sums in the `eval` signature: `count`, `known`, ..., then `count_head`, ... for each band."""
         return tuple(self.name(of.name, band=band) for band in self.bands for of in self.sums)
 
     def measures(self, metric: Metric, baseline: str) -> bool:
-        """Return True if a baseline has this metric: one that only ranks has no metric of probabilities."""
+        """Return True if a baseline has this metric. A baseline that only ranks has no metric of probabilities."""
         sums = {of.name: of for of in self.sums}
         needs = {need for of in metric.sums for need in sums[of if isinstance(of, str) else of.name].needs}
         return baseline not in RANKING_ONLY or "nll" not in needs
@@ -80,10 +80,10 @@ class Target:
         return OWN + self.name(f"baseline/{baseline}")
 
     def stored(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Convert sums to values that fit a float list: squares to their roots, as float32 ends at 3e38.
+        """Convert sums to values that fit into a float list: squares to their roots, because float32 ends at 3e38.
 
         Args:
-            sums: (..., len(sum_names)).
+            sums: (..., len(sum_names)) sums.
         """
         squares = self._squares
         return np.where(squares, np.sqrt(np.abs(sums)), sums) if any(squares) else sums
@@ -92,7 +92,7 @@ class Target:
         """Convert stored values back to sums.
 
         Args:
-            values: (..., len(sum_names)) of `stored`.
+            values: (..., len(sum_names)) values from `stored`.
         """
         values, squares = np.asarray(values, np.float64), self._squares
         return np.where(squares, np.square(values), values) if any(squares) else values
@@ -107,11 +107,11 @@ class Target:
         return f"target/{escaped(self.column)}/{name}" if self.column else name
 
     def measured(self, sums: NDArray[np.float64], band: str | None = None) -> dict[str, float]:
-        """Return the metrics by name, NaN where there is no label.
+        """Return the metrics by name. A metric without labels is NaN.
 
         Args:
             sums: (len(sum_names),) totals.
-            band: One of `BANDS`, or all labels.
+            band: One of `BANDS`; None for all labels.
         """
         start = self.bands.index(band) * len(self.sums)
         totals = {of.name: float(sums[start + place]) for place, of in enumerate(self.sums)}
@@ -122,7 +122,7 @@ class Target:
 
         Args:
             sums: (len(sum_names),) totals of the model, or of a baseline.
-            baseline: The baseline that they are of.
+            baseline: Baseline that the totals belong to; None for the model.
         """
         return {
             self.name(metric, baseline, band): value
@@ -151,14 +151,14 @@ def label_baselines(data: DataSpec, exclude_seen: bool = False) -> tuple[Baselin
     """Return the baselines that apply to the label.
 
     - A number: `mean`.
-    - A class: `popular` and `bigram`; for sequences also `trigram`, because a labelled row has no order of labels.
+    - A class: `popular` and `bigram`; for sequences also `trigram`, because a labeled row has no order of labels.
     - A class after items, which are inputs with tokenizer `none`: also `cooccurrence` and `history`. Words of a text
       co-occur with nearly all other words, so that these two would be slow and weak there.
 
     Args:
-        data: The columns, the shape and the tokenizer.
-        exclude_seen: Whether seen items are removed from the ranking. `history` is then the same as `popular`, and
-            does not apply.
+        data: Columns, shape and tokenizer of the data.
+        exclude_seen: True to remove seen items from the ranking. `history` is then the same as `popular`, and does not
+            apply.
     """
     if data.label_kind == "number":
         return ("mean",)
@@ -174,9 +174,9 @@ def label_target(data: DataSpec, own: Sequence[str] = (), exclude_seen: bool = F
     """Return the label as a target, with the baselines that apply.
 
     Args:
-        data: The columns, the shape and the tokenizer.
-        own: The paths of a user's own metrics.
-        exclude_seen: Whether seen items are removed from the ranking.
+        data: Columns, shape and tokenizer of the data.
+        own: Paths of a user's own metrics.
+        exclude_seen: True to remove seen items from the ranking.
     """
     kind: Kind = "number" if data.label_kind == "number" else "label"
     return Target("", kind, label_baselines(data, exclude_seen), tuple(own))
@@ -186,8 +186,8 @@ def further_targets(data: DataSpec, own: Sequence[str] = ()) -> tuple[Target, ..
     """Return the further targets of the data, in the order of the configuration.
 
     Args:
-        data: The columns.
-        own: The paths of a user's own metrics.
+        data: Columns of the data.
+        own: Paths of a user's own metrics.
     """
     return tuple(
         Target(name, "number", ("mean",), tuple(own))
