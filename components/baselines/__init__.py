@@ -1,1 +1,1 @@
-"""The Baselines node: metrics of counting models on the rows that the model is tested on."""
+"""The Baselines node: metrics of counting models on the test split."""

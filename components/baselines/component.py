@@ -51,8 +51,8 @@ class Baselines(base_component.BaseComponent):
         baselines: `baselines.json`.
         test_examples: The test split. Each row gets a float feature for each baseline of the label and of each further
             target, named by `Target.feature`. The feature holds the baseline's sums over the row's labels, in the
-            order of `Target.sum_names`; squares are stored as their roots. The Evaluator reads these features, and so
-            slices the baselines like the model. The feature `ROW_NUMBER` holds the number of the row, from 0.
+            order of `Target.sum_names`; squares are stored as their roots. The Evaluator reads these features, so
+            that it slices the baselines like the model. The feature `ROW_NUMBER` holds the number of the row, from 0.
     """
 
     SPEC_CLASS = BaselinesSpec
@@ -75,14 +75,14 @@ class Baselines(base_component.BaseComponent):
         Args:
             examples: Artifacts of ExampleGen, with the splits train and test.
             transform_graph: Artifact of Transform, with the vocabularies.
-            choices: Values of unset keys, among them whether the model has a mixture.
-            data: The columns, the targets and the shape.
-            bands: The bands of labels.
+            choices: Values of unset keys, such as the mixture of the model.
+            data: Columns, targets and shape of the data.
+            bands: Bands of labels.
             code: Fingerprint of the code. Changed code misses the cache.
-            metrics: The paths of a user's own metrics.
-            mixture: The key `mixture` under `trainer.head`, if the configuration sets it. The baselines keep the
-                n-grams that the mixture keeps, and all without a mixture.
-            exclude_seen: Remove items that the row already contains from the ranking.
+            metrics: Paths of a user's own metrics.
+            mixture: Key `mixture` under `trainer.head`, if the configuration sets it. The baselines keep the same
+                n-grams as the mixture, or all n-grams without a mixture.
+            exclude_seen: True to remove items that the row already contains from the ranking.
         """
         super().__init__(
             BaselinesSpec(

@@ -1,18 +1,18 @@
 """Co-occurrence of items in a row, with recency weights: a nearest-neighbor baseline for sessions.
 
 M. Ludewig, D. Jannach: Evaluation of session-based recommendation algorithms, User Modeling and User-Adapted
-Interaction 28 (2018). The association rules there (AR) count c(i, j) for the last item alone. The neighborhood method
-V-SKNN sums over all items of the present session, weighted by recency. Here:
+Interaction 28 (2018). Their association rules (AR) count c(i, j) only for the last item. Their neighborhood method
+V-SKNN sums over all items of the current session, weighted by recency. Here:
 
     score(j | i_1, ..., i_t) = sum over d = 1, ..., min(t, W) of  c(i, j) / sqrt(d sum_k c(i, k)),   i = i_(t+1-d)
 
-The root of the sum stands between counts, with which frequent items outweigh the others, and shares, with which rare
-items do. On shopping baskets (Ta-Feng, at most ten products a row), recall@20 with weights 1 / d is .099 for shares,
-.106 for counts and .109 for the root, and with weights 1 / sqrt(d) .111.
+The root of the sum is a compromise. With plain counts, frequent items outweigh the others; with shares, rare items do.
+On shopping baskets (Ta-Feng, at most ten products a row), recall@20 with weights 1 / d is .099 for shares, .106 for
+counts and .109 for the root. With weights 1 / sqrt(d), it is .111 for the root.
 
-c(i, j) counts the pairs of i and j at most W tokens apart in a row of the train split, in both orders. In labelled
-rows, i is one of the last W inputs and j the label. Only the `SUCCESSORS` classes with the greatest c(i, j) of each
-item i count, of equal ones the more popular. Classes without a score follow by popularity.
+c(i, j) counts the pairs of i and j at most W tokens apart in a row of the train split, in both orders. In labeled rows,
+i is one of the last W inputs and j is the label. Each item i has scores only for the `SUCCESSORS` classes with the
+greatest c(i, j); among equal counts, for the more popular classes. Classes without a score follow by popularity.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ from components.baselines.reading import Earlier
 Ints = NDArray[np.int64]
 
 WINDOW = 10
-"""W, greatest distance in tokens between the items of a pair."""
+"""W: greatest distance in tokens between the items of a pair."""
 SUCCESSORS = 100
 """Number of classes that are kept for each item."""
 PAIRS = 1 << 23
-"""Number of distinct pairs to hold. With more of them, rare pairs are dropped while counting."""
+"""Greatest number of distinct pairs to hold. Above it, rare pairs are dropped while counting."""
 _ONE = 1 << 50
 _ROUNDED = 12
-"""The greatest term in integers, and the bits that a sum is rounded by. The sums do not depend on the order of their
-terms, and equal sums of different terms become equal scores."""
+"""Greatest term as an integer, and number of bits by which a sum is rounded. Integer sums do not depend on the order of
+their terms. Rounding gives equal sums of different terms equal scores."""
 
 
 class Cooccurrence:
-    """Counter of co-occurrences, and the scores that follow from them.
+    """Counter of co-occurrences, with the scores of classes.
 
     Usage: Call `count` for every batch of the train split, `estimate` once, then `scores`.
 
     Args:
-        n_items: Number of item ids. A greater id is no item.
+        n_items: Number of item ids, in [0, n_items). A greater id is no item.
         n_classes: Number of classes.
-        symmetric: Items are classes, and a pair counts in both orders.
+        symmetric: True if items are classes. A pair then counts in both orders.
     """
 
     def __init__(self, n_items: int, n_classes: int, symmetric: bool) -> None:

@@ -36,15 +36,15 @@ def packed(
 
 
 class KeyCounts:
-    """Counter of integer keys that holds the distinct keys and a bounded number of unmerged ones."""
+    """Counter of integer keys that holds the distinct keys and a bounded number of unmerged keys."""
 
     def __init__(self, pending: int = 1 << 20, limit: int | None = None) -> None:
         """Create an empty counter.
 
         Args:
             pending: Least number of keys to gather before a merge.
-            limit: Greatest number of distinct keys to hold after a merge. With more, only the half of that number
-                with the greatest counts is kept, of equal counts the smaller keys. None: no limit.
+            limit: Greatest number of distinct keys to hold after a merge. Above it, half of that number is kept: the
+                keys with the greatest counts, and among equal counts the smaller keys. None: no limit.
         """
         self._least, self._limit = pending, limit
         self._keys = np.zeros(0, np.int64)

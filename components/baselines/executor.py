@@ -154,7 +154,7 @@ def _target_vocabularies(data: DataSpec, transform: tft.TFTransformOutput) -> di
 
 
 def _with_sums(records: list[bytes], sums: dict[str, NDArray[np.float64]], first: int) -> Iterator[bytes]:
-    """Yield each serialized Example with one more feature for each baseline, and with its number from `first` on."""
+    """Yield each serialized Example with a feature for each baseline, and with its number, counted from `first`."""
     for number, record in enumerate(records):
         more = tf.train.Example()
         for name, values in sums.items():

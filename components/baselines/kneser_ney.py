@@ -59,9 +59,9 @@ class KneserNey:
             n_contexts: Context ids are in [0, n_contexts).
             n_classes: Label ids are in [0, n_classes).
             continuation: Lower orders count continuations. If False, they count occurrences, which is absolute
-                discounting (Ney, Essen, Kneser 1994). Use False where contexts are not labels: a label then continues
-                nothing.
-            most: N-grams to keep of each order above 1. None: all.
+                discounting (Ney, Essen, Kneser 1994). Use False if contexts are not labels: a label then continues
+                no n-gram.
+            most: Number of n-grams to keep of each order above 1. None: all.
 
         Raises:
             ValueError: No n-gram was counted, or `order` is not 1, 2 or 3.
@@ -151,8 +151,9 @@ class KneserNey:
             order: 0 for the unigram.
             at: Lookup of n labels.
             bound: (n,) Classes above this probability are before the label. Ignored where `exact` is True.
-            exact: (n,) The label has no mass of its own above this order, so its own place counts, ties included.
-                Elsewhere the bound comes from a seen label, and an unseen class is equal to it only by coincidence.
+            exact: (n,) True if the label has no mass of its own above this order. Its own place then counts, ties
+                included. Otherwise the bound comes from a seen label, and an unseen class is equal to it only by
+                coincidence.
         """
         if order == 0:
             return np.where(exact, self._place[at.labels], np.searchsorted(-self._falling, -bound))
@@ -168,7 +169,7 @@ class KneserNey:
 class _Lookup:
     """Labels (n,), with the rows, masses and probabilities of each order, the lowest first.
 
-    `probability` starts with that of the unigram.
+    `probability` starts with the probability of the unigram.
     """
 
     labels: Ints

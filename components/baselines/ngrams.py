@@ -32,13 +32,13 @@ class Baselines:
     split, then `summary`.
 
     Args:
-        shape: The shape of the data.
+        shape: Shape of the data.
         target: The label's `Target`.
         encoder: Encoder of rows as labels and contexts.
-        bands: The bands of labels.
-        exclude_seen: Remove the classes among the tokens before a label from its ranking. A label that is one of them
-            is a miss. The nll remains over all classes.
-        most: N-grams to keep of each length. None: all.
+        bands: Bands of labels.
+        exclude_seen: True to remove the classes among the tokens before a label from its ranking. A label that is one
+            of them is a miss. The nll remains over all classes.
+        most: Number of n-grams to keep of each length. None: all.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class Baselines:
         return result
 
     def _measured(self, labels: Labels) -> dict[BaselineName, tuple[Floats, Ints]]:
-        """Return nats and ranks of known labels, (n,) each, by baseline. The nats of one that only ranks are NaN."""
+        """Return nats and ranks of known labels, (n,) each, by baseline. A baseline that only ranks has NaN nats."""
         found = [dict(self._of_part(labels.take(part))) for part in parts(self._sizes(labels.earlier))]
         return {
             name: (np.concatenate([of[name][0] for of in found]), np.concatenate([of[name][1] for of in found]))

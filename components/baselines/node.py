@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from tfx.dsl.components.base.base_node import BaseNode
 
 _MANY = 0.05
-"""Share of the test labels outside the vocabulary from which the terminal says so."""
+"""Least share of test labels outside the vocabulary that the terminal reports."""
 
 
 class BaselinesNode(Node):
-    """Node that measures what counting alone reaches on the test split."""
+    """Node that measures counting models on the test split."""
 
     name = "Baselines"
 
@@ -27,7 +27,7 @@ class BaselinesNode(Node):
 
         evaluation, head = site.specs.evaluation, site.specs.trainer.head
         own = evaluation.metrics
-        # Only what the baselines read: a change of another key leaves the node in the cache.
+        # Only the keys that the baselines read, so that a change of another key does not invalidate the cache.
         kept = {"kind": head.mixture.kind, "max_ngrams": head.mixture.max_ngrams} if head.mixture else None
         return Baselines(
             examples=site.output("examples", "RollingRange", "ExampleGen"),

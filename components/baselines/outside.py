@@ -11,13 +11,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 _HELD = 1 << 17
-"""Different labels to count at once. With more, those with the lowest counts are forgotten."""
+"""Greatest number of distinct labels to hold. Above it, the labels with the lowest counts are dropped."""
 _SHOWN = 10
 
 
 @dataclass
 class Outside:
-    """Numbers of input tokens and of labels: all of them, and those outside the vocabulary."""
+    """Numbers of input tokens and of labels, in total and outside the vocabulary."""
 
     tokens: int = 0
     unknown_tokens: int = 0
@@ -56,8 +56,8 @@ class UnknownLabels:
 
     Attributes:
         labels: Number of all labels.
-        counts: Number of times that each label outside the vocabulary occurs.
-        unknown: Number of all labels outside the vocabulary.
+        counts: Number of occurrences of each label outside the vocabulary.
+        unknown: Number of all occurrences of labels outside the vocabulary.
     """
 
     labels: int = 0
@@ -69,7 +69,7 @@ class UnknownLabels:
 
         Args:
             labels: Number of labels.
-            unknown: (n,) binary, those of them outside the vocabulary.
+            unknown: (n,) binary, the labels outside the vocabulary.
         """
         self.labels += labels
         self.unknown += len(unknown)

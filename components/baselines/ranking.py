@@ -13,7 +13,7 @@ from components.baselines.reading import Earlier
 Ints = NDArray[np.int64]
 
 _PAIRS = 1 << 22
-"""Pairs of a label and a class that are held at a time. A label with more pairs is taken alone."""
+"""Greatest number of pairs of a label and a class in memory. A label with more pairs is processed alone."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def ranks(labels: Ints, scores: Scores, places: Ints, seen: Pairs | None = None)
         seen: Classes that are not ranked.
 
     Returns:
-        (n,), 1 for the class with the greatest score. classes + 1 for a label that is not ranked.
+        (n,) ranks: 1 for the class with the greatest score, classes + 1 for a label that is not ranked.
     """
     n, at, classes, values = len(labels), scores.labels, scores.classes, scores.scores
     is_label = classes == labels[at]
@@ -72,17 +72,17 @@ def ranks(labels: Ints, scores: Scores, places: Ints, seen: Pairs | None = None)
 
 
 def unseen_ranks(labels: Ints, found: Ints, seen: Pairs, ranks_of_seen: Ints, n_classes: int) -> Ints:
-    """Return the ranks that labels have if the seen classes are not ranked.
+    """Return the ranks of labels if the seen classes are not ranked.
 
     Args:
         labels: (n,) classes.
-        found: (n,) their ranks among all classes.
+        found: (n,) ranks of the labels among all classes.
         seen: Classes that are not ranked, m pairs.
-        ranks_of_seen: (m,) the ranks of these among all classes.
+        ranks_of_seen: (m,) ranks of the seen classes among all classes.
         n_classes: Number of classes.
 
     Returns:
-        (n,). n_classes + 1 for a label that is seen itself.
+        (n,) ranks: n_classes + 1 for a label that is itself seen.
     """
     before = seen.labels[ranks_of_seen < found[seen.labels]]
     return np.where(is_seen(labels, seen), n_classes + 1, found - _count(before, len(labels)))
@@ -106,10 +106,10 @@ def spread(starts: Ints, ends: Ints) -> tuple[Ints, Ints]:
 
     Args:
         starts: (n,) first position of each range.
-        ends: (n,) position after the last one.
+        ends: (n,) position after the last position of each range.
 
     Returns:
-        (m,) the number of the range of each position; (m,) the positions.
+        (m,) index of the range of each position; (m,) positions.
     """
     sizes = ends - starts
     shift = starts - (np.cumsum(sizes) - sizes)

@@ -23,15 +23,15 @@ _ROWS = 1_000  # Rows of a batch.
 
 @dataclass(frozen=True)
 class Earlier:
-    """All tokens of a row before each label, or all inputs of a labelled row.
+    """All tokens of a row before each label, or all inputs of a labeled row.
 
-    Those of label n are the positions [starts[n], ends[n]) of the tokens of all rows.
+    The tokens of label n are at the positions [starts[n], ends[n]) of the tokens of all rows.
 
     Attributes:
         items: (m,) context ids of the tokens; see `Encoder.contexts`.
         classes: (m,) label ids of the tokens, -1 outside the label vocabulary.
-        starts: (n,).
-        ends: (n,).
+        starts: (n,) first position of each label's tokens.
+        ends: (n,) position after the last of each label's tokens.
     """
 
     items: NDArray[np.int64]
@@ -52,9 +52,9 @@ class Labels:
         contexts: (n, k) context ids, the latest last; see `Encoder.contexts` for their range.
         labels: (n,) label ids, -1 outside the vocabulary.
         rows: (n,) index of the row of each label.
-        n_rows: Rows in the batch, including those without a label.
+        n_rows: Number of rows in the batch, including rows without a label.
         earlier: All tokens before each label.
-        unknown: (m,) binary, the labels of the batch that are outside the vocabulary.
+        unknown: (m,) binary, the labels of the batch outside the vocabulary.
     """
 
     contexts: NDArray[np.int64]
@@ -77,7 +77,7 @@ class Encoder:
     context of a label is the two tokens before it, as ids of the label vocabulary. The context of a labeled row is its
     last input token, as an id of the input vocabulary.
 
-    A label that is a number has no vocabulary. Only `count_inputs` works then.
+    A label that is a number has no vocabulary. Then only `count_inputs` works.
     """
 
     def __init__(self, data: DataSpec, inputs: Vocabulary, labels: Vocabulary | None) -> None:
@@ -89,7 +89,7 @@ class Encoder:
         self.classes = len(labels)
         """Number of labels in the vocabulary."""
         self.contexts = len(self._inputs) + 2
-        """Number of context ids: one for each token of the vocabulary, one for any other token, one for no token."""
+        """Number of context ids: one for each token of the vocabulary, one for other tokens, and one for no token."""
         self.order = 3 if data.shape == "sequence" else 2
         """Number of tokens in an n-gram: the label and its context."""
         columns = [*data.inputs, *([data.label] if data.label and len(labels) else [])]
@@ -139,7 +139,7 @@ class Encoder:
         return Labels(last[:, np.newaxis], labels, rows, batch.num_rows, earlier, unknown)
 
     def _inputs_of(self, batch: pa.RecordBatch) -> Earlier:
-        """Return the inputs of labelled rows. The tokens of a later column come after those of an earlier one."""
+        """Return the inputs of labeled rows. The tokens of a row are in the order of the columns."""
         columns = [batch.column(name) for name in self._data.inputs]
         found = [_ids(column, self._inputs) for column in columns]
         rows = np.concatenate([np.repeat(np.arange(batch.num_rows), np.diff(starts)) for _, starts in found])

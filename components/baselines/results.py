@@ -15,11 +15,11 @@ def write_baselines(uri: str, results: Mapping[str, Any]) -> None:
     """Write the results of the Baselines node into the folder of its artifact.
 
     Args:
-        uri: The folder.
-        results: `split`, the split that was measured; `examples`, rows and labels by split; `metrics` by baseline;
-            `targets`, metrics by column and baseline; `out_of_vocabulary_rate` of `inputs` and `labels`, shares or
-            None. Classes also have `bands` and `discounts` by baseline, and `labels_outside` by split: the number of
-            labels, of those outside the vocabulary, and the most frequent of these. Data in spans also have `spans`:
+        uri: Folder of the artifact.
+        results: `split`, the measured split; `examples`, rows and labels by split; `metrics` by baseline; `targets`,
+            metrics by column and baseline; `out_of_vocabulary_rate` of `inputs` and `labels`, shares or None. Classes
+            also have `bands` and `discounts` by baseline, and `labels_outside` by split: the number of labels, the
+            number of labels outside the vocabulary, and the most frequent of these. Data in spans also have `spans`,
             the out-of-vocabulary rates by span number.
 
     Raises:

@@ -24,8 +24,8 @@ def tables_of(
     """Count the n-grams of all lengths from those of the greatest length.
 
     Pruning keeps, of each length above 1, the `most` n-grams with the highest counts. Of equal counts it keeps those in
-    rarer contexts, where an n-gram differs more from what the shorter n-grams predict. Discounts and counts of shorter
-    n-grams are those of the whole table: pruning removes no n-gram from the continuations.
+    rarer contexts, where an n-gram differs more from the prediction of the shorter n-grams. Discounts and counts of
+    shorter n-grams are those of the whole table, because pruning removes no n-gram from the continuations.
 
     Args:
         keys: (n,) distinct n-grams, ascending, packed by `counting.packed`.
@@ -34,7 +34,7 @@ def tables_of(
         n_contexts: Context ids are in [0, n_contexts).
         n_classes: Label ids are in [0, n_classes).
         continuation: Lower orders count continuations. If False, they count occurrences.
-        most: N-grams to keep of each length. None: all.
+        most: Number of n-grams to keep of each length. None: all.
 
     Raises:
         ValueError: No n-gram was counted, or `order` is not 1, 2 or 3.
@@ -54,14 +54,14 @@ def tables_of(
 
 
 def pairs_of(keys: Ints, counts: Ints, n_classes: int, most: int | None, symmetric: bool) -> Ngrams:
-    """Make the table of pairs of a token and a label in the same row, pruned like the n-grams of one length.
+    """Create the table of pairs of a token and a label in the same row, pruned like the n-grams of one length.
 
     Args:
         keys: (n,) distinct pairs, ascending: token * n_classes + label.
         counts: (n,) occurrences of each pair, > 0.
         n_classes: Label ids are in [0, n_classes).
-        most: Pairs to keep. None: all.
-        symmetric: Tokens are classes, and each pair is there in one order only, to count in both.
+        most: Number of pairs to keep. None: all.
+        symmetric: True if tokens are classes. `keys` then has each pair in one order, and the table has both orders.
     """
     if symmetric:
         tokens, labels = keys // n_classes, keys % n_classes
@@ -84,7 +84,7 @@ def _ngrams(keys: Ints, counts: Ints, n_classes: int, most: int | None) -> Ngram
 
 
 def _contexts(keys: Ints, n_classes: int) -> tuple[Ints, Ints]:
-    """Return the contexts of sorted n-grams, and the index of the first n-gram of each, with the end."""
+    """Return the contexts of sorted n-grams, and the index of the first n-gram of each, with the number of n-grams."""
     context = keys // n_classes
     first = np.flatnonzero(np.diff(context, prepend=context[:1] - 1))
     return context[first], np.append(first, len(keys))

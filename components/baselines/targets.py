@@ -27,7 +27,7 @@ class Popular:
     """Baseline that predicts the class frequencies of the train split for every row.
 
     Args:
-        vocabulary: The vocabulary of the target.
+        vocabulary: Vocabulary of the target.
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
@@ -95,9 +95,9 @@ class TargetBaselines:
     Usage: Call `count` for every batch of the train split, `measure` for every batch of the test split, then `summary`.
 
     Args:
-        data: The columns.
-        vocabularies: The vocabularies of the targets that are categories, by column.
-        own: The paths of a user's own metrics.
+        data: Columns of the data.
+        vocabularies: Vocabularies of the targets that are categories, by column.
+        own: Paths of a user's own metrics.
     """
 
     def __init__(self, data: DataSpec, vocabularies: Mapping[str, Vocabulary], own: Sequence[str] = ()) -> None:

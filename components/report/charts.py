@@ -42,9 +42,9 @@ def line_chart(
         points: At least one point (x, y), with x above 0 and ascending.
         title: Description of the chart for screen readers.
         x_label: Name and unit of x.
-        x_note: Returns the second line of text below a tick of x.
+        x_note: Function that returns the second line of text below a tick of x.
         marked: Index of the point to mark.
-        number: Formats a value of y.
+        number: Function that formats a value of y.
 
     Raises:
         ValueError: `points` is empty.

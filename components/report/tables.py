@@ -56,7 +56,7 @@ def against(column: Column, value: float | None, other: float | None) -> str:
 
 
 def margins(summary: Summary) -> list[tuple[Column, Margin]]:
-    """Return the margins over the best baselines, each with the metric that it is in."""
+    """Return the margins over the best baselines, each with its metric."""
     described = {column.name: column for column in (*METRICS, *summary.own_metrics)}
     return [(described[margin.metric], margin) for margin in summary.margins if margin.metric in described]
 
@@ -88,7 +88,7 @@ def about_margins(margins: Sequence[tuple[Column, Margin]]) -> str:
 
 
 def comparison(summary: Summary) -> list[dict[str, Any]]:
-    """Return the rows of the table of models: `name`, `kind`, `metrics`, and the set `best` of metrics it leads in."""
+    """Return the rows of the table of models: `name`, `kind`, `metrics`, and `best`, the set of metrics it leads."""
     if summary.metrics is None:
         return []
     models = [("this model", "model", summary.metrics)]
