@@ -84,7 +84,7 @@ class Mean:
             ValueError: The train split has no number.
         """
         if not self._count:
-            raise ValueError("the train split holds no number to take the mean of")
+            raise ValueError("the train split has no number for this mean")
         numbers, mean = _numbers(column), self._total / self._count
         return {"answer": np.full(len(numbers), mean), "number": numbers, "mean": mean}, _rows_with_a_value(column)
 

@@ -70,7 +70,7 @@ def check_answer(outputs: Outputs, rows: int, expected: Expected) -> None:
     for name in expected.classes:
         probabilities = _output(outputs, f"{name}{PROBABILITY}", rows)
         if (probabilities < 0).any() or (probabilities > 1 + _SUM_TOLERANCE).any():
-            raise BrokenExport(f"output '{name}{PROBABILITY}' is no probability: below 0 or above 1")
+            raise BrokenExport(f"output '{name}{PROBABILITY}' is not a probability: it is below 0 or above 1")
         if not all(_output(outputs, name, rows)):
             raise BrokenExport(f"output '{name}' is empty: is the vocabulary in the export?")
 
@@ -90,7 +90,9 @@ def _check_labels(outputs: Outputs, rows: int, k: int | None) -> None:
     places = k or max([1, *outputs.get("labels", np.zeros(0)).shape[1:]])
     probabilities, labels = (_output(outputs, name, rows, places) for name in ("probabilities", "labels"))
     if (probabilities < 0).any() or (probabilities.sum(axis=1) > 1 + _SUM_TOLERANCE).any():
-        raise BrokenExport("output 'probabilities' is no distribution: below 0, or a row sums to more than 1")
+        raise BrokenExport(
+            "output 'probabilities' is not a distribution: a value is below 0, or a row sums to more than 1"
+        )
     if (np.diff(probabilities, axis=1) > 0).any():
         raise BrokenExport("output 'probabilities' is not in descending order")
     for row in labels:

@@ -120,5 +120,5 @@ def _tried(model: str, records: list[bytes], memory_mb: int) -> tuple[Verdict, s
         place = tempfile.gettempdir()  # The child writes its verdict and its log there.
         fault = storage_fault(log, place) or (f"{place} is full: {free_space(place)}" if is_full(place) else None)
     if fault:
-        raise NotTried(f"the model could not be tried: {fault}")
+        raise NotTried(f"cannot try the model: {fault}")
     return verdict, log

@@ -38,7 +38,7 @@ def requests_of(
         raise BrokenExport(f"signature '{SERIALIZED}' does not take serialized tf.Examples, but {sorted(serialized)}")
     for name in named:
         if columns is not None and name not in columns:
-            raise BrokenExport(f"signature '{COLUMNS}': input '{name}' is no column{did_you_mean(name, columns)}")
+            raise BrokenExport(f"signature '{COLUMNS}': input '{name}' is not a column{did_you_mean(name, columns)}")
     rows = [tf.train.Example.FromString(record).features.feature for record in records]
     return [
         *((SERIALIZED, {name: np.array([record], object) for name in serialized}) for record in records),

@@ -72,7 +72,7 @@ def _faults(metric: Metric) -> Iterator[str]:
         yield "kinds: a metric is of classes ('label', 'class') or of numbers ('number'), not of both"
     yield from _name_faults("metric", metric.name, BY_NAME)
     if metric.objective:
-        yield "objective: the metric that decides a training is not a user's own"
+        yield "objective: a user's own metric cannot decide a training"
     if metric.places.history and not metric.places.validation:
         yield "places: a metric with a place in 'history' needs one in 'validation'"
     table = {of.name: of for of in (NUMBER_SUMS if numbers else CLASS_SUMS)}
@@ -80,7 +80,7 @@ def _faults(metric: Metric) -> Iterator[str]:
     for of in metric.sums:
         if isinstance(of, str):
             if of not in table:
-                yield f"sums: {of!r} is none of {', '.join(table)}{did_you_mean(of, table)}"
+                yield f"sums: {of!r} is not one of {', '.join(table)}{did_you_mean(of, table)}"
             continue
         yield from _name_faults("sum", of.name, table)
         for need in of.needs:
@@ -90,7 +90,7 @@ def _faults(metric: Metric) -> Iterator[str]:
     try:
         metric.formula(dict.fromkeys(names, 0.0))
     except KeyError as error:
-        yield f"formula: {error} is none of the metric's sums, {', '.join(names)}"
+        yield f"formula: {error} is not one of the metric's sums, {', '.join(names)}"
     except ZeroDivisionError:
         yield "formula: divides by 0 where there is no label; return math.nan then"
 

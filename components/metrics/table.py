@@ -56,7 +56,7 @@ def _recall(at: int, **places: int) -> Metric:
         label=f"recall@{at}",
         sums=(f"hit_{at}", "count"),
         formula=_share(f"hit_{at}"),
-        about="Share of all labels; one outside the vocabulary is a miss.",
+        about="Share of all labels. A label outside the vocabulary is a miss.",
         compare=(lambda ours, theirs: ours["recall_at_10"] - theirs["recall_at_10"]) if at == 10 else None,
         places=Places(**places),
     )
@@ -81,7 +81,7 @@ METRICS = (
         kinds=("class",),
         sums=("hit_1", "count"),
         formula=_mean("hit_1", "count"),
-        about="Share of the labels whose row has a value; one outside the vocabulary is a miss.",
+        about="Share of the rows with a value. A value outside the vocabulary is a miss.",
         places=Places(column=1, brief=1, terminal=1, validation=1),
     ),
     Metric(
@@ -92,7 +92,7 @@ METRICS = (
         sums=("nll", "known"),
         formula=_mean("nll", "known"),
         unit="nats",
-        per="nats a label",
+        per="nats per label",
         better="lower",
         over="known",
         about="Nats per label in the vocabulary.",
@@ -179,7 +179,7 @@ METRICS = (
         per="",
         better=None,
         form="count",
-        about="Labels; of a further target, those whose row has a value.",
+        about="Number of labels. Further targets: number of rows with a value.",
         places=Places(),
     ),
     Metric(

@@ -85,7 +85,7 @@ def tf_config(hosts: Sequence[str], index: int) -> str:
         ValueError: `index` is not the number of a worker.
     """
     if not 0 <= index < len(hosts):
-        raise ValueError(f"worker {index} is none of {len(hosts)}")
+        raise ValueError(f"worker {index} does not exist: there are {len(hosts)}")
     return json.dumps({"cluster": {"worker": list(hosts)}, "task": {"type": "worker", "index": index}})
 
 

@@ -84,7 +84,7 @@ def test_numbers_and_further_targets_are_good() -> None:
         ({"party": None}, "no output 'party'"),
         ({"year": np.zeros((2, 1))}, r"output 'year' has shape \(2, 1\) for 2 rows, not \(2,\)"),
         ({"year": np.array([1.0, np.nan])}, "output 'year' holds NaN or infinity"),
-        ({"party_probability": np.array([0.5, 1.1])}, "output 'party_probability' is no probability"),
+        ({"party_probability": np.array([0.5, 1.1])}, "output 'party_probability' is not a probability"),
         ({"party": np.array([b"Whig", b""], object)}, "output 'party' is empty"),
         ({"labels": None}, "no output 'labels'"),
     ],

@@ -136,16 +136,16 @@ def test_a_disk_that_is_full_for_the_child_is_no_fault_of_the_model(
 ) -> None:
     log = "Traceback ...\nOSError: [Errno 28] No space left on device: '/tmp/verdict'\n"
     monkeypatch.setattr(executor, "try_in_child", lambda *_: (Verdict(cause="ended with status 1"), log))
-    with pytest.raises(NotTried, match="could not be tried: No space left on device: /tmp/verdict"):
+    with pytest.raises(NotTried, match="cannot try the model: No space left on device: /tmp/verdict"):
         validate(export())
     monkeypatch.setattr(executor, "try_in_child", lambda *_: (Verdict(cause="ended with status 1"), ""))
     monkeypatch.setattr(executor, "is_full", lambda _: True)
-    with pytest.raises(NotTried, match="could not be tried: /.* is full: "):
+    with pytest.raises(NotTried, match="cannot try the model: /.* is full: "):
         validate(export())
     monkeypatch.setattr(
         executor, "try_in_child", lambda *_: (Verdict(ok=False, is_of_storage=True, cause="denied"), "")
     )
-    with pytest.raises(NotTried, match="could not be tried: denied"):
+    with pytest.raises(NotTried, match="cannot try the model: denied"):
         validate(export())
 
 

@@ -111,7 +111,7 @@ def test_a_fault_of_the_file_system_is_not_the_models(
 
 def test_a_column_that_is_none_is_named(export: Export, records: list[bytes]) -> None:
     signatures = Served(str(export())).signatures
-    with pytest.raises(BrokenExport, match="input 'words' is no column; did you mean 'word'"):
+    with pytest.raises(BrokenExport, match="input 'words' is not a column; did you mean 'word'"):
         requests_of(signatures, records, ["word", "year", "president"])
 
 

@@ -83,7 +83,7 @@ def test_who_takes_part_stands_in_tf_config():
     assert not found.chief
     assert Workers.of({}) is None
     assert Workers.of({"TF_CONFIG": tf_config(["a:1"], 0)}) is None, "one worker trains as without"
-    with pytest.raises(ValueError, match="worker 2 is none of 2"):
+    with pytest.raises(ValueError, match="worker 2 does not exist: there are 2"):
         tf_config(["a:1", "b:1"], 2)
 
 
