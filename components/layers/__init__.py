@@ -1,1 +1,1 @@
-"""The mathematics as Keras layers: head, losses, proposal, sweep, optimizers, encoders."""
+"""Mathematics of the model as Keras layers: head, losses, proposal, sweep, optimizers, encoders."""

@@ -8,20 +8,20 @@ import tensorflow as tf
 
 from components.layers.softmax import LOGITS, in_chunks
 
-# Largest sharpness: a model may be too cautious, but a few labels must not make it certain.
+# Largest sharpness. A model may be too cautious, but a few labels must not make it certain.
 _SHARPEST = 4.0
-# Halvings of the interval [0, 4]: to 1/1000.
+# Halvings of the interval [0, 4], to a width of 1/1000.
 _HALVINGS = 12
 
 
 def calibrated(hidden: tf.Tensor, bias: tf.Tensor, log_prior: tf.Tensor, sharpness: Any) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return hidden vectors and bias of the calibrated softmax.
+    """Return the hidden vectors and the bias of the calibrated softmax.
 
         z' = log f + s (z - log f) = (s h) . v + s b + (1 - s) log f
 
-    f is the frequencies of the classes. s = 1 is the model itself, s = 0 the frequencies alone. This is temperature
-    scaling (Guo et al., "On Calibration of Modern Neural Networks", 2017), but with the frequencies in place of the
-    uniform distribution as its limit: a model that knows nothing about a target then answers with the frequencies.
+    f holds the frequencies of the classes. s = 1 gives the model itself, s = 0 the frequencies alone. This is
+    temperature scaling (Guo et al., "On Calibration of Modern Neural Networks", 2017), with the frequencies in place
+    of the uniform distribution as its limit. A model that knows nothing about a target then predicts the frequencies.
 
     Args:
         hidden: (batch, width) float32.
@@ -37,8 +37,8 @@ def fit_sharpness(
 ) -> float:
     """Return the sharpness s in [0, 4] with the least mean negative log-likelihood of the labels.
 
-    The nll is convex in s, because the logits are linear in s. Its derivative is the mean of E_p[d] - d_label with
-    d = z - log f, and bisection finds the root.
+    The negative log-likelihood is convex in s, because the logits are linear in s. Its derivative is the mean of
+    E_p[d] - d_label with d = z - log f, and bisection finds the root of the derivative.
 
     Args:
         hidden: (batch, width) float32, of examples that the model was not trained on.

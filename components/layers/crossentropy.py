@@ -10,7 +10,7 @@ import tensorflow as tf
 from components.compat.keras import masked
 from components.layers.forward import forward_of
 
-# Keras hands labels to losses as float32, which holds every integer up to here.
+# Keras passes labels to losses as float32, which represents every integer up to this number.
 _MOST_CLASSES = 1 << 24
 
 
@@ -18,19 +18,20 @@ _MOST_CLASSES = 1 << 24
 class SampledCrossentropy(keras.losses.Loss):
     """Cross entropy of a model whose output is a `SampledSoftmax` layer.
 
-    In training it is the layer's `sampled_loss`, with other draws at each step and on each replica. Elsewhere, as for
-    `val_loss`, it is the exact cross entropy over all classes. It reads the layer's input and not the logits, so the
-    layer must be the model's last operation.
+    In training, the loss is the layer's `sampled_loss`, with different draws at each step and on each replica. In
+    evaluation, such as for `val_loss`, it is the exact cross entropy over all classes. The loss reads the input of the
+    layer, not the logits, so the layer must be the last operation of the model.
 
-    `y_true` holds integer labels, (...) or (..., 1), where the output is (..., classes). Rows whose label is -1, as
-    outside the vocabulary, have a loss of 0 and do not count in the mean; neither do masked steps.
+    `y_true` holds integer labels, (...) or (..., 1), for an output of shape (..., classes). Rows with the label -1,
+    which stands for labels outside the vocabulary, have a loss of 0. These rows and masked steps do not count in the
+    mean.
 
     Args:
-        reduction: Reduction of Keras over the rows.
+        reduction: Keras reduction over the rows.
         name: Name of the loss.
 
     Raises:
-        ValueError: On a call, if `y_pred` is not the output of a `SampledSoftmax` itself, if that has more than
+        ValueError: On a call, if `y_pred` is not the direct output of a `SampledSoftmax`, if that layer has more than
             16,777,216 classes, or if the labels are one-hot.
 
     Example:
@@ -44,7 +45,7 @@ class SampledCrossentropy(keras.losses.Loss):
     """
 
     def __init__(self, reduction: str = "sum_over_batch_size", name: str = "sampled_crossentropy") -> None:
-        # Always float32, as the layer's output: a cast would give another tensor, of which the layer knows nothing.
+        # Always float32, as the output of the layer is: a cast would return a new tensor without the recorded call.
         super().__init__(name=name, reduction=reduction, dtype="float32")
 
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
@@ -55,7 +56,7 @@ class SampledCrossentropy(keras.losses.Loss):
             y_pred: (..., classes) output of the layer.
         """
         shape = y_true.shape
-        # The rank is unknown where `fit` was called with labels of either shape.
+        # The rank is unknown if `fit` was called with labels of both shapes.
         if shape.rank == y_pred.shape.rank and shape[-1] not in (1, None):
             raise ValueError(
                 f"SampledCrossentropy takes one integer label a row, not y_true of shape {tuple(shape)}: "
@@ -74,7 +75,7 @@ class SampledCrossentropy(keras.losses.Loss):
             losses = forward.head.exact_loss(forward.rows, labels)
         else:
             losses = forward.head.sampled_loss(forward.rows, labels, forward.seed)
-        # Not that of `y_pred`, which is computed only if something reads it.
+        # Not the shape of `y_pred`: TensorFlow computes `y_pred` only if something reads it.
         before_width = tf.shape(forward.hidden)[:-1]
         losses = tf.reshape(losses, before_width)
         # Keras leaves masked rows out of the mean.

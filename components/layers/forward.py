@@ -1,7 +1,7 @@
-"""The call of a `SampledSoftmax` behind its output: the loss and `TopClasses` read it in place of the logits.
+"""Record of the call of a `SampledSoftmax` on its output, which the loss and `TopClasses` read instead of the logits.
 
-Keras hands masks, and the logits behind a softmax, to losses in the same way: as attributes of the tensor. What reads
-the call does not read the tensor, whose matrix product TensorFlow then leaves out of the graph.
+Keras passes masks, and the logits of a softmax, to losses in the same way: as attributes of the tensor. If only the
+record is read, and not the tensor, TensorFlow leaves the matrix product of the logits out of the graph.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _ATTRIBUTE = "_bigvocab_forward"
 
 
 class Forward(NamedTuple):
-    """Call of a `SampledSoftmax` layer.
+    """Record of a call of a `SampledSoftmax` layer.
 
     Attributes:
-        head: The layer.
-        hidden: (..., width) float, its input.
-        seed: (2,) int32 seed of the step's draws; None outside training.
+        head: Layer that was called.
+        hidden: (..., width) float input of the layer.
+        seed: (2,) int32 seed of the draws of the step; None outside training.
     """
 
     head: SampledSoftmax
@@ -33,25 +33,25 @@ class Forward(NamedTuple):
 
     @property
     def rows(self) -> tf.Tensor:
-        """(rows, width) float, the input as a matrix."""
+        """Input as a matrix, (rows, width) float."""
         return as_rows(self.hidden)
 
 
 def mark(outputs: tf.Tensor, forward: Forward) -> tf.Tensor:
-    """Return the output of a layer, with the call that gave it."""
+    """Return the output of a layer with the record of its call attached."""
     setattr(outputs, _ATTRIBUTE, forward)
     return outputs
 
 
 def forward_of(outputs: tf.Tensor, reader: str) -> Forward | None:
-    """Return the call that gave an output; None while Keras builds a model without calling its layers.
+    """Return the record of the call that computed an output; None while Keras builds a model without calling layers.
 
     Args:
         outputs: (..., classes) output of a `SampledSoftmax`.
-        reader: Name for the message.
+        reader: Name of the reader in the error message.
 
     Raises:
-        ValueError: Another operation gave the tensor.
+        ValueError: Another operation computed the tensor.
     """
     forward = getattr(outputs, _ATTRIBUTE, None)
     if forward is None and not in_symbolic_scope():
@@ -63,12 +63,12 @@ def forward_of(outputs: tf.Tensor, reader: str) -> Forward | None:
 
 
 def as_rows(hidden: tf.Tensor) -> tf.Tensor:
-    """Return (..., width) as (rows, width)."""
+    """Reshape (..., width) hidden vectors to (rows, width)."""
     return hidden if len(hidden.shape) == 2 else tf.reshape(hidden, [-1, hidden.shape[-1]])
 
 
 def like(hidden: tf.Tensor, rows: tf.Tensor, width: int) -> tf.Tensor:
-    """Return (rows, width) in the shape of the hidden vectors but for the last axis."""
+    """Reshape (rows, width) to the shape of the hidden vectors, with `width` as the last axis."""
     if len(hidden.shape) == 2:
         return rows
     shaped = tf.reshape(rows, tf.concat([tf.shape(hidden)[:-1], [width]], axis=0))

@@ -1,4 +1,4 @@
-"""Rows of tables: reading them, and gradients that may hold a row several times."""
+"""Reads of table rows, and sums of gradients that contain a row several times."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ Gradient = tf.Tensor | tf.IndexedSlices
 def gather_rows(variable: keras.Variable, ids: tf.Tensor) -> tf.Tensor:
     """Return rows of a table by id, without reading the rest of the table.
 
-    TensorFlow copies a table before it reads all of it, if rows of it are updated one by one. It reads single rows of
-    a plain variable, but all of a mirrored one. The copy of a mirrored variable on the calling replica is plain.
+    TensorFlow copies a table before a read of the whole table, if the table gets updates of single rows. TensorFlow
+    reads single rows of a plain variable, but the whole of a mirrored variable. The copy of a mirrored variable on the
+    calling replica is a plain variable.
 
     Args:
         variable: (rows, ...) table.
         ids: Integers of any shape.
 
     Returns:
-        The shape of `ids`, followed by the shape of a row.
+        Rows, with the shape of `ids` followed by the shape of a row.
     """
     value = variable.value
     if isinstance(value, tf.distribute.DistributedValues) and not tf.distribute.in_cross_replica_context():
@@ -31,17 +32,17 @@ def gather_rows(variable: keras.Variable, ids: tf.Tensor) -> tf.Tensor:
 
 
 def sum_duplicates(gradient: tf.IndexedSlices) -> tf.IndexedSlices:
-    """Return the same gradient with each row once, as the sum of its parts.
+    """Return the same gradient with duplicate rows summed into one.
 
-    A row comes several times if a batch holds an id several times, if replicas are joined, or if a table is used in
-    several places. Adam and clipping square the gradient, so they need the sum.
+    A row occurs several times if a batch contains an id several times, if replicas are joined, or if a table is used
+    in several places. Adam and clipping square the gradient, so they need the sum.
 
     Args:
-        gradient: Slices, (n, ...), whose indices may repeat.
+        gradient: (n, ...) slices, whose indices may repeat.
     """
     rows, where = tf.unique(gradient.indices)
     count = tf.shape(rows)[0]
-    # unique() keeps the order: without repetitions the values stay as they are.
+    # unique() keeps the order, so values without repetitions need no sum.
     values = tf.cond(
         tf.equal(count, tf.shape(where)[0]),
         lambda: gradient.values,
@@ -51,16 +52,16 @@ def sum_duplicates(gradient: tf.IndexedSlices) -> tf.IndexedSlices:
 
 
 def sum_duplicates_once(gradients: Sequence[Gradient | None]) -> list[Gradient | None]:
-    """Apply `sum_duplicates` on one replica to gradients that all replicas have alike, and hand the result to all.
+    """Apply `sum_duplicates` on one replica to gradients that are equal on all replicas, and pass the result to all.
 
-    Call it in replica context.
+    Call the function in replica context.
 
     Args:
-        gradients: Gradients joined over the replicas. Dense ones and None are returned as they are.
+        gradients: Gradients joined over the replicas. Dense gradients and None are returned unchanged.
     """
 
     def for_all(strategy: tf.distribute.Strategy, gradients: Sequence[Gradient | None]) -> list[Gradient | None]:
-        # The other replicas' gradients are not read any more, so they are not even copied there.
+        # The gradients of the other replicas are not read, so they are not copied there either.
         firsts = [strategy.experimental_local_results(gradient)[0] for gradient in gradients]
         return [
             strategy.extended.broadcast_to(sum_duplicates(first), g) if isinstance(first, tf.IndexedSlices) else g
@@ -79,10 +80,10 @@ def clip(
     global_clipnorm: float | None = None,
     clipvalue: float | None = None,
 ) -> list[Gradient | None]:
-    """Clip by the first of the three limits that is set, as Keras does, with duplicate rows summed first.
+    """Clip gradients by the first of the three limits that is set, as Keras does, with duplicate rows summed first.
 
     Args:
-        gradients: Sums over all replicas; None for a variable without a gradient.
+        gradients: Gradients, summed over all replicas; None for a variable without a gradient.
         clipnorm: Upper bound of the L2 norm of each gradient.
         global_clipnorm: Upper bound of the L2 norm of all gradients together.
         clipvalue: Upper bound of the absolute value of each component.
@@ -114,6 +115,6 @@ def _square(gradient: Gradient) -> tf.Tensor:
 
 
 def _scaled(gradient: Gradient, bound: float, square: tf.Tensor) -> Gradient:
-    # max() leaves gradients within the bound alone, and avoids a division by a zero norm.
+    # max() leaves gradients within the bound unchanged, and avoids a division by a norm of 0.
     factor = bound / tf.maximum(tf.sqrt(square), bound)
     return _with(gradient, _values(gradient) * tf.cast(factor, _values(gradient).dtype))

@@ -1,4 +1,4 @@
-"""Output layer over many classes that trains on a sample of them."""
+"""Output layer over many classes that trains on a sample of the classes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DRAWS = "draws"
 
 
 def step_seed(seed: int, step: tf.Tensor) -> tf.Tensor:
-    """Return the (2,) int32 seed of stateless draws: it differs by step and replica, and repeats with the step.
+    """Return the (2,) int32 seed of stateless draws, which is determined by seed, step and replica.
 
     Args:
         seed: Seed of the training.
@@ -33,7 +33,7 @@ def step_seed(seed: int, step: tf.Tensor) -> tf.Tensor:
 
 
 def _spread(seed: int) -> int:
-    """Return the first number of a seed, so far from that of the next seed that replicas do not meet."""
+    """Return the first number of a seed, far enough from that of the next seed that replicas do not overlap."""
     return (seed * 2_654_435) % (2**31 - 2**16)
 
 
@@ -59,36 +59,36 @@ class TokenVectors(Protocol):
         ...
 
     def first_token_vectors(self, count: int) -> tf.Tensor:
-        """Return the vectors of the first ids, (count, token_width) float32."""
+        """Return the vectors of the first `count` ids, (count, token_width) float32."""
         ...
 
 
 @keras.saving.register_keras_serializable("bigvocab")
 class SampledSoftmax(keras.layers.Layer):
-    """Dense layer to many classes that trains on a sample of them.
+    """Dense layer over many classes that trains on a sample of the classes.
 
     Use it as the last layer of a Keras model, with `SampledCrossentropy` as the loss. `fit` then trains on the sample;
     `evaluate`, and validation in `fit`, measure the exact cross entropy over all classes.
 
-    The layer returns the logits of all classes. In training the loss does not read them, so that TensorFlow leaves
-    their matrix product out of the step's graph. A metric over the logits, such as `SparseTopKCategoricalAccuracy`,
-    puts it back, and with `run_eagerly` it is always computed. `TopClasses` behind the layer gives the most probable
-    classes.
+    The layer returns the logits of all classes. In training, the loss does not read the logits, so TensorFlow leaves
+    their matrix product out of the graph of the step. A metric over the logits, such as
+    `SparseTopKCategoricalAccuracy`, and `run_eagerly` cause the product to be computed. `TopClasses`, applied to the
+    output of the layer, returns the most probable classes.
 
-    `sampled_loss`, for a training step of your own, is the cross entropy over the candidates. They are drawn from q,
-    proportional to counts ** alpha, S times with replacement, in one of these forms:
+    For a custom training step, `sampled_loss` returns the cross entropy over the candidates. A step draws S classes
+    from q, proportional to counts ** alpha, with replacement. The form determines the candidates:
 
         own     each row's own label, and the draws, which all rows share
         shared  the labels of the whole batch, and the draws: more candidates, at more cost
         full    all classes
-        auto    `full` if S is at least the number of classes, else `own`, the fastest from there on
+        auto    `full` if S is at least the number of classes; otherwise `own`, the fastest form
 
-    Each class is a candidate once, and a row's own label is never a negative of it. Given the labels, a class that
-    only its draw brings in is a candidate with probability pi = 1 - (1 - q)^S: log(pi) is subtracted from its logit.
-    Nothing is subtracted from a label's logit, which is certain to be there. So the sum over candidates estimates the
-    sum over all classes without bias.
+    Each class is a candidate at most once, and a row's own label is never a negative sample of the row. A class that
+    enters only by a draw is a candidate with probability pi = 1 - (1 - q)^S, and log(pi) is subtracted from its logit.
+    Nothing is subtracted from the logit of a label that is certain to be a candidate. The sum over the candidates is
+    therefore an unbiased estimate of the sum over all classes.
 
-    CPU milliseconds a step of layer and `RowAdam` on two busy cores of an AMD EPYC virtual machine, width 128,
+    CPU milliseconds per step of the layer and `RowAdam` on two busy cores of an AMD EPYC virtual machine, width 128,
     S = 1,024, frequencies by Zipf's law:
 
         classes      batch 64                  batch 1,024               batch 4,096
@@ -98,36 +98,37 @@ class SampledSoftmax(keras.layers.Layer):
         4,000        2.7   2.7     5.7         10.8  13.5    40.8        33    69      165
 
     The logit of a class is the similarity of the hidden vector and the class vector, times a temperature, plus a bias:
-    see `similarity`. The class vectors are a table of the layer, or the vectors of input tokens (`tied_to`). A table
+    see `similarity`. The class vectors are a table of the layer, or the vectors of input tokens (`tied_to`). One table
     for both needs half the weights, and a class with few examples also learns from its occurrences in the inputs
     (Press and Wolf, "Using the Output Embedding to Improve Language Models", 2017).
 
     Args:
-        counts: (classes,), occurrences of each class in the training data, in the order of the ids. A class without
-            any is drawn as if it occurred half a time.
-        negatives: S, draws a step. With as many as classes or more, the built-in forms are the full softmax.
-        alpha: Exponent of the proposal: 0 draws all classes alike, 1 as often as they occur.
+        counts: (classes,) occurrences of each class in the training data, in the order of the ids. A class without
+            occurrences is drawn as if it occurred half a time.
+        negatives: S, the number of draws per step. If S is at least the number of classes, all built-in forms are the
+            full softmax.
+        alpha: Exponent of the proposal: 0 draws all classes equally often, 1 as often as they occur.
         seed: Seed of the weights and of the draws.
-        logits_dtype: "float32" or "bfloat16", type of the wide matrix products in the loss alone.
-        form: "auto", "own", "shared" or "full", see above; or an instance of a `forms.base.Form` of your own, which
-            is used whatever `negatives` is.
-        fixed_shape: Keep repeated draws, masked, so that no shape depends on the draws: a GPU then does not wait for
-            the host. True also lets Keras compile the model by XLA, which it does not otherwise, whatever
-            `jit_compile` says. None: if TensorFlow sees a GPU.
+        logits_dtype: "float32" or "bfloat16", the type of the wide matrix products in the loss. The output is float32.
+        form: "auto", "own", "shared" or "full", see above; or an instance of a user-defined `forms.base.Form`, which is
+            used for any value of `negatives`.
+        fixed_shape: True to keep and mask repeated draws, so that no shape depends on the draws and a GPU does not wait
+            for the host. True also lets Keras compile the model by XLA. Otherwise Keras does not use XLA, whatever the
+            value of `jit_compile`. None: repeated draws are kept if TensorFlow sees a GPU, without XLA.
         activation: None for logits as output, "softmax" for probabilities.
-        training_logits: False puts NaN in the place of the output in training. Set it if no metric reads the output
-            in training: the step then does not copy the table, which takes 35 ms for a million classes of width 128.
+        training_logits: False to replace the output by NaN in training. Set it if no metric reads the output in
+            training: the step then does not copy the table, which takes 35 ms for a million classes of width 128.
         similarity: "dot" or "cosine", see `similarity`.
-        temperature: Factor of the similarity; "learned": a weight of the layer. None, and the start of "learned": 1
-            for "dot", 12 for "cosine".
-        use_bias: Add a bias for each class, which starts at the log frequency of the class.
-        tied_to: Token vectors that are the class vectors: the layer has no table then. Such a layer cannot be saved by
-            itself, because its vectors belong to another layer.
+        temperature: Factor of the similarity. "learned": a weight of the layer. None: 1 for "dot", 12 for "cosine",
+            which are also the initial values of "learned".
+        use_bias: True to add a bias for each class, with the log frequency of the class as its initial value.
+        tied_to: Token vectors to use as the class vectors in place of a table. Such a layer cannot be saved by itself,
+            because the vectors belong to another layer.
 
     Raises:
-        ValueError: `counts` of fewer than two classes, negative or all 0; no draws; an unknown form, activation or
-            similarity; a temperature that is not positive. On the first call: hidden vectors that are not as wide as
-            the token vectors.
+        ValueError: `counts` has fewer than two classes, or is negative or all 0; `negatives` is below 1; the form, the
+            activation or the similarity is unknown; the temperature is not positive. On the first call: the hidden
+            vectors and the token vectors differ in width.
 
     Example:
         >>> head = SampledSoftmax(counts=[50, 30, 10, 5, 5], negatives=3)
@@ -177,13 +178,13 @@ class SampledSoftmax(keras.layers.Layer):
         self.fixed_shape = bool(tf.config.list_physical_devices("GPU")) if fixed_shape is None else fixed_shape
         self.activation, self.training_logits = activation, training_logits
         self.similarity, self.temperature, self.use_bias = similarity, temperature, use_bias
-        # In a function: Keras would count the weights of a layer in an attribute as weights of this layer too.
+        # A function, because Keras would count the weights of a layer in an attribute as weights of this layer.
         self._tokens = lambda: tied_to
         self.bias = self.log_temperature = self._frozen = None
         self.supports_masking = True
-        # XLA takes no shapes that depend on the draws. By itself Keras would choose it on every machine.
+        # XLA does not support shapes that depend on the draws, and Keras uses XLA by default.
         self.supports_jit, self._asked_shape = fixed_shape is True and self.training_form.supports_jit, fixed_shape
-        # Its state is [first number of the seed, training calls], and is saved with the model.
+        # The state is [first number of the seed, number of training calls]. It is saved with the model.
         self.seed_generator = keras.random.SeedGenerator(_spread(seed))
 
     @property
@@ -193,7 +194,7 @@ class SampledSoftmax(keras.layers.Layer):
 
     @property
     def log_frequencies(self) -> np.ndarray:
-        """Log frequency of each class, (classes,); a class without occurrences counts half a time."""
+        """Log frequency of each class, (classes,). A class without occurrences counts as half an occurrence."""
         frequencies = np.maximum(self.counts, 0.5)
         return np.log(frequencies / frequencies.sum())
 
@@ -203,12 +204,12 @@ class SampledSoftmax(keras.layers.Layer):
         return self._tokens() is not None
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Make the proposal and the weights: table, (classes, width); bias, (classes,); log temperature, ().
+        """Create the proposal and the weights: table, (classes, width); bias, (classes,); log temperature, ().
 
         Args:
             input_shape: Shape of the hidden vectors, (..., width).
         """
-        # autocast=False: mixed precision must not read the weights as bfloat16.
+        # `_weight` sets autocast=False, because mixed precision must not read the weights as bfloat16.
         tokens, width = self._tokens(), input_shape[-1]
         if tokens is None:
             normal = keras.initializers.RandomNormal(stddev=0.02, seed=self.seed)
@@ -219,10 +220,10 @@ class SampledSoftmax(keras.layers.Layer):
                 f"{tokens.token_width}: they must be equal"
             )
         if self.use_bias:
-            # An untrained model answers with the frequencies of the labels.
+            # An untrained model predicts the frequencies of the labels.
             self.bias = self._weight("bias", (self.classes,), _constant(self.log_frequencies))
         if self.temperature == "learned":
-            # The logarithm: the factor stays positive, and a step of the optimizer changes it by a share.
+            # The logarithm keeps the factor positive, and lets an optimizer step change it by a relative amount.
             start = np.log(DEFAULT_TEMPERATURE[self.similarity])
             self.log_temperature = self._weight("log_temperature", (), _constant(start))
         self.proposal = Proposal(self.counts, self.alpha, self.negatives)
@@ -234,11 +235,11 @@ class SampledSoftmax(keras.layers.Layer):
     def call(self, hidden: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Return the logits of all classes, or their probabilities with `activation="softmax"`.
 
-        They are large. `SampledCrossentropy` and `TopClasses` do not read them.
+        The result is large. `SampledCrossentropy` and `TopClasses` do not read it.
 
         Args:
             hidden: (..., width) float.
-            training: Draw the candidates of a step for `SampledCrossentropy`.
+            training: True to advance the draws by one step, for `SampledCrossentropy`.
 
         Returns:
             (..., classes) float32.
@@ -276,9 +277,9 @@ class SampledSoftmax(keras.layers.Layer):
         return self._compared(self.table.value if tokens is None else tokens.first_token_vectors(self.classes)), bias
 
     def freeze(self) -> None:
-        """Compute the class vectors once, for a model that is not trained any further.
+        """Compute the class vectors once, for a model whose training is finished.
 
-        Without it, each call of a tied layer, or of one with the cosine, computes the vectors of all classes.
+        Otherwise each call of a tied layer, or of a layer with the cosine, computes the vectors of all classes.
         """
         if self.is_tied or self.similarity != "dot":
             self._frozen = tf.Variable(self.all_rows()[0], trainable=False, name="class_vectors")
@@ -297,7 +298,7 @@ class SampledSoftmax(keras.layers.Layer):
         return hidden if temperature == 1.0 else hidden * temperature
 
     def _draw_seed(self) -> tf.Tensor:
-        """Return the seed of the next step: after n training calls, that of `step_seed(self.seed, n)`."""
+        """Return the seed of the next step, which is `step_seed(self.seed, n)` after n training calls."""
         state = self.seed_generator.next()
         return _replica_seed(tf.cast(state[0], tf.int32), state[1])
 
@@ -306,21 +307,21 @@ class SampledSoftmax(keras.layers.Layer):
 
         Args:
             hidden: (batch, width) float.
-            labels: (batch,) integers, -1 outside the vocabulary; None: neither nll nor rank is wanted.
+            labels: (batch,) integers, -1 outside the vocabulary; None if neither nll nor rank is needed.
             k: Number of the most probable classes to find.
         """
         return sweep(self.scaled(hidden), *self.all_rows(), labels, k)
 
     def sampled_loss(self, hidden: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Return the training loss of each row, (batch,) float32 nats; 0 where the label is -1.
+        """Return the training loss of each row, (batch,) float32 nats; 0 for the label -1.
 
         Args:
             hidden: (batch, width) float.
             labels: (batch,) integers, -1 outside the vocabulary.
-            seed: (2,) int32 seed of the draws, as from `step_seed`.
+            seed: (2,) int32 seed of the draws, such as from `step_seed`.
 
         Raises:
-            ValueError: A form of your own returns losses of another shape or type.
+            ValueError: A user-defined form returns losses of another shape or type.
         """
         labels, known = _classes(labels)
         hidden, form = self.scaled(hidden), self.training_form
@@ -329,7 +330,7 @@ class SampledSoftmax(keras.layers.Layer):
         )
         losses = form.losses(step)
         if losses.shape.rank not in (1, None) or losses.dtype != tf.float32:
-            # Another shape would be broadcast below.
+            # `where` below would broadcast another shape.
             raise ValueError(
                 f"{type(form).__name__}.losses() returned {losses.dtype.name} of shape {tuple(losses.shape)}: "
                 "it must return one float32 number per row, (batch,)"
@@ -337,7 +338,7 @@ class SampledSoftmax(keras.layers.Layer):
         return tf.where(known, losses, 0.0)
 
     def exact_loss(self, hidden: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        """Return the cross entropy of each row over all classes, (batch,) float32 nats; 0 where the label is -1.
+        """Return the cross entropy of each row over all classes, (batch,) float32 nats; 0 for the label -1.
 
         Args:
             hidden: (batch, width) float.
@@ -352,19 +353,19 @@ class SampledSoftmax(keras.layers.Layer):
         return form_of(self.form, self.classes, self.negatives)
 
     def save_own_variables(self, store: Any) -> None:
-        """Write the weights, and the state of the draws, which Keras leaves out, to a file of Keras's."""
+        """Write the weights to a Keras file, and the state of the draws, which Keras does not write."""
         super().save_own_variables(store)
         store[_DRAWS] = self.seed_generator.state
 
     def load_own_variables(self, store: Any) -> None:
-        """Read what `save_own_variables` wrote."""
-        if _DRAWS in store.keys():  # noqa: SIM118 - Keras's stores are no mappings.
+        """Read the variables that `save_own_variables` wrote."""
+        if _DRAWS in store.keys():  # noqa: SIM118 - Keras stores are not mappings.
             self.seed_generator.state.assign(store[_DRAWS])
             store = {name: store[name] for name in store.keys() if name != _DRAWS}  # noqa: SIM118
         super().load_own_variables(store)
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the layer, with a form of your own in serialized form.
+        """Return the arguments of the layer, with a user-defined form serialized.
 
         Raises:
             NotImplementedError: The layer is tied to the token vectors of another layer.
@@ -401,6 +402,6 @@ def _constant(values: Any) -> Any:
 
 
 def _classes(labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return valid int32 classes in the place of -1, and which labels are inside the vocabulary."""
+    """Return int32 labels with 0 in place of -1, and a mask of the labels inside the vocabulary."""
     labels = tf.cast(labels, tf.int32)
     return tf.maximum(labels, 0), labels >= 0

@@ -1,10 +1,10 @@
-"""Adam for models whose weights are mostly tables: exact in one pass, or on the rows of a step alone.
+"""Adam for models whose weights are mostly tables: exact in one pass, or only on the rows of a step.
 
-Keras writes an Adam step as about ten operations that each read and write tensors of the variable's size, and turns
-sparse gradients dense on the way. Both optimizers have the slots of `keras.optimizers.Adam`, so checkpoints and
-learning-rate schedules of the one fit the others.
+Keras implements an Adam step as about ten operations that each read and write tensors of the size of the variable, and
+converts sparse gradients to dense ones. Both optimizers here have the slots of `keras.optimizers.Adam`, so checkpoints
+and learning-rate schedules are interchangeable.
 
-With the gradient g of step t (Kingma and Ba, "Adam", 2015, the form at the end of section 2):
+The step t with the gradient g (Kingma and Ba, "Adam", 2015, the form at the end of section 2):
 
     m <- m + (1 - b1) (g - m)
     v <- v + (1 - b2) (g^2 - v)
@@ -25,17 +25,17 @@ from components.layers.gradients import clip, sum_duplicates_once
 
 @keras.saving.register_keras_serializable("bigvocab")
 class FusedAdam(OpenAdam):
-    """Exact Adam, as `keras.optimizers.Adam`, that updates a variable in one pass by `ResourceApplyAdam`.
+    """Exact Adam, equal to `keras.optimizers.Adam`, that updates a variable in one pass by `ResourceApplyAdam`.
 
-    It sums rows that a sparse gradient (`tf.IndexedSlices`, as of an embedding) holds several times, and moves every
-    row of the table, as exact Adam demands. Weight decay is decoupled (Loshchilov and Hutter, "Decoupled Weight Decay
-    Regularization", 2019) and shrinks every row. Clipping sees the gradient after the sum over replicas and duplicate
-    rows; Keras clips the share of each replica, and each duplicate, by itself.
+    The optimizer sums duplicate rows of a sparse gradient (`tf.IndexedSlices`, such as that of an embedding), and moves
+    every row of the table, as exact Adam requires. Weight decay is decoupled (Loshchilov and Hutter, "Decoupled Weight
+    Decay Regularization", 2019) and shrinks every row. Clipping applies to the gradient after the sum over replicas and
+    duplicate rows; Keras clips the gradient of each replica, and each duplicate, separately.
 
-    It takes the arguments of `keras.optimizers.Adam`.
+    The arguments are those of `keras.optimizers.Adam`.
 
     Raises:
-        ValueError: `amsgrad` is set, which the kernel does not have.
+        ValueError: `amsgrad` is set, which the kernel does not support.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -44,7 +44,7 @@ class FusedAdam(OpenAdam):
             raise ValueError(f"{type(self).__name__} has no amsgrad: use keras.optimizers.Adam")
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Apply one exact step to a variable in place. A sparse gradient is made dense first."""
+        """Apply one exact step to a variable in place, after converting a sparse gradient to a dense one."""
         dtype = variable.dtype
         if isinstance(gradient, tf.IndexedSlices):
             gradient = tf.math.unsorted_segment_sum(gradient.values, gradient.indices, variable.shape[0])
@@ -70,15 +70,15 @@ class FusedAdam(OpenAdam):
 
 @keras.saving.register_keras_serializable("bigvocab")
 class RowAdam(FusedAdam):
-    """Adam that touches only the rows of a table that a step has a gradient for.
+    """Adam that updates only the rows of a table that have a gradient in a step.
 
     A sparse gradient (`tf.IndexedSlices`) moves its rows, with duplicates summed, and leaves the rest of w, m and v
-    alone, so the cost of a step does not depend on the size of the table. The bias corrections count all steps, not
-    the steps of a row. TensorFlow Addons calls it `LazyAdam`, PyTorch `SparseAdam`. Unlike in exact Adam, a row without
-    a gradient neither drifts on its momentum nor forgets it. Dense gradients get the exact step. Weight decay shrinks
-    the touched rows alone.
+    unchanged, so the cost of a step does not depend on the size of the table. The bias corrections count all steps, not
+    the steps of a row. TensorFlow Addons calls this optimizer `LazyAdam`, PyTorch `SparseAdam`. Unlike in exact Adam,
+    the momentum of a row without a gradient neither moves the row nor decays. Dense gradients get the exact step.
+    Weight decay shrinks only the updated rows.
 
-    It takes the arguments of `keras.optimizers.Adam`, but for `amsgrad`.
+    The arguments are those of `keras.optimizers.Adam`, without `amsgrad`.
     """
 
     decays_in_update = True  # Only the update knows the rows.

@@ -1,4 +1,4 @@
-"""Outputs of a model: one of many classes, or a number, from a hidden vector."""
+"""Outputs of a model, computed from a hidden vector: one of many classes, or a number."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class ClassOutput(keras.layers.Layer):
     """Output of one of many classes, trained with a sampled softmax and measured with the full softmax.
 
     Args:
-        head: Layer with a row for each class.
-        mixture: Mixture of the softmax with counts; None: the softmax alone.
-        calibrates: Make the weight that `calibrate` sets. It belongs to an output without a mixture.
+        head: Layer with a class vector for each class.
+        mixture: Mixture of the softmax with counts. None: the softmax alone.
+        calibrates: True to create the weight that `calibrate` sets, for an output without a mixture.
 
     Attributes:
-        sharpness: Scalar weight without training, 1 before the calibration; None if the output has no calibration.
+        sharpness: Scalar weight that does not train, 1 before the calibration; None if the output has no calibration.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class ClassOutput(keras.layers.Layer):
         self.sharpness: keras.Variable | None = None
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Make the variables of the head and the mixture, unless they already have them."""
+        """Create the variables of the head and the mixture, unless they are already built."""
         for layer in (self.head, self.mixture):
             if layer is not None and not layer.built:
                 layer.build(input_shape)
@@ -69,7 +69,7 @@ class ClassOutput(keras.layers.Layer):
 
         Args:
             hidden: (batch, width) float.
-            labels: (batch,) integers, -1 outside the vocabulary; None: neither nll nor rank is wanted.
+            labels: (batch,) integers, -1 outside the vocabulary; None if neither nll nor rank is needed.
             k: Number of the most probable classes to find.
             context: (batch, k) last tokens, for a mixture.
         """
@@ -83,15 +83,15 @@ class ClassOutput(keras.layers.Layer):
     def scorer(
         self, hidden: tf.Tensor, context: tf.Tensor | None = None
     ) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-        """Return a function that scores some classes of some rows, as `sweep` ranks them.
+        """Return a function that computes the scores by which `sweep` ranks classes, for some classes of some rows.
 
         Args:
             hidden: (batch, width) float.
             context: (batch, k) last tokens, for a mixture.
 
         Returns:
-            Function of indices of rows (n,) and classes (n,), which returns logits (n,) float32; with a mixture, log
-            probabilities.
+            Function that takes (n,) indices of rows and (n,) classes, and returns (n,) float32 logits, or log
+            probabilities with a mixture.
         """
         scaled = self.head.scaled(hidden)
 
@@ -103,16 +103,16 @@ class ClassOutput(keras.layers.Layer):
             return logits
         rows = tf.range(tf.shape(hidden)[0])
         first = tf.zeros_like(rows)
-        # The nll of a class is the log normalizer less its logit.
+        # The nll of a class is the log normalizer minus the logit of the class.
         normaliser = self.head.sweep(hidden, first).nll + logits(rows, first)
         mixed = self.mixture.scorer(hidden, context)
         return lambda of, classes: mixed(of, classes, tf.gather(normaliser, of) - logits(of, classes))
 
     def calibrate(self, hidden: tf.Tensor, labels: tf.Tensor, context: tf.Tensor | None = None) -> None:
-        """Fit how sure the output is to examples that it was not trained on.
+        """Calibrate the probabilities on examples that the model was not trained on.
 
-        With a mixture, the shares of its parts are fitted (`mixture.gate`), otherwise the probabilities of the softmax
-        (`calibration`).
+        With a mixture, the method fits the shares of the parts (`mixture.gate`); otherwise it fits the sharpness of the
+        softmax (`calibration`).
 
         Args:
             hidden: (batch, width) float.
@@ -128,7 +128,7 @@ class ClassOutput(keras.layers.Layer):
         self.mixture.calibrate(hidden, context, labels, self.head.sweep(hidden, labels).nll)
 
     def _softmax(self, hidden: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Return vectors (batch, width), class vectors (classes, width) and bias (classes,) that make the logits."""
+        """Return the (batch, width) vectors, (classes, width) class vectors and (classes,) bias of the logits."""
         return self.head.scaled(hidden), *self.head.all_rows()
 
     @property
@@ -138,7 +138,7 @@ class ClassOutput(keras.layers.Layer):
     def row_values(
         self, hidden: tf.Tensor, targets: tf.Tensor, context: tf.Tensor | None = None
     ) -> dict[str, tf.Tensor]:
-        """Return the values of each row that metrics need, over all classes.
+        """Return the values per row that metrics need, over all classes.
 
         Args:
             hidden: (batch, width) float.
@@ -146,7 +146,7 @@ class ClassOutput(keras.layers.Layer):
             context: (batch, k) last tokens, for a mixture.
 
         Returns:
-            (batch,) each: `label`, the int32 classes; `nll`, in nats; `rank`, 1 for the most probable class.
+            (batch,) each: `label`, int32 classes; `nll` in nats; `rank`, 1 for the most probable class.
         """
         targets = tf.cast(targets, tf.int32)
         nll, rank, *_ = self.sweep(hidden, targets, context=context)
@@ -158,10 +158,10 @@ class NumberOutput(keras.layers.Layer):
 
         y = m + s (h w + b),   loss = ((y - target) / s)^2
 
-    m and s, the mean and standard deviation of the target, are weights without training. An untrained model so answers
-    near the mean, in the units of the target, and the learning rate does not depend on them. For a constant, s = 0 and
-    the answer is m. Differences and squares are float64: float32 holds neither the square of 1e21 nor the difference of
-    two large numbers of opposite sign.
+    m and s, the mean and standard deviation of the target, are weights that do not train. An untrained model therefore
+    predicts values near the mean, and the learning rate does not depend on the units of the target. For a constant
+    target, s = 0 and the prediction is m. Differences and squares are float64, because float32 cannot represent the
+    square of 1e21 or the difference of two large numbers of opposite sign.
 
     Args:
         seed: Seed of the weights.
@@ -172,7 +172,7 @@ class NumberOutput(keras.layers.Layer):
         self.seed = seed
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Make w, (width,), and the scalars b, m and s."""
+        """Create w, (width,), and the scalars b, m and s."""
         self.kernel = self.add_weight(
             shape=(input_shape[-1],),
             initializer=keras.initializers.RandomNormal(stddev=0.02, seed=self.seed),
@@ -190,8 +190,8 @@ class NumberOutput(keras.layers.Layer):
         """Set m and s.
 
         Args:
-            mean: m, in the units of the target.
-            deviation: s, in the units of the target.
+            mean: Mean m, in the units of the target.
+            deviation: Standard deviation s, in the units of the target.
         """
         self.mean.assign(mean)
         self.deviation.assign(deviation)
@@ -217,19 +217,20 @@ class NumberOutput(keras.layers.Layer):
         distance = _double(targets) - _double(self.mean)
         wanted = tf.cast(tf.math.divide_no_nan(distance, _double(self.deviation)), tf.float32)
         known = tf.logical_not(tf.math.is_nan(targets))
-        # Also here, not in the loss alone: a NaN that `where` leaves out of the loss stays in the gradient.
+        # Masked here too, because a NaN that `where` removes from the loss would stay in the gradient.
         error = self._standardised(hidden) - tf.where(known, wanted, 0.0)
         return tf.where(known, tf.square(error), 0.0)
 
     def row_values(self, hidden: tf.Tensor, targets: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Return the values of each row that metrics need, in the units of the target.
+        """Return the values per row that metrics need, in the units of the target.
 
         Args:
             hidden: (batch, width) float.
-            targets: (batch,) float32 numbers, NaN where missing.
+            targets: (batch,) float32 numbers, NaN for a missing target.
 
         Returns:
-            (batch,) float32 `answer` and `number`, and the scalar `mean` of the train split.
+            (batch,) float32 `answer`, the predictions, and `number`, the targets; and the scalar `mean` of the train
+            split.
         """
         return {"answer": self(hidden), "number": targets, "mean": self.mean.value}
 

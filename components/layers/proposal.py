@@ -7,17 +7,17 @@ import tensorflow as tf
 
 
 def alias_table(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Split a distribution over n classes into n columns of weight 1/n that hold two classes each.
+    """Split a distribution over n classes into n columns of weight 1/n with two classes each.
 
-    Column i holds class i with the share `keep[i]` and class `other[i]` with the rest. One uniform number then draws a
-    class: its integer part the column, its fraction the class within the column.
+    Column i contains class i with the share `keep[i]`, and class `other[i]` with the rest. One uniform number in [0, n)
+    draws a class: the integer part selects the column, and the fraction selects the class within the column.
 
     Source: Walker, "An Efficient Method for Generating Discrete Random Variables" (1977), built with prefix sums as in
     Huebschle-Schneider and Sanders, "Parallel Weighted Random Sampling" (2022): the heavy columns fill up the light
     ones in turn.
 
     Args:
-        probabilities: (n,) floats, none negative, that sum to 1.
+        probabilities: (n,) nonnegative floats that sum to 1.
 
     Returns:
         (n,) float32 `keep` and (n,) int32 `other`.
@@ -27,10 +27,10 @@ def alias_table(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     full = min(1.0, weights.max())  # Rounding may put all of several equal weights just below 1.
     light, heavy = np.flatnonzero(weights < full), np.flatnonzero(weights >= full)
     lacking, spare = np.cumsum(1 - weights[light]), np.cumsum(weights[heavy] - 1)
-    # A light column takes what it lacks from the first heavy one that has anything left by then.
+    # A light column takes its missing weight from the first heavy column with weight left.
     giver = np.searchsorted(spare, np.append(0.0, lacking)[: len(light)], side="right")
     keep[light], other[light] = weights[light], heavy[np.minimum(giver, len(heavy) - 1)]
-    # The column that empties a heavy one takes more than it had to spare: the next heavy one makes up for that.
+    # The light column that empties a heavy one takes more than was spare. The next heavy column fills the gap.
     last = np.searchsorted(lacking, spare[:-1])
     emptied = last < len(light)
     keep[heavy[:-1][emptied]] = 1 + spare[:-1][emptied] - lacking[last[emptied]]
@@ -42,20 +42,19 @@ class Proposal:
     """Distribution q, proportional to count ** alpha, from which a step draws S classes with replacement.
 
     Args:
-        counts: (classes,) occurrences of each class. A class without any counts as half an occurrence, so that it can
-            be drawn.
-        alpha: Exponent: 0 draws all classes alike, 1 in proportion to their occurrences.
-        draws: S.
+        counts: (classes,) occurrences of each class. 0 counts as half an occurrence, so that every class can be drawn.
+        alpha: Exponent: 0 draws all classes equally often, 1 in proportion to their occurrences.
+        draws: Number of draws S.
 
     Attributes:
-        probabilities: (classes,) float64, q.
+        probabilities: (classes,) float64 probabilities q.
     """
 
     def __init__(self, counts: np.ndarray, alpha: float, draws: int) -> None:
         weights = np.maximum(np.asarray(counts, np.float64), 0.5) ** alpha
         self.probabilities = weights / weights.sum()
         self.draws = draws
-        # Outside of any graph that is being traced: graphs share the tables and hold no copies.
+        # Created outside of any graph that is being traced, so that graphs share the tables.
         with tf.init_scope():
             self._keep, self._other = (tf.constant(column) for column in alias_table(self.probabilities))
             # log1p and expm1: q may be far below the resolution of 1 - q.
@@ -69,7 +68,8 @@ class Proposal:
             seed: (2,) int32.
         """
         classes = len(self.probabilities)
-        # Integers: XLA makes other floats of the same bits. float64 holds the column and the place within it.
+        # Random integers, because XLA derives other floats from the same bits. float64 has enough digits for the
+        # column and the position within the column.
         bits = tf.random.stateless_uniform([2, self.draws], seed, None, None, tf.uint32, alg="philox")
         high, low = tf.unstack(tf.cast(bits, tf.float64))
         place = (high + low * 2.0**-32) * (classes * 2.0**-32)

@@ -1,4 +1,4 @@
-"""The learning rate over the steps."""
+"""Schedule of the learning rate."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
     """Learning rate that rises linearly to the peak, then falls to zero along half a cosine.
 
         rate(t) = peak (t + 1) / w                            for t < w
-        rate(t) = peak / 2 (1 + cos(pi (t - w) / (T - w)))    from there on, 0 for t >= T
+        rate(t) = peak / 2 (1 + cos(pi (t - w) / (T - w)))    for w <= t < T, and 0 for t >= T
 
     `keras.optimizers.schedules.CosineDecay` cannot express this curve: either its first step has a rate of 0, or its
     cosine starts a step early. With the nearest arguments (`peak / w`, `T - w + 1`, a warm-up of `w - 1` steps),
-    the rates differ by up to 0.16% of the peak in a training of 600 steps with w = 30. It has no `first` either.
+    the rates differ by up to 0.16% of the peak in a training of 600 steps with w = 30. It also lacks the argument
+    `first`.
 
     Source: Loshchilov and Hutter, "SGDR" (2017), one cycle; warm-up as in Goyal et al. (2017).
 
     Args:
         peak: Highest rate.
-        steps: T, all steps of the training.
-        warmup: w, steps of the warm-up, fewer than all.
-        first: Count of steps of the optimizer at t = 0; above 0 if the optimizer continues an earlier training.
+        steps: T, the number of steps of the training.
+        warmup: w, the number of steps of the warm-up, less than `steps`.
+        first: Step count of the optimizer at t = 0; above 0 if the optimizer continues an earlier training.
 
     Raises:
         ValueError: `warmup` is negative, or not below `steps`.

@@ -1,4 +1,4 @@
-"""Full softmax over many classes in one sweep that holds a part of the logits at a time."""
+"""Full softmax over many classes, in one sweep with few logits held at a time."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import tensorflow as tf
 
 from components.layers.softmax import LOGITS, best, count_true, in_chunks, log_add, log_normaliser
 
-# Most classes whose logits are held at a time, of as many rows as `LOGITS` allows.
+# Maximum number of classes whose logits are held at a time, for as many rows as `LOGITS` allows.
 CLASSES = 32_768
 
-# Distance, absolute and relative to a logit, of two ways to add up its products.
+# Absolute and relative difference of a logit between two orders of summation.
 _ROUNDING = 1e-6
 
 
@@ -22,7 +22,7 @@ class Sweep(NamedTuple):
         nll: (batch,) float32 nats, negative log-likelihood of the label; 0 for the label -1.
         rank: (batch,) int32 rank of the label, from 1; classes + 1 for the label -1.
         ids: (batch, k) int32 most probable classes, the most probable first.
-        probabilities: (batch, k) float32 probabilities of these, over all classes.
+        probabilities: (batch, k) float32 probabilities of the classes in `ids`, over all classes.
     """
 
     nll: tf.Tensor
@@ -34,22 +34,22 @@ class Sweep(NamedTuple):
 def sweep(hidden: tf.Tensor, table: Any, bias: Any, labels: tf.Tensor | None = None, k: int = 0) -> Sweep:
     """Measure labels and find the most probable classes under softmax(hidden table^T + bias).
 
-    Each logit is computed once. At most `LOGITS` of them are held, of `CLASSES` classes at a time: the normalizer, the
-    counts for the rank and the best k go on from one chunk to the next. The largest logit has rank 1. Of equal logits
-    the smaller id comes first. With more than `CLASSES` classes, logits within rounding (1e-6) of the label's logit
-    count as equal to it.
+    Each logit is computed once. At most `LOGITS` logits are held, of `CLASSES` classes at a time. The normalizer, the
+    counts for the rank and the k largest logits carry over from chunk to chunk. The largest logit has rank 1. Of
+    classes with equal logits, the smaller id comes first. With more than `CLASSES` classes, logits within rounding
+    (1e-6) of the logit of the label count as equal to it.
 
     Args:
         hidden: (batch, width) float32; batch may be 0.
         table: (classes, width) float32.
         bias: (classes,) float32.
-        labels: (batch,) integers, -1 outside the vocabulary; None: neither nll nor rank is wanted.
+        labels: (batch,) integers, -1 outside the vocabulary; None if neither nll nor rank is needed.
         k: Number of the most probable classes to find.
 
     Raises:
         ValueError: `k` is larger than the number of classes.
     """
-    # Read once: each slice of a variable may copy all of it.
+    # Read once, because each slice of a variable may copy the whole variable.
     table, bias = tf.convert_to_tensor(table), tf.convert_to_tensor(bias)
     classes = table.shape[0]
     if k > classes:
@@ -88,7 +88,7 @@ def _sweep(hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels: tf.Tens
         return tf.tensor_scatter_nd_add(before, tied, count_true(difference & smaller))
 
     def swept(start: Any, end: Any, logits: tf.Tensor, own: tf.Tensor, margin: Any) -> tuple[tf.Tensor, ...]:
-        """Return normalizer, classes before the label, best values and their ids, of one chunk."""
+        """Return log normalizer, number of classes before the label, largest logits and their ids, of one chunk."""
         before = tf.zeros_like(label) if labels is None else before_label(start, end, logits, own, margin)
         values, ids = best(logits, k if classes <= CLASSES else tf.minimum(k, end - start))
         return log_normaliser(logits, tf.nn.softmax(logits)), before, values, ids + start
@@ -111,7 +111,7 @@ def _sweep(hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels: tf.Tens
 
         lowest = tf.fill([tf.shape(hidden)[0], max(k, 1)], float("-inf"))
         state = (0, lowest[:, 0], tf.zeros_like(label), lowest[:, :k], tf.zeros_like(lowest[:, :k], tf.int32))
-        # In turn: chunks in parallel would hold their logits at the same time.
+        # Sequential, because parallel chunks would hold their logits at the same time.
         _, normaliser, before, values, ids = tf.while_loop(
             lambda start, *_: start < classes, body, state, parallel_iterations=1
         )

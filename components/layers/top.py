@@ -1,4 +1,4 @@
-"""The most probable classes as the output of a model."""
+"""Output layer that returns the most probable classes."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from components.layers.forward import forward_of, like
 
 @keras.saving.register_keras_serializable("bigvocab")
 class TopClasses(keras.layers.Layer):
-    """The k most probable classes of a model whose last layer is a `SampledSoftmax`.
+    """Layer that returns the k most probable classes of a model whose last layer is a `SampledSoftmax`.
 
-    It holds few logits at a time, however many classes there are: see `sweep.sweep`. It has no weights of its own, so
-    put it behind a trained model: `keras.Model(model.inputs, TopClasses(10)(model.output))`.
+    The layer holds few logits at a time for any number of classes: see `sweep.sweep`. It has no weights, so you can
+    append it to a trained model: `keras.Model(model.inputs, TopClasses(10)(model.output))`.
 
     Args:
         k: Number of classes to return.
 
     Raises:
-        ValueError: `k` is below 1. On a call: `k` is larger than the number of classes, or the input is not the output
-            of a `SampledSoftmax` itself.
+        ValueError: `k` is below 1. On a call: `k` is larger than the number of classes, or the input is not the direct
+            output of a `SampledSoftmax`.
     """
 
     def __init__(self, k: int = 10, **kwargs: Any) -> None:
@@ -30,18 +30,18 @@ class TopClasses(keras.layers.Layer):
         if k < 1:
             raise ValueError(f"k is {k}: TopClasses returns at least 1 class")
         self.k = k
-        # XLA has no kernel for parts of the sweep.
+        # XLA has no kernel for some operations of the sweep.
         self.supports_jit = False
 
     def call(self, outputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return ids and probabilities.
+        """Return the ids and the probabilities of the most probable classes.
 
         Args:
-            outputs: (..., classes) output of the layer.
+            outputs: (..., classes) output of the `SampledSoftmax`.
 
         Returns:
-            (..., k) int32 ids, the most probable first and of equal ones the smaller id; (..., k) float32 probabilities
-            over all classes.
+            (..., k) int32 ids in order of descending probability, and of ascending id for equal probabilities;
+            (..., k) float32 probabilities over all classes.
         """
         forward = forward_of(outputs, "TopClasses")
         if forward is None:

@@ -14,21 +14,21 @@ Scores = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 def unseen_ranks(
     labels: tf.Tensor, ranks: tf.Tensor, seen: tf.RaggedTensor, scores: Scores, width: int, misses: int
 ) -> tf.Tensor:
-    """Return the ranks that labels have if the seen classes are removed from the ranking.
+    """Return the ranks of labels after removing the seen classes from the ranking.
 
         rank' = rank - #{j seen: s_j > s_label, or s_j = s_label and j < label}
 
-    Only the scores s of the label and of the seen classes are computed. A seen class whose score is within rounding of
-    the label's may be counted on another side than in `ranks`, which come from other products.
+    Only the scores s of the label and of the seen classes are computed. If the score of a seen class equals that of the
+    label up to rounding, their order may differ from the order in `ranks`, which come from other products.
 
     Args:
         labels: (batch,) int32 classes, -1 outside the vocabulary.
         ranks: (batch,) int32 ranks of the labels among all classes, from 1.
         seen: (batch, None) int32 seen classes of each row, each class once and none negative.
-        scores: Function that returns the scores (n,) float32 of the classes (n,) for the rows with the indices (n,), by
-            which the classes of a row are ranked.
-        width: Numbers that a score needs at a time, which bounds how many are computed at once.
-        misses: Rank of a label that is seen itself, or outside the vocabulary.
+        scores: Function that takes (n,) indices of rows and (n,) classes, and returns the (n,) float32 scores that rank
+            the classes of a row.
+        width: Numbers in memory per score, which limits the number of scores that are computed at once.
+        misses: Rank of a label that is a seen class, or outside the vocabulary.
 
     Returns:
         (batch,) int32 ranks.
@@ -46,7 +46,7 @@ def unseen_ranks(
     is_label = classes == tf.gather(known, at)
     count = tf.math.unsorted_segment_sum(tf.cast(removed, tf.int32), at, tf.size(labels))
     is_seen = tf.math.unsorted_segment_sum(tf.cast(is_label, tf.int32), at, tf.size(labels)) > 0
-    # Rounding must not lift a label above the first place.
+    # Rounding must not give a label a rank below 1.
     return tf.where((labels < 0) | is_seen, misses, tf.maximum(1, ranks - count))
 
 
@@ -54,7 +54,7 @@ def first_occurrences(ids: tf.RaggedTensor) -> tf.Tensor:
     """Return a mask of the values of ragged ids: True for the first occurrence of each class in its row.
 
     Args:
-        ids: (rows, None) integer classes, -1 for what is no class.
+        ids: (rows, None) integer classes, -1 for an id that is not a class.
 
     Returns:
         (values,) bool, False for -1.

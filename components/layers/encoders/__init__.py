@@ -1,1 +1,1 @@
-"""Encoders: layers from the inputs of an example to one vector."""
+"""Encoders: layers that map the inputs of an example to one vector."""

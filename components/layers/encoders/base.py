@@ -1,4 +1,4 @@
-"""Base of the encoders: features that join the inputs, a hidden layer after them, and draws without a state."""
+"""Base class of the encoders, which adds the features and a hidden layer, and helpers for stateless random draws."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import tensorflow as tf
 from components.layers.gradients import gather_rows
 from components.names import name_of, short
 
-if TYPE_CHECKING:  # The layers do without pydantic.
+if TYPE_CHECKING:  # The layers must work without pydantic.
     from components.layers.encoders.spec import EncoderSpec
 
 
@@ -29,7 +29,7 @@ def glorot(seed: int) -> keras.initializers.Initializer:
 
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Give Keras layers without a seed one that follows from this seed: Keras draws them from `random`."""
+    """Seed `random` within a context, because Keras draws from it the seeds of layers without a seed."""
     state = random.getstate()
     random.seed(seed)
     try:
@@ -39,13 +39,13 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def dropped(values: tf.Tensor, rate: float, seed: tf.Tensor | None, number: int) -> tf.Tensor:
-    """Apply dropout that keeps no state.
+    """Apply stateless dropout.
 
     Args:
         values: Tensor of any shape.
         rate: Share of the values to drop.
-        seed: (2,) int32; None: nothing is dropped.
-        number: Number of the draw, different for each draw under one seed.
+        seed: (2,) int32. None: nothing is dropped.
+        number: Number of the draw, different for each draw with the same seed.
     """
     if seed is None or rate == 0.0:
         return values
@@ -53,7 +53,7 @@ def dropped(values: tf.Tensor, rate: float, seed: tf.Tensor | None, number: int)
 
 
 def lookup(layer: keras.layers.Embedding, ids: tf.Tensor) -> tf.Tensor:
-    """Return the rows of an embedding for ids, without reading its whole table as a call of the layer does.
+    """Return the embeddings of ids without reading the whole table, which a call of the layer would read.
 
     Args:
         layer: Built embedding.
@@ -63,14 +63,14 @@ def lookup(layer: keras.layers.Embedding, ids: tf.Tensor) -> tf.Tensor:
 
 
 def stateless(layer: keras.layers.Layer, inputs: Any, seed: tf.Tensor | None) -> Any:
-    """Call a layer of Keras whose random draws, as of a dropout, follow from `seed` alone.
+    """Call a Keras layer so that its random draws, such as those of dropout, follow from `seed` alone.
 
-    Keras keeps the state of its generators in variables, which a replica cannot change; here each generator is given a
+    Keras keeps the state of its generators in variables, which a replica cannot change. Here each generator gets a
     state for this one call.
 
     Args:
         layer: Built layer.
-        inputs: Its inputs.
+        inputs: Inputs of the layer.
         seed: (2,) int32 in training; None otherwise.
     """
     if seed is None:
@@ -83,33 +83,35 @@ def stateless(layer: keras.layers.Layer, inputs: Any, seed: tf.Tensor | None) ->
 
 
 class Encoder(keras.layers.Layer):
-    """Layer from K input ids and the features of a row to one vector.
+    """Layer that maps K input ids and the features of a row to one vector.
 
-    A subclass makes a vector of the ids. The features join it, and unless `hidden` is 0 a layer follows:
+    A subclass computes a vector from the ids. The features are concatenated to this vector. Unless `hidden` is 0, a
+    hidden layer follows:
 
         x = [ids' vector, numbers, categories]
         h = norm(act(x U + c))                or, gated: norm((x U + c) * sigmoid(x V + d))
 
-    The gate is Dauphin et al., "Language Modeling with Gated Convolutional Networks" (2017); norm is layer
-    normalisation (Ba et al., 2016).
+    Sources: Dauphin et al., "Language Modeling with Gated Convolutional Networks" (2017), for the gate; Ba et al.,
+    "Layer Normalization" (2016), for norm.
 
-    Call it as `encoder(inputs, dropout_seed=None)` with `input_ids`, (batch, K), and the features, (batch,) each. It
-    returns (batch, width) float32. In training `dropout_seed` is a (2,) int32 seed. `build` makes all variables.
+    Call the encoder as `encoder(inputs, dropout_seed=None)` with `input_ids`, (batch, K), and the features, (batch,)
+    each. The result is (batch, width) float32. In training, `dropout_seed` is a (2,) int32 seed. `build` creates all
+    variables.
 
     Args:
-        ids: Number of input ids, with the padding id, which is the last.
+        ids: Number of input ids, including the padding id, which is the last id.
         embedding: Width of the table of the ids.
         numbers: Names of the number features.
         categories: Names of the category features, each with its number of ids.
         feature_embedding: Width of the embedding of each category feature.
-        hidden: Width of h; 0: the vector is x.
+        hidden: Width of h. 0: the vector is x.
         activation: Name of a Keras activation, such as "linear", or "glu" for the gate.
-        normalize: Apply the norm.
+        normalize: True to apply the norm.
         dropout: Share of the hidden values to drop in training.
         seed: Seed of the weights.
 
-    A causal encoder, whose specification sets `causal`, also implements `states`. It then processes a row once, and
-    `encode` returns the vectors at any of its positions.
+    An encoder whose specification sets `causal` also implements `states`. Such an encoder processes a row once, and
+    `encode` returns the vectors at any position of the row.
 
     Attributes:
         embedding: Layer with the table of the ids.
@@ -117,7 +119,7 @@ class Encoder(keras.layers.Layer):
     """
 
     Spec: ClassVar[type[EncoderSpec] | None] = None
-    """Keys of an encoder of a user's own under `trainer.model`."""
+    """Keys of a user-defined encoder under `trainer.model`."""
 
     def __init__(
         self,
@@ -148,7 +150,7 @@ class Encoder(keras.layers.Layer):
 
     @property
     def padding(self) -> int:
-        """Id in the places before the first token; the last of all ids."""
+        """Id of the positions before the first token, which is the last id."""
         return self._config["ids"] - 1
 
     @property
@@ -157,7 +159,7 @@ class Encoder(keras.layers.Layer):
         return self._config["embedding"]
 
     def token_vectors(self, ids: tf.Tensor) -> tf.Tensor:
-        """Return the vectors of input ids as a tied output layer uses them: here the rows of the embedding.
+        """Return the vectors of input ids that a tied output layer uses: by default, the rows of the embedding.
 
         Args:
             ids: (n,) integers.
@@ -173,7 +175,7 @@ class Encoder(keras.layers.Layer):
 
     @property
     def shared_variables(self) -> list[keras.Variable]:
-        """Trained weights that all inputs share, without the embedding, in which each id has its own row."""
+        """Trained weights that all inputs share, without the tables that have a row for each id."""
         return []
 
     @property
@@ -183,27 +185,27 @@ class Encoder(keras.layers.Layer):
 
     @property
     def lookup_weights(self) -> list[keras.Variable]:
-        """Weights that `name_ids` and `adapt` set and training leaves alone."""
+        """Weights that `name_ids` and `adapt` set and that training does not change."""
         return []
 
     @property
     def own_tables(self) -> dict[str, keras.Variable]:
-        """Trained weights with a row for each entry of a vocabulary of the encoder's own, by its name."""
+        """Trained weights with a row for each entry of a vocabulary of the encoder, by name of the vocabulary."""
         return {}
 
     @property
     def own_vocabularies(self) -> dict[str, list[str]]:
-        """Entries of these vocabularies, by row."""
+        """Entries of the vocabularies of `own_tables`, in the order of the rows."""
         return {}
 
     def states(self, ids: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
-        """Return the vector of the ids after each position of each row, before the features join: (rows, L, n) float32.
+        """Return the vector of the ids after each position of each row, without the features: (rows, L, n) float32.
 
-        The vector at a position depends on the ids up to this position alone. It equals the vector that `call` makes
-        of these ids. Only causal encoders implement this method.
+        The vector at a position depends only on the ids up to this position. It equals the vector that `call` computes
+        from these ids. Only causal encoders implement this method.
 
         Args:
-            ids: (rows, L) int32, padded on the right, with L up to the context.
+            ids: (rows, L) int32, padded on the right, with L at most the context length.
             dropout_seed: (2,) int32 in training; None otherwise.
         """
         raise NotImplementedError(f"{type(self).__name__} is not causal: it has no states()")
@@ -215,8 +217,8 @@ class Encoder(keras.layers.Layer):
 
         Args:
             inputs: `input_ids` (rows, L), padded on the right, and the features, (rows,) each.
-            places: (n, 2) integers: row, and position of the last id that the vector may depend on. At a position with
-                padding, the ids' vector is 0.
+            places: (n, 2) integers: the row, and the position of the last id that the vector may depend on. At a
+                position with padding, the vector of the ids is 0.
             dropout_seed: (2,) int32 in training; None otherwise.
         """
         ids, rows = tf.cast(inputs["input_ids"], tf.int32), places[:, 0]
@@ -227,21 +229,21 @@ class Encoder(keras.layers.Layer):
         return self.join(values, features, dropout_seed)
 
     def name_ids(self, tokens: Sequence[str]) -> None:
-        """Take the tokens of the first ids; the ids of out-of-vocabulary buckets and of padding follow them.
+        """Set the tokens of the first ids. The ids of out-of-vocabulary buckets and of padding follow them.
 
         Args:
             tokens: Tokens in the order of their ids.
         """
 
     def adapt(self, windows: Callable[[int], Iterable[tf.Tensor]]) -> None:
-        """Let the encoder read the train split once, after `name_ids`.
+        """Read the train split once, after `name_ids`.
 
         Args:
-            windows: Function of a length n that yields (any, n) batches of the last n ids of each window.
+            windows: Function that takes a length n and yields (any, n) batches with the last n ids of each window.
         """
 
     def add_layers(self) -> None:
-        """Make the layers of ids, features and hidden layer, without their variables."""
+        """Create the embeddings, the hidden layer and the norm, without their variables."""
         config, seed = self._config, self._config["seed"]
         self.embedding = keras.layers.Embedding(config["ids"], config["embedding"], uniform(seed + 1), name="embedding")
         self.categories = {
@@ -254,7 +256,7 @@ class Encoder(keras.layers.Layer):
         self.hidden = self.norm = None
         if hidden:
             self.hidden = keras.layers.Dense(
-                # Half of a gated layer's units are the gates: one matrix product for both.
+                # Half of the units of a gated layer are the gates, so one matrix product computes both.
                 2 * hidden if gated else hidden,
                 None if gated else config["activation"],
                 kernel_initializer=glorot(seed + 3),
@@ -264,7 +266,7 @@ class Encoder(keras.layers.Layer):
                 self.norm = keras.layers.LayerNormalization(epsilon=1e-3, name="norm")
 
     def build_join(self, width: int) -> None:
-        """Make the variables of features and hidden layer.
+        """Create the variables of the embeddings of the features, the hidden layer and the norm.
 
         Args:
             width: Width of the vector of the ids.
@@ -285,7 +287,7 @@ class Encoder(keras.layers.Layer):
         dropout_seed: tf.Tensor | None,
         added: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """Return (batch, width) float32 from the vectors of the ids and the features; it calls `dropped` as number 1.
+        """Return the (batch, width) float32 output for vectors of the ids and features. Its dropout is draw number 1.
 
         Args:
             values: (batch, n) vectors of the ids.
@@ -310,5 +312,5 @@ class Encoder(keras.layers.Layer):
         return hidden if self.norm is None else self.norm(hidden)
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the encoder, and of the Keras layer that it is."""
+        """Return the arguments of the encoder and of the Keras layer."""
         return {**super().get_config(), **self._config}

@@ -1,4 +1,4 @@
-"""The encoder that a configuration describes."""
+"""Construction of the encoder of a configuration."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from components.layers.encoders.spec import EncoderSpec
 def build_encoder(
     spec: EncoderSpec, *, ids: int, context: int, numbers: tuple[str, ...], categories: dict[str, int], seed: int
 ) -> Encoder:
-    """Build the encoder of a configuration, with all its variables.
+    """Build the encoder of a configuration with all variables.
 
     Args:
         spec: Keys of the encoder.
-        ids: Number of input ids, the padding id, the last one, among them.
+        ids: Number of input ids, including the padding id, which is the last id.
         context: Number of input ids of an example.
         numbers: Names of the number features.
         categories: Number of ids of each category feature, by name.
         seed: Seed of the weights.
 
     Raises:
-        ValueError: A user's encoder or sub-model cannot be found, or cannot be applied to the inputs.
+        ValueError: A user-defined encoder or submodel cannot be found, or cannot be applied to the inputs.
     """
     encoder = resolve_class(spec.layer_path, Encoder)(
         ids=ids,

@@ -11,18 +11,18 @@ from components.layers.encoders.base import Encoder, glorot
 
 
 class ProjectedEncoder(Encoder):
-    """Encoder whose token vectors are E[id] W, with one matrix W without bias; or E[id], without W.
+    """Encoder whose token vectors are E[id] W, with one matrix W without bias, or E[id] if there is no W.
 
-    With a tied output layer, W serves the classes too.
+    A tied output layer applies W to the classes too.
 
     Attributes:
-        projection: Layer with W; None without it.
+        projection: Layer with W; None if there is no W.
     """
 
     projection: keras.layers.Dense | None
 
     def add_projection(self, projection: int | Literal["none"]) -> None:
-        """Make the layer of W, without its variables.
+        """Create the layer of W, without its variables.
 
         Args:
             projection: Width of W. "none": no W.

@@ -34,4 +34,4 @@ _OWN: dict[str, type[EncoderSpec]] = {
 }
 DefaultSpec = SharedProjectionSpec
 ModelSpec = Annotated[EncoderSpec, Kinds(EncoderSpec, _OWN, _spec_at, default=DefaultSpec().kind)]
-"""Encoder of a configuration: a built-in kind, or a user-defined encoder by its path."""
+"""Type of an encoder in a configuration: a built-in kind, or a user-defined encoder by its path."""

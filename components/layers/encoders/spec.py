@@ -1,7 +1,7 @@
 """Configuration keys that all encoders share.
 
-Each encoder has a folder: `spec.py` has its keys, `layer.py` its Keras layer. They are two files, because reading a
-configuration must be fast, and importing Keras takes seconds.
+Each encoder has a folder with two files: `spec.py` defines the keys and `layer.py` the Keras layer. The files are
+separate because reading a configuration must be fast, and importing Keras takes seconds.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class EncoderSpec(Spec):
     """Path of the layer, as `package.module:Name`. Empty for a user-defined encoder, whose kind is the path."""
 
     causal: ClassVar[bool] = False
-    """True if the layer implements `states`, by which it processes a row once for all labels of the row."""
+    """True if the layer implements `states`, which processes a row once for all labels of the row."""
 
     kind: str
     context: int = Field(default=10, ge=1)
@@ -55,23 +55,23 @@ class EncoderSpec(Spec):
 
     @property
     def token_width(self) -> int:
-        """Width of a token vector: that of the layer's `token_vectors`."""
+        """Width of a token vector, as `token_vectors` of the layer returns it."""
         return self.embedding
 
     @model_validator(mode="before")
     @classmethod
     def _tied_width(cls, tree: Any) -> Any:
-        """Make `hidden` as wide as a token vector if the class vectors are tied and `hidden` is not set."""
+        """Set `hidden` to the width of a token vector if the class vectors are tied and `hidden` is not set."""
         return cls.with_token_width(tree) if isinstance(tree, dict) and tree.get("tie") is True else tree
 
     @classmethod
     def with_token_width(cls, tree: Any) -> Any:
-        """Return the keys of an encoder, with `hidden` as wide as a token vector if it is not set."""
+        """Return the keys of an encoder, with `hidden` set to the width of a token vector if it is not set."""
         if not isinstance(tree, dict) or "hidden" in tree:
             return tree
         try:
             return {**tree, "hidden": cls.model_validate({**tree, "tie": False, "hidden": 1}).token_width}
-        except ValueError:  # The validation of the whole reports the faults.
+        except ValueError:  # The validation of all keys reports the errors.
             return tree
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Interface of a form of the training loss."""
+"""Interface of the forms of the training loss."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from components.layers.proposal import Proposal
 
-if TYPE_CHECKING:  # The layers do without pydantic.
+if TYPE_CHECKING:  # The layers must work without pydantic.
     from components.layers.forms.spec import HeadSpec
 
 
@@ -21,15 +21,15 @@ class Step:
 
     Attributes:
         hidden: (batch, width) float32 hidden vectors, scaled by the similarity and the temperature of the layer.
-        labels: (batch,) int32 labels, each a valid class. A row outside the vocabulary has the label 0.
-        known: (batch,) bool, False for the rows outside the vocabulary, whose losses are discarded.
-        seed: (2,) int32 seed of all random draws; differs by step and replica.
+        labels: (batch,) int32 labels, each a valid class. A label outside the vocabulary is replaced by 0.
+        known: (batch,) bool, False for labels outside the vocabulary. The losses of these rows are discarded.
+        seed: (2,) int32 seed of all random draws, which differs by step and replica.
         rows: Function from (n,) integer classes to their vectors, (n, width), and their bias, (n,), both float32. The
-            logits of a hidden vector are hidden vectors^T + bias. It does not read the rest of the table.
+            logits of a hidden vector are hidden vectors^T + bias. The function does not read the rest of the table.
         all_rows: Function without arguments that returns the vectors, (classes, width), and the bias, (classes,), of
             all classes.
         proposal: Distribution q of the negative samples.
-        dtype: "float32" or "bfloat16", type that the wide matrix products read.
+        dtype: "float32" or "bfloat16", the type of the inputs of the wide matrix products.
         fixed_shape: True if no shape may depend on the draws.
     """
 
@@ -44,7 +44,7 @@ class Step:
     fixed_shape: bool = False
 
     def draw(self) -> tf.Tensor:
-        """Return the negative samples of the step, (S,) int32 classes with repetitions; the same on every call."""
+        """Return the negative samples of the step, (S,) int32 classes with repetitions. Every call returns the same."""
         return self.proposal.draw(self.seed)
 
 
@@ -54,15 +54,16 @@ class Form(abc.ABC):
     A form has no weights and keeps no state between steps: its random draws follow from `Step.seed` alone. Validation,
     metrics and the exported model do not use it; they compute the softmax over all classes.
 
-    The gradient of the table is sparse if the form reads the table by `Step.rows`. The cost of a step then does not
-    grow with the number of classes. It is dense if the form calls `Step.all_rows`.
+    If the form reads the table by `Step.rows`, the gradient of the table is sparse, and the cost of a step does not
+    grow with the number of classes. If the form calls `Step.all_rows`, the gradient is dense.
 
-    To save a layer with a form of your own, register its class by `keras.saving.register_keras_serializable`.
+    To save a layer with a user-defined form, register the class of the form by
+    `keras.saving.register_keras_serializable`.
     """
 
     Spec: ClassVar[type[HeadSpec] | None] = None
-    """Keys of a user's own form under `trainer.head`; those that `HeadSpec` does not have are arguments of the class.
-    None: those of `HeadSpec`."""
+    """Keys of a user-defined form under `trainer.head`. The keys that `HeadSpec` does not have are arguments of the
+    class. None: the keys of `HeadSpec`."""
     supports_jit: ClassVar[bool] = False
     """True if XLA can compile the loss of a step whose `fixed_shape` is True."""
 

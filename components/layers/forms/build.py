@@ -1,4 +1,4 @@
-"""The form of the loss that a configuration describes."""
+"""Construction of the form of the loss of a configuration."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from components.layers.forms.spec import HeadSpec
 
 
 def build_form(spec: HeadSpec) -> FormName | Form:
-    """Return the name of a built-in form, or a user's own form made from its keys.
+    """Return the name of a built-in form, or a user-defined form made from its keys.
 
     Args:
         spec: Keys of the output layer.
 
     Raises:
-        ValueError: The user's form cannot be found.
+        ValueError: The user-defined form cannot be found.
     """
     if not is_path(spec.form):
         return cast("FormName", spec.form)

@@ -1,4 +1,4 @@
-"""Cross entropy over candidates, with its gradient written out so that it holds and reads one wide matrix alone.
+"""Cross entropy over candidates, with an explicit gradient that keeps and reads only one wide matrix.
 
 Sources: Jean et al., "On Using Very Large Target Vocabulary for Neural Machine Translation" (2015), and Bengio and
 Senecal, "Adaptive Importance Sampling to Accelerate Training of a Neural Probabilistic Language Model" (2008).
@@ -12,33 +12,32 @@ import tensorflow as tf
 
 from components.layers.softmax import log_add, log_normaliser
 
-# Classes of the full softmax whose logits are held at a time: 32 MiB a thousand rows.
+# Classes of the full softmax whose logits are held at a time: 32 MiB per thousand rows.
 CLASSES = 8_192
 
 
 def candidates_loss(
     hidden: tf.Tensor, rows: tf.Tensor, bias: tf.Tensor, log_pi: tf.Tensor, own: tf.Tensor, dtype: str = "float32"
 ) -> tf.Tensor:
-    """Return the cross entropy of each row over its own label and candidates that all rows share.
+    """Return the cross entropy of each row over its own label and the candidates that all rows share.
 
         z_ij = hidden_i . rows_j + bias_j
         loss_i = log(exp z_i,own(i) + sum_(j < candidates, j != own(i)) exp(z_ij - log_pi_j)) - z_i,own(i)
 
     The sum is an unbiased estimate of the sum over all classes if class j is a candidate with probability pi_j
-    (Horvitz and Thompson, 1952). A row's own label is always part of the sum, so nothing corrects its logit, whether
-    it is a candidate or not.
+    (Horvitz and Thompson, 1952). A row's own label is always part of the sum, so its logit is never corrected.
 
-    Let p be the softmax over the candidates in the wide matrix, and L its log normalizer. The share of all classes but
-    the own label is log r = L + log(1 - p_own), so loss = log(1 + exp(log r - z_own)). Of the gradient, only the
-    products p rows and p^T hidden are wide. The share of the own label enters through one row each.
+    Let p be the softmax over the candidates in the wide matrix, and L its log normalizer. The sum over all classes but
+    the own label is r, with log r = L + log(1 - p_own), so loss = log(1 + exp(log r - z_own)). Only the products p rows
+    and p^T hidden of the gradient are wide. The term of the own label changes one row for each example.
 
     Args:
         hidden: (batch, width) float32.
-        rows: (n, width) float32 rows of the candidates and, after them, of the labels that are no candidates.
+        rows: (n, width) float32 rows of the candidates, followed by the rows of the labels that are not candidates.
         bias: (n,) float32.
-        log_pi: (candidates,) float32, with 0 < candidates <= n. inf takes a candidate out. The first must be finite.
+        log_pi: (candidates,) float32, with 0 < candidates <= n. inf excludes a candidate. The first must be finite.
         own: (batch,) int32 position of each row's label among the n rows.
-        dtype: "float32" or "bfloat16", type that the wide matrix products read.
+        dtype: "float32" or "bfloat16", the type of the inputs of the wide matrix products.
 
     Returns:
         (batch,) float32 losses in nats.
@@ -57,11 +56,11 @@ def candidates_loss(
         loss = tf.nn.softplus(log_rest - own_logit)
 
         def gradient(upstream):
-            # From the softmax over the candidates to the softmax over the own label and the rest.
+            # Rescale the softmax over the candidates to the softmax over the own label and the rest.
             weights = upstream * tf.exp(wide.log_normaliser - own_logit - loss)
             residual = upstream * (tf.sigmoid(own_logit - log_rest) - 1.0)
             d_hidden, d_rows, d_bias = wide.gradients(weights)
-            # The part of the own label is subtracted as the product read it, rounding included.
+            # Subtract the part of the own label with the same rounding as in the matrix product.
             change = (residual - weights * wide.as_read(own_wide))[:, tf.newaxis]
             bias_change = residual - weights * own_wide
             into, after = own[:, tf.newaxis], tf.shape(rows)[0] - count
@@ -81,15 +80,15 @@ def full_loss(
 ) -> tf.Tensor:
     """Return the exact cross entropy of each row over all classes.
 
-    It holds the logits of `CLASSES` classes at a time. With more classes it carries log-sum-exp from chunk to chunk,
-    and the gradient computes the logits of each chunk a second time.
+    The function holds the logits of `CLASSES` classes at a time. With more classes, it carries log-sum-exp from chunk
+    to chunk, and the gradient computes the logits of each chunk a second time.
 
     Args:
         hidden: (batch, width) float32.
         table: (classes, width) float32.
         bias: (classes,) float32.
         labels: (batch,) int32, each a valid class.
-        dtype: "float32" or "bfloat16", type that the wide matrix products read.
+        dtype: "float32" or "bfloat16", the type of the inputs of the wide matrix products.
 
     Returns:
         (batch,) float32 losses in nats.
@@ -108,7 +107,7 @@ def full_loss(
 
         log_all = _over_chunks(classes, add, tf.fill(tf.shape(labels), float("-inf")))[0]
         own_row = tf.gather(table, labels)
-        # Rounded as in the wide product: else the loss of a sure label would be the difference between the two.
+        # Rounded as in the wide product: otherwise the loss of a label with probability 1 would be the rounding error.
         as_read = [tf.cast(tf.cast(x, dtype), tf.float32) for x in (hidden, own_row)]
         own_product = tf.cast(tf.reduce_sum(as_read[0] * as_read[1], axis=1), dtype)
         loss = log_all - tf.cast(own_product, tf.float32) - tf.gather(bias, labels)
@@ -146,15 +145,15 @@ def full_loss(
 
 
 def _over_chunks(classes: int, body: Any, *state: Any) -> Any:
-    """Carry a state over all chunks: `body` takes a chunk's start, its number of classes and the state."""
+    """Carry a state over all chunks. `body` takes the start of a chunk, its number of classes and the state."""
     state = _over_whole_chunks(classes, body, *state)
     rest = classes % CLASSES
     return body(classes - rest, rest, *state) if rest else state
 
 
 def _over_whole_chunks(classes: int, body: Any, *state: Any) -> Any:
-    """Carry a state over the chunks of `CLASSES` classes, which XLA needs in one static shape."""
-    # In turn: chunks in parallel would hold their logits at the same time.
+    """Carry a state over the chunks of exactly `CLASSES` classes, because XLA needs one static shape."""
+    # Sequential, because parallel chunks would hold their logits at the same time.
     return tf.while_loop(
         lambda start, *_: start <= classes - CLASSES,
         lambda start, *state: (start + CLASSES, *body(start, CLASSES, *state)),
@@ -167,7 +166,7 @@ class _Wide:
     """Softmax of hidden rows^T + bias, with its gradients.
 
     Attributes:
-        probabilities: (batch, rows) float32.
+        probabilities: (batch, rows) float32 softmax.
         log_normaliser: (batch,) float32 log of the sum of the exponentials.
     """
 
@@ -183,10 +182,10 @@ class _Wide:
         return tf.cast(tf.cast(probabilities, self._dtype), tf.float32)
 
     def gradients(self, weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Return w p rows, p^T (w hidden) and p^T w, the gradients for the hidden vectors, the rows and the bias.
+        """Return w p rows, p^T (w hidden) and p^T w: the gradients of the hidden vectors, the rows and the bias.
 
         Args:
-            weights: (batch,) float32, w. They scale the narrow matrices, never the wide one.
+            weights: (batch,) float32 factors w. They scale the narrow matrices, never the wide one.
         """
         read = tf.cast(self.probabilities, self._dtype)
         weighted = tf.cast(weights[:, tf.newaxis] * self._hidden, self._dtype)

@@ -1,8 +1,8 @@
-"""Names of the built-in forms. Without TensorFlow, because reading a configuration must be fast."""
+"""Names of the built-in forms. Must not import TensorFlow, because reading a configuration must be fast."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 FormName = Literal["auto", "shared", "own", "full"]
-"""`auto` is the choice of a form by the numbers of classes and of draws; the others are forms."""
+"""Names of forms, and `auto`, which selects a form by the numbers of classes and draws."""

@@ -1,4 +1,4 @@
-"""The built-in forms, and the choice among them."""
+"""Registry of the built-in forms, and the choice among them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def check_form(form: Any) -> None:
     """Check that a form is a name or an instance of a form.
 
     Raises:
-        ValueError: It is neither.
+        ValueError: The value is neither a name nor an instance of a form.
     """
     names = get_args(FormName)
     if isinstance(form, Form) or form in names:
@@ -29,12 +29,13 @@ def check_form(form: Any) -> None:
 
 
 def form_of(form: FormName | Form, classes: int, draws: int) -> Form:
-    """Return the form of a name, or the form itself if it is one.
+    """Return the form with a name, or the form itself if it is not a name.
 
-    With at least as many draws as classes, every name is the full softmax. Otherwise `auto` is `own`, the fastest form.
+    With at least as many draws as classes, every name selects the full softmax. Otherwise `auto` selects `own`, the
+    fastest form.
 
     Args:
-        form: Name or form.
+        form: Name of a form, or a form.
         classes: Number of classes.
         draws: Number of draws per step.
     """

@@ -13,7 +13,7 @@ Candidates = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 
 
 class Sampled(Form):
-    """Cross entropy over candidates that all rows share, and each row's own label: see `losses.candidates_loss`.
+    """Cross entropy over each row's own label and candidates that all rows share: see `losses.candidates_loss`.
 
     A subclass selects the candidates.
     """
@@ -28,19 +28,19 @@ class Sampled(Form):
             step: Inputs of the loss.
 
         Returns:
-            (n,) int32 classes, the candidates and after them the labels that are no candidates; (candidates,) float32
-            log(pi), 0 for a candidate that is certain and inf for a repetition; (batch,) int32 positions of the labels
-            among the classes.
+            (n,) int32 classes: the candidates, followed by the labels that are not candidates; (candidates,) float32
+            log(pi), 0 for a certain candidate and inf for a repetition; (batch,) int32 positions of the labels among
+            the classes.
         """
 
     def losses(self, step: Step) -> tf.Tensor:
         """Return the cross entropy of each row over the candidates and its own label, (batch,) float32 nats."""
         classes, log_pi, own = self.candidates(step)
-        # Neither the step nor its gradient holds anything of the table's size.
+        # Reads only these rows: neither the step nor its gradient holds a tensor of the size of the table.
         rows, bias = step.rows(classes)
         return candidates_loss(step.hidden, rows, bias, log_pi, own, step.dtype)
 
 
 def repeated(classes: tf.Tensor) -> tf.Tensor:
-    """Return which of ascending classes equal the one before."""
+    """Return a mask of the ascending classes, True for each class that equals its predecessor."""
     return tf.concat([[False], classes[1:] == classes[:-1]], axis=0)

@@ -1,4 +1,4 @@
-"""Form `shared`: the labels of the whole batch, and the negative samples."""
+"""Form `shared`: the labels of the whole batch and the negative samples."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _unique(step: Step) -> Candidates:
 
 
 def _fixed(step: Step) -> Candidates:
-    """Return `_unique` in S + batch classes, where repetitions are masked in place of removed."""
+    """Return the candidates of `_unique` as S + batch classes, with repetitions masked instead of removed."""
     classes = tf.sort(tf.concat([step.labels, step.draw()], axis=0))
     own = tf.searchsorted(classes, step.labels)
     of_batch = tf.scatter_nd(own[:, tf.newaxis], tf.ones_like(step.labels, tf.float32), tf.shape(classes)) > 0

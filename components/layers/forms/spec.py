@@ -1,4 +1,4 @@
-"""Configuration of the output layer: the keys of the built-in forms of the loss, and those of a user's own form."""
+"""Configuration of the output layer: keys of the built-in forms of the loss and of user-defined forms."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from components.spec import Spec
 
 
 class HeadSpec(Spec):
-    """Output layer over the classes of the label, and its training loss: the keys that every form has.
+    """Output layer over the classes of the label, and its training loss.
 
-    For a form of your own with more keys, derive its specification from this class.
+    All forms have these keys. For a form of your own with more keys, derive its specification from this class.
     """
 
     form: str
@@ -35,8 +35,8 @@ class HeadSpec(Spec):
     """Similarity of the hidden vector and a class vector. `cosine` ignores the lengths of both vectors, which helps
     classes with few examples each, such as items of a shop; `dot` is better for words."""
     temperature: Annotated[float, Field(gt=0)] | Literal["learned"] | None = None
-    """Factor of the similarity before the softmax. `learned`: a weight of the model. None, and the start of `learned`:
-    1 for `dot`, 12 for `cosine`."""
+    """Factor of the similarity before the softmax. `learned`: a weight of the model. None: 1 for `dot`, 12 for
+    `cosine`; these are also the initial values of `learned`."""
     bias: bool = True
     """Add a bias for each class."""
 
@@ -50,18 +50,18 @@ class BuiltInHeadSpec(HeadSpec):
     """Output layer over the classes of the label, and its training loss."""
 
     form: FormName = "auto"  # pyright: ignore[reportIncompatibleVariableOverride]
-    """Classes that the loss of a row is computed over. `own`: the row's own label and the negative samples. `shared`:
-    all labels of the batch and the negative samples. `full`: all classes. `auto`: `own`, which was
-    the fastest in measurements. If `negatives` is at least the number of classes, every choice is `full`. Or
-    `package.module:Name`: a form of your own."""
+    """Classes in the loss of a row. `own`: the row's own label and the negative samples. `shared`: all labels of the
+    batch and the negative samples. `full`: all classes. `auto`: `own`, which was the fastest in measurements. If
+    `negatives` is at least the number of classes, every choice is `full`. Or `package.module:Name`: a form of your
+    own."""
 
 
 def _spec_at(path: str) -> type[HeadSpec]:
-    """Return the specification of a user's own form."""
+    """Return the specification of a user-defined form."""
     from components.layers.forms.base import Form
 
     form, spec = resolve_class(path, Form), resolve_spec(path, Form, HeadSpec, default=HeadSpec)
-    try:  # Before the run: the Trainer would fail long after its start.
+    try:  # Checked here, because the Trainer would fail only long after its start.
         inspect.signature(form).bind(**dict.fromkeys(spec.model_fields.keys() - HeadSpec.model_fields.keys()))
     except TypeError as error:
         raise ValueError(f"{path.partition(':')[2]} does not take the keys of its Spec: {error}") from error
@@ -71,4 +71,4 @@ def _spec_at(path: str) -> type[HeadSpec]:
 AnyHead = Annotated[
     HeadSpec, Kinds(HeadSpec, dict.fromkeys(get_args(FormName), BuiltInHeadSpec), _spec_at, default="auto", tag="form")
 ]
-"""Output layer of a configuration: with a built-in form of the loss, or with a user's own form by its path."""
+"""Type of an output layer in a configuration: a built-in form of the loss, or a user-defined form by its path."""

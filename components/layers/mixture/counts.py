@@ -1,4 +1,4 @@
-"""Kneser-Ney estimates from counts in variables of a model, with a training example left out of its own estimate."""
+"""Kneser-Ney estimates from counts in variables of a model, with leave-one-out estimates for training examples."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Found(NamedTuple):
 
     Attributes:
         contexts: (n, orders) int64 packed contexts.
-        rows: (n, orders) int64 rows of the contexts, -1 for a context that was never seen.
+        rows: (n, orders) int64 rows of the contexts, -1 for a context that is not in the tables.
         backoffs: (n, orders) float32 shares left to the shorter n-grams.
         masses: (n, orders) float32 shares of the label itself.
         unigram: (n,) float32 unigram probability of the label.
-        features: (n, 2 orders) float32, for each order log(1 + c) of the context's total and of its distinct
-            successors. They do not depend on the label, except through the example that is left out.
+        features: (n, 2 orders) float32, for each order log(1 + c) of the total count of the context and of its number
+            of distinct successors. The features depend on the label only through the example that is left out.
     """
 
     contexts: tf.Tensor
@@ -54,19 +54,21 @@ class Counts(keras.layers.Layer):
         b(u v) = (D N1+(u v .) + pruned(u v .)) / c(u v .)
 
     N1+ counts the n-grams that are kept. The share of pruned n-grams goes to the shorter n-grams, so the probabilities
-    sum to 1 for every table. The unigram is interpolated with the uniform distribution. These are the estimates of
-    `components.baselines.kneser_ney`, which has the sources. Here a step looks up the labels of a batch, in float32.
+    sum to 1 for every table. The unigram is interpolated with the uniform distribution. The estimates are those of
+    `components.baselines.kneser_ney`, which names the sources. Here a step looks up the labels of a batch, in float32.
 
-    Leave-one-out: a training example is part of the counts. Its estimate must be made without it, or training learns
-    to trust counts that no other data have. `leave_out` computes what a recount of all data but this example would
-    give, with the same discounts and the same choice of n-grams: one occurrence less of the n-gram and its context. If
-    it was the only occurrence, the n-gram is gone, and with it a continuation of the next shorter n-gram. Source: Ney,
-    Essen, Kneser, "On the Estimation of 'Small' Probabilities by Leaving-One-Out" (1995). The table does not know how
-    often a pruned n-gram occurred, and takes it for the only occurrence. The estimate is then too low where n-grams
-    that occurred more often were pruned; `baselines.tables` prunes these last.
+    Leave-one-out: the counts include each training example. The estimate for an example must exclude the example
+    itself. Otherwise training learns to trust counts that other data do not have. `leave_out` computes the result of a
+    recount without the example, with the same discounts and the same choice of n-grams: the n-gram and its context
+    have one occurrence less. If this was the only occurrence, the n-gram is removed, and with it one continuation of
+    the next shorter n-gram. Source: Ney, Essen, Kneser, "On the Estimation of 'Small' Probabilities by Leaving-One-Out"
+    (1995).
+
+    The tables do not store the count of a pruned n-gram, so `leave_out` assumes a count of 1. If n-grams with larger
+    counts were pruned, the estimate is too low; `baselines.tables` prunes these last.
 
     Args:
-        tables: The counts.
+        tables: Counts of the n-grams.
     """
 
     def __init__(self, tables: Tables, **kwargs: Any) -> None:
@@ -80,12 +82,12 @@ class Counts(keras.layers.Layer):
 
     @property
     def order(self) -> int:
-        """Tokens in the longest n-gram: the label and its context."""
+        """Number of tokens in the longest n-gram, the label included."""
         return len(self.orders) + 1
 
     @property
     def bytes(self) -> int:
-        """Size of the variables."""
+        """Size of the variables in bytes."""
         return size_in_bytes(self)
 
     @property
@@ -99,7 +101,7 @@ class Counts(keras.layers.Layer):
         Args:
             context: (n, k) integer context ids, the latest last; k >= order - 1.
             labels: (n,) integers, each a valid class.
-            leave_out: Leave one occurrence of each n-gram out of its own estimate.
+            leave_out: True to leave one occurrence of each n-gram out of its own estimate.
         """
         labels = tf.cast(labels, tf.int64)
         length = context.shape[1]
@@ -136,7 +138,8 @@ class Counts(keras.layers.Layer):
             end: Class after the last.
 
         Yields:
-            (any, 2) int64 pairs of row and class, counted from `start`, each pair once; and their (any,) float32 mass.
+            (any, 2) int64 pairs of row and class, counted from `start`, each pair once; and (any,) float32 masses of
+            the pairs.
         """
         for number, order in enumerate(self.orders):
             yield order.seen(found.contexts[:, number], found.rows[:, number], self.classes, start, end)
@@ -148,7 +151,7 @@ class Counts(keras.layers.Layer):
 
     def _smoothed(self, counts: tf.Tensor, types: Any, total: Any) -> tf.Tensor:
         shares = tf.maximum(counts - self.discount, 0.0) + self.discount * types / self.classes
-        # Without the only example nothing is known, and all classes are alike.
+        # Without the only example the total is 0, and the estimate is the uniform distribution.
         return tf.where(total > 0, tf.math.divide_no_nan(shares, total), 1.0 / self.classes)
 
 
@@ -156,11 +159,11 @@ class FoundOrder(NamedTuple):
     """Contexts and labels of n rows, looked up in one order: see `Found`.
 
     Attributes:
-        row: (n,) int64.
-        backoff: (n,) float32.
-        mass: (n,) float32.
-        features: (n, 2) float32.
-        gone: (n,) float32, 1 where the n-gram is gone without the occurrence that is left out.
+        row: (n,) int64, a column of `Found.rows`.
+        backoff: (n,) float32, a column of `Found.backoffs`.
+        mass: (n,) float32, a column of `Found.masses`.
+        features: (n, 2) float32, two columns of `Found.features`.
+        gone: (n,) float32, 1 if the occurrence that is left out was the only one of the n-gram; 0 otherwise.
     """
 
     row: tf.Tensor
@@ -174,7 +177,7 @@ class Order(keras.layers.Layer):
     """Variables of the n-grams of one length.
 
     Args:
-        ngrams: The counts.
+        ngrams: Counts of the n-grams.
     """
 
     def __init__(self, ngrams: Ngrams, **kwargs: Any) -> None:
@@ -190,16 +193,16 @@ class Order(keras.layers.Layer):
 
     @property
     def bytes(self) -> int:
-        """Size of the variables."""
+        """Size of the variables in bytes."""
         return size_in_bytes(self)
 
     def row(self, context: tf.Tensor) -> tf.Tensor:
-        """Return the rows of packed contexts (n,), (n,) int64, -1 for a context that was never seen."""
+        """Return the rows of (n,) packed contexts, (n,) int64, -1 for a context that is not in the table."""
         at, known = _find(self.contexts, context)
         return tf.where(known, at, -1)
 
     def find(self, context: tf.Tensor, labels: tf.Tensor, classes: int, left_out: tf.Tensor) -> FoundOrder:
-        """Look up packed contexts (n,) and labels (n,), with `left_out`, (n,) 0 or 1, occurrences less."""
+        """Look up (n,) packed contexts and (n,) labels, with counts reduced by `left_out`, (n,) 0 or 1."""
         at, known = _find(self.contexts, context)
         entry, kept = _find(self.keys, context * classes + labels)
         count = tf.where(kept, gather_rows(self.counts, entry), 0.0)
@@ -207,7 +210,7 @@ class Order(keras.layers.Layer):
         total = tf.where(known, gather_rows(self.totals, at), 0.0) - left_out
         size = tf.cast(gather_rows(self.starts, at + 1) - gather_rows(self.starts, at), tf.float32)
         size -= tf.where(kept, gone, 0.0)
-        # Below 0 only for an example that was not counted, whose estimate must stay positive too.
+        # Below 0 only for an example that was not counted. Its estimate must stay positive too.
         pruned = tf.maximum(gather_rows(self.pruned, at) - tf.where(kept, 0.0, left_out), 0.0)
         seen = total > 0
         backoff = tf.where(seen, tf.math.divide_no_nan(self.discount * size + pruned, total), 1.0)
@@ -218,7 +221,7 @@ class Order(keras.layers.Layer):
     def seen(
         self, context: tf.Tensor, rows: tf.Tensor, classes: int, start: Any, end: Any
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return the successors of packed contexts (n,) among the classes [start, end): see `Counts.seen`."""
+        """Return the successors of (n,) packed contexts among the classes [start, end): see `Counts.seen`."""
         start, end = tf.cast(start, tf.int64), tf.cast(end, tf.int64)
         first, last = (tf.searchsorted(self.keys.value, context * classes + each) for each in (start, end))
         entries = tf.ragged.range(tf.cast(first, tf.int64), tf.cast(last, tf.int64))
@@ -229,21 +232,23 @@ class Order(keras.layers.Layer):
 
 
 def row_ids(splits: tf.Tensor) -> tf.Tensor:
-    """Return the row of each value, as `tf.RaggedTensor.value_rowids`, whose time grows with the longest row.
+    """Return the row of each value, in time that does not depend on the longest row.
+
+    The time of `tf.RaggedTensor.value_rowids`, which returns the same, grows with the longest row.
 
     Args:
-        splits: (rows + 1,) int64, start of each row and the end of the last.
+        splits: (rows + 1,) int64 start of each row, followed by the end of the last row.
 
     Returns:
-        (values,) int64.
+        (values,) int64 rows.
     """
     starts = splits[1:-1, tf.newaxis]
-    # One place more, for rows that start at the end.
+    # One more element, for empty rows at the end.
     steps = tf.scatter_nd(starts, tf.ones_like(starts[:, 0]), [splits[-1] + 1])
     return tf.cumsum(steps)[:-1]
 
 
 def _find(keys: keras.Variable, wanted: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return the index of each wanted key in ascending keys, and whether it is there."""
+    """Return the index of each wanted key in ascending keys, and a mask of the keys that exist."""
     at = tf.minimum(tf.cast(tf.searchsorted(keys.value, wanted), tf.int64), keys.shape[0] - 1)
     return at, gather_rows(keys, at) == wanted

@@ -1,4 +1,4 @@
-"""Gate between a model and what is mixed with it, and the loss of their mixture."""
+"""Gate of the mixture of a model and other parts, and the loss of the mixture."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-# First share of the model, relative to that of the counts.
+# Initial share of the model, relative to the share of the counts.
 _FIRST = 4.0
-# Least probability whose logarithm is computed; that in a cache can be 0.
+# Smallest probability whose logarithm is computed. The probability in a cache can be 0.
 _LEAST = 1e-30
 # Logit of a part that a row does not have.
 _NEVER = -1e9
-# Steps of the calibration and their size. On 8,192 labels they take about a second.
+# Number of steps of the calibration and learning rate. On 8,192 labels the steps take about a second.
 _STEPS, _RATE = 400, 0.03
 # Weight of the trained gate in the calibration, in labels.
 _PRIOR = 10.0
 
 
 class Gate(keras.layers.Layer):
-    """Shares of the model, the counts and further parts in their mixture, as logarithms.
+    """Layer that computes the log shares of the model, the counts and further parts in a mixture.
 
         (g, g_counts, g_1, ...) = softmax(z, 0, z_1, ...),     z = w . hidden + u . features + b
 
-    and z_1, ... likewise, each with its own weights. They start at g = 4 g_counts, with w = u = 0. The features
-    describe the context in the counts and in the other parts, see `counts.Found` and `part.Part`. They let the gate
-    rely on contexts that occurred often.
+    z_1, ... are computed like z, each with its own weights. The initial values are g = 4 g_counts and w = u = 0. The
+    features describe the context in the counts and in the other parts, see `counts.Found` and `part.Part`. They let
+    the gate rely on contexts that occurred often.
 
     Args:
         features: Number of features.
-        firsts: First share of each further part, relative to that of the counts.
+        firsts: Initial share of each further part, relative to the share of the counts.
     """
 
     def __init__(self, features: int, firsts: Sequence[float] = (), **kwargs: Any) -> None:
@@ -40,7 +40,7 @@ class Gate(keras.layers.Layer):
         self.features, self.firsts = features, tuple(firsts)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Make w, (width, logits), u, (features, logits), and b, (logits,), with a logit for all but the counts.
+        """Create w, (width, logits), u, (features, logits), and b, (logits,). The counts have no logit.
 
         Args:
             input_shape: Shape of the hidden vectors, (batch, width).
@@ -58,25 +58,25 @@ class Gate(keras.layers.Layer):
         Args:
             hidden: (batch, width) float.
             features: (batch, features) float32.
-            empty: (batch,) bool for each further part, the rows that do not have it.
+            empty: (batch,) bool for each further part, True for the rows that do not have the part.
         """
         return _log_shares(self._logits(hidden, features), empty)
 
     def calibrate(self, hidden: tf.Tensor, features: tf.Tensor, empty: Sequence[tf.Tensor], logs: tf.Tensor) -> None:
-        """Fit how much the gate relies on each part to examples that the model was not trained on.
+        """Fit the shares of the gate to examples that the model was not trained on.
 
             z' = a z + d
 
-        a and d, one of each for every logit, minimize the mean of -log p over the labels, plus the squares of a - 1 and
-        d with the weight of `_PRIOR` labels. In training, the model has seen the labels before, while the counts leave
-        them out. Its share then grows too large for other data. This is Platt's scaling ("Probabilistic Outputs for
-        Support Vector Machines", 1999), applied to the gate instead of the classes.
+        a and d, one of each per logit, minimize the mean of -log p over the labels, plus the squares of a - 1 and d
+        with the weight of `_PRIOR` labels. In training, the model has seen the labels before, while the counts leave
+        them out. The share of the model therefore becomes too large for other data. The method is the scaling of Platt
+        ("Probabilistic Outputs for Support Vector Machines", 1999), applied to the gate instead of the classes.
 
         Args:
             hidden: (labels, width) float.
             features: (labels, features) float32.
-            empty: (labels,) bool for each further part.
-            logs: (labels, parts) float32, the log probability of the label in the model and in each other part.
+            empty: (labels,) bool for each further part, True for the rows that do not have the part.
+            logs: (labels, parts) float32 log probabilities of the label in the model and in each other part.
         """
         logits = self._logits(hidden, features)
         scale, shift = (keras.Variable(tf.fill(logits.shape[1:], first), dtype="float32") for first in (1.0, 0.0))
@@ -127,14 +127,14 @@ def log_probabilities(model_losses: tf.Tensor, others: Sequence[tf.Tensor]) -> t
 def mixture_loss(model_losses: tf.Tensor, shares: tf.Tensor, others: Sequence[tf.Tensor]) -> tf.Tensor:
     """Return -log(g exp(-model_loss) + sum_i g_i p_i) of each row, (batch,) float32 nats.
 
-    Under a sampled loss, exp(-model_loss) is an estimate of p_model(label): the expected sum over the candidates is the
-    sum over all classes, but the expected logarithm is below the logarithm, so the estimate of the loss is too low.
-    The mixture has the same bias, times the model's share. `tests/components/layers/mixture/test_mixture_loss.py`
-    measures it.
+    With a sampled loss, exp(-model_loss) is an estimate of p_model(label). The expected sum over the candidates is the
+    sum over all classes, but the expected logarithm is below the logarithm of the expectation. The estimate of the loss
+    is therefore too low. The mixture has the same bias, times the share of the model, which
+    `tests/components/layers/mixture/test_mixture_loss.py` measures.
 
     Args:
         model_losses: (batch,) float32, -log p_model(label).
-        shares: (batch, parts) float32, the logarithms of g and of each g_i.
+        shares: (batch, parts) float32 logarithms of g and of each g_i.
         others: (batch,) float32 p_i(label) for each i.
     """
     return -tf.reduce_logsumexp(shares + log_probabilities(model_losses, others), axis=1)

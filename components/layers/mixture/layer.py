@@ -19,23 +19,25 @@ from components.layers.sweep import Sweep
 
 
 class NgramMixture(keras.layers.Layer):
-    """Mixture of a softmax, Kneser-Ney counts, and a cache and pairs of the row, with a learned gate.
+    """Layer that mixes a softmax, Kneser-Ney counts, and a cache and pairs of the row, with a learned gate.
 
         p(j | h) = g softmax_j(z) + g_counts p_count(j | last tokens)
                    + g_cache p_cache(j | tokens of the row) + g_pairs p_pairs(j | tokens of the row)
 
     The shares g sum to 1 and depend on h. Cache and pairs are optional. The gate and the model train together, on
-    estimates that leave the training example itself out of the counts; see `counts.Counts`, `cache.Cache`,
-    `pairs.Pairs` and `gate.Gate`. The gradient of the model is that of its own loss, -log p_model. With the gradient of
-    the mixture it would be scaled by the model's share of p: early in a training the counts are better, g falls, and
-    the model learns less than without a mixture.
+    estimates that leave the training example out of the counts; see `counts.Counts`, `cache.Cache`, `pairs.Pairs` and
+    `gate.Gate`.
 
-    Source of the idea: Neubig and Dyer, "Generalizing and Hybridizing Count-based and Neural Language Models" (2016).
+    The model trains with the gradient of its own loss, -log p_model. The mixture loss would scale this gradient by the
+    model's share of p. Early in training the counts predict better, so g would fall, and the model would learn less
+    than without a mixture.
+
+    Source: Neubig and Dyer, "Generalizing and Hybridizing Count-based and Neural Language Models" (2016).
 
     Args:
-        tables: The counts.
-        cache: Tokens before a label that the cache reads. 0: no cache.
-        pairs: Tokens before a label whose pairs with it are in the tables. 0: no pairs.
+        tables: Counts of n-grams and pairs.
+        cache: Number of tokens before a label that the cache reads. 0: no cache.
+        pairs: Number of tokens before a label whose pairs with the label are in the tables. 0: no pairs.
     """
 
     def __init__(self, tables: Tables, cache: int = 0, pairs: int = 0, **kwargs: Any) -> None:
@@ -47,7 +49,7 @@ class NgramMixture(keras.layers.Layer):
         self.gate = Gate(features, [other.first for other in self.others], name="gate")
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Make the weights of the gate and of the further parts.
+        """Create the weights of the gate and of the further parts.
 
         Args:
             input_shape: Shape of the hidden vectors, (batch, width).
@@ -64,12 +66,12 @@ class NgramMixture(keras.layers.Layer):
 
     @property
     def bytes(self) -> int:
-        """Size of the counts."""
+        """Size of the counts in bytes."""
         return self.counts.bytes + (self.pairs.bytes if self.pairs is not None else 0)
 
     @property
     def lookup_weights(self) -> list[keras.Variable]:
-        """Weights that the counts set and training leaves alone."""
+        """Weights that hold the counts and that training does not change."""
         return [*self.counts.weights, *(self.pairs.order.weights if self.pairs is not None else [])]
 
     def row_losses(
@@ -77,7 +79,7 @@ class NgramMixture(keras.layers.Layer):
     ) -> tf.Tensor:
         """Return the loss of each row of a training batch, (batch,) float32 nats; 0 for the label -1.
 
-        The value is -log p. The gradient is that of -log p for the gate, and that of `model_losses` for the model.
+        The value is -log p. The gate gets the gradient of -log p, and the model gets the gradient of `model_losses`.
 
         Args:
             hidden: (batch, width) float.
@@ -87,11 +89,11 @@ class NgramMixture(keras.layers.Layer):
         """
         known = tf.maximum(labels, 0)
         lookup = self._lookup(context, known, leave_out=True)
-        # Also here, not in the loss alone: a NaN that `where` leaves out of the loss stays in the gradient.
+        # Masked here too, because a NaN that `where` removes from the loss would stay in the gradient.
         others = [tf.where(labels >= 0, each, 1.0) for each in lookup.probabilities]
         fixed = tf.stop_gradient(model_losses)
         losses = mixture_loss(fixed, self._shares(hidden, lookup), others)
-        # Adds no value, but the whole gradient of the model.
+        # `model_losses - fixed` is 0, but its gradient is the gradient of `model_losses`.
         return tf.where(labels >= 0, losses + model_losses - fixed, 0.0)
 
     def calibrate(self, hidden: tf.Tensor, context: tf.Tensor, labels: tf.Tensor, model_losses: tf.Tensor) -> None:
@@ -117,15 +119,15 @@ class NgramMixture(keras.layers.Layer):
         return tf.exp(self._shares(hidden, self._lookup(context, None)))
 
     def scorer(self, hidden: tf.Tensor, context: tf.Tensor) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]:
-        """Return a function that gives the log probabilities of some classes of some rows.
+        """Return a function that computes the log probabilities of some classes for some rows.
 
         Args:
             hidden: (batch, width) float, which the gate reads.
             context: (batch, k) context ids, the latest last.
 
         Returns:
-            Function of indices of rows (n,), classes (n,) and -log p_model of these classes (n,), which returns (n,)
-            float32.
+            Function that takes (n,) indices of rows, (n,) classes and (n,) values of -log p_model for these classes,
+            and returns (n,) float32 log probabilities.
         """
         shares = self._shares(hidden, self._lookup(context, None))
 
@@ -147,10 +149,10 @@ class NgramMixture(keras.layers.Layer):
 
         Args:
             hidden: (batch, width) float, which the gate reads.
-            softmax: (batch, width), (classes, width) and (classes,) float32: the logits are the products of the first
-                two, plus the third.
+            softmax: (batch, width) vectors, (classes, width) class vectors and (classes,) bias, float32. The logits
+                are the products of the first two, plus the third.
             context: (batch, k) context ids, the latest last.
-            labels: (batch,) integers, -1 outside the vocabulary; None: neither nll nor rank is wanted.
+            labels: (batch,) integers, -1 outside the vocabulary; None if neither nll nor rank is needed.
             k: Number of the most probable classes to find.
         """
         lookup = self._lookup(context, None if labels is None else tf.maximum(labels, 0))
@@ -161,7 +163,7 @@ class NgramMixture(keras.layers.Layer):
         return Sources(self.counts, self.others)
 
     def _lookup(self, context: tf.Tensor, labels: tf.Tensor | None, leave_out: bool = False) -> Lookup:
-        """Look up contexts and labels; None for any labels."""
+        """Look up contexts and labels. None: the labels do not matter, and class 0 is looked up."""
         some = tf.zeros(tf.shape(context)[:1], tf.int64) if labels is None else labels
         return self._sources.find(context, some, leave_out)
 

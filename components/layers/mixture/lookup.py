@@ -1,4 +1,4 @@
-"""Lookup of the rows of a batch in the parts of a mixture beside the model."""
+"""Lookup of the rows of a batch in the parts of a mixture other than the model."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from components.layers.mixture.part import Part
 
 
 class Lookup(NamedTuple):
-    """Probabilities of n rows beside those of the model.
+    """Results of a lookup of n rows in the parts of a mixture other than the model.
 
     Attributes:
         found: Contexts and labels in the n-gram counts.
-        parts: Tokens of the rows in the cache and in the pairs, as far as there are any.
+        parts: Tokens of the rows in the cache and in the pairs, if the mixture has them.
     """
 
     found: Found
@@ -31,12 +31,12 @@ class Lookup(NamedTuple):
 
     @property
     def empty(self) -> list[tf.Tensor]:
-        """Rows without each of the parts, (n,) bool each."""
+        """Mask of the rows that do not have the part, (n,) bool for each of `parts`."""
         return [part.empty for part in self.parts]
 
     @property
     def probabilities(self) -> list[tf.Tensor]:
-        """Probabilities of the labels, (n,) float32 each: of the n-grams, and of each of the parts."""
+        """Probabilities of the labels in the n-grams and in each of `parts`, (n,) float32 each."""
         return [self.found.probability, *(part.mass + part.backoff * self.found.unigram for part in self.parts)]
 
     def take(self, start: Any, end: Any) -> Lookup:
@@ -45,11 +45,11 @@ class Lookup(NamedTuple):
 
 
 class Sources(NamedTuple):
-    """Parts of a mixture beside the model.
+    """Parts of a mixture other than the model.
 
     Attributes:
         counts: Counts of n-grams.
-        others: The cache and the pairs, as far as there are any.
+        others: Cache and pairs, if the mixture has them.
     """
 
     counts: Counts
@@ -61,23 +61,23 @@ class Sources(NamedTuple):
         Args:
             context: (n, k) integer context ids, the latest last.
             labels: (n,) integers, each a valid class.
-            leave_out: Leave one occurrence of each n-gram and pair out of its own estimate.
+            leave_out: True to leave one occurrence of each n-gram and pair out of its own estimate.
         """
         parts = tuple(other.find(context, labels, leave_out) for other in self.others)
         return Lookup(self.counts.find(context, labels, leave_out), parts)
 
     def seen(self, lookup: Lookup, start: Any, end: Any) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
-        """Yield what the classes [start, end) have in each row beyond the unigrams.
+        """Yield the probabilities of the classes [start, end) in each row, without the share of the unigrams.
 
-        The n-grams come first, the shortest first, then the others.
+        The n-grams come first, in ascending order of length, followed by the other parts.
 
         Args:
-            lookup: The rows, with nothing left out.
+            lookup: Results of the lookup of the rows, with nothing left out.
             start: First class.
             end: Class after the last.
 
         Yields:
-            (any, 2) int64 pairs of row and class, counted from `start`; and their (any,) float32 probability.
+            (any, 2) int64 pairs of row and class, counted from `start`; and (any,) float32 probabilities of the pairs.
         """
         yield from self.counts.seen(lookup.found, start, end)
         for other, part in zip(self.others, lookup.parts, strict=True):

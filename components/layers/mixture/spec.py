@@ -1,4 +1,4 @@
-"""Configuration of a mixture of the output layer with counts and a cache."""
+"""Configuration of the mixture of the output layer with counts, a cache and pairs."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ _CACHE = 200
 
 
 class NgramMixtureSpec(Spec):
-    """Mixture of the softmax with n-gram counts of the train split and a cache of the row, with a learned gate."""
+    """Mixture of the softmax with n-gram counts of the train split and estimates from the row, with a learned gate."""
 
     kind: Literal["ngrams"] = "ngrams"
     order: Literal[2, 3] | None = None
-    """Tokens of the longest n-gram: 2 counts the label after its last token, 3 after its last two. None: 3 for shape
-    `sequence`, 2 for shape `labelled`, which has no longer ones."""
+    """Number of tokens of the longest n-gram, the label included: 2 for the label and the token before it, 3 for the
+    label and the two tokens before it. None: 3 for shape `sequence`, 2 for shape `labelled`, which allows only 2."""
     max_ngrams: int = Field(default=2_000_000, ge=1)
-    """N-grams to keep of each length, the most frequent ones. The exported model holds 12 bytes for each, and 24 for
-    each context."""
+    """Number of most frequent n-grams to keep of each length. The exported model needs 12 bytes per n-gram, and 24
+    bytes per context."""
     cache: int | None = Field(default=None, ge=0)
-    """Tokens of the row before a label that may come again with a learned probability. 0: none. None: 200 for shape
-    `sequence`, none for shape `labelled`, whose labels are no tokens of the row."""
+    """Number of tokens of the row before a label that the cache reads. The cache estimates the probability that one of
+    these tokens occurs again. 0: no cache. None: 200 for shape `sequence`, and no cache for shape `labelled`, whose
+    labels are not tokens of the row."""
 
     pairs: int = Field(default=0, ge=0)
-    """Tokens of the row before a label whose pairs with the label are counted, so that what occurs together in a row is
-    foreseen, as in baskets. Of the pairs, too, the `max_ngrams` most frequent are kept. 0: none."""
+    """Number of tokens of the row before a label whose pairs with the label are counted. Use it for rows such as
+    baskets, in which co-occurrence predicts the label. The `max_ngrams` most frequent pairs are kept. 0: no pairs."""
 
     def longest(self, sequences: bool) -> int:
         """Return the number of tokens of the longest n-gram, in sequences or in labelled rows."""
@@ -48,4 +49,4 @@ Mixture = Annotated[
     NgramMixtureSpec | None,
     BeforeValidator(_written_out, json_schema_input_type=Literal["none", "ngrams"] | NgramMixtureSpec | None),
 ]
-"""Mixture of a configuration; `ngrams` alone is short for `{kind: ngrams}`."""
+"""Type of a mixture in a configuration. `ngrams` is short for `{kind: ngrams}`."""

@@ -1,4 +1,4 @@
-"""Mixture of softmax, counts and cache over many classes, with a part of the probabilities held at a time."""
+"""Mixture of softmax, counts, cache and pairs over many classes, with few probabilities held at a time."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def mixture_sweep(
 
         p = g softmax(hidden table^T + bias) + sum_i g_i p_i
 
-    At most `LOGITS` probabilities are held, of `CLASSES` classes at a time. With more classes, a first pass computes
-    the normalizer of the softmax, and a second pass the logits anew. The largest p has rank 1. Of equal ones the
-    smaller id comes first.
+    The function holds at most `LOGITS` probabilities, of `CLASSES` classes at a time. With more classes, a first pass
+    computes the normalizer of the softmax, and a second pass computes the logits again. The largest p has rank 1. Of
+    classes with equal p, the smaller id comes first.
 
     Args:
         hidden: (batch, width) float32; batch may be 0.
         table: (classes, width) float32.
         bias: (classes,) float32.
         shares: (batch, parts) float32 logarithms of the shares g.
-        sources: The other parts, which have looked up the rows.
-        lookup: Contexts and labels of the rows; any label where it is outside the vocabulary.
-        labels: (batch,) integers, -1 outside the vocabulary; None: neither nll nor rank is wanted.
+        sources: Other parts of the mixture.
+        lookup: Results of the lookup of the rows in `sources`, with any valid class for a label outside the vocabulary.
+        labels: (batch,) integers, -1 outside the vocabulary; None if neither nll nor rank is needed.
         k: Number of the most probable classes to find.
 
     Raises:
@@ -65,7 +65,7 @@ def mixture_sweep(
 
 
 class _Rows:
-    """Mixture of some rows, whose classes are visited in chunks."""
+    """Mixture of some rows, computed in chunks of classes."""
 
     def __init__(
         self,
@@ -80,8 +80,8 @@ class _Rows:
         self._hidden, self._table, self._bias = hidden, table, bias
         self._sources, self._lookup, self._unigrams = sources, lookup, unigrams
         self._log_shares, self._of_model = shares, tf.exp(shares[:, 0])
-        # Share of each order in the mixture, the unigram first: that of the counts, times the backoffs of all higher
-        # orders.
+        # Share of each order in the mixture, the unigram first: the share of the counts, times the backoffs of all
+        # higher orders.
         backoffs = lookup.found.backoffs
         factors = [tf.exp(shares[:, 1])]
         for order in reversed(range(backoffs.shape[1])):
@@ -94,7 +94,7 @@ class _Rows:
         self._factors = [*factors[1:], *others]
 
     def swept(self, labels: tf.Tensor | None, k: int) -> Sweep:
-        """Visit all classes: see `mixture_sweep`."""
+        """Sweep over all classes: see `mixture_sweep`."""
         classes = self._table.shape[0]
         known = tf.fill(tf.shape(self._of_model), False) if labels is None else labels >= 0
         label = tf.zeros_like(known, tf.int32) if labels is None else tf.maximum(labels, 0)
@@ -117,7 +117,7 @@ class _Rows:
         return tf.nn.bias_add(tf.matmul(self._hidden, self._table[start:end], transpose_b=True), self._bias[start:end])
 
     def _mixed(self, model: tf.Tensor, start: Any, end: Any) -> tf.Tensor:
-        """Return the probabilities of the classes [start, end) from those of the softmax."""
+        """Return the probabilities of the classes [start, end) in the mixture from those of the softmax."""
         mixed = self._of_model[:, tf.newaxis] * model + self._of_unigrams[:, tf.newaxis] * self._unigrams[start:end]
         seen = [
             (where, tf.gather(factor, where[:, 0]) * mass)
@@ -129,7 +129,7 @@ class _Rows:
         return mixed + sum_at(where, masses, tf.shape(mixed)[0], end - start)
 
     def _mixed_label(self, model: tf.Tensor) -> tf.Tensor:
-        """Return the probability of the labels, (rows,), by the same operations in the same order as `_mixed`."""
+        """Return the probabilities of the labels, (rows,), by the same operations in the same order as `_mixed`."""
         found, parts = self._lookup
         masses = [*(found.masses[:, order] for order in range(found.masses.shape[1])), *(part.mass for part in parts)]
         seen = tf.zeros_like(model)
@@ -144,7 +144,7 @@ class _Rows:
             end = tf.minimum(start + CLASSES, self._table.shape[0])
             logits = self._logits(start, end)
             here = (label >= start) & (label < end)
-            # The logit as the second pass computes it, so that a label always ties with itself.
+            # Computed like the logit of the second pass, so that a label always ties with itself.
             found = tf.gather(logits, tf.where(here, label - start, 0), batch_dims=1)
             normaliser = log_add(normaliser, log_normaliser(logits, tf.nn.softmax(logits)))
             return end, normaliser, tf.where(here, found, own)
@@ -155,7 +155,7 @@ class _Rows:
     def _second_pass(
         self, labels: tf.Tensor | None, normaliser: tf.Tensor, own: tf.Tensor, k: int
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Return the number of classes before the label, and the probabilities and ids of the best k.
+        """Return the number of classes before the label, and the probabilities and ids of the k most probable classes.
 
         Args:
             labels: (rows,) int32, or None.
@@ -181,7 +181,7 @@ class _Rows:
         return self._over_chunks(body, (0, none, lowest, tf.zeros_like(lowest, tf.int32)))
 
     def _over_chunks(self, body: Any, state: Any) -> Any:
-        # In turn: chunks in parallel would hold their probabilities at the same time.
+        # Sequential, because parallel chunks would hold their probabilities at the same time.
         classes = self._table.shape[0]
         return tf.while_loop(lambda start, *_: start < classes, body, state, parallel_iterations=1)[1:]
 
@@ -199,7 +199,7 @@ def _before(mixed: tf.Tensor, own: tf.Tensor, label: tf.Tensor, start: Any) -> t
     here = (label >= start) & (label < start + size)
     above, not_below = count_true(mixed > own[:, tf.newaxis]), count_true(mixed >= own[:, tf.newaxis])
     before = tf.where(label >= start + size, not_below, above)
-    # A label is not before itself, even if its two values differ by a rounding.
+    # A label is not before itself, even if its two values differ by a rounding error.
     itself = tf.gather(mixed, tf.where(here, label - start, 0), batch_dims=1)
     before -= tf.cast(here & (itself > own), tf.int32)
     # Ids decide ties within the label's own chunk. Ties are rare, and the label always ties with itself.

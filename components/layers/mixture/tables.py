@@ -1,4 +1,4 @@
-"""Counts of n-grams as sorted arrays, the form in which baselines and models share them. Needs NumPy alone."""
+"""Counts of n-grams as sorted arrays, which baselines and models share. Requires only NumPy."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Ngrams:
-    """Counts of the n-grams of one length, as rows of successors by context.
+    """Counts of the n-grams of one length, grouped by context.
 
-    Pruning removes an n-gram, but not its occurrences from the total of its context: they become a share of the
-    context that the shorter n-grams distribute. A context without an n-gram left is removed.
+    Pruning removes an n-gram, but keeps its occurrences in the total of the context. The shorter n-grams distribute
+    this share of the context. Pruning removes a context if no n-gram of the context is left.
 
     Attributes:
         keys: (n,) packed n-grams, ascending: context * classes + label.
         counts: (n,) counts, > 0.
         contexts: (m,) packed contexts, ascending.
-        starts: (m + 1,) index of the first n-gram of each context.
-        totals: (m,) counts of each context, those of pruned n-grams included.
-        pruned: (m,) the counts of the pruned n-grams in these totals.
-        discount: D, which the estimate subtracts from each count.
+        starts: (m + 1,) index of the first n-gram of each context, followed by n.
+        totals: (m,) count of each context, including the pruned n-grams.
+        pruned: (m,) count of the pruned n-grams of each context.
+        discount: Discount D, which the estimate subtracts from each count.
     """
 
     keys: Ints
@@ -47,11 +47,12 @@ class Tables:
 
     Attributes:
         unigrams: (classes,) counts of the labels.
-        discount: D of the unigrams.
+        discount: Discount D of the unigrams.
         orders: Counts of the bigrams, the trigrams and so on.
-        contexts: Context ids are in [0, contexts).
-        pairs: Counts of pairs of a token and a label in the same row, by token; None if they are not counted.
-        continuation: A shorter n-gram counts the distinct tokens seen before it. If False, it counts occurrences.
+        contexts: Number of context ids, which are 0 to contexts - 1.
+        pairs: Counts of pairs of a token and a label in the same row, by token; None if pairs are not counted.
+        continuation: True if the count of a shorter n-gram is the number of distinct tokens before it. False if it is
+            the number of occurrences.
     """
 
     unigrams: Ints

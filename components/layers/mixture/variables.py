@@ -1,4 +1,4 @@
-"""Variables of a layer that start from given values."""
+"""Variables of a layer with given initial values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import tensorflow as tf
 def add_variable(
     layer: keras.layers.Layer, name: str, values: np.ndarray, dtype: str = "float32", trainable: bool = True
 ) -> keras.Variable:
-    """Add a variable to a layer that starts from the given values, in their shape."""
+    """Add a variable to a layer, with the given initial values and their shape."""
     return layer.add_weight(
         shape=values.shape,
         dtype=dtype,
@@ -24,5 +24,5 @@ def add_variable(
 
 
 def size_in_bytes(layer: keras.layers.Layer) -> int:
-    """Return the size of all variables of a layer."""
+    """Return the size of all variables of a layer in bytes."""
     return sum(math.prod(v.shape) * tf.as_dtype(v.dtype).size for v in layer.weights)

@@ -1,4 +1,4 @@
-"""A recurrent cell over the sequence."""
+"""Keras layer of the encoder `recurrent`."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ _CELLS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
 
 @keras.saving.register_keras_serializable("bigvocab")
 class Recurrent(Encoder):
-    """Embeds K ids, sends each through ONE dense layer, and reads the sequence with an LSTM or GRU.
+    """Encoder that embeds K ids, applies ONE dense layer to each, and reads the sequence with an LSTM or GRU.
 
-        p_k = E[id_k] W + b                     the same E, W and b at every step
-        s_k = cell(p_k, s_(k-1))                s_k = s_(k-1) where id_k is padding
+        p_k = E[id_k] W + b                     the same E, W and b at every position
+        s_k = cell(p_k, s_(k-1))                s_k = s_(k-1) if id_k is padding
         x   = [s_K, numbers, categories]
 
-    and h of x as in `Encoder`. The cells are Keras's own: Hochreiter and Schmidhuber, "Long Short-Term Memory" (1997);
-    Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder" (2014).
+    `Encoder` computes h from x. The cells are those of Keras.
+
+    Sources: Hochreiter and Schmidhuber, "Long Short-Term Memory" (1997); Cho et al., "Learning Phrase Representations
+    using RNN Encoder-Decoder" (2014).
 
     Args:
-        projection: width of W.
+        projection: Width of W.
         cell: "lstm" or "gru".
-        units: width of s.
-        common: as of `Encoder`.
+        units: Width of s.
+        common: Arguments of `Encoder`.
     """
 
     def __init__(self, *, projection: int, cell: str = "lstm", units: int, **common: Any) -> None:
@@ -39,7 +41,7 @@ class Recurrent(Encoder):
         seed = self._config["seed"]
         self.projection = keras.layers.Dense(projection, kernel_initializer=glorot(seed + 2), name="projection")
         with seeded(seed + 4):
-            # cuDNN takes no padding on the left, and a model exported with its kernels would not run without a GPU.
+            # cuDNN does not support padding on the left, and a model exported with its kernels needs a GPU.
             self.recurrence = _CELLS[cell](units, return_sequences=True, use_cudnn=False, name=cell)
 
     @property
@@ -48,7 +50,7 @@ class Recurrent(Encoder):
         return [*self.projection.trainable_variables, *self.recurrence.trainable_variables]
 
     def build(self, input_shape: dict[str, tuple[int | None, ...]]) -> None:
-        """Make the variables for K ids, the last axis of `input_ids`."""
+        """Create the variables for K ids, the size of the last axis of `input_ids`."""
         context = input_shape["input_ids"][-1]
         self.embedding.build((None, context))
         self.projection.build((None, context, self._config["embedding"]))
@@ -57,16 +59,16 @@ class Recurrent(Encoder):
         self.built = True
 
     def call(self, inputs: dict[str, tf.Tensor], dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
-        """(batch, width): see `Encoder`."""
+        """Return the hidden vectors, (batch, width): see `Encoder`."""
         ids = tf.cast(inputs["input_ids"], tf.int32)
-        # Steps with padding keep the state.
+        # The mask keeps the state at positions with padding.
         states = self.recurrence(self._by_id(ids, self.projection), mask=ids != self.padding)
         return self.join(states[:, -1], inputs, dropout_seed)
 
     def states(self, ids: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
-        """(rows, L, units): see `Encoder`."""
+        """Return the state at each position, (rows, L, units): see `Encoder`."""
         del dropout_seed
-        # A state does not depend on padding to its right, so no step is masked.
+        # A state does not depend on padding to its right, so no position is masked.
         if self._config["cell"] == "gru":
             return self.recurrence(self._by_id(ids, self.projection))
         cell = self.recurrence.cell
@@ -74,18 +76,18 @@ class Recurrent(Encoder):
         def gates(embedded: tf.Tensor) -> tf.Tensor:
             return tf.matmul(self.projection(embedded), cell.kernel.value) + cell.bias.value
 
-        # Time first.
+        # `lstm_states` takes the positions as the first axis.
         states = lstm_states(self._by_id(tf.transpose(ids), gates), tf.convert_to_tensor(cell.recurrent_kernel.value))
         return tf.transpose(states, [1, 0, 2])
 
     def _by_id(self, ids: tf.Tensor, of: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
-        """Apply a function to the embedding of each id: (..., n) from ids of any shape.
+        """Return a function of the embedding of each id, (..., n) for ids of shape (...).
 
         Args:
             ids: Integers of any shape.
             of: Function from (m, embedding) to (m, n).
         """
-        # A batch has far fewer different ids than places.
+        # A batch has far fewer distinct ids than positions.
         found, where = tf.unique(tf.reshape(ids, [-1]))
         made = tf.gather(of(lookup(self.embedding, found)), where)
         return tf.ensure_shape(

@@ -1,7 +1,7 @@
-"""LSTM over whole rows, with its gradient written out.
+"""LSTM over whole rows, with an explicit gradient.
 
-TensorFlow's own gradient of a loop stores every intermediate value and multiplies matrices at every step. Here the
-products with the inputs, and the gradient of the recurrent matrix, are each one product for all steps.
+TensorFlow's gradient of a loop stores every intermediate value and multiplies matrices at every position. Here one
+matrix product for all positions gives the products with the inputs, and one gives the gradient of the recurrent matrix.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import tensorflow as tf
 def lstm_states(
     gates: tf.Tensor, recurrent: tf.Tensor
 ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, ...]]]:
-    """Return the hidden states of an LSTM at all steps, (L, rows, units) float32, from states of 0.
+    """Return the hidden states of an LSTM at all positions, (L, rows, units) float32, starting from states of 0.
 
         a_t             = gates_t + h_(t-1) R
         i, f, g, o      = sigmoid(a_i), sigmoid(a_f), tanh(a_g), sigmoid(a_o)
@@ -26,8 +26,8 @@ def lstm_states(
     to Forget" (2000). The order of the gates is that of `keras.layers.LSTM`.
 
     Args:
-        gates: (L, rows, 4 units), the products of the inputs and the kernel, with the bias.
-        recurrent: R, (units, 4 units).
+        gates: (L, rows, 4 units) products of the inputs and the kernel, plus the bias.
+        recurrent: (units, 4 units) matrix R.
     """
     length, units = tf.shape(gates)[0], recurrent.shape[0]
     zeros = tf.zeros([tf.shape(gates)[1], units])

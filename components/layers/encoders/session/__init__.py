@@ -1,1 +1,1 @@
-"""Encoder `session`: attention over the items of a session, asked by the latest item."""
+"""Encoder `session`: attention over the items of a session, with the latest item as the query."""

@@ -1,4 +1,4 @@
-"""Attention over the items of a session, asked by the latest item."""
+"""Keras layer of the encoder `session`."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from components.layers.encoders.projected import ProjectedEncoder
 from components.layers.gradients import gather_rows
 from components.layers.similarity import unit
 
-# Score of padding before the softmax. It is finite, because a row of padding alone would give NaN with an infinity.
+# Score of padding before the softmax. Finite, because a row with only padding would give NaN with an infinite score.
 _NEVER = -1e9
 
 
 @keras.saving.register_keras_serializable("bigvocab")
 class Session(ProjectedEncoder):
-    """Reads the items of a session with one layer of attention, and joins their mean with the latest item.
+    """Encoder that joins the attention-weighted mean of the items of a session with the latest item.
 
         v_i = E_i W                             or E_i without W; divided by its length with `unit_length`
-        u_k = v_(id_k) + p_(K-k)                p: one vector per place, counted from the latest item
+        u_k = v_(id_k) + p_(K-k)                p: one vector per position, counted from the latest item
         a_k = softmax_k(q . sigmoid(A u_K + B u_k + c))
         x   = [sum_k a_k u_k, u_K, numbers, categories]
 
-    and h of x as in `Encoder`. Only the items of a row are read, not the padding before them, so the cost of a step
-    depends on the lengths of the rows and not on K.
+    `Encoder` computes h from x. The layer reads only the items of a row, not the padding before them. The cost of a
+    step therefore depends on the lengths of the rows and not on K.
 
-    Sources: the attention asked by the latest item is that of Li et al., "Neural Attentive Session-based
-    Recommendation" (2017), and Liu et al., "STAMP: Short-Term Attention/Memory Priority Model for Session-based
-    Recommendation" (2018); vectors of length 1 and places counted from the latest item are those of Gupta et al.,
-    "NISER: Normalized Item and Session Representations to Handle Popularity Bias" (2019).
+    Sources: Li et al., "Neural Attentive Session-based Recommendation" (2017), and Liu et al., "STAMP: Short-Term
+    Attention/Memory Priority Model for Session-based Recommendation" (2018), for attention with the latest item as the
+    query; Gupta et al., "NISER: Normalized Item and Session Representations to Handle Popularity Bias" (2019), for
+    vectors of length 1 and positions counted from the latest item.
 
     Args:
         projection: Width of W. "none": no W.
-        unit_length: Divide token vectors by their lengths.
-        input_dropout: Share of the values of the token vectors dropped in training.
+        unit_length: True to divide token vectors by their lengths.
+        input_dropout: Share of the values of the token vectors to drop in training.
         common: Arguments of `Encoder`.
     """
 
@@ -54,12 +54,12 @@ class Session(ProjectedEncoder):
 
     @property
     def shared_variables(self) -> list[keras.Variable]:
-        """Weights of the projection, of the places and of the attention."""
+        """Weights of the projection, of the positions and of the attention."""
         layers = [layer for layer in (self.projection, self.asking, self.asked) if layer is not None]
         return [*(v for layer in layers for v in layer.trainable_variables), self.places, self.score]
 
     def build(self, input_shape: dict[str, tuple[int | None, ...]]) -> None:
-        """Make the variables for K ids, the last axis of `input_ids`."""
+        """Create the variables for K ids, the size of the last axis of `input_ids`."""
         context, width = input_shape["input_ids"][-1], self.token_width
         self.embedding.build((None, context))
         if self.projection is not None:
@@ -86,7 +86,7 @@ class Session(ProjectedEncoder):
         vectors = dropped(
             self.token_vectors(tf.boolean_mask(ids, present)), self._config["input_dropout"], dropout_seed, 0
         )
-        # The rows are padded on the left: the latest item of a row is in the last place.
+        # Rows are padded on the left, so the latest item of a row is at the last position.
         distances = ids.shape[1] - 1 - places
         items = vectors + gather_rows(self.places, tf.minimum(distances, self.places.shape[0] - 1))
         is_latest = tf.where(distances == 0)[:, 0]
@@ -100,7 +100,7 @@ class Session(ProjectedEncoder):
         return self.join(tf.concat([mean, latest], axis=1), inputs, dropout_seed)
 
     def projected(self, embeddings: tf.Tensor) -> tf.Tensor:
-        """Return the (..., token_width) token vectors of (..., embedding) embeddings, of length 1 if so configured."""
+        """Return the (..., token_width) token vectors of (..., embedding) embeddings, normalized if `unit_length`."""
         vectors = super().projected(embeddings)
         return unit(vectors) if self._config["unit_length"] else vectors
 

@@ -10,9 +10,10 @@ from components.layers.encoders.spec import Activation, EncoderSpec
 
 
 class SessionSpec(EncoderSpec):
-    """Encoder for rows of items, such as the clicks of a session: attention over all items, asked by the latest.
+    """Encoder for rows of items, such as the clicks of a session, with attention over all items.
 
-    It is meant for `tie: true` and `trainer.head.similarity: cosine`.
+    The latest item is the query of the attention. The encoder is designed for `tie: true` and
+    `trainer.head.similarity: cosine`.
     """
 
     layer = "components.layers.encoders.session.layer:Session"
@@ -47,5 +48,5 @@ class SessionSpec(EncoderSpec):
     @model_validator(mode="before")
     @classmethod
     def _width(cls, tree: Any) -> Any:
-        """Make `hidden` as wide as a token vector if it is not set."""
+        """Set `hidden` to the width of a token vector if it is not set."""
         return cls.with_token_width(tree)

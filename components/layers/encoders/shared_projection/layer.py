@@ -1,4 +1,4 @@
-"""The default: one projection matrix for all positions."""
+"""Keras layer of the encoder `shared_projection`, the default."""
 
 from __future__ import annotations
 
@@ -13,31 +13,32 @@ from components.layers.encoders.projected import ProjectedEncoder
 from components.layers.encoders.shared_projection.ngrams import FrequentNgrams
 from components.layers.encoders.shared_projection.pooling import AttentionPooling
 
-# Latest ids whose projections ask the pooling.
+# Number of latest ids whose projections are the query of the pooling.
 _ASKING = 2
 
 
 @keras.saving.register_keras_serializable("bigvocab")
 class SharedProjection(ProjectedEncoder):
-    """Embeds K ids, sends each through ONE matrix, keeps the latest in order, and joins them with the features.
+    """Encoder that projects K embedded ids with ONE matrix, keeps the latest in order, and pools all of them.
 
         e_k = E[id_k] W                         the same E and W at every position and in every example
-        y_h = pool_h(E[id_1] ... E[id_K]) W     each head's weighted mean of all ids, through the same W
+        y_h = pool_h(E[id_1] ... E[id_K]) W     weighted mean of all ids by head h, projected with the same W
         x   = [y_1 ... y_num_heads, e_K-ordered_ids+1 ... e_K, numbers, categories]
 
-    and h of x as in `Encoder`, with the vectors of the last ids as n-grams added before the norm. See
-    `AttentionPooling` and `FrequentNgrams`. W has no bias, so that projecting a mean is the mean of the projections.
+    `Encoder` computes h from x, and adds the vectors of the n-grams of the last ids before the norm. See
+    `AttentionPooling` and `FrequentNgrams`. W has no bias, so that the projection of a mean is the mean of the
+    projections.
 
     Args:
         projection: Width of W. "none": the embeddings take the place of the projections.
-        ordered_ids: how many of the latest ids are kept in order; not more than there are.
-        num_heads: of the pooling. 0: none, only the ordered ids count.
-        ngrams: ids in the longest n-gram; not more than there are. 1: no n-grams.
-        frequent_ngrams: how many of them, the most frequent, have a vector of their own.
-        ngram_dropout: share of the n-grams dropped in training.
-        ngram_learning_rate_multiplier: their learning rate, relative to the other weights'.
-        input_dropout: share of the projected values dropped in training.
-        common: as of `Encoder`.
+        ordered_ids: Number of latest ids that are kept in order, at most K.
+        num_heads: Number of heads of the pooling. 0: no pooling, so only the ordered ids are used.
+        ngrams: Number of ids in the longest n-gram, at most K. 1: no n-grams.
+        frequent_ngrams: Number of most frequent n-grams that have their own vector.
+        ngram_dropout: Share of the n-grams to drop in training.
+        ngram_learning_rate_multiplier: Learning rate of the n-gram vectors, relative to the other weights.
+        input_dropout: Share of the projected values to drop in training.
+        common: Arguments of `Encoder`.
     """
 
     def __init__(
@@ -68,17 +69,17 @@ class SharedProjection(ProjectedEncoder):
 
     @property
     def shared_variables(self) -> list[keras.Variable]:
-        """The projection matrix W, (embedding, projection); empty without one."""
+        """Projection matrix W, (embedding, projection); empty if there is no W."""
         return [] if self.projection is None else self.projection.trainable_variables
 
     @property
     def id_tables(self) -> list[keras.Variable]:
-        """The embedding and, with pooling, the salience of each id."""
+        """Embedding and, with pooling, the score of each id."""
         return [*super().id_tables, *([self.pooling.salience.embeddings] if self.pooling is not None else [])]
 
     @property
     def lookup_weights(self) -> list[keras.Variable]:
-        """Fingerprints, keys and places of the n-grams; empty without n-grams."""
+        """Fingerprints of the ids, and keys and rows of the n-grams; empty without n-grams."""
         return self.ngrams.lookup_weights if self.ngrams is not None else []
 
     @property
@@ -92,18 +93,18 @@ class SharedProjection(ProjectedEncoder):
         return {"ngrams": self.ngrams.counted()} if self.ngrams is not None else {}
 
     def name_ids(self, tokens: Sequence[str]) -> None:
-        """Give the tokens to the n-grams, whose keys are made of the tokens' fingerprints."""
+        """Set the tokens of the n-grams, whose keys are computed from fingerprints of the tokens."""
         if self.ngrams is not None:
             self.ngrams.name_ids(tokens)
 
     def adapt(self, windows: Callable[[int], Iterable[tf.Tensor]]) -> None:
-        """Give a row to each of the most frequent n-grams of the train split."""
+        """Assign a row to each of the most frequent n-grams of the train split."""
         if self.ngrams is not None:
             self.ngrams.count(windows(self.ngrams.longest))
 
     def build(self, input_shape: dict[str, tuple[int | None, ...]]) -> None:
-        """Make the variables for K ids, the last axis of `input_ids`."""
-        # All at once: under a distribution strategy variables are made in its scope, not in the first step.
+        """Create the variables for K ids, the size of the last axis of `input_ids`."""
+        # Create all of them here: a distribution strategy needs variables made in its scope, not in the first step.
         context = input_shape["input_ids"][-1]
         embedding, projection, config = self._config["embedding"], self.token_width, self._config
         self.ordered_ids = min(config["ordered_ids"], context)
@@ -131,7 +132,7 @@ class SharedProjection(ProjectedEncoder):
         """
         # Keras builds symbolically with every input as a float.
         ids = tf.cast(inputs["input_ids"], tf.int32)
-        # Looked up apart: the gradient of a slice would be padded to the size of the whole.
+        # A separate lookup, because the gradient of a slice would be padded to the size of the whole tensor.
         latest = self._joined(lookup(self.embedding, ids[:, -self.ordered_ids :]))
         values = dropped(latest, self._config["input_dropout"], dropout_seed, 0)
         if self.pooling is not None:
@@ -145,5 +146,5 @@ class SharedProjection(ProjectedEncoder):
         return self.join(values, inputs, dropout_seed, added)
 
     def _joined(self, vectors: tf.Tensor) -> tf.Tensor:
-        """Return (batch, n x token_width), one token vector after the other, of (batch, n, embedding) embeddings."""
+        """Return the concatenated token vectors, (batch, n x token_width), of (batch, n, embedding) embeddings."""
         return tf.reshape(self.projected(vectors), [-1, vectors.shape[1] * self.token_width])

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from components.layers.encoders.base import lookup
 from components.layers.gradients import gather_rows
 
-# 2^64 / golden ratio, odd: Knuth, "The Art of Computer Programming", 6.4 (multiplicative hashing). As signed 64 bits.
+# 2^64 / golden ratio, an odd number, as a signed 64-bit integer. Source: Knuth, "The Art of Computer Programming", 6.4
+# (multiplicative hashing).
 _MIX = 0x9E3779B97F4A7C15 - (1 << 64)
-# A large start, so that n-grams of small numbers do not get the keys of others.
+# A large start, so that the keys of n-grams of small numbers do not collide.
 _START = 0x2545F4914F6CDD1D
 # Larger than every key.
 _NONE = (1 << 63) - 1
-# Keys counted at a time, and different keys kept: about 100 bytes each while they are joined.
+# Keys counted at a time, and distinct keys kept. Merging takes about 100 bytes per key.
 COUNTED = 1 << 24
 
 
@@ -29,21 +30,23 @@ class FrequentNgrams(keras.layers.Layer):
 
         y = rate * sum_{n=2..longest} T[row(id_{K-n+1} ... id_K)]
 
-    A network that joins embeddings must compose the meaning of a frequent pair of words from its parts; a table
-    remembers it. Mikolov et al., "Strategies for Training Large Scale Neural Network Language Models" (2011), put such
-    a table, by hashing, beside a neural model. Here each of the most frequent n-grams of the training data has a row,
-    and all others share the last row: a model overfits to an n-gram that it meets once an epoch. Count-based models
-    omit such n-grams for the same reason (Katz, "Estimation of Probabilities from Sparse Data", 1987). Two more
-    measures limit overfitting: training drops whole n-grams, and a `rate` below 1 makes a row need several steps to
-    grow, because Adam moves an entry by about the learning rate whatever its gradient.
+    A network that joins embeddings must compose the meaning of a frequent pair of words from its parts. A table
+    stores the meaning directly. Mikolov et al., "Strategies for Training Large Scale Neural Network Language Models"
+    (2011), add such a table, indexed by hashes, to a neural model. Here each of the most frequent n-grams of the
+    training data has a row, and all others share the last row. A model overfits to an n-gram that occurs once per
+    epoch. Count-based models omit such n-grams for the same reason (Katz, "Estimation of Probabilities from Sparse
+    Data", 1987).
 
-    A key of 64 bits, made of the fingerprints of its ids, identifies an n-gram. After `name_ids` these are fingerprints
-    of the tokens, so an n-gram keeps its key if a later vocabulary numbers the tokens in another order.
+    Two more measures limit overfitting. Training drops whole n-grams. A `rate` below 1 slows the growth of a row to
+    several steps, because Adam moves an entry by about the learning rate whatever its gradient.
+
+    A 64-bit key, computed from the fingerprints of the ids, identifies an n-gram. After `name_ids` the fingerprints are
+    those of the tokens, so an n-gram keeps its key if a later vocabulary numbers the tokens in another order.
 
     Args:
         ids: Number of ids.
-        longest: Ids in the longest n-gram, 2 or more.
-        frequent: Number of n-grams with a row of their own, of all lengths together. T has one row more.
+        longest: Number of ids in the longest n-gram, 2 or more.
+        frequent: Number of n-grams with their own row, over all lengths. T has one more row.
         width: Width of T.
         dropout: Share of the n-grams to drop in training.
         rate: Learning rate relative to the other weights.
@@ -60,14 +63,14 @@ class FrequentNgrams(keras.layers.Layer):
             raise ValueError(f"longest is {longest}: an n-gram has 2 ids or more")
         self.ids, self.longest, self.frequent, self.width = ids, longest, frequent, width
         self.dropout, self.rate = dropout, rate
-        # Zero: an n-gram has no effect before it is trained.
+        # Zeros, so that an n-gram has no effect before it is trained.
         self.table = keras.layers.Embedding(frequent + 1, width, "zeros", name="table")
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Make the table, (frequent + 1, width), and the fingerprints, keys and places that find its rows."""
+        """Create the table, (frequent + 1, width), and the fingerprints, keys and row numbers of the lookup."""
         self.table.build((None,))
         self.fingerprints = self._constant("fingerprints", lambda shape, dtype=None: tf.range(shape[0], dtype=dtype))
-        # Ascending; where each is in the table, whose rows go by frequency.
+        # Keys in ascending order, and the row of each key. The rows are in descending order of frequency.
         self.keys = self._constant("keys", lambda shape, dtype=None: tf.fill(shape, tf.constant(_NONE, dtype)))
         self.places = self._constant("places", lambda shape, dtype=None: tf.range(shape[0], dtype=dtype))
         self.built = True
@@ -78,25 +81,25 @@ class FrequentNgrams(keras.layers.Layer):
 
     @property
     def lookup_weights(self) -> list[keras.Variable]:
-        """Weights that `name_ids` and `count` set and training leaves alone."""
+        """Weights that `name_ids` and `count` set and that training does not change."""
         return [self.fingerprints, self.keys, self.places]
 
     def name_ids(self, tokens: Sequence[str]) -> None:
-        """Take the fingerprints of the tokens of the first ids; out-of-vocabulary buckets get theirs by position.
+        """Set the fingerprints of the first ids from their tokens, and those of the other ids from their positions.
 
         Args:
             tokens: Tokens in the order of their ids.
         """
         mark = "\0"
-        while any(token.startswith(mark) for token in tokens):  # A token may begin like the names below.
+        while any(token.startswith(mark) for token in tokens):  # No token may equal a name made below.
             mark += "\0"
         others = [*(f"{mark}{place}" for place in range(self.ids - len(tokens) - 1)), f"{mark}padding"]
         names = tf.constant([*tokens, *others], tf.string)
-        # FarmHash's Fingerprint64, which is the same everywhere and for all time.
+        # FarmHash's Fingerprint64, which is the same on all platforms and in all versions.
         self.fingerprints.assign(tf.strings.to_hash_bucket_fast(names, _NONE))
 
     def count(self, windows: Iterable[tf.Tensor]) -> None:
-        """Give a row to each of the most frequent n-grams, the first row to the most frequent. Call `name_ids` before.
+        """Assign rows to the most frequent n-grams, in descending order of frequency. Call `name_ids` first.
 
         Args:
             windows: (any, K) batches of ids, K at least `longest`.
@@ -110,16 +113,16 @@ class FrequentNgrams(keras.layers.Layer):
         self.places.assign(places)
 
     def counted(self) -> list[str]:
-        """Return the keys with a row, by row: the vocabulary that aligns the rows of another model."""
+        """Return the keys in the order of their rows, the vocabulary by which another model aligns its rows."""
         keys, places = (np.asarray(keras.ops.convert_to_numpy(v)) for v in (self.keys, self.places))
         known = keys != _NONE
         return keys[known][np.argsort(places[known])].astype(str).tolist()
 
     def call(self, ids: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
-        """Return the (batch, width) vectors of ids.
+        """Return the sum of the vectors of the n-grams at the end of each row, (batch, width).
 
         Args:
-            ids: (batch, K) int32, K at least `longest`, the latest last; padding is an id like others.
+            ids: (batch, K) int32, K at least `longest`, the latest last. Padding is an id like any other.
             dropout_seed: (2,) int32 in training; None otherwise.
         """
         vectors = lookup(self.table, self.rows(ids))
@@ -152,8 +155,8 @@ class FrequentNgrams(keras.layers.Layer):
         found = []
         for n in range(2, self.longest + 1):
             key = key * _MIX + ids[:, -n] + n
-            # The upper bits of a product are mixed best: they are brought to the lower ones too, without the sign that
-            # shifting fills in.
+            # The upper bits of a product are the best mixed, so they are also XORed into the lower bits. The mask
+            # removes the sign bits that the shift fills in.
             upper = tf.bitwise.bitwise_and(tf.bitwise.right_shift(key, 32), 0xFFFFFFFF)
             found.append(tf.bitwise.bitwise_xor(key, upper) * _MIX)
         return tf.stack(found, axis=1)
@@ -172,14 +175,14 @@ class FrequentNgrams(keras.layers.Layer):
 
 
 def most_frequent(parts: Iterable[NDArray[np.int64]], size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the most frequent keys, the most frequent first and of equal ones the smaller first, and their counts.
+    """Return the most frequent keys and their counts, sorted by descending count and ascending key.
 
-    Above `COUNTED` different keys it forgets all but the most frequent `COUNTED` / 2, as in Manku and Motwani,
+    Above `COUNTED` distinct keys, the function keeps only the most frequent `COUNTED` / 2, as in Manku and Motwani,
     "Approximate Frequency Counts over Data Streams" (2002).
 
     Args:
         parts: (any,) int64 keys each.
-        size: Number of keys to return, at most.
+        size: Maximum number of keys to return.
     """
     keys, counts = np.zeros(0, np.int64), np.zeros(0, np.int64)
     waiting: list[NDArray[np.int64]] = []

@@ -9,26 +9,28 @@ import tensorflow as tf
 
 from components.layers.encoders.base import lookup
 
-# Score of padding before the softmax. It is finite, because a row of padding alone would give NaN with an infinity.
+# Score of padding before the softmax. Finite, because a row with only padding would give NaN with an infinite score.
 _NEVER = -1e9
 
 
 @keras.saving.register_keras_serializable("bigvocab")
 class AttentionPooling(keras.layers.Layer):
-    """Pools K embedded ids into a few vectors of the same width.
+    """Layer that pools K embedded ids into a few vectors of the same width.
 
         a_kh = s_h[id_k] + b_h[k] + e_k . (Q_h q)
         y_h  = sum_k softmax_k(a_kh) e_k                  for each head h
 
-    How much an id counts follows from what it is (s), where it stands (b), and what is asked for (q: the projection of
-    the latest ids). Attention is Bahdanau et al., "Neural Machine Translation by Jointly Learning to Align and
-    Translate" (2015), with dot products as in Vaswani et al., "Attention Is All You Need" (2017), and the embeddings
-    themselves as keys and values, so that nothing as large as (batch, K, width) is computed but them.
+    The score of an id is the sum of a weight of the id (s), a weight of its position (b), and its product with the
+    query (q, the projections of the latest ids). The embeddings are keys and values, so no other tensor of shape
+    (batch, K, width) is computed.
+
+    Sources: Bahdanau et al., "Neural Machine Translation by Jointly Learning to Align and Translate" (2015), for
+    attention; Vaswani et al., "Attention Is All You Need" (2017), for dot products.
 
     Args:
-        ids: number of ids, the padding id being the last.
+        ids: Number of ids. The last one is the padding id.
         num_heads: Number of vectors to make.
-        seed: of the weights.
+        seed: Seed of the weights.
     """
 
     def __init__(self, ids: int, num_heads: int, seed: int = 0, **kwargs: Any) -> None:
@@ -37,7 +39,7 @@ class AttentionPooling(keras.layers.Layer):
         self.salience = keras.layers.Embedding(ids, num_heads, "zeros", name="salience")
 
     def build(self, input_shape: list[tuple[int | None, ...]]) -> None:
-        """Make the weights of all heads.
+        """Create the weights of all heads.
 
         Args:
             input_shape: Shapes of the embedded ids, (batch, K, width), and of the query, (batch, query width).
@@ -55,7 +57,13 @@ class AttentionPooling(keras.layers.Layer):
         self.built = True
 
     def call(self, embedded: tf.Tensor, query: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
-        """(batch, K, width) embeddings of (batch, K) ids, (batch, query width) -> (batch, num_heads, width)."""
+        """Return the pooled vectors, (batch, num_heads, width).
+
+        Args:
+            embedded: (batch, K, width) embeddings of the ids.
+            query: (batch, query width) query q.
+            ids: (batch, K) integer ids.
+        """
         asked = tf.reshape(self.query(query), [-1, self.num_heads, embedded.shape[2]])
         scores = lookup(self.salience, ids) + self.place + tf.matmul(embedded, asked, transpose_b=True)
         scores = tf.where((ids == self.ids - 1)[:, :, tf.newaxis], _NEVER, scores)

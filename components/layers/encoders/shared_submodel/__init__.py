@@ -1,1 +1,1 @@
-"""Encoder `shared_submodel`: one submodel of the user's own, applied to every input."""
+"""Encoder `shared_submodel`: one user-defined submodel, applied to every input."""

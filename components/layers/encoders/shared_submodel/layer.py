@@ -1,4 +1,4 @@
-"""A model of the user's own, made once and applied to every input."""
+"""Keras layer of the encoder `shared_submodel`."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from components.layers.encoders.shared_submodel.submodel import Layers, checked,
 
 @keras.saving.register_keras_serializable("bigvocab")
 class SharedSubmodel(Encoder):
-    """Embeds K ids, applies ONE sub-model f to each, and joins what comes out with the features.
+    """Encoder that embeds K ids, applies ONE submodel f to each, and joins the outputs with the features.
 
         v_k = f(E[id_k])                        the same E and f at every position and in every example
         x   = [v_1 ... v_K, numbers, categories], or [pooled v, numbers, categories]
 
-    and h of x as in `Encoder`. What is pooled leaves out the padding, and is 0 where there is nothing else. Random
-    layers of the sub-model, such as `Dropout`, draw from `dropout_seed`, for each position anew.
+    `Encoder` computes h from x. Pooling leaves out the padding; the pooled vector of a row with only padding is 0.
+    Random layers of the submodel, such as `Dropout`, draw from `dropout_seed`, independently for each position.
 
     Args:
-        submodel: layers of Keras, as in `[{"Dense": {"units": 64}}, {"LayerNormalization": {}}]`, or
-            `"package.module:function"`, whose function takes the width of E and gives a new Keras layer or model, of
-            (n, embedding) to (n, any width).
+        submodel: Keras layers, such as `[{"Dense": {"units": 64}}, {"LayerNormalization": {}}]`, or
+            `"package.module:function"`: a function that takes the width of E and returns a new Keras layer or model
+            from (n, embedding) to (n, any width).
         join: "concat", "mean", "max" or "sum".
-        common: as of `Encoder`.
+        common: Arguments of `Encoder`.
 
     Raises:
-        ValueError: the sub-model cannot be made, or not be applied to the inputs.
+        ValueError: The submodel cannot be made, or cannot be applied to the inputs.
     """
 
     def __init__(self, *, submodel: str | Layers, join: str = "concat", **common: Any) -> None:
@@ -39,11 +39,11 @@ class SharedSubmodel(Encoder):
 
     @property
     def shared_variables(self) -> list[keras.Variable]:
-        """Weights of the sub-model."""
+        """Weights of the submodel."""
         return self.submodel.trainable_variables
 
     def build(self, input_shape: dict[str, tuple[int | None, ...]]) -> None:
-        """Make the sub-model, and all variables for K ids, the last axis of `input_ids`."""
+        """Create the submodel and all variables for K ids, the size of the last axis of `input_ids`."""
         context = input_shape["input_ids"][-1]
         config = self._config
         self.embedding.build((None, context))
@@ -52,7 +52,7 @@ class SharedSubmodel(Encoder):
         self.built = True
 
     def call(self, inputs: dict[str, tf.Tensor], dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
-        """(batch, hidden): see `Encoder`."""
+        """Return the hidden vectors, (batch, hidden): see `Encoder`."""
         ids = tf.cast(inputs["input_ids"], tf.int32)
         context = ids.shape[1]
         rows = tf.reshape(lookup(self.embedding, ids), [-1, self._config["embedding"]])

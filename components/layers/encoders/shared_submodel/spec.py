@@ -11,7 +11,7 @@ from components.layers.encoders.spec import EncoderSpec
 
 
 class SharedSubmodelSpec(EncoderSpec):
-    """Encoder that applies one submodel of your own to every input, with shared weights."""
+    """Encoder that applies one user-defined submodel to every input, with shared weights."""
 
     layer = "components.layers.encoders.shared_submodel.layer:SharedSubmodel"
 
@@ -31,7 +31,7 @@ class SharedSubmodelSpec(EncoderSpec):
     @field_validator("submodel", mode="before")
     @classmethod
     def _submodel_can_be_made(cls, value: Any, info: Any) -> Any:
-        # Keras is imported only for this kind: it takes seconds.
+        # Imported here, because this module imports Keras, which takes seconds. Other kinds do not need it.
         from components.layers.encoders.shared_submodel.submodel import checked
 
         return checked(value, info.data.get("embedding", 1))

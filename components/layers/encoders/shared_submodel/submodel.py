@@ -1,4 +1,4 @@
-"""A user's own model, as layers in a configuration or as a function, checked before anything runs."""
+"""User-defined submodel: a list of layers in a configuration, or a function, checked before anything runs."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from components.layers.encoders.base import seeded
 from components.spelling import did_you_mean
 
 Layers = list[dict[str, dict[str, Any]]]
-# What keras.layers.Layer itself takes.
+# Arguments of keras.layers.Layer.
 _COMMON = ("name", "dtype", "trainable")
 
 
 def checked(description: Any, width: int) -> str | Layers:
-    """Return the description of a sub-model after checking it.
+    """Check the description of a submodel and return it.
 
-    Layers are made and applied to a symbolic vector, so TensorFlow's devices can still be configured later. A function
-    is only looked up.
+    The check makes the layers and applies them to a symbolic vector, so TensorFlow's devices can still be configured
+    later. It only looks up a function, and does not call it.
 
     Args:
         description: Keras layers, or `package.module:function`.
-        width: Width of the vectors that the sub-model takes.
+        width: Width of the input vectors of the submodel.
 
     Raises:
         ValueError: A layer cannot be made or applied, or the function does not exist. The message names each layer at
@@ -38,7 +38,7 @@ def checked(description: Any, width: int) -> str | Layers:
         return description
     if not isinstance(description, list) or not description:
         raise ValueError("expected a list of layers, as in [{Dense: {units: 64}}], or package.module:function")
-    # A thread of its own: Keras keeps a list of the variables that are yet to get values, one a thread.
+    # A separate thread, because Keras keeps one list per thread of the variables that have no values yet.
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(_checked_layers, description, width).result()
 
@@ -65,19 +65,19 @@ def _checked_layers(description: list[Any], width: int) -> Layers:
 
 
 def make(description: str | Layers, width: int, seed: int) -> tuple[keras.layers.Layer, int]:
-    """Make a sub-model and its variables.
+    """Create a submodel and its variables.
 
     Args:
-        description: Description, from `checked`.
-        width: Width of the vectors that the sub-model takes.
+        description: Description that `checked` returned.
+        width: Width of the input vectors of the submodel.
         seed: Seed of the weights of all layers without a seed of their own.
 
     Returns:
-        The sub-model, and the width of the vectors that it returns.
+        The submodel, and the width of its output vectors.
 
     Raises:
-        ValueError: The sub-model cannot be applied to (n, width), or its output is not (n, any width). Or replicas
-            cannot train it: it changes a state other than weights and random generators, or adds losses of its own.
+        ValueError: The submodel cannot be applied to (n, width), or its output is not (n, any width). Or replicas
+            cannot train the submodel: it changes a state other than weights and random generators, or adds losses.
     """
     with seeded(seed):
         if not isinstance(description, str):
@@ -123,7 +123,7 @@ def _make_layer(place: int, entry: dict[str, dict[str, Any]]) -> keras.layers.La
 
 
 def _applied(layers: list[keras.layers.Layer], width: int) -> int:
-    """Build the layers one after another, and return the width of the last output."""
+    """Build the layers in order and return the width of the last output."""
     value = keras.KerasTensor((None, width))
     for place, layer in enumerate(layers):
         label = f"layer {place} ({type(layer).__name__})"
@@ -142,7 +142,7 @@ def _refuse(submodel: keras.layers.Layer, label: str) -> None:
     for layer in flattened(submodel):
         name = type(layer).__name__
         inside = label if layer is submodel else f"{label}, {layer.name} ({name})"
-        # A frozen layer's weights are no state.
+        # The weights of a frozen layer do not count as state.
         if layer.trainable and own_states(layer):
             raise ValueError(
                 f"{inside} changes a state at every step, which replicas cannot do; LayerNormalization keeps none"

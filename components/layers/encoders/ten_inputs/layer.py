@@ -1,4 +1,4 @@
-"""One dense layer to rule all inputs, as a functional Keras model."""
+"""Keras layer of the encoder `ten_inputs`."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from components.layers.encoders.base import Encoder, seeded, stateless
 
 @keras.saving.register_keras_serializable("bigvocab")
 class TenInputs(Encoder):
-    """K named inputs, each through the same embedding and the same dense layer, joined with the features.
+    """Encoder that applies one embedding and one dense layer to K named inputs, and joins them with the features.
 
         v_k = act(E[input_k] W + b)             input_1 is the latest; the same E, W and b for all
         h   = norm(act(hidden([v_1 ... v_K, numbers, categories])))
 
-    The model inside is written with Keras's functional interface alone: `encoder.model`.
+    `encoder.model` is a functional Keras model.
 
     Args:
-        shared_units: width of W.
-        shared_activation: the name of a Keras activation.
-        common: as of `Encoder`.
+        shared_units: Width of W.
+        shared_activation: Name of a Keras activation.
+        common: Arguments of `Encoder`.
     """
 
     def __init__(self, *, shared_units: int, shared_activation: str = "relu", **common: Any) -> None:
@@ -47,7 +47,7 @@ class TenInputs(Encoder):
         return self.model.get_layer("shared").trainable_variables
 
     def build(self, input_shape: dict[str, tuple[int | None, ...]]) -> None:
-        """Make `model` and its variables for K ids, the last axis of `input_ids`."""
+        """Create `model` and its variables for K ids, the size of the last axis of `input_ids`."""
         with seeded(self._config["seed"]):
             self.model = self._functional(input_shape["input_ids"][-1])
         self.built = True
@@ -59,7 +59,7 @@ class TenInputs(Encoder):
         shared = keras.layers.Dense(config["shared_units"], config["shared_activation"], name="shared")
         parts = [shared(embedding(token)) for token in tokens.values()]
 
-        # Columns go by number: they may be named like an input, or in a way that Keras takes no layer by.
+        # Numbers in place of names: a column may have the name of an input, or a name that Keras does not accept.
         numbers = {f"number_{i}": keras.Input((1,), name=f"number_{i}") for i in range(len(config["numbers"]))}
         parts += numbers.values()
         categories = {}
@@ -81,7 +81,7 @@ class TenInputs(Encoder):
         return keras.Model({**tokens, **numbers, **categories}, x, name="ten_inputs")
 
     def call(self, inputs: dict[str, tf.Tensor], dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
-        """(batch, hidden): see `Encoder`."""
+        """Return the hidden vectors, (batch, hidden): see `Encoder`."""
         ids = tf.cast(inputs["input_ids"], tf.int32)
         named = {f"input_{k}": column for k, column in enumerate(reversed(tf.unstack(ids, axis=1)), start=1)}
         for i, name in enumerate(self._config["numbers"]):

@@ -1,4 +1,4 @@
-"""Block of a causal transformer, and rotary positions."""
+"""Block of a causal transformer, and rotary position encoding."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import tensorflow as tf
 
 from components.layers.encoders.base import dropped, glorot
 
-# Base of the angles' geometric sequence, as in the papers.
+# Base of the geometric sequence of the angles, as in the papers.
 _BASE = 10_000.0
-# Logit of a position to which another does not attend. Finite, so that no row of logits gives NaN.
+# Logit of a position that is not visible to another. Finite, so that no row of logits gives NaN.
 _HIDDEN = -1e9
-# Draws of dropout in a block.
+# Number of dropout draws in a block.
 DRAWS = 2
 
 
@@ -38,11 +38,11 @@ def rotated(vectors: tf.Tensor) -> tf.Tensor:
 
 
 def visible(length: tf.Tensor, window: int | None) -> tf.Tensor:
-    """Return the positions that each position attends to, (L, L) bool: none after it, and the latest `window` or all.
+    """Return the mask of the positions that each position attends to, (L, L) bool: itself and those before it.
 
     Args:
         length: L.
-        window: Number of latest positions, the position itself included; None for all.
+        window: Number of latest positions to attend to, including the position itself; None for all.
     """
     steps = tf.range(length)
     distance = steps[:, tf.newaxis] - steps
@@ -52,7 +52,7 @@ def visible(length: tf.Tensor, window: int | None) -> tf.Tensor:
 
 @keras.saving.register_keras_serializable("bigvocab")
 class Block(keras.layers.Layer):
-    """Block of a transformer with the norm before each layer.
+    """Transformer block with the norm before each layer.
 
         y = x + drop(attention(norm(x)))            softmax(q k^T / sqrt(n)) v in each head, over visible positions
         z = y + drop(gelu(norm(y) U + c) V + d)
@@ -62,10 +62,10 @@ class Block(keras.layers.Layer):
 
     Args:
         width: Width of x.
-        num_heads: Number of heads, which divides the width; a head has width n.
+        num_heads: Number of heads, which must divide the width. Each head has the width n.
         feedforward: Width of U.
-        rotary: Rotate queries and keys by their positions.
-        window: Number of latest positions that a position attends to; None for all.
+        rotary: True to rotate queries and keys by their positions.
+        window: Number of latest positions that a position attends to, including itself; None for all.
         dropout: Share of the values to drop in training.
         seed: Seed of the weights.
     """
@@ -98,7 +98,7 @@ class Block(keras.layers.Layer):
         self.outer = dense(width, kernel_initializer=glorot(seed + 3), name="outer")
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Make the variables."""
+        """Create the variables."""
         width, inner = self._config["width"], self._config["feedforward"]
         for layer in (self.attention_norm, self.queries_keys_values, self.attended, self.feedforward_norm, self.inner):
             layer.build((None, None, width))
@@ -106,12 +106,12 @@ class Block(keras.layers.Layer):
         self.built = True
 
     def call(self, x: tf.Tensor, dropout_seed: tf.Tensor | None = None, number: int = 0) -> tf.Tensor:
-        """Return (rows, L, width) float32 from the same shape.
+        """Return the vectors of all positions after the block, (rows, L, width) float32.
 
         Args:
-            x: Vectors of all positions.
+            x: (rows, L, width) float32 vectors of all positions.
             dropout_seed: (2,) int32 in training; None otherwise.
-            number: Number of the first of `DRAWS` draws under this seed.
+            number: Number of the first of the `DRAWS` draws with this seed.
         """
         rate = self._config["dropout"]
         x += dropped(self._attend(self.attention_norm(x)), rate, dropout_seed, number)

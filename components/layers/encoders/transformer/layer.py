@@ -1,4 +1,4 @@
-"""A causal transformer over the row."""
+"""Keras layer of the encoder `transformer`."""
 
 from __future__ import annotations
 
@@ -10,30 +10,33 @@ import tensorflow as tf
 from components.layers.encoders.base import Encoder, dropped, lookup, uniform
 from components.layers.encoders.transformer.block import DRAWS, Block
 
-# Number of the first draw of dropout; `Encoder.join` has a smaller one.
+# Number of the first dropout draw. `Encoder.join` uses a smaller number.
 _FIRST_DRAW = 10
 
 
 @keras.saving.register_keras_serializable("bigvocab")
 class Transformer(Encoder):
-    """Embeds the ids, and reads them with blocks of causal attention.
+    """Encoder that embeds the ids and applies blocks of causal attention.
 
         x_t = sqrt(width) E[id_t]  (+ P[t])        P with `positions: learned`; t from the start of the row or cut
-        x   = block(... block(x))                  see `Block`; rotary positions turn its queries and keys
+        x   = block(... block(x))                  see `Block`; rotary positions rotate its queries and keys
         s   = norm(x)
         x   = [s_t, numbers, categories]
 
-    and h of x as in `Encoder`. The last norm is that of Xiong et al. (2020) for blocks with the norm before each
-    layer; the factor is that of Vaswani et al. (2017), section 3.4, because E starts small.
+    `Encoder` computes h from x. The factor compensates for the small initial values of E.
+
+    Sources: Vaswani et al., "Attention Is All You Need" (2017), section 3.4, for the factor; Xiong et al., "On Layer
+    Normalization in the Transformer Architecture" (2020), for the last norm after blocks with the norm before each
+    layer.
 
     Args:
         num_blocks: Number of blocks.
-        num_heads: Heads of each block.
-        feedforward: Units of the feedforward layer of each block.
+        num_heads: Number of heads of each block.
+        feedforward: Number of units of the feedforward layer of each block.
         positions: "rotary" or "learned".
-        window: Number of latest positions that a position attends to; None for all.
+        window: Number of latest positions that a position attends to, including itself; None for all.
         block_dropout: Share of the values to drop in the blocks and after the embedding, in training.
-        common: as of `Encoder`.
+        common: Arguments of `Encoder`.
     """
 
     def __init__(
@@ -76,7 +79,7 @@ class Transformer(Encoder):
         return [variable for layer in layers for variable in layer.trainable_variables]
 
     def build(self, input_shape: dict[str, tuple[int | None, ...]]) -> None:
-        """Make the variables for K ids, the last axis of `input_ids`."""
+        """Create the variables for K ids, the size of the last axis of `input_ids`."""
         context, width = input_shape["input_ids"][-1], self._config["embedding"]
         self.embedding.build((None, context))
         if self._config["positions"] == "learned":
@@ -90,10 +93,10 @@ class Transformer(Encoder):
         self.built = True
 
     def call(self, inputs: dict[str, tf.Tensor], dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
-        """(batch, width): see `Encoder`."""
+        """Return the hidden vectors, (batch, width): see `Encoder`."""
         ids = tf.cast(inputs["input_ids"], tf.int32)
         length = tf.reduce_sum(tf.cast(ids != self.padding, tf.int32), axis=1)
-        # The blocks take padding on the right, which they need not mask.
+        # Moves the padding to the right, where causal attention needs no mask for it.
         steps = tf.range(tf.shape(ids)[1])
         turned = (steps - length[:, tf.newaxis]) % tf.shape(ids)[1]
         moved = tf.gather(ids, turned, batch_dims=1)
@@ -101,7 +104,7 @@ class Transformer(Encoder):
         return self.encode({**inputs, "input_ids": tf.ensure_shape(moved, ids.shape)}, last, dropout_seed)
 
     def states(self, ids: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
-        """(rows, L, embedding): see `Encoder`."""
+        """Return the vector at each position, (rows, L, embedding): see `Encoder`."""
         config = self._config
         x = lookup(self.embedding, ids) * config["embedding"] ** 0.5
         if config["positions"] == "learned":
