@@ -1,1 +1,1 @@
-"""The Trainer node: from transformed examples to an exported model."""
+"""Trainer node, which turns transformed examples into an exported model."""

@@ -17,14 +17,14 @@ class Examples(ABC):
 
     Args:
         train_files: TFRecords (gzip) of Transform, train split.
-        eval_files: The same of the eval split.
+        eval_files: TFRecords (gzip) of Transform, eval split.
         layout: Layout of an example.
         seed: Seed of the orders and samples.
         replicas: Number of replicas that share each batch.
 
     Attributes:
         count: Number of labels to train on in one pass.
-        least_batch: Fewest labels of a batch.
+        least_batch: Minimum number of labels in a batch.
     """
 
     count: int
@@ -102,6 +102,6 @@ class RowExamples(Examples):
 def examples_of(
     train_files: Sequence[str], eval_files: Sequence[str], layout: Layout, seed: int, replicas: int
 ) -> Examples:
-    """Return the examples in the form that the layout says. The arguments are those of `Examples`."""
+    """Return the examples in the form that the layout specifies. The arguments are those of `Examples`."""
     form = RowExamples if layout.whole_rows else WindowExamples
     return form(train_files, eval_files, layout, seed, replicas)

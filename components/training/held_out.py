@@ -15,21 +15,21 @@ from components.training.layout import LABEL, Batch
 from components.training.model import VocabularyClassifier
 from components.training.rows.hidden import AtLabels, at_labels
 
-# Labels that are read, about. A calibration fits at most six numbers to them: its nll exceeds the least by half a nat
-# per number and label, .0004 nats.
+# Approximate number of labels that are read. A calibration fits at most six numbers to them. The expected excess of its
+# nll over the minimum is half a nat per fitted number, divided by the number of labels: .0004 nats.
 _LABELS = 8_192
 
 
 class Calibrated(NamedTuple):
-    """Account of a calibration.
+    """Results of a calibration.
 
     Attributes:
         sharpness: Sharpness of each further target that is a category, by column.
-        mixture: Description of the mixture of the label, None without one. `order`, tokens of the longest n-gram;
-            `ngrams`, the number of n-grams by length; `bytes`, the size of the counts; `mean_gate`, the mean share of
-            the model in the eval split; `cache`, the number of tokens that the cache reads, and `mean_cache`, its mean
-            share, None without a cache; `pairs`, the number of kept pairs of a token and a label in the same row, and
-            `mean_pairs`, their mean share, None without pairs.
+        mixture: Description of the mixture of the label; None without a mixture. `order`: number of tokens of the
+            longest n-gram. `ngrams`: number of n-grams by length. `bytes`: size of the counts. `mean_gate`: mean share
+            of the model in the eval split. `cache`: number of tokens that the cache reads. `mean_cache`: mean share of
+            the cache, None without a cache. `pairs`: number of kept pairs of a token and a label in the same row.
+            `mean_pairs`: mean share of the pairs, None without pairs.
     """
 
     sharpness: dict[str, float]
@@ -39,9 +39,10 @@ class Calibrated(NamedTuple):
 def calibrate(model: VocabularyClassifier, batches: tf.data.Dataset) -> Calibrated:
     """Calibrate the mixture of the label, and the further targets that are categories.
 
-    Training makes both too sure. A mixture relies on the model as on labels that it has seen before, see
-    `components.layers.mixture.gate`. The windows of one row share its category, and the model repeats it as often, see
-    `components.layers.calibration`. The rows of the eval split tell how sure they may be.
+    After training, the probabilities of both are too extreme. A mixture relies on the model as for labels that the
+    model was trained on, see `components.layers.mixture.gate`. All windows of a row have the category of the row, so
+    the model sees the category once per window, see `components.layers.calibration`. The rows of the eval split
+    determine the right probabilities.
 
     Args:
         model: Model with its final weights, outside of any distribution strategy.
@@ -58,10 +59,10 @@ def calibrate(model: VocabularyClassifier, batches: tf.data.Dataset) -> Calibrat
 
 @contextlib.contextmanager
 def calibrated_mixture(model: VocabularyClassifier, batches: tf.data.Dataset) -> Iterator[None]:
-    """Calibrate the mixture of the label as `calibrate` does, and give the gate back its trained weights at the end.
+    """Calibrate the mixture of the label as `calibrate` does, and restore the trained weights of the gate at the end.
 
-    A validation measures a model in training as it would be exported. Without the calibration, the measures would get
-    worse as soon as the model knows the train split by heart, even where the calibrated mixture still gets better.
+    A validation during training must measure the model that would be exported. Without the calibration, the metrics
+    would get worse as soon as the model memorizes the train split, even if the calibrated mixture still improves.
 
     Args:
         model: Model with any weights, under any distribution strategy.
@@ -86,7 +87,7 @@ def _mixture(model: VocabularyClassifier) -> NgramMixture | None:
 def _calibrate(
     model: VocabularyClassifier, names: Sequence[str], batches: Iterable[tuple[Batch, Batch]]
 ) -> list[AtLabels]:
-    """Calibrate some outputs by the keys of their targets, and return the labels that were read for it."""
+    """Calibrate the outputs with the given target keys, and return the labels that were read."""
     read = [at_labels(model.encoder, inputs, targets) for inputs, targets in _some(batches)] if names else []
     if read:
         hidden = tf.concat([each.hidden for each in read], axis=0)
@@ -99,7 +100,7 @@ def _calibrate(
 
 
 def _described(mixture: NgramMixture, read: Sequence[AtLabels]) -> dict[str, Any]:
-    """Return the description of a mixture, with its mean shares in the labels that were read."""
+    """Return the description of a mixture, with its mean shares for the labels that were read."""
     gates = [mixture.gates(each.hidden, each.counted) for each in read]
     counts, cache, pairs = mixture.counts, mixture.cache, mixture.pairs
     means = tf.reduce_mean(tf.concat(gates, axis=0), axis=0).numpy().tolist() if gates else []

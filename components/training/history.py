@@ -15,7 +15,7 @@ def write_history(directory: str, history: Mapping[str, Any]) -> None:
     """Write the history of a training into the folder of its `model_run`.
 
     Args:
-        directory: The folder.
+        directory: Folder of the `model_run`.
         history: Dictionary with these keys. `plan`: fields of a `Plan`. `parameters`: number of weights. `devices`:
             description of the devices. `examples`: `rows` or `windows`. `validation_examples`: maximum number of labels
             in a validation. `measured`: names of the metrics of the label in each validation. `validations`: records of

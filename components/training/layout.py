@@ -16,7 +16,7 @@ from components.preprocessing.vocabulary import category_file, read_vocabulary
 
 Batch = dict[str, tf.Tensor]
 COUNTED = "counted"
-"""Key of the tokens before a label, as a mixture with counts looks them up, among the inputs of a batch."""
+"""Key among the inputs of a batch of the tokens before a label, which a mixture with counts looks up."""
 LABEL = "label"
 """Key of the main target among the targets of a batch. The key of a further target is the key of its column."""
 
@@ -29,8 +29,8 @@ class Layout:
 
     Attributes:
         shape: Shape of the data.
-        context: K, number of input ids of a window; most input ids of a cut of a whole row.
-        padding: Id at positions without a token; one above all other ids.
+        context: K, the number of input ids of a window, or the maximum number of input ids of a cut of a whole row.
+        padding: Id at positions without a token; the largest id.
         numbers: Columns that hold one number per row.
         categories: Columns that hold one category per row, with their number of ids. The last id means unknown or
             missing.
@@ -38,12 +38,11 @@ class Layout:
         target_numbers: Further targets that are numbers.
         target_counts: Further targets that are categories, each with the number of rows of the train split that have
             each class, in the order of the ids.
-        counted: Number of tokens before a label that a mixture reads, for its counts and its cache; 0 without a
-            mixture.
-        cached: Number of these tokens that the mixture's cache reads.
+        counted: Number of tokens before a label that a mixture reads, for counts, cache and pairs; 0 without a mixture.
+        cached: Number of these tokens that the cache of the mixture reads.
         paired: Number of these tokens whose pairs with the label the mixture counts.
-        counted_ids: Size of the vocabulary of these tokens: the labels for shape `sequence`, else the inputs. Two more
-            ids follow: one for all other tokens, one for the places before the first token.
+        counted_ids: Size of the vocabulary of these tokens: the labels for shape `sequence`, otherwise the inputs. Two
+            more ids follow: one for all other tokens, one for the positions before the first token.
         splits_positions: True if a row has the position of its first label; see `DataSpec.splits_positions`.
         whole_rows: True if the model processes whole rows, see `components.training.rows`; False for windows.
     """
@@ -77,7 +76,7 @@ class Layout:
         Args:
             data: Meaning of the columns.
             transform: Output of Transform.
-            context: K, most input ids of an example.
+            context: K, the maximum number of input ids of an example.
             input_ids: Size of the input vocabulary, including the out-of-vocabulary buckets after it.
             whole_rows: True if the model processes whole rows.
         """

@@ -78,7 +78,7 @@ class VocabularyClassifier(keras.Model):
     def make_train_function(self, force: bool = False) -> Any:
         """Return Keras's training function, or `workers.train_function` for several workers.
 
-        With several workers, Keras's own function averages values that must not be averaged.
+        With several workers, Keras's function averages values that must not be averaged.
         """
         if not workers.are_several(self.distribute_strategy):
             return super().make_train_function(force)
@@ -121,10 +121,10 @@ class VocabularyClassifier(keras.Model):
         """Return the training losses of each output: (batch,) float32, 0 for a missing target.
 
         Args:
-            hidden: Hidden vectors (batch, width).
-            targets: Classes or numbers (batch,), by name.
-            seed: Seed (2,) int32 of the random draws. The seed of each output is derived from it.
-            counted: Last tokens (batch, k) before each label, for a mixture.
+            hidden: (batch, width) hidden vectors.
+            targets: (batch,) classes or numbers, by key.
+            seed: (2,) int32 seed of the random draws, from which the seed of each output is derived.
+            counted: (batch, k) last tokens before each label, for a mixture.
         """
         fold = tf.random.experimental.stateless_fold_in
         return {
@@ -138,11 +138,11 @@ class VocabularyClassifier(keras.Model):
         }
 
     def context(self, name: str, counted: tf.Tensor | None) -> dict[str, tf.Tensor]:
-        """Return the arguments of an output beside the hidden vectors: `context`, the last tokens, for a mixture.
+        """Return the further arguments of an output: `context`, the last tokens, for a mixture.
 
         Args:
             name: Key of the target.
-            counted: Last tokens (batch, k) before each label.
+            counted: (batch, k) last tokens before each label.
         """
         if counted is None or getattr(self.answers[name], "mixture", None) is None:
             return {}
@@ -163,13 +163,13 @@ class VocabularyClassifier(keras.Model):
 
     @property
     def lookup_weights(self) -> list[keras.Variable]:
-        """Weights that the vocabularies and the data determine and training leaves alone."""
+        """Weights that the vocabularies and the data determine, and that training does not change."""
         sharpness = [getattr(output, "sharpness", None) for output in self.further.values()]
         return [*self.encoder.lookup_weights, *self.count_weights, *(v for v in sharpness if v is not None)]
 
     @property
     def count_weights(self) -> list[keras.Variable]:
-        """Counts of a mixture, which each training counts anew."""
+        """Weights with the counts of a mixture, which each training recomputes."""
         mixture = getattr(self.label, "mixture", None)
         return [] if mixture is None else mixture.lookup_weights
 
@@ -180,26 +180,26 @@ class VocabularyClassifier(keras.Model):
                 output.standardise(moments[name].mean, moments[name].deviation)
 
     def freeze(self) -> None:
-        """Compute once what follows from the weights alone, for a model that is not trained any further."""
+        """Compute the tensors that depend only on the weights once, for a model whose training is finished."""
         for output in self.answers.values():
             if isinstance(output, ClassOutput):
                 output.head.freeze()
 
 
-# The encoder folds smaller numbers into the seed of a step.
+# Base of the numbers that are folded into the seed of a step for the further targets. The encoder uses smaller numbers.
 _FURTHER = 1_000
 
 
 def build_model(
     spec: TrainerSpec, layout: Layout, counts: Sequence[int], tables: Tables | None = None
 ) -> VocabularyClassifier:
-    """Build the model of a configuration, with all its variables.
+    """Build the model of a configuration with all variables.
 
     Args:
         spec: Configuration of the model.
         layout: Layout of a window.
         counts: Occurrences of each label, in the order of the ids. Not read if the label is a number.
-        tables: N-gram counts to mix the softmax of the label with, or None.
+        tables: N-gram counts for the mixture of the label, or None.
 
     Raises:
         ValueError: The class vectors are tied to the token vectors, and there are more classes than input ids.

@@ -17,7 +17,7 @@ class Standard:
 
     Attributes:
         mean: Mean over the training windows that have the target.
-        deviation: Standard deviation; 0 for a constant target, which is predicted by its mean.
+        deviation: Standard deviation; 0 for a constant target, for which the model predicts the mean.
     """
 
     mean: float

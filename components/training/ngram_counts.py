@@ -1,4 +1,4 @@
-"""Counts of n-grams and of pairs in the train split, for the mixture of a model with them."""
+"""Counts of n-grams and pairs in the train split, for a mixture with the model."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from components.training.windows import counted_labels
 
 
 def count_ngrams(files: Sequence[str], layout: Layout, classes: int, spec: NgramMixtureSpec) -> Tables:
-    """Count the n-grams that end with a known label, and the pairs of a token and a known label if they are mixed in.
+    """Count the n-grams that end with a known label and, if configured, the pairs of a token and a known label.
 
-    The n-gram counts are those of the baseline of the same order, pruned alike. Memory grows with the number of
+    The n-gram counts and their pruning are those of the baseline of the same order. Memory grows with the number of
     distinct n-grams, as in the Baselines node.
 
     Args:
@@ -56,15 +56,15 @@ def count_ngrams(files: Sequence[str], layout: Layout, classes: int, spec: Ngram
 
 
 def _pairs(tokens: Ints, labels: Ints, rows: Ints, ids: int, classes: int, symmetric: bool) -> Ints:
-    """Return the pairs of a token and a label near it, each once for a row, packed as token * classes + label.
+    """Return the pairs of a token and a nearby label, each pair once per row, packed as token * classes + label.
 
     Args:
-        tokens: (n, W) context ids before each label; from `ids` on, they are no tokens of the vocabulary.
+        tokens: (n, W) context ids before each label. Ids from `ids` on are not tokens of the vocabulary.
         labels: (n,) labels.
-        rows: (n,) number of each label's row.
+        rows: (n,) number of the row of each label.
         ids: Number of tokens.
         classes: Number of labels.
-        symmetric: Tokens are classes, and the order of the two does not matter.
+        symmetric: True if tokens are classes, and the order of a pair does not matter.
     """
     known, others = tokens < ids, np.broadcast_to(labels[:, np.newaxis], tokens.shape)
     if symmetric:

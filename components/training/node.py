@@ -1,4 +1,4 @@
-"""BaseModel and Trainer."""
+"""Nodes BaseModel and Trainer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class BaseModelNode(Node):
-    """Node that finds the model which a warm start starts from."""
+    """Node that finds the base model of a warm start."""
 
     name = "BaseModel"
 
@@ -44,14 +44,14 @@ class BaseModelNode(Node):
 
 
 class TrainerNode(Node):
-    """Node that trains and exports the best weights."""
+    """Node that trains the model and exports the best weights."""
 
     name = "Trainer"
     accelerated = True
     sections = (Section(30, "components.training:training.html.j2"),)
 
     def build(self, site: Site) -> BaseNode:
-        """Build TFX's component around `run_fn`, with the specs as JSON in its custom config."""
+        """Build the TFX component that calls `run_fn`, with the specs as JSON in its custom config."""
         from components.code import fingerprint
         from components.compat.tfx_v1 import v1 as tfx
         from components.metrics.own import modules_of

@@ -1,4 +1,4 @@
-"""The Trainer's entry point."""
+"""Entry point of the Trainer."""
 
 from __future__ import annotations
 
@@ -38,48 +38,48 @@ from components.training.transformed import Transformed
 from components.training.warm_start import transfer as warm_start
 
 
-# AutoGraph would rewrite the source of each traced function, for three seconds. Nothing here needs it, and Keras does
-# not apply it to the training step either.
+# AutoGraph would take three seconds to rewrite the source of the traced functions. No function here needs it, and Keras
+# does not apply it to the training step either.
 @tf.autograph.experimental.do_not_convert
 def run_fn(fn_args: Any) -> None:
-    """Train, and export the best weights.
+    """Train the model and export the best weights.
 
-    `custom_config` holds the specs `data`, `vocabulary` and `bands` as JSON; `trainer`, the keys that the configuration
-    sets there, as JSON; `metrics`, the paths of a user's own metrics as JSON; `exclude_seen`, the key of the evaluation
-    as JSON; `checkpoints`, a folder that outlives the execution; and `code`, a fingerprint of the source.
-    `hyperparameters` holds the `Choices` of the node Defaults.
+    `custom_config` contains these keys. `data`, `vocabulary` and `bands`: the specs as JSON. `trainer`: the keys of
+    `trainer` that the configuration sets, as JSON. `metrics`: the paths of the user-defined metrics as JSON.
+    `exclude_seen`: the key `evaluation.exclude_seen` as JSON. `checkpoints`: a folder that outlives the execution.
+    `code`: a fingerprint of the source. `hyperparameters` contains the `Choices` of the node Defaults.
 
     An interrupted training resumes from its last checkpoint. A training with a `base_model` starts from the weights
-    that the base model left beside its export. Its history is written to `model_run_dir`, see
-    `components.training.history`.
+    that were written beside the export of the base model. The function writes the history of the training to
+    `model_run_dir`, see `components.training.history`.
 
     Args:
         fn_args: `tfx.components.FnArgs`.
 
     Raises:
-        ValueError: No files or too few examples to train on, fewer devices than replicas, or a period of
-            `trainer.update` that does not fit into the training.
-        WorkerLost: One of several workers did not come, or has ended.
+        ValueError: A split has no files, the train split has too few examples, the machine has fewer devices than
+            replicas, or a period of `trainer.update` does not fit into the training.
+        WorkerLost: One of several workers did not answer, or has ended.
     """
     several = workers.gather(fn_args)
     with workers.worker_errors() if several else contextlib.nullcontext():
         training = Training(fn_args, several)
         training.start()
         training.fit()
-        if training.chief:  # The other workers have the same weights, and are no nodes of the pipeline.
+        if training.chief:  # The other workers have the same weights, and are not nodes of the pipeline.
             training.finish()
 
 
 class Training:
-    """Training of one model: its data, its plan, its weights, and its state.
+    """Training of one model, with data, plan, weights and state.
 
     Args:
         fn_args: `tfx.components.FnArgs`.
-        several: The workers that train together, or None.
+        several: Workers that train together, or None.
 
     Attributes:
-        chief: Whether this process is the one that writes.
-        state: Where the training stands; set by `start`.
+        chief: True if this process writes the files.
+        state: State of the training; set by `start`.
     """
 
     state: TrainingState
@@ -91,7 +91,7 @@ class Training:
         self._spec = TrainerSpec.model_validate(merged(choices.trainer, json.loads(self._config["trainer"])))
         self._own_metrics: list[str] = json.loads(self._config.get("metrics", "[]"))
         self.chief = several is None or several.chief
-        # Before anything else: the first use of TensorFlow would fix who takes part.
+        # Must come first, because the first use of TensorFlow fixes the devices and workers.
         self._strategy = make_strategy(self._spec.replicas, several is not None)
         self._data = Transformed.of(fn_args, self._spec)
         data, replicas = self._data, self._strategy.num_replicas_in_sync
@@ -136,7 +136,7 @@ class Training:
         self._schedule.first = self.state.first_iteration
 
     def fit(self) -> None:
-        """Train until the plan is carried out, or until training stops early."""
+        """Train to the end of the plan, or until training stops early."""
         if self.state.finished:
             return
         spec, plan = self._spec, self._plan
@@ -147,7 +147,7 @@ class Training:
     def finish(self) -> None:
         """Write the history, export the best weights, and remove the checkpoints."""
         spec, data = self._spec, self._data
-        # A copy outside the strategy: mirrored variables do not belong into an export.
+        # A copy outside the strategy, because an export must not contain mirrored variables.
         best = self._build()
         best.set_weights(self._checkpoints.best_weights())
         best.freeze()
@@ -181,7 +181,7 @@ class Training:
         return self._examples.training(self._plan.batch, self._plan.steps_per_pass, skip)
 
     def _compile(self) -> WarmupCosine:
-        """Give the model its optimizer, and its update if that is not at every step; return the learning rate."""
+        """Compile the model, set its update unless the kind is `always`, and return the learning rate."""
         spec, plan, model = self._spec, self._plan, self._model
         schedule = WarmupCosine(spec.learning_rate, plan.steps, plan.warmup)
         if spec.update.kind == "always":
@@ -193,11 +193,11 @@ class Training:
         return schedule
 
     def _variables(self) -> list[Any]:
-        """Return the variables of the training beside the weights."""
+        """Return the variables of the training other than the weights."""
         return [*self._model.optimizer.variables, *(self._model.update.variables if self._model.update else [])]
 
     def _key(self) -> str:
-        """Return the name of the training, which depends on everything that its checkpoints depend on."""
+        """Return the name of the training, which depends on all inputs that determine its checkpoints."""
         config = self._config
         return training_key(
             [
@@ -234,7 +234,7 @@ class Training:
 
 
 def _start_from(base: str, model: VocabularyClassifier, tokens: dict[str, list[str]]) -> dict[str, Any] | None:
-    """Take over the weights of an earlier model that fit, and return an account of it."""
+    """Assign the fitting weights of an earlier model, and return a summary, or None without such weights."""
     name = Path(base).parent.name
     try:
         earlier = warm_start.Earlier(warm_start.beside(base))

@@ -82,8 +82,8 @@ class TrainerSpec(Spec):
     than `model.context` ids are cut, and each cut overlaps the one before it by a quarter of the context. `auto`:
     `rows` for a causal encoder (`recurrent`, `transformer`), `windows` for all others."""
     batch: int = Field(default=1_024, ge=1)
-    """Global batch size: examples per step, over all replicas. If `replicas` is a number, it must divide the
-    batch size. A batch of whole rows has about this many labels, and at least those of the longest row or cut."""
+    """Global batch size: examples per step, over all replicas. If `replicas` is a number, it must divide the batch
+    size. A batch of whole rows has about this many labels, and at least as many as the longest row or cut."""
     epochs: float = Field(default=5, gt=0)
     """Passes over the train split. With a fraction, training ends within a pass."""
     learning_rate: float = Field(default=6e-3, gt=0)

@@ -1,4 +1,4 @@
-"""Transform's output, as a training reads it."""
+"""Output of Transform that a training reads."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Transformed:
     Attributes:
         spec: Columns, targets and shape.
         bands: Bands of labels.
-        transform: Transform's graph, with the vocabularies.
-        vocabularies: `inputs`, and for a label that is a class `labels`.
-        layout: Parts of a training example.
+        transform: Graph of Transform, with the vocabularies.
+        vocabularies: Vocabulary `inputs` and, if the label is a class, vocabulary `labels`.
+        layout: Layout of a training example.
         train_files: TFRecords (gzip) of the train split.
-        eval_files: The same of the eval split.
+        eval_files: TFRecords (gzip) of the eval split.
     """
 
     spec: DataSpec

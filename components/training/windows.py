@@ -1,9 +1,9 @@
 """Conversion of Transform's rows to windows of K input ids, each with one label and the further targets of its row.
 
-A row of shape `sequence` gives a window before each of its tokens except the first; if its positions are split, before
-each of its tokens that is a label of the split. A row of shape `labelled` gives one window, at the end of its inputs.
-In both shapes, a window is a slice of the flat list of the ids of a batch. One gather cuts all windows of a batch, and
-no window crosses a row. `components.training.rows` joins the windows of a row again, for encoders that process a row at
+A row of shape `sequence` has a window before each token except the first or, if positions are split, before each token
+that is a label of the split. A row of shape `labelled` has one window, at the end of its inputs. In both shapes, a
+window is a slice of the flat list of the ids of a batch. One gather cuts all windows of a batch, and no window crosses
+the boundary of a row. `components.training.rows` joins the windows of a row again, for encoders that process a row at
 once.
 """
 
@@ -21,7 +21,7 @@ from components.training.layout import COUNTED, LABEL, Batch, Layout
 
 # Size of the buffer that shuffles rows.
 SHUFFLED_ROWS = 8_192
-# Windows of whole rows that are then shuffled together as a block. The block is as large as memory allows (some 40
+# Number of windows that are shuffled together as a block of whole rows. The block is as large as memory allows (some 40
 # bytes per window), because windows of one row resemble each other and should not be close together in training.
 BLOCK_WINDOWS = 1 << 22
 BLOCK_ROWS = 1 << 16
@@ -36,11 +36,11 @@ class Windows:
     """Positions of the windows in a batch of rows.
 
     Attributes:
-        values: Ids of all rows, (tokens,) int32.
-        starts: Start of each window's row, (windows,).
-        ends: Position after the last token of each window, (windows,).
-        labels: Classes (windows,) int32, -1 outside the vocabulary; or numbers (windows,) float32, NaN if missing.
-        rows: Index of each window's row, (windows,).
+        values: (tokens,) int32 ids of all rows.
+        starts: (windows,) start of the row of each window.
+        ends: (windows,) position after the last token of each window.
+        labels: (windows,) int32 classes, -1 outside the vocabulary; or (windows,) float32 numbers, NaN if missing.
+        rows: (windows,) index of the row of each window.
     """
 
     values: tf.Tensor
@@ -77,7 +77,7 @@ def labelled_windows(
         input_ids: Input ids of the rows.
         label_ids: Label ids of the rows.
         shape: Shape of the data.
-        first_label: Position of the first label of each row, (rows,) int64, at least 1; None: 1. Only for shape
+        first_label: (rows,) int64 position of the first label of each row, at least 1. None: 1. Only for shape
             `sequence`.
     """
     values = tf.cast(input_ids.values, tf.int32)
@@ -95,11 +95,11 @@ def labelled_windows(
 
 
 def number_windows(input_ids: tf.RaggedTensor, labels: tf.Tensor) -> Windows:
-    """Return one window for each row, at its end, with the number of the row as its label.
+    """Return one window at the end of each row, with the number of the row as its label.
 
     Args:
         input_ids: Input ids of the rows.
-        labels: Numbers (rows,) float32, NaN if missing.
+        labels: (rows,) float32 numbers, NaN if missing.
     """
     values = tf.cast(input_ids.values, tf.int32)
     return Windows(values, input_ids.row_starts(), input_ids.row_limits(), labels, tf.range(input_ids.nrows()))
@@ -114,7 +114,7 @@ def windows_of(features: Batch, layout: Layout) -> Windows:
 
 
 def last_windows(input_ids: tf.RaggedTensor) -> Windows:
-    """Return one window for each row, at its end, as a served model needs for a prediction. The labels are -1."""
+    """Return one window at the end of each row, for a prediction of a served model. The labels are -1."""
     count = input_ids.nrows()
     labels = tf.fill([count], tf.constant(-1, tf.int32))
     values = tf.cast(input_ids.values, tf.int32)
@@ -122,9 +122,9 @@ def last_windows(input_ids: tf.RaggedTensor) -> Windows:
 
 
 def model_inputs(windows: Windows, features: Batch, layout: Layout) -> Batch:
-    """Return the inputs of the model: `input_ids` (windows, K) and the features of each window's row (windows,).
+    """Return the inputs of the model: `input_ids` (windows, K), and the features of the row of each window, (windows,).
 
-    For a mixture with counts, also the tokens that it looks up: `COUNTED` (windows, layout.counted).
+    A mixture with counts also gets the tokens to look up: `COUNTED` (windows, layout.counted).
     """
     chosen = row_features(windows.rows, features, layout)
     if layout.counted:
@@ -133,10 +133,11 @@ def model_inputs(windows: Windows, features: Batch, layout: Layout) -> Batch:
 
 
 def counted_tokens(windows: Windows, features: Batch, layout: Layout) -> tf.Tensor:
-    """Return the last tokens before each label as n-gram counts number them: (windows, layout.counted) int32.
+    """Return the last tokens before each label, with the ids of the n-gram counts: (windows, layout.counted) int32.
 
-    They have the ids of `components.baselines.reading.Encoder`: those of the label vocabulary for shape `sequence`,
-    else of the input vocabulary; then one id for all other tokens, and one for the places before the first token.
+    The ids are those of `components.baselines.reading.Encoder`: the ids of the label vocabulary for shape `sequence`,
+    otherwise of the input vocabulary; then one id for all other tokens, and one for the positions before the first
+    token.
 
     Args:
         windows: Windows, each from the start of its row.
@@ -155,7 +156,7 @@ def counted_tokens(windows: Windows, features: Batch, layout: Layout) -> tf.Tens
 
 
 def model_targets(windows: Windows, features: Batch, layout: Layout) -> Batch:
-    """Return the targets of the model: `label`, and the further targets of each window's row.
+    """Return the targets of the model: `label`, and the further targets of the row of each window.
 
     Classes are (windows,) int32, -1 if unknown or missing. Numbers are (windows,) float32 in the units of the column,
     NaN if missing.
@@ -164,12 +165,12 @@ def model_targets(windows: Windows, features: Batch, layout: Layout) -> Batch:
 
 
 def row_features(rows: tf.Tensor, features: Batch, layout: Layout) -> Batch:
-    """Return the features of rows by index."""
+    """Return the features of the rows with the given indices."""
     return {name: tf.gather(features[name], rows) for name in (*layout.numbers, *layout.categories)}
 
 
 def row_targets(rows: tf.Tensor, features: Batch, layout: Layout) -> Batch:
-    """Return the further targets of rows by index."""
+    """Return the further targets of the rows with the given indices."""
     numbers = {name: tf.gather(features[name], rows) for name in layout.target_numbers}
     classes = {name: tf.cast(tf.gather(features[name], rows), tf.int32) for name in layout.target_counts}
     return {**numbers, **classes}
@@ -194,7 +195,7 @@ def count_windows(files: Sequence[str], layout: Layout, known_only: bool = True)
     Args:
         files: TFRecords (gzip) of Transform.
         layout: Layout of a window.
-        known_only: Count only windows with a known label.
+        known_only: True to count only windows with a known label.
     """
 
     def count(total: tf.Tensor, serialized: tf.Tensor) -> tf.Tensor:
@@ -232,9 +233,9 @@ def latest_ids(files: Sequence[str], layout: Layout, length: int) -> tf.data.Dat
 
 
 def counted_labels(files: Sequence[str], layout: Layout) -> tf.data.Dataset:
-    """Return the `counted_tokens` (any, layout.counted) of all known labels, these labels (any,), and the rows (any,).
+    """Return the `counted_tokens` (any, layout.counted) of all known labels, the labels (any,), and the rows (any,).
 
-    An element holds all labels of its rows, which it numbers from 0.
+    Each element contains all labels of its rows. The rows of an element are numbered from 0.
     """
 
     def piece(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

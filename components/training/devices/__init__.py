@@ -1,1 +1,1 @@
-"""Replicas in one process, and workers in several processes."""
+"""Devices of a training: replicas in one process, and workers in several processes."""

@@ -4,7 +4,7 @@ No worker knows the addresses of the others in advance: a pod gets an address wh
 restarts. Therefore the chief calls, and each of the other workers answers the call with its address. When all workers
 have answered, the chief publishes the addresses of all workers, and the training starts:
 
-    call.json           by the chief: a new number for each call, and the arguments of the training; or its end
+    call.json           by the chief: a new number for each call, and the arguments or the end of the training
     NUMBER/1.json       by worker 1: its address
     NUMBER/start.json   by the chief: all addresses, its own first
 
@@ -68,7 +68,7 @@ class Rendezvous:
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
 
     def clear(self) -> None:
-        """Delete the files of earlier attempts, which are no longer valid. Called by the chief before all else."""
+        """Delete the files of earlier attempts, which are no longer valid. The chief must call this first."""
         if tf.io.gfile.exists(self.folder):
             tf.io.gfile.rmtree(self.folder)
 

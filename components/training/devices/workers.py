@@ -24,7 +24,7 @@ import tensorflow as tf
 from components.training.devices.rendezvous import Rendezvous, WorkerLost
 
 TF_CONFIG = "TF_CONFIG"
-# Steps between two votes of the workers on saving a checkpoint. Each vote costs the workers a message.
+# Steps between two votes of the workers on saving a checkpoint. Each vote costs each worker a message.
 ASKED_STEPS = 20
 _INVITED = "invited"
 _ARGUMENTS = ("train_files", "eval_files", "transform_output", "base_model", "custom_config", "hyperparameters")
@@ -114,7 +114,7 @@ def gather(fn_args: Any) -> Workers | None:
     Within `calling`, the chief first calls the other workers.
 
     Args:
-        fn_args: `tfx.components.FnArgs`, or the arguments that `attend` makes.
+        fn_args: `tfx.components.FnArgs`, or the arguments that `attend` constructs.
 
     Raises:
         ValueError: `TF_CONFIG` is malformed, or this process is a worker that the chief did not call.
@@ -172,7 +172,7 @@ def are_several(strategy: tf.distribute.Strategy) -> bool:
 
 
 def shared_out(batches: tf.data.Dataset) -> tf.data.Dataset:
-    """Return a data set of whole batches that TensorFlow shards by data: each worker takes its share of each batch."""
+    """Return a data set of whole batches that TensorFlow shards by data: each worker reads its share of each batch."""
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     return batches.with_options(options)
@@ -198,7 +198,7 @@ def check_step(strategy: tf.distribute.Strategy, step: int) -> None:
 
 
 def any_says(strategy: tf.distribute.Strategy, said: bool) -> bool:
-    """Return True if any worker passes True. All workers must call it at the same step."""
+    """Return True if any worker passes True. All workers must call this function at the same step."""
     return _total(strategy, said) > 0
 
 
@@ -217,9 +217,9 @@ def fit(
     epochs: int,
     steps_per_epoch: int,
 ) -> None:
-    """Train a model as Keras's `fit` does, but for several workers.
+    """Train a model with several workers, otherwise like Keras's `fit`.
 
-    With several workers, Keras's own `fit` averages values that must not be averaged.
+    With several workers, Keras's `fit` averages values that must not be averaged.
     """
     iterator = iter(strategy.experimental_distribute_dataset(shared_out(batches)))
     model.stop_training = False
@@ -239,7 +239,7 @@ def fit(
 
 @contextlib.contextmanager
 def worker_errors() -> Iterator[None]:
-    """Return a context that turns TensorFlow's errors about an unreachable worker into `WorkerLost`.
+    """Return a context that converts TensorFlow's errors about an unreachable worker to `WorkerLost`.
 
     Raises:
         WorkerLost: Another worker has ended, or cannot be reached.
@@ -255,7 +255,7 @@ def worker_errors() -> Iterator[None]:
 
 
 def train_function(model: keras.Model, strategy: tf.distribute.Strategy) -> Callable[[Any], Any]:
-    """Return a function that makes a training step from an iterator, as Keras's training function does.
+    """Return a function that runs a training step on an iterator, like Keras's training function.
 
     The logs of a step are those of the first replica of this process.
     """

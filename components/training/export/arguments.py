@@ -1,4 +1,4 @@
-"""Arguments of an exported signature, named as the user's columns.
+"""Arguments of an exported signature, with the names of the user's columns.
 
 TensorFlow turns the names of the arguments into Python arguments and graph nodes. Therefore it cannot export a column
 called `class`, `Viewed Item` or `columns`, nor two columns that differ only in case. In an exported SavedModel, the

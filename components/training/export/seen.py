@@ -1,4 +1,4 @@
-"""Classes that a row already contains before each of its labels, for `evaluation.exclude_seen`."""
+"""Classes that a row already contains before each label, for `evaluation.exclude_seen`."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from components.preprocessing.vocabulary import escape_tensor
 
 
 class SeenClasses:
-    """Classes among the tokens before each window of a batch of rows, each once.
+    """Distinct classes among the tokens before each window of a batch of rows.
 
-    Each row's classes are stored once, in the order of their first occurrences. The classes before a window are then a
-    range of them, so memory does not grow with the number of windows.
+    The classes of each row are stored once, in the order of their first occurrences. The classes before a window are a
+    range of this list, so memory does not grow with the number of windows.
 
     Args:
-        ids: (rows, None) classes of the tokens of each row, -1 for a token that is no class.
+        ids: (rows, None) classes of the tokens of each row, -1 for a token that is not a class.
         starts: (windows,) position of the first token before each window, among the tokens of all rows.
-        ends: (windows,) position after the last one.
+        ends: (windows,) position after the last token before each window.
     """
 
     def __init__(self, ids: tf.RaggedTensor, starts: tf.Tensor, ends: tf.Tensor) -> None:
@@ -43,7 +43,7 @@ def class_ids(file: str) -> tf.lookup.StaticHashTable:
 
 
 def classes_of(columns: list[tf.SparseTensor], table: tf.lookup.StaticHashTable, rows: tf.Tensor) -> tf.RaggedTensor:
-    """Return the classes of the tokens of all columns, a later column after an earlier one: (rows, None) int64.
+    """Return the classes of the tokens of all columns, in the order of the columns: (rows, None) int64.
 
     Args:
         columns: Columns of tokens.

@@ -59,10 +59,10 @@ class Servable(tf.Module):
         data: Meaning of the columns.
         layout: Layout of a window.
         bands: Bands of labels, for the sums of `eval`.
-        top_k: Predicted labels per row.
-        own: Paths of the user's own metrics, whose sums `eval` also returns.
-        exclude_seen: Remove classes that the row already contains from the ranking of `eval`. A label that is one of
-            them then counts as a miss.
+        top_k: Number of predicted labels per row.
+        own: Paths of the user-defined metrics, whose sums `eval` also returns.
+        exclude_seen: True to remove classes that the row already contains from the ranking of `eval`. A label that the
+            row already contains then counts as a miss.
     """
 
     def __init__(
@@ -86,10 +86,10 @@ class Servable(tf.Module):
         files = {key: "labels" if key == LABEL else category_file(name_of(key)) for key in self.classes}
         paths = {name: str(transform.vocabulary_file_by_name(file)) for name, file in files.items()}
         self.tables = {name: _strings(path) for name, path in paths.items()}
-        # Replacing texts takes a twentieth of an answer. Few vocabularies have texts to replace.
+        # Replacing texts takes 5% of the time of a prediction, and few vocabularies have texts to replace.
         self.escaped = {name: "\\" in read_text(path) for name, path in paths.items()}
         self.exclude_seen = exclude_seen and LABEL in self.classes
-        # The tokens of a sequence have their classes from Transform; the inputs of a labelled row have none.
+        # Transform computes the classes of the tokens only for shape `sequence`.
         looked_up = self.exclude_seen and data.shape == "labelled"
         self._class_ids = class_ids(transform.vocabulary_file_by_name("labels")) if looked_up else None
 
@@ -215,8 +215,8 @@ class Servable(tf.Module):
         Args:
             windows: Windows.
             features: Features of the rows of the windows.
-            of: Function of the name of a target, the hidden vectors of a chunk, the tokens that a mixture looks up
-                (None without one), and the slice of the windows that it consists of.
+            of: Function that takes the name of a target, the hidden vectors of a chunk, the tokens that a mixture looks
+                up (None without a mixture), and the slice of the windows in the chunk.
             like: Shapes and types of the results of `of` for one window, by name.
 
         Returns:
@@ -255,10 +255,10 @@ class Servable(tf.Module):
 def export(servable: Servable, directory: str) -> None:
     """Write a SavedModel that also loads in graph sessions, as in TensorFlow Serving and BulkInferrer.
 
-    `assets.extra/bigvocab.json` describes how a caller splits text into tokens. It also holds the number of predicted
-    labels, `top_k`, and the number of classes, `labels`. Both are null if the label is a number. `exclude_seen` tells
-    whether `eval` ranks only classes that the row does not contain yet. `metrics` has the paths
-    of the user's own metrics.
+    `assets.extra/bigvocab.json` describes the splitting of text into tokens for callers. It also contains the number of
+    predicted labels, `top_k`, and the number of classes, `labels`. Both are null if the label is a number.
+    `exclude_seen` is true if `eval` ranks only classes that the row does not contain yet. `metrics` contains the paths
+    of the user-defined metrics.
 
     Args:
         servable: Model to export.

@@ -22,9 +22,9 @@ SCALAR_STEPS = 100
 
 
 class Callbacks(keras.callbacks.CallbackList):
-    """Callback list that passes the logs of a step on unread.
+    """Callback list that passes on the logs of a step without reading them.
 
-    Keras would read the logs after every step, which waits for the device.
+    Keras would read the logs after every step, and wait for the device each time.
     """
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -93,7 +93,7 @@ class Steps(keras.callbacks.Callback):
 class Validation(keras.callbacks.Callback):
     """Callback that validates, keeps the best weights, saves, and stops a training that no longer improves.
 
-    Must come before the callbacks that show its metrics: it adds `val_...` and `learning_rate` to the logs.
+    Must come before the callbacks that show its metrics, because it adds `val_...` and `learning_rate` to the logs.
 
     Args:
         validator: Validator that measures the model.
@@ -150,7 +150,7 @@ class Validation(keras.callbacks.Callback):
 class Scalars(keras.callbacks.Callback):
     """Callback that writes the curves of TensorBoard.
 
-    It writes a point to `train/` every `SCALAR_STEPS` steps, and a point to `validation/` at each validation.
+    The callback writes a point to `train/` every `SCALAR_STEPS` steps, and to `validation/` at each validation.
 
     Args:
         directory: Folder of the run, in which the folders of the curves are created.

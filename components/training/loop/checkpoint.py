@@ -57,8 +57,9 @@ class TrainingState:
 class Checkpoints:
     """Checkpoints of the variables, the best weights and the state of a training.
 
-    A checkpoint consists of a data file and an index. The index is written last, and each tensor has a checksum. These
-    reveal a checkpoint that a kill or a full disk left incomplete; then the previous checkpoint is restored.
+    A checkpoint consists of a data file and an index. The index is written last, and each tensor has a checksum. A
+    missing index or a wrong checksum reveals a checkpoint that a kill or a full disk left incomplete. In this case the
+    previous checkpoint is restored.
 
     Args:
         directory: Folder that belongs to this training only.
@@ -123,7 +124,7 @@ class Checkpoints:
             kept.assign(variable.numpy())
 
     def best_weights(self) -> list:
-        """Return the weights that `keep_best` kept, in the order of the model's weights."""
+        """Return the weights that `keep_best` copied, in the order of the model's weights."""
         best = {id(variable): kept for variable, kept in zip(self._weights, self._best, strict=True)}
         return [best.get(id(variable), variable).numpy() for variable in self._model.weights]
 

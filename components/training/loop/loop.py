@@ -1,4 +1,4 @@
-"""The steps of a training, from wherever it stands to its end."""
+"""Training loop, which runs the remaining steps of a training."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Loop:
 
     Attributes:
         model: Compiled model.
-        validator: Measures the model on the eval split.
-        checkpoints: Keep the weights.
-        state: Where the training stands; changed in place.
+        validator: Validator that measures the model on the eval split.
+        checkpoints: Checkpoints of the training.
+        state: State of the training; changed in place.
         plan: Steps and validations of the training.
     """
 
@@ -38,12 +38,12 @@ class Loop:
     plan: Plan
 
     def run(self, batches: Callable[[int], tf.data.Dataset], directory: str, spec: TrainerSpec) -> None:
-        """Train until the plan is carried out, or until training stops early.
+        """Train to the end of the plan, or until training stops early.
 
         Args:
-            batches: Returns the endless training data without so many of its first batches.
+            batches: Function that returns the endless training data after skipping a number of batches.
             directory: Folder for TensorBoard.
-            spec: Seconds between checkpoints, and the patience.
+            spec: Configuration, with the seconds between checkpoints and the patience.
         """
         scalars = Scalars(directory, self.state, self.plan.batch, self.plan.interval)
         callbacks = self._callbacks(scalars, spec)
@@ -52,10 +52,10 @@ class Loop:
         scalars.close()
 
     def _fit(self, batches: tf.data.Dataset, callbacks: list[keras.callbacks.Callback]) -> None:
-        """Train to the end of the plan; or, if the state lies between two validations, to the next one."""
+        """Train to the end of the plan or, if the state is between two validations, to the next validation."""
         plan = self.plan
         epoch, done = divmod(self.state.step, plan.interval)
-        # Keras's epochs are our validation intervals, and all epochs of one `fit` have the same number of steps.
+        # A Keras epoch is a validation interval here, and all epochs of one `fit` have the same number of steps.
         steps, end = plan.interval - done, epoch + 1 if done else plan.validations
         around = Callbacks(callbacks, add_history=True, model=self.model, epochs=end, steps=steps, verbose=0)
         if self._several:
@@ -72,7 +72,7 @@ class Loop:
         )
 
     def _callbacks(self, scalars: Scalars, spec: TrainerSpec) -> list[keras.callbacks.Callback]:
-        """Return the callbacks in the order that they need: each reads what those before it changed."""
+        """Return the callbacks in the required order: each reads the changes of its predecessors."""
         agree = functools.partial(workers.any_says, self.model.distribute_strategy) if self._several else None
         state, plan = self.state, self.plan
         callbacks: list[keras.callbacks.Callback] = [

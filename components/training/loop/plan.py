@@ -12,12 +12,12 @@ class Plan:
     """Steps and validations of a training.
 
     Attributes:
-        windows: Training examples with a known label.
-        batch: Examples per step, over all replicas.
-        steps_per_pass: Steps of one pass over the train split.
+        windows: Number of training examples with a known label.
+        batch: Number of examples per step, over all replicas.
+        steps_per_pass: Number of steps of one pass over the train split.
         validations: Number of validations, one at the end of each interval.
-        interval: Steps between two validations.
-        warmup: Steps of the warm-up of the learning rate.
+        interval: Number of steps between two validations.
+        warmup: Number of steps of the warm-up of the learning rate.
     """
 
     windows: int
@@ -29,21 +29,21 @@ class Plan:
 
     @property
     def steps(self) -> int:
-        """Steps of the whole training."""
+        """Number of steps of the whole training."""
         return self.validations * self.interval
 
 
 def make_plan(spec: TrainerSpec, windows: int, replicas: int, least_batch: int = 1) -> Plan:
-    """Fit the configuration to the size of the data.
+    """Compute the plan of a training from the configuration and the size of the data.
 
-    A train split that is smaller than a batch makes one batch. If the training has fewer steps than validations, it is
-    validated after every step.
+    A train split that is smaller than a batch is one batch. If the training has fewer steps than validations, a
+    validation follows each step.
 
     Args:
-        spec: The configuration.
+        spec: Configuration of the training.
         windows: Number of training examples with a known label.
         replicas: Number of replicas that share each batch evenly.
-        least_batch: Fewest examples of a batch.
+        least_batch: Minimum number of examples in a batch.
 
     Raises:
         ValueError: The train split has fewer examples than replicas.

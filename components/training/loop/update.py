@@ -76,8 +76,8 @@ class Period:
 class PeriodicUpdate:
     """Update that applies the gradients of a model, but updates its shared weights only periodically.
 
-    The callback `Updates` sets `updating` before each step. The graph of a step has no branch for it: steps that update
-    the shared weights and steps that do not are traced separately.
+    The callback `Updates` sets `updating` before each step. The graph of a step does not branch on `updating`: steps
+    with and without an update of the shared weights are traced separately.
 
     Args:
         model: Built model.

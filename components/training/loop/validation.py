@@ -23,7 +23,7 @@ from components.training.layout import LABEL
 from components.training.model import VocabularyClassifier
 from components.training.windows import Batch
 
-# Recall@10 below which only the nll decides.
+# Lower bound of the recall@10 in the score. Below it, only the nll decides.
 _LEAST_RECALL = 1e-4
 
 
@@ -44,13 +44,13 @@ class Validator:
         model: Built model.
         batches: Data set of (model inputs, targets).
         strategy: Strategy under which the model was created.
-        own: Paths of the user's own metrics.
+        own: Paths of the user-defined metrics.
         place: Place of `components.metrics` whose metrics are measured.
-        calibrates: True to measure a mixture of the label as an export would have it: calibrated on the same data.
+        calibrates: True to measure a mixture of the label as an export would contain it: calibrated on the same data.
 
     Attributes:
-        objective: Name of the metric that must be finite, lower being better: `nll`, or `rmse` for a number.
-        shown: Names of the metrics in the progress line, by their titles there.
+        objective: Name of the metric that must be finite: `nll`, or `rmse` for a number. Lower is better.
+        shown: Names of the metrics in the progress line, by their titles in the line.
         forms: Forms of these metrics, by the same titles.
     """
 
@@ -88,14 +88,14 @@ class Validator:
         self._sums = sums
 
     def score(self, measured: Mapping[str, float]) -> float:
-        """Return the number that selects the best weights, lower being better.
+        """Return the score that selects the best weights. Lower is better.
 
         A blessing compares the perplexity and the recall@10 of a class, so the score is log(perplexity / recall@10).
-        On items, the recall@10 can rise for epochs after the perplexity has begun to. The score of a number is its
-        rmse.
+        For items, the recall@10 can improve for several epochs after the perplexity has started to get worse. The score
+        of a number is the rmse.
 
         Args:
-            measured: What `measure` returns.
+            measured: Metrics that `measure` returned.
         """
         score = measured[self.objective]
         if "recall_at_10" in measured:
@@ -105,7 +105,8 @@ class Validator:
     def measure(self) -> dict[str, float]:
         """Return the metrics of the label by name, and the metrics of each further target as `<target>_<name>`.
 
-        A class outside the vocabulary counts as a miss, and has no nll. Numbers are in their own units.
+        A class outside the vocabulary counts as a miss, and has no nll. Metrics of numbers are in the units of the
+        column.
         """
         total: list[float] = []
         with self._calibration():
@@ -141,9 +142,9 @@ def _kind(key: str, output: Output) -> Kind:
 
 
 def _shown(measured: Iterable[_Measured]) -> dict[str, tuple[str, str]]:
-    """Return name and form of the label's metrics that have a curve, and of the first metric of each further target.
+    """Return the name and form of each metric in the progress line, by title.
 
-    The keys are their titles in the progress line.
+    These are the metrics of the label that have a curve, and the first metric of each further target.
     """
     label, *further = measured
     curves = placed(label.metrics, "curve")

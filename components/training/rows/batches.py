@@ -1,7 +1,8 @@
 """Batches of whole rows for causal encoders.
 
-A block of rows is cut, and its cuts are sorted by length, with some noise. Each batch is a part of this order with
-about `batch` labels, so its rows have similar lengths and little of it is padding. The batches of a block are shuffled.
+The cuts of a block of rows are sorted by length, with some noise. Each batch is a contiguous part of this order with
+about `batch` labels, so the rows of a batch have similar lengths and need little padding. The batches of a block are
+shuffled.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from components.training.windows import (
     read_rows,
 )
 
-# Cuts in one batch differ in length by about this share at random, so that the same rows do not always meet.
+# Random relative noise of the lengths in the sort, so that the same rows do not always share a batch.
 _NOISE = 0.125
 # Batches of a block, if there are several blocks. A block has a whole number of batches; with this many of them, the
 # batches of different blocks have almost the same number of labels.
@@ -48,7 +49,7 @@ class RowsSize:
 
     @property
     def least_batch(self) -> int:
-        """Fewest labels of a batch: with fewer, a batch could lie within one cut, and have no cut of its own."""
+        """Minimum number of labels in a batch. A smaller batch could lie within one cut, and have no cut of its own."""
         return self.longest + self.longest // (_BLOCK_BATCHES // 2)
 
     def block_rows(self, batch: int) -> int:
@@ -138,7 +139,7 @@ def validation_batches(
     Args:
         files: TFRecords (gzip) of Transform.
         layout: Layout of an example.
-        batch: Labels per batch, about.
+        batch: Approximate number of labels per batch.
         labels: Size of the sample, rounded up to whole batches. Smaller if the files hold fewer labels.
         seed: Seed of the sample.
         replicas: Number of replicas; it divides the number of rows of each batch.
@@ -169,13 +170,13 @@ def _packed(windows: Windows, features: Batch, layout: Layout, count: tf.Tensor,
     """Sort the cuts of a block by length, and divide them into batches.
 
     Returns:
-        The tensors of the sorted `Cuts`; the features and targets of the rows; and for each batch, in random order,
-        its first cut and the cut after its last.
+        Tensors of the sorted `Cuts`; features and targets of the rows; and for each batch, in random order, the first
+        cut and the cut after the last.
     """
     cuts = Cuts.of(windows, features, layout)
     noise = tf.random.stateless_uniform([cuts.count], seed, 1.0, 1.0 + _NOISE)
     cuts = cuts.take(tf.argsort(tf.cast(cuts.lengths, tf.float32) * noise, stable=True))
-    # A cut belongs to the batch in which its first label lies, if all labels are divided evenly.
+    # The labels are divided evenly among the batches, and a cut belongs to the batch of its first label.
     share = tf.cast(cuts.firsts[:-1], tf.int64) * tf.cast(count, tf.int64)
     batch = tf.cast(share // tf.maximum(tf.cast(cuts.firsts[-1], tf.int64), 1), tf.int32)
     bounds = tf.searchsorted(batch, tf.range(count + 1))

@@ -1,13 +1,13 @@
-"""Cuts: parts of rows that a causal encoder processes at once, with all labels that follow a position of the part.
+"""Cuts: parts of rows that a causal encoder processes at once, each with the labels that follow its positions.
 
 A row of at most `context` input ids is one cut. A longer row is cut with overlap. Let C be the context and
 S = C - floor(C / 4). The label that follows the first p ids of its row belongs to cut j, and sees the ids [j S, p):
 
     j = max(0, ceil((p - C) / S))
 
-Each label thus belongs to exactly one cut, and sees all ids before it or at least C / 4 of them. Its ids depend only on
-p, not on the rest of the row. Therefore training, evaluation and serving give an encoder the same ids for the same
-place in a row.
+Each label thus belongs to exactly one cut, and sees all ids before it or at least C / 4 of them. The ids that a label
+sees depend only on p, not on the rest of the row. Therefore training, evaluation and serving give an encoder the same
+ids for the same position in a row.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from components.training.windows import Windows, counted_tokens, row_features, r
 OVERLAP = 4
 """Context divided by the number of ids by which a cut overlaps the one before it."""
 NO_LABEL = -2
-"""Label of the places in a batch that have none. The label -1 is a class outside the vocabulary."""
+"""Label of the positions in a batch without a label. The label -1 is a class outside the vocabulary."""
 TOTAL = "labels_in_batch"
 """Key of the number of labels in the batch, over all replicas, among the targets of a batch."""
 
 
 def cut_starts(lengths: tf.Tensor, context: int) -> tf.Tensor:
-    """Return the start of the cut, within its row, of the label that follows the first `lengths` ids of the row."""
+    """Return the start within the row of the cut of the label that follows the first `lengths` ids of the row."""
     stride = context - context // OVERLAP
     beyond = tf.maximum(lengths - context, 0)
     return (beyond + stride - 1) // stride * stride
@@ -36,14 +36,14 @@ def cut_starts(lengths: tf.Tensor, context: int) -> tf.Tensor:
 
 @dataclass(frozen=True)
 class Cuts:
-    """Cuts of a batch of rows, without cuts that have no label.
+    """Cuts of a batch of rows that have at least one label.
 
     Attributes:
         windows: Window of each label, from the start of its cut to the label, in the order of the cuts and of the
             positions in a cut.
-        firsts: Index of the first window of each cut, and the number of windows, (cuts + 1,) int32.
-        counted: Last tokens of the row before each label, which a mixture with counts looks up, (windows,
-            layout.counted) int32: see `windows.counted_tokens`. They may lie before the cut.
+        firsts: (cuts + 1,) int32 index of the first window of each cut, followed by the number of windows.
+        counted: (windows, layout.counted) int32 last tokens of the row before each label, which a mixture with counts
+            looks up: see `windows.counted_tokens`. The tokens may lie before the cut.
     """
 
     windows: Windows
@@ -57,11 +57,11 @@ class Cuts:
         Args:
             windows: Any selection of the windows of the rows, each from the start of its row.
             features: Parsed rows.
-            layout: Layout of an example; its context is C, most ids of a cut.
+            layout: Layout of an example. Its context is C, the maximum number of ids of a cut.
         """
         counted = counted_tokens(windows, features, layout)
         starts = windows.starts + cut_starts(windows.ends - windows.starts, layout.context)
-        # Starts alone do not tell an empty row from the row after it.
+        # An empty row and the row after it have the same start, so the row number is compared too.
         place = tf.stack([tf.cast(windows.rows, tf.int64), tf.cast(starts, tf.int64)], axis=1)
         new = tf.reduce_any(place[1:] != place[:-1], axis=1)
         count = tf.shape(windows.labels)[:1]
@@ -112,12 +112,12 @@ class Cuts:
         Returns:
             `input_ids` (cuts, L) int32, padded on the right, with L >= 1; the features of the row of each cut, (cuts,).
             For a mixture with counts, also `COUNTED` (cuts, L, layout.counted) int32: the tokens before the label that
-            follows each position, and any ids where no label follows.
+            follows each position, and arbitrary ids if no label follows.
         """
         starts, lengths = tf.gather(self.windows.starts, self.firsts[:-1]), self.lengths
         steps = tf.range(tf.reduce_max(tf.concat([lengths, [1]], 0)))
         places = starts[:, tf.newaxis] + tf.cast(steps, starts.dtype)
-        # The last value is a padding id: empty rows alone have no values to gather.
+        # A padding id is appended, because a batch with only empty rows has no values to gather.
         values = tf.concat([self.windows.values, [layout.padding]], 0)
         last = tf.shape(values, out_type=places.dtype)[0] - 1
         ids = tf.gather(values, tf.where(steps < lengths[:, tf.newaxis], places, last))

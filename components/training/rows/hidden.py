@@ -1,4 +1,4 @@
-"""Hidden vectors of the labels of a batch, whether it consists of windows or of whole rows."""
+"""Hidden vectors of the labels of a batch of windows or whole rows."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class AtLabels(NamedTuple):
     """Labels of a batch, in the order of the rows and positions.
 
     Attributes:
-        hidden: Hidden vectors (labels, width).
-        targets: Targets (labels,) by name.
-        counted: The tokens that a mixture with counts looks up, (labels, layout.counted); None without a mixture.
+        hidden: (labels, width) hidden vectors.
+        targets: (labels,) targets, by key.
+        counted: (labels, layout.counted) tokens that a mixture with counts looks up; None without a mixture.
     """
 
     hidden: tf.Tensor
@@ -55,8 +55,8 @@ def weights(targets: Batch, losses: tf.Tensor, replicas: int) -> tf.Tensor:
     Replicas have equal shares of the windows of a batch, but not of the labels of whole rows.
 
     Args:
-        targets: Targets of the model, as the batch has them.
-        losses: Losses of this replica, (labels,).
+        targets: Targets of the model in the batch.
+        losses: (labels,) losses of this replica.
         replicas: Number of replicas.
     """
     if of_whole_rows(targets):

@@ -16,10 +16,10 @@ _OUTPUTS = (metadata_store_pb2.Event.OUTPUT, metadata_store_pb2.Event.DECLARED_O
 
 
 class LastBlessedOnOtherData(resolver.ResolverStrategy):
-    """Resolver strategy that finds the newest blessed model trained on other data, i.e. on another output of Transform.
+    """Resolver strategy that finds the newest blessed model that was trained on another output of Transform.
 
-    A model that starts from a base model can be blessed too. If a second, unchanged run started from the new model, its
-    input would differ and it would train again, and so would every later run.
+    A model that starts from a base model can be blessed too. If a second, unchanged run started from this new model,
+    the input of the second run would differ, and the run would train again, as would every later run.
 
     Example:
         >>> base = Resolver(

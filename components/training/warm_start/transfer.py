@@ -1,6 +1,6 @@
 """Warm start of a training from an earlier model with other vocabularies.
 
-Beside its export, a training writes the data that a later training needs, into the folder `warm_start`:
+A training writes the data that a later training needs to the folder `warm_start` beside its export:
 
     state.index, state.data-00000-of-00001   TensorFlow checkpoint of named tensors:
         weight/<path>                        best weights
@@ -134,9 +134,9 @@ class Earlier:
 
         Args:
             variable: Weight.
-            vocabulary: Name of its vocabulary.
+            vocabulary: Name of the vocabulary of the weight.
             tokens: Tokens of the vocabulary, by id.
-            own: Names of the encoder's own vocabularies.
+            own: Names of the vocabularies that belong to the encoder.
         """
         old = [bytes(token) for token in self._reader.get_tensor(f"tokens/{vocabulary}")]
         rows = self._shapes[f"weight/{variable.path}"][0]

@@ -15,8 +15,8 @@ class Rows:
     """Mapping from the rows of an earlier table to the rows of a new table.
 
     Attributes:
-        sources: Index of the earlier row for each new row, (rows,). With n earlier rows, index n is the mean of the
-            rows of rare tokens, and index n + 1 is the mean of the rows of the buckets.
+        sources: (rows,) index of the earlier row for each new row. With n earlier rows, index n is the mean of the rows
+            of rare tokens, and index n + 1 is the mean of the rows of the buckets.
         tokens: Number of earlier rows that belong to tokens.
         stayed: Number of tokens in both vocabularies.
         came: Number of new tokens.
@@ -36,9 +36,9 @@ class Rows:
         """Return the mapping between the tables of two vocabularies.
 
         Args:
-            old: Tokens of the earlier vocabulary, by falling frequency.
+            old: Tokens of the earlier vocabulary, in descending order of frequency.
             old_rows: Rows of the earlier table, at least one per token.
-            new: Tokens of the new vocabulary, by falling frequency.
+            new: Tokens of the new vocabulary, in descending order of frequency.
             new_rows: Rows of the new table, at least one per token.
             new_from_last: If True, new tokens start from the last row instead of the mean of the rows of rare tokens.
         """
