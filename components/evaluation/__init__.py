@@ -1,1 +1,1 @@
-"""The Resolver and Evaluator nodes: metrics of the model, compared with thresholds and with the last blessed model."""
+"""Nodes Resolver and Evaluator: metrics of the model, compared with thresholds and with the last blessed model."""

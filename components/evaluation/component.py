@@ -9,6 +9,6 @@ from components.evaluation.executor import EvaluatorExecutor
 
 
 class Evaluator(tfx.components.Evaluator):
-    """TFX's Evaluator with an executor that also writes the sums of each row, and the margins over the baselines."""
+    """Evaluator of TFX with an executor that also writes the sums of each row, and the margins over the baselines."""
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(EvaluatorExecutor)

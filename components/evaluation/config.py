@@ -20,16 +20,16 @@ SIGNATURE = "eval"
 
 
 def eval_config(data: DataSpec, evaluation: EvaluationSpec, code: str = "") -> config_pb2.EvalConfig:
-    """Return the configuration, which serves with and without a last blessed model.
+    """Return the configuration of the Evaluator, which is valid with and without a last blessed model.
 
     TFX's Evaluator adds the last blessed model if one exists, and otherwise drops the change threshold. All thresholds
-    apply to the label and to the whole test split. One threshold is always set, since an Evaluator without thresholds
-    blesses nothing: the label's objective must be a finite number.
+    apply to the label and to the whole test split. One threshold is always set, because an Evaluator without thresholds
+    blesses no model: the objective of the label must be a finite number.
 
     Args:
-        data: The shape, the targets and the slices.
-        evaluation: The thresholds, and a user's own metrics. A model beats a baseline if it is no worse in each metric
-            that has a `compare` and that the baseline has too.
+        data: Specification with the shape, the targets and the slices.
+        evaluation: Specification with the thresholds and the user-defined metrics. A model beats a baseline if it is
+            not worse in any metric that has a `compare` and that the baseline supports.
         code: Fingerprint of the code, for the cache.
 
     Raises:
@@ -78,15 +78,15 @@ def eval_config(data: DataSpec, evaluation: EvaluationSpec, code: str = "") -> c
 
 
 def read_targets(config: config_pb2.EvalConfig) -> list[Target]:
-    """Return the targets that a configuration of `eval_config` measures: the label, then the further targets."""
+    """Return the targets that a configuration from `eval_config` measures: the label, then the further targets."""
     (metric,) = config.metrics_specs[0].metrics
     return [Target.of(fields) for fields in json.loads(metric.config)["targets"]]
 
 
 def _bounds(label: Target, beaten: Sequence[BaselineName], evaluation: EvaluationSpec) -> dict[str, Bound]:
-    """Return the lowest and the highest value allowed, by the name of a metric or of a comparison with a baseline."""
+    """Return the lowest and the highest allowed value of each metric and each comparison with a baseline, by name."""
     decides = objective(label.kind)
-    # Any bounds reject a NaN, so the objective always has some.
+    # Bounds reject a NaN, so the objective always has bounds.
     bounds: dict[str, Bound] = {decides.name: (0.0, evaluation.bounds(decides)[1] or sys.float_info.max)}
     for baseline in beaten:
         for metric in metrics.compared(label):

@@ -22,18 +22,19 @@ Artifacts = dict[str, list[types.Artifact]]
 
 
 class EvaluatorExecutor(executor.Executor):
-    """TFX's executor of the Evaluator, which also writes the sums of each row, and the margins over the baselines."""
+    """Executor of the Evaluator that also writes the sums of each row, and the margins over the baselines."""
 
     def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
         """Run the node.
 
         Args:
-            input_dict: `examples`, the test rows with the sums of the baselines; `model`; perhaps `baseline_model`.
-            output_dict: `evaluation`, which also gets the files of `row_sums` and `margins`; `blessing`.
-            exec_properties: `eval_config` and `example_splits`, as in TFX.
+            input_dict: Artifacts `examples`, the test rows with the sums of the baselines; `model`; and optionally
+                `baseline_model`.
+            output_dict: Artifacts `evaluation`, which also gets the files of `row_sums` and `margins`; and `blessing`.
+            exec_properties: Properties `eval_config` and `example_splits`, as in TFX.
 
         Raises:
-            ValueError: A row lacks a feature of the Baselines node, or the model's eval signature lacks an output.
+            ValueError: A row lacks a feature of the Baselines node, or the eval signature of the model lacks an output.
         """
         folder = artifact_utils.get_single_uri(output_dict[standard_component_specs.EVALUATION_KEY])
         token = FOLDER.set(folder)

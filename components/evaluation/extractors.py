@@ -1,6 +1,6 @@
-"""The extractors of the Evaluator, which TFX finds by the name of this module.
+"""Extractors of the Evaluator, which TFX finds by the name of this module.
 
-TFX loads the module anew for each Evaluator. So it holds no state, and defines no class.
+TFX loads the module again for each Evaluator, so the module must not hold state or define classes.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from components.evaluation.row_sums import row_sums_extractor
 def custom_extractors(
     eval_shared_model: Any, eval_config: config_pb2.EvalConfig, tensor_adapter_config: Any
 ) -> list[extractor.Extractor]:
-    """Return TFMA's extractors, and one that also writes the sums of each row.
+    """Return TFMA's extractors, and an extractor that writes the sums of each row.
 
-    The model's sums of a row are known only inside TFMA's Beam pipeline. A second pass over the rows would run the
-    model again.
+    The sums of a row are available only inside TFMA's Beam pipeline. A second pass over the rows would run the model
+    again.
 
     Args:
-        eval_shared_model: The model, or the model and the last blessed one.
-        eval_config: The configuration.
-        tensor_adapter_config: None, since the Evaluator has no schema.
+        eval_shared_model: New model, or new model and last blessed model.
+        eval_config: Configuration of the evaluation.
+        tensor_adapter_config: None, because the Evaluator has no schema.
     """
     usual = default_extractors(
         eval_shared_model=eval_shared_model,

@@ -1,4 +1,4 @@
-"""Folder that the present evaluation is written to. TFX tells it to the executor, but not to the extractors."""
+"""Folder of the current evaluation. TFX passes the folder to the executor, but not to the extractors."""
 
 from __future__ import annotations
 

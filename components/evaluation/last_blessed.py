@@ -12,9 +12,9 @@ from components.blessings import blessings_by_model
 class LastBlessedModel(resolver.ResolverStrategy):
     """Resolver strategy that finds the newest blessed model other than the candidate.
 
-    TFX's `LatestBlessedModelStrategy` finds the candidate itself once it is blessed. A second, unchanged run would then
-    give the Evaluator a different input. The Evaluator would measure the model against itself, and the Pusher would
-    push it again.
+    TFX's `LatestBlessedModelStrategy` finds the candidate itself once the candidate is blessed. In a second, unchanged
+    run, the Evaluator would then have a different input and compare the model with itself, and the Pusher would push
+    the model again.
 
     Example:
         >>> last = Resolver(
@@ -33,7 +33,7 @@ class LastBlessedModel(resolver.ResolverStrategy):
 
         Args:
             store: Unused.
-            input_dict: All `model`s and `model_blessing`s of the pipeline, and the `candidate`.
+            input_dict: All artifacts `model` and `model_blessing` of the pipeline, and the `candidate`.
         """
         candidates = {artifact.id for artifact in input_dict["candidate"]}
         blessings = blessings_by_model(input_dict["model_blessing"])

@@ -27,16 +27,16 @@ RESAMPLES = 1_000
 """Number of resamples."""
 _SEED = 0
 _HELD = 1 << 22
-"""Weights that are held at a time."""
+"""Maximum number of weights in memory at a time."""
 _FILE = "margins.json"
 Floats = NDArray[np.float64]
 
 
 def margins(label: Target, rows: Floats, resamples: int = RESAMPLES) -> list[Margin]:
-    """Return the margin over the best baseline in each metric in which a model is compared with the baselines.
+    """Return the margin over the best baseline in each metric that compares a model with the baselines.
 
     Args:
-        label: The label as a target.
+        label: Label as a target.
         rows: (rows, 1 + baselines, len(label.sums)) sums of each row; the model comes first.
         resamples: Number of resamples.
     """
@@ -70,8 +70,8 @@ def interval(
     """Return the ends of the interval of a comparison; None with fewer than two rows or a resample without a value.
 
     Args:
-        label: The label as a target.
-        metric: The metric, which has a `compare`.
+        label: Label as a target.
+        metric: Metric with a `compare`.
         rows: (rows, 2, len(label.sums)) sums of the model and of a baseline.
         resamples: Number of resamples.
         seed: Seed of the draws.
@@ -94,7 +94,7 @@ def interval(
 
 
 def resample_weights(rows: int, resamples: int, seed: int = _SEED) -> Iterator[Floats]:
-    """Yield how often each resample draws each row, (some, rows), in all `resamples` times.
+    """Yield (some, rows) numbers of draws of each row in some resamples, for `resamples` resamples in total.
 
     Args:
         rows: Number of rows, which is also the number of draws of a resample.
@@ -116,13 +116,13 @@ def write_margins(evaluation: str, found: Sequence[Margin]) -> None:
 
 
 def read_margins(evaluation: str) -> list[Margin]:
-    """Return what `write_margins` wrote; nothing for an evaluation of an earlier version."""
+    """Return the margins that `write_margins` wrote; an empty list for an evaluation of an earlier version."""
     files = matching([f"{evaluation}/{_FILE}"])
     return [Margin.model_validate(entry) for path in files for entry in json.loads(read_text(path))]
 
 
 def _best(label: Target, metric: Metric, baselines: Sequence[dict[str, float]]) -> int | None:
-    """Return the index of the best baseline in a metric, the first of equals; None if no baseline has the metric."""
+    """Return the index of the first best baseline in a metric; None if no baseline has the metric."""
     sign = 1 if metric.better == "higher" else -1
     values = {
         place: sign * found[metric.name]

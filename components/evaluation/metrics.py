@@ -1,8 +1,8 @@
-"""TFMA metric that turns sums by row into the metrics of the table, for every slice.
+"""TFMA metric that computes the metrics of the table from sums per row, for every slice.
 
-TFMA's own metrics would need the probabilities of all classes for every label. Here, the model's `eval` signature
+TFMA's own metrics would need the probabilities of all classes for every label. Here, the `eval` signature of the model
 returns the sums of each target for each row. The Baselines node has stored the same sums for each baseline. This metric
-adds both up over each slice.
+adds both over each slice.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from components.metrics.definitions import Metric
 from components.metrics.targets import Target
 
 Sums = tuple[NDArray[np.float64], ...]
-"""Sums of each target, (1 + baselines, sums); the first row is the model's."""
+"""Sums of each target, (1 + baselines, sums). The first row belongs to the model."""
 
 
 def model_metrics(targets: Iterable[Target], sums: Sums) -> dict[str, float]:
-    """Return metrics by name from the totals of a slice.
+    """Return the metrics by name from the totals of a slice.
 
     Args:
-        targets: The targets that are measured.
-        sums: The totals of each target.
+        targets: Targets that are measured.
+        sums: Totals of each target.
     """
     result: dict[str, float] = {}
     for target, rows in zip(targets, sums, strict=True):
@@ -59,9 +59,9 @@ class LabelMetrics(metric_types.Metric):
         """Create the metric.
 
         Args:
-            name: TFMA's name of the metric. The values have other names.
-            targets: The targets that are measured, each as the fields of a `Target`.
-            code: Fingerprint of this code. Unused, but makes the Evaluator's cache key change with the code.
+            name: Name of the metric in TFMA. The values have other names.
+            targets: Targets that are measured, each as the fields of a `Target`.
+            code: Fingerprint of this code. Not read, but makes the cache key of the Evaluator depend on the code.
         """
         super().__init__(_computations, name=name, targets=list(targets), code=code)
 
@@ -72,7 +72,7 @@ def _computations(
     measured = tuple(Target.of(fields) for fields in targets)
     return [
         metric_types.MetricComputation(
-            # Empty, since `extract_output` names the values. Declared keys would change nothing.
+            # Empty, because `extract_output` names the values. Declared keys would have no effect.
             keys=[],
             preprocessors=[RowSums(model, measured)],
             combiner=_AddUp(model, measured),
@@ -107,7 +107,7 @@ class RowSums(metric_types.Preprocessor):
 
     def _answered(self, target: Target, predictions: Any) -> NDArray[np.float64]:
         missing = {name for name in target.sum_names if name not in predictions}
-        # The last blessed model may be older than the present columns.
+        # The last blessed model may be older than the current columns.
         if missing and self._model != constants.BASELINE_KEY:
             raise ValueError(f"the model's eval signature does not answer {', '.join(sorted(missing))}")
         return np.array([np.nan if name in missing else np.ravel(predictions[name])[0] for name in target.sum_names])
@@ -139,7 +139,7 @@ class _AddUp(beam.CombineFn):
         return functools.reduce(self.add_input, accumulators, self.create_accumulator())
 
     def extract_output(self, accumulator: Sums) -> dict[metric_types.MetricKey, float]:  # type: ignore[override]
-        # None means not weighted by examples. TFMA then finds the thresholds that are set by metric name.
+        # None means not weighted by examples. Only then does TFMA find the thresholds, which are set by metric name.
         return {
             metric_types.MetricKey(name=name, model_name=self._model, example_weighted=None): value
             for name, value in model_metrics(self._targets, accumulator).items()

@@ -1,4 +1,4 @@
-"""Resolver and Evaluator."""
+"""Nodes Resolver and Evaluator."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ResolverNode(Node):
     name = "Resolver"
 
     def build(self, site: Site) -> BaseNode:
-        """Build the resolver. It depends on the new model, so that it runs after the Trainer."""
+        """Build the resolver, which depends on the new model, so that it runs after the Trainer."""
         from components.compat.tfx_v1 import v1 as tfx
         from components.evaluation.last_blessed import LastBlessedModel
 
@@ -39,7 +39,7 @@ class ResolverNode(Node):
 
 
 class EvaluatorNode(Node):
-    """Node that measures the model on the test split, and blesses it if it is good enough."""
+    """Node that measures the model on the test split, and blesses a model that meets the thresholds."""
 
     name = "Evaluator"
     sections = (

@@ -1,4 +1,4 @@
-"""Reading of the Evaluator's output, as plain dictionaries for the report."""
+"""Reader of the output of the Evaluator, as plain dictionaries for the report."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ Metrics = dict[str, float | None]
 
 
 def read_results(evaluation: str) -> dict[str, Any]:
-    """Read the Evaluator's output folder.
+    """Read the output folder of the Evaluator.
 
     Args:
         evaluation: URI of the `evaluation` artifact.
 
     Returns:
-        A dictionary of
+        Dictionary with these keys:
 
         - `metrics`: Metrics of the model over the whole test split. A metric without labels to measure is None.
         - `bands`: Metrics by band of labels. A label that is a number has no bands.
-        - `baselines`, `baseline_bands`: The same by baseline name.
+        - `baselines`, `baseline_bands`: Metrics of the baselines, by name of the baseline.
         - `margins`: A `Margin` over the best baseline for each metric that is compared.
         - `previous`: Metrics of the last blessed model on the same rows, or None.
-        - `targets`, `target_baselines`, `previous_targets`: The same for the further targets, by column.
-        - `slices`: A list, sorted by column and value, of dictionaries with `slice`, `value`, the metrics, `baselines`,
+        - `targets`, `target_baselines`, `previous_targets`: Metrics of the further targets, by column.
+        - `slices`: List, sorted by column and value, of dictionaries with `slice`, `value`, the metrics, `baselines`,
           `targets` and `target_baselines`.
-        - `own_metrics`: A user's own metrics, as columns.
+        - `own_metrics`: User-defined metrics, as columns.
         - `blessed`: True if the model is blessed.
-        - `failures`: A sentence for each threshold that was missed.
+        - `failures`: Sentence for each threshold that the model missed.
 
     Raises:
         ValueError: The folder holds no configuration, or no metrics over the whole split.

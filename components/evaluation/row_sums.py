@@ -1,8 +1,8 @@
-"""The sums of each test row, of the model and of the baselines, in a Parquet file beside the evaluation.
+"""Sums of each test row, of the model and of the baselines, in a Parquet file beside the evaluation.
 
 The file has the column `row`, the number of the row, and a float64 column for each model and sum of the label, such as
-`model/nll` and `bigram/hit_10`. Beyond `GROUPS` rows, the rows n, n + GROUPS, n + 2 GROUPS, ... are added up as row n.
-So the size of the file does not grow with the data.
+`model/nll` and `bigram/hit_10`. If a split has more than `GROUPS` rows, row n of the file is the sum of the rows n,
+n + GROUPS, n + 2 GROUPS, and so on. The size of the file is therefore bounded.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from components.files import matching, open_bytes
 from components.metrics.targets import ROW_NUMBER, Target
 
 GROUPS = 200_000
-"""Greatest number of rows in the file."""
+"""Maximum number of rows in the file."""
 _FILE, _ROW, _MODEL = "row_sums", "row", "model"
 
 
@@ -43,10 +43,10 @@ def read_row_sums(evaluation: str, label: Target) -> NDArray[np.float64]:
 
     Args:
         evaluation: URI of the `evaluation` artifact.
-        label: The label as a target.
+        label: Label as a target.
 
     Returns:
-        (rows, 1 + baselines, len(label.sums)); the model comes first.
+        (rows, 1 + baselines, len(label.sums)) sums; the model comes first.
     """
     tables = []
     for path in matching([f"{evaluation}/{_FILE}-*.parquet"]):
@@ -62,8 +62,8 @@ class _Write(beam.PTransform):
 
     Args:
         folder: Folder to write to.
-        model: Name of the model, empty if it is the only one.
-        label: The label as a target.
+        model: Name of the model; empty if the evaluation has only one model.
+        label: Label as a target.
     """
 
     def __init__(self, folder: str, model: str, label: Target) -> None:
@@ -99,7 +99,7 @@ def _added(rows: Iterable[NDArray[np.float64]]) -> NDArray[np.float64] | float:
 
 def _record(numbered: tuple[int, NDArray[np.float64]], columns: list[str], sums: int) -> dict[str, int | float]:
     number, rows = numbered
-    # The sums of all labels come first; those of the bands follow.
+    # The sums over all labels come first, followed by the sums of the bands.
     return {_ROW: number, **dict(zip(columns, rows[:, :sums].ravel().tolist(), strict=True))}
 
 

@@ -28,13 +28,14 @@ class EvaluationSpec(Spec):
 
     beat: list[BaselineName] | None = None
     """Counting baselines that the model must match or beat to be blessed, in both recall@10 and perplexity.
-    `cooccurrence` and `history` have no probabilities, and are compared by recall@10 alone. If the label is a number,
-    the only baseline is `mean`, the mean of the train split, and it is compared by rmse. None: all baselines that apply
-    to the data; see the README."""
+    `cooccurrence` and `history` have no probabilities, and are compared only by recall@10. If the label is a number,
+    the only baseline is `mean`, the mean of the train split, and the comparison uses the rmse. None: all baselines that
+    apply to the data; see the README."""
     exclude_seen: bool = False
-    """Remove items that the row already contains from the ranking on the test split, for the model and the baselines
-    alike. A label that the row already contains then counts as a miss. Perplexity, and validations during training,
-    remain over all classes. A change of this key trains anew, since the exported model does the ranking."""
+    """Remove items that the row already contains from the ranking on the test split, for both the model and the
+    baselines. A label that the row already contains then counts as a miss. Perplexity, and validations during training,
+    still cover all classes. A change of this key starts a new training, because the exported model computes the
+    ranking."""
     min_recall_at_10: float | None = Field(default=None, ge=0, le=1)
     """Minimum recall@10 on the test split, from 0 to 1. None: no minimum."""
     max_perplexity: float | None = Field(default=None, gt=1)

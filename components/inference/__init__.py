@@ -1,1 +1,1 @@
-"""Answers of a pushed model to files of rows, and the node BulkInferrer."""
+"""Answers of a pushed model for files of rows, and the node BulkInferrer."""

@@ -10,23 +10,23 @@ from typing import Any
 from components.ingest.spec import PROBABILITY, DataSpec
 
 Answer = dict[str, Any]
-"""`labels` with their probabilities, the most probable first; `value` where the label is a number; `targets` by name, a
-number or a value with its probability."""
+"""Answer to one row: `labels` with their probabilities, the most probable first, or `value` if the label is a number;
+and `targets` by name, each a number or a value with its probability."""
 NO_ANSWER = "null\n"
-"""Stands in the place of a row that cannot be used."""
+"""Answer of a row that cannot be used."""
 LINE_BREAKS = str.maketrans({"\x85": r"\u0085", "\u2028": r"\u2028", "\u2029": r"\u2029"})
-"""JSON allows these in a string, and many readers take them for line ends: they are written as escapes."""
+"""Escapes of characters that JSON allows in a string, but that many readers interpret as line ends."""
 
 
 def from_outputs(outputs: Mapping[str, Any], row: int, data: DataSpec, top: int) -> Answer:
     """Return the answer to one row.
 
     Args:
-        outputs: Of `serving_default`, as nested lists with one entry for each row: see
+        outputs: Outputs of `serving_default`, as nested lists with one entry for each row: see
             `components.training.export.servable`.
         row: Number of the row, from 0.
-        data: The model's.
-        top: How many labels are kept.
+        data: Data specification of the model.
+        top: Number of labels to keep.
     """
     labels = zip(outputs["labels"][row], outputs["probabilities"][row], strict=True) if "labels" in outputs else ()
     return {
@@ -42,7 +42,7 @@ def from_outputs(outputs: Mapping[str, Any], row: int, data: DataSpec, top: int)
 
 
 def as_json(answer: Answer | None, data: DataSpec) -> str:
-    """Return an answer for machines, in one line; null for a row that cannot be used."""
+    """Return an answer as one line of JSON; null for a row that cannot be used."""
     if answer is None:
         return NO_ANSWER
     return json.dumps(as_data(answer, data), ensure_ascii=False).translate(LINE_BREAKS) + "\n"
@@ -65,5 +65,5 @@ def _labelled(label: str, probability: float) -> dict[str, Any]:
 
 
 def _rounded(value: float) -> float:
-    """Round to the digits that a float32 has."""
+    """Round a number to the precision of float32."""
     return float(f"{value:.7g}")

@@ -25,9 +25,9 @@ class BulkInferrerSpec(component_spec.ComponentSpec):
 
 
 class BulkInferrer(base_component.BaseComponent):
-    """Node that answers files of rows with the model that the Pusher has pushed.
+    """Component that writes the answers of the pushed model for files of rows.
 
-    TFX's own BulkInferrer takes tf.Examples, and writes the tensors of the model.
+    TFX's BulkInferrer reads tf.Examples, and writes the tensors of the model.
 
     Outputs:
         inference_result: `answers-N-of-M.jsonl` in the order of the rows, `errors-N-of-M.jsonl`, `inference.json`.
@@ -38,13 +38,13 @@ class BulkInferrer(base_component.BaseComponent):
     DRIVER_CLASS = Driver
 
     def __init__(self, pushed_model: types.BaseChannel, inference: InferenceSpec, data: DataSpec, code: str) -> None:
-        """Create the node.
+        """Create the component.
 
         Args:
-            pushed_model: The Pusher's `pushed_model`.
-            inference: The rows, and the form of the answers.
-            data: The columns. Its source says how files of its kind are read.
-            code: Fingerprint of the code. Changed code misses the cache.
+            pushed_model: Channel `pushed_model` of the Pusher.
+            inference: Specification of the rows, and of the form of the answers.
+            data: Specification of the columns. The options of its source apply to files of the same kind.
+            code: Fingerprint of the code. Changed code invalidates the cache.
         """
         super().__init__(
             BulkInferrerSpec(

@@ -1,4 +1,4 @@
-"""Beam pipeline from files of rows to shards of answers."""
+"""Beam pipeline that turns files of rows into shards of answers."""
 
 from __future__ import annotations
 
@@ -35,10 +35,11 @@ Numbered = tuple[int, Range]
 
 
 class BulkInferrerExecutor(OpenBeamExecutor):
-    """Executor that answers rows with the model that the Pusher has pushed.
+    """Executor that writes the answers of the pushed model for files of rows.
 
-    As in TFX's BulkInferrer, a model without a blessing answers nothing. The elements of Beam are ranges of files, not
-    rows. A range becomes a shard, so the answers have the order of the rows, and equal rows give equal files.
+    As in TFX's BulkInferrer, a model without a blessing is not used. The elements of the Beam pipeline are ranges of
+    files, not rows. Each range becomes a shard, so the answers are in the order of the rows, and equal rows result in
+    equal files.
     """
 
     def Do(
@@ -47,16 +48,16 @@ class BulkInferrerExecutor(OpenBeamExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Write the answers, the reasons for missing ones, and `inference.json`.
+        """Write the answers, the reasons for missing answers, and `inference.json`.
 
         Args:
-            input_dict: `pushed_model`.
-            output_dict: `inference_result`.
-            exec_properties: `inference`, an `InferenceSpec` as JSON.
+            input_dict: Artifact `pushed_model`.
+            output_dict: Artifact `inference_result`.
+            exec_properties: Property `inference`, an `InferenceSpec` as JSON.
 
         Raises:
-            PredictError: A file cannot be read to its end, or none of the rows can be used. TFX removes the answers of
-                a failed node.
+            PredictError: A file cannot be read to its end, or no row can be used. TFX removes the answers of a failed
+                node.
         """
         spec = InferenceSpec.model_validate_json(exec_properties["inference"])
         pushed = artifact_utils.get_single_instance(input_dict[standard_component_specs.PUSHED_MODEL_KEY])
@@ -89,7 +90,7 @@ class BulkInferrerExecutor(OpenBeamExecutor):
         logging.info("Answered %d rows of %d files.", rows - unusable, len(files))
 
     def _ranges(self, files: Sequence[str], data: DataSpec, place: str) -> list[Numbered]:
-        """Return the ranges of the files, in order. Finding them may need a pass over each file."""
+        """Return the ranges of the files, in order. This may need a pass over each file."""
         size = max(RANGE_BYTES, sum(map(length, files)) // _MOST)
         with self.beam_pipeline() as pipeline:
             _ = (
@@ -106,7 +107,7 @@ class BulkInferrerExecutor(OpenBeamExecutor):
 
     def _shards(self, ranges: list[Numbered], writer: ShardWriter, place: str) -> list[Shard]:
         """Write a shard for each range."""
-        # Beam's local runner has one process, where TensorFlow uses all cores. Other engines distribute the ranges.
+        # Beam's local runner has one process, in which TensorFlow uses all cores. Other engines distribute the ranges.
         local = "--runner=FnApiRunner" in self.beam_args
         with self.beam_pipeline() as pipeline:
             _ = (
@@ -120,7 +121,7 @@ class BulkInferrerExecutor(OpenBeamExecutor):
 
 
 class _Answer(beam.DoFn):
-    """DoFn from ranges of files to their shards.
+    """DoFn that writes the shard of each range.
 
     Args:
         writer: Function that writes a shard.
@@ -140,14 +141,14 @@ class _Answer(beam.DoFn):
             shard = self._writer(number, file_range, lambda rows, so=before: progress and progress.update(so + rows))
             done += shard.rows
             yield shard
-            if shard.fault:  # The node fails, whatever the other ranges hold.
+            if shard.fault:  # The node fails in any case, so the other ranges are skipped.
                 break
         if progress:
             progress.close()
 
 
 def _cut(file: tuple[int, str], data: DataSpec, size: int) -> tuple[int, list[Range], str]:
-    """Return the number of a file, and its ranges or else why it cannot be read."""
+    """Return the number of a file, its ranges, and the reason if the file cannot be read."""
     number, path = file
     try:
         return number, Questions(data, logging.warning).ranges(path, size), ""

@@ -1,4 +1,4 @@
-"""Files of rows to answer: their list, a check of them, and their fingerprint."""
+"""Input files of predictions: listing, check and fingerprint."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from components.ingest.spec import DataSpec
 
 
 def files_of(path: str, own: SourceSpec) -> list[str]:
-    """Return the files of a path, sorted.
+    """Return the sorted files of a path.
 
-    In a folder, these are the files with an ending of any kind of source. Empty files and names that start with `_` or
-    `.` are left out, and of a Delta table all but the newest version.
+    In a folder, these are the files with an ending of any kind of source. The list omits empty files, names that start
+    with `_` or `.`, and all versions of a Delta table but the newest.
 
     Args:
         path: File, folder or glob pattern.
         own: Specification of the source that the model was trained on.
 
     Raises:
-        PredictError: No file matches, or each is empty. Or one file exists twice, packed and unpacked.
+        PredictError: No file matches, or all files are empty. Or a file exists twice, packed and unpacked.
     """
     return _listed(path, own)[1]
 
@@ -43,15 +43,15 @@ def fingerprint(path: str, own: SourceSpec) -> str:
 
 
 def checked(spec: InferenceSpec, data: DataSpec, warn: Callable[[str], None]) -> list[str]:
-    """Return the files of the rows to answer, after a check that their rows can be asked.
+    """Check the input files of a prediction and return them.
 
     Args:
-        spec: The rows.
-        data: The model's.
-        warn: Called with a line for people; see `Questions`.
+        spec: Specification of the rows.
+        data: Data specification of the model.
+        warn: Function that prints a line of warning; see `Questions`.
 
     Raises:
-        PredictError: See `files_of` and `Questions.check`. Or the answers have a column of the name of a kept one.
+        PredictError: See `files_of` and `Questions.check`. Or a kept column has the name of a column of the answers.
     """
     if clashing := clashes(spec.keep, data):
         raise PredictError(f"inference.keep: {clashing[0]}: the answers have a column of this name already")
@@ -70,7 +70,7 @@ def checked(spec: InferenceSpec, data: DataSpec, warn: Callable[[str], None]) ->
 
 
 def _listed(path: str, own: SourceSpec) -> tuple[str, list[str]]:
-    """Return the folder that the names of the files are relative to, and the files."""
+    """Return the common folder for relative file names, and the files."""
     newest = source_of(spec_of_kind("parquet", path, own)).newest
     try:
         base, pattern = listing.folder_and_pattern(path, Path())

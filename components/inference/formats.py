@@ -17,30 +17,30 @@ from components.ingest.spec import PROBABILITY, RESERVED_OUTPUTS, DataSpec
 from components.ingest.values import text_of
 
 REASON = "reason"
-"""Column of the reason why a row has no answer."""
+"""Column with the reason for a missing answer."""
 _GROUP_ROWS = 50_000
 Answered = tuple[Question, Answer | None]
 
 
 class Format(Protocol):
-    """Writer of answers in some format."""
+    """Writer of answers in one format."""
 
     def add(self, answered: Sequence[Answered]) -> None:
-        """Write the answers to a batch of rows."""
+        """Write the answers of a batch of rows."""
         ...
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write the remaining answers."""
         ...
 
 
 class JsonLines:
-    """JSON Lines. With kept columns, a line is an object with these columns and the answer.
+    """Writer of JSON Lines. With kept columns, a line is an object with these columns and the answer.
 
     Args:
         write: Function that takes the bytes of the file in order.
-        data: The model's.
-        keep: Columns of the rows that the answers have too.
+        data: Data specification of the model.
+        keep: Columns of the rows to copy to the answers.
     """
 
     def __init__(self, write: Callable[[bytes], object], data: DataSpec, keep: Sequence[str] = ()) -> None:
@@ -66,12 +66,12 @@ class JsonLines:
 
 
 class Csv:
-    """CSV with a header: kept columns, `label_1`, `probability_1` and so on, further targets, and `reason`.
+    """Writer of CSV with a header: kept columns, `label_1`, `probability_1` and so on, further targets, and `reason`.
 
     Args:
         write: Function that takes the bytes of the file in order.
-        data: The model's.
-        keep: Columns of the rows that the answers have too.
+        data: Data specification of the model.
+        keep: Columns of the rows to copy to the answers.
         top: Number of labels in an answer.
     """
 
@@ -108,12 +108,12 @@ class Csv:
 
 
 class Parquet:
-    """Parquet: kept columns as texts, `labels` and `probabilities` as lists, further targets, and `reason`.
+    """Writer of Parquet: kept columns as texts, `labels` and `probabilities` as lists, further targets, and `reason`.
 
     Args:
         write: Function that takes the bytes of the file in order.
-        data: The model's.
-        keep: Columns of the rows that the answers have too.
+        data: Data specification of the model.
+        keep: Columns of the rows to copy to the answers.
     """
 
     def __init__(self, write: Callable[[bytes], object], data: DataSpec, keep: Sequence[str]) -> None:
@@ -163,7 +163,7 @@ class Parquet:
 
 
 class _Sink(io.RawIOBase):
-    """File object for a function that takes bytes."""
+    """File object that passes the written bytes to a function."""
 
     def __init__(self, write: Callable[[bytes], object]) -> None:
         super().__init__()

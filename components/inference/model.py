@@ -1,4 +1,4 @@
-"""Pushed models, and the answers that they give."""
+"""Pushed models and their answers."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from components.inference.errors import PredictError
 from components.inference.questions import Question, Questions
 from components.ingest.spec import DataSpec
 
-# One request's rows: enough to keep the cores busy, few enough for rows x labels to stay small.
+# Rows of one request: enough to keep the cores busy, few enough to keep rows x labels small.
 ROWS = 256
 AHEAD = 2
-"""Requests that run while the rows of the next one are read. TensorFlow releases Python's global lock for them."""
+"""Requests that run while the rows of the next request are read. TensorFlow releases Python's global lock meanwhile."""
 _TOP = 10
 _OF_LABELS = ("labels", "probabilities")
 """Outputs with a column for each label, the most probable first."""
 
 
 class PushedModel:
-    """Pushed model that answers rows.
+    """Pushed model that returns the answers for rows.
 
     Args:
-        folder: Folder of one version. TensorFlow loads it with the first answer.
+        folder: Folder of one version. TensorFlow loads the model with the first answer.
 
     Attributes:
-        folder: The same.
-        data: Columns that the model was trained with.
-        top_k: Most labels that it answers a row; None if the label is a number.
-        own_metrics: Paths of the user's own metrics, whose sums the signature `eval` returns.
+        folder: Folder of the version.
+        data: Data specification that the model was trained with.
+        top_k: Maximum number of labels in an answer; None if the label is a number.
+        own_metrics: Paths of the user-defined metrics, whose sums the signature `eval` returns.
 
     Raises:
-        PredictError: The folder holds no model of BigVocab, or a source of the user's own is not installed.
+        PredictError: The folder contains no model of BigVocab, or a user-defined source is not installed.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -57,17 +57,17 @@ class PushedModel:
         """Return the answer to each row, in order.
 
         Args:
-            rows: Values by column, as a line of `bigvocab predict --input FILE.jsonl` holds them. Each row needs the
-                input columns; features may be missing, and other columns are ignored.
-            top: Labels of each answer; None: 10, or all that the model answers.
+            rows: Values by column, as in a line of `bigvocab predict --input FILE.jsonl`. Each row needs the input
+                columns. Features may be missing, and other columns are ignored.
+            top: Number of labels in an answer. None: 10, or all labels that the model returns.
 
         Returns:
-            For each row the list of its labels, the most probable first, each `{"label": str, "probability": float}`.
-            If the label is a number or the model has further targets, a dict: `labels` or `value`, and each further
-            target by its name.
+            List of labels for each row, the most probable first, each `{"label": str, "probability": float}`. If the
+            label is a number or the model has further targets, a dict for each row: `labels` or `value`, and each
+            further target by its name.
 
         Raises:
-            PredictError: A row cannot be used, or the model does not answer so many labels.
+            PredictError: A row cannot be used, or `top` exceeds the number of labels that the model returns.
         """
         top = self.labels(top)
         reader = Questions(self.data, lambda text: warnings.warn(text, stacklevel=4), model=self.folder)
@@ -79,14 +79,14 @@ class PushedModel:
         return [as_data(answer, self.data) for batch in batches for _, answer in batch if answer is not None]
 
     def labels(self, top: int | None, option: str = "top=") -> int:
-        """Return how many labels an answer has.
+        """Return the number of labels in an answer.
 
         Args:
-            top: Number that was asked for; None: 10, or all that the model answers.
+            top: Requested number. None: 10, or all labels that the model returns.
             option: Name of the argument in messages.
 
         Raises:
-            PredictError: The model does not answer so many.
+            PredictError: The requested number exceeds the number of labels that the model returns.
         """
         if self.top_k is None or self.data.label_kind == "number":
             if top is not None:
@@ -98,7 +98,7 @@ class PushedModel:
         return top
 
     def load(self) -> None:
-        """Load the model now.
+        """Load the model, unless it is already loaded.
 
         Raises:
             PredictError: The files of the model are damaged.
@@ -111,10 +111,10 @@ class PushedModel:
         """Yield batches of questions with their answers; None for an unusable row.
 
         Args:
-            questions: Rows, of which `ahead + 1` batches at a time are held.
-            top: Labels of each answer.
-            ahead: Batches that are asked before the answers to the first of them are yielded. With 0, the answers to a
-                batch do not wait for later rows.
+            questions: Rows, of which `ahead + 1` batches are held at a time.
+            top: Number of labels in an answer.
+            ahead: Number of further batches whose requests start before the answers of a batch are yielded. With 0, the
+                answers of a batch do not wait for later rows.
         """
         for batch, outputs in self._asked(questions, "serving_default", ahead, top):
             columns, rows = {name: column.tolist() for name, column in outputs.items()}, itertools.count()
@@ -127,10 +127,10 @@ class PushedModel:
         """Yield batches of questions with the sums of their usable rows, as the signature `eval` returns them.
 
         Args:
-            questions: Rows with their labels, of which a few batches at a time are held.
+            questions: Rows with their labels, of which a few batches are held at a time.
 
         Yields:
-            The batch, and arrays of shape (usable rows,) by the name of the sum.
+            Batch, and arrays of shape (usable rows,) by name of the sum.
         """
         return self._asked(questions, "eval")
 
@@ -144,14 +144,14 @@ class PushedModel:
                 for batch in _batches(questions, ROWS):
                     usable = [question.example for question in batch if question.example is not None]
                     if usable:
-                        # Not before a row is known to be right: loading takes seconds.
+                        # Loaded only after the first usable row, because loading takes seconds.
                         self.load()
                     waiting.append((batch, pool.submit(self._outputs, usable, signature, top)))
                     if len(waiting) > ahead:
                         first, outputs = waiting.popleft()
                         yield first, outputs.result()
             except PredictError:
-                # The rows before a fault of the file are answered.
+                # The rows before a fault of the file still get their answers.
                 yield from ((batch, outputs.result()) for batch, outputs in waiting)
                 raise
             yield from ((batch, outputs.result()) for batch, outputs in waiting)
@@ -163,7 +163,7 @@ class PushedModel:
 
         found = self._loaded.signatures[signature](examples=tf.constant(examples))
         if signature == "serving_default":
-            # The model answers more labels than are wanted. Each becomes an object.
+            # Slice the tensors first: each label that remains becomes a Python object.
             found = {name: tensor[:, :top] if name in _OF_LABELS else tensor for name, tensor in found.items()}
         return {name: tensor.numpy() for name, tensor in found.items()}
 
@@ -179,19 +179,19 @@ def _about(folder: str | Path) -> dict[str, Any]:
 
 
 def _data(folder: str | Path, about: Mapping[str, Any]) -> DataSpec:
-    """Return the configuration of the data that a model was trained from."""
-    # A pushed model outlives a renamed key. Keys that describe the run, not the model, are null in it.
+    """Return the data specification of the training of a model."""
+    # A pushed model may be older than a renamed key. Keys that describe the run, not the model, are null.
     data = {key: value for key, value in about["data"].items() if key in DataSpec.model_fields or value is not None}
     try:
         return DataSpec.model_validate(data)
-    except ValidationError as error:  # A source of the user's own that is not installed here.
+    except ValidationError as error:  # A user-defined source that is not installed here.
         fault = error.errors()[0]
         reason = fault["msg"].removeprefix("Value error, ")
         raise PredictError(f"{folder}: data.{'.'.join(map(str, fault['loc']))}: {reason}") from error
 
 
 def _load(folder: str | Path) -> Any:
-    """Return the model, to be held as long as its signatures are used: they do not hold its variables."""
+    """Return the model. Keep a reference while its signatures are in use, because they do not hold its variables."""
     import tensorflow as tf
 
     try:
@@ -209,7 +209,7 @@ def _batches(questions: Iterable[Question], size: int) -> Iterator[list[Question
                 yield batch
                 batch = []
     except PredictError:
-        # The file breaks off. The rows before that place are answered, however they fall into batches.
+        # The file is damaged at this point. The rows before it still get their answers, in an incomplete batch.
         if batch:
             yield batch
         raise

@@ -1,4 +1,4 @@
-"""BulkInferrer."""
+"""Node BulkInferrer."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 
 class BulkInferrerNode(Node):
-    """Node that answers files of rows with the model of the run."""
+    """Node that writes the answers of the model of the run for files of rows."""
 
     name = "BulkInferrer"
     sections = (Section(45, "components.inference:inference.html.j2"),)
 
     def present(self, specs: Specs) -> bool:
-        """Return True if the configuration names rows to answer."""
+        """Return True if the configuration sets `inference.path`."""
         return specs.inference.path is not None
 
     def build(self, site: Site) -> BaseNode:
-        """Build the component, which requires a pushed and thus blessed model."""
+        """Build the component, which requires a pushed, and therefore blessed, model."""
         from components.code import fingerprint
         from components.inference.component import BulkInferrer
 
@@ -39,10 +39,10 @@ class BulkInferrerNode(Node):
         """Check the files of rows before a model is trained for them.
 
         Raises:
-            ValueError: A file is missing or cannot be asked.
+            ValueError: A file is missing, or its rows cannot be used.
         """
         path = specs.inference.path
-        if path is None or is_remote(path):  # TensorFlow reads object stores, and must not be used yet.
+        if path is None or is_remote(path):  # Object stores need TensorFlow, which must not be used yet.
             return
         from components.inference.errors import PredictError
         from components.inference.files import checked
@@ -53,7 +53,7 @@ class BulkInferrerNode(Node):
             raise ValueError(str(error)) from error
 
     def line(self, outputs: Outputs) -> str:
-        """Return the numbers of rows and of unusable rows, and the folder; or why nothing was answered."""
+        """Return the numbers of rows and unusable rows and the folder, or the reason for missing answers."""
         found = _results(outputs)
         if found["refusal"]:
             return f"nothing was answered, because the model was not pushed: {found['refusal']}"

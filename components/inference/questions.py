@@ -1,4 +1,4 @@
-"""Rows to ask a model, read as training reads them."""
+"""Rows for predictions, read in the same way as in training."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ from components.spelling import did_you_mean
 
 _STREAM_LINES = 256
 _NEAR = 0.7
-"""Least similarity of a column to a missing feature: rows have many columns that the model does not use."""
+"""Minimum similarity of a column to a missing feature for a warning: rows have many columns that the model ignores."""
 _REASON_LENGTH = 500
 
 
 @dataclass(frozen=True)
 class Question:
-    """One row to ask.
+    """Row for a prediction.
 
     Attributes:
         line: Line of the file (Parquet and TFRecord: row), or number of the text, from 1.
-        where: The same for people, with the file.
-        example: Serialized tf.Example, as `serving_default` takes it; None if the row is unusable.
-        reason: Why the row is unusable; empty otherwise.
-        slices: Column and value of each slice that the row is in; only of rows that are read with their labels.
-        kept: Values of the columns that answers have too.
+        where: Place of the row in messages: file and line.
+        example: Serialized tf.Example, the input of `serving_default`; None if the row is unusable.
+        reason: Reason why the row is unusable; empty otherwise.
+        slices: Column and value of each slice of the row; empty unless rows are read with their labels.
+        kept: Values of the columns to copy to the answers.
     """
 
     line: int
@@ -58,18 +58,18 @@ class Question:
 
 
 class Questions:
-    """Reader of the rows that a model is asked.
+    """Reader of the rows for predictions.
 
-    A row needs the model's input columns, and the label if rows are read with their labels. Features, further targets
-    and slices may be missing; all other columns are ignored.
+    A row needs the input columns of the model, and the label if rows are read with their labels. Features, further
+    targets and slices may be missing. All other columns are ignored.
 
     Args:
-        data: The model's.
-        warn: Called with a line for people; once for each missing column that another column resembles, and for each
-            input column with an unknown token that the model knows in another form.
+        data: Data specification of the model.
+        warn: Function that prints a line of warning. It is called once for each missing column that another column
+            resembles, and once for each input column with an unknown token that the model knows in another form.
         labelled: True to read rows with their labels, for the signature `eval`.
-        keep: Columns that the answers have too.
-        model: Folder of the model. None: unknown tokens are not looked for.
+        keep: Columns to copy to the answers.
+        model: Folder of the model. None: no check for unknown tokens.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Questions:
         unused: dict[str, Any] = {} if labelled else {"label": None, "targets": {}, "slices": []}
         unused |= {"split_by": [], "splits": SplitSpec()}
         self._logged = data.model_copy(update={**unused, "min_length": 2 if labelled else 1})
-        """Configuration that reads events, if the model was trained from them."""
+        """Data specification that reads events, if the model was trained on events."""
         unused |= {"group_by": [], "order_by": None}
         self._data = data.model_copy(update=unused)
         self._of_tokens = RowReader(self._data, labelled, tokenized=True)
@@ -94,7 +94,7 @@ class Questions:
         self._warn = warn
         self._keep = tuple(keep)
         self._forms = OtherForms(Path(model) / "assets" / "inputs") if model is not None else None
-        # The tokens of a text are cut and lowercased alike in training and in answers.
+        # Text is split and lowercased in the same way in training and in predictions, so it needs no check.
         self._looked_at = set(data.inputs) if data.tokenizer == "none" else set[str]()
         """Input columns whose tokens are looked up, until a warning names them."""
         self._without = {
@@ -102,18 +102,18 @@ class Questions:
             **dict.fromkeys(self._data.targets, "do not count for it"),
             **dict.fromkeys(data.features, "are answered as if it were unknown"),
         }
-        """Fate of the rows without an optional column, by column."""
+        """Consequence for rows without an optional column, by column."""
         self._unlike: dict[str, set[str]] = {name: set() for name in self._without}
         """Columns that were compared with an optional column, by that column, until a warning names it."""
 
     def of_texts(self, texts: list[str], features: Mapping[str, str]) -> Iterator[Question]:
-        """Yield a question for each text of a model with one input, in order."""
+        """Yield a question for each text, in order. The model must have one input column."""
         for number, text in enumerate(texts, 1):
             value = [text] if self._events else text
             yield self._question(number, f"text {number}", {self._data.inputs[0]: value, **features})
 
     def of_rows(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[Question]:
-        """Yield a question for each row, a mapping from column to value as JSON has it, in order."""
+        """Yield a question for each row, in order. A row maps columns to JSON values."""
         for number, row in enumerate(rows):
             where = f"rows[{number}]"
             if not isinstance(row, Mapping):
@@ -121,13 +121,13 @@ class Questions:
             yield self._question(number + 1, where, row)
 
     def of_file(self, file: str, option: str = "--input ") -> Iterator[Question]:
-        """Yield a question for each row of a file, in order; blank lines are no rows.
+        """Yield a question for each row of a file, in order. Blank lines are not rows.
 
-        Name and content decide the kind of the file, see `spec_of_file`. Rows of the kind that the model was trained
-        from are read with the options of its source.
+        Name and content determine the kind of the file, see `spec_of_file`. If it is the kind of the training data, the
+        options of the source of the training data apply.
 
         Args:
-            file: A local file, or `-` for standard input. Standard input and named pipes hold JSON Lines.
+            file: Local file, or `-` for standard input. Standard input and named pipes must contain JSON Lines.
             option: Name of the argument in messages.
 
         Raises:
@@ -148,7 +148,7 @@ class Questions:
         yield from self._of_range(Range(file), data)
 
     def of_range(self, file_range: Range) -> Iterator[Question]:
-        """Yield a question for each row of a range of a file, in order. `check` has accepted the file.
+        """Yield a question for each row of a range of a file that `check` accepted, in order.
 
         Raises:
             PredictError: The file cannot be read.
@@ -156,11 +156,11 @@ class Questions:
         yield from self._of_range(file_range, self._of_kind(file_range.path, ""))
 
     def ranges(self, file: str, size: int = RANGE_BYTES) -> list[Range]:
-        """Return the ranges of a file, in order; together they hold every row once.
+        """Return the ranges of a file, in order. Each row belongs to exactly one range.
 
         Args:
-            file: A regular file.
-            size: Minimum bytes of a range.
+            file: Regular file.
+            size: Minimum size of a range in bytes.
 
         Raises:
             PredictError: The file cannot be read.
@@ -169,7 +169,7 @@ class Questions:
             return [*source_of(self._of_kind(file, "").source).ranges(file, size)]
 
     def check(self, file: str) -> None:
-        """Check that the rows of a regular file can be asked one by one.
+        """Check that each row of a regular file can be used on its own.
 
         Raises:
             PredictError: The file cannot be read, has a header without an input column, or its rows are events.
@@ -182,15 +182,15 @@ class Questions:
             )
 
     def _of_kind(self, file: str, option: str, head: bytes | None = None) -> DataSpec:
-        """Return the configuration that reads a file, by its name and its first bytes."""
+        """Return the data specification that reads a file, by the name and the first bytes of the file."""
         head = head_of_file(file, option) if head is None else head
         return self._with_source(spec_of_file(file, head or b"", self._data.source))
 
     def _checked(self, file: str, head: bytes | None) -> DataSpec:
-        """Return the configuration that reads a file, after a check of its header."""
+        """Check the header of a file, and return the data specification that reads the file."""
         data = self._of_kind(file, "", head)
         with reading(file, file):
-            # JSON Lines and TFRecord have no header. Only the columns that are needed are checked.
+            # JSON Lines and TFRecord have no header. Only the required columns are checked.
             checked = {"features": {}, "targets": {}, "slices": [*self._keep]}
             check_columns(data.model_copy(update=checked), [file])
         return data
@@ -203,7 +203,7 @@ class Questions:
             yield self._question(line, f"{file}:{line}", row, others)
 
     def _holds_events(self, file: str, data: DataSpec) -> bool:
-        """Return True if a row of the file is one event, and not the list of all events of a group."""
+        """Return True if a row of the file is one event, not the list of all events of a group."""
         groups, name = self._logged.group_by, data.inputs[0]
         if not groups:
             return False
@@ -212,9 +212,9 @@ class Questions:
         return not isinstance(first.get(name), list) and all(nested(first, group)[0] for group in groups)
 
     def _of_events(self, file: str, source: SourceSpec) -> Iterator[Question]:
-        """Yield a question for each group of events, in no order; first those for events that cannot be used.
+        """Yield the questions of each group of events, in no particular order, after those of unusable events.
 
-        The question of a group is its last row, or each row if rows are read with their labels.
+        The question of a group is its last row. If rows are read with their labels, each row is a question.
         """
         data = self._logged.model_copy(update={"source": source, "slices": [*self._logged.slices, *self._keep]})
         with tempfile.TemporaryDirectory(prefix="bigvocab-") as folder, reading(file, file):
@@ -238,7 +238,7 @@ class Questions:
                     yield self._group(file, row)
 
     def _group(self, file: str, row: Mapping[str, Any] | ShortRow) -> Question:
-        """Return the question of a group; the columns of the group are kept."""
+        """Return the question of a group, with the group columns among the kept columns."""
         if isinstance(row, ShortRow):
             return Question(0, file, None, str(row))
         group = {name: row.get(name) for name in self._logged.group_by}
@@ -247,7 +247,7 @@ class Questions:
         return replace(question, kept={**group, **question.kept})
 
     def kept(self, file: str) -> list[str]:
-        """Return the columns that the answers to a file have too: of events also those of the group."""
+        """Return the columns to copy to the answers for a file. For events, these include the group columns."""
         head = head_of_file(file, "--input ") if file != STANDARD_INPUT else None
         if head is None or not self._logged.group_by:
             return [*self._keep]
@@ -256,7 +256,7 @@ class Questions:
         return list(dict.fromkeys([*groups, *self._keep]))
 
     def rows_of_file(self, file: str) -> int | None:
-        """Return about how many rows a file has, from its lines, or None if that is not known before it is read."""
+        """Return the approximate number of rows of a file from its lines, or None if it is unknown before reading."""
         if file == STANDARD_INPUT or head_of_file(file, "") is None:
             return None
         with contextlib.suppress(PredictError):
@@ -267,7 +267,7 @@ class Questions:
     def _of_stream(self, stream: BinaryIO, name: str) -> Iterator[Question]:
         """Yield a question for each JSON line of a stream that can be read only once.
 
-        The reader of rows needs a file, so some lines at a time are written to one.
+        The reader of rows needs a file, so the method writes some lines at a time to a temporary file.
         """
         first = 1
         with tempfile.TemporaryDirectory(prefix="bigvocab-") as folder:
@@ -292,14 +292,14 @@ class Questions:
         others: tuple[str, ...] = (),
         reader: RowReader | None = None,
     ) -> Question:
-        """Return a row as a question, or the reason why it cannot be asked.
+        """Return the question of a row, with the reason if the row is unusable.
 
         Args:
             line: Number of the line.
-            where: Place of the row, for messages.
-            row: Row or its fault.
+            where: Place of the row in messages.
+            row: Row, or its fault.
             others: Columns of the file that were not read.
-            reader: Reader of the row, in place of the usual one.
+            reader: Reader of the row; None for the default reader.
         """
         kept = {} if isinstance(row, RowError) else {name: nested(row, name)[1] for name in self._keep}
         try:
@@ -326,7 +326,7 @@ class Questions:
             if near := did_you_mean(column, sorted(new), _NEAR):
                 self._warn(f"{where}: no column '{column}'{near} Rows without it {self._without[column]}.")
                 del self._unlike[column]
-            elif len(self._unlike[column]) < 1_000:  # Rows may have keys of their own, each another.
+            elif len(self._unlike[column]) < 1_000:  # Each row may have different keys.
                 self._unlike[column] |= new
 
     def _warn_of_other_forms(self, where: str, columns: Columns, forms: OtherForms) -> None:

@@ -1,4 +1,4 @@
-"""Reading of files of rows to ask."""
+"""Reader of input files of predictions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STANDARD_INPUT = "-"
 
 
 def name_of_file(file: str) -> str:
-    """Return the name of a file of rows for people; `-` is standard input."""
+    """Return the name of a file of rows in messages; `-` is standard input."""
     return "standard input" if file == STANDARD_INPUT else file
 
 
@@ -57,7 +57,7 @@ def _files_of(folder: Path) -> list[str]:
 
 
 def rows_of_range(name: str, file_range: Range, data: DataSpec, keep: Sequence[str]) -> Rows:
-    """Yield the rows of a range of a file, with faults of the file as `PredictError`."""
+    """Yield the rows of a range of a file, and raise faults of the file as `PredictError`."""
     line = 0
     with reading(name, file_range.path, lambda: f" after line {line}" if line else ""):
         for line, row in source_of(data.source).read(file_range, [*columns_read(data), *keep], Lines()):
@@ -66,12 +66,12 @@ def rows_of_range(name: str, file_range: Range, data: DataSpec, keep: Sequence[s
 
 @contextlib.contextmanager
 def reading(name: str, path: str, place: Callable[[], str] = lambda: "") -> Iterator[None]:
-    """Turn faults of a whole file into `PredictError`.
+    """Return a context that converts faults of a whole file to `PredictError`.
 
     Args:
-        name: Of the file, for people.
-        path: Of the file that is read: standard input is read by way of a temporary one.
-        place: Returns where reading stopped, as " after line 17".
+        name: Name of the file in messages.
+        path: Path of the file that is read. Standard input is copied to a temporary file.
+        place: Function that returns the position where reading stopped, such as " after line 17".
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""`inference.json`: what the node BulkInferrer answered."""
+"""Results of the node BulkInferrer, in `inference.json`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ def write_results(uri: str, results: Mapping[str, Any]) -> None:
     """Write the results into the folder of the artifact.
 
     Args:
-        uri: The folder.
-        results: `path`, the rows; `model`, the version that answered them; `files`, `rows` and `unusable`, numbers;
-            `shards`, the number of files of answers; `reasons`, the first reasons why rows are unusable; `warnings`,
-            lines for people; `refusal`, why nothing was answered, or an empty text.
+        uri: Folder of the artifact.
+        results: Dictionary with these keys. `path`: path of the rows. `model`: version of the model. `files`, `rows`
+            and `unusable`: numbers of files, rows and unusable rows. `shards`: number of files of answers. `reasons`:
+            first reasons why rows are unusable. `warnings`: lines of warning. `refusal`: reason why the node wrote no
+            answers, or an empty text.
     """
     write_whole(f"{uri}/{_FILE}", json.dumps(results, indent=2) + "\n")
 

@@ -1,4 +1,4 @@
-"""Answers to ranges of files, each written as one shard."""
+"""Answers for ranges of files, each written as one shard."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from components.inference.questions import Questions
 from components.ingest.sources.base import Range
 
 UNFINISHED = "unfinished"
-"""Folder of files that are not complete."""
+"""Folder of incomplete files."""
 _REASONS_SHOWN = 20
 _models: dict[str, PushedModel] = {}
 _lock = threading.Lock()
@@ -32,9 +32,9 @@ class Shard:
         number: Number of the shard, from 0.
         rows: Number of rows.
         unusable: Number of rows without an answer.
-        reasons: First reasons, each with the file and the line.
-        warnings: A line for each column that is missing and that another column resembles.
-        fault: Why the range cannot be read to its end; empty otherwise.
+        reasons: First reasons for missing answers, each with the file and the line.
+        warnings: Line for each missing column that another column resembles.
+        fault: Reason why the range cannot be read to its end; empty otherwise.
     """
 
     number: int
@@ -47,13 +47,13 @@ class Shard:
 
 @dataclass(frozen=True)
 class ShardWriter:
-    """Function that answers the rows of a range, and writes the answers and the reasons for missing ones.
+    """Function that writes the answers for the rows of a range, and the reasons for missing answers.
 
     A retry of a worker writes the same files again. Memory use does not grow with the number of rows.
 
     Attributes:
         model: Folder of the model. A process loads it once.
-        keep: Columns of the rows that the answers have too.
+        keep: Columns of the rows to copy to the answers.
         top: Number of labels in an answer.
         folder: Folder of the shards.
         count: Number of shards.
@@ -70,8 +70,8 @@ class ShardWriter:
 
         Args:
             number: Number of the shard, from 0.
-            file_range: The rows.
-            say: Called with the number of rows so far.
+            file_range: Range of rows.
+            say: Function that takes the number of rows so far.
         """
         model = _model_of_process(self.model)
         rows, unusable, reasons, warnings = 0, 0, [], []
@@ -92,13 +92,13 @@ class ShardWriter:
                     form.add(batch)
                     rows += len(batch)
                     say(rows)
-        except PredictError as error:  # As a result: on other engines, an exception becomes a text with a traceback.
+        except PredictError as error:  # Returned, because other engines turn an exception into text with a traceback.
             return Shard(number, fault=str(error))
         return Shard(number, rows, unusable, reasons, warnings)
 
     @contextlib.contextmanager
     def _whole(self, name: str) -> Iterator[_Part]:
-        """Give a file that appears under its name if the context ends without an exception, and if it was opened."""
+        """Yield a file. If it was opened and the context ends without an exception, the file gets its final name."""
         part = _Part(f"{self.folder}/{UNFINISHED}/{name}-{uuid.uuid4().hex}")
         try:
             yield part
@@ -109,7 +109,7 @@ class ShardWriter:
 
 
 class _Part:
-    """File that is opened by the first write."""
+    """File that the first write opens."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -132,7 +132,7 @@ class _Part:
 
 
 def _model_of_process(folder: str) -> PushedModel:
-    """Return the model, which the threads of a process share. Only the model that was asked for last is held."""
+    """Return the model, which the threads of a process share. Only the most recent model stays in memory."""
     with _lock:
         if folder not in _models:
             _models.clear()

@@ -10,15 +10,15 @@ from components.spec import Spec
 
 
 class InferenceSpec(Spec):
-    """Rows that the node BulkInferrer answers with the pushed model."""
+    """Rows for which the node BulkInferrer writes the answers of the pushed model."""
 
     path: str | None = None
     """File, folder or glob pattern of the rows. A relative path is relative to the configuration file. None: the
-    pipeline has no node BulkInferrer. `bigvocab run --infer` sets it."""
+    pipeline has no node BulkInferrer. `bigvocab run --infer` sets this key."""
     keep: list[str] = []
-    """Columns of the rows that the answers have too. `bigvocab run --keep` sets it."""
+    """Columns of the rows to copy to the answers. `bigvocab run --keep` sets this key."""
     top: PositiveInt | None = None
-    """Number of labels in an answer. None: 10, or all labels that the model answers."""
+    """Number of labels in an answer. None: 10, or all labels that the model returns."""
 
     @model_validator(mode="after")
     def _has_rows(self) -> Self:

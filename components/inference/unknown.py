@@ -1,4 +1,4 @@
-"""Tokens that a model does not know, although it knows them in another form, such as `3.0` for `3`."""
+"""Detection of unknown tokens that a model knows in another form, such as `3` for `3.0`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from components.ingest.values import whole
 from components.preprocessing.vocabulary import escape
 
 _COMPARED = 100
-"""Most tokens of a column that are looked up: each is searched in the whole file, which may be large."""
+"""Maximum number of tokens of a column to look up. Each search reads the whole vocabulary file, which may be large."""
 
 
 class OtherForms:
-    """Finder of the form in which a model knows a token.
+    """Lookup of the form in which a model knows a token.
 
     Args:
-        vocabulary: File of the input vocabulary. Without the file, nothing is found.
+        vocabulary: File of the input vocabulary. If the file does not exist, no form is found.
     """
 
     def __init__(self, vocabulary: Path) -> None:
@@ -25,7 +25,7 @@ class OtherForms:
         self._compared: dict[str, set[str]] = {}
 
     def of(self, column: str, token: str) -> str | None:
-        """Return the known form of an unknown token; None for a known token, or if no form of it is known.
+        """Return the known form of an unknown token; None if the token is known, or if no form is known.
 
         Only the first tokens of a column are looked up.
         """

@@ -180,7 +180,7 @@ class VocabularyClassifier(keras.Model):
                 output.standardise(moments[name].mean, moments[name].deviation)
 
     def freeze(self) -> None:
-        """Compute the tensors that depend only on the weights once, for a model whose training is finished."""
+        """Compute the class vectors once, for a model whose training is finished: see `SampledSoftmax.freeze`."""
         for output in self.answers.values():
             if isinstance(output, ClassOutput):
                 output.head.freeze()

@@ -1,4 +1,4 @@
-"""`python -m pipeline.cli` is `bigvocab`."""
+"""Entry point of `python -m pipeline.cli`, which is equivalent to `bigvocab`."""
 
 from __future__ import annotations
 

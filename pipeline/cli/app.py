@@ -26,9 +26,9 @@ from pipeline.config.loading import ConfigurationError, check_files, load, prese
 from pipeline.terminal.redirection import drop_output, native_messages_hidden
 
 NEW_OBJECTS = 50_000
-"""New objects after which Python looks for unused cycles. TensorFlow makes millions of small objects while it traces a
-function, nearly all of which stay in use. With Python's default of 700, the search takes 9% of the CPU time of a run on
-few data."""
+"""Number of new objects after which Python looks for unused cycles. TensorFlow creates millions of small objects while
+it traces a function, and nearly all of them stay in use. With Python's default of 700, the search takes 9% of the CPU
+time of a run on a small data set."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -145,7 +145,7 @@ def _schema(arguments: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def _no_place_to_run(root: Path) -> Iterator[None]:
-    """Turn an unusable root or metadata store into a UserError."""
+    """Return a context that converts the errors of an unusable root or metadata store to UserError."""
     from pipeline.execution.runner import RootInUse, RootUnusable
     from pipeline.metadata.store import MetadataError, StoreUnreachable
 

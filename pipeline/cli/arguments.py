@@ -29,7 +29,7 @@ class Parser(argparse.ArgumentParser):
     def _known(self) -> set[str]:
         """Return all commands and options, including the options of the commands.
 
-        The top-level parser needs them all: argparse lets it reject the unknown options of a command.
+        The top-level parser needs all of them, because argparse lets it reject the unknown options of a command.
         """
         known: set[str] = set()
         for action in self._actions:
@@ -84,5 +84,5 @@ def names(text: str) -> list[str]:
 
 
 def column_names(text: str) -> list[str]:
-    """Split names of columns separated by commas; nothing between two commas is no name."""
+    """Split names of columns separated by commas, and ignore empty names."""
     return [name for name in names(text) if name]

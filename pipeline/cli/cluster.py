@@ -149,7 +149,7 @@ def _submit(arguments: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def _kubeflow() -> Iterator[None]:
-    """Turn a missing Kubeflow Pipelines SDK into a UserError with the command that installs it."""
+    """Return a context that converts a missing Kubeflow Pipelines SDK to a UserError with the command to install it."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -32,9 +32,9 @@ class Finding:
     """Result of one check.
 
     Attributes:
-        state: `wrong` if a run would fail, `note` if a run can work around it.
-        what: The observation.
-        advice: What to do about it; empty if nothing.
+        state: `wrong` if a run would fail, `note` if a run can work around the finding, `ok` otherwise.
+        what: Observation.
+        advice: Advice to the user; empty if no action is needed.
     """
 
     state: Literal["ok", "note", "wrong"]
@@ -43,7 +43,7 @@ class Finding:
 
 
 def examine(root: Path, out: TextIO) -> int:
-    """Check this machine and print one line for each finding, and its advice below.
+    """Check this machine and print one line for each finding, with the advice below the line.
 
     Args:
         root: Folder for the runs.

@@ -1,4 +1,4 @@
-"""Command `bigvocab init`: writes a first configuration and a schema for some files."""
+"""Command `bigvocab init`, which writes a first configuration and a schema for a file or folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Command `bigvocab schema`: infers a first schema for the user's own data from its train split."""
+"""Command `bigvocab schema`, which infers a first schema for the user's data from the train split."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def write(config: Config, root: Path, output: Path) -> int:
         output: File of the schema.
 
     Returns:
-        The exit code.
+        Exit code.
 
     Raises:
-        RootInUse: Another run holds the root.
+        RootInUse: Another run uses the root.
     """
     paths = Paths.of(root)
     with session(config, paths) as (console, run_id, log, interruption):

@@ -1,1 +1,1 @@
-"""`bigvocab init`: a first configuration for files that nobody has described yet, from a sample of their rows."""
+"""Derivation of a first configuration from a sample of the rows of undescribed files, for `bigvocab init`."""

@@ -15,7 +15,7 @@ from components.ingest.values import list_of, one_of, text_of
 MARKERS = ("NA", "N/A", "na", "n/a", "NULL", "null", "None", "none", r"\N", "-", "?", "nan", "NaN", "NAN")
 """Texts that often stand for a missing value."""
 SEPARATORS = ("|", ";", ",", " ")
-"""Separators of lists in a cell, the most telling first."""
+"""Separators of lists in a cell, the most reliable first."""
 _FORMS = ("%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M", "%d.%m.%Y %H:%M", "%Y%m%d")
 _LEAST_TIME, _MOST_TIME = 1e8, 2e18
 _NEARLY = 0.95
@@ -30,17 +30,17 @@ class Profile:
         name: Name of the column.
         rows: Number of rows.
         texts: Number of occurrences of each text.
-        missing: Rows without a value.
+        missing: Number of rows without a value.
         markers: Texts that seem to stand for a missing value.
-        numbers: Values that are numbers, apart from the markers.
-        integers: Numbers without a fraction.
-        whole: Texts such as `3.0`.
-        lists: Rows with a list of several tokens, or a text that holds one.
-        words: Words of all texts.
-        separator: Separator of the lists in the texts; None: they are lists already.
-        tokens: Occurrences of each token, if the column holds lists.
+        numbers: Number of values that are numbers, without the markers.
+        integers: Number of numbers without a fraction.
+        whole: Number of texts such as `3.0`.
+        lists: Number of rows with several tokens, as a list or in a text.
+        words: Number of words of all texts.
+        separator: Separator of the lists in the texts; None if the values are lists.
+        tokens: Number of occurrences of each token, if the column contains lists.
         literal: True if the texts are JSON or Python lists.
-        refused: Rows with an object, or another value that is no text.
+        refused: Number of rows with an object, or with another value that is not a text.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Profile:
 
     @property
     def filled(self) -> int:
-        """Number of rows with a value, lists included."""
+        """Number of rows with a value, including lists."""
         return self.rows - self.missing - sum(self.texts[marker] for marker in self.markers)
 
     @property
@@ -70,7 +70,7 @@ class Profile:
 
     @property
     def distinct_share(self) -> float:
-        """Distinct texts, as a share of the rows that have one."""
+        """Number of distinct texts, as a share of the rows with a text."""
         return self.distinct / max(self.filled, 1)
 
     @property
@@ -90,7 +90,7 @@ class Profile:
 
     @property
     def is_text(self) -> bool:
-        """True if most values are texts of several words, which hardly repeat if they are short."""
+        """True if most values are texts of several words. Short texts must also rarely repeat."""
         if self.is_number or self.is_list:
             return False
         return self.mean_words >= _MANY_WORDS or (self.mean_words >= _SOME_WORDS and self.distinct_share > 0.3)
@@ -106,7 +106,7 @@ class Profile:
         return self.words / max(self.filled, 1)
 
     def time_form(self) -> str | None:
-        """Return the form of the times in the column: an empty text for ISO dates and epochs; None for no times."""
+        """Return the form of the times in the column: empty for ISO dates and epochs, None for other values."""
         values = [text for text in list(self.texts)[:200] if text not in self.markers]
         if not values or self.is_list:
             return None
@@ -121,14 +121,14 @@ class Profile:
         return None
 
     def coverage(self, sizes: Sequence[int]) -> dict[int, float]:
-        """Return the share of the tokens that the most frequent so many cover."""
+        """Return the share of all occurrences that the `size` most frequent tokens cover, for each of the sizes."""
         counts = [count for _, count in (self.tokens or self.texts).most_common()]
         total = max(sum(counts), 1)
         return {size: sum(counts[:size]) / total for size in sizes}
 
 
 def profiles(rows: Sequence[Mapping[str, Any]]) -> dict[str, Profile]:
-    """Return the profile of each column that a row has, in the order of the first row that has it."""
+    """Return the profile of each column of the rows, in the order of first occurrence."""
     found: dict[str, Profile] = {}
     for row in rows:
         for name in row:
@@ -172,7 +172,7 @@ def _count(profile: Profile, values: Sequence[Any]) -> None:
 
 
 def _find_markers(profile: Profile, numbers: Counter[str]) -> None:
-    """Note markers of missing values: the few texts in a column of numbers, or rare ones elsewhere."""
+    """Record markers of missing values: the few texts in a column of numbers, or rare markers in other columns."""
     present = [marker for marker in MARKERS if profile.texts[marker] and marker not in numbers]
     others = profile.texts.total() - numbers.total() - sum(profile.texts[marker] for marker in present)
     if numbers.total() > 0.5 * profile.texts.total() and others <= 0.05 * profile.texts.total():
@@ -182,7 +182,7 @@ def _find_markers(profile: Profile, numbers: Counter[str]) -> None:
 
 
 def _find_lists(profile: Profile) -> None:
-    """Find out if the texts hold lists, and with which separator."""
+    """Detect lists in the texts, and their separator."""
     texts = profile.texts
     total = max(texts.total(), 1)
     literal = sum(count for text, count in texts.items() if re.fullmatch(r"\s*\[.*\]\s*", text, re.DOTALL))
@@ -193,7 +193,7 @@ def _find_lists(profile: Profile) -> None:
         for text, values in held.items():
             for value in values:
                 tokens[str(value)] += texts[text]
-        # Tokens of lists come again, and have no spaces, unlike the parts of a sentence.
+        # Unlike the parts of a sentence, tokens of lists repeat and have no spaces.
         plain = sum(count for token, count in tokens.items() if " " not in token.strip())
         alike = several > 0.5 * total and plain > 0.9 * tokens.total() and len(tokens) < 0.5 * tokens.total()
         if literal > 0.5 * total or alike:

@@ -1,4 +1,4 @@
-"""Choice of the shape of the data and of the role of each column, each with its reason."""
+"""Choice of the shape of the data and the role of each column, with reasons."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ _ITEM = r"item|product|sku|article|movie|film|track|song|artist|page|url|event|a
 _ID = r"(^|[_ .-])(id|uuid|guid|key|index|nr|no|number)$|Id$|ID$|^id"
 _IDENTIFIER = 0.95
 _OVERLAP = 0.5
-"""Least share of the values of one column in another that makes them columns of the same tokens."""
+"""Minimum share of the values of one column in another for both to be columns of the same tokens."""
 _FEW, _MANY = 50, 1_000
 _SIZES = (1_000, 10_000, 25_000, 100_000)
 
 
 @dataclass
 class Choice:
-    """Configuration of the data, as keys and reasons.
+    """Keys of the configuration of the data, with reasons.
 
     Attributes:
         data: Keys under `data`, without the source.
         vocabulary: Keys under `vocabulary`.
         reasons: Reason for each key or column, in words.
         left_out: Reason for each column that is not used.
-        unsure: What to check.
-        advice: Lines on keys that may be worth setting.
+        unsure: Lines on choices that the user should check.
+        advice: Lines on further keys that the user may want to set.
     """
 
     data: dict[str, Any] = field(default_factory=dict)
@@ -75,7 +75,7 @@ def choose(sample: Sample, columns: Mapping[str, Profile]) -> Choice:
 
 
 _FIXED = {"fasttext": ("text", "words"), "svmlight": ("tokens", "none")}
-"""Kinds with columns of their own: the input column and its tokenizer."""
+"""Kinds of sources with fixed columns: the input column and its tokenizer, by kind."""
 
 
 def _choose_fixed(choice: Choice, kind: str, columns: Mapping[str, Profile]) -> None:
@@ -94,7 +94,7 @@ def _share(values: set[str], known: set[str]) -> float:
 
 
 def _useless(profile: Profile, choice: Choice) -> bool:
-    """Note the reason why a column is of no use, if it is of none."""
+    """Return True if a column is useless, and record the reason."""
     if profile.filled == 0:
         choice.left_out[profile.name] = "no value" if not profile.refused else "objects: name a key, as in column.key"
     elif not profile.is_list and profile.distinct == 1:
@@ -108,7 +108,7 @@ def _is_identifier(profile: Profile) -> bool:
 
 
 def _events(rest: Mapping[str, Profile], times: Mapping[str, str]) -> tuple[str, str] | None:
-    """Return the column of the group and that of the item if the rows are events."""
+    """Return the columns of the group and the item if the rows are events."""
     groups = [
         name
         for name, profile in rest.items()
@@ -121,13 +121,13 @@ def _events(rest: Mapping[str, Profile], times: Mapping[str, str]) -> tuple[str,
     ]
     if not groups or not items or not (times or len(rest) <= 3):
         return None
-    # A session is a narrower group than a user; a column that ends in id is the item, not its name or category.
+    # A session is a narrower group than a user. The item is the column that ends in id, not its name or category.
     group = max(groups, key=lambda name: ("session" in name.lower(), rest[name].distinct))
     return group, max(items, key=lambda name: (bool(re.search(_ID, name)), rest[name].distinct))
 
 
 def _events_by_values(rest: Mapping[str, Profile], times: Mapping[str, str]) -> tuple[str, str] | None:
-    """Return the columns of the group and the item among columns without names: the first two that repeat."""
+    """Return the columns of the group and the item among columns without names: the first two with repeated values."""
     repeated = [
         name
         for name, profile in rest.items()
@@ -137,7 +137,7 @@ def _events_by_values(rest: Mapping[str, Profile], times: Mapping[str, str]) -> 
 
 
 def _label(rest: Mapping[str, Profile]) -> str | None:
-    """Return the column that is most likely the label, or None if only one column can be learned from."""
+    """Return the column that is most likely the label, or None if only one column is useful."""
     candidates = {name: p for name, p in rest.items() if not _is_identifier(p) and not p.is_list}
     named = _named(candidates, _LABEL, candidates) or _named(candidates, _MAYBE_LABEL, candidates)
     if named is not None:
@@ -147,7 +147,10 @@ def _label(rest: Mapping[str, Profile]) -> str | None:
 
 
 def _label_of_lists(rest: Mapping[str, Profile]) -> str | None:
-    """Return a column of lists that is named like a label, if others can be the inputs: alone, it is a sequence."""
+    """Return a column of lists with the name of a label, if other columns can be the inputs.
+
+    Without other columns, the column is a sequence.
+    """
     named = _named({name: profile for name, profile in rest.items() if profile.is_list}, _LABEL, rest)
     return named if any(p.is_list or p.is_text for name, p in rest.items() if name != named) else None
 
@@ -155,7 +158,7 @@ def _label_of_lists(rest: Mapping[str, Profile]) -> str | None:
 def _doubt_label(
     choice: Choice, label: str | None, rest: Mapping[str, Profile], columns: Mapping[str, Profile]
 ) -> None:
-    """Note columns that are named like a label but are not the label, and a label with lists."""
+    """Record columns that have the name of a label but are not the label, and a label with lists."""
     for name, profile in columns.items():
         if name == label or not re.fullmatch(_LABEL, name, re.IGNORECASE):
             continue
@@ -238,7 +241,7 @@ def _choose_labelled(choice: Choice, rest: Mapping[str, Profile], label: str) ->
     if inputs is not texts:
         known = set().union(*(others[name].values for name in inputs))
         inputs = [n for n in others if n in inputs or (n in tokens and _share(others[n].values, known) >= _OVERLAP)]
-    if not inputs:  # Codes in digits, or numbers.
+    if not inputs:  # Without tokens, integers may be codes.
         inputs = [name for name, p in others.items() if p.is_integer and p.distinct_share < 0.5][:10]
     choice.data |= {"shape": "labelled", "inputs": inputs, "label": label}
     if profile.is_number and (not profile.is_integer or profile.distinct_share > 0.5):
@@ -319,7 +322,7 @@ def _tokens_of(choice: Choice, inputs: Sequence[Profile]) -> None:
 def _common(
     choice: Choice, sample: Sample, columns: Mapping[str, Profile], times: Mapping[str, str], split: str | None
 ) -> None:
-    """Choose the splits and the texts of missing values; note unused times."""
+    """Choose the splits and the texts of missing values, and record unused times."""
     data = choice.data
     if split:
         data["splits"] = {"column": split}

@@ -1,4 +1,4 @@
-"""Kind and dialect of some files, and a sample of their rows."""
+"""Detection of the kind and dialect of files, and sampling of their rows."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from components.ingest.sources.files.text_form import Encoding, check_text, form
 from components.ingest.sources.registry import kind_of_file, source_of, spec_of
 
 ROWS = 20_000
-"""Most rows of a sample."""
+"""Maximum number of rows in a sample."""
 _FILES, _SECONDS = 5, 5.0
 _SKIPPED = 10
-"""Most lines before a header that are tried."""
+"""Maximum number of lines before a header to try."""
 
 
 @dataclass
 class Sample:
-    """Rows of some files.
+    """Sample of the rows of some files.
 
     Attributes:
-        source: How the files are read.
-        rows: The rows.
+        source: Specification that reads the files.
+        rows: Rows of the sample.
         files: Number of all files.
-        complete: True if these are all rows.
-        notes: What was found about the form of the files.
-        unsure: What may be wrong about it.
+        complete: True if the sample contains all rows.
+        notes: Findings about the form of the files.
+        unsure: Findings that the user should check.
     """
 
     source: SourceSpec
@@ -48,7 +48,7 @@ class Sample:
 
     @property
     def has_names(self) -> bool:
-        """False if the columns have no names of their own."""
+        """True if the columns have names in the files."""
         return getattr(self.source, "header", True)
 
 
@@ -56,7 +56,7 @@ def sample(path: Path) -> Sample:
     """Return a sample of the rows of a file or folder.
 
     Raises:
-        UserError: There is no such file, or its rows cannot be read.
+        UserError: The file does not exist, or its rows cannot be read.
     """
     if not path.exists():
         raise UserError(f"{path} does not exist")
@@ -94,7 +94,7 @@ def _kind_of(file: Path) -> str:
     kind = kind_of_file(str(file), head)
     if kind is not None and kind != "text":
         return kind
-    # A file without a known ending, or a `.txt` file: a table, or else plain text.
+    # A file without a known ending, or a `.txt` file, is a table or plain text.
     table = guess(check_text(str(file), _encoding(str(file))), Dialect())
     return "csv" if table and len(table.rows) > 1 and table.dialect.delimiter not in (" ", ":") else "text"
 
@@ -170,7 +170,7 @@ def _dialect(file: str, encoding: Encoding, notes: list[str], unsure: list[str])
 
 
 def _options(head: bytes) -> Iterator[dict[str, Any]]:
-    """Yield dialects without their delimiter, the simplest first."""
+    """Yield the keys of dialects, without the delimiter, the simplest first."""
     comments: list[dict[str, Any]] = [{}, *([{"comment": "#"}] if head.startswith(b"#") or b"\n#" in head else [])]
     quotes: list[dict[str, Any]] = [{}, *([{"escape": "\\"}] if rb"\"" in head else []), {"quote": "none"}]
     for comment, quote in itertools.product(comments, quotes):
@@ -193,7 +193,7 @@ def _by_line(head: bytes) -> bool:
 
 
 def _rows(source: Source[Any], files: Sequence[str]) -> tuple[list[Row], bool, Counter[str]]:
-    """Return rows of the first files, whether these are all rows, and the reasons of bad rows."""
+    """Return rows of the first files, True if these are all rows, and the number of bad rows by reason."""
     rows: list[Row] = []
     bad: Counter[str] = Counter()
     until = time.monotonic() + _SECONDS

@@ -1,4 +1,4 @@
-"""Text of a configuration with comments, and of a schema."""
+"""Text of a configuration with comments, and text of a schema."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def configuration(name: str, sample: Sample, choice: Choice, folder: Path) -> st
 
     Args:
         name: Name of the pipeline.
-        sample: The source.
+        sample: Sample of the rows, with the source.
         choice: Keys and reasons.
-        folder: Folder of the configuration; the path of the source is relative to it.
+        folder: Folder of the configuration, to which the path of the source is relative.
     """
     about = f"{len(sample.rows):,} rows of {sample.files:,} file{'s' * (sample.files > 1)}"
     lines = [f"# Written by `bigvocab init` from {about}. Check what is marked with `?`."]
@@ -59,10 +59,10 @@ def configuration(name: str, sample: Sample, choice: Choice, folder: Path) -> st
 
 
 def schema(data: DataSpec, columns: Mapping[str, Profile]) -> str:
-    """Return the text of a schema: the type of each column, and the values of a category with few of them.
+    """Return the text of a schema: the type of each column, and the values of each category with few values.
 
     Args:
-        data: The configuration.
+        data: Data specification.
         columns: Profiles of the columns.
     """
     found = schema_pb2.Schema()

@@ -1,1 +1,1 @@
-"""Command `bigvocab predict`: answers of a pushed model to texts or rows."""
+"""Commands `bigvocab predict` and `bigvocab evaluate` for a pushed model."""

@@ -18,7 +18,7 @@ STANDARD_OUTPUT = "-"
 
 
 class AnswerStream:
-    """Writer of answers to a stream, such as standard output. Reasons for missing answers are not written.
+    """Writer of answers to a stream, such as standard output. It does not write reasons for missing answers.
 
     Args:
         stream: Text stream.
@@ -33,10 +33,10 @@ class AnswerStream:
         self._name = name
 
     def write(self, answers: bytes) -> None:
-        """Write the answers to a batch and flush the stream.
+        """Write the answers of a batch and flush the stream.
 
         Raises:
-            PredictError: The stream cannot be written, as on a full disk.
+            PredictError: The stream cannot be written, such as on a full disk.
             BrokenPipeError: The reader has closed the stream.
         """
         try:
@@ -68,7 +68,7 @@ class AnswerFile:
         self._reasons: _WholeFile | None = None
 
     def write(self, answers: bytes) -> None:
-        """Write the answers to a batch."""
+        """Write the answers of a batch."""
         self._answers.write(answers)
 
     def unusable(self, reason: dict[str, Any]) -> None:
@@ -109,7 +109,7 @@ def answers_to(output: Path | None, standard_output: TextIO) -> Iterator[AnswerS
         standard_output: Stream of the standard output.
 
     Yields:
-        The writer.
+        Writer of the answers.
 
     Raises:
         PredictError: The file cannot be written.
@@ -130,10 +130,10 @@ def answers_to(output: Path | None, standard_output: TextIO) -> Iterator[AnswerS
 
 
 class _WholeFile:
-    """File under a temporary name in the same folder until it is published.
+    """File that has a temporary name in the same folder until it is published.
 
     Raises:
-        PredictError: In each method, if the file cannot be written.
+        PredictError: The file cannot be written. All methods raise this error.
     """
 
     def __init__(self, path: Path) -> None:

@@ -100,11 +100,11 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
 
 def _asked(ask: Callable[[], int], encoding: str | None = None) -> int:
-    """Ask a model, and return the exit code. An interruption removes unfinished files.
+    """Run a prediction or an evaluation and return the exit code. An interruption removes unfinished files.
 
     Args:
         ask: Function that writes to standard output and returns the exit code.
-        encoding: Encoding of standard output. None: that of the terminal.
+        encoding: Encoding of standard output. None: the encoding of the terminal.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Text that is not valid Unicode is written with escapes.

@@ -22,17 +22,17 @@ from pipeline.terminal import show
 
 
 def evaluate(model: Path | None, file: str, out: TextIO, output: Path | None = None) -> int:
-    """Measure a pushed model on the labels of a file, over every class, and print the table of a run.
+    """Measure a pushed model on the labels of a file, over all classes, and print the same table as a run.
 
     In shape `sequence`, every token after the first of a row is a label. Standard error shows the first unusable rows,
     such as those without a label, with the reasons. Memory use does not grow with the number of rows.
 
     Args:
         model: Folder of a model, or of its versions. None: the model pushed last under `runs/`.
-        file: File of rows with their labels. `-` is standard input.
+        file: File of rows with labels. `-` is standard input.
         out: Stream for the table.
-        output: File for the metrics, as a `Summary` with the further keys `model` and `rows`. It is complete or absent.
-            `-` writes it to `out`, in place of the table.
+        output: File for the metrics, as a `Summary` with the further keys `model` and `rows`. The file is complete or
+            absent. `-` writes the metrics to `out`, in place of the table.
 
     Returns:
         0: all usable rows were measured.

@@ -36,10 +36,12 @@ def predict(
 
     A line of JSON is the list of labels. If the model has further targets, or its label is a number, the line is an
     object with `labels` or `value`, and each further target by its name. An unusable row has the answer `null`.
-    With `keep`, each line is an object with these columns of the row too. An output that ends in `.csv` or `.parquet`
-    is a table, see `components.inference.formats`. Standard error shows the first reasons with file and line. With
-    `output`, `OUTPUT.errors.jsonl` has all reasons, each with `answer`, the number of the answer; `line`, the line of
-    the row; and `reason`.
+    With `keep`, each line is an object that also contains these columns of the row. An output that ends in `.csv` or
+    `.parquet` is a table, see `components.inference.formats`.
+
+    Standard error shows the first reasons for missing answers, with file and line. With `output`, all reasons are
+    written to `OUTPUT.errors.jsonl`, each with `answer`, the number of the answer; `line`, the line of the row; and
+    `reason`.
 
     Memory use does not grow with the number of rows.
 
@@ -47,19 +49,19 @@ def predict(
         model: Folder of a model, or of its versions. None: the model pushed last under `runs/`.
         texts: Values of the input column of a model with one input.
         rows_file: File of rows, in place of texts. `-` is standard input.
-        top: Number of labels in an answer. None: 10, or all labels that the model answers.
+        top: Number of labels in an answer. None: 10, or all labels that the model returns.
         features: Features of all texts, each as NAME=VALUE.
         out: Stream for the answers if `output` is None. Flushed after each batch.
         output: File for the answers, which is complete or absent.
-        keep: Columns of the rows that the answers have too.
+        keep: Columns of the rows to copy to the answers.
 
     Returns:
         0: all usable rows were answered.
 
     Raises:
-        PredictError: No model exists, a feature is unknown, `top` exceeds the labels that the model answers, or a
-            file cannot be read or written. With exit code `FAILED`: the file of rows is damaged, or none of its rows is
-            usable.
+        PredictError: No model exists, a feature is unknown, `top` exceeds the number of labels that the model returns,
+            or a file cannot be read or written. With exit code `FAILED`: the file of rows is damaged, or none of its
+            rows is usable.
     """
     pushed = PushedModel(find_version(model))
     data = pushed.data
@@ -107,7 +109,7 @@ def predict(
 
 
 class _Tables:
-    """Writer of the answers to texts for people."""
+    """Writer of the answers for texts, as tables for the terminal."""
 
     def __init__(self, write: Callable[[bytes], object], data: DataSpec, texts: Sequence[str]) -> None:
         self._write, self._data, self._texts = write, data, iter(texts)
@@ -128,7 +130,7 @@ def _format(
     top: int,
     texts: Sequence[str],
 ) -> Format:
-    """Return the writer of the answers: by the ending of the output for rows, for people for texts."""
+    """Return the writer of the answers: tables for texts, otherwise the format of the ending of the output."""
     ending = output.suffix.lower() if output else ""
     if ending == ".csv":
         return Csv(write, data, keep, top)

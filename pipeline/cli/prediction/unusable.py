@@ -1,4 +1,4 @@
-"""Report of the rows that cannot be used, and of the reasons."""
+"""Report of the unusable rows and the reasons."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _REASONS_SHOWN = 20
 
 
 class Unusable:
-    """Report of the rows that cannot be used. Standard error shows the first reasons, and `place` gets all.
+    """Report of the unusable rows. Standard error shows the first reasons, and `place` gets all reasons.
 
     Args:
         place: Writer of the answers.
-        consequence: What happens to such rows, such as `have no answer`.
-        numbered: Name of the number of a row in the file of all reasons.
+        consequence: Consequence for unusable rows, such as `have no answer`.
+        numbered: Key of the number of a row in the file of all reasons.
 
     Attributes:
-        count: Number of rows that cannot be used.
+        count: Number of unusable rows.
     """
 
     def __init__(self, place: AnswerStream | AnswerFile, consequence: str, numbered: str) -> None:
@@ -31,11 +31,11 @@ class Unusable:
         self._numbered = numbered
 
     def add(self, number: int, question: Question) -> None:
-        """Report the reason that a row cannot be used.
+        """Report an unusable row and the reason.
 
         Args:
             number: Number of the row, from 1.
-            question: The row.
+            question: Unusable row.
         """
         self.count += 1
         if self.count <= _REASONS_SHOWN:
@@ -43,15 +43,15 @@ class Unusable:
         self._place.unusable({self._numbered: number, "line": question.line, "reason": question.reason})
 
     def summarize(self, asked: int, name: str, kind: str) -> None:
-        """Report the number of rows that cannot be used.
+        """Report the number of unusable rows.
 
         Args:
             asked: Number of rows.
-            name: Name of their source in messages.
+            name: Name of the source of the rows in messages.
             kind: `rows` or `texts`.
 
         Raises:
-            PredictError: None of the rows can be used.
+            PredictError: No row can be used.
         """
         if asked and self.count == asked:
             raise PredictError(f"none of the {asked} {kind} of {name} can be used: the reasons are above", FAILED)
