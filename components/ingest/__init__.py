@@ -1,1 +1,1 @@
-"""The ExampleGen and RollingRange nodes: rows of a source, split and written as tf.Examples."""
+"""Nodes ExampleGen and RollingRange, which split the rows of a source and write them as tf.Examples."""

@@ -33,9 +33,9 @@ def example_gen(data: DataSpec, root_of_config: Path, code: str, span: int | Non
 
     Args:
         data: Configuration of the source and of the columns.
-        root_of_config: Folder that a relative `data.source.path` is relative to.
+        root_of_config: Base folder of a relative `data.source.path`.
         code: Fingerprint of the code, which belongs to the cache key.
-        span: Number of a span of the source. None: the newest, or the source has no spans.
+        span: Number of a span of the source. None: the newest span, or the source has no spans.
     """
     source = source_of(data.source)
     if paths := data.source.split_paths:  # The driver and the executor find the files of each split by its path.

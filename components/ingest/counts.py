@@ -1,4 +1,4 @@
-"""Counts of an ingestion, and the check that they are good enough."""
+"""Counts of an ingestion, and the check that the data is fit for training."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ COUNTS_FILE = "counts.json"
 FILES_FILE = "files.jsonl"
 DEAD_LETTERS_FILE = "dead_letters.jsonl"
 _FILES_SHOWN, _ROWS_SHOWN = 10, 3
-"""Files with unused rows, and bad rows of each kind, in the summary of a run."""
+"""Maximum number of files with unused rows, and of bad rows of each kind, in the summary of a run."""
 _SHOWN = ("file", "rows", "bad", "short")
 _SURELY = 20
-"""Expected rows of a split from which an empty split is not due to chance."""
+"""Expected number of rows of a split above which an empty split is not due to chance."""
 _LONG_PARAGRAPH = 10
-"""Mean lines of a paragraph above which each line is probably meant to be a row."""
+"""Mean number of lines of a paragraph above which each line is probably meant to be a row."""
 _ADVICE = {
     "column": "Rows of all three splits are needed.",
     "by_time": "Shorter or longer times in data.splits, or rows of other times, are needed.",
@@ -36,12 +36,12 @@ _ADVICE = {
 
 
 def read_counts(uri: str) -> dict[str, Any]:
-    """Return the counts that `Counts.write` left in a folder of examples."""
+    """Return the counts that `Counts.write` wrote into a folder of examples."""
     return json.loads(read_text(f"{uri}/{COUNTS_FILE}"))
 
 
 def read_unused(uris: Sequence[str]) -> dict[str, Any] | None:
-    """Return what was left out of some folders of examples, as the summary of a run has it; None if nothing was.
+    """Return the unused rows and odd values of some folders of examples, or None if they have neither.
 
     Args:
         uris: Folders that `Counts.write` wrote into.
@@ -66,7 +66,7 @@ def read_unused(uris: Sequence[str]) -> dict[str, Any] | None:
 
 
 def _lines(uri: str, name: str) -> list[dict[str, Any]]:
-    # JSON may hold other line ends than "\n" in its texts.
+    # Not `splitlines`: the texts in JSON may contain other line ends than "\n".
     return [json.loads(line) for line in read_text(f"{uri}/{name}").split("\n") if line]
 
 
@@ -75,15 +75,15 @@ class FileCounts:
     """Rows and lines of one file of the source.
 
     Attributes:
-        read: All rows: written, bad, short and left out.
-        rows: Rows written.
-        bad: Rows that cannot be used.
-        short: Rows with too few tokens for an example.
-        left_out: Rows that `data.share` excludes.
-        lines: Physical lines of a text file, counted by line ends.
-        header: Lines of the header.
-        blank: Lines between the rows.
-        row_lines: Lines of all rows.
+        read: Number of all rows: written, bad, short and left out.
+        rows: Number of written rows.
+        bad: Number of rows that cannot be used.
+        short: Number of rows with too few tokens for an example.
+        left_out: Number of rows that `data.share` excludes.
+        lines: Number of physical lines of a text file, counted by line ends.
+        header: Number of lines of the header.
+        blank: Number of lines between the rows.
+        row_lines: Number of lines of all rows.
     """
 
     read: int = 0
@@ -115,17 +115,17 @@ class Counts:
 
     Attributes:
         files: Rows and lines by file.
-        rows: Rows written, by split. A row whose positions are split counts in each of its splits.
-        examples: Labels in the written rows, by split: one in a labelled row, one fewer than the tokens in a sequence,
-            or, if the positions of a row are split, the labels of the split.
-        bad: Rows that cannot be used, by kind of fault.
-        doubtful: Rows with inner lines that look like rows: a quote may be unclosed.
+        rows: Number of written rows, by split. A row whose positions are split counts in each of its splits.
+        examples: Number of labels in the written rows, by split: one in a labelled row, one fewer than the tokens in a
+            sequence, or, if the positions of a row are split, the labels of the split.
+        bad: Number of rows that cannot be used, by kind of fault.
+        doubtful: Number of rows with inner lines that look like rows: a quote may be unclosed.
         broken: Fault of each file that cannot be read to its end.
         letters: First bad rows of each kind: (file, line, reason).
         unseen: Declared columns that no row has.
-        columns: Some columns that rows have, for messages that name the nearest one.
+        columns: Some columns of the rows, for messages that name the nearest column.
         odd: Texts that look like the numbers or lists of another program.
-        grouped: Shape `events`: rows that the events made. `files` then counts events.
+        grouped: Counts of the rows made from events, for shape `events`. `files` then counts events.
     """
 
     files: dict[str, FileCounts] = field(default_factory=dict)
@@ -146,14 +146,14 @@ class Counts:
         return sum(self.files.values(), FileCounts())
 
     def with_rows_of_events(self, made: Counts, keep: int) -> Counts:
-        """Return these counts of events together with the counts of the rows that they made."""
+        """Return these counts of events together with the counts of the rows made from the events."""
         both = self.merge(made, keep)
         both.files, both.grouped, both.unseen = self.files, made.all_files, self.unseen
         return both
 
     @property
     def all_rows(self) -> FileCounts:
-        """Sums over the files; for events, over the rows that they made."""
+        """Sums over the files; for events, over the rows made from the events."""
         return self.grouped or self.all_files
 
     def close(self, file_range: Range, lines: Lines, keep: int) -> None:
@@ -172,7 +172,7 @@ class Counts:
             )
 
     def see(self, row: Mapping[str, Any]) -> None:
-        """Note the columns of a row."""
+        """Record the columns of a row."""
         if self.unseen:
             self.unseen = {name for name in self.unseen if not nested(row, name)[0]}
             self.columns.update(itertools.islice(row, 100 - len(self.columns)))
@@ -209,7 +209,7 @@ class Counts:
         """Write `counts.json`, `files.jsonl` and `dead_letters.jsonl` into a folder.
 
         Args:
-            uri: The folder.
+            uri: Folder to write to.
             splits: Names of all splits.
             rule: Rule of the splits in words; empty if a hash decides.
         """
@@ -239,10 +239,10 @@ class Counts:
             write_whole(f"{uri}/{name}", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
     def check(self, data: DataSpec, splits: list[str], written: Mapping[str, int], rule: str = "") -> None:
-        """Check that the data is good enough to train on.
+        """Check that the data is fit for training.
 
         Args:
-            data: The configuration.
+            data: Data specification.
             splits: Names of all splits.
             written: Number of Examples in the files of each split.
             rule: Rule of the splits in words; empty if a hash decides.

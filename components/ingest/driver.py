@@ -16,13 +16,13 @@ from components.ingest.sources.registry import source_of
 from components.ingest.split_files import fingerprint_by_split
 
 SPAN_NAME = "span_name"
-"""Property of the examples: name of their span for people."""
+"""Property of the examples with the display name of their span."""
 
 
 class InputProcessor(input_processor.FileBasedInputProcessor):
-    """TFX's input processor of spans and versions, with the files and the fingerprint of a source.
+    """Input processor of spans and versions that lists and fingerprints the files of a source.
 
-    TFX's own fingerprint is a hash of sizes and modification times in seconds, of files one folder deep.
+    TFX's fingerprint covers only files one folder deep, by their sizes and modification times in seconds.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class InputProcessor(input_processor.FileBasedInputProcessor):
         self._base = input_base
 
     def get_input_fingerprint(self, span: int, version: int | None) -> str:
-        """Return the fingerprint of the source's files.
+        """Return the fingerprint of the files of the source.
 
         Raises:
             IngestError: The source has no files.
@@ -48,12 +48,12 @@ class InputProcessor(input_processor.FileBasedInputProcessor):
 
 
 class Driver(OpenFilesDriver):
-    """Driver that resolves spans and fingerprints the files before the cache is asked."""
+    """Driver that resolves spans and fingerprints the files before the cache lookup."""
 
     _source: Source[Any]
 
     def describe(self, examples: metadata_store_pb2.Artifact) -> None:
-        """Name the span of the examples for people."""
+        """Set the display name of the span of the examples."""
         if self._source.has_spans:
             span = examples.custom_properties[utils.SPAN_PROPERTY_NAME].int_value
             examples.custom_properties[SPAN_NAME].string_value = self._source.span_name(span)
@@ -61,7 +61,7 @@ class Driver(OpenFilesDriver):
     def resolve_exec_properties(
         self, exec_properties: dict[str, Any], pipeline_info: Any, component_info: Any
     ) -> dict[str, Any]:
-        """Create the source from the configuration, then resolve the span like TFX."""
+        """Create the source from the configuration, then resolve the span as TFX does."""
         self._source = source_of(unpack(exec_properties).source)
         return super().resolve_exec_properties(exec_properties, pipeline_info, component_info)
 

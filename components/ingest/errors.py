@@ -1,4 +1,4 @@
-"""Errors for faults of the user's data. The user sees the message, not a trace."""
+"""Errors for faults of the user's data. The user sees the message, not a traceback."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from components.spelling import did_you_mean
 
 
 class IngestError(ValueError):
-    """Fault of the data: the message names the file, the column and the nearest right spelling."""
+    """Fault of the data. The message names the file, the column and the nearest correct spelling."""
 
 
 class BrokenFile(IngestError):
-    """Fault of a file that cannot be read to its end: the message names the file, the place and the way out."""
+    """Fault of a file that cannot be read to its end. The message names the file, the place and the remedy."""
 
 
 class RowError(ValueError):
@@ -33,7 +33,7 @@ class RowError(ValueError):
 
 
 class ShortRow(ValueError):
-    """Row with too few tokens for an example. This is not a fault of the data: the row is skipped."""
+    """Row with too few tokens for an example. The row is skipped, because this is not a fault of the data."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Beam pipeline from files to splits of tf.Examples."""
+"""Beam pipeline that turns files into splits of tf.Examples."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from components.ingest.splits import SPLITS
 
 _SHARD_BYTES = 8 << 20
 _MOST = 1000
-"""Approximate maximum number of shards of a split, and of ranges of a source: each range has a piece of each shard."""
+"""Approximate maximum number of shards of a split, and of ranges of a source. Each range has a piece of each shard."""
 _ENOUGH_FOR_PROCESSES = 4 << 20
 _UNFINISHED = "unfinished"
 
@@ -51,13 +51,13 @@ _UNFINISHED = "unfinished"
 class ExampleGenExecutor(OpenBeamExecutor):
     """Executor that reads the source, splits its rows, and writes gzip TFRecord.
 
-    The elements of Beam are ranges of files and pieces of shards, not rows: a row takes a few microseconds, less than
-    Beam's overhead per element. TFX's executor splits and writes single rows. Rows are spilled to disk, so memory use
-    does not grow with their number.
+    The elements of the Beam pipeline are ranges of files and pieces of shards, not rows: a row takes a few
+    microseconds, less than Beam's overhead per element. TFX's executor splits and writes single rows. Rows are spilled
+    to disk, so memory use does not grow with the number of rows.
 
-    Equal rows give equal files, byte for byte, on every runner: the hash of a row determines its shard, its position in
-    the shard and, by default, its split. This also shuffles the rows. A split by time needs a first pass over the rows,
-    which finds the latest time.
+    Equal rows result in equal files, byte for byte, on every runner: the hash of a row determines its shard, its
+    position in the shard and, by default, its split. This also shuffles the rows. A split by time needs a first pass
+    over the rows, which finds the latest time.
     """
 
     def Do(
@@ -187,7 +187,7 @@ class _Grouped:
 
     Attributes:
         counts: Counts of the events.
-        times: Their latest times.
+        times: Latest times of the events.
         partitions: Split and path of each partition.
     """
 
@@ -202,9 +202,9 @@ class _Grouped:
 
 
 class _Lists(beam.PTransform):
-    """Transform from elements to lists of them.
+    """Transform that groups elements into lists.
 
-    Beam's local runner works in one process, and gets one list with all elements, which a DoFn shares out among
+    Beam's local runner works in one process, so it gets one list with all elements, which a DoFn distributes among
     processes. Other engines distribute lists of one element.
     """
 
@@ -219,7 +219,7 @@ class _Lists(beam.PTransform):
 
 
 class _Listed(beam.PTransform):
-    """Transform that gives ranges that are known; see `_Ranges`."""
+    """Transform that creates a collection of known ranges; see `_Ranges`."""
 
     def __init__(self, ranges: list[Range], local: bool) -> None:
         super().__init__()
@@ -233,9 +233,9 @@ class _Ranges(beam.PTransform):
     """Transform that cuts files into lists of ranges, see `_Lists`.
 
     Args:
-        source: The source of the files.
+        source: Source of the files.
         files: Files by split.
-        size: Minimum bytes of a range.
+        size: Minimum size of a range in bytes.
         local: True for Beam's local runner.
     """
 
@@ -255,10 +255,10 @@ class _Ranges(beam.PTransform):
 
 @contextlib.contextmanager
 def _map_of(processes: int) -> Iterator[Callable[..., Iterable[Any]]]:
-    """Return a function like `map` that calls in several processes."""
+    """Return a context with a function like `map` that uses a number of processes."""
     if processes > 1:
-        # Loky's processes do not inherit the modules of this one. A process that is killed, for instance for lack of
-        # memory, is an error and not an endless wait.
+        # Loky's processes do not inherit the modules of this process. If a process is killed, for instance for lack of
+        # memory, Loky raises an error instead of waiting forever.
         with loky.ProcessPoolExecutor(processes) as pool:
             yield pool.map
     else:
@@ -266,7 +266,7 @@ def _map_of(processes: int) -> Iterator[Callable[..., Iterable[Any]]]:
 
 
 class _ReadTimes(beam.DoFn):
-    """DoFn from ranges of files to the latest time of each."""
+    """DoFn that maps ranges of files to the latest time of each range."""
 
     def __init__(self, reader: LatestReader, processes: int) -> None:
         self._reader = reader
@@ -278,7 +278,7 @@ class _ReadTimes(beam.DoFn):
 
 
 class _ReadRanges(beam.DoFn):
-    """DoFn from ranges of files to (shard, piece) for each of their pieces, with a tagged output of their counts."""
+    """DoFn that maps ranges of files to their pieces as (shard, piece), with a tagged output for the counts."""
 
     def __init__(self, reader: RangeReader, processes: int) -> None:
         self._reader = reader
@@ -292,7 +292,7 @@ class _ReadRanges(beam.DoFn):
 
 
 class _SpillEvents(beam.DoFn):
-    """DoFn from ranges of files to (partition, piece) of their events, with tagged outputs of counts and times."""
+    """DoFn that maps ranges of files to pieces of partitions, with tagged outputs for the counts and the times."""
 
     def __init__(self, spiller: EventSpiller, processes: int) -> None:
         self._spiller, self._processes = spiller, processes
@@ -306,7 +306,7 @@ class _SpillEvents(beam.DoFn):
 
 
 class _WriteShards(beam.DoFn):
-    """DoFn from lists of shards with their pieces to (split, number of Examples) of each shard that it writes."""
+    """DoFn that writes shards from their pieces, and yields (split, number of Examples) of each shard."""
 
     def __init__(self, writer: ShardWriter, processes: int) -> None:
         self._writer, self._processes = writer, processes
@@ -318,7 +318,7 @@ class _WriteShards(beam.DoFn):
 
 
 def _partition(element: tuple[Partition, Iterable[Piece]], folder: str) -> tuple[str, str]:
-    """Write the list of the pieces of a partition; return its split and the path of the list."""
+    """Write the list of the pieces of a partition, and return the split and the path of the list."""
     (split, number), pieces = element
     path = f"{folder}/partition-{split}-{number:05d}.json"
     write_partition(path, [*pieces])
@@ -332,16 +332,16 @@ def _ranges(file: tuple[str, str], source: SourceSpec, size: int) -> Iterator[Ra
 
 
 def _shards(data: DataSpec, sizes: Mapping[str, int]) -> dict[str, int]:
-    """Return the number of shards of each split, of about `_SHARD_BYTES` of text each, and not too many.
+    """Return the number of shards of each split, for about `_SHARD_BYTES` of text per shard, up to a maximum.
 
     Args:
-        data: The configuration.
+        data: Data specification.
         sizes: Bytes of the files by split, as in `Files`.
     """
     size, shares = sum(sizes.values()), data.splits.shares
     whole = sum(shares.values())
     if data.splits.form:
-        # Each split may hold almost all tokens: how many there are in it is not known before the rows are read.
+        # Each split may contain almost all tokens. The number is unknown before the rows are read.
         shares, whole = dict.fromkeys(SPLITS, 1), 1
     elif "" not in sizes:
         rest = sizes["train"] * shares["eval"] / (shares["train"] + shares["eval"])

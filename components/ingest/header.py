@@ -1,4 +1,4 @@
-"""Check of the files before any row is read: they can be opened, and have the columns that are needed."""
+"""Check before any row is read that the files can be opened and have the required columns."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from components.ingest.spec import DataSpec
 def check_columns(data: DataSpec, files: list[str]) -> None:
     """Check that the files have the columns of the configuration.
 
-    If each row has its own columns, as in JSON Lines, they are checked while the rows are read.
+    If each row has its own columns, as in JSON Lines, the reader of the rows checks the columns.
 
     Args:
-        data: The configuration.
+        data: Data specification.
         files: Files of the source.
 
     Raises:

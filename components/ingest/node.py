@@ -1,4 +1,4 @@
-"""ExampleGen, and the choice of the spans that train together."""
+"""Nodes ExampleGen and RollingRange."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class RollingRangeNode(Node):
             examples=tfx.dsl.Channel(type=artifacts.Examples),
             statistics=tfx.dsl.Channel(type=artifacts.ExampleStatistics),
         ).with_id(self.name)
-        spans.add_upstream_node(site.built["StatisticsGen"])  # It finds the statistics by their type alone.
+        spans.add_upstream_node(site.built["StatisticsGen"])  # The resolver finds the statistics only by their type.
         return spans
 
     def line(self, outputs: Outputs) -> str:
@@ -105,7 +105,7 @@ class RollingRangeNode(Node):
 
 
 def span_name(examples: Artifact) -> str:
-    """Return the name that people give the span of these examples; empty if the data has no spans."""
+    """Return the display name of the span of these examples; empty if the data has no spans."""
     from components.ingest.driver import SPAN_NAME
 
     return examples.get_string_custom_property(SPAN_NAME) or ""
@@ -137,7 +137,7 @@ def _examples(artifacts: Sequence[Artifact]) -> dict[str, Any]:
 
 
 def _rows(counts: Sequence[Mapping[str, Any]]) -> str:
-    """Return the number of rows, in all and by split."""
+    """Return a text with the number of rows, in total and by split."""
     by_split = {split: sum(each["rows"][split] for each in counts) for split in counts[0]["rows"]}
     total = sum(each.get("source_rows", sum(each["rows"].values())) for each in counts)
     several = ", by the positions in each row" if total < sum(by_split.values()) else ""

@@ -11,9 +11,9 @@ from typing import Any
 from components.ingest.spec import DataSpec
 
 _ROWS = 200
-"""Rows of a range that are looked at."""
+"""Number of rows of a range to examine."""
 _LEAST, _SHARE = 20, 0.9
-"""Fewest texts of a column for advice, and the share of them that must look alike."""
+"""Minimum number of texts of a column for advice, and minimum share of texts that match one pattern."""
 _WHOLE, _LIST, _SEPARATED = "whole", "list", "separated"
 _PATTERNS = {
     _WHOLE: re.compile(r"-?\d+\.0"),
@@ -29,10 +29,10 @@ _ADVICE = {
 
 @dataclass
 class OddValues:
-    """Counts of texts that look like something else, in the first rows of each range.
+    """Counts of texts that look like the numbers or lists of another program, in the first rows of each range.
 
     Attributes:
-        rows: Number of rows looked at.
+        rows: Number of examined rows.
         texts: Number of texts by column.
         alike: Number of texts by column and pattern.
     """
@@ -46,15 +46,15 @@ class OddValues:
 
     @property
     def left(self) -> int:
-        """Number of rows that are still looked at."""
+        """Number of rows that remain to be examined."""
         return max(0, _ROWS - self.rows)
 
     def look(self, columns: Mapping[str, Sequence[Any]], names: Mapping[str, bool]) -> None:
-        """Look at a row.
+        """Examine a row.
 
         Args:
             columns: Columns of the row.
-            names: Columns to look at. True: its values are tokens, which may be lists.
+            names: Columns to examine. True: the values of the column are tokens, which may be lists.
         """
         if not self.left:
             return
@@ -68,7 +68,7 @@ class OddValues:
                             self.alike[name, kind] += 1
 
     def lines(self) -> Iterator[str]:
-        """Yield a line for each column of which nearly all texts look alike."""
+        """Yield a line for each column in which nearly all texts match one pattern."""
         for (name, kind), number in sorted(self.alike.items()):
             texts = self.texts[name]
             if texts >= _LEAST and number >= _SHARE * texts:
@@ -76,7 +76,7 @@ class OddValues:
 
 
 def columns_looked_at(data: DataSpec) -> dict[str, bool]:
-    """Return the columns to look at: with tokenizer `none` the inputs, and label and categories. True: tokens."""
+    """Return the columns to examine: label, categories and, with tokenizer `none`, inputs. True: tokens."""
     names = dict.fromkeys(data.inputs if data.tokenizer == "none" else (), True)
     others = {**data.features, **data.targets}
     names |= dict.fromkeys((name for name, column in others.items() if column.kind == "category"), False)

@@ -1,4 +1,4 @@
-"""Configuration as an execution property of the node, which belongs to the cache key."""
+"""Data specification as an execution property of the node, which belongs to the cache key."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def pack(data: DataSpec, code: str) -> example_gen_pb2.CustomConfig:
 
     Args:
         data: Configuration of the source and of the columns.
-        code: Fingerprint of the code that reads the data, so that changed code is not a cache hit.
+        code: Fingerprint of the code that reads the data, so that changed code invalidates the cache.
     """
     struct = struct_pb2.Struct()
     struct.update({"data": data.model_dump_json(), "code": code})
@@ -26,7 +26,7 @@ def pack(data: DataSpec, code: str) -> example_gen_pb2.CustomConfig:
 
 
 def unpack(exec_properties: dict[str, Any]) -> DataSpec:
-    """Return the configuration from a node's execution properties."""
+    """Return the configuration from the execution properties of a node."""
     config = example_gen_pb2.CustomConfig()
     json_format.Parse(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY], config)
     struct = struct_pb2.Struct()

@@ -32,11 +32,11 @@ class FeatureSpec(Spec):
     top: int = Field(default=1_000, ge=1)
     """`category` only: number of most frequent values that get their own ids."""
     missing: list[str] | None = None
-    """Texts that stand for a missing value in this column. None: those of `data.missing`."""
+    """Texts that stand for a missing value in this column. None: the texts of `data.missing`."""
     if_missing: Literal["mean", "value", "drop"] | None = None
-    """Meaning of a missing value of a feature. `mean`: the mean of the train split, for a number. `value`: a value of
-    its own, for a category. `drop`: the row is not used, also for a target. None: `mean`, or the id that infrequent
-    values of a category share."""
+    """Meaning of a missing value of a feature. `mean`: the mean of the train split, for a number. `value`: a separate
+    value, for a category. `drop`: the row is not used; also allowed for a target. None: `mean` for a number, and for a
+    category the id that infrequent values share."""
 
     @model_validator(mode="after")
     def _missing_fits_kind(self) -> Self:
@@ -74,10 +74,10 @@ class DataSpec(Spec):
     list of tokens."""
     separator: str | None = Field(default=None, min_length=1)
     """With tokenizer `none`: text between the tokens in one cell, such as `|`. A cell with a JSON or Python list, such
-    as `['a', 'b']`, then holds the tokens of the list. None: a cell is one token."""
+    as `['a', 'b']`, then contains the tokens of the list. None: a cell is one token."""
     whole_numbers: bool = False
-    """Read a text such as `3.0` as the integer `3`, where it is a token, a label class or a category. pandas writes
-    integers so if their column has missing values. Only with tokenizer `none`."""
+    """Read a text such as `3.0` as the integer `3` if it is a token, a label class or a category. pandas writes
+    integers in this form if the column has missing values. Only with tokenizer `none`."""
     missing: list[str] = []
     """Texts that stand for a missing value, such as `NA`, `-` or `\\N`, in addition to the empty text, null and NaN."""
     lowercase: bool = True
@@ -93,22 +93,23 @@ class DataSpec(Spec):
     """Shape `events`: column with the time of an event: a number, an ISO date, or a text in the form `order_format`.
     None: the order of the files and lines."""
     order_format: str | None = None
-    """Form of the times in `order_by`, as Python's `strptime` takes it, such as `%d/%m/%Y %H:%M`. None: numbers or ISO
+    """Format of the times in `order_by` for Python's `strptime`, such as `%d/%m/%Y %H:%M`. None: numbers or ISO
     dates."""
     session_gap: Amount | None = None
-    """Shape `events`: a longer time between two events of a group begins a new row: `30m`, `12h`, `7d`, or a number in
-    the unit of `order_by`. None: a group is one row."""
+    """Shape `events`: maximum time between two consecutive events of a row, such as `30m`, `12h`, `7d`, or a number in
+    the unit of `order_by`. A longer gap begins a new row. None: a group is one row."""
     min_length: int = Field(default=2, ge=2)
-    """Shape `events`: fewest tokens of a row. Shorter rows are left out."""
+    """Shape `events`: minimum number of tokens of a row. Shorter rows are left out."""
     max_length: int | None = Field(default=1_000, ge=2)
-    """Shape `events`: most tokens of a row. A longer group or session makes several rows. None: no limit."""
+    """Shape `events`: maximum number of tokens of a row. A longer group or session makes several rows. None: no
+    limit."""
     slices: list[str] = []
     """Columns to slice the evaluation by. A slice column does not have to be a feature."""
     splits: SplitSpec = SplitSpec()
     """Rule that assigns the rows to the train, eval and test splits."""
     split_by: list[str] = []
-    """Columns whose hash decides the split of a row, such as a user id: rows with equal values are in the same split.
-    Empty: the tokens decide for shape `sequence`, and all columns for shape `labelled`."""
+    """Columns whose hash determines the split of a row, such as a user id: rows with equal values are in the same
+    split. Empty: the tokens for shape `sequence`, all columns for shape `labelled`."""
     share: float = Field(default=1.0, gt=0, le=1)
     """Share of the rows to use, selected by the same hash as the splits. Lower it for a quick look."""
     schema_file: str | None = None
@@ -122,7 +123,7 @@ class DataSpec(Spec):
     @model_validator(mode="before")
     @classmethod
     def _events_become_sequences(cls, value: Any) -> Any:
-        """Write shape `events` as shape `sequence` with `group_by`, the form that all nodes know."""
+        """Convert shape `events` to shape `sequence` with `group_by`, the form that all nodes support."""
         if not isinstance(value, Mapping) or value.get("shape") != "events":
             return value
         if not value.get("group_by"):
@@ -132,7 +133,7 @@ class DataSpec(Spec):
     @field_validator("group_by", mode="before")
     @classmethod
     def _one_or_more(cls, value: Any) -> Any:
-        """Take one column for a list of one."""
+        """Convert a single column to a list."""
         return [value] if isinstance(value, str) else value
 
     @field_validator("session_gap")
@@ -145,7 +146,7 @@ class DataSpec(Spec):
     @field_validator("span", mode="before")
     @classmethod
     def _day(cls, value: Any) -> Any:
-        """Convert a date to text: YAML reads 2026-11-22 as a date."""
+        """Convert a date to text, because YAML reads 2026-11-22 as a date."""
         return str(value) if isinstance(value, datetime.date) else value
 
     @model_validator(mode="after")
@@ -223,7 +224,7 @@ def _splits_refused(data: DataSpec) -> list[str]:
     if files and splits.form:
         faults.append(f"data.splits.{splits.form}: data.source names the files of each split: remove one of them")
     elif files:
-        # Without files for eval, the shares of train and eval cut it from the files of train.
+        # If eval has no files, the shares of train and eval cut it from the files of train.
         idle = SPLITS if "eval" in files else ("test",)
         faults += [
             f"data.splits.{name}: data.source names the files of this split: remove its share"
@@ -237,7 +238,7 @@ def _splits_refused(data: DataSpec) -> list[str]:
 
 
 def _targets_refused(data: DataSpec) -> list[str]:
-    """Return the faults of further targets: columns with another use, and names that another model output has."""
+    """Return the faults of further targets: columns with another role, and names of other model outputs."""
     uses = {
         **dict.fromkeys(data.features, "a feature"),
         **dict.fromkeys(data.inputs, "an input"),

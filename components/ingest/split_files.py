@@ -1,4 +1,4 @@
-"""Files of a source, by the split that they belong to."""
+"""Files of a source, by split."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from components.ingest.sources.base import Source
 from components.ingest.sources.registry import source_of
 
 Files = dict[str, list[str]]
-"""Files by split; under "" those whose rows are assigned one by one."""
+"""Files by split, with the files whose rows are assigned one by one under ""."""
 
 
 def list_by_split(source: Source[Any], base: str, pattern: str) -> Files:
     """Return the files of a source.
 
     Args:
-        source: The source.
+        source: Source of the rows.
         base: Folder, from `Source.place`. Not used if each split has files of its own.
-        pattern: From `Source.place`, with the numbers of a span in place of placeholders.
+        pattern: Pattern, from `Source.place`, with the numbers of a span in place of placeholders.
 
     Raises:
         IngestError: See `Source.files`. Or a file is in two splits.

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from components.spec import Spec
 
 SPLITS = ("train", "eval", "test")
-"""Names of the splits, the earliest first where time or position decides."""
+"""Names of the splits. If time or position determines the split, the earliest comes first."""
 Amount = int | float | str
 _SHARES = {"train": 90, "eval": 5, "test": 5}
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
@@ -20,7 +20,7 @@ _FORMS = ("column", "by_time", "leave_out")
 class SplitSpec(Spec):
     """Rule that assigns rows to the splits.
 
-    By default, a hash decides the split of each row, in the shares `train`, `eval` and `test`; see `data.split_by`.
+    By default, a hash determines the split of each row, in the shares `train`, `eval` and `test`; see `data.split_by`.
     Each of `column`, `by_time` and `leave_out` selects another rule.
     """
 
@@ -29,19 +29,20 @@ class SplitSpec(Spec):
     column does not have to be an input or a feature."""
     by_time: str | None = None
     """Column with the time of each row: a number, such as seconds or milliseconds since 1970, or an ISO date. The rows
-    of the last `test` are the test split, the rows of the `eval` before them the eval split. In shape `sequence`, a
-    list with the time of each token assigns the labels instead of the rows."""
+    of the last period of length `test` are the test split, and the rows of the period of length `eval` before it are
+    the eval split. In shape `sequence`, a list with the time of each token assigns the labels instead of the rows."""
     leave_out: int | None = Field(default=None, ge=1)
-    """Shape `sequence` only: the last `leave_out` tokens of each row are labels of the test split, as many before them
-    of the eval split, the others of the train split."""
+    """Shape `sequence` only: the last `leave_out` tokens of each row are labels of the test split, the same number of
+    tokens before them are labels of the eval split, and the others are labels of the train split."""
     train: int | None = Field(default=None, ge=1)
     """Relative size of the train split, which the model is trained on. The share of a split is its size divided by the
     sum of all three. None: 90."""
     eval: Amount | None = None
-    """Relative size of the eval split, which validations during training measure. None: 5. With `by_time`: its length,
-    such as `7d`, `12h` or `30m`, or a number in the unit of the column."""
+    """Relative size of the eval split, which validations during training measure. None: 5. With `by_time`: length of
+    the period, such as `7d`, `12h` or `30m`, or a number in the unit of the column."""
     test: Amount | None = None
-    """Relative size of the test split, which the final evaluation measures. None: 5. With `by_time`: its length."""
+    """Relative size of the test split, which the final evaluation measures. None: 5. With `by_time`: length of the
+    period."""
 
     @field_validator("eval", "test")
     @classmethod
@@ -71,7 +72,7 @@ class SplitSpec(Spec):
 
     @property
     def form(self) -> str | None:
-        """Key of the rule: `column`, `by_time` or `leave_out`; None if a hash decides the split of a row."""
+        """Key of the rule: `column`, `by_time` or `leave_out`; None if a hash determines the split of a row."""
         return next((name for name in _FORMS if getattr(self, name) is not None), None)
 
     @property
@@ -87,7 +88,7 @@ class SplitSpec(Spec):
 
 
 def duration(value: Amount) -> tuple[float, int | None]:
-    """Return an amount of time, and the seconds of its unit; None: the unit of the column.
+    """Return an amount of time, and the seconds of its unit, or None for the unit of the column.
 
     Raises:
         ValueError: The text is not a duration, or the amount is not positive.

@@ -1,4 +1,4 @@
-r"""Conversion of the values of a row to texts and numbers, alike for JSON, CSV, Parquet and TFRecord.
+r"""Conversion of the values of a row to texts and numbers, the same for JSON, CSV, Parquet and TFRecord.
 
 | value                                   | as a token, a category or a label class | as a number          |
 | --------------------------------------- | --------------------------------------- | -------------------- |
@@ -81,7 +81,7 @@ def text_of(name: str, value: Any) -> str | None:
 
 
 def number_of(name: str, value: Any) -> float | None:
-    """Return a value as a number that float32 holds, or None if it is missing; see the table of this module.
+    """Return a value as a number in the range of float32, or None if it is missing; see the table of this module.
 
     Args:
         name: Name of the column, for messages.
@@ -100,7 +100,7 @@ def number_of(name: str, value: Any) -> float | None:
         except ValueError:
             number = math.inf
     elif isinstance(value, int | float | Decimal):
-        if value != value:  # Data frames write a missing number as NaN.
+        if value != value:  # NaN, which data frames write for a missing number.
             return None
         number = float(value) if abs(value) <= _FLOAT32_MAX else math.inf
     elif (of_python := _of_python(value)) is not None:
@@ -116,23 +116,23 @@ def number_of(name: str, value: Any) -> float | None:
 
 
 def whole(text: str) -> str:
-    """Return a text such as `3.0` without the `.0`, and any other text as it is."""
+    """Return a text such as `3.0` without the `.0`, and any other text unchanged."""
     digits = text[:-2]
     return digits if text.endswith(".0") and digits.removeprefix("-").isdecimal() else text
 
 
 def one_of(value: Any) -> Any:
-    """Return the only value of a list, None for an empty list, and any other value as it is."""
+    """Return the only value of a list, None for an empty list, and any other value unchanged."""
     if isinstance(value, list) and len(value) <= 1:
         return value[0] if value else None
     return value
 
 
 def nested(row: Mapping[str, Any], name: str) -> tuple[bool, Any]:
-    """Return whether a row has a column, and its value. `user.os` also means the key `os` of the object `user`.
+    """Return True if a row has a column, and its value. `user.os` also means the key `os` of the object `user`.
 
     Args:
-        row: The row from the source.
+        row: Row from the source.
         name: Name of the column.
     """
     if name in row:
@@ -171,8 +171,8 @@ def list_of(text: str, separator: str) -> list[Any]:
 
 
 def _of_python(value: Any) -> bool | int | float | None:
-    """Return a number or truth value of NumPy, such as Parquet's `float16`, as one of Python; None for other values."""
-    if isinstance(value, np.timedelta64):  # An integer for NumPy.
+    """Convert a NumPy number or Boolean, such as a `float16` from Parquet, to Python; None for other values."""
+    if isinstance(value, np.timedelta64):  # NumPy counts it as an integer.
         return None
     for numpy, python in ((np.bool_, bool), (np.integer, int), (np.floating, float)):
         if isinstance(value, numpy):

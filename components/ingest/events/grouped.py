@@ -43,7 +43,7 @@ def gap_in_units(data: DataSpec, times: Latest) -> float | None:
     """Return `data.session_gap` in the unit of the times of the events, or None without one.
 
     Raises:
-        IngestError: The column of the times has numbers and dates, or the unit of the gap cannot be told.
+        IngestError: The column of the times has numbers and dates, or the unit of the times cannot be determined.
     """
     if not times.found:
         return None
@@ -71,13 +71,13 @@ Event = tuple[bytes, Time, list[str], bytes]
 class GroupedEvents:
     """Reader of the rows of a partition: the events of a group in order of time, cut into sessions.
 
-    A row has the tokens of its events in the input column, and the other columns as its first event has them. With
-    `data.splits.by_time`, it has the time of each token.
+    A row has the tokens of its events in the input column, and the other columns of its first event. With
+    `data.splits.by_time`, the row also has the time of each token.
 
     Args:
         data: Configuration with `data.group_by`.
-        gap: Most time between two events of a row, in the unit of the times; None: any.
-        dates: True if the times are dates, which are seconds since 1970 here.
+        gap: Maximum time between two events of a row, in the unit of the times; None: no limit.
+        dates: True if the times are dates, represented as seconds since 1970.
         last: True to yield only the last row of each group.
     """
 
@@ -85,7 +85,7 @@ class GroupedEvents:
         self._data, self._gap, self._dates, self._last = data, gap, dates, last
 
     def __call__(self, file_range: Range) -> Iterator[tuple[int, Row | ShortRow]]:
-        """Yield the rows of a partition, numbered from 1; `ShortRow` for one with too few tokens."""
+        """Yield the rows of a partition, numbered from 1, with a `ShortRow` for a row with too few tokens."""
         data, number = self._data, 0
         rows = self._rows(_sorted(file_range.path))
         for events in _last_of_groups(rows) if self._last else rows:
@@ -135,7 +135,7 @@ def _last_of_groups(rows: Iterator[list[Event]]) -> Iterator[list[Event]]:
 
 
 def _sorted(path: str) -> pa.Table:
-    """Return the events of a partition, by group, then by time, then by their place in the source."""
+    """Return the events of a partition, sorted by group, time and position in the source."""
     tables = []
     for rank, (file, start, size) in enumerate(json.loads(read_text(path))):
         with open_bytes(file) as stream:

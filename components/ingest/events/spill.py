@@ -24,13 +24,13 @@ from components.ingest.spec import DataSpec
 from components.ingest.values import nested, one_of, text_of
 
 PARTITION_BYTES = 32 << 20
-"""Bytes of the source for each partition, which is sorted in memory."""
+"""Bytes of the source per partition. Each partition is sorted in memory."""
 _HELD_EVENTS = 200_000
 SCHEMA = pa.schema(
     {
         "group": pa.binary(),
-        "time": pa.float64(),  # Sorts numbers and dates alike.
-        "exact": pa.int64(),  # Integers beyond 2^53, such as nanoseconds.
+        "time": pa.float64(),  # Sort key of numbers and dates.
+        "exact": pa.int64(),  # Exact value of integers beyond 2^53, such as nanoseconds.
         "place": pa.int64(),  # Number of the event in its range.
         "tokens": pa.list_(pa.string()),
         "others": pa.binary(),  # Values of the other columns, as JSON.
@@ -39,7 +39,7 @@ SCHEMA = pa.schema(
 """Columns of an event."""
 
 Partition = tuple[str, int]
-"""Split that the file belongs to, or "" if the rows decide, and number of the partition."""
+"""Split of the file, or "" if rows are assigned one by one, and number of the partition."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Piece:
     """Events of one range of the source in a partition, as an Arrow stream.
 
     Attributes:
-        source: File and first byte of the range, which order the events of equal times.
+        source: File and first byte of the range, which determine the order of events with equal times.
         path: File of the piece.
         start: First byte.
         size: Number of bytes.
@@ -62,7 +62,7 @@ class Piece:
 class EventSpiller:
     """Function that writes the events of a range of the source to the partitions of their groups.
 
-    The events of a group are in one partition: a hash of the group decides.
+    A hash of the group selects the partition, so all events of a group are in one partition.
 
     Args:
         data: Configuration with `data.group_by`.
@@ -74,9 +74,9 @@ class EventSpiller:
         self._data, self._partitions, self._folder = data, partitions, folder
 
     def __call__(self, file_range: Range) -> tuple[Counts, Latest, list[tuple[Partition, Piece]]]:
-        """Return the counts of events, their latest times, and the pieces that were written.
+        """Write the pieces of a range, and return the counts of events, their latest times, and the pieces.
 
-        The counts name a file that cannot be read to its end.
+        If the file cannot be read to its end, the counts contain the fault.
         """
         counts, times, lines = Counts(unseen=set(columns_read(self._data))), Latest(), Lines()
         pieces: list[tuple[Partition, Piece]] = []
@@ -148,7 +148,7 @@ class EventSpiller:
 
 
 def partitions_for(size: int) -> int:
-    """Return the number of partitions for a source of so many bytes."""
+    """Return the number of partitions for a source of `size` bytes."""
     return max(1, math.ceil(size / PARTITION_BYTES))
 
 
@@ -177,7 +177,7 @@ def _time(row: Mapping[str, Any], data: DataSpec) -> tuple[str, Time]:
     """Return the kind and the time of an event.
 
     Raises:
-        RowError: The column of the time has no value, or no time.
+        RowError: The column of the time has no value, or its value is not a time.
     """
     name = str(data.order_by)
     value = one_of(nested(row, name)[1])

@@ -1,1 +1,1 @@
-"""Rows on their way to tf.Examples: conversion of columns, tokenizers, and the shards to write."""
+"""Conversion of rows to tf.Examples: columns, tokenizers, and the shards to write."""

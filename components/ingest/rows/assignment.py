@@ -38,9 +38,9 @@ class Part(NamedTuple):
 class Assignment:
     """Rule that assigns rows, or the positions of a row, to the splits; see `SplitSpec`.
 
-    If the positions of a row are split, a split gets the tokens up to the last of its own labels. The tokens before its
-    first label are context: they are labels of the splits before it. The feature `FIRST_LABEL` holds the position of
-    the first label. So each label is in one split, with all tokens before it.
+    If the positions of a row are split, a split gets the tokens up to the last of its own labels. The tokens before the
+    first label are context: they are labels of the earlier splits. The feature `FIRST_LABEL` holds the position of the
+    first label. Each label is therefore in one split, with all tokens before it.
 
     Args:
         data: Configuration of the source and of the columns.
@@ -59,20 +59,20 @@ class Assignment:
         self._sequence = data.shape == "sequence"
         self._tokens = data.inputs[0]
         self._bounds = list(itertools.accumulate(data.splits.shares.values()))
-        # Without files of its own, the eval split is cut from the files of train.
+        # If the eval split has no files of its own, it is cut from the files of train.
         self._cut = self._bounds[:2] if "eval" not in data.source.split_paths else self._bounds[:1]
 
     def __call__(self, row: Mapping[str, Any], columns: Columns, key: bytes, split: str = "") -> list[Part]:
         """Return the parts of a row, at most one for each split.
 
         Args:
-            row: The row from the source.
+            row: Row from the source.
             columns: Columns of the row.
             key: Hash of the row, from `row_hash`.
-            split: Split that the file of the row belongs to; empty if the rows decide.
+            split: Split of the file of the row; empty if rows are assigned one by one.
 
         Raises:
-            RowError: The column that decides the split has no value, or none that names a split or is a time.
+            RowError: The column that determines the split has no value, or its value is not a split or not a time.
         """
         if self._positional:
             return list(self._positions(row, columns))
@@ -86,22 +86,22 @@ class Assignment:
         return [Part(split, columns, len(columns[self._tokens]) - 1 if self._sequence else 1)]
 
     def split_of(self, key: bytes, split: str = "") -> str:
-        """Return the split of a row that a hash or its file decides.
+        """Return the split of a row, as its hash or its file determines it.
 
         Args:
             key: Hash of the row.
-            split: Split that the file of the row belongs to; empty if the hash decides.
+            split: Split of the file of the row; empty if the hash determines the split.
         """
         if not split:
             return _by_hash(key, self._bounds)
         return _by_hash(key, self._cut) if split == "train" else split
 
     def splits_of(self, keys: NDArray[np.uint8], split: str = "") -> NDArray[np.int64]:
-        """Return what `split_of` returns for many rows, as places in `SPLITS`.
+        """Return the results of `split_of` for many rows, as indices of `SPLITS`.
 
         Args:
             keys: (rows, 16) hashes of the rows.
-            split: Split that the file of the rows belongs to; empty if the hash decides.
+            split: Split of the file of the rows; empty if the hash determines the split.
         """
         if split and split != "train":
             return np.full(len(keys), SPLITS.index(split))
@@ -115,7 +115,7 @@ class Assignment:
             ends = [length - 2 * self._leave_out, length - self._leave_out]
         else:
             times = times_of(row, str(self._by_time), length)
-            # A single time is that of all tokens.
+            # A single time applies to all tokens.
             each = times if len(times) == length else times * length
             ends = [bisect.bisect_right(each, time) for time in self._times]
         start = 1
@@ -126,7 +126,7 @@ class Assignment:
 
 
 def split_rule(data: DataSpec) -> str:
-    """Return the rule in words, for people; empty if a hash decides, or if the rule depends on the latest time."""
+    """Return the rule in words; empty if a hash determines the split, or if the rule depends on the latest time."""
     rule, files = data.splits, data.source.split_paths
     if rule.column is not None:
         return f"Column '{rule.column}' names the split of each row."

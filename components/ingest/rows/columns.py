@@ -24,7 +24,7 @@ def columns_of(data: DataSpec) -> list[str]:
 
 
 def columns_read(data: DataSpec) -> list[str]:
-    """Return the names of all columns to read: those of an Example, and those that only decide the split."""
+    """Return the names of all columns to read: the columns of an Example, and those that only determine the split."""
     order = [data.order_by] if data.order_by else []
     return list(dict.fromkeys([*columns_of(data), *data.group_by, *order, *data.split_by, *data.splits.columns]))
 
@@ -34,17 +34,17 @@ class RowReader:
 
     Args:
         data: Configuration of the columns.
-        labelled: False for rows of `bigvocab predict`: no label and no target is required, in shape `sequence` one
-            token is enough, and no row is dropped for a missing value.
-        tokenized: True if the input columns already hold lists of tokens.
+        labelled: False for rows of `bigvocab predict`: label and targets are not required, one token is enough in shape
+            `sequence`, and no row is dropped for a missing value.
+        tokenized: True if the input columns already contain lists of tokens.
 
     Attributes:
-        label: Column of the label; None if it is not read.
-        least: Fewest tokens of a row.
+        label: Column of the label; None if the label is not read.
+        least: Minimum number of tokens of a row.
         numbers: Features and targets that are numbers.
         categories: Features and targets that are categories, and other slices.
         plain: True if only the tokenizer turns the text of an input column into tokens.
-        dropped: Columns without whose value a row is dropped.
+        dropped: Columns with `if_missing: drop`.
     """
 
     def __init__(self, data: DataSpec, labelled: bool = True, tokenized: bool = False) -> None:
@@ -69,7 +69,7 @@ class RowReader:
 
         Raises:
             RowError: A value is missing or of a wrong type.
-            ShortRow: The row has too few tokens for an example, or lacks a value without which it is dropped.
+            ShortRow: The row has too few tokens for an example, or a column with `if_missing: drop` has no value.
         """
         columns: Columns = {}
         total = 0
@@ -148,7 +148,7 @@ class RowReader:
         Raises:
             RowError: The value is of a wrong type.
         """
-        # Most values are texts: the conversion of others is slower.
+        # Most values are texts, and the conversion of other values is slower.
         text = value if isinstance(value, str) else text_of(name, one_of(value))
         if not text or text in self.missing_in(name):
             return []
@@ -158,7 +158,7 @@ class RowReader:
         """Return a value as the only number of a column, or an empty list if it is missing.
 
         Raises:
-            RowError: The value is no number.
+            RowError: The value is not a number.
         """
         if isinstance(value, list):
             value = one_of(value)
@@ -172,7 +172,7 @@ def _required(row: Mapping[str, Any], name: str) -> Any:
     """Return the value of a column, which may be in an object of the row.
 
     Raises:
-        RowError: The row does not have the column; the message names the nearest one.
+        RowError: The row does not have the column. The message names the nearest column.
     """
     if name in row:
         return row[name]
@@ -186,31 +186,31 @@ def row_to_columns(row: Mapping[str, Any], data: DataSpec) -> Columns:
     """Return the columns of a row of `bigvocab predict`; no label is required.
 
     Args:
-        row: Column name to value, as in the table of `components.ingest.values`; a list of tokens with tokenizer
-            `none`. A feature without a value counts as missing.
+        row: Value of each column, see the table of `components.ingest.values`; with tokenizer `none` also a list of
+            tokens. A feature without a value counts as missing.
         data: Configuration of the columns.
 
     Raises:
         RowError: An input column is missing, or a value is of a wrong type.
-        ShortRow: The row holds no token.
+        ShortRow: The row has no token.
     """
     return RowReader(data, labelled=False)(row)
 
 
 def row_hash(columns: Columns, data: DataSpec, row: Mapping[str, Any]) -> bytes:
-    """Return a hash of the values that decide the split of a row. Rows with equal values share a split.
+    """Return a hash of the values that determine the split of a row. Rows with equal values share a split.
 
-    For a sequence the tokens decide, so that a paragraph that occurs in two years is in one split. For a labelled row
-    all columns decide, as in TFX's own split by hash: equal pairs of inputs and label are frequent there, and each is
-    an observation of its own.
+    For a sequence, these are the tokens, so that a paragraph that occurs in two years is in one split. For a labelled
+    row, these are all columns, as in TFX's split by hash: equal pairs of inputs and label are frequent in such data,
+    and each pair is a separate observation.
 
     Args:
         columns: Columns of the row.
         data: Configuration of the columns.
-        row: The row from the source.
+        row: Row from the source.
 
     Returns:
-        `HASH_BYTES` bytes.
+        Hash of `HASH_BYTES` bytes.
 
     Raises:
         RowError: A column of `data.split_by` is missing, or a text cannot be written as UTF-8.

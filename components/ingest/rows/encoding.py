@@ -1,6 +1,6 @@
-"""Serialized tf.Examples of many rows at once, by Arrow's kernels.
+"""Serialization of many rows to tf.Examples at once, with Arrow's kernels.
 
-The bytes are those of `components.ingest.rows.example.serialize`: the features are sorted by name, and those without
+The bytes are those of `components.ingest.rows.example.serialize`: the features are sorted by name, and features without
 values are absent.
 
 Source: https://protobuf.dev/programming-guides/encoding/
@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _FIRST, _SECOND = b"\x0a", b"\x12"
-"""Tags of the fields 1 and 2 if they have a length: of a message, a text or packed numbers."""
+"""Tags of the fields 1 and 2 with a length, such as a message, a text or packed numbers."""
 _TABLE = 1 << 16
-"""Lengths whose encoding is held."""
+"""Number of lengths whose encoding is kept in a table."""
 _NOTHING = pa.scalar(b"", pa.binary())
 
 
@@ -26,7 +26,7 @@ def serialize_all(columns: Mapping[str, pa.ListArray | pa.DoubleArray]) -> pa.Bi
     """Return rows as serialized tf.Examples, (rows,) binary.
 
     Args:
-        columns: By name, lists of binary texts, or numbers, null where a number is missing.
+        columns: Lists of binary texts, or numbers, by name of the column; null for a missing number.
     """
     features = [_feature(name, columns[name]) for name in sorted(columns, key=str.encode)]
     joined = pc.binary_join_element_wise(*features, _NOTHING)
@@ -34,7 +34,7 @@ def serialize_all(columns: Mapping[str, pa.ListArray | pa.DoubleArray]) -> pa.Bi
 
 
 def _feature(name: str, column: pa.Array) -> pa.BinaryArray:
-    """Return the entry of a feature in the map of features, empty without values."""
+    """Return the entries of a feature in the map of features; empty for a row without values."""
     if pa.types.is_list(column.type):
         texts = _with_length(_FIRST, column.values)
         joined = pc.binary_join(pa.ListArray.from_arrays(column.offsets, texts), _NOTHING)
@@ -53,11 +53,11 @@ def _feature(name: str, column: pa.Array) -> pa.BinaryArray:
 
 
 def _with_length(tag: bytes, values: pa.BinaryArray) -> pa.BinaryArray:
-    """Return values as fields of a message: each after the tag and its length."""
+    """Return values as fields of a message, each with the tag and its length before it."""
     lengths = pc.binary_length(values)
     longest = pc.max(lengths).as_py() or 0
     if longest < _TABLE:
-        # A power of two, so that there are few tables.
+        # A power of two, so that few tables are built.
         prefixes = _prefixes(tag, max(1_024, 1 << longest.bit_length())).take(lengths)
     else:
         prefixes = pa.array([tag + _varint(length) for length in lengths.to_pylist()], pa.binary())
@@ -66,12 +66,12 @@ def _with_length(tag: bytes, values: pa.BinaryArray) -> pa.BinaryArray:
 
 @functools.lru_cache(maxsize=64)
 def _prefixes(tag: bytes, size: int) -> pa.BinaryArray:
-    """Return the tag and each of the lengths below `size`."""
+    """Return the tag followed by each of the lengths below `size`."""
     return pa.array([tag + _varint(length) for length in range(size)], pa.binary())
 
 
 def _varint(number: int) -> bytes:
-    """Return an integer in groups of seven bits, the lowest first."""
+    """Return an integer as a varint: groups of seven bits, the lowest first."""
     found = bytearray()
     while number > 0x7F:
         found.append(number & 0x7F | 0x80)

@@ -1,7 +1,7 @@
-"""Serialized tf.Examples, without TensorFlow, which takes longer to import than a hundred thousand rows to read.
+"""Serialization of tf.Examples without TensorFlow, whose import takes longer than reading a hundred thousand rows.
 
-The message types are those of `tf.train.Example`. They are in a descriptor pool of their own, because TensorFlow adds
-its types to the default pool.
+The message types are those of `tf.train.Example`, in a separate descriptor pool, because TensorFlow adds its types to
+the default pool.
 
 Source: https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/example/feature.proto
 """
@@ -65,11 +65,11 @@ _Example = _example_type()
 
 
 def serialize(columns: Mapping[str, Sequence[str] | Sequence[float] | Sequence[int]]) -> bytes:
-    """Return columns as a serialized tf.Example; equal columns give equal bytes.
+    """Return columns as a serialized tf.Example. Equal columns result in equal bytes.
 
     Args:
-        columns: Texts or numbers by name. A column without values is an absent feature: an empty list has no type. All
-            numbers become floats, except for the integers of the pipeline's own `FIRST_LABEL`.
+        columns: Texts or numbers, by name of the column. A column without values becomes an absent feature, because an
+            empty list has no type. All numbers become floats, except for the integers of the feature `FIRST_LABEL`.
 
     Raises:
         RowError: A text cannot be written as UTF-8.

@@ -1,4 +1,4 @@
-"""Reader that finds the latest time in a range: the first pass of a split by time."""
+"""Reader that finds the latest time in a range, for the first pass of a split by time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from components.ingest.spec import DataSpec
 class LatestReader:
     """Reader of the latest time in a range of a file.
 
-    All rows count, also those that `data.share` leaves out: a quick look has the same boundaries.
+    All rows count, including those that `data.share` leaves out, so that a quick look has the same boundaries.
 
     Args:
         data: Configuration with `data.splits.by_time`.
@@ -28,7 +28,7 @@ class LatestReader:
         """Return the latest time of a range."""
         data, latest = self._data, Latest()
         rows = source_of(data.source).read(file_range, columns_read(data), Lines())
-        with contextlib.suppress(BrokenFile):  # The second pass reports it, together with the faults of other files.
+        with contextlib.suppress(BrokenFile):  # The second pass reports the fault, together with those of other files.
             for line, row in rows:
                 if not isinstance(row, RowError):
                     latest.add(row, str(data.splits.by_time), data.splits_positions, file_range.path, line)

@@ -33,7 +33,7 @@ from components.ingest.splits import SPLITS
 
 _HELD_BYTES = 16 << 20
 _RECORD_BYTES = 33
-"""Memory of a bytes object beside its contents."""
+"""Memory overhead of a bytes object, in bytes."""
 
 Shard = tuple[str, int, int]
 """Split, index of the shard, number of shards of the split."""
@@ -51,7 +51,7 @@ class RangeReader:
 
     Args:
         data: Configuration of the source and of the columns.
-        shards: Number of files of each split.
+        shards: Number of shards of each split.
         folder: Existing folder for the spilled files.
         boundaries: Times between the splits, with `data.splits.by_time`.
         events: Function that reads the rows of a partition of events, in place of a range of a file.
@@ -77,8 +77,8 @@ class RangeReader:
     def __call__(self, file_range: Range) -> tuple[Counts, list[tuple[Shard, Piece]]]:
         """Spill the records of a range, and return its counts and the pieces of each shard.
 
-        The counts name a file that cannot be read to its end. An exception would reach the user through Beam's traces,
-        and hide the faults of other files.
+        If the file cannot be read to its end, the counts contain the fault. An exception would appear inside a Beam
+        traceback, and hide the faults of other files.
         """
         counts = Counts(unseen=set(columns_read(self._data)))
         lines = Lines()
@@ -148,7 +148,7 @@ class RangeReader:
     def _take_table(
         self, table: Table, file_range: Range, counts: Counts, held: _Held
     ) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Hold the records of a table, and count its rows. Return the rows that must be read one by one."""
+        """Hold the records of a table and count its rows, and return the rows that must be read one by one."""
         assert self._tables
         if not self._tables.reads(table):
             return table.numbered()
@@ -197,7 +197,7 @@ class RangeReader:
         return split, int.from_bytes(key[8:12], "big") % number, number
 
     def _taken(self, key: bytes) -> bool:
-        # The share has its own four bytes, so that it does not shift the splits.
+        # The share uses its own four bytes of the hash, so that it does not change the splits.
         return int.from_bytes(key[12:], "big") < self._data.share * 2**32
 
 
@@ -219,18 +219,18 @@ class _Held:
         self.size += sum(map(len, records)) + _RECORD_BYTES * len(records)
 
     def taken(self) -> dict[Shard, list[Record]]:
-        """Return the records, and hold none of them any more."""
+        """Return the records and release them."""
         records, self.records, self.size = self.records, {}, 0
         return records
 
 
 class ShardWriter:
-    """Writer of the files of shards, each whole or not at all.
+    """Writer of the files of shards. A file is complete or absent.
 
     Args:
         uri: Folder of the splits.
-        unfinished: Existing folder for files that are being written. Not that of a split: all files there count as
-            data.
+        unfinished: Existing folder for unfinished files. It must not be the folder of a split, because all files there
+            count as data.
     """
 
     def __init__(self, uri: str, unfinished: str) -> None:

@@ -1,7 +1,7 @@
-"""Conversion of tables of a source to the columns of Examples: what `RowReader` does row by row.
+"""Conversion of tables of a source to the columns of Examples, with the same results as `RowReader`.
 
-Arrow's kernels convert the columns that they convert alike. Python converts the values of all others one by one, by the
-functions of `RowReader`. A row that it refuses is left to `RowReader` itself, which says why.
+Arrow's kernels convert the columns for which they give the same results. The functions of `RowReader` convert the
+values of all other columns one by one. Rows that they refuse are left to `RowReader`, which reports the reason.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from components.ingest.sources.files.table import Table
 from components.ingest.spec import DataSpec
 
 _NUMBER = r"^[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?$"
-"""Numbers that Arrow and Python read alike."""
+"""Pattern of numbers that Arrow and Python parse in the same way."""
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 _SEPARATORS = "[\x1c-\x1f]"
-"""Characters that are white space for Python, and not for Arrow."""
+"""Characters that are white space for Python, but not for Arrow."""
 _NUL, _NONE = pa.scalar(b"\0", pa.binary()), pa.scalar(b"", pa.binary())
 
 
@@ -34,10 +34,10 @@ class Converted:
     """Columns of the Examples of a table.
 
     Attributes:
-        columns: By name, lists of binary texts, or numbers, null where a number is missing.
-        refused: (rows,) bool, rows that `RowReader` must read.
-        short: (rows,) bool, rows that have too few tokens or lack a value without which they are dropped.
-        tokens: (rows,) tokens in all input columns.
+        columns: Lists of binary texts, or numbers, by name of the column; null for a missing number.
+        refused: (rows,) bool, True for rows that `RowReader` must read.
+        short: (rows,) bool, True for rows with too few tokens, or without a value in a column with `if_missing: drop`.
+        tokens: (rows,) number of tokens in all input columns.
     """
 
     columns: dict[str, pa.ListArray | pa.DoubleArray]
@@ -46,7 +46,7 @@ class Converted:
     tokens: NDArray[np.int64]
 
     def row(self, number: int) -> dict[str, list[Any]]:
-        """Return the columns of a row, as `RowReader` does."""
+        """Return the columns of a row in the form of `RowReader`."""
         found = {name: column[number].as_py() for name, column in self.columns.items()}
         return {
             name: [text.decode() for text in value] if isinstance(value, list) else [value] if value is not None else []
@@ -54,7 +54,7 @@ class Converted:
         }
 
     def take(self, rows: NDArray[np.int64]) -> Converted:
-        """Return some of the rows, in ascending order."""
+        """Return the rows with the given indices, which must ascend."""
         if len(rows) == len(self.tokens):
             return self
         columns = {name: column.take(pa.array(rows)) for name, column in self.columns.items()}
@@ -74,11 +74,11 @@ class TableReader:
         self._needed = columns_read(data)
 
     def reads(self, table: Table) -> bool:
-        """Return True if the table has all columns that are needed, none of them in an object."""
+        """Return True if the table has all required columns, none of them in an object."""
         return all(name in table.columns for name in self._needed)
 
     def __call__(self, table: Table) -> Converted:
-        """Return the columns of all rows; those of a refused row have any values."""
+        """Return the columns of all rows. The values of a refused row are arbitrary."""
         reader, rows = self._reader, table.rows
         refused, short, tokens = np.zeros(rows, bool), np.zeros(rows, bool), np.zeros(rows, np.int64)
         columns: dict[str, Any] = {}
@@ -99,12 +99,12 @@ class TableReader:
         return Converted(columns, refused, short, tokens)
 
     def hashes(self, converted: Converted, table: Table, rows: NDArray[np.int64]) -> pa.BinaryArray | None:
-        """Return what `row_hash` returns for some rows; None if it must read the rows themselves.
+        """Return the results of `row_hash` for some rows, or None if `row_hash` must read the rows.
 
         Args:
-            converted: Columns of these rows.
+            converted: Columns of the rows to hash.
             table: Table of all rows.
-            rows: (any,) rows of the table.
+            rows: (any,) indices of the rows to hash in the table.
         """
         data, texts = self._data, []
         if decisive := data.split_by or data.group_by:
@@ -122,7 +122,7 @@ class TableReader:
                     column = pa.ListArray.from_arrays(
                         _offsets(np.asarray(column.is_valid())), numbers.cast(pa.binary())
                     )
-                # Each value ends with a zero byte, and then the column.
+                # Each value ends with a zero byte, and another zero byte separates columns.
                 ended = pa.ListArray.from_arrays(
                     column.offsets, pc.binary_join_element_wise(column.values, _NUL, _NONE)
                 )
@@ -163,14 +163,14 @@ class TableReader:
             return column.cast(pa.float64(), safe=False)
         if pa.types.is_floating(column.type):
             numbers = column.cast(pa.float64())
-            if (pc.max(pc.abs(numbers)).as_py() or 0.0) <= _FLOAT32_MAX:  # Not infinite; NaN is missing.
+            if (pc.max(pc.abs(numbers)).as_py() or 0.0) <= _FLOAT32_MAX:  # Finite in float32. NaN means missing.
                 return pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers)
         if pa.types.is_string(column.type):
             column = column.fill_null("")
             missing = pa.array(["", *self._reader.missing_in(name)], pa.string())
             given = pc.if_else(pc.is_in(column, value_set=missing), pa.scalar(None, pa.string()), column)
             if pc.all(pc.match_substring_regex(given, _NUMBER)).as_py() is not False:
-                # The kernel takes no plus sign.
+                # The kernel does not accept a plus sign.
                 found = pc.utf8_ltrim(given, "+").cast(pa.float64())
                 if (pc.max(pc.abs(found)).as_py() or 0.0) <= _FLOAT32_MAX:
                     return found
@@ -179,7 +179,7 @@ class TableReader:
 
     @staticmethod
     def _each(column: pa.Array, refused: NDArray[np.bool_], of: Callable[[Any], list[Any]]) -> list[list[Any]]:
-        """Return the values of each row, and note the rows that are refused."""
+        """Return the values of each row, and record the refused rows."""
         found: list[list[Any]] = []
         for row, value in enumerate(column.to_pylist()):
             try:
@@ -191,14 +191,14 @@ class TableReader:
 
 
 def _empty(column: pa.ListArray | pa.DoubleArray) -> NDArray[np.bool_]:
-    """Return the rows without a value, (rows,) bool."""
+    """Return a mask of the rows without a value, (rows,) bool."""
     if pa.types.is_floating(column.type):
         return np.asarray(column.is_null())
     return np.diff(np.asarray(column.offsets)) == 0
 
 
 def _present(column: pa.StringArray) -> pa.ListArray:
-    """Return a list with the text of each row, without the empty ones."""
+    """Return a list with the text of each row; empty for an empty text."""
     given = np.asarray(pc.greater(pc.binary_length(column), 0))
     return pa.ListArray.from_arrays(_offsets(given), column.filter(pa.array(given)).cast(pa.binary()))
 
@@ -208,20 +208,24 @@ def _without_empty(lists: pa.ListArray) -> pa.ListArray:
     given = np.asarray(pc.greater(pc.binary_length(values), 0))
     lengths = np.diff(np.asarray(lists.offsets))
     if not given.all():
-        # The split of an empty text is one empty text.
+        # Splitting an empty text results in one empty text.
         lengths = np.where(lengths == 1, given[np.minimum(np.asarray(lists.offsets)[:-1], len(given) - 1)], lengths)
         values = values.filter(pa.array(given))
     return pa.ListArray.from_arrays(_offsets(lengths), values.cast(pa.binary()))
 
 
 def _normal(lists: pa.ListArray) -> pa.ListArray:
-    """Return lists of binary texts that begin at offset 0; null is an empty list."""
+    """Return lists of binary texts that begin at offset 0, with an empty list for null."""
     lengths = np.asarray(pc.fill_null(pc.list_value_length(lists), 0))
     return pa.ListArray.from_arrays(_offsets(lengths), lists.flatten().cast(pa.binary()))
 
 
 def _encoded(texts: Sequence[str]) -> list[bytes]:
-    """Return texts as UTF-8. Half of a surrogate pair raises `UnicodeEncodeError`."""
+    """Return texts as UTF-8.
+
+    Raises:
+        UnicodeEncodeError: A text contains half of a surrogate pair.
+    """
     return [text.encode() for text in texts]
 
 
@@ -234,7 +238,7 @@ def _offsets(lengths: NDArray[Any]) -> NDArray[np.int32]:
 
 
 def _plain_ascii(column: pa.StringArray) -> bool:
-    """Return True if Arrow finds the white space that Python finds."""
+    """Return True if Arrow and Python find the same white space in the texts."""
     ascii_alone = pc.all(pc.string_is_ascii(column)).as_py() is not False
     return ascii_alone and not pc.any(pc.match_substring_regex(column, _SEPARATORS)).as_py()
 

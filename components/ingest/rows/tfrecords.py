@@ -1,4 +1,4 @@
-"""TFRecord files, without TensorFlow, which takes longer to import than a hundred thousand records to write.
+"""Writer of TFRecord files without TensorFlow, whose import takes longer than writing a hundred thousand records.
 
 Source: https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details
 """
@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from components.files import open_bytes
 
 _RECORDS = 4_096
-"""Records that are compressed at a time."""
+"""Number of records to compress at a time."""
 _LEVEL = 1
 _GZIP = 16 + zlib.MAX_WBITS
 _MASK = 0xA282EAD8
 
 
 def write_records(path: str, records: Sequence[bytes]) -> None:
-    """Write a gzip TFRecord file. Equal records give equal files.
+    """Write a gzip TFRecord file. Equal records result in equal files.
 
     Args:
         path: Local path, or path in an object store.
@@ -47,7 +47,7 @@ def _framed(records: Sequence[bytes]) -> memoryview:
     foot = _masked(records)
     both = [_bytes_of(head), pa.array(records, pa.binary()), _bytes_of(foot)]
     joined = pc.binary_join_element_wise(*both, pa.scalar(b"", pa.binary()))
-    # The texts of an array lie in one buffer, one after another.
+    # The texts of an array are contiguous in one buffer.
     return memoryview(joined.buffers()[2])[: int(head["length"].sum()) + 16 * len(records)]
 
 

@@ -13,11 +13,11 @@ from components.ingest.errors import IngestError, RowError, nearest
 from components.ingest.splits import SplitSpec, duration
 
 Time = int | float
-"""Number in the unit of the column, or seconds since 1970-01-01 UTC of a date."""
+"""Time: a number in the unit of the column, or the seconds since 1970-01-01 UTC of a date."""
 DATE, NUMBER = "date", "number"
 """Kinds of times."""
 _EPOCHS = ((1e8, 1), (1e11, 10**3), (1e14, 10**6), (1e17, 10**9), (1e20, 0))
-"""Least numbers that count as times since 1970, and the units in a second. 1e8 seconds is 1973, 1e11 the year 5138."""
+"""Lower bounds of times since 1970, and the units per second above each. 1e8 seconds is 1973, 1e11 the year 5138."""
 _UTC = datetime.UTC
 
 
@@ -25,15 +25,15 @@ def times_of(row: Mapping[str, Any], column: str, length: int = 1) -> list[Time]
     """Return the time of a row, or the time of each of its tokens.
 
     Args:
-        row: The row from the source.
+        row: Row from the source.
         column: Column of the times.
         length: Number of tokens.
 
     Returns:
-        One time, or `length` times in ascending order. A text of times with white space between them is a list too.
+        One time, or `length` times in ascending order. A text with times separated by white space counts as a list.
 
     Raises:
-        RowError: A value is missing or is no time, or the times are too few, too many or not in order.
+        RowError: A value is missing or is not a time, or the times are too few, too many or not in order.
     """
     times = [time for _, time in _times(row, column, several=length > 1)]
     if len(times) not in (1, length):
@@ -66,11 +66,11 @@ def _times(row: Mapping[str, Any], column: str, several: bool) -> list[tuple[str
 
 
 def parsed_time(value: Any, form: str | None = None) -> tuple[str, Time] | None:
-    """Return a time with its kind, or None if the value is no time.
+    """Return a time with its kind, or None if the value is not a time.
 
     Args:
         value: Value of a column.
-        form: Form of a text, as in `datetime.strptime`; None: a number or an ISO date.
+        form: Format of a text for `datetime.strptime`; None for a number or an ISO date.
     """
     if isinstance(value, bool):
         return None
@@ -94,7 +94,7 @@ def parsed_time(value: Any, form: str | None = None) -> tuple[str, Time] | None:
     if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
         value = datetime.datetime(value.year, value.month, value.day)
     if isinstance(value, datetime.datetime):
-        # A time without a zone is UTC, so that each machine finds the same boundaries.
+        # A time without a time zone is UTC, so that all machines find the same boundaries.
         return DATE, (value if value.tzinfo else value.replace(tzinfo=_UTC)).timestamp()
     return None
 
@@ -109,25 +109,25 @@ def _formed(text: str, form: str) -> tuple[str, Time] | None:
 
 
 def seconds_of_unit(latest: Time) -> int:
-    """Return the units in a second of numbers since 1970, by the magnitude of the latest; 0 if it cannot be told."""
+    """Return the units per second of times since 1970, by the magnitude of the latest; 0 if the unit is unknown."""
     return next((units for least, units in reversed(_EPOCHS) if abs(latest) >= least), 0)
 
 
 @dataclass
 class Latest:
-    """The latest time in a column, by kind: number or date.
+    """Latest time in a column, by kind: number or date.
 
     Attributes:
-        found: By kind, the time, the file and the line (or row) of the latest time.
+        found: Time, file and line (or row) of the latest time, by kind.
     """
 
     found: dict[str, tuple[Time, str, int]] = field(default_factory=dict)
 
     def add(self, row: Mapping[str, Any], column: str, several: bool, file: str, line: int) -> None:
-        """Take the time of a row into account, unless it cannot be read: such a row is a bad row later.
+        """Take the time of a row into account. A time that cannot be read is skipped; the row later counts as bad.
 
         Args:
-            row: The row from the source.
+            row: Row from the source.
             column: Column of the times.
             several: True if the column may hold a time for each token; the last one is the latest.
             file: File of the row, for messages.
@@ -149,7 +149,7 @@ class Latest:
 
         Args:
             key: Key of the configuration that names the column, for messages.
-            column: The column.
+            column: Name of the column.
 
         Raises:
             IngestError: The column has numbers and dates.
@@ -161,7 +161,7 @@ class Latest:
         return kind, *latest
 
     def merge(self, other: Latest) -> Latest:
-        """Return the latest of both, in whatever order they are merged."""
+        """Return the latest times of both. The result does not depend on the order of merging."""
         merged = dict(self.found)
         for kind, (time, file, line) in other.found.items():
             mine = merged.get(kind)
@@ -175,8 +175,8 @@ class Boundaries:
     """Times between the splits: up to the first is train, up to the second eval, and all later times are test.
 
     Attributes:
-        times: The two times, in the unit of the column.
-        rule: The boundaries in words.
+        times: Both boundaries, in the unit of the column.
+        rule: Description of the boundaries in words.
     """
 
     times: tuple[Time, Time]
@@ -189,7 +189,7 @@ class Boundaries:
         The latest time is in the test split. With dates, `test: 7d` is the last seven dates.
 
         Raises:
-            IngestError: No row has a time; the column has numbers and dates; or the unit of a length cannot be told.
+            IngestError: No row has a time; the column has numbers and dates; or the unit of the times is unknown.
         """
         column = splits.by_time
         if not latest.found:

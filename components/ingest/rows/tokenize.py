@@ -8,7 +8,7 @@ import regex
 
 from components.ingest.spec import Tokenizer
 
-# Combining marks belong to the letter before them. Otherwise each vowel sign would cut a word of Hindi or Thai.
+# Combining marks belong to the letter before them. Otherwise each vowel sign would split a word of Hindi or Thai.
 _WORDS = regex.compile(
     r"\p{L}[\p{L}\p{M}]*+(?:['’]\p{L}[\p{L}\p{M}]*+)*+"  # letters, with apostrophes inside
     r"|\p{N}++"  # a run of digits
@@ -17,20 +17,20 @@ _WORDS = regex.compile(
 
 
 def tokenize(text: str, tokenizer: Tokenizer, lowercase: bool) -> list[str]:
-    """Cut a text into tokens.
+    """Split a text into tokens.
 
-    The text is normalized to NFC first, so that equal letters give equal tokens. `none` changes neither form nor case,
-    because its values are often identifiers.
+    The text is normalized to NFC first, so that equal letters result in equal tokens. `none` changes neither form nor
+    case, because its values are often identifiers.
 
     Args:
         text: Any text.
-        tokenizer: `words`: words (apostrophes inside included), runs of digits, single signs of punctuation.
-            `whitespace`: the pieces between white space. `characters`: single characters, white space as one space.
-            `none`: the text is one token.
-        lowercase: Lowercase the text first.
+        tokenizer: `words`: words (including inner apostrophes), runs of digits, single punctuation marks.
+            `whitespace`: the pieces between white space. `characters`: single characters, with white space as one
+            space. `none`: the text is one token.
+        lowercase: True to lowercase the text first.
 
     Returns:
-        The tokens in order; an empty list for an empty text.
+        Tokens in order; an empty list for an empty text.
     """
     if tokenizer == "none":
         return [text] if text else []

@@ -1,1 +1,1 @@
-"""Sources of rows: one class per kind of source, and their registry."""
+"""Sources of rows: one class per kind of source, and the registry of the kinds."""

@@ -1,7 +1,7 @@
 r'''Interface of a source of rows.
 
 A source is a class, with a specification of its keys under `data.source`. A source of your own must define `rows`; the
-other methods have defaults. This one reads lines of cells, as in `the state|1946`:
+other methods have defaults. The following source reads lines of cells, such as `the state|1946`:
 
     from components.ingest.sources.base import PathSpec, RowError, Source
 
@@ -27,8 +27,8 @@ other methods have defaults. This one reads lines of cells, as in `the state|194
     source: {kind: "my_package.sources:Cells", path: rows.cells, columns: [words, year]}
 
 A run calls `place` and `files` to find the files, `fingerprint` for the cache key, `columns` to check the
-configuration, `ranges` to cut each file and, in workers, `rows` to read each range. Folders such as `country=DE` are
-columns too, see `read`.
+configuration, `ranges` to cut each file and, in workers, `rows` to read each range. Folders such as `country=DE` also
+count as columns, see `read`.
 '''
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ _UNPACKED = 4
 Row = dict[str, Any]
 """Value of each column: text, a number, a list of them, or None."""
 Rows = Iterator[tuple[int, Row | RowError]]
-"""Number of a line (of Parquet and TFRecord: of a row) from 1, and the row or its fault."""
+"""Number of a line (in Parquet and TFRecord: of a row) from 1, and the row or its fault."""
 
 
 class Sure(enum.IntEnum):
@@ -99,7 +99,7 @@ LabelledSpecT = TypeVar("LabelledSpecT", bound=LabelledLinesSpec)
 class Source(abc.ABC, Generic[SpecT]):
     """Source that finds its files, cuts them into ranges, and reads their rows.
 
-    Several processes call the methods: a source keeps no state between calls.
+    Several processes call the methods, so a source must not keep state between calls.
 
     Args:
         spec: Keys under `data.source`.
@@ -108,11 +108,11 @@ class Source(abc.ABC, Generic[SpecT]):
     Spec: ClassVar[type[SourceSpec]] = PathSpec
     """Class of the specification."""
     endings: ClassVar[tuple[str, ...]] = ()
-    """Endings of the names of its files, in lower case, without the ending of a compression. Empty: any name."""
+    """Endings of the file names, in lower case, without the ending of a compression. Empty: any name."""
     unnamed: ClassVar[bool] = True
     """True if the source also reads files without a known ending for `bigvocab predict`."""
     partial: ClassVar[bool] = False
-    """True if rows have the requested columns only."""
+    """True if rows have only the requested columns."""
 
     def __init__(self, spec: SpecT) -> None:
         self.spec = spec
@@ -124,18 +124,18 @@ class Source(abc.ABC, Generic[SpecT]):
         Args:
             file_range: Range of a file, from `ranges`.
             used: Columns that the configuration uses, an input column first. Rows may lack other columns.
-            lines: Receives the counts of lines of a text file.
+            lines: Counts of lines, which the method updates for a text file.
 
         Raises:
             BrokenFile: The file cannot be read to its end.
         """
 
     def ranges(self, path: str, size: int = RANGE_BYTES) -> Iterator[Range]:
-        """Yield the ranges of a file, in order; together they hold every row once. By default, the file is one range.
+        """Yield the ranges of a file, in order. Each row belongs to exactly one range. The default is a single range.
 
         Args:
-            path: The file.
-            size: Minimum bytes of a range.
+            path: Path of the file.
+            size: Minimum size of a range in bytes.
 
         Raises:
             BrokenFile: The file cannot be opened.
@@ -143,21 +143,21 @@ class Source(abc.ABC, Generic[SpecT]):
         yield Range(path)
 
     def read(self, file_range: Range, used: Sequence[str], lines: Lines) -> Rows:
-        """Yield the rows of a range with the columns that the folders of the file name; see `rows`.
+        """Yield the rows of a range with the columns that the names of folders define; see `rows`.
 
-        A column of the row itself has precedence over a folder.
+        A column of the row has precedence over a folder.
         """
         return _with_named(self.rows(file_range, used, lines), self._named(file_range, used))
 
     def blocks(self, file_range: Range, used: Sequence[str], lines: Lines) -> Iterator[Table | Rows]:
-        """Yield the rows of a range in order: tables where the source has its rows as columns, else rows one by one.
+        """Yield the rows of a range in order, as tables if the source can read columns, otherwise one by one.
 
-        By default, all are rows. The rows of a table are those that `rows` yields.
+        The default is one by one. The rows of a table must be the rows that `rows` yields.
         """
         yield self.rows(file_range, used, lines)
 
     def read_blocks(self, file_range: Range, used: Sequence[str], lines: Lines) -> Iterator[Table | Rows]:
-        """Yield the blocks of a range with the columns that the folders of the file name; see `read`."""
+        """Yield the blocks of a range with the columns that the names of folders define; see `read`."""
         named = self._named(file_range, used)
         for block in self.blocks(file_range, used, lines):
             yield block.with_constants(named) if isinstance(block, Table) else _with_named(block, named)
@@ -167,15 +167,15 @@ class Source(abc.ABC, Generic[SpecT]):
         return {name: value for name, value in partition_columns(file_range.path).items() if name in used}
 
     def all_columns(self, file: str, used: Sequence[str]) -> list[str] | None:
-        """Return the columns of a file and those that its folders name; None as in `columns`."""
+        """Return the columns of a file and of the names of its folders; None as in `columns`."""
         columns = self.columns(file, used)
         return columns and [*columns, *(name for name in partition_columns(file) if name not in columns)]
 
     def columns(self, file: str, used: Sequence[str]) -> list[str] | None:
-        """Return the columns of a file, or None if each row has its own or the file is empty.
+        """Return the columns of a file, or None if each row has its own columns or the file is empty.
 
         Args:
-            file: The file.
+            file: Path of the file.
             used: Columns that the configuration uses, an input column first.
 
         Raises:
@@ -184,21 +184,22 @@ class Source(abc.ABC, Generic[SpecT]):
         return None
 
     def advice(self, file: str, used: Sequence[str]) -> str:
-        """Return what to set, if a file has none of the columns that the configuration uses; by default nothing.
+        """Return advice on the keys to set if a file has none of the used columns. The default is an empty text.
 
         Args:
-            file: The file.
+            file: Path of the file.
             used: Columns that the configuration uses.
         """
         return ""
 
     def place(self, root: Path) -> tuple[str, str]:
-        """Return the folder of the source and the pattern of its files, as ExampleGen takes them.
+        """Return the folder of the source and the pattern of its files, in the form that ExampleGen requires.
 
-        A path that does not exist here may exist where the pipeline runs. Without an ending, it is taken for a folder.
+        A path that does not exist on this machine may exist on the machine that runs the pipeline. Such a path without
+        an ending counts as a folder.
 
         Args:
-            root: Folder that a relative path is relative to.
+            root: Base folder of a relative path.
 
         Returns:
             (folder, pattern). The pattern `EVERYTHING` matches all files of the source below the folder.
@@ -212,14 +213,14 @@ class Source(abc.ABC, Generic[SpecT]):
         return base
 
     def files(self, base: str, pattern: str) -> list[str]:
-        """Return the files of a pattern, sorted.
+        """Return the sorted files of a pattern.
 
         Args:
             base: Folder, from `place`.
-            pattern: From `place`, with the numbers of a span in place of placeholders.
+            pattern: Pattern, from `place`, with the numbers of a span in place of placeholders.
 
         Raises:
-            IngestError: No file matches, or each is empty; the message names the nearest file. Or one file exists
+            IngestError: No file matches, or all files are empty. The message names the nearest file. Or a file exists
                 twice, packed and unpacked.
         """
         from components.ingest.sources.files.listing import list_files
@@ -227,18 +228,18 @@ class Source(abc.ABC, Generic[SpecT]):
         return list_files(self.folder(base), pattern, self.takes, self.endings, self.newest)
 
     def takes(self, path: str) -> bool:
-        """Return True if a file in a folder belongs to the source, by its name: packed or not, in any letter case."""
+        """Return True if a file in a folder belongs to the source, by its name, packed or not, in any letter case."""
         return not self.endings or self.named(path)
 
     def newest(self, folder: str) -> set[str] | None:
-        """Return the files of a folder that count if it also holds older versions of rows, else None."""
+        """Return the current files of a folder that also contains older versions of rows; None for other folders."""
         return None
 
     def fingerprint(self, files: list[str], base: str) -> str:
         """Return a hash that changes when a file is added, removed, renamed or changed.
 
         Args:
-            files: From `files`.
+            files: Files, from `files`.
             base: Folder, from `place`.
         """
         from components.ingest.sources.files.listing import fingerprint
@@ -246,7 +247,7 @@ class Source(abc.ABC, Generic[SpecT]):
         return fingerprint(files, self.folder(base))
 
     def size(self, files: Iterable[str]) -> int:
-        """Estimate the unpacked bytes of files, which determine the numbers of ranges and shards."""
+        """Estimate the unpacked size of files in bytes, which determines the numbers of ranges and shards."""
         from components.ingest.sources.files.listing import length
 
         return sum(length(file) * (_UNPACKED if self.packed(file) else 1) for file in files)
@@ -256,15 +257,15 @@ class Source(abc.ABC, Generic[SpecT]):
         return bool(file_name(path)[1])
 
     def label(self, file: str) -> str:
-        """Return the name of a file for people."""
+        """Return the display name of a file."""
         return file
 
     def missing(self) -> list[str]:
-        """Return a message for each path that does not exist on this machine; called before anything runs."""
+        """Return a message for each path that does not exist on this machine. Called before the run starts."""
         return [fault for key, path in self.spec.paths.items() if (fault := _missing(key, path))]
 
     def schema_file(self) -> str | None:
-        """Return the path of the source's curated schema, or None."""
+        """Return the path of the curated schema of the source, or None."""
         return None
 
     @property
@@ -273,7 +274,7 @@ class Source(abc.ABC, Generic[SpecT]):
         return bool(self.spec.path and placeholders.has_spans(self.spec.path))
 
     def span_name(self, span: int) -> str:
-        """Return the name of a span for people."""
+        """Return the display name of a span."""
         return placeholders.name_of(self.spec.path or "", span)
 
     @classmethod
@@ -293,7 +294,7 @@ class Source(abc.ABC, Generic[SpecT]):
 
 
 class LabelledLines(Source[LabelledSpecT]):
-    """Source of lines with any number of labels each, whose columns are the same in all files."""
+    """Source of lines with any number of labels each, and the same columns in all files."""
 
     names: ClassVar[tuple[str, ...]]
     """Names of the columns."""

@@ -1,4 +1,4 @@
-"""Source `csv`: delimited text, with commas, or with tabs in a `.tsv` file."""
+"""Source `csv`: text delimited by commas, by tabs in a `.tsv` file, or by other characters."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ELSEWHERE = "source.{key} is of kind 'csv', not '{{kind}}': remove it"
 
 
 class CsvSpec(TextPathSpec):
-    """Delimited text. Commas separate the cells, or tabs in a `.tsv` or `.tab` file, or `delimiter`."""
+    """Delimited text. Commas separate the cells, or tabs in a `.tsv` or `.tab` file, or the configured `delimiter`."""
 
     elsewhere: ClassVar[dict[str, str]] = {
         **TextPathSpec.elsewhere,
@@ -42,13 +42,13 @@ class CsvSpec(TextPathSpec):
     """`double`: cells may be quoted, and two quotes inside a quoted cell mean one quote. `none`: a quote is an ordinary
     character. None: like `double`, except that with tabs between the cells a quoted cell must end on its line."""
     escape: str | None = None
-    r"""Escape character, such as `\`. It makes the quote after it belong to the quoted cell, as in files that Spark
-    writes. With `quote: none`, it makes the delimiter or line end after it belong to the cell, as in files that
-    databases write. None: no escape character."""
+    r"""Escape character, such as `\`. A quote after it belongs to the quoted cell, as in files that Spark writes. With
+    `quote: none`, a delimiter or line end after it belongs to the cell, as in files that databases write. None: no
+    escape character."""
     header: bool = True
     """True if the first row of each file has the names of the columns. False: `columns` names them."""
     columns: list[str] | None = None
-    """Names of all columns, in order, of files without a header."""
+    """Names of all columns of files without a header, in order."""
     comment: str | None = None
     """Characters at the start of a line that is a comment, such as `#`. None: no comments."""
     skip: int = Field(default=0, ge=0)
@@ -117,7 +117,7 @@ class Csv(Source[CsvSpec]):
     def ranges(self, path: str, size: int = RANGE_BYTES) -> Iterator[Range]:
         """Yield ranges that start and end between records.
 
-        Whether a line starts a record depends on all lines before it, so the pass is in order.
+        All lines before a line determine if the line starts a record, so the pass is sequential.
         """
         form = form_of(path, self.spec.encoding)
         if form.whole:
@@ -126,7 +126,7 @@ class Csv(Source[CsvSpec]):
         dialect = dataclasses.replace(self.dialect(path), encoding=form.encoding)
         start, line, lines = 0, 1, 1
         here, skip = form.mark, self.spec.skip
-        # The first range has the header, and the lines before it.
+        # The first range contains the header, and the lines before it.
         least = self._header(path)[1] if self.spec.header else skip
         buffer = b""
         for block in form.raw_blocks(min(BLOCK, size)):
@@ -151,7 +151,7 @@ class Csv(Source[CsvSpec]):
         return (self.header(file) or None) if check_text(file, self.spec.encoding) else None
 
     def advice(self, file: str, used: Sequence[str]) -> str:
-        """Return the delimiter that the file seems to have, or that it seems to have no header."""
+        """Return advice on the probable delimiter of the file, or on a probably missing header."""
         dialect = self.dialect(file)
         found = guess(check_text(file, self.spec.encoding), dialect)
         if found is None:
@@ -170,9 +170,9 @@ class Csv(Source[CsvSpec]):
         return "; ".join(advice)
 
     def header(self, path: str) -> list[str]:
-        """Return the column names of a file: its first record that is not blank, unless `source.columns` has them.
+        """Return the column names of a file: `source.columns`, or the first record that is not blank.
 
-        An empty file has none.
+        The list is empty for an empty file.
 
         Raises:
             BrokenFile: The file cannot be read, or the header is not text of the encoding or breaks the rules of
@@ -194,10 +194,10 @@ class Csv(Source[CsvSpec]):
         return [], 0
 
     def dialect(self, path: str) -> Dialect:
-        """Return the dialect of a file, from the configuration or else from the name of the file.
+        """Return the dialect of a file, from the configuration or from the name of the file.
 
         Tabs separate the cells of a `.tsv` or `.tab` file. With tabs, a quote at the start of a cell is far more often
-        an ordinary character than the start of a cell with line breaks. Such cells must be requested.
+        an ordinary character than the start of a cell with line breaks. Cells with line breaks need `quote: double`.
         """
         delimiter = self.spec.delimiter or ("\t" if file_name(path)[0].endswith(_TABS) else ",")
         quote = self.spec.quote or ("line" if delimiter == "\t" else "double")
@@ -205,7 +205,7 @@ class Csv(Source[CsvSpec]):
 
 
 def _without_lines(blocks: Iterator[bytes], number: int, lines: Lines) -> Iterator[bytes]:
-    """Yield blocks without their first lines, which are counted like those of a header."""
+    """Yield blocks without their first lines, which count as lines of the header."""
     unfinished = False
     for block in blocks:
         at = 0
@@ -227,7 +227,7 @@ def _encodes(text: str, encoding: str) -> bool:
 
 
 def _holds_rows(cells: list[str], delimiter: str) -> bool:
-    """Return True if each inner line of a record looks like a row: an unclosed quote may have joined them."""
+    """Return True if each inner line of a record looks like a row, which an unclosed quote may have joined."""
     inside = delimiter.join(cells).split("\n")[1:-1]
     return len(cells) > 1 and all(line.count(delimiter) == len(cells) - 1 for line in inside)
 
@@ -242,7 +242,7 @@ class _Records:
         has_header: True if the file has a header.
         in_header: True if the next record is the header.
         text: Bytes of the range, from the header or the first record on.
-        lines: Receives the counts of lines.
+        lines: Counts of lines, updated in place.
         number: Number of the next line.
     """
 
@@ -255,7 +255,7 @@ class _Records:
     number: int
 
     def runs(self) -> Iterator[Run]:
-        """Yield the runs of records; the header is a run of its own."""
+        """Yield the runs of records. The header is a separate run."""
         for run in csv_records.runs(self.text, self.dialect):
             while self.in_header and not run.fault and (end := self._end_of_record(run.text)) < len(run.text):
                 yield dataclasses.replace(run, text=run.text[:end])
@@ -278,7 +278,7 @@ class _Records:
 
     def rows(self, run: Run) -> Rows:
         """Yield the rows of a run with the numbers of their lines."""
-        # Spreadsheets leave columns without a name at the right. Rows may lack their cells.
+        # Spreadsheets leave unnamed columns at the right. Rows may lack the cells of these columns.
         least = max((n for n, name in enumerate(self.names, 1) if name), default=0)
         for spanned, cells in csv_records.rows_of(run, self.dialect):
             line = self.number

@@ -1,4 +1,4 @@
-"""Source `fasttext`: lines of labels and words, as fastText reads them."""
+"""Source `fasttext`: lines of labels and words in the format of fastText."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class FasttextSpec(LabelledLinesSpec):
 
 
 class Fasttext(LabelledLines[FasttextSpec]):
-    """Source of the lines of fastText: the words in the column `text`, the labels before them in `label`.
+    """Source of lines in the format of fastText: the words in the column `text`, the label before them in `label`.
 
-    `labels` has the list of all labels of the line.
+    The column `labels` contains the list of all labels of the line.
 
     Source: https://fasttext.cc/docs/en/supervised-tutorial.html
     """
@@ -36,7 +36,7 @@ class Fasttext(LabelledLines[FasttextSpec]):
     endings = (".txt", ".train", ".valid", ".test", ".ft")
 
     def rows(self, file_range: Range, used: Sequence[str], lines: Lines) -> Rows:
-        """Yield the rows of each line that is not blank. A line without a label has one row without a label."""
+        """Yield the rows of each line that is not blank. A line without a label has one row, without a label."""
         for number, line in enumerate(text_lines.read(file_range, lines, self.spec.encoding), file_range.line):
             if not line.strip():
                 lines.blank += 1

@@ -1,4 +1,4 @@
-"""Source `jsonl`: JSON Lines or a JSON array, an object a row."""
+"""Source `jsonl`: JSON Lines or a JSON array, with one object per row."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Jsonl(Source[JsonlSpec]):
 
     @classmethod
     def recognize(cls, path: str, head: bytes) -> Sure:
-        """Return the confidence by the name, or else by the first characters, as `{` or `[{`."""
+        """Return the confidence by the name or by the first characters, such as `{` or `[{`."""
         if cls.named(path):
             return Sure.NAME_SAYS
         begins = head.removeprefix(_MARK).lstrip()[:1]
@@ -77,7 +77,7 @@ def _object(row: Any) -> Row | RowError:
 
 
 def _parsed(line: bytes) -> Any:
-    """Parse a line. Python's parser, which is slower, reads integers beyond 64 bits exactly, and NaN and Infinity.
+    """Parse a line, with Python's slower parser for integers beyond 64 bits, NaN and Infinity.
 
     Raises:
         orjson.JSONDecodeError: The line is not JSON.
@@ -91,7 +91,7 @@ def _parsed(line: bytes) -> Any:
     try:
         return json.loads(line)
     except ValueError:
-        return orjson.loads(line)  # Raises its own error.
+        return orjson.loads(line)  # Raises the error of orjson.
 
 
 def _json_error(line: bytes, error: json.JSONDecodeError) -> RowError:

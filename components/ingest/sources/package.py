@@ -1,4 +1,4 @@
-"""Interface of a source whose files come with an installed package."""
+"""Base class of the sources whose files come with an installed package."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _SYMBOL = "package:"
 class PackageSource(Source[SpecT]):
     """Source that reads the files of an installed package.
 
-    The package is located, but not imported: its own imports may need packages that are not installed.
+    The source locates the package without an import, because the package may import others that are not installed.
     """
 
     unnamed = False
     data: ClassVar[str]
     """Folder of the files, as `package/folder`."""
     requirement: ClassVar[str]
-    """The package as a requirement, as pip takes it."""
+    """Requirement of the package, in the format of pip."""
 
     def place(self, root: Path) -> tuple[str, str]:
         """Return the folder as a symbol, `package:PACKAGE/FOLDER`, and the pattern of all files."""
-        # A symbol, not a path: a pipeline compiled on another machine finds the files where they are installed.
+        # A symbol, not a path, so that a pipeline compiled on another machine finds the files of the local package.
         return f"{_SYMBOL}{self.data}", EVERYTHING
 
     def folder(self, base: str) -> str:
-        """Return the path of the package's folder on this machine.
+        """Return the path of the folder of the package on this machine.
 
         Raises:
             IngestError: The package is not installed.
@@ -49,7 +49,7 @@ class PackageSource(Source[SpecT]):
 
     @classmethod
     def recognize(cls, path: str, head: bytes) -> Sure:
-        """Return no confidence: a user's own file is not part of the package."""
+        """Return no confidence, because a user's file is not part of the package."""
         return Sure.NOT
 
     def _not_installed(self) -> str:

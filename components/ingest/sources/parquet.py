@@ -1,4 +1,4 @@
-"""Source `parquet`: Parquet files, also those of a Delta table."""
+"""Source `parquet`: Parquet files, including those of a Delta table."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from components.ingest.sources.files.opening import open_source
 
 _MAGIC = b"PAR1"
 _BATCH = 4_096
-"""Rows of a table."""
+"""Number of rows of a table."""
 
 
 class ParquetSpec(PathSpec):
-    """Parquet files. From a Delta table, which is a folder with `_delta_log`, the newest version is read."""
+    """Parquet files. For a Delta table, which is a folder with `_delta_log`, the newest version is read."""
 
     kind: Literal["parquet"]  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 class Parquet(Source[ParquetSpec]):
-    """Source of the rows of Parquet files, cut between row groups. It reads only the columns that are used."""
+    """Source of the rows of Parquet files, cut between row groups. It reads only the used columns."""
 
-    # pyarrow and TFX are imported where they are used: reading a configuration does not need them.
+    # pyarrow and TFX are imported in the methods, because reading a configuration does not need them.
 
     Spec = ParquetSpec
     endings = (".parquet", ".pq")
@@ -31,12 +31,12 @@ class Parquet(Source[ParquetSpec]):
     partial = True
 
     def rows(self, file_range: Range, used: Sequence[str], lines: Lines) -> Rows:
-        """Yield the rows of the row groups of a range. They have the used columns that the file has."""
+        """Yield the rows of the row groups of a range, with the used columns that exist in the file."""
         for table in self.blocks(file_range, used, lines):
             yield from table.numbered()
 
     def blocks(self, file_range: Range, used: Sequence[str], lines: Lines) -> Iterator[Table]:
-        """Yield tables of some thousand rows of the row groups of a range."""
+        """Yield the row groups of a range as tables of some thousand rows."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -57,7 +57,7 @@ class Parquet(Source[ParquetSpec]):
             raise BrokenFile(f"{file_range.path}: cannot be read as Parquet from row {number:,} on: {error}") from error
 
     def ranges(self, path: str, size: int = RANGE_BYTES) -> Iterator[Range]:
-        """Yield a range for each row group, whatever its size."""
+        """Yield a range for each row group of any size."""
         import pyarrow.parquet as pq
 
         with open_source(path, unpack=False) as stream:
@@ -69,7 +69,7 @@ class Parquet(Source[ParquetSpec]):
                 row += rows
 
     def columns(self, file: str, used: Sequence[str]) -> list[str]:
-        """Return the columns of the file's schema, and the fields of objects as `user.os`."""
+        """Return the columns in the schema of the file, including fields of objects such as `user.os`."""
         import pyarrow.parquet as pq
 
         try:
@@ -79,23 +79,27 @@ class Parquet(Source[ParquetSpec]):
             raise BrokenFile(f"{file}: cannot be read as Parquet: {error}") from error
 
     def newest(self, folder: str) -> set[str] | None:
-        """Return the files of the newest version if the folder is a Delta table, else None."""
+        """Return the files of the newest version if the folder is a Delta table, otherwise None."""
         from components.ingest.sources.files.delta import files_of_newest_version
 
         return files_of_newest_version(folder)
 
     def packed(self, path: str) -> bool:
-        """Return True for every `.parquet` file: the format compresses its columns."""
+        """Return True for every `.parquet` file, because the format compresses its columns."""
         return self.named(path) or super().packed(path)
 
     @classmethod
     def recognize(cls, path: str, head: bytes) -> Sure:
-        """Return the confidence by the magic bytes, else by the name."""
+        """Return the confidence by the magic bytes or by the name."""
         return Sure.CONTENT_SAYS if head.startswith(_MAGIC) else super().recognize(path, head)
 
 
 def _check_values(name: str, column: Any, path: str, number: int) -> None:
-    """Raise `BrokenFile` if a column has values that Python cannot hold, such as a date beyond the year 9999."""
+    """Check that Python can represent all values of a column, unlike a date after the year 9999.
+
+    Raises:
+        BrokenFile: The column has a value that Python cannot represent.
+    """
     import pyarrow as pa
 
     kind = column.type.value_type if pa.types.is_list(column.type) else column.type
@@ -109,7 +113,7 @@ def _check_values(name: str, column: Any, path: str, number: int) -> None:
 
 
 def _names(schema: Iterable[Any], prefix: str = "") -> list[str]:
-    """Return the names of the fields of a schema or an object, each followed by those of its own fields."""
+    """Return the names of the fields of a schema or an object, each followed by the names of its inner fields."""
     import pyarrow as pa
 
     names = []
@@ -121,7 +125,7 @@ def _names(schema: Iterable[Any], prefix: str = "") -> list[str]:
 
 
 def _decoded(column: Any) -> Any:
-    """Return a column without a dictionary, and with texts of one type."""
+    """Return a column with dictionaries decoded and all texts of one type."""
     import pyarrow as pa
 
     if pa.types.is_dictionary(column.type):

@@ -25,7 +25,7 @@ _OWN: dict[str, type[Source[Any]]] = {
     for source in (Sotu, Tafeng, Text, Fasttext, Svmlight, Csv, Jsonl, Parquet, Tfrecord, Sql)
 }
 STREAMED = "jsonl"
-"""Kind of standard input, of pipes, and of files that no kind recognizes."""
+"""Kind for standard input, pipes, and files that no kind recognizes."""
 
 
 def source_of(spec: SourceSpec) -> Source[Any]:
@@ -36,13 +36,13 @@ def source_of(spec: SourceSpec) -> Source[Any]:
 def spec_of_file(path: str, head: bytes, own: SourceSpec) -> SourceSpec:
     """Return the specification of a file of `bigvocab predict`.
 
-    The kind with the highest confidence reads the file. A file that no kind recognizes is of the kind that the model
-    was trained on, if that kind reads files with any name, and else JSON Lines.
+    The kind with the highest confidence reads the file. If no kind recognizes a file, the kind of the training data
+    reads it, if this kind reads files with any name. Otherwise the file counts as JSON Lines.
 
     Args:
-        path: The file.
+        path: Path of the file.
         head: First bytes of the file.
-        own: Specification of the source that the model was trained on. Its keys apply to files of its kind.
+        own: Specification of the source that the model was trained on. Its keys apply to files of the same kind.
     """
     kinds = dict.fromkeys([own.kind, *_OWN])
     sure = {kind: _class_of(kind).recognize(path, head) for kind in kinds}
@@ -56,7 +56,7 @@ def kind_of_file(path: str, head: bytes) -> str | None:
     """Return the built-in kind that most likely reads a file, or None if no kind recognizes it.
 
     Args:
-        path: The file.
+        path: Path of the file.
         head: First bytes of the file, unpacked.
     """
     sure = {kind: source.recognize(path, head) for kind, source in _OWN.items() if issubclass(source.Spec, PathSpec)}
@@ -65,10 +65,10 @@ def kind_of_file(path: str, head: bytes) -> str | None:
 
 
 def named_by_a_kind(path: str, own: SourceSpec) -> bool:
-    """Return True if the name of a file has an ending of any kind, or the source of the model takes it.
+    """Return True if the name of a file has an ending of any kind, or if the source of the model accepts it.
 
     Args:
-        path: The file.
+        path: Path of the file.
         own: Specification of the source that the model was trained on.
     """
     if isinstance(own, PathSpec) and source_of(own).takes(path):
@@ -111,11 +111,11 @@ def spec_of(keys: Mapping[str, Any]) -> SourceSpec:
     """Return the specification of a built-in kind.
 
     Args:
-        keys: Keys under `data.source`, among them `kind`.
+        keys: Keys under `data.source`, including `kind`.
     """
     return _OWN[keys["kind"]].Spec.model_validate(keys)
 
 
 KINDS = Kinds(SourceSpec, {kind: source.Spec for kind, source in _OWN.items()}, _spec_at)
 AnySource = Annotated[SourceSpec, KINDS, BeforeValidator(_without_keys_of_others)]
-"""Specification of a source of any kind: a built-in kind, or the path of a user's own class."""
+"""Type of a source in a configuration: a built-in kind, or a user-defined class by its path."""

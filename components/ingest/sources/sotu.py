@@ -18,7 +18,7 @@ from components.ingest.sources.text import paragraphs, with_text
 
 _METADATA = "metadata.csv"
 _DECADES = "speeches/{SPAN:3}*.txt"
-"""A file's name begins with the year."""
+"""Pattern of the files of a decade. The name of a file begins with the year."""
 _FROM_METADATA = ("date", "president", "party", "sotu_type")
 _COLUMNS = ("words", "year", "decade", *_FROM_METADATA, "file")
 _STAGE_NOTE = re.compile(r"\[[^\[\]]*\]")
@@ -46,10 +46,10 @@ class Sotu(PackageSource[SotuSpec]):
     def rows(self, file_range: Range, used: Sequence[str], lines: Lines) -> Rows:
         """Yield the paragraphs of an address, with the columns of its metadata."""
         base, _, name = file_range.path.rsplit("/", 2)
-        if not name.endswith(".txt"):  # the metadata
+        if not name.endswith(".txt"):  # The metadata.
             return
         others = _metadata(base).get(name.removesuffix(".txt"))
-        if others is None:  # a document that is no State of the Union address
+        if others is None:  # Not a State of the Union address.
             return
         for line, text in paragraphs(file_range, lines):
             if isinstance(text, str):
@@ -67,7 +67,7 @@ class Sotu(PackageSource[SotuSpec]):
 
     def fingerprint(self, files: list[str], base: str) -> str:
         """Return a hash of the addresses and of the metadata file."""
-        # The pattern of a span matches the speeches only.
+        # The pattern of a span matches only the speeches.
         return super().fingerprint(sorted({*files, f"{self.folder(base)}/{_METADATA}"}), base)
 
     def label(self, file: str) -> str:

@@ -1,4 +1,4 @@
-"""Keys under `data.source` that every kind of source has."""
+"""Keys under `data.source` that sources share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OTHER_KIND = "source.train, source.eval and source.test are keys of sources wit
 
 
 class SourceSpec(Spec):
-    """Source of the rows: the keys that every kind of source has."""
+    """Source of the rows. Every kind of source has these keys."""
 
     elsewhere: ClassVar[dict[str, str]] = {}
     """Error message for each key of this kind that is set in a source of another built-in kind, `{kind}`."""
@@ -49,7 +49,7 @@ class SourceSpec(Spec):
         return self.model_copy(update={**dict.fromkeys(self.split_paths), "path": path})
 
     def to_predict(self) -> Self:
-        """Return the specification that reads files of `bigvocab predict`, where each line has one answer."""
+        """Return the specification that reads files of `bigvocab predict`, in which each line has one answer."""
         return self
 
     def relative_to(self, folder: Path) -> Self:
@@ -76,10 +76,10 @@ class PathSpec(SourceSpec):
     train: str | None = None
     """File, folder or glob pattern of the train split, in place of `path`. Requires `test`."""
     eval: str | None = None
-    """The same of the eval split. None: a hash cuts the eval split from the rows of `train`, in the shares
-    `data.splits.train` and `data.splits.eval`."""
+    """File, folder or glob pattern of the eval split. None: a hash cuts the eval split from the rows of `train`, in the
+    shares `data.splits.train` and `data.splits.eval`."""
     test: str | None = None
-    """The same of the test split."""
+    """File, folder or glob pattern of the test split."""
 
     @property
     def split_paths(self) -> dict[str, str]:
@@ -138,7 +138,7 @@ class LabelledLinesSpec(TextPathSpec):
         return self.model_copy(update={"several": "first"})
 
     def rows_of(self, labels: Sequence[str], **columns: Any) -> Iterator[dict[str, Any]]:
-        """Yield the rows of a line, with the columns `label` and `labels`. Without a label, it has one row.
+        """Yield the rows of a line, with the columns `label` and `labels`. A line without a label has one row.
 
         Args:
             labels: Labels of the line.

@@ -18,13 +18,13 @@ from components.ingest.sources.base import Lines, PathlessSpec, Range, Rows, Sou
 from components.ingest.sources.files.placeholders import EVERYTHING
 
 PASSWORD = "BIGVOCAB_SQL_PASSWORD"
-"""Environment variable with the password. Without it, the driver finds one itself, as in PGPASSWORD."""
+"""Environment variable with the password. Without it, the driver uses its default, such as PGPASSWORD."""
 _ELSEWHERE = "source.{key} is of kind 'sql', not '{{kind}}': remove it"
 _DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 """Drivers of the extra `sql`, by the scheme of a URI without a driver."""
 _BATCH = 10_000
 _ROW_BYTES = 128
-"""Estimated bytes of a row."""
+"""Estimated size of a row in bytes."""
 _ROWS = "bigvocab_rows"
 
 
@@ -39,13 +39,13 @@ class SqlSpec(PathlessSpec):
     uri: str
     """Database, such as `postgresql://reader@db.example.com/shop` or `sqlite:///shop.db`. A relative path is relative
     to the configuration file. A password is not allowed here: set the environment variable BIGVOCAB_SQL_PASSWORD, or
-    what the driver of the database reads, such as PGPASSWORD."""
+    the variable that the driver of the database reads, such as PGPASSWORD."""
     query: str = Field(min_length=1)
     """Query whose rows are the rows of the source, such as `SELECT item, shop FROM sales`."""
     fingerprint_query: str | None = Field(default=None, min_length=1)
-    """Query whose result changes whenever that of `query` changes, such as `SELECT count(*), max(id) FROM sales`. It
-    decides whether a run reads the rows again. None: a hash of all rows decides, for which a run reads them once
-    more."""
+    """Query whose result changes whenever the result of `query` changes, such as
+    `SELECT count(*), max(id) FROM sales`. A run reads the rows again only after such a change. None: a hash of all rows
+    detects changes, which needs one more pass over the rows in each run."""
 
     @field_validator("uri")
     @classmethod
@@ -77,7 +77,7 @@ class SqlSpec(PathlessSpec):
 class Sql(Source[SqlSpec]):
     """Source of the rows of a query, which one process reads as a stream."""
 
-    # SQLAlchemy is imported where it is used: it is an extra, and reading a configuration does not need it.
+    # SQLAlchemy is imported in the methods: it is an extra, and reading a configuration does not need it.
 
     Spec = SqlSpec
     unnamed = False
@@ -99,7 +99,7 @@ class Sql(Source[SqlSpec]):
         return [self.spec.uri]
 
     def fingerprint(self, files: list[str], base: str) -> str:
-        """Return a hash of the query and of its rows, in whatever order, or of the result of `fingerprint_query`."""
+        """Return a hash of the query and its rows in any order, or of the result of `fingerprint_query`."""
         total = rows = 0
         with self._reading(), self._connected() as connection:
             for row in self._select(connection, self.spec.fingerprint_query or self._text):
@@ -110,7 +110,7 @@ class Sql(Source[SqlSpec]):
         return f"rows:{rows},sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
     def size(self, files: Iterable[str]) -> int:
-        """Estimate the bytes of the rows from their number."""
+        """Estimate the size of the rows in bytes from their number."""
         with self._reading(), self._connected() as connection:
             (count,) = self._select(connection, f"SELECT count(*) FROM ({self._text}) AS {_ROWS}").one()
         return count * _ROW_BYTES
@@ -133,7 +133,7 @@ class Sql(Source[SqlSpec]):
 
     @classmethod
     def recognize(cls, path: str, head: bytes) -> Sure:
-        """Return no confidence: a file is no query."""
+        """Return no confidence, because a file is not a query."""
         return Sure.NOT
 
     @property
@@ -142,7 +142,7 @@ class Sql(Source[SqlSpec]):
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[Any]:
-        """Yield a connection that reads only, where the database has such a mode."""
+        """Yield a connection, which is read-only if the database supports it."""
         import sqlalchemy
 
         url = sqlalchemy.make_url(self.spec.uri)
@@ -157,15 +157,15 @@ class Sql(Source[SqlSpec]):
             yield connection.execution_options(**options)
 
     def _select(self, connection: Any, query: str) -> Any:
-        # Neither SQLAlchemy's `:name` nor the `%s` of a driver is a parameter here.
+        # Bypasses the parameters of SQLAlchemy (`:name`) and of the driver (`%s`).
         return connection.exec_driver_sql(query)
 
     @contextlib.contextmanager
     def _reading(self, place: Callable[[], str] = lambda: "") -> Iterator[None]:
-        """Turn faults of the database into `BrokenFile`, without the password.
+        """Return a context that converts faults of the database to `BrokenFile`, without the password.
 
         Args:
-            place: Returns where reading stopped, as " after row 17".
+            place: Function that returns the position where reading stopped, such as " after row 17".
         """
         try:
             import sqlalchemy

@@ -1,4 +1,4 @@
-"""Source `svmlight`: lines of labels and the indices of features, as in the data sets of extreme classification."""
+"""Source `svmlight`: lines of labels and feature indices, as in the data sets of extreme classification."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class SvmlightSpec(LabelledLinesSpec):
 
 
 class Svmlight(LabelledLines[SvmlightSpec]):
-    """Source of lines with labels before a space and pairs of a feature's index and its value after it.
+    """Source of lines with labels, a space, and pairs of the index and the value of a feature.
 
-    `tokens` has the indices whose value is not 0, in order; their values are not used. `label` has one label, and
-    `labels` the list of all labels of the line. A first line of three integers, the numbers of rows, features and
-    labels, is a header. A comment begins with `#`.
+    The column `tokens` contains the indices whose value is not 0, in order; the values are not used. `label` contains
+    one label, and `labels` the list of all labels of the line. A first line of three integers, the numbers of rows,
+    features and labels, is a header. A comment begins with `#`.
 
     Source: http://manikvarma.org/downloads/XC/XMLRepository.html and https://www.cs.cornell.edu/people/tj/svm_light/
     """
@@ -36,7 +36,7 @@ class Svmlight(LabelledLines[SvmlightSpec]):
     endings = (".txt", ".svm", ".libsvm", ".svmlight")
 
     def rows(self, file_range: Range, used: Sequence[str], lines: Lines) -> Rows:
-        """Yield the rows of each line that is not blank. A line without a label has one row without a label."""
+        """Yield the rows of each line that is not blank. A line without a label has one row, without a label."""
         for number, line in enumerate(text_lines.read(file_range, lines, self.spec.encoding), file_range.line):
             text = text_lines.decode(line)
             if isinstance(text, RowError):
@@ -65,7 +65,7 @@ class Svmlight(LabelledLines[SvmlightSpec]):
 
     @classmethod
     def recognize(cls, path: str, head: bytes) -> Sure:
-        """Return the confidence by the first line, or a low one by the name."""
+        """Return the confidence by the first line, or a low confidence by the name."""
         if _LINE.match(head):
             return Sure.CONTENT_SUGGESTS
         return Sure.NAME_ALLOWS if cls.named(path) else Sure.NOT

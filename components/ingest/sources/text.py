@@ -1,4 +1,4 @@
-"""Source `text`: plain text, a paragraph or a line a row."""
+"""Source `text`: plain text, with one paragraph or one line per row."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from components.ingest.sources.files.text_form import Encoding, check_text
 
 
 class TextSpec(TextPathSpec):
-    """Plain text: each paragraph, the lines between two blank lines, makes one row; or each line."""
+    """Plain text. Each paragraph, which is the lines between two blank lines, makes one row; or each line makes one."""
 
     elsewhere: ClassVar[dict[str, str]] = {
         **TextPathSpec.elsewhere,
@@ -49,7 +49,7 @@ class Text(Source[TextSpec]):
 
     @classmethod
     def recognize(cls, path: str, head: bytes) -> Sure:
-        """Return a low confidence for a known ending: a `.txt` file may hold JSON Lines."""
+        """Return a low confidence for a known ending, because a `.txt` file may contain JSON Lines."""
         return Sure.NAME_ALLOWS if cls.named(path) else Sure.NOT
 
 
@@ -81,7 +81,7 @@ def _lines(file_range: Range, lines: Lines, encoding: Encoding) -> Iterator[tupl
 
 
 def with_text(text: str | RowError, name: str, others: Row) -> Row | RowError:
-    """Return a row with the text in a column of this name, or the fault of the text."""
+    """Return a row with the text in the column `name`, or the fault of the text."""
     return text if isinstance(text, RowError) else {**others, name: text}
 
 

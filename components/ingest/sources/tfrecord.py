@@ -17,14 +17,14 @@ class TfrecordSpec(PathSpec):
 
 
 class Tfrecord(Source[TfrecordSpec]):
-    """Source of tf.Examples. A file is one range: the start of a record inside it cannot be found."""
+    """Source of tf.Examples. A file is one range, because the start of a record inside the file cannot be found."""
 
     Spec = TfrecordSpec
     endings = (".tfrecord", ".tfrecords")
 
     def rows(self, file_range: Range, used: Sequence[str], lines: Lines) -> Rows:
         """Yield the features of each tf.Example of a file."""
-        # Not above: a process that reads another kind of file does not need them.
+        # Imported here, because processes that read other kinds of files do not need these packages.
         import tensorflow as tf
 
         from components.compat.tensorflow import untuned
@@ -38,14 +38,14 @@ class Tfrecord(Source[TfrecordSpec]):
                     number += 1
                     yield number, _from_example(record)
         except tf.errors.DataLossError as error:
-            # The records behind a damaged one cannot be found again.
+            # The records after a damaged record cannot be found.
             reason = error.message.split("[", 1)[0].strip()
             raise BrokenFile(
                 f"{file_range.path}: broken TFRecord behind record {number:,}: {reason}: copy or upload the file again"
             ) from error
 
     def takes(self, path: str) -> bool:
-        """TFX names its files `data_tfrecord-00000-of-00001.gz`."""
+        """Return True also for the names of TFX's files, such as `data_tfrecord-00000-of-00001.gz`."""
         return self.named(path) or file_name(path)[1] == ".gz"
 
 
@@ -54,7 +54,7 @@ def _from_example(record: bytes) -> Row | RowError:
 
     try:
         example = tf.train.Example.FromString(record)
-    except Exception as error:  # protobuf's DecodeError has another home in each of its implementations
+    except Exception as error:  # Each implementation of protobuf defines DecodeError in a different module.
         return RowError("not a tf.Example", str(error))
     row: Row = {}
     for name, feature in example.features.feature.items():

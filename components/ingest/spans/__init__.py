@@ -1,1 +1,1 @@
-"""Spans of a source, and the choice of those that train together."""
+"""Spans of a source, and the choice of the spans that train together."""

@@ -1,4 +1,4 @@
-"""Spans of a source: periods, such as days or decades, whose rows arrive one after the other."""
+"""Spans of a source: periods such as days or decades, whose data arrives one period at a time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def has_spans(source: SourceSpec) -> bool:
 
 
 def name_of(source: SourceSpec, span: int) -> str:
-    """Return the name of a span for people: `1940s`, `2026-11-22`, or its number."""
+    """Return the display name of a span, such as `1940s` or `2026-11-22`, or its number."""
     return source_of(source).span_name(span)
 
 
@@ -29,13 +29,13 @@ def spans_there(source: SourceSpec, root: Path) -> list[int]:
     """Return the numbers of all spans that have a file, in ascending order.
 
     Args:
-        source: A source with spans.
-        root: Folder that a relative path is relative to.
+        source: Source with spans.
+        root: Base folder of a relative path.
 
     Raises:
         IngestError: No span has a file, or a number has more leading zeros than the path states.
     """
-    # Not above: TFX takes seconds to load, and most questions about spans do not need it.
+    # Imported here, because TFX takes seconds to load, and most functions of this module do not need it.
     from components.compat.tfx_drivers import files_of_spans
 
     base, pattern = source_of(source).place(root)
@@ -58,12 +58,12 @@ def spans_up_to(newest: int | str | None, source: SourceSpec, there: list[int]) 
     """Return the spans up to the newest one, in ascending order.
 
     Args:
-        newest: Number or name of the newest span; None: the last one in `there`.
-        source: A source with spans.
-        there: Spans that have files, in ascending order.
+        newest: Number or name of the newest span. None: the last span in `there`.
+        source: Source with spans.
+        there: Spans with files, in ascending order.
 
     Raises:
-        IngestError: The span has no files. The message names the spans that have, and the nearest one.
+        IngestError: The span has no files. The message names the spans with files, and the nearest span.
     """
     if newest is None:
         return there

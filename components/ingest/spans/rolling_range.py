@@ -1,4 +1,4 @@
-"""Rolling range: the newest spans, which train together."""
+"""Resolver of the rolling range, which consists of the newest spans."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _Key = TypeVar("_Key")
 
 
 class RollingRange(resolver.ResolverStrategy):
-    """Resolver strategy that takes the newest spans up to the span of this run.
+    """Resolver strategy that selects the newest spans up to the span of this run.
 
-    It takes each span once: the most recent ingestion with this run's configuration. TFX's `SpanRangeStrategy` takes
-    every artifact of a span. A span that was ingested twice would count twice, also if the tokenizer differed. TFX's
-    range also always ends with the newest span of all.
+    The strategy selects each span once: the most recent ingestion with the configuration of this run. TFX's
+    `SpanRangeStrategy` selects every artifact of a span. A span that was ingested twice would count twice, even with
+    different tokenizers. TFX's range also always ends with the newest of all spans.
 
-    Only spans with files count: a decade without speeches is no span.
+    Only spans with files count. A decade without speeches is not a span.
 
     Example:
         >>> spans = Resolver(
@@ -43,9 +43,9 @@ class RollingRange(resolver.ResolverStrategy):
         """Initialize the strategy.
 
         Args:
-            num_spans: Maximum number of spans; 0: all.
-            there: Spans that the source has. A span that was removed from the source is not trained on. Empty: all
-                spans that were ingested.
+            num_spans: Maximum number of spans. 0: all spans.
+            there: Spans that exist in the source, so that spans removed from the source are left out. Empty: all spans
+                that were ingested.
         """
         self._num_spans = num_spans
         self._there = set(there)
@@ -53,12 +53,12 @@ class RollingRange(resolver.ResolverStrategy):
     def resolve_artifacts(
         self, store: mlmd.MetadataStore, input_dict: dict[str, list[types.Artifact]]
     ) -> dict[str, list[types.Artifact]] | None:
-        """Return `examples` and `statistics`, one of each for a span, the oldest first; None without `newest`.
+        """Return `examples` and `statistics`, one artifact of each per span, the oldest first; None without `newest`.
 
         Args:
-            store: Metadata store, which knows the configuration that made each artifact.
-            input_dict: `newest`, the examples of this run; `examples` and `statistics`, all of the pipeline, those of
-                Transform and other nodes too.
+            store: Metadata store, which records the configuration of each artifact.
+            input_dict: `newest`, the examples of this run; `examples` and `statistics`, all such artifacts of the
+                pipeline, including those of Transform and other nodes.
         """
         if not input_dict["newest"]:
             return None

@@ -1,7 +1,7 @@
-r"""Scanner of delimited text: it finds the end of each record, and the cells in it.
+r"""Scanner of delimited text that finds the end and the cells of each record.
 
-The same scanner cuts files and reads them, so the ranges of a file hold the records of the whole file. The grammar is
-that of RFC 4180, read strictly:
+The same scanner cuts and reads files, so the ranges of a file contain the records of the whole file. The grammar is the
+strict grammar of RFC 4180:
 
     record = cell *(delimiter cell) line-end
     cell   = quote *(any but quote / two quotes) quote      quoted: may span lines
@@ -34,9 +34,9 @@ from components.ingest.sources.files.lines import ENCODING
 CELL_LIMIT = 16 << 20
 """Maximum bytes of a record. It bounds the text that the scanner searches after an unclosed quote."""
 _QUOTE = b'"'
-# The scanner bounds records; Python's own bound on a cell is far lower.
+# The scanner limits the size of records. Python's default limit for a cell is far lower.
 csv.field_size_limit(CELL_LIMIT)
-# Not `re`: with Python 3.11.2, as Debian 12 has it, possessive quantifiers match text that they should not.
+# Not `re`: in Python 3.11.2, the version in Debian 12, possessive quantifiers match text that they should not.
 _Pattern = Any
 
 
@@ -46,13 +46,13 @@ class Dialect:
 
     Attributes:
         delimiter: Characters between cells.
-        quote: `double`: cells may be quoted. `line`: they may, but a quoted cell ends on the line that it starts on.
+        quote: `double`: cells may be quoted. `line`: cells may be quoted, but a quoted cell must end on its first line.
             `none`: a quote is an ordinary character.
-        escape: Escape character. In a quoted cell, it makes the quote or escape character after it an ordinary one, as
-            Spark writes it. With `quote: none`, it does so for a delimiter, a line end or an escape character, as
-            databases write it. Before any other character it is an ordinary character.
+        escape: Escape character. In a quoted cell, it makes a quote or escape character after it an ordinary character,
+            as in files that Spark writes. With `quote: none`, it does so for a delimiter, a line end or an escape
+            character, as in files that databases write. Before any other character it is an ordinary character.
         comment: Characters at the start of a line that is a comment; empty without comments.
-        encoding: Codec of the text that is searched for the ends of records. Cells are always decoded from UTF-8.
+        encoding: Codec of the text in which the scanner finds the ends of records. Cells are always decoded from UTF-8.
     """
 
     delimiter: str = ","
@@ -89,7 +89,7 @@ class Dialect:
         first, *rest = (regex.escape(bytes([byte])) for byte in self.delimiter_bytes)
         escape = regex.escape(self.escape_bytes) if self.quote == "none" else b""
         run = rb"[^%s%s\r\n]++" % (first, escape)
-        # A delimiter of several characters: its first one may also stand alone in a cell.
+        # The first character of a delimiter of several characters may also occur alone in a cell.
         return rb"(?:%s|%s(?!%s))" % (run, first, b"".join(rest)) if rest else run
 
     @cached_property
@@ -133,7 +133,7 @@ class Dialect:
 
     @cached_property
     def escaped(self) -> _Pattern:
-        """Pattern of an escape character and the character that it makes an ordinary one."""
+        """Pattern of an escape character and the escaped character."""
         escape = regex.escape(self.escape_bytes)
         if self.quote == "none":
             return regex.compile(rb"%s(%s|%s|\r\n|[\r\n])" % (escape, escape, regex.escape(self.delimiter_bytes)))
@@ -143,7 +143,7 @@ class Dialect:
 def end_of_records(buffer: bytes, start: int, dialect: Dialect, final: bool) -> int:
     """Return the position after the last record that ends in a buffer.
 
-    Text without quotes costs a search for a byte; only text with quotes costs a regular expression.
+    Text without quotes needs only a search for a byte; text with quotes needs a regular expression.
 
     Args:
         buffer: Bytes of a file.
@@ -162,14 +162,14 @@ def end_of_records(buffer: bytes, start: int, dialect: Dialect, final: bool) -> 
         if first is None:
             return at
         at = first.end
-        # A run does not look at the length of its records.
+        # The pattern of a run does not check the size of records.
         if len(buffer) - at <= CELL_LIMIT and (match := dialect.run.match(buffer, at)):
             at = match.end()
 
 
 @dataclass(frozen=True)
 class Record:
-    """A record in a buffer.
+    """Record in a buffer.
 
     Attributes:
         end: Position after the record.
@@ -181,7 +181,7 @@ class Record:
 
 
 def end_of_record(buffer: bytes, start: int, dialect: Dialect, final: bool) -> Record | None:
-    """Return the record that starts at a position, or None if the buffer does not show its end.
+    """Return the record that starts at a position, or None if its end is not in the buffer.
 
     Args:
         buffer: Bytes of a file.
@@ -210,7 +210,7 @@ def _may_go_on(buffer: bytes, at: int, dialect: Dialect) -> bool:
     while True:
         match = dialect.cell.match(buffer, at)
         if match is None:
-            return True  # A quote that is still open.
+            return True  # A quote is still open.
         end = match.end()
         if delimiter.startswith(buffer[end:]) or buffer[end:] in (b"\r", dialect.escape_bytes):
             return True
@@ -220,7 +220,7 @@ def _may_go_on(buffer: bytes, at: int, dialect: Dialect) -> bool:
 
 
 def _fault(line: bytes, dialect: Dialect) -> RowError:
-    """Return the fault of a record, from its first line alone: a range must give the same as the whole file."""
+    """Return the fault of a record from its first line only, so that a range has the same faults as the whole file."""
     at, match = 0, dialect.cell.match(line)
     while match and line.startswith(dialect.delimiter_bytes, match.end()):
         at = match.end() + len(dialect.delimiter_bytes)
@@ -254,7 +254,7 @@ class Run:
     """Consecutive records.
 
     Attributes:
-        text: Their bytes, with all line ends.
+        text: Bytes of the records, with all line ends.
         quoted: True if a cell may be quoted or escaped; False if each line is a record.
         fault: Fault of the only record; None if the records are well-formed.
     """
@@ -265,10 +265,10 @@ class Run:
 
 
 def runs(blocks: Iterator[bytes], dialect: Dialect) -> Iterator[Run]:
-    """Yield runs of records as long as possible.
+    """Yield the longest possible runs of records.
 
     Args:
-        blocks: The bytes of a file, or of a range that starts and ends with a record.
+        blocks: Bytes of a file, or of a range that starts and ends with a record.
         dialect: Dialect of the file.
     """
     buffer, final = b"", False
@@ -351,13 +351,13 @@ def _rows(records: bytes, dialect: Dialect) -> Iterator[tuple[int, list[str] | R
 
 
 def _as_the_standard_library_reads(text: str, dialect: Dialect) -> bool:
-    """Return True if Python's `csv` module, which is faster, reads well-formed records by the grammar."""
+    """Return True if Python's `csv` module, which is faster, reads well-formed records according to the grammar."""
     escaped = dialect.escape is not None and dialect.escape in text
     return dialect.quote != "none" and len(dialect.delimiter) == 1 and not dialect.comment and not escaped
 
 
 def _cells(record: bytes, dialect: Dialect) -> list[str]:
-    """Return the cells of a well-formed record, by the grammar."""
+    """Return the cells of a well-formed record, according to the grammar."""
     if record in (b"\n", b"\r\n"):
         return []
     found = []

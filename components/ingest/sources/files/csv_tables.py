@@ -1,4 +1,4 @@
-"""Tables from runs of well-formed records of delimited text, by Arrow's reader."""
+"""Tables of runs of well-formed records of delimited text, read by Arrow."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _MARK = "\N{ZERO WIDTH NO-BREAK SPACE}".encode()
 def table_of(run: Run, dialect: Dialect, names: Sequence[str], used: Sequence[str], first: int) -> Table | None:
     """Return a run of records as a table, or None if its records must be read one by one.
 
-    The cells of the table are those that `csv_records.rows_of` gives. Arrow reads other line ends, blank lines,
-    comments and escape characters otherwise, and says of a faulty row only that there is one. Such runs have no table.
-    Neither has a run with a record of several lines, or with text that is not UTF-8.
+    The cells of the table are those of `csv_records.rows_of`. Arrow interprets other line ends, blank lines, comments
+    and escape characters differently, and does not locate a faulty row. Such runs have no table. Runs with a record of
+    several lines, or with text that is not UTF-8, have no table either.
 
     Args:
-        run: The run.
+        run: Run of records.
         dialect: Dialect of the file.
         names: Names of all columns.
         used: Names of the columns to read.
@@ -40,13 +40,13 @@ def table_of(run: Run, dialect: Dialect, names: Sequence[str], used: Sequence[st
     import pyarrow as pa
     from pyarrow import csv
 
-    # Also the columns that are not used: as row by row, the whole row is bad.
+    # Unused columns are checked too: invalid text makes the whole row bad, as in reading row by row.
     try:
         text.decode()
     except UnicodeDecodeError:
         return None
     quoted = '"' if run.quoted else False
-    # Numbers in place of names: two columns may have the same name. Of these, a row has the last one.
+    # Numbers in place of names, because two columns may have the same name. A row then has the last of them.
     places = {name: str(place) for place, name in enumerate(names) if name in used}
     if not places:
         return None
@@ -81,7 +81,7 @@ def _chunk(column: object) -> object:
 
 
 def _repeats(column: object, name: str) -> bool:
-    """Return True if a cell has the name of its column: the row may repeat the header."""
+    """Return True if a cell equals the name of its column, because the row may repeat the header."""
     import pyarrow.compute as pc
 
     return bool(pc.any(pc.equal(column, name)).as_py())

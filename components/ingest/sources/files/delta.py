@@ -1,6 +1,6 @@
 """Files of the newest version of a Delta table.
 
-Delta Lake keeps the files of older versions in the same folder. The log in `_delta_log` lists the files that count.
+Delta Lake keeps the files of older versions in the same folder. The log in `_delta_log` lists the current files.
 
 Source: https://github.com/delta-io/delta/blob/master/PROTOCOL.md
 """
@@ -26,7 +26,7 @@ _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint(?:\.\d{10}\.\d{10})?\.parquet")
 
 
 def files_of_newest_version(folder: str) -> set[str] | None:
-    """Return the files of the newest version of a Delta table, or None if a folder is not such a table.
+    """Return the files of the newest version of a Delta table, or None if the folder is not a Delta table.
 
     Raises:
         IngestError: The log has gaps; files hold deleted rows; or the folder is a table of Iceberg or Hudi.

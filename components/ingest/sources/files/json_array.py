@@ -1,4 +1,4 @@
-"""Objects of a JSON array, read one after the other: the array does not have to fit into memory."""
+"""Reader of a JSON array, one object at a time, so that the array does not have to fit into memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DECODER = json.JSONDecoder()
 
 
 def is_array(head: bytes) -> bool:
-    """Return True if a file begins like an array of objects, and not like JSON Lines."""
+    """Return True if a file begins like an array of objects, not like JSON Lines."""
     text = head.lstrip()
     return text.startswith(b"[") and text[1:].lstrip()[:1] == b"{"
 
@@ -25,10 +25,10 @@ def elements(blocks: Iterable[bytes], path: str) -> Iterator[Any]:
 
     Args:
         blocks: Bytes of the file, as UTF-8.
-        path: The file, for messages.
+        path: Path of the file, for messages.
 
     Raises:
-        BrokenFile: The file breaks off, or is not a JSON array.
+        BrokenFile: The file is truncated, or is not a JSON array.
     """
     arrived = _texts(blocks, path)
     text, at, number = "", 0, 0
@@ -64,7 +64,7 @@ def elements(blocks: Iterable[bytes], path: str) -> Iterator[Any]:
 
 
 def _space(text: str, at: int) -> int:
-    """Return the position of the next character that is no white space."""
+    """Return the position of the next character that is not white space."""
     found = _NO_SPACE.search(text, at)
     return found.start() if found else len(text)
 

@@ -1,4 +1,4 @@
-"""Lines of a text file: functions that cut a file into ranges at line ends, and read a range."""
+"""Functions that cut a text file into ranges at line ends, and read the lines of a range."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from components.ingest.sources.files.text_form import Encoding, form_of
 
 BLOCK = 1 << 20
 ENCODING = "if the text is Western European, set data.source.encoding: cp1252"
-"""Way out of text that is not UTF-8."""
+"""Remedy for text that is not UTF-8."""
 
 
 def cut(path: str, boundary: Callable[[bytes], int], size: int, encoding: Encoding = "utf-8") -> Iterator[Range]:
     """Yield the ranges of a file, or one range for a file that can only be read from its start.
 
     Args:
-        path: The file.
-        boundary: Function from a block of whole lines to the position after the last row that ends there, or to 0.
-        size: Minimum bytes of a range.
+        path: Path of the file.
+        boundary: Function that takes a block of whole lines and returns the position after the last row that ends in
+            the block, or 0.
+        size: Minimum size of a range in bytes.
         encoding: Encoding of a file without a byte order mark.
     """
     form = form_of(path, encoding)
@@ -31,7 +32,7 @@ def cut(path: str, boundary: Callable[[bytes], int], size: int, encoding: Encodi
     here, lines = form.mark, 1
     tail = b""
     for block in form.raw_blocks(min(BLOCK, size)):
-        # Only whole lines are searched: the rest waits for the next block.
+        # Only whole lines are searched. The rest is prepended to the next block.
         block = tail + block
         whole = block.rfind(b"\n") + 1
         block, tail = block[:whole], block[whole:]
@@ -50,8 +51,8 @@ def blocks(file_range: Range, lines: Lines, encoding: Encoding = "utf-8") -> Ite
     """Yield a range of a text file as UTF-8 with line feeds, without the byte order mark at the start of the file.
 
     Args:
-        file_range: The range.
-        lines: Receives the number of lines.
+        file_range: Range of the file.
+        lines: Counts of lines, updated in place.
         encoding: Encoding of a file without a byte order mark.
     """
     last = b""
@@ -63,7 +64,7 @@ def blocks(file_range: Range, lines: Lines, encoding: Encoding = "utf-8") -> Ite
         if at:
             stream.seek(at)
         else:
-            at = len(stream.read(form.mark))  # Compressed streams cannot all seek.
+            at = len(stream.read(form.mark))  # Some compressed streams cannot seek.
         final = False
         while not final:
             block = stream.read(BLOCK if end is None else min(BLOCK, end - at))

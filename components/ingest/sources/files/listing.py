@@ -45,28 +45,28 @@ def list_files(
     endings: Sequence[str],
     newest: Callable[[str], set[str] | None],
 ) -> list[str]:
-    """Return the files of a pattern below a folder, sorted; see `Source.files`.
+    """Return the sorted files of a pattern below a folder; see `Source.files`.
 
-    The list has neither empty files, nor files and folders whose name starts with `_` or `.`: Spark, Hive and Delta
-    keep logs, checksums and the output of killed jobs there. It has partitions such as `_year=2026`.
+    The list omits empty files, and files and folders whose name starts with `_` or `.`, where Spark, Hive and Delta
+    keep logs, checksums and the output of killed jobs. The list includes partitions such as `_year=2026`.
 
     Args:
-        base: The folder.
-        pattern: Glob pattern; or `EVERYTHING`, or a folder, for all files below that belong to the source.
-        takes: Function from the path of a file to True if the file belongs to the source.
+        base: Folder of the source.
+        pattern: Glob pattern. `EVERYTHING`, or a folder, matches all files below it that belong to the source.
+        takes: Function that takes the path of a file and returns True if the file belongs to the source.
         endings: Endings of the names of such files, for messages.
-        newest: Function from a folder to the files that count, or to None if all do.
+        newest: Function that takes a folder and returns its current files, or None if all files are current.
 
     Raises:
-        IngestError: No file matches, or each is empty; the message names the nearest file. Or one file exists twice,
-            packed and unpacked.
+        IngestError: No file matches, or all files are empty. The message names the nearest file. Or a file exists
+            twice, packed and unpacked.
     """
     if not fileio.exists(base):
         parent, _, name = base.rstrip("/").rpartition("/")
         beside = map(str, fileio.listdir(parent or "/") if fileio.isdir(parent or "/") else [])
         raise IngestError(f"data.source.path: '{base}' does not exist{nearest(name, beside)}")
     path = f"{base}/{pattern}"
-    if pattern == EVERYTHING or fileio.isdir(path):  # a folder is that of one span
+    if pattern == EVERYTHING or fileio.isdir(path):  # A folder is the folder of a span.
         folder = base if pattern == EVERYTHING else path
         counted = newest(folder)
         files = [f for f in _below(folder) if takes(f) and (counted is None or f in counted)]
@@ -88,7 +88,7 @@ def list_files(
 
 
 def _without_twins(files: list[str]) -> list[str]:
-    """Return the files, after a check that none exists both packed and unpacked: its rows would count twice."""
+    """Check that no file exists both packed and unpacked, because its rows would count twice, and return the files."""
     by_name: dict[str, str] = {}
     for file in files:
         twin = by_name.setdefault(without_packing(file), file)
@@ -107,12 +107,12 @@ def _and_more(number: int) -> str:
 def fingerprint(files: list[str], base: str) -> str:
     """Return a hash that changes when a file is added, removed, renamed or changed.
 
-    Up to 256 MiB it is a hash of the contents, so that a fresh copy of the same data is a cache hit. Beyond, it is a
-    hash of sizes and modification times.
+    Up to 256 MiB, the hash covers the contents, so that a fresh copy of the same data is a cache hit. For more data, it
+    covers sizes and modification times.
 
     Args:
-        files: The files.
-        base: Folder that the hashed names are relative to.
+        files: Paths of the files.
+        base: Base folder of the hashed names.
     """
     stats = [fileio.stat(f) for f in files]
     small = sum(s.length for s in stats) <= _HASHED_BYTES
@@ -142,7 +142,7 @@ def _below(base: str) -> list[str]:
 
 
 def _is_data(path: str, pattern: str = "") -> bool:
-    """Return True if no folder or file of a path is hidden, apart from those that the pattern names."""
+    """Return True if no folder or file of a path is hidden, except for those that the pattern names."""
     named = [part for part in pattern.split("/") if part.startswith(_HIDDEN)]
     return not any(
         part.startswith(_HIDDEN) and "=" not in part and not any(fnmatch.fnmatch(part, name) for name in named)

@@ -1,4 +1,4 @@
-"""Opening of files: compression, by the name and the first bytes."""
+"""Opening of files, with detection of compression by the name and the first bytes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PACKED = (".gz", ".bz2", ".xz", ".zst")
 
 
 def _zstd_file(raw: BinaryIO) -> Any:
-    # `zstandard`, which Beam installs, gives the half of a broken-off file without an error.
+    # Not `zstandard`, which Beam installs: it reads a truncated file without an error.
     import pyarrow as pa
 
     return pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd")
@@ -29,11 +29,11 @@ _UNPACK: dict[bytes, Callable[..., Any]] = {
     b"\xfd7zXZ\x00": lzma.LZMAFile,
     b"\x28\xb5\x2f\xfd": _zstd_file,
 }
-"""First bytes of compressed files, each with a function that opens one."""
+"""First bytes of compressed files, each with a function that opens such a file."""
 
 
 def file_name(path: str) -> tuple[str, str]:
-    """Return a path in lower case without the ending of a compression, and that ending."""
+    """Return a path in lower case without the ending of a compression, and the ending of the compression."""
     name = path.lower()
     packed = next((ending for ending in _PACKED if name.endswith(ending)), "")
     return name.removesuffix(packed), packed
@@ -45,7 +45,7 @@ def without_packing(path: str) -> str:
 
 
 def is_packed(path: str) -> bool:
-    """Return True if the contents of a file are compressed, whatever its name.
+    """Return True if the contents of a file are compressed. The name does not matter.
 
     Raises:
         BrokenFile: The file cannot be opened.
@@ -59,8 +59,9 @@ def open_source(path: str, unpack: bool = True) -> BinaryIO:
     """Open a file of a source to read bytes.
 
     Args:
-        path: Local, or in an object store.
-        unpack: Unpack gzip, bzip2, xz and zstd. The first bytes decide: a browser may have unpacked `rows.csv.gz`.
+        path: Local path, or path in an object store.
+        unpack: True to unpack gzip, bzip2, xz and zstd. The first bytes decide, not the name: a browser may have
+            unpacked `rows.csv.gz`.
 
     Raises:
         BrokenFile: The file cannot be opened.
@@ -81,11 +82,11 @@ def open_source(path: str, unpack: bool = True) -> BinaryIO:
 
 @contextlib.contextmanager
 def reading(path: str, place: Callable[[], str] = lambda: "") -> Iterator[None]:
-    """Turn errors of reading a file into `BrokenFile`, with the file and the place.
+    """Return a context that converts errors of reading a file to `BrokenFile`, with the file and the place.
 
     Args:
         path: Path of the file.
-        place: Returns the place where reading stopped, such as " after line 17"; called after an error only.
+        place: Function that returns the place where reading stopped, such as " after line 17". Called only on errors.
     """
     try:
         yield

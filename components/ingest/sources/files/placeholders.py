@@ -1,4 +1,4 @@
-"""Placeholders in the path of a source: the number, the day and the version of a span.
+"""Placeholders in the path of a source, for the number, the day and the version of a span.
 
 Example: `clicks/day-{SPAN:3}/*.csv`. The placeholders are those of TFX's ExampleGen.
 """
@@ -24,9 +24,9 @@ def has_spans(path: str) -> bool:
 
 
 def name_of(path: str, span: int) -> str:
-    """Return the name of a span for people: a day, as `2026-11-22`, or its number.
+    """Return the display name of a span: a day such as `2026-11-22`, or the number.
 
-    The number of a day counts from 1970-01-01, as in TFX.
+    Days are numbered from 1970-01-01, as in TFX.
     """
     return str(_EPOCH + datetime.timedelta(span)) if "YYYY" in _found(path) else str(span)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 RANGE_BYTES = 8 << 20
-"""Minimum size of a range, unless it is the rest of a file."""
+"""Minimum size of a range in bytes, unless the range is the rest of a file."""
 
 
 @dataclass(frozen=True)
@@ -13,12 +13,12 @@ class Range:
     """Range of a file that one worker reads.
 
     Attributes:
-        path: The file.
+        path: Path of the file.
         start: First byte, or first row group of Parquet.
-        end: Byte (or row group) after the last one; None: to the end of the file.
+        end: Byte (or row group) after the last one. None: the end of the file.
         line: Number of the first line (or row), from 1.
-        lines: Number of physical lines (or rows); None: not counted, because the file is one range.
-        split: Split that the file belongs to; empty if the rows decide.
+        lines: Number of physical lines (or rows). None: not counted, because the file is one range.
+        split: Split of the file; empty if rows are assigned one by one.
     """
 
     path: str
@@ -33,14 +33,14 @@ class Range:
 class Lines:
     """Physical lines of a range of a text file, counted in two ways that must agree.
 
-    A source that counts nothing here is not checked by lines.
+    The lines of a source that leaves these counts at 0 are not checked.
 
     Attributes:
-        counted: Line ends in the bytes that were read, plus an unfinished last line.
-        header: Lines of a CSV header.
-        blank: Lines between the rows.
-        rows: Lines of all rows, bad rows included.
-        doubtful: First lines of rows that contain lines like rows: a quote may be unclosed.
+        counted: Number of line ends in the bytes that were read, plus an unfinished last line.
+        header: Number of lines of a CSV header.
+        blank: Number of lines between the rows.
+        rows: Number of lines of all rows, including bad rows.
+        doubtful: Numbers of the first lines of rows that contain lines like rows: a quote may be unclosed.
     """
 
     counted: int = 0

@@ -1,4 +1,4 @@
-"""Guess of the dialect of delimited text from the first rows of a file, for refusals and for `bigvocab init`."""
+"""Guess of the dialect of delimited text from the first rows of a file, for error messages and `bigvocab init`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from components.ingest.sources.files import csv_records
 from components.ingest.sources.files.csv_records import Dialect
 
 DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar", "::": "'::'", ":": "colon", " ": "space"}
-"""Delimiters that are tried, the most usual first, each with its name."""
+"""Delimiters to try, the most common first, each with its name."""
 _OFTEN_IN_CELLS = (":", " ")
-"""Delimiters that count only if no other one makes a table: times have colons, and names have spaces."""
+"""Delimiters to try only if no other delimiter makes a table, because times have colons, and names have spaces."""
 _ROWS = 200
-# Share of the rows that must have as many cells as the first one.
+# Minimum share of the rows that must have as many cells as the first row.
 _REGULAR = 0.9
 _NUMBER = re.compile(r"[-+]?[\d.,:/ -]*\d[\d.,:/TZ -]*")
 
@@ -27,7 +27,7 @@ class Guess:
 
     Attributes:
         dialect: Dialect that cuts most rows into the same number of cells.
-        rows: First rows, cut by it.
+        rows: Cells of the first rows, in this dialect.
         header: True if the first row looks like names of columns.
     """
 
@@ -37,11 +37,11 @@ class Guess:
 
 
 def guess(head: bytes, dialect: Dialect) -> Guess | None:
-    """Return the dialect that the first rows suggest, or None if no delimiter makes a table of them.
+    """Return the dialect that the first rows suggest, or None if no delimiter makes a table.
 
     Args:
         head: First bytes of a file, as UTF-8 with line feeds.
-        dialect: Dialect whose quotes, escapes and comments the file has.
+        dialect: Dialect with the quotes, escapes and comments of the file.
     """
     best: Guess | None = None
     for delimiter in DELIMITERS:
@@ -57,7 +57,7 @@ def guess(head: bytes, dialect: Dialect) -> Guess | None:
 
 
 def first_rows(head: bytes, dialect: Dialect) -> list[list[str]]:
-    """Return the cells of the first rows of a file, without blank, broken and unfinished ones."""
+    """Return the cells of the first rows of a file, without blank, broken and unfinished rows."""
     whole = head[: head.rfind(b"\n") + 1] or head
     found = (cells for _, cells in csv_records.rows(iter([whole]), dialect))
     rows = [cells for cells in found if cells and not isinstance(cells, RowError)]
@@ -65,7 +65,7 @@ def first_rows(head: bytes, dialect: Dialect) -> list[list[str]]:
 
 
 def broken_rows(head: bytes, dialect: Dialect) -> float:
-    """Return the share of the first rows of a file that break the rules, or differ from the first in their width."""
+    """Return the share of the first rows of a file that break the grammar, or differ from the first row in width."""
     whole = head[: head.rfind(b"\n") + 1] or head
     rows = [cells for _, cells in csv_records.rows(iter([whole]), dialect) if cells]
     good = [cells for cells in rows if not isinstance(cells, RowError)]
@@ -74,7 +74,7 @@ def broken_rows(head: bytes, dialect: Dialect) -> float:
 
 
 def looks_like_names(rows: Sequence[Sequence[str]]) -> bool:
-    """Return True if a first row may be names of columns: it has no number, no gap and no value of a later row."""
+    """Return True if the first row may be a header: it has no number, no empty cell and no value of a later row."""
     first, *later = rows
     named = [cell for cell in first if cell]
     if len(set(named)) < len(named) or not named or any(_NUMBER.fullmatch(cell) for cell in named):

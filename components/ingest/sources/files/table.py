@@ -1,4 +1,4 @@
-"""Rows of a source as columns, which are converted faster than rows one by one."""
+"""Rows of a source as columns, whose conversion is faster than that of single rows."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Table:
-    """Consecutive rows of a file, without a faulty one among them.
+    """Consecutive rows of a file without faults.
 
     Attributes:
-        columns: (rows,) array of each column, by name. Values are those that the source gives row by row.
+        columns: (rows,) array of each column, by name. The values are those that the source yields row by row.
         first: Number of the first line (or row).
-        rows: Number of rows; each has one line.
+        rows: Number of rows. Each row has one line.
     """
 
     columns: Mapping[str, pa.Array]
@@ -25,7 +25,7 @@ class Table:
     rows: int
 
     def with_constants(self, values: Mapping[str, str]) -> Table:
-        """Return the table with a column for each value that it has no column for, the same in each row."""
+        """Return the table with a constant column for each of the values whose column does not exist yet."""
         import pyarrow as pa
 
         more = {name: pa.array([value] * self.rows) for name, value in values.items() if name not in self.columns}
@@ -35,7 +35,7 @@ class Table:
         """Yield rows with their numbers, as `Source.rows` does.
 
         Args:
-            which: (any,) integers, the rows to yield, from 0; None: all.
+            which: (any,) integer indices of the rows to yield, from 0. None: all rows.
         """
         columns = self.columns.values()
         if which is None:

@@ -1,7 +1,7 @@
 """Form of a text file: its compression, encoding, byte order mark and line ends.
 
-Sources read every text file as UTF-8 with line feeds. The byte order mark of a file decides its encoding; without one,
-`data.source.encoding` does.
+Sources read every text file as UTF-8 with line feeds. The byte order mark of a file determines its encoding. Without a
+mark, `data.source.encoding` determines it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _OTHERS = {
     b"PK\x03\x04": "a zip archive: unpack it, or pack the files with gzip",
     b"PAR1": "a Parquet file: set data.source.kind: parquet",
 }
-"""First bytes of files that are not text, each with the cause and the way out."""
+"""First bytes of files that are not text, each with the cause and the remedy."""
 _WIDE = "utf-16"
 _C1 = {byte: chr(byte) for byte in (0x81, 0x8D, 0x8F, 0x90, 0x9D)}
 
@@ -33,10 +33,10 @@ class TextForm:
     """Form of a text file.
 
     Attributes:
-        path: The file.
+        path: Path of the file.
         encoding: Codec of the text.
         mark: Number of bytes of the byte order mark.
-        returns: True if a carriage return alone ends a line, as on old Macintoshes.
+        returns: True if a carriage return alone ends a line, as in files of old Macintoshes.
         packed: True if the file is compressed.
     """
 
@@ -48,14 +48,14 @@ class TextForm:
 
     @property
     def whole(self) -> bool:
-        """True if the file can only be read from its start: it cannot be cut into ranges at bytes."""
+        """True if the file can only be read from its start, so that it cannot be cut into ranges of bytes."""
         return self.packed or self.encoding.startswith(_WIDE)
 
     def translator(self) -> Callable[[bytes, bool], bytes]:
-        """Return a function that turns blocks of the file into UTF-8 with line feeds, in order.
+        """Return a function that converts blocks of the file to UTF-8 with line feeds, in order.
 
-        The second argument of the function is True after the last block. It raises `BrokenFile` for bytes that the
-        encoding does not have.
+        The second argument of the function is True after the last block. The function raises `BrokenFile` for bytes
+        that are invalid in the encoding.
         """
         end = (lambda text: text.replace(b"\r", b"\n")) if self.returns else (lambda text: text)
         if self.encoding == "utf-8":
@@ -81,7 +81,7 @@ class TextForm:
         """Yield the blocks after the byte order mark in the file's own encoding, with line feeds.
 
         Args:
-            size: Bytes of a block.
+            size: Size of a block in bytes.
         """
         with open_source(self.path, unpack=False) as stream:
             stream.seek(self.mark)
@@ -93,7 +93,7 @@ def form_of(path: str, encoding: Encoding = "utf-8") -> TextForm:
     """Return the form of a text file.
 
     Args:
-        path: The file.
+        path: Path of the file.
         encoding: Encoding of a file without a byte order mark.
 
     Raises:
@@ -116,18 +116,18 @@ def check_text(path: str, encoding: Encoding = "utf-8") -> bytes:
     """Return the first bytes of a text file as UTF-8; empty for a file without contents.
 
     Args:
-        path: The file.
+        path: Path of the file.
         encoding: Encoding of a file without a byte order mark.
 
     Raises:
-        BrokenFile: The file is damaged, cannot be opened, or is not text of this encoding; the message names its kind
-            and the way out.
+        BrokenFile: The file is damaged, cannot be opened, or is not text of this encoding. The message names the kind
+            of the file and the remedy.
     """
     head = _head(path)
     refused = next((reason for magic, reason in _OTHERS.items() if head.startswith(magic)), None)
     form = _form_of(path, head, encoding)
     if not refused and not form.mark and encoding != _WIDE and head.count(0) > len(head) // 4:
-        # Of Western text in UTF-16, every second byte is zero.
+        # In Western text in UTF-16, every second byte is zero.
         refused = "UTF-16 text: set data.source.encoding: utf-16"
     if refused:
         raise BrokenFile(f"{path}: {refused}")
@@ -140,12 +140,12 @@ def _head(path: str) -> bytes:
 
 
 def _wide(head: bytes) -> str:
-    """Return the byte order of UTF-16 text without a mark: the high bytes of most characters are zero."""
+    """Return the byte order of UTF-16 text without a mark, in which the high bytes of most characters are zero."""
     return "utf-16-be" if head[::2].count(0) > head[1::2].count(0) else "utf-16-le"
 
 
 def _c1(error: UnicodeError) -> tuple[str, int]:
-    """Decode the five bytes that Windows-1252 does not define as browsers do, to control characters.
+    """Decode the five bytes that Windows-1252 leaves undefined to control characters, as browsers do.
 
     Source: https://encoding.spec.whatwg.org/#index-windows-1252
     """
