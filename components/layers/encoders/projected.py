@@ -11,12 +11,12 @@ from components.layers.encoders.base import Encoder, glorot
 
 
 class ProjectedEncoder(Encoder):
-    """Encoder whose token vectors are E[id] W, with one matrix W without bias, or E[id] if there is no W.
+    """Encoder whose token vectors are E[id] W, with one matrix W without bias; or E[id], without W.
 
     A tied output layer applies W to the classes too.
 
     Attributes:
-        projection: Layer with W; None if there is no W.
+        projection: Layer with W; None without W.
     """
 
     projection: keras.layers.Dense | None

@@ -29,8 +29,8 @@ class HeadSpec(Spec):
     logits_dtype: Literal["float32", "bfloat16"] = "float32"
     """Data type of the large matrix products in the training loss."""
     mixture: Mixture = None
-    """Mixture of the label's softmax with other estimates. `ngrams`: with n-gram counts of the train split, with a
-    learned gate; for windows and whole rows alike. `none`: the softmax alone."""
+    """Mixture of the label's softmax with other estimates. `ngrams`: with n-gram counts of the train split and a
+    learned gate, for both windows and whole rows. `none`: only the softmax."""
     similarity: Literal["dot", "cosine"] = "dot"
     """Similarity of the hidden vector and a class vector. `cosine` ignores the lengths of both vectors, which helps
     classes with few examples each, such as items of a shop; `dot` is better for words."""

@@ -28,8 +28,8 @@ from components.training.windows import (
 
 # Random relative noise of the lengths in the sort, so that the same rows do not always share a batch.
 _NOISE = 0.125
-# Batches of a block, if there are several blocks. A block has a whole number of batches; with this many of them, the
-# batches of different blocks have almost the same number of labels.
+# Number of batches of a block, if the data has several blocks. A block has a whole number of batches. With this number,
+# the batches of different blocks have almost the same number of labels.
 _BLOCK_BATCHES = 32
 
 

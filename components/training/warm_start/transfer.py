@@ -16,8 +16,8 @@ buckets changes, each bucket is the mean of the old buckets. A weight without a 
 same.
 
 If every trained weight is taken, the moments and the step counts are taken too. The optimizer then continues without a
-break, but the learning rate begins anew. Otherwise the optimizer starts from scratch: moments need the correction for
-their own step count, and an optimizer has only one step count.
+break, but the schedule of the learning rate starts again. Otherwise the optimizer starts from scratch, because moments
+need the correction for their own step count, and an optimizer has only one step count.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ class Earlier:
 
 
 def start_from(earlier: Earlier, model: keras.Model, vocabularies: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Assign the weights of an earlier model to a model, and the moments to its optimizer, as far as they fit.
+    """Assign the fitting weights of an earlier model to a model, and the moments to its optimizer.
 
     Args:
         earlier: Data of the earlier training.

@@ -69,7 +69,7 @@ class SharedProjection(ProjectedEncoder):
 
     @property
     def shared_variables(self) -> list[keras.Variable]:
-        """Projection matrix W, (embedding, projection); empty if there is no W."""
+        """Projection matrix W, (embedding, projection); empty without W."""
         return [] if self.projection is None else self.projection.trainable_variables
 
     @property
