@@ -100,7 +100,7 @@ class Questions:
         self._without = {
             **dict.fromkeys(self._data.slices, "are in none of its slices"),
             **dict.fromkeys(self._data.targets, "do not count for it"),
-            **dict.fromkeys(data.features, "are answered as if it were unknown"),
+            **dict.fromkeys(data.features, "are answered as if the value were unknown"),
         }
         """Consequence for rows without an optional column, by column."""
         self._unlike: dict[str, set[str]] = {name: set() for name in self._without}
@@ -117,7 +117,7 @@ class Questions:
         for number, row in enumerate(rows):
             where = f"rows[{number}]"
             if not isinstance(row, Mapping):
-                row = RowError("not a row", f"a {type(row).__name__} where a dict from column to value belongs")
+                row = RowError("not a row", f"a {type(row).__name__}, not a dict from column to value")
             yield self._question(number + 1, where, row)
 
     def of_file(self, file: str, option: str = "--input ") -> Iterator[Question]:

@@ -96,7 +96,9 @@ def _share(values: set[str], known: set[str]) -> float:
 def _useless(profile: Profile, choice: Choice) -> bool:
     """Return True if a column is useless, and record the reason."""
     if profile.filled == 0:
-        choice.left_out[profile.name] = "no value" if not profile.refused else "objects: name a key, as in column.key"
+        choice.left_out[profile.name] = (
+            "no value" if not profile.refused else "its values are objects: use a key of these, such as column.key"
+        )
     elif not profile.is_list and profile.distinct == 1:
         choice.left_out[profile.name] = f"always {next(iter(profile.texts))!r}"
     return profile.name in choice.left_out

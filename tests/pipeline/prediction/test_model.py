@@ -50,7 +50,7 @@ def test_no_rows_have_no_answers(tiny: Path) -> None:
     ("rows", "message"),
     [
         ([DICTS[0], {"viewed": ["i1"]}], r"rows\[1\]: before: missing column: no column 'before'"),
-        ([["i1"]], r"rows\[0\]: not a row: a list where a dict from column to value belongs"),
+        ([["i1"]], r"rows\[0\]: not a row: a list, not a dict from column to value"),
     ],
 )
 def test_a_row_that_cannot_be_used_is_named(tiny: Path, rows: list[Any], message: str) -> None:

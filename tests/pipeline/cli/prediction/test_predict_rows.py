@@ -165,7 +165,9 @@ def test_a_column_that_resembles_a_missing_feature_is_reported_once(
     assert code == 0
     assert same(found, tiny_model.answers(tiny, [(before, viewed, None) for before, viewed, _ in ROWS]))
     assert error.count("\n") == 1
-    assert f"no column 'hour'; did you mean '{column}'? Rows without it are answered as if it were unknown" in error
+    assert (
+        f"no column 'hour'; did you mean '{column}'? Rows without it are answered as if the value were unknown" in error
+    )
 
 
 def test_a_missing_feature_without_a_column_that_resembles_it_is_no_matter(ask_rows: Ask) -> None:
