@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 
 from benchmarks.timing import Spent, Stopwatch
+from pipeline.cli.app import NEW_OBJECTS
 from pipeline.config.loading import load
 from pipeline.paths import Paths
 from pipeline.terminal.console import Console
@@ -28,6 +30,7 @@ class Stage:
         from pipeline import dag
         from pipeline.execution import node, spans
 
+        gc.set_threshold(NEW_OBJECTS)
         self._config, self._paths = load(configuration), Paths.of(root)
         self._paths.prepare()
         self._spans = spans.plan(self._config.data)

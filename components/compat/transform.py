@@ -13,7 +13,7 @@ from typing import Any
 
 import apache_beam as beam
 import tensorflow as tf
-from tensorflow_transform import analyzer_nodes, analyzers, nodes, tf_utils
+from tensorflow_transform import analyzer_nodes, analyzers, nodes
 from tensorflow_transform.beam import common
 
 Combiner = analyzer_nodes.Combiner
@@ -25,7 +25,7 @@ _ORDER = analyzers._VocabOrderingType.FREQUENCY
 
 
 class CountTokens(analyzer_nodes.VocabularyAccumulate):
-    """Operation from batches of tokens to pairs of a token and its count.
+    """Operation from the distinct tokens of batches, with their counts, to pairs of a token and its count.
 
     Reason: Transform executes `VocabularyAccumulate` one token at a time. A subclass can have its own Beam transform,
         and leaves `VocabularyAccumulate` unchanged.
@@ -55,11 +55,14 @@ def token_counts(tokens: tf.SparseTensor) -> Node:
     Returns:
         Pairs of a count and a token.
     """
-    no_lines = analyzers.get_vocab_newline_characters_regex(tf.string, "text")
-    values = tf_utils.reduce_batch_weighted_counts(tokens, filter_regex=no_lines).unique_x
+    # Beam and Python get only distinct tokens: objects of all tokens would take most of the time.
+    distinct, _, counts = tf.unique_with_counts(tokens.values, out_idx=tf.int64)
+    not_a_line = analyzers.get_vocab_newline_characters_regex(tf.string, "text")
+    kept = tf.logical_not(tf.strings.regex_full_match(distinct, not_a_line))
+    of_batch = [tf.boolean_mask(each, kept) for each in (distinct, counts)]
     counted = nodes.apply_operation(
         CountTokens,
-        analyzer_nodes.get_input_tensors_value_nodes([values]),
+        analyzer_nodes.get_input_tensors_value_nodes(of_batch),
         vocab_ordering_type=_ORDER,
         input_dtype=tf.string.name,
     )

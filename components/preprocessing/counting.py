@@ -63,13 +63,14 @@ class _CountInBatches(beam.PTransform):
 
 
 class _CountTokens(beam.DoFn):
-    """DoFn from the `(tokens,)` of a batch to pairs (token, count), each summed over many batches."""
+    """DoFn from the distinct tokens of a batch and their counts to pairs (token, count), summed over many batches."""
 
     def start_bundle(self) -> None:
         self._counts: Counter[Any] = Counter()
 
-    def process(self, element: tuple[NDArray[np.object_]]) -> Iterator[tuple[Any, int]]:
-        self._counts.update(element[0].tolist())
+    def process(self, element: tuple[NDArray[np.object_], NDArray[np.int64]]) -> Iterator[tuple[Any, int]]:
+        tokens, counts = (each.tolist() for each in element)
+        self._counts.update(dict(zip(tokens, counts, strict=True)))
         if len(self._counts) > _HELD:
             yield from self._counts.items()
             self._counts = Counter()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
-from tensorflow_transform import analyzer_nodes, analyzers, tf_utils
+from tensorflow_transform import analyzer_nodes, analyzers
 from tensorflow_transform.beam import analyzer_impls, common
 
 from components.compat import transform
@@ -35,7 +35,6 @@ from components.preprocessing import counting
         (analyzers.get_vocab_newline_characters_regex, "input_dtype file_format"),
         (analyzers.register_vocab, "sanitized_filename"),
         (analyzers.get_empy_vocabulary_dummy_value, "dtype"),
-        (tf_utils.reduce_batch_weighted_counts, "x filter_regex"),
         (common.register_ptransform, "operation_def_subclass"),
     ],
 )
