@@ -10,6 +10,7 @@ from components.spec import Spec
 class StatisticsSpec(Spec):
     """Statistics of the data."""
 
-    max_rows: int = Field(default=500_000, ge=1)
+    max_rows: int = Field(default=200_000, ge=1)
     """Maximum number of rows per split to compute statistics from. The statistics of a larger split come from a random
-    sample of about this many rows; the other rows are not read."""
+    sample of about this many rows; the other rows are not read. A share in 200,000 rows has a standard error of at most
+    0.11 percentage points."""

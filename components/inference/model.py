@@ -192,6 +192,9 @@ def _data(folder: str | Path, about: Mapping[str, Any]) -> DataSpec:
 
 def _load(folder: str | Path) -> Any:
     """Return the model. Keep a reference while its signatures are in use, because they do not hold its variables."""
+    import components.compat.lazy  # noqa: F401  must precede TensorFlow
+
+    # isort: split
     import tensorflow as tf
 
     try:

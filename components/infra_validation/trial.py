@@ -15,6 +15,9 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import components.compat.lazy  # noqa: F401  must precede TensorFlow
+
+# isort: split
 import numpy as np
 import tensorflow as tf
 

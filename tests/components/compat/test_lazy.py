@@ -1,0 +1,40 @@
+"""Tests that scikit-learn is loaded at its first use, and of the need for it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+TRIAL = """
+import sys
+import components.infra_validation.trial
+assert "keras" in sys.modules and "sklearn" not in sys.modules
+import keras
+assert keras.wrappers.SKLearnClassifier
+assert "sklearn" in sys.modules
+"""
+TWICE = """
+import sys
+import sklearn
+from components.compat.lazy import make_lazy
+make_lazy("sklearn")
+make_lazy("not_installed.package")
+assert sys.modules["sklearn"] is sklearn and "not_installed" not in sys.modules
+"""
+NEED = """
+import sys
+import tensorflow
+assert "sklearn" in sys.modules, "Keras is lazy itself: the module can go"
+"""
+
+
+@pytest.mark.parametrize("script", [TRIAL, TWICE, NEED], ids=["trial", "twice", "need"])
+def test_scikit_learn_is_imported_when_it_is_asked_for(script: str) -> None:
+    command = [sys.executable, "-c", script]
+    found = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr
