@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from components.exit_codes import FAILED
+from components.ingest.sources.base import SourceSpec
 from pipeline.config.spec import Config
 from pipeline.execution.runner import session
 from pipeline.paths import Paths
+
+_DIALECT = ("delimiter", "quote", "escape", "encoding", "header", "columns", "comment", "skip", "rows")
 
 
 def write(config: Config, root: Path, output: Path) -> int:
@@ -48,8 +54,28 @@ def write(config: Config, root: Path, output: Path) -> int:
             console.line(f"\nNo schema was written. {error}")
             return FAILED
         write_schema(inferred, output)
+        console.line("\n" + "".join(f"{line}\n" for line in dialect(config.data.source)))
         console.line(
-            f"\nWritten: {output}\n"
+            f"Written: {output}\n"
             "Review it, tighten limits that you know better, and commit it next to the configuration."
         )
     return 0
+
+
+def dialect(source: SourceSpec) -> Iterator[str]:
+    """Yield a line with the dialect of the first text file, as detected and as configured."""
+    from components.ingest.errors import IngestError
+    from pipeline.init.sampling import detect
+
+    try:
+        found = detect(source)
+    except IngestError:  # The file was removed after the ingestion.
+        return
+    if found is not None:
+        names = [name for name in type(source).model_fields if name in _DIALECT]
+        configured = {name: getattr(source, name) for name in names if name in source.model_fields_set}
+        yield f"Dialect of {found.file}: {_keys(found.keys)}. Configured: {_keys(configured)}."
+
+
+def _keys(keys: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}: {json.dumps(value)}" for name, value in keys.items()) or "the defaults"

@@ -107,21 +107,54 @@ def _is_data(file: Path, folder: Path) -> bool:
 def _spec(kind: str, path: Path, notes: list[str], unsure: list[str]) -> SourceSpec:
     """Return the specification of the source, with the dialect of its first file."""
     keys: dict[str, Any] = {"kind": kind, "path": str(path)}
-    spec = spec_of(keys)
+    found = detect(spec_of(keys))
+    if found is None:
+        return spec_of(keys)
+    notes += found.notes
+    unsure += found.unsure
+    return spec_of({**keys, **found.keys})
+
+
+@dataclass(frozen=True)
+class Detected:
+    """Form of the text of a file.
+
+    Attributes:
+        file: The file.
+        keys: Keys of `data.source` that differ from their defaults.
+        notes: Findings about the form.
+        unsure: Findings that the user should check.
+    """
+
+    file: str
+    keys: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    unsure: list[str] = field(default_factory=list)
+
+
+def detect(spec: SourceSpec) -> Detected | None:
+    """Return the form of the first file of a source, or None if the source does not read text.
+
+    Args:
+        spec: Source. Only its kind and its files matter.
+
+    Raises:
+        IngestError: No file can be read.
+    """
     if "encoding" not in type(spec).model_fields:
-        return spec
-    source = source_of(spec)
-    first = source.files(*source.place(Path()))[0]
-    encoding = _encoding(first)
+        return None
+    source = source_of(spec.at(next(iter(spec.split_paths.values()))) if spec.split_paths else spec)
+    found = Detected(source.files(*source.place(Path()))[0])
+    encoding = _encoding(found.file)
     if encoding != "utf-8":
-        keys["encoding"] = encoding
-        unsure.append(f"the text is not UTF-8, and is read as {encoding}: check names with umlauts and accents")
-    if kind == "csv":
-        keys |= _dialect(first, encoding, notes, unsure)
-    elif kind == "text" and _by_line(check_text(first, encoding)):
-        keys["rows"] = "line"
-        notes.append("text without blank lines: each line is a row")
-    return spec_of(keys)
+        found.keys["encoding"] = encoding
+        found.unsure.append(f"the text is not UTF-8, and is read as {encoding}: check names with umlauts and accents")
+    if spec.kind == "csv":
+        found.keys.update(_dialect(found.file, encoding, found.unsure))
+    elif spec.kind == "text" and _by_line(check_text(found.file, encoding)):
+        found.keys["rows"] = "line"
+        found.notes.append("text without blank lines: each line is a row")
+    return found
 
 
 def _encoding(file: str) -> Encoding:
@@ -140,7 +173,7 @@ def _encoding(file: str) -> Encoding:
     return "utf-8"
 
 
-def _dialect(file: str, encoding: Encoding, notes: list[str], unsure: list[str]) -> dict[str, Any]:
+def _dialect(file: str, encoding: Encoding, unsure: list[str]) -> dict[str, Any]:
     """Return the keys of the dialect that reads most rows of a CSV file."""
     head = check_text(file, encoding)
     tabs = file_name(file)[0].endswith((".tsv", ".tab"))
