@@ -203,7 +203,8 @@ def _packed(row: Mapping[str, Any], tokens: list[str], names: list[str]) -> byte
     try:
         "".join(tokens).encode()
         try:
-            return orjson.dumps(values, default=_as_text)
+            # A copy, because a result of orjson occupies four kilobytes, however short it is.
+            return bytes(memoryview(orjson.dumps(values, default=_as_text)))
         except TypeError:  # An integer beyond 64 bits, or half of a surrogate pair.
             return json.dumps(values, default=_as_text, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
