@@ -41,7 +41,7 @@ files = [sys.argv[1]]
 size = count_cuts(files, plain)
 tables = count_ngrams(files, counting, 40, mixture)
 
-def trained(strategy, model, batch, rate, steps, mixed=False):
+def trained(strategy, model, batch, rate, mixed):
     layout = counting if mixed else plain
     replicas = strategy.num_replicas_in_sync
     # As many draws as classes: every class is a candidate, whatever a replica draws.
@@ -51,8 +51,11 @@ def trained(strategy, model, batch, rate, steps, mixed=False):
         # Sums of gradients differ by rounding, which Adam would enlarge.
         made.compile_with(keras.optimizers.SGD(rate))
     data = training_batches(files, layout, size, size.windows // batch, seed=1, replicas=replicas)
-    losses = made.fit(data, steps_per_epoch=steps, epochs=2, verbose=0, shuffle=False).history["loss"]
-    validation = validation_batches(files, layout, 64, 10_000, 1, replicas)
+    return made, made.fit(data, steps_per_epoch=8, epochs=2, verbose=0, shuffle=False).history["loss"]
+
+def measured(strategy, model, batch, rate, mixed):
+    made, losses = trained(strategy, model, batch, rate, mixed)
+    validation = validation_batches(files, counting if mixed else plain, 64, 10_000, 1, strategy.num_replicas_in_sync)
     return losses, Validator(made, validation, strategy).measure(), made.get_weights()
 
 two, one = make_strategy(2), tf.distribute.get_strategy()
@@ -61,14 +64,14 @@ transformer = {"kind": "transformer", "context": 12, "embedding": 8, "num_heads"
 tied = {**lstm, "tie": True}
 cases = [(lstm, 64, 0.3, False), (tied, 12, 0.05, True), ({**transformer, "dropout": 0.0}, 64, 0.005, False)]
 for model, batch, rate, mixed in cases:
-    a, b = (trained(strategy, model, batch, rate, 8, mixed) for strategy in (one, two))
+    a, b = (measured(strategy, model, batch, rate, mixed) for strategy in (one, two))
     assert a[0][-1] < a[0][0], a[0]
     np.testing.assert_allclose(a[0], b[0], rtol=1e-4)
     for name in a[1]:
         np.testing.assert_allclose(a[1][name], b[1][name], rtol=1e-4, atol=1e-6, err_msg=name)
     for x, y in zip(a[2], b[2], strict=True):
         np.testing.assert_allclose(x, y, rtol=2e-3, atol=2e-5)
-    (noisy, _, _) = trained(two, {**model, "dropout": 0.3}, batch, rate, 8, mixed)
+    _, noisy = trained(two, {**model, "dropout": 0.3}, batch, rate, mixed)
     assert noisy[-1] < noisy[0]
 """
 
