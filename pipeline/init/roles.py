@@ -22,6 +22,8 @@ _IDENTIFIER = 0.95
 _OVERLAP = 0.5
 """Minimum share of the values of one column in another for both to be columns of the same tokens."""
 _FEW, _MANY = 50, 1_000
+_FEW_ROWS = 0.01
+"""Share of the rows that may be left out without a word."""
 _SIZES = (1_000, 10_000, 25_000, 100_000)
 
 
@@ -245,6 +247,8 @@ def _choose_labelled(choice: Choice, rest: Mapping[str, Profile], label: str) ->
         inputs = [n for n in others if n in inputs or (n in tokens and _share(others[n].values, known) >= _OVERLAP)]
     if not inputs:  # Without tokens, integers may be codes.
         inputs = [name for name, p in others.items() if p.is_integer and p.distinct_share < 0.5][:10]
+    if inputs and inputs is not lists and inputs is not texts:
+        inputs = _with_full_column(inputs, tokens, others)
     choice.data |= {"shape": "labelled", "inputs": inputs, "label": label}
     if profile.is_number and (not profile.is_integer or profile.distinct_share > 0.5):
         choice.data["label_kind"] = "number"
@@ -257,6 +261,12 @@ def _choose_labelled(choice: Choice, rest: Mapping[str, Profile], label: str) ->
     choice.reasons["shape"] = "a row has inputs and one label"
     if inputs:
         choice.reasons["inputs"] = "; ".join(f"{name}: {_description(others[name])}" for name in inputs)
+        without = min(others[name].rows - others[name].filled for name in inputs)
+        if without > _FEW_ROWS * profile.rows:
+            columns = " and ".join(f"'{name}'" for name in inputs)
+            choice.unsure.append(
+                f"up to {without:,} of {profile.rows:,} rows have no value in {columns}, and are left out"
+            )
     else:
         choice.unsure.append("no column looks like inputs: write their names")
     _tokens_of(choice, [others[name] for name in inputs])
@@ -269,6 +279,18 @@ def _choose_labelled(choice: Choice, rest: Mapping[str, Profile], label: str) ->
         features.pop(grouped, None)
         choice.data |= {"features": features} if features else {}
         choice.reasons["split_by"] = f"all rows of a {grouped} are in the same split"
+
+
+def _with_full_column(inputs: list[str], tokens: list[str], others: Mapping[str, Profile]) -> list[str]:
+    """Return the inputs with one more column if some rows might have no value in any of them.
+
+    A row without a token is left out. The added column has tokens in every row.
+    """
+    if any(others[name].filled == others[name].rows for name in inputs):
+        return inputs
+    full = [name for name in tokens if others[name].filled == others[name].rows]
+    added = max(full, key=lambda name: others[name].distinct, default=None)
+    return [name for name in others if name in inputs or name == added]
 
 
 def _features(choice: Choice, rest: Mapping[str, Profile], taken: set[str]) -> None:

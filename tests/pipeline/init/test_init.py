@@ -226,6 +226,35 @@ def test_a_doubtful_label_is_marked(
     assert f"# ? {doubt}." in text or doubt is None
 
 
+@pytest.mark.parametrize(
+    ("empty", "inputs", "doubt"),
+    [
+        (3, ["company", "payment"], ""),
+        (0, ["company"], ""),
+        (1, ["company"], "# ? Up to 200 of 400 rows have no value in 'company', and are left out."),
+    ],
+    ids=["another column", "full", "no full column"],
+)
+def test_rows_without_a_token_are_avoided(
+    empty: int, inputs: list[str], doubt: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [
+        {
+            "company": f"company-{n % 61}" if not empty or n % 2 else "",
+            "payment": f"way-{n % 5}" if empty != 1 or n % 7 else "",
+            "label": f"zone-{n % 11}",
+        }
+        for n in range(400)
+    ]
+    Path("rows.csv").write_text(text_of(rows))
+    assert main(["init", "rows.csv"]) == 0
+    text = Path("rows.yaml").read_text()
+    assert yaml.safe_load(text)["data"]["inputs"] == inputs
+    assert ("are left out" in text) == bool(doubt)
+    assert doubt in text
+
+
 def test_nothing_is_overwritten_unless_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
