@@ -141,7 +141,7 @@ def denominators(summary: Summary) -> str:
     for column in columns(summary, "column"):
         families.setdefault(column.over, {})[column.label.partition("@")[0]] = None
     texts = {
-        "count": f"all {figure(summary.metrics.count, 'count')} labels, one outside the vocabulary is a miss",
+        "count": f"all {figure(summary.metrics.count, 'count')} labels (a label outside the vocabulary is a miss)",
         "known": f"the {figure(getattr(summary.metrics, 'known', None), 'count')} in the vocabulary, full softmax",
     }
     text = "; ".join(f"{_listed([*names])} over {texts[over]}" for over, names in families.items())
