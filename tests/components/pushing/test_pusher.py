@@ -15,6 +15,7 @@ from tfx.utils import io_utils
 from components.pushing import records, versions
 from components.pushing.component import pusher
 from components.pushing.executor import PusherExecutor
+from components.pushing.node import PusherNode
 from components.pushing.spec import ServingSpec
 
 Inputs = dict[str, list[types.Artifact]]
@@ -110,11 +111,25 @@ def test_a_model_that_a_rollback_replaced_is_not_pushed(inputs: Inputs, tmp_path
     for number in range(2):
         graph.write_bytes(b"%d" % number)
         _push(inputs, str(tmp_path / "serving"), str(tmp_path / f"archive-{number}"))
-    versions.rollback(tmp_path / "serving")
+    rolled_back = versions.rollback(tmp_path / "serving")
     pushed = _push(inputs, str(tmp_path / "serving"), str(tmp_path / "archive"))
     assert pushed.get_int_custom_property("pushed") == 0
     assert "a rollback has replaced this model" in pushed.get_string_custom_property("reason")
     assert not (tmp_path / "archive").exists()
+    assert rolled_back.name == str(versions.versions(tmp_path / "serving")[-1])
+
+
+def test_the_line_of_the_node_names_a_rollback_since_the_push(inputs: Inputs, tmp_path: Path) -> None:
+    graph = Path(inputs["model"][0].uri, "Format-Serving", "saved_model.pb")
+    for number in range(2):
+        graph.write_bytes(b"%d" % number)
+        pushed = _push(inputs, str(tmp_path / "serving"), str(tmp_path / f"archive-{number}"))
+    outputs = {"pushed_model": [pushed]}
+    first, second = versions.versions(tmp_path / "serving")
+    assert PusherNode().line(outputs) == f"pushed to {tmp_path}/serving/{second}"
+    new = versions.rollback(tmp_path / "serving").name
+    note = f"servers see version {new}, a rollback to version {first}"
+    assert PusherNode().line(outputs) == f"pushed to {tmp_path}/serving/{second}; {note}"
 
 
 @pytest.mark.parametrize("key", ["model_blessing", "infra_blessing"])

@@ -14,7 +14,7 @@ from pipeline.prediction.model import pushed_last
 from tests.components.pushing.models import model, weights
 from tests.pipeline.cli.test_cli import refused
 
-METRICS = {"recall_at_10": 0.5, "perplexity": 128.0}
+METRICS: records.Metrics = {"recall_at_10": 0.5, "perplexity": 128.0}
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     serving = tmp_path / "runs/lstm/serving"
     for number, name in enumerate("abc"):
-        better = {**METRICS, "recall_at_10": 0.5 + number / 10}
+        better: records.Metrics = {**METRICS, "recall_at_10": 0.5 + number / 10}
         previous = METRICS if number else None
         versions.push(model(tmp_path, name), serving, lambda: 1_700_000_000, metrics=better, previous=previous)
     (serving / "1700000000" / records.PLACE).unlink()
