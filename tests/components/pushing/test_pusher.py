@@ -121,10 +121,9 @@ def test_a_model_that_a_rollback_replaced_is_not_pushed(inputs: Inputs, tmp_path
 
 def test_the_line_of_the_node_names_a_rollback_since_the_push(inputs: Inputs, tmp_path: Path) -> None:
     graph = Path(inputs["model"][0].uri, "Format-Serving", "saved_model.pb")
-    for number in range(2):
-        graph.write_bytes(b"%d" % number)
-        pushed = _push(inputs, str(tmp_path / "serving"), str(tmp_path / f"archive-{number}"))
-    outputs = {"pushed_model": [pushed]}
+    _push(inputs, str(tmp_path / "serving"), str(tmp_path / "archive-0"))
+    graph.write_bytes(b"another graph")
+    outputs = {"pushed_model": [_push(inputs, str(tmp_path / "serving"), str(tmp_path / "archive-1"))]}
     first, second = versions.versions(tmp_path / "serving")
     assert PusherNode().line(outputs) == f"pushed to {tmp_path}/serving/{second}"
     new = versions.rollback(tmp_path / "serving").name

@@ -43,7 +43,7 @@ def test_the_newest_version_and_the_one_before_it_always_stay(tmp_path: Path) ->
     assert versions.prune(tmp_path, 2) == []
 
 
-def test_the_files_of_a_deleted_version_stay_in_its_repetition(tmp_path: Path) -> None:
+def test_the_target_of_the_last_rollback_stays_and_that_of_an_earlier_one_does_not(tmp_path: Path) -> None:
     serving = tmp_path / "serving"
     for name in "ab":
         versions.push(model(tmp_path, name), serving, clock)
@@ -51,5 +51,5 @@ def test_the_files_of_a_deleted_version_stay_in_its_repetition(tmp_path: Path) -
     for name in "cd":
         versions.push(model(tmp_path, name), serving, clock)
     versions.rollback(serving, 4, clock)
-    assert versions.prune(serving, 3) == [1, 2, 3]
+    assert versions.prune(serving, 2) == [1, 2, 3]
     assert [weights(serving / str(version)) for version in (4, 5, 6)] == ["c", "d", "c"]
