@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from components.inference.spec import InferenceSpec
     from components.ingest.spec import DataSpec
     from components.preprocessing.spec import VocabularySpec
+    from components.pushing.spec import ServingSpec
     from components.training.spec import TrainerSpec
 
 Outputs = Mapping[str, Sequence["Artifact"]]
@@ -53,6 +54,11 @@ class Specs(Protocol):
     @property
     def evaluation(self) -> EvaluationSpec:
         """Metrics, frequency bands, and thresholds that a model must meet."""
+        ...
+
+    @property
+    def serving(self) -> ServingSpec:
+        """Versions of the model that remain after a push."""
         ...
 
     @property

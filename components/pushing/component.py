@@ -2,20 +2,65 @@
 
 from __future__ import annotations
 
+import json
+
 from tfx import types
-from tfx.components.pusher import component as tfx_component
-from tfx.dsl.components.base import executor_spec
+from tfx.dsl.components.base import base_component, executor_spec
 from tfx.proto import pusher_pb2
+from tfx.types import component_spec, standard_artifacts, standard_component_specs
 
 from components.pushing.driver import Driver
 from components.pushing.executor import PusherExecutor
+from components.pushing.spec import ServingSpec
 
 
-class Pusher(tfx_component.Pusher):
-    """TFX's Pusher with the executor and the driver of this package."""
+class PusherSpec(standard_component_specs.PusherSpec):
+    """Specification of TFX's Pusher, with the evaluation of the model as a further input."""
 
+    INPUTS = {
+        **standard_component_specs.PusherSpec.INPUTS,
+        standard_component_specs.EVALUATION_KEY: component_spec.ChannelParameter(
+            type=standard_artifacts.ModelEvaluation, optional=True
+        ),
+    }
+
+
+class Pusher(base_component.BaseComponent):
+    """Pusher with the executor and the driver of this package.
+
+    Args:
+        model: The Trainer's `model`.
+        model_blessing: The Evaluator's `blessing`.
+        infra_blessing: The InfraValidator's `blessing`.
+        push_destination: Folder that the model server watches.
+        custom_config: JSON that is included in the cache key.
+        evaluation: The Evaluator's `evaluation`. None: the versions are pushed without their metrics.
+    """
+
+    SPEC_CLASS = PusherSpec
     DRIVER_CLASS = Driver
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(PusherExecutor)
+
+    def __init__(
+        self,
+        model: types.BaseChannel,
+        model_blessing: types.BaseChannel,
+        infra_blessing: types.BaseChannel,
+        push_destination: pusher_pb2.PushDestination,
+        custom_config: str,
+        evaluation: types.BaseChannel | None,
+    ) -> None:
+        super().__init__(
+            PusherSpec(
+                model=model,
+                model_blessing=model_blessing,
+                infra_blessing=infra_blessing,
+                push_destination=push_destination,
+                custom_config=custom_config,
+                evaluation=evaluation,
+                pushed_model=types.Channel(type=standard_artifacts.PushedModel),
+            )
+        )
 
 
 def pusher(
@@ -24,6 +69,8 @@ def pusher(
     infra_blessing: types.BaseChannel,
     directory: str,
     code: str,
+    evaluation: types.BaseChannel | None = None,
+    serving: ServingSpec | None = None,
 ) -> Pusher:
     """Create the node that pushes the model to `directory/<version>/` if both validators have blessed it.
 
@@ -34,6 +81,8 @@ def pusher(
         directory: Folder that the model server watches: a local path, or a path that TFX's fileio supports, such as
             `gs://`.
         code: Fingerprint of the code.
+        evaluation: The Evaluator's `evaluation`, whose metrics are recorded with the version.
+        serving: Number of versions that remain after a push. None: all.
 
     Returns:
         A node with the output `pushed_model` (PushedModel).
@@ -51,5 +100,6 @@ def pusher(
         push_destination=pusher_pb2.PushDestination(
             filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=directory)
         ),
-        custom_config={"code": code},
+        custom_config=json.dumps({"code": code, "serving": (serving or ServingSpec()).model_dump(mode="json")}),
+        evaluation=evaluation,
     )

@@ -5,28 +5,46 @@ from __future__ import annotations
 from typing import Any
 
 from tfx.dsl.io import fileio
+from tfx.orchestration.portable import data_types
 from tfx.proto import pusher_pb2
+from tfx.proto.orchestration import driver_output_pb2
 from tfx.types import standard_artifacts, standard_component_specs
 from tfx.utils import proto_utils
 
 from components.compat.tfx_drivers import CacheKeyDriver
 
 LOST_KEY = "lost_versions"
+MODEL_URI_KEY = "model_uri"
+"""Custom property of a pushed model: URI of the Trainer's model that was pushed."""
 
 
 class Driver(CacheKeyDriver):
-    """Driver that adds the number of lost versions to the cache key.
+    """Driver that adds the number of lost versions of the same model to the cache key.
 
     If no version is lost, the number is 0 and a second run is served from the cache. If someone deletes `serving/`, the
-    next run pushes again. The run after that is a cache hit, since the number has not changed.
+    next run pushes again. The run after that is a cache hit, since the number has not changed. Lost versions of other
+    models do not count, so that the cache still serves after `serving.keep` has deleted old versions.
     """
 
+    _model = ""
+
+    def run(self, execution_info: data_types.ExecutionInfo) -> driver_output_pb2.DriverOutput:
+        """Remember the model, and return the properties from `added`."""
+        models = execution_info.input_dict.get(standard_component_specs.MODEL_KEY) or []
+        self._model = models[0].uri if models else ""
+        return super().run(execution_info)
+
     def added(self, properties: dict[str, Any]) -> dict[str, int | str]:
-        """Count the versions under the push destination that ML Metadata records and the file system lacks."""
+        """Count the versions of the model that ML Metadata records and the push destination lacks."""
         destination = pusher_pb2.PushDestination()
         proto_utils.json_to_proto(str(properties[standard_component_specs.PUSH_DESTINATION_KEY]), destination)
         directory = destination.filesystem.base_directory.rstrip("/")
         artifacts = self.known(standard_artifacts.PushedModel)
-        pushed = {artifact.custom_properties["pushed_destination"].string_value for artifact in artifacts}
+        # Models that an older release pushed lack the URI. They count for every model.
+        pushed = {
+            artifact.custom_properties["pushed_destination"].string_value
+            for artifact in artifacts
+            if artifact.custom_properties[MODEL_URI_KEY].string_value in ("", self._model)
+        }
         lost = [path for path in pushed if path.rpartition("/")[0] == directory and not fileio.exists(path)]
         return {LOST_KEY: len(lost)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -19,6 +20,8 @@ from tfx.utils import io_utils, proto_utils
 from components.compat.tfx_executors import OpenPusherExecutor
 from components.files import is_remote
 from components.pushing import versions
+from components.pushing.driver import MODEL_URI_KEY
+from components.pushing.spec import ServingSpec
 
 REASON_KEY = "reason"
 _VALIDATORS = {
@@ -36,7 +39,9 @@ class PusherExecutor(OpenPusherExecutor):
 
     A local destination gets the whole version by one rename (`versions.push`). A remote destination (`gs://`) cannot
     rename a directory. There, `saved_model.pb`, which model servers wait for, is copied last, and an exception deletes
-    the incomplete copy.
+    the incomplete copy. A remote version has no record of its metrics, and old remote versions are not deleted.
+
+    A model that a rollback has replaced is not pushed again: see `versions.push`.
     """
 
     def Do(
@@ -48,10 +53,12 @@ class PusherExecutor(OpenPusherExecutor):
         """Push the model, or record the reason for not pushing it.
 
         Args:
-            input_dict: `model`, `model_blessing` and `infra_blessing`.
+            input_dict: `model`, `model_blessing` and `infra_blessing`; and optionally `evaluation`, whose metrics are
+                recorded with the version.
             output_dict: `pushed_model`, which gets a copy of a pushed model and the custom properties `pushed` (0 or
-                1), `pushed_destination` and `pushed_version`, or `reason`.
-            exec_properties: `push_destination`, a PushDestination as JSON.
+                1), `pushed_destination`, `pushed_version` and `model_uri`, or `reason`.
+            exec_properties: `push_destination`, a PushDestination as JSON; and `custom_config`, whose key `serving` is
+                a `ServingSpec`.
 
         Raises:
             ValueError: The destination has no directory in a file system.
@@ -59,9 +66,7 @@ class PusherExecutor(OpenPusherExecutor):
         pushed = artifact_utils.get_single_instance(output_dict[standard_component_specs.PUSHED_MODEL_KEY])
         reason = refusal(input_dict)
         if reason:
-            logging.warning("The model is not pushed: %s.", reason)
-            self.mark_not_pushed(pushed)
-            pushed.set_string_custom_property(REASON_KEY, reason)
+            self._refuse(pushed, reason)
             return
         destination = pusher_pb2.PushDestination()
         proto_utils.json_to_proto(exec_properties[standard_component_specs.PUSH_DESTINATION_KEY], destination)
@@ -69,14 +74,28 @@ class PusherExecutor(OpenPusherExecutor):
         if not directory:
             raise ValueError("push_destination.filesystem.base_directory is not set")
         model = self.GetModelPath(input_dict)
+        local = not is_remote(directory) and not is_remote(model)
+        figures = _figures(input_dict) if local else {}
         # The archive comes first, so that nothing can fail once the version is visible.
         io_utils.copy_dir(model, pushed.uri)
-        if is_remote(directory) or is_remote(model):
-            target = _push_remote(model, directory)
-        else:
-            target = str(versions.push(Path(model), Path(directory)))
+        try:
+            target = str(versions.push(Path(model), Path(directory), **figures)) if local else None
+        except versions.Withdrawn as error:
+            fileio.rmtree(pushed.uri)
+            self._refuse(pushed, str(error))
+            return
+        target = target or _push_remote(model, directory)
         self.mark_pushed(pushed, target, target.rsplit("/", maxsplit=1)[-1])
+        trained = artifact_utils.get_single_instance(input_dict[standard_component_specs.MODEL_KEY])
+        pushed.set_string_custom_property(MODEL_URI_KEY, trained.uri)
         logging.info("The model is pushed to %s.", target)
+        if local:
+            _prune(directory, exec_properties)
+
+    def _refuse(self, pushed: types.Artifact, reason: str) -> None:
+        logging.warning("The model is not pushed: %s.", reason)
+        self.mark_not_pushed(pushed)
+        pushed.set_string_custom_property(REASON_KEY, reason)
 
     def CheckBlessing(self, input_dict: dict[str, list[types.Artifact]]) -> bool:
         """Return True if both validators have blessed this model."""
@@ -102,6 +121,32 @@ def refusal(input_dict: dict[str, list[types.Artifact]]) -> str | None:
         if of != models[0].uri:
             return f"{validator} has blessed another model ({of or 'unnamed'})"
     return None
+
+
+def _figures(input_dict: dict[str, list[types.Artifact]]) -> dict[str, Any]:
+    """Return the metrics of the model and of the last blessed model; empty without an evaluation."""
+    evaluations = input_dict.get(standard_component_specs.EVALUATION_KEY)
+    if not evaluations:
+        return {}
+    # Imported here, because TFMA takes seconds, and BulkInferrer imports this module for a constant.
+    from components.evaluation.results import read_results
+
+    result = read_results(evaluations[0].uri)
+    return {"metrics": result["metrics"], "previous": result["previous"]}
+
+
+def _prune(directory: str, exec_properties: dict[str, Any]) -> None:
+    """Delete the versions beyond `serving.keep`. A failure is only logged, because the model is already pushed."""
+    config = json.loads(exec_properties.get(standard_component_specs.CUSTOM_CONFIG_KEY) or "{}")
+    keep = ServingSpec.model_validate(config.get("serving", {})).keep
+    if keep is None:
+        return
+    try:
+        deleted = versions.prune(Path(directory), keep)
+    except OSError as error:
+        logging.warning("Old versions of the model were not deleted (serving.keep): %s.", error)
+    else:
+        logging.info("Versions deleted by serving.keep=%d: %s.", keep, deleted)
 
 
 def _push_remote(model: str, directory: str) -> str:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from components.files import is_remote
 from components.node import Node, Outputs, Site
+from components.pushing import records
+from components.pushing.versions import versions
 
 if TYPE_CHECKING:
     from tfx.dsl.components.base.base_node import BaseNode
@@ -25,14 +29,16 @@ class PusherNode(Node):
             model=site.output("model", "Trainer"),
             model_blessing=site.output("blessing", "Evaluator"),
             infra_blessing=site.output("blessing", "InfraValidator"),
+            evaluation=site.output("evaluation", "Evaluator"),
             directory=site.serving,
+            serving=site.specs.serving,
             code=fingerprint("components.pushing.component"),
         )
 
     def line(self, outputs: Outputs) -> str:
-        """Return the folder that the model was pushed to, or the reason why it was not pushed."""
+        """Return the folder that the model was pushed to, with a rollback since then, or the reason for no push."""
         if place := _place(outputs):
-            return f"pushed to {place}"
+            return f"pushed to {place}{_rollback(Path(place).parent) if not is_remote(place) else ''}"
         return f"not pushed: {outputs['pushed_model'][0].get_string_custom_property('reason') or 'not blessed'}"
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
@@ -47,3 +53,12 @@ def _place(outputs: Outputs) -> str | None:
     if not artifact.get_int_custom_property("pushed"):
         return None
     return artifact.get_string_custom_property("pushed_destination")
+
+
+def _rollback(directory: Path) -> str:
+    """Return a note about a rollback that is in effect, which a run from the cache does not undo."""
+    newest = max(versions(directory), default=0)
+    record = records.read(directory / str(newest))
+    if record is None or record.repeats is None:
+        return ""
+    return f"; servers see version {newest}, a rollback to version {record.repeats}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import fcntl
 import filecmp
 import os
@@ -12,7 +13,14 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from components.exit_codes import UserError
+from components.pushing import records
+from components.spelling import did_you_mean
+
 STAGING_PREFIX = ".incoming-"
+MAIN_FILE = "saved_model.pb"
+_LISTED = 10
+"""Versions in a message, at most."""
 
 
 def versions(directory: Path) -> list[int]:
@@ -22,7 +30,21 @@ def versions(directory: Path) -> list[int]:
     return sorted(int(entry.name) for entry in directory.iterdir() if entry.name.isdecimal() and entry.is_dir())
 
 
-def push(model: Path, directory: Path, clock: Callable[[], float] = time.time) -> Path:
+class Withdrawn(Exception):
+    """Push of a model that the current rollback has replaced."""
+
+
+class RollbackError(UserError):
+    """Rollback that is not possible."""
+
+
+def push(
+    model: Path,
+    directory: Path,
+    clock: Callable[[], float] = time.time,
+    metrics: records.Metrics | None = None,
+    previous: records.Metrics | None = None,
+) -> Path:
     """Copy the model to a new version beside the older ones, in one atomic step.
 
     The files are copied to a hidden directory that model servers ignore, and synced to disk. One `rename` then gives
@@ -37,41 +59,185 @@ def push(model: Path, directory: Path, clock: Callable[[], float] = time.time) -
         directory: Directory on a POSIX file system; created if missing.
         clock: Function that returns the seconds since the Unix epoch. The version is this number, or the newest
             version + 1 if that is greater.
+        metrics: Metrics of the model, for the record of the version.
+        previous: Metrics of the last blessed model on the same rows, for the record. None if there was no such model.
 
     Returns:
         The directory of the version.
 
     Raises:
         FileNotFoundError: `model` has no `saved_model.pb`.
+        Withdrawn: The newest version is a rollback that replaced this model.
         OSError: The copy failed, and no version was created.
     """
-    if not (model / "saved_model.pb").is_file():
-        raise FileNotFoundError(f"{model} is no SavedModel: it has no saved_model.pb")
+    if not (model / MAIN_FILE).is_file():
+        raise FileNotFoundError(f"{model} is no SavedModel: it has no {MAIN_FILE}")
     directory.mkdir(parents=True, exist_ok=True)
     with _locked(directory) as alone:
-        if alone:
-            for left in directory.glob(f"{STAGING_PREFIX}*"):
-                shutil.rmtree(left)
-        existing = versions(directory)
-        if existing and same_files(model, directory / str(existing[-1])):
-            return directory / str(existing[-1])
-        staging = directory / f"{STAGING_PREFIX}{uuid.uuid4().hex}"
-        try:
-            shutil.copytree(model, staging, copy_function=_copy)
-            _sync_folders(staging)
-            target = directory / str(max(int(clock()), existing[-1] + 1 if existing else 0))
-            staging.rename(target)
-        except BaseException:
-            shutil.rmtree(staging, ignore_errors=True)
-            raise
-        _sync(directory)
-        return target
+        existing = _settled(directory, alone)
+        digest = records.digest(model)
+        if existing:
+            newest = directory / str(existing[-1])
+            if same_files(model, newest):
+                return newest
+            record = records.read(newest)
+            if record and digest in record.withdrawn:
+                raise Withdrawn(
+                    f"a rollback has replaced this model by version {record.repeats}, and stays until a new model is "
+                    "blessed; `bigvocab versions` lists the versions, and `bigvocab rollback VERSION` publishes one"
+                )
+        now = clock()
+        record = records.Record(pushed=_utc(now), digest=digest, metrics=metrics or {}, previous=previous)
+        return _publish(model, directory, _next(existing, now), _copy, record)
+
+
+def rollback(directory: Path, version: int | None = None, clock: Callable[[], float] = time.time) -> Path:
+    """Publish an older version again under a new, higher number, in one atomic step as `push` does.
+
+    The new version has hard links to the files of the older one, or copies where the file system has no links. Each
+    version is therefore complete without the others. The new version records the models that it replaces, so that a
+    repeated push of one of them does not undo the rollback.
+
+    Args:
+        directory: Directory of the versions.
+        version: Version to publish again. None: the version before the newest. If the newest is itself a rollback, the
+            version before the one that it repeats, since those after it were withdrawn.
+        clock: Function that returns the seconds since the Unix epoch, as in `push`.
+
+    Returns:
+        The directory of the new version.
+
+    Raises:
+        RollbackError: No such version exists, or model servers already see its model.
+        OSError: The copy failed, and no version was created.
+    """
+    if not versions(directory):
+        raise RollbackError(f"{directory} has no version: no model was pushed yet; `bigvocab run` pushes one")
+    with _locked(directory) as alone:
+        existing = _settled(directory, alone)
+        newest = directory / str(existing[-1])
+        record = records.read(newest)
+        version = _before(directory, existing, record) if version is None else version
+        source = directory / str(version)
+        if version not in existing:
+            raise RollbackError(f"{directory} has no version {version}{_nearest(version, existing)}")
+        if source == newest or same_files(source, newest):
+            raise RollbackError(f"model servers already see the model of version {version}{_listed(existing)}")
+        if not (source / MAIN_FILE).is_file():
+            raise RollbackError(f"{source} is no SavedModel: it has no {MAIN_FILE}; choose another version")
+        old = records.read(source)
+        digest = old.digest if old else records.digest(source)
+        origin = old.repeats if old and old.repeats in existing else version
+        withdrawn = {_digest(directory / str(later)) for later in existing if later > origin}
+        withdrawn |= set(record.withdrawn if record else ())
+        now = clock()
+        about = {"pushed": _utc(now), "digest": digest, "repeats": origin, "withdrawn": sorted(withdrawn - {digest})}
+        about = {**(old.model_dump() if old else {}), **about}
+        return _publish(source, directory, _next(existing, now), _link, records.Record.model_validate(about))
+
+
+def prune(directory: Path, keep: int) -> list[int]:
+    """Delete the versions beyond the newest ones. The version that the last rollback repeats stays.
+
+    Each version vanishes by one rename, so that no model server sees a part of it. Nothing else reads these folders:
+    the Evaluator and the Trainer read earlier models from the artifacts.
+
+    Args:
+        directory: Directory of the versions.
+        keep: Number of newest versions that stay, at least 2.
+
+    Returns:
+        The deleted versions, ascending.
+
+    Raises:
+        ValueError: `keep` is less than 2.
+        OSError: A version cannot be deleted.
+    """
+    if keep < 2:
+        raise ValueError(f"keep={keep}: the newest version and the one before it must stay")
+    with _locked(directory) as alone:
+        existing = _settled(directory, alone)
+        repeated = (records.read(directory / str(version)) for version in reversed(existing))
+        target = next((record.repeats for record in repeated if record and record.repeats), None)
+        deleted = [version for version in existing[:-keep] if version != target]
+        for version in deleted:
+            hidden = directory / f"{STAGING_PREFIX}{uuid.uuid4().hex}"
+            (directory / str(version)).rename(hidden)
+            shutil.rmtree(hidden)
+        return deleted
 
 
 def same_files(one: Path, other: Path) -> bool:
-    """Return True if two directories hold the same files with the same bytes."""
-    names = [{path.relative_to(root) for path in root.rglob("*") if path.is_file()} for root in (one, other)]
-    return names[0] == names[1] and all(filecmp.cmp(one / name, other / name, shallow=False) for name in names[0])
+    """Return True if two directories hold the same files with the same bytes, apart from the records of pushes."""
+    first, second = records.files(one), records.files(other)
+    return first.keys() == second.keys() and all(
+        path.samefile(second[name]) or filecmp.cmp(path, second[name], shallow=False) for name, path in first.items()
+    )
+
+
+def _settled(directory: Path, alone: bool) -> list[int]:
+    """Return the versions, after the removal of what killed processes left. Only a process with the lock removes."""
+    if alone:
+        for left in directory.glob(f"{STAGING_PREFIX}*"):
+            shutil.rmtree(left)
+    return versions(directory)
+
+
+def _publish(
+    source: Path, directory: Path, version: int, copy: Callable[[str, str], None], record: records.Record
+) -> Path:
+    """Copy the files to a hidden directory, sync them, and rename the directory to the version."""
+    staging = directory / f"{STAGING_PREFIX}{uuid.uuid4().hex}"
+    try:
+        shutil.copytree(source, staging, copy_function=copy)
+        records.write(staging, record)
+        _sync(staging / records.PLACE)
+        # `copytree` copies the time of the source, and `bigvocab predict` finds the last push of all runs by its time.
+        os.utime(staging)
+        _sync_folders(staging)
+        target = directory / str(version)
+        staging.rename(target)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+    _sync(directory)
+    return target
+
+
+def _next(existing: list[int], now: float) -> int:
+    return max(int(now), existing[-1] + 1 if existing else 0)
+
+
+def _utc(now: float) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(int(now), datetime.UTC)
+
+
+def _digest(version: Path) -> str:
+    record = records.read(version)
+    return record.digest if record else records.digest(version)
+
+
+def _before(directory: Path, existing: list[int], newest: records.Record | None) -> int:
+    """Return the version before the newest, or before the version that the newest repeats."""
+    if len(existing) == 1:
+        raise RollbackError(f"{directory} has only version {existing[0]}: a rollback needs an earlier version")
+    current = newest.repeats if newest and newest.repeats else existing[-1]
+    earlier = [version for version in existing if version < current]
+    if not earlier:
+        raise RollbackError(
+            f"{directory} has no version before {current}, which the current version repeats{_listed(existing)}"
+        )
+    return earlier[-1]
+
+
+def _nearest(version: int, existing: list[int]) -> str:
+    return f"{did_you_mean(str(version), map(str, existing), cutoff=0)}{_listed(existing)}"
+
+
+def _listed(existing: list[int]) -> str:
+    newest = ", ".join(str(version) for version in existing[: -_LISTED - 1 : -1])
+    more = f" and {len(existing) - _LISTED} earlier ones" if len(existing) > _LISTED else ""
+    return f"\nVersions, newest first: {newest}{more}"
 
 
 @contextlib.contextmanager
@@ -92,6 +258,16 @@ def _locked(directory: Path) -> Iterator[bool]:
 def _copy(source: str, target: str) -> None:
     shutil.copyfile(source, target)
     _sync(Path(target))
+
+
+def _link(source: str, target: str) -> None:
+    """Link a file of a version to another version. Model servers and pushes never write into a version."""
+    try:
+        os.link(os.path.realpath(source), target)
+    except OSError:  # The file system has no links, allows no more of them, or the file is on another one.
+        _copy(source, target)
+    else:
+        _sync(Path(target))
 
 
 def _sync_folders(directory: Path) -> None:

@@ -20,6 +20,7 @@ from components.files import is_remote
 from components.storage import storage_fault
 from pipeline.cli import cluster as cluster_commands
 from pipeline.cli import init as init_command
+from pipeline.cli import versions as version_commands
 from pipeline.cli.arguments import Parser, add_root, add_settings, column_names, root_of
 from pipeline.cli.prediction import commands as prediction_commands
 from pipeline.config.loading import ConfigurationError, check_files, load, preset_names, preset_summary
@@ -85,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     schema.set_defaults(do=_schema, quick=False)
 
     prediction_commands.add(commands)
+    version_commands.add(commands)
 
     report = commands.add_parser("report", help="print the metrics of the last run, and the path of its report")
     add_root(report)

@@ -14,6 +14,7 @@ from components.ingest.errors import nearest
 from components.ingest.spec import DataSpec
 from components.metrics.targets import label_baselines
 from components.preprocessing.spec import VocabularySpec
+from components.pushing.spec import ServingSpec
 from components.spec import Spec
 from components.training.spec import TrainerSpec
 from pipeline.config.beam import BeamSpec, LocalBeam
@@ -47,6 +48,8 @@ class Config(Spec):
     """Model, optimizer and training loop."""
     evaluation: EvaluationSpec = EvaluationSpec()
     """Thresholds that a model must meet to be blessed, label bands, and user-defined metrics."""
+    serving: ServingSpec = ServingSpec()
+    """Pushed versions of the model."""
     inference: InferenceSpec = InferenceSpec()
     """Rows that the node BulkInferrer answers with the pushed model."""
     beam: BeamSpec = LocalBeam()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from pathlib import Path
@@ -60,6 +61,16 @@ def test_labelled_rows_of_a_csv(labelled: Path, bigvocab: Bigvocab) -> None:
 
 def test_the_pushed_model_has_the_same_figures_on_the_test_rows(labelled: Path, bigvocab: Bigvocab) -> None:
     evaluated_alike(bigvocab, labelled)
+
+
+def test_the_pushed_version_is_listed_with_the_figures_of_the_run(labelled: Path, bigvocab: Bigvocab) -> None:
+    result = bigvocab("versions", labelled.name, "--json", folder=labelled.parent)
+    assert result.returncode == 0, result.stderr
+    (version,) = json.loads(result.stdout)
+    expected = summary(labelled)["metrics"]
+    assert version["metrics"].items() >= {name: expected[name] for name in ("recall_at_10", "perplexity")}.items()
+    assert [str(version["version"])] == versions(labelled)
+    assert version["current"] is True
 
 
 def test_encoders_and_losses_are_compared_on_its_data(labelled: Path, bigvocab: Bigvocab) -> None:

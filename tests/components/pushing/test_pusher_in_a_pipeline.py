@@ -14,12 +14,13 @@ from tfx.orchestration.local import local_dag_runner
 from tfx.types import standard_artifacts
 
 from components.pushing.component import pusher
-from components.pushing.versions import versions
+from components.pushing.spec import ServingSpec
+from components.pushing.versions import rollback, versions
 
 
-def _run(root: Path, blessed: int = 1) -> tuple[str, int]:
+def _run(root: Path, blessed: int = 1, name: str = "model", keep: int | None = None) -> tuple[str, int]:
     """Run a pipeline of a model, its two blessings and the Pusher. Return the state of the Pusher and `pushed`."""
-    model = str(root / "model")
+    model = str(root / name)
 
     def given(name: str, kind: type, **properties: str | int) -> importer.Importer:
         node = importer.Importer(
@@ -37,6 +38,7 @@ def _run(root: Path, blessed: int = 1) -> tuple[str, int]:
         infra.outputs["result"],
         str(root / "serving"),
         code="1",
+        serving=ServingSpec(keep=keep),
     )
     connection = metadata.sqlite_metadata_connection_config(str(root / "metadata.sqlite"))
     local_dag_runner.LocalDagRunner().run(
@@ -60,10 +62,15 @@ def _run(root: Path, blessed: int = 1) -> tuple[str, int]:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    serving = tmp_path / "model" / "Format-Serving"
-    serving.mkdir(parents=True)
-    (serving / "saved_model.pb").write_bytes(b"graph")
+    _model(tmp_path, "model")
     return tmp_path
+
+
+def _model(root: Path, name: str) -> str:
+    serving = root / name / "Format-Serving"
+    serving.mkdir(parents=True)
+    (serving / "saved_model.pb").write_text(f"graph of {name}")
+    return name
 
 
 def test_a_deleted_version_is_pushed_again_and_else_the_cache_serves(root: Path) -> None:
@@ -83,3 +90,29 @@ def test_a_deleted_version_is_pushed_again_and_else_the_cache_serves(root: Path)
 def test_a_rejected_model_is_not_pushed(root: Path) -> None:
     assert _run(root, blessed=0) == ("COMPLETE", 0)
     assert versions(root / "serving") == []
+
+
+def test_a_rollback_stays_until_a_new_model_is_pushed(root: Path) -> None:
+    serving = root / "serving"
+    assert _run(root) == ("COMPLETE", 1)
+    assert _run(root, name=_model(root, "second")) == ("COMPLETE", 1)
+    old, withdrawn = versions(serving)
+    current = int(rollback(serving).name)
+    assert _run(root, name="second") == ("CACHED", 1)
+    assert versions(serving) == [old, withdrawn, current]
+    assert _run(root, name="second", keep=3) == ("COMPLETE", 0)  # not from the cache
+    shutil.rmtree(serving / str(withdrawn))
+    assert _run(root, name="second") == ("COMPLETE", 0)
+    assert versions(serving) == [old, current]
+    assert _run(root, name=_model(root, "third")) == ("COMPLETE", 1)
+    assert versions(serving)[:-1] == [old, current]
+
+
+def test_the_cache_serves_after_old_versions_were_deleted(root: Path) -> None:
+    for name in ("model", _model(root, "second"), _model(root, "third")):
+        assert _run(root, name=name, keep=2) == ("COMPLETE", 1)
+    left = versions(root / "serving")
+    assert len(left) == 2
+    assert _run(root, name="third", keep=2) == ("CACHED", 1)
+    assert _run(root, keep=2) == ("COMPLETE", 1)  # The version of this model was deleted.
+    assert versions(root / "serving")[:-1] == left[1:]

@@ -92,7 +92,7 @@ def test_no_version_is_visible_before_it_is_whole(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(versions, "_copy", copy_and_look)
     monkeypatch.setattr(versions, "_sync", sync_and_look)
     pushed = versions.push(model, serving)
-    assert seen == [[]] * 6  # three files copied, three folders synced
+    assert seen == [[]] * 8  # three files copied, the record and four folders synced
     assert versions.same_files(model, pushed)
 
 

@@ -27,6 +27,8 @@ print(f"{code} {sorted(loaded)}", file=sys.stderr)
         (0, ["presets", "ten_inputs"]),
         (0, ["--help"]),
         (2, ["report"]),
+        (2, ["versions"]),
+        (2, ["rollback"]),
         (2, ["run", "shared_projektion"]),
         (2, ["run", "--set", "trainer.epohcs=2"]),
     ],
