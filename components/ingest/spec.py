@@ -127,7 +127,9 @@ class DataSpec(Spec):
         if not isinstance(value, Mapping) or value.get("shape") != "events":
             return value
         # Without a group, the shape stays, and `_events_refused` reports it beside the faults of other keys.
-        return {**value, "shape": "sequence"} if value.get("group_by") else value
+        if value.get("group_by"):
+            return {**value, "shape": "sequence"}
+        return {key: child for key, child in value.items() if key != "group_by" or child is not None}
 
     @field_validator("group_by", mode="before")
     @classmethod
