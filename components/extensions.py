@@ -60,7 +60,7 @@ def resolve(path: str, noun: str, fits: Callable[[Any], bool] = inspect.isclass)
     except ImportError as error:
         near = _near_module(module) if error.name and f"{module}.".startswith(f"{error.name}.") else ""
         raise ValueError(f"{error}; the module has to be installed, or on PYTHONPATH{near}") from error
-    except Exception as error:  # A user's module may raise any exception during its import.
+    except (Exception, SystemExit) as error:  # A user's module may raise any exception during its import.
         raise ValueError(f"{module} cannot be imported: {type(error).__name__}: {error}") from error
     value = getattr(found, name, None)
     if not fits(value):

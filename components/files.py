@@ -14,6 +14,30 @@ def is_remote(path: str | Path) -> bool:
     return "://" in str(path)
 
 
+def exists(path: str | Path) -> bool:
+    """Return True if a local file or folder exists. No path raises, even one that is too long for a file system."""
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def names_beside(path: str | Path) -> list[str]:
+    """Return the names in the folder of a local path; an empty list if the folder cannot be read."""
+    try:
+        return [entry.name for entry in Path(path).parent.iterdir()]
+    except (OSError, ValueError):
+        return []
+
+
+def located(path: str, folder: Path) -> str:
+    """Return the absolute path of a local file. A relative path is relative to the folder, and `~` is a home folder."""
+    try:
+        return str(folder / Path(path).expanduser())
+    except RuntimeError:  # `~somebody`, who has no account here: the name of a file may begin so.
+        return str(folder / path)
+
+
 def open_bytes(path: str, mode: Literal["rb", "wb"] = "rb") -> BinaryIO:
     """Open a binary file.
 

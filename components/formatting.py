@@ -1,4 +1,4 @@
-"""Formats of numbers and durations for people: the only place that rounds for display.
+"""Formats of numbers, durations and texts of data for people: the only place that rounds for display.
 
 No function raises for a number that is not finite.
 """
@@ -135,3 +135,17 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(int(max(seconds, 0) + 0.5), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def printable(text: str, kept: str = "") -> str:
+    r"""Write control characters, line breaks and other characters that do not print as escapes, such as `\x1b`.
+
+    A label may contain the control sequences of a terminal, which recolor it, move its cursor or set its title.
+
+    Args:
+        text: Text of data.
+        kept: Characters to leave, such as the line breaks of a message of several lines.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in kept else ascii(c)[1:-1] for c in text)

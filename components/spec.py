@@ -12,4 +12,5 @@ class Spec(BaseModel):
     in the cache key. The component reads the spec back with `MySpec.model_validate_json(...)`.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    # A key without a limit has None. Infinity and NaN pass bounds such as `gt=0`, and would fail hours later.
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)

@@ -13,9 +13,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from components.formatting import printable
+
 _NO_LIMIT = 1 << 16
 _NARROWEST_REST = 20
 _LONGEST_BAR, _STEP_OF_BAR = 40, 10
+_KEPT = "\n\t"
+"""Control characters of the messages themselves."""
 _CLEARED = "\r\x1b[K"
 
 
@@ -73,12 +77,13 @@ class Terminal:
 
     def note(self, text: str | Text = "", rest: str = "") -> None:
         """Write a line above the standing status. The arguments are those of `line`."""
+        rest = printable(rest, _KEPT)
         if self.in_place:
             self._clear()
-            self._print(Text.assemble(text, self._wrapped(rest, Text.assemble(text).cell_len)))
+            self._print(Text.assemble(_harmless(text), self._wrapped(rest, Text.assemble(text).cell_len)))
             self._show(self._standing)
         else:
-            self.stream.write(f"{text}{rest}".rstrip() + "\n")
+            self.stream.write(f"{_harmless(text)}{rest}".rstrip() + "\n")
         self.stream.flush()
 
     def write(self, parts: Iterable[str | Text | Table]) -> None:
@@ -115,7 +120,7 @@ class Terminal:
             (drawn,) = _rendered(bar, self._console)
             drawn.pad_right(columns - drawn.cell_len)
             shown = Text.assemble(shown, drawn, " ")
-        shown.append_text(text)
+        shown.append_text(Text.assemble(_harmless(text, kept="")))
         shown.truncate(self.room + 2, overflow="ellipsis")
         self._print(shown, end="")
         self._pending = True
@@ -138,6 +143,16 @@ class Terminal:
             self._pending = False
 
 
+def _harmless(text: str | Text, kept: str = _KEPT) -> str | Text:
+    """Write the characters of data that would control the terminal as escapes."""
+    if isinstance(text, str):
+        return printable(text, kept)
+    if printable(text.plain, kept) == text.plain:
+        return text
+    characters = text.divide(range(1, len(text.plain)))
+    return Text.assemble(*(c if printable(c.plain, kept) == c.plain else printable(c.plain) for c in characters))
+
+
 def table(
     rows: Iterable[Sequence[str | Text]], header: Sequence[str] = (), figures: bool = True, least: int = 0
 ) -> Table:
@@ -149,12 +164,12 @@ def table(
         figures: True if all columns but the first hold figures, which are right-aligned.
         least: Least width of a column of figures.
     """
-    found = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
+    found = [[cell if isinstance(cell, Text) else Text(printable(cell)) for cell in row] for row in rows]
     made = Table(box=None, show_header=bool(header), header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
     for place, title in enumerate(header or [""] * len(found[0])):
         right = figures and place > 0
         made.add_column(
-            Text(title), justify="right" if right else "left", no_wrap=True,
+            Text(printable(title)), justify="right" if right else "left", no_wrap=True,
             min_width=least if right else None,
         )  # fmt: skip
     for row in found:

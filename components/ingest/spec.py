@@ -126,9 +126,10 @@ class DataSpec(Spec):
         """Convert shape `events` to shape `sequence` with `group_by`, the form that all nodes support."""
         if not isinstance(value, Mapping) or value.get("shape") != "events":
             return value
-        if not value.get("group_by"):
-            raise ValueError("shape 'events' needs data.group_by, such as the column of the user or of the session")
-        return {**value, "shape": "sequence"}
+        # Without a group, the shape stays, and `_events_refused` reports it beside the faults of other keys.
+        if value.get("group_by"):
+            return {**value, "shape": "sequence"}
+        return {key: child for key, child in value.items() if key != "group_by" or child is not None}
 
     @field_validator("group_by", mode="before")
     @classmethod
@@ -194,6 +195,8 @@ class DataSpec(Spec):
 
 def _events_refused(data: DataSpec) -> list[str]:
     """Return the faults of the keys of shape `events`."""
+    if data.shape == "events":
+        return ["shape 'events' needs data.group_by, such as the column of the user or of the session"]
     if not data.group_by:
         keys = ("order_by", "order_format", "session_gap", "min_length", "max_length")
         idle = [key for key in keys if getattr(data, key) != DataSpec.model_fields[key].default]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import Field, NonNegativeFloat, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 
 from components.ingest.spec import Shape
 from components.layers.encoders.registry import DefaultSpec, ModelSpec
@@ -100,7 +100,7 @@ class TrainerSpec(Spec):
     """Validations per epoch. A validation uses the full softmax."""
     validation_examples: int = Field(default=16_384, ge=1)
     """Size of the fixed random sample of the eval split that every validation measures."""
-    replicas: int | Literal["auto"] = "auto"
+    replicas: PositiveInt | Literal["auto"] = "auto"
     """Number of replicas. `auto`: all GPUs, or one CPU if there is no GPU. A number: that many GPUs or, without GPUs,
     that many logical CPU devices."""
     checkpoint_seconds: float = Field(default=60, gt=0)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from components.exit_codes import FAILED, WRONG, UserError
 from components.files import is_remote
+from components.formatting import printable
 from components.storage import storage_fault
 from pipeline.cli import cluster as cluster_commands
 from pipeline.cli import init as init_command
@@ -39,10 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return arguments.do(arguments)
     except ConfigurationError as error:
-        print(f"Wrong configuration:\n{_indent(str(error))}", file=sys.stderr)
+        _print_error(f"Wrong configuration:\n{_indent(str(error))}")
         return WRONG
     except UserError as error:
-        print(f"bigvocab: {error}", file=sys.stderr)
+        _print_error(f"bigvocab: {error}")
         return error.code
     except BrokenPipeError:  # `bigvocab ... | head`
         drop_output(sys.stdout)
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         fault = storage_fault(error, str(Path.cwd()))
         if fault is None:
             raise
-        print(f"bigvocab: {fault}", file=sys.stderr)
+        _print_error(f"bigvocab: {fault}")
         return FAILED
 
 
@@ -209,5 +210,9 @@ def _presets(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _print_error(text: str) -> None:
+    print(printable(text, "\n"), file=sys.stderr)
+
+
 def _indent(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.splitlines())
+    return "\n".join(f"  {line}" for line in text.split("\n"))

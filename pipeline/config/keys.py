@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from components.extensions import Kinds
+from components.formatting import printable
 from pipeline.config.spec import Config
 
 Key = tuple[str | int, ...]
@@ -62,12 +63,18 @@ def place(location: Key, tree: Mapping[str, Any]) -> Place:
     fields: Mapping[str, Any] = {}
     kind: str | None = None
     others: list[str] = []
+    named = False
     for part in location:
+        if part == "[key]" or (not named and _is_choice(here)):
+            named = True  # pydantic names a member of the union, such as `int`, which the user did not write.
+            continue
+        named = False
         by_kind = _kinds(here)
         if part in by_kind:
             kinds, kind, here = by_kind, str(part), by_kind[str(part)]
             continue
-        model = next(iter(_models(here)), None)
+        model = None if by_kind else next(iter(_models(here)), None)
+        kinds = by_kind or kinds
         if model:
             fields = model.model_fields
         else:  # The kind is unknown, so the keys of all kinds are allowed.
@@ -95,7 +102,7 @@ def new_name(key: Key) -> Key | None:
 
 def dotted(key: Key) -> str:
     """Return a key as a user writes it, such as `data.splits.train`."""
-    return ".".join(str(part) for part in key)
+    return ".".join(printable(str(part)) for part in key)
 
 
 def _plain(annotation: Any) -> Any:
@@ -120,6 +127,11 @@ def _kinds(annotation: Any) -> dict[str, type[BaseModel]]:
     if len(models) < 2 or not all(get_origin(kind) is Literal for kind in kinds):
         return {}
     return {get_args(kind)[0]: model for kind, model in zip(kinds, models, strict=True)}
+
+
+def _is_choice(annotation: Any) -> bool:
+    """Return True if pydantic tries the members of a union one by one."""
+    return len([m for m in _members(annotation) if m is not type(None)]) > 1 and not _kinds(annotation)
 
 
 def _element(annotation: Any) -> Any:

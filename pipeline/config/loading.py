@@ -12,15 +12,18 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from components.files import is_remote
+from components.files import exists, is_remote, located, names_beside
 from components.ingest.sources.registry import source_of
 from components.spelling import did_you_mean
 from pipeline.config.beam import option_faults
+from pipeline.config.document import MAX_BYTES, Document, NotYaml, decoded, parse
 from pipeline.config.keys import Key, dotted, new_name, place
 from pipeline.config.spec import Config
 
 PRESETS = importlib.resources.files("pipeline.config") / "presets"
 DEFAULT_PRESET = "shared_projection"
+_SHOWN = 200
+"""Characters of a value in a message, at most."""
 
 
 class ConfigurationError(Exception):
@@ -53,8 +56,7 @@ def loads(text: str, settings: Iterable[str] = ()) -> Config:
 
 
 def _loaded(path: Path, text: str, settings: Iterable[str], quick: bool) -> Config:
-    tree, lines = _parse(path, text)
-    faults: list[str] = []
+    tree, lines, faults = _parse(path, text)
     origin: dict[Key, str] = {key: f"{path}:{line}" for key, line in lines.items()}
     quick_tree, quick_origin, in_quick = copy.deepcopy(tree), dict(origin), f"{path}: quick"
     if isinstance(tree.get("quick"), dict):
@@ -65,22 +67,30 @@ def _loaded(path: Path, text: str, settings: Iterable[str], quick: bool) -> Conf
     else:  # Report faults in `quick` even if it is not applied.
         faults += [fault for fault in _validated(quick_tree, quick_origin, path)[1] if fault.startswith(in_quick)]
     for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals or not key.strip():
-            faults.append(f"--set {setting}: expected key=value, as in --set trainer.epochs=2")
-            continue
-        try:
-            # YAML has meanings of its own for `|`, `::` and `-`, which are delimiters here.
-            parsed = value if re.fullmatch(r"[|:;,#>-]{1,3}", value) else yaml.load(value, _Loader)
-        except yaml.YAMLError as error:
-            faults.append(f"--set {setting}: the value is not YAML ({str(error).splitlines()[0]})")
-            continue
-        _put(tree, key.strip(), parsed, f"--set {setting}", origin, faults)
+        _set(tree, setting, origin, faults)
     config, more = _validated(tree, origin, path)
     faults += more
     if faults or not config:
-        raise ConfigurationError("\n".join(dict.fromkeys(faults)))
+        # A setting is part of its message, and may contain a URI.
+        raise ConfigurationError("\n".join(dict.fromkeys(map(_without_password, faults))))
     return config
+
+
+def _set(tree: dict[str, Any], setting: str, origin: dict[Key, str], faults: list[str]) -> None:
+    """Apply a setting of the form `a.b=c`."""
+    key, equals, value = setting.partition("=")
+    if not equals or not key.strip():
+        faults.append(f"--set {setting}: expected key=value, as in --set trainer.epochs=2")
+        return
+    try:
+        # YAML has meanings of its own for `|`, `::` and `-`, which are delimiters here.
+        document = Document(value) if re.fullmatch(r"[|:;,#>-]{1,3}", value) else parse(value)
+    except NotYaml as error:
+        reason = str(error).removeprefix("not YAML: ")
+        faults.append(f"--set {setting}: the value is not YAML ({reason})")
+        return
+    faults += [f"--set {setting}: duplicate key {dotted((key.strip(), *double))}" for double, *_ in document.doubles]
+    _put(tree, key.strip(), document.tree, f"--set {setting}", origin, faults)
 
 
 def preset_summary(name: str) -> str:
@@ -105,7 +115,7 @@ def check_files(config: Config, schema_needed: bool = True) -> None:
 def schema_faults(config: Config) -> list[str]:
     """Return a message if the schema file does not exist, or if neither configuration nor source has a schema."""
     schema = config.data.schema_file
-    if schema and not is_remote(schema) and not Path(schema).exists():
+    if schema and not is_remote(schema) and not exists(schema):
         return [f"data.schema_file: {schema} does not exist; `bigvocab schema FILE.yaml` writes one from the data"]
     if not schema and not source_of(config.data.source).schema_file():
         return ["data.schema_file is missing; `bigvocab schema FILE.yaml` writes FILE.schema.pbtxt from the data"]
@@ -114,68 +124,37 @@ def schema_faults(config: Config) -> list[str]:
 
 def _read(name: str) -> tuple[Path, str]:
     path = Path(name)
-    if path.suffix in (".yaml", ".yml") or path.exists():
+    if path.suffix in (".yaml", ".yml") or exists(name):
         try:
-            return path.resolve(), path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            near = did_you_mean(path.name, [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else [])
-            reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-            raise ConfigurationError(f"{name}: {reason}{near}") from error
+            with path.open("rb") as file:
+                return path.resolve(), decoded(file.read(MAX_BYTES + 1))
+        except NotYaml as error:
+            raise ConfigurationError(f"{_place_in(name, error)}: {error}") from error
+        except OSError as error:
+            beside = [other for other in names_beside(path) if other.endswith((".yaml", ".yml"))]
+            raise ConfigurationError(f"{name}: {error.strerror}{did_you_mean(path.name, beside)}") from error
     if name not in preset_names():
         near = did_you_mean(name, preset_names())
         raise ConfigurationError(f"{name}: no such preset{near}; the presets are {', '.join(preset_names())}")
     return Path(str(PRESETS / f"{name}.yaml")), (PRESETS / f"{name}.yaml").read_text(encoding="utf-8")
 
 
-class _Loader(yaml.SafeLoader):
-    """Loader that reports the place of a value that its type does not have, such as the date 2026-13-01."""
-
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        """Return the value of a node.
-
-        Raises:
-            yaml.YAMLError: The type of the node does not have such a value.
-        """
-        try:
-            return super().construct_object(node, deep)
-        except (ValueError, KeyError) as error:
-            kind = node.tag.rpartition(":")[2]
-            raise yaml.constructor.ConstructorError(
-                problem=f"{node.value!r} is not a valid {kind}: {error}; put text in quotes",
-                problem_mark=node.start_mark,
-            ) from error
-
-
-def _parse(path: Path, text: str) -> tuple[dict[str, Any], dict[Key, int]]:
-    """Return the parsed tree, and the line of each key."""
-    lines: dict[Key, int] = {}
-    doubles: list[str] = []
+def _parse(path: Path, text: str) -> tuple[dict[str, Any], dict[Key, int], list[str]]:
+    """Return the parsed tree, the line of each key, and a fault for each key that stands twice."""
     try:
-        loader = _Loader(text)
-        root = loader.get_single_node()
-        if isinstance(root, yaml.MappingNode):  # Before the values, because construction expands merge keys in place.
-            _lines(root, (), lines, doubles, path)
-        tree = None if root is None else loader.construct_document(root)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise ConfigurationError(f"{where}: not YAML: {getattr(error, 'problem', error)}") from error
-    if not isinstance(tree, dict):
+        document = parse(text)
+    except NotYaml as error:
+        raise ConfigurationError(f"{_place_in(path, error)}: {error}") from error
+    if not isinstance(document.tree, dict):
         raise ConfigurationError(f"{path}: expected keys and values, as in 'name: my_data'")
-    if doubles:
-        raise ConfigurationError("\n".join(doubles))
-    return tree, lines
+    doubles = [
+        f"{path}:{line}: duplicate key {dotted(key)}, first in line {first}" for key, line, first in document.doubles
+    ]
+    return document.tree, document.lines, doubles
 
 
-def _lines(node: yaml.MappingNode, above: Key, lines: dict[Key, int], doubles: list[str], path: Path) -> None:
-    for key_node, value_node in node.value:
-        key = (*above, str(key_node.value))
-        line = key_node.start_mark.line + 1
-        if key in lines:  # PyYAML would silently take the last value.
-            doubles.append(f"{path}:{line}: duplicate key {dotted(key)}, first in line {lines[key]}")
-        lines[key] = line
-        if isinstance(value_node, yaml.MappingNode):
-            _lines(value_node, key, lines, doubles, path)
+def _place_in(file: str | Path, error: NotYaml) -> str:
+    return f"{file}:{error.line}" if error.line else str(file)
 
 
 def _put(
@@ -191,6 +170,8 @@ def _put(
             return
         tree = tree[part]
     tree[key[-1]] = value
+    for below in [known for known in origin if known[: len(key)] == key]:
+        del origin[below]  # The line of a value that is now replaced.
     origin[key] = source
 
 
@@ -199,20 +180,30 @@ def _validated(tree: dict[str, Any], origin: Mapping[Key, str], file: Path) -> t
     try:
         return Config.model_validate(tree), []
     except ValidationError as error:
-        return None, [_fault(detail, tree, origin, str(file)) for detail in error.errors()]
+        details: list[Mapping[str, Any]] = [*error.errors()]
+        for detail in error.errors():
+            if detail["type"].startswith("union_tag") and isinstance(detail["input"], Mapping):
+                # pydantic leaves the keys beside a wrong kind unread.
+                keys = [(*detail["loc"], str(key)) for key in detail["input"]]
+                details += [
+                    {"type": "extra_forbidden", "loc": key} for key in keys if key[-1] not in place(key, tree).fields
+                ]
+        return None, [_fault(detail, tree, origin, str(file)) for detail in details]
 
 
 def _fault(detail: Mapping[str, Any], tree: Mapping[str, Any], origin: Mapping[Key, str], file: str) -> str:
     at = place(tuple(detail["loc"]), tree)
     location = at.key
     context = detail.get("ctx", {})
-    if detail["type"] == "union_tag_invalid":
+    if detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
         location = (*location, "kind")
     where = next((origin[location[:n]] for n in range(len(location), 0, -1) if location[:n] in origin), file)
     key = dotted(location)
     if detail["type"] == "union_tag_invalid":
         near = did_you_mean(str(context["tag"]), _quoted(context["expected_tags"]))
-        return f"{where}: {key}: Input should be one of {context['expected_tags']} (found {context['tag']!r}){near}"
+        return (
+            f"{where}: {key}: Input should be one of {context['expected_tags']} (found {_shown(context['tag'])}){near}"
+        )
     if detail["type"] == "extra_forbidden":
         if at.other_kinds:
             kinds = " and ".join(repr(kind) for kind in at.other_kinds)
@@ -221,23 +212,30 @@ def _fault(detail: Mapping[str, Any], tree: Mapping[str, Any], origin: Mapping[K
         if renamed and renamed[-1] in at.fields:  # A kind of the user's own may never have had the key.
             return f"{where}: {key} was renamed: use {dotted(renamed)}"
         return f"{where}: unknown key {key}{did_you_mean(str(location[-1]), at.fields)}"
-    if detail["type"] == "missing":
+    if detail["type"] in ("missing", "union_tag_not_found"):
         return f"{where}: {key} is missing"
     message = detail["msg"].removeprefix("Value error, ")
     value = detail.get("input")
-    shown = "" if isinstance(value, (dict, list)) or value is None else f" (found {_without_password(value)!r})"
+    shown = "" if isinstance(value, (dict, list)) or value is None else f" (found {_shown(value)})"
     near = did_you_mean(str(value), _quoted(context["expected"])) if detail["type"] == "literal_error" else ""
     return f"{where}: {key + ': ' if key else ''}{message}{shown}{near}"
 
 
-def _without_password(value: Any) -> Any:
-    """Return a value for a message; a URI without its password."""
-    if not isinstance(value, str):
-        return value
+def _shown(value: Any) -> str:
+    """Return a value for a message, without its end if it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no integer of more than 4,300 digits.
+        return "a number of thousands of digits"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def _without_password(text: str) -> str:
+    """Return a text without the passwords of its URIs."""
     return re.sub(
-        r"(://[^/@:\s]*:)[^@/\s]*@|((?i:pass\w*)=)[^&\s]*",
+        r"(://[^/@:\s]*:)[^\s]*@|((?i:pass\w*)=)[^&\s]*",
         lambda found: f"{found[1] or found[2]}***" + "@" * bool(found[1]),
-        value,
+        text,
     )
 
 
@@ -254,11 +252,11 @@ def _with_absolute_paths(config: Config, file: Path) -> Config:
     if source != data.source:
         changes["source"] = source
     if data.schema_file and "://" not in data.schema_file:
-        changes["schema_file"] = str(file.parent / Path(data.schema_file).expanduser())
-    elif not data.schema_file and file.with_suffix(".schema.pbtxt").exists():
+        changes["schema_file"] = located(data.schema_file, file.parent)
+    elif not data.schema_file and exists(file.with_suffix(".schema.pbtxt")):
         changes["schema_file"] = str(file.with_suffix(".schema.pbtxt"))
     inference = config.inference
     if inference.path and not is_remote(inference.path):
-        inference = inference.model_copy(update={"path": str(file.parent / Path(inference.path).expanduser())})
+        inference = inference.model_copy(update={"path": located(inference.path, file.parent)})
     data = data.model_copy(update=changes) if changes else data
     return config.model_copy(update={"data": data, "inference": inference})

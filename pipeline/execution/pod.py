@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from components.exit_codes import FAILED, INTERRUPTED
 from components.files import write_whole
+from components.formatting import printable
 from components.spelling import did_you_mean
 from components.storage import storage_fault
 from pipeline.config.spec import Config
@@ -227,7 +228,7 @@ def _failed(node: str, failure: Exception, console: Console, root: str = "") -> 
     cause = str(failure) if hasattr(failure, "node") else str(fault or f"{type(failure).__name__}: {failure}")
     line = f"{node} failed. {cause}"
     console.status(None)
-    sys.stderr.write(f"{line}\n\n")
+    sys.stderr.write(printable(line, "\n") + "\n\n")
     traceback.print_exception(failure, file=sys.stderr)
     if TERMINATION_LOG.exists():
         with contextlib.suppress(OSError):  # The disk of the Kubernetes node may be full too.

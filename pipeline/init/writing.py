@@ -11,6 +11,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.data_validation.header import SCHEMA_HEADER
+from components.formatting import printable
 from components.ingest.rows.columns import columns_of
 from components.ingest.spec import DataSpec
 from pipeline.init.profile import Profile
@@ -32,9 +33,9 @@ def configuration(name: str, sample: Sample, choice: Choice, folder: Path) -> st
         folder: Folder of the configuration, to which the path of the source is relative.
     """
     about = f"{len(sample.rows):,} rows of {sample.files:,} file{'s' * (sample.files > 1)}"
+    notes = [*sample.notes, *(f"? {unsure[0].upper()}{unsure[1:]}" for unsure in [*sample.unsure, *choice.unsure])]
     lines = [f"# Written by `bigvocab init` from {about}. Check what is marked with `?`."]
-    lines += [f"# {note[0].upper()}{note[1:]}." for note in sample.notes]
-    lines += [f"# ? {unsure[0].upper()}{unsure[1:]}." for unsure in [*sample.unsure, *choice.unsure]]
+    lines += [f"# {printable(note[0].upper() + note[1:])}." for note in notes]
     lines += ["", f"name: {_inline(name)}", "data:"]
     source = sample.source.model_dump(exclude_unset=True)
     source["path"] = _relative(Path(source["path"]), folder)
@@ -49,12 +50,17 @@ def configuration(name: str, sample: Sample, choice: Choice, folder: Path) -> st
         else:
             lines.append(_line(key, value, choice.reasons.get(key, ""), 2))
     if choice.vocabulary:
-        lines += [f"# {choice.reasons['vocabulary'][0].upper()}{choice.reasons['vocabulary'][1:]}.", "vocabulary:"]
+        reason = choice.reasons["vocabulary"]
+        lines += [f"# {printable(reason[0].upper() + reason[1:])}.", "vocabulary:"]
         lines += [f"  {key}: {_inline(value)}" for key, value in choice.vocabulary.items()]
     if choice.left_out:
-        lines += ["", "# Left out:", *(f"#   {column}: {reason}" for column, reason in choice.left_out.items())]
+        lines += [
+            "",
+            "# Left out:",
+            *(f"#   {printable(f'{column}: {reason}')}" for column, reason in choice.left_out.items()),
+        ]
     if choice.advice:
-        lines += ["", "# Under data,", *(f"#   {advice}" for advice in choice.advice)]
+        lines += ["", "# Under data,", *(f"#   {printable(advice)}" for advice in choice.advice)]
     return "\n".join(lines) + "\n"
 
 
@@ -88,13 +94,25 @@ def schema(data: DataSpec, columns: Mapping[str, Profile]) -> str:
 
 def _line(key: str, value: Any, reason: str, indent: int) -> str:
     text = f"{' ' * indent}{_inline(key)}: {_inline(value)}"
-    return f"{text:{_WIDTH}}  # {reason}" if reason else text
+    return f"{text:{_WIDTH}}  # {printable(reason)}" if reason else text
 
 
 def _inline(value: Any) -> str:
     """Return a value as YAML on one line."""
-    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000, sort_keys=False)
+    text = yaml.dump(value, None, _OneLine, default_flow_style=True, allow_unicode=True, width=10_000, sort_keys=False)
     return text.removesuffix("\n").removesuffix("\n...")
+
+
+class _OneLine(yaml.SafeDumper):
+    """Dumper that writes line breaks and control characters as escapes."""
+
+
+_OneLine.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar(
+        "tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"'
+    ),
+)
 
 
 def _relative(path: Path, folder: Path) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rich.cells import cell_len
 
+from components.formatting import printable
 from components.inference.answers import Answer
 from components.ingest.spec import DataSpec
 
@@ -15,24 +16,19 @@ _WIDTH = 60
 
 def as_table(text: str, answer: Answer | None, data: DataSpec) -> str:
     """Return an answer for people: labels in a table, then numbers and further targets by their columns' names."""
-    return "\n".join([text, *(["  no answer"] if answer is None else _lines(answer, data))]) + "\n"
+    return "\n".join([printable(text), *(["  no answer"] if answer is None else _lines(answer, data))]) + "\n"
 
 
 def _lines(answer: Answer, data: DataSpec) -> Iterator[str]:
-    rows = [(_printable(label), f"{probability:.4f}") for label, probability in answer["labels"]]
+    rows = [(printable(label), f"{probability:.4f}") for label, probability in answer["labels"]]
     if data.label_kind == "number":
-        rows.append((_printable(str(data.label)), _number(answer["value"])))
+        rows.append((printable(str(data.label)), _number(answer["value"])))
     # Not a table of rich's, which would wrap or cut a label that is longer than the column.
     width = min(_WIDTH, max(cell_len(label) for label, _ in rows))
     yield from (f"  {label}{' ' * (width - cell_len(label))}  {figure}" for label, figure in rows)
     for name, found in answer["targets"].items():
-        shown = f"{_printable(found[0])}  {found[1]:.4f}" if isinstance(found, tuple) else _number(found)
-        yield f"  {_printable(name)}: {shown}"
-
-
-def _printable(text: str) -> str:
-    """Write line breaks and other characters that would break a table as escapes."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+        shown = f"{printable(found[0])}  {found[1]:.4f}" if isinstance(found, tuple) else _number(found)
+        yield f"  {printable(name)}: {shown}"
 
 
 def _number(value: float) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from components.formatting import duration, on_terminal
+from components.formatting import duration, on_terminal, printable
 from components.metrics.definitions import Column
 from components.report.summary import Summary
 from components.report.tables import (
@@ -87,19 +87,13 @@ def slices(summary: Summary) -> Iterator[Part]:
         shown = columns(summary, "terminal")
         rows = [
             [
-                f"  {_printable(entry.value)}",
+                f"  {printable(str(entry.value))}",
                 on_terminal(entry.metrics.count, "count"),
                 *(on_terminal(getattr(entry.metrics, column.name, None), column.form) for column in shown),
             ]
             for entry in found[:_SLICES]
         ]
         yield table(rows, ["", "labels", *(column.text for column in shown)])
-
-
-def _printable(value: str | float) -> str:
-    """Write line breaks and other characters that would break a table as escapes."""
-    text = str(value)
-    return text if text.isprintable() else ascii(text)[1:-1]
 
 
 def _compared(models: Mapping[str, object], shown: Sequence[Column]) -> Table:

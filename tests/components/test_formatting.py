@@ -14,6 +14,7 @@ from components.formatting import (
     in_units,
     on_axis,
     on_terminal,
+    printable,
     rounded_count,
     share,
     three_digits,
@@ -169,3 +170,16 @@ def test_a_duration_is_said_as_people_say_it(seconds: float, text: str) -> None:
 )  # fmt: skip
 def test_the_time_left_is_shown_as_on_a_clock(seconds: float, text: str) -> None:
     assert clock(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "kept", "shown"),
+    [
+        ("état 漢字 [red]", "", "état 漢字 [red]"),
+        ("é\x1b[2J\r\n\x9b", "", r"é\x1b[2J\r\n\x9b"),
+        ("a\n\tb\r", "\n\t", "a\n\tb\\r"),
+        ("\u202e\udcff\U000e0001", "", r"\u202e\udcff\U000e0001"),
+    ],
+)
+def test_control_characters_are_printed_as_escapes(text: str, kept: str, shown: str) -> None:
+    assert printable(text, kept) == shown

@@ -22,6 +22,7 @@ def test_a_name_is_found_again(name: str) -> None:
 @given(st.one_of(NAMES, st.text("a./-_", min_size=1, max_size=150)))
 def test_a_short_name_is_one_of_a_file_a_layer_and_a_node(name: str) -> None:
     assert re.fullmatch(r"[A-Za-z0-9_.-]{1,120}", short(name))
+    assert short(name) not in (".", "..")  # Names of files, which would be those of folders.
 
 
 def test_short_names_differ() -> None:

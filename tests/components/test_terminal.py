@@ -137,3 +137,26 @@ def test_a_table_as_text() -> None:
         "漢字  d",
     ]
     assert plain(table([["a", "1"]], least=8)) == ["a         1"]
+
+
+HOSTILE = "\x1b[2J\x1b]0;title\x07 a\rb\x9b31m [red]c[/] [/nothing] \u202e"
+SHOWN = r"\x1b[2J\x1b]0;title\x07 a\rb\x9b31m [red]c[/] [/nothing] \u202e"
+SHOWN_BY_TEXT = SHOWN.replace(r"\x07", "").replace(r"\r", "")  # rich drops these two.
+
+
+@pytest.mark.parametrize("kind", [Screen, io.StringIO])
+def test_control_characters_and_markup_of_data_are_shown_and_not_obeyed(kind: type[io.StringIO]) -> None:
+    terminal = Terminal(stream := kind())
+    for text in (HOSTILE, Text(HOSTILE, "bold"), Text.assemble((HOSTILE, "red"))):
+        terminal.line(text)
+    terminal.line("", HOSTILE)
+    terminal.write([HOSTILE, table([[HOSTILE], [Text(HOSTILE, "green")]], [HOSTILE])])
+    lines = re.sub(r"\x1b\[[\d;]*m", "", stream.getvalue()).split("\n")
+    shown = [SHOWN, SHOWN_BY_TEXT, SHOWN_BY_TEXT, SHOWN, SHOWN, SHOWN, SHOWN, SHOWN_BY_TEXT, ""]
+    assert [line.rstrip() for line in lines] == shown
+
+
+def test_control_characters_of_data_do_not_leave_the_status() -> None:
+    terminal = Terminal(stream := Screen())
+    terminal.status(Text("\x1b[2Ja\nb"))
+    assert stream.shown == [r"  \x1b[2Ja\nb"]

@@ -40,7 +40,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
-from components.files import is_remote
+from components.files import exists, is_remote, names_beside
 from components.ingest.errors import BrokenFile, IngestError, RowError
 from components.ingest.sources.files import lines as text_lines
 from components.ingest.sources.files import placeholders
@@ -316,8 +316,8 @@ def _with_named(rows: Rows, named: Row) -> Rows:
 
 def _missing(key: str, path: str) -> str:
     """Return a message if a path does not exist on this machine, or an empty text."""
-    if is_remote(path) or Path(path).exists() or glob.glob(placeholders.every(path), recursive=True):
+    if is_remote(path) or exists(path):
         return ""
-    parent = Path(path).parent
-    near = did_you_mean(Path(path).name, [p.name for p in parent.iterdir()] if parent.is_dir() else [])
-    return f"data.source.{key}: {path} is not there{near}"
+    if "\0" not in path and glob.glob(placeholders.every(path), recursive=True):  # `glob` raises for a null character.
+        return ""
+    return f"data.source.{key}: {path} is not there{did_you_mean(Path(path).name, names_beside(path))}"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, cast, get_args
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, ValidationError
+from pydantic_core import InitErrorDetails
 
 from components.extensions import Kinds, is_path, resolve_class, resolve_spec
 from components.ingest.sources.base import PathSpec, Source, SourceSpec, Sure
@@ -93,18 +94,29 @@ def _without_keys_of_others(value: Any) -> Any:
     """Remove keys of other kinds that have no value.
 
     Raises:
-        ValueError: A key of another kind has a value.
+        ValidationError: A key of another kind has a value. The error has the faults of the other keys, too.
     """
     if not isinstance(value, Mapping) or not KINDS.spec_of(value.get("kind")) or is_path(value["kind"]):
         return value
     kind = value["kind"]
-    absent = set()
-    for other in _OWN.values():
-        for key in value.keys() & (other.Spec.model_fields.keys() - KINDS.own[kind].model_fields.keys()):
-            if value[key] is not None:
-                raise ValueError(other.Spec.elsewhere[key].format(kind=kind))
-            absent.add(key)
-    return {key: value[key] for key in value if key not in absent}
+    foreign = {
+        key: other.Spec.elsewhere[key].format(kind=kind)
+        for other in _OWN.values()
+        for key in value.keys() & (other.Spec.model_fields.keys() - KINDS.own[kind].model_fields.keys())
+    }
+    own = {key: value[key] for key in value if key not in foreign}
+    faults = [
+        InitErrorDetails(type="value_error", loc=(), input=value, ctx={"error": ValueError(message)})
+        for key, message in foreign.items()
+        if value[key] is not None
+    ]
+    if not faults:
+        return own
+    try:
+        KINDS.validate(own)
+    except ValidationError as error:
+        faults += [cast("InitErrorDetails", detail) for detail in error.errors()]
+    raise ValidationError.from_exception_data(KINDS.own[kind].__name__, faults)
 
 
 def spec_of(keys: Mapping[str, Any]) -> SourceSpec:

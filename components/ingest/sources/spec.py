@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import model_validator
 
 from components.extensions import source_modules
+from components.files import located
 from components.ingest.sources.files import placeholders
 from components.ingest.sources.files.text_form import Encoding
 from components.ingest.splits import SPLITS
@@ -54,7 +55,7 @@ class SourceSpec(Spec):
 
     def relative_to(self, folder: Path) -> Self:
         """Return the specification with absolute paths. A relative path is relative to the folder."""
-        changes = {key: str(folder / Path(path).expanduser()) for key, path in self.paths.items() if "://" not in path}
+        changes = {key: located(path, folder) for key, path in self.paths.items() if "://" not in path}
         return self.model_copy(update=changes)
 
 

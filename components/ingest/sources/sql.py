@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import importlib.util
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -13,6 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import Field, field_validator
 
+from components.files import exists, located
 from components.ingest.errors import BrokenFile
 from components.ingest.sources.base import Lines, PathlessSpec, Range, Rows, Source, Sure
 from components.ingest.sources.files.placeholders import EVERYTHING
@@ -53,7 +55,8 @@ class SqlSpec(PathlessSpec):
         parts = urlsplit(value)
         if "://" not in value or not parts.scheme:
             raise ValueError("no URI: write it as postgresql://user@host/database or sqlite:///file.db")
-        if parts.password is not None or any("pass" in key.lower() for key, _ in parse_qsl(parts.query)):
+        # As SQLAlchemy reads it: a password may contain "/".
+        if re.search(r"://[^:/]*:[^@]*@", value) or any("pass" in key.lower() for key, _ in parse_qsl(parts.query)):
             raise ValueError(
                 f"remove the password, and set the environment variable {PASSWORD}, so that it appears in "
                 "no file and no log"
@@ -70,7 +73,7 @@ class SqlSpec(PathlessSpec):
         if not self.file:
             return self
         query = urlsplit(self.uri).query
-        uri = f"sqlite:///{folder / self.file.expanduser()}{'?' if query else ''}{query}"
+        uri = f"sqlite:///{located(str(self.file), folder)}{'?' if query else ''}{query}"
         return self.model_copy(update={"uri": uri})
 
 
@@ -127,7 +130,7 @@ class Sql(Source[SqlSpec]):
                 "data.source.kind: 'sql' needs the extra sql: BIGVOCAB_EXTRAS=sql ./with-env ..., or "
                 "`pip install 'bigvocab[pipeline,sql]'`"
             )
-        if (file := self.spec.file) and not file.exists():
+        if (file := self.spec.file) and not exists(file):
             faults.append(f"data.source.uri: {file} is not there")
         return faults
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from components.exit_codes import FAILED
+from components.formatting import printable
 from components.inference.errors import PredictError
 from components.inference.questions import Question
 from pipeline.cli.prediction.answer_files import AnswerFile, AnswerStream
@@ -62,4 +63,4 @@ class Unusable:
 
 def warn(line: str) -> None:
     """Write a line to standard error."""
-    print(line, file=sys.stderr, flush=True)
+    print(printable(line, "\n"), file=sys.stderr, flush=True)

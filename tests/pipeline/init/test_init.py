@@ -17,6 +17,7 @@ import yaml
 
 from components.ingest.spec import DataSpec
 from pipeline.cli import main
+from pipeline.config.loading import load
 from tests.components.ingest.conftest import Ingest
 from tests.components.ingest.conftest import ingest as ingest
 
@@ -282,3 +283,19 @@ def test_a_file_that_cannot_be_read_is_refused(
         (tmp_path / name).write_bytes(contents)
     assert main(["init", str(tmp_path / name)]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_names_of_columns_add_no_keys_and_no_control_characters(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = "\x1b[31m\r\nquick: {trainer.epohcs: 1}\n#"
+    renamed = {"shop": f"shop {odd}", "row_id": f"row_id {odd}", "price": f"price {odd}", "country": f"country {odd}"}
+    rows = [{renamed.get(name, name): value for name, value in row.items()} for row in shopping()]
+    (tmp_path / "rows.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    assert main(["init", str(tmp_path / "rows.jsonl"), "-o", str(tmp_path / "rows.yaml")]) == 0
+    text = (tmp_path / "rows.yaml").read_text()
+    data = load(str(tmp_path / "rows.yaml")).data
+    assert set(renamed.values()) & {*data.features} == {renamed["price"], renamed["country"]}
+    assert r"#   shop \x1b[31m\r\nquick: {trainer.epohcs: 1}\n#: " in text
+    assert (text + capsys.readouterr().out).replace("\n", "").isprintable()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["rows.jsonl", "rows.schema.pbtxt", "rows.yaml"]

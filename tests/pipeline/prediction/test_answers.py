@@ -24,8 +24,8 @@ def test_labels_of_any_kind_stay_on_a_line_of_the_table() -> None:
         "value": None,
         "targets": {"shop": ("a\tb", 1.0)},
     }
-    first, *rows = as_table("i1", answer, DATA).splitlines()
-    assert first == "i1"
+    first, *rows = as_table("i1\x1b[31m", answer, DATA).splitlines()
+    assert first == r"i1\x1b[31m"
     assert rows == [
         "  " + r"two\nlines\x00 and\u2028more".ljust(60) + "  0.5000",
         "  " + "x" * 300 + "  0.2500",
