@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pickle
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, cast
+from typing import BinaryIO, Literal, cast
 
 
 def is_remote(path: str | Path) -> bool:
@@ -83,15 +82,3 @@ def matching(patterns: Sequence[str]) -> list[str]:
 
     found = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
     return [path for path in found if not tf.io.gfile.isdir(path)]
-
-
-def hold(result: Any, path: str) -> None:
-    """Write the result of a Beam pipeline, from any worker, to a file that `held` reads."""
-    with open_bytes(path, "wb") as stream:
-        stream.write(pickle.dumps(result))
-
-
-def held(path: str) -> Any:
-    """Return the result that `hold` wrote."""
-    with open_bytes(path) as stream:
-        return pickle.loads(stream.read())
