@@ -12,6 +12,8 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from components.files import commit, make_folder, sync
+
 STAGING_PREFIX = ".incoming-"
 
 
@@ -47,24 +49,23 @@ def push(model: Path, directory: Path, clock: Callable[[], float] = time.time) -
     """
     if not (model / "saved_model.pb").is_file():
         raise FileNotFoundError(f"{model} is no SavedModel: it has no saved_model.pb")
-    directory.mkdir(parents=True, exist_ok=True)
+    make_folder(directory)
     with _locked(directory) as alone:
         if alone:
             for left in directory.glob(f"{STAGING_PREFIX}*"):
                 shutil.rmtree(left)
         existing = versions(directory)
         if existing and same_files(model, directory / str(existing[-1])):
+            sync(directory)  # The earlier push may have been killed after the rename.
             return directory / str(existing[-1])
         staging = directory / f"{STAGING_PREFIX}{uuid.uuid4().hex}"
         try:
-            shutil.copytree(model, staging, copy_function=_copy)
-            _sync_folders(staging)
+            shutil.copytree(model, staging, copy_function=shutil.copyfile)
             target = directory / str(max(int(clock()), existing[-1] + 1 if existing else 0))
-            staging.rename(target)
+            commit(staging, target)
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
             raise
-        _sync(directory)
         return target
 
 
@@ -85,23 +86,5 @@ def _locked(directory: Path) -> Iterator[bool]:
             yield False
         else:
             yield True
-    finally:
-        os.close(handle)
-
-
-def _copy(source: str, target: str) -> None:
-    shutil.copyfile(source, target)
-    _sync(Path(target))
-
-
-def _sync_folders(directory: Path) -> None:
-    for folder, _, _ in os.walk(directory):
-        _sync(Path(folder))
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
     finally:
         os.close(handle)
