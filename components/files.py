@@ -19,7 +19,6 @@ from typing import BinaryIO, Literal, cast
 
 _NO_SYNC = (errno.EACCES, errno.EINVAL, errno.ENOTSUP)
 """Errors for a folder that cannot be synced: it may not be listed, or its file system has no such call."""
-
 _SYNCS_AT_ONCE = 16
 
 
@@ -104,7 +103,7 @@ def commit(part: Path, path: Path) -> None:
     Raises:
         OSError: The contents cannot be written to the disk, or the file cannot be renamed.
     """
-    sync_tree(part)
+    (sync_tree if part.is_dir() else sync)(part)
     part.replace(path)
     sync(path.parent)
 
