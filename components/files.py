@@ -1,12 +1,25 @@
-"""Files on this machine or in an object store."""
+"""Files on this machine or in an object store, and writes that survive a crash of the machine.
+
+A file system writes to the disk later than a program writes to the file, and in another order: after a power failure, a
+renamed file may be empty. `write_whole` and `commit` therefore sync the contents first, then rename, then sync the
+folder. The files of a node are not synced one by one: the runner syncs the outputs with `sync_tree` before the metadata
+store records them. Objects of an object store are durable once they are complete.
+"""
 
 from __future__ import annotations
 
-import pickle
+import contextlib
+import errno
+import os
 import uuid
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, cast
+from typing import BinaryIO, Literal, cast
+
+_NO_SYNC = (errno.EACCES, errno.EINVAL, errno.ENOTSUP)
+"""Errors for a folder that cannot be synced: it may not be listed, or its file system has no such call."""
+_SYNCS_AT_ONCE = 16
 
 
 def is_remote(path: str | Path) -> bool:
@@ -64,7 +77,7 @@ def read_text(path: str | Path) -> str:
 
 
 def write_whole(path: str | Path, text: str) -> None:
-    """Write a text file atomically: no reader sees a partial file. Missing folders are created.
+    """Write a text file atomically: no reader sees a partial file, even after a crash. Missing folders are created.
 
     Args:
         path: Local path, or path in an object store, where an object appears only once it is complete.
@@ -80,18 +93,21 @@ def write_whole(path: str | Path, text: str) -> None:
             file.write(text)
         return
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     try:
         part.write_text(text, encoding="utf-8")
-        part.rename(path)
+        commit(part, path)
     except OSError as error:
         part.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(path)) from error  # The error of a failed write names no file.
 
 
 def move(path: str, to: str) -> None:
-    """Move a file, local or in an object store. Missing folders are created, and an existing file is replaced."""
+    """Move a file, local or in an object store. Missing folders are created, and an existing file is replaced.
+
+    The file is not synced. In the outputs of a node, the runner syncs it later; elsewhere, use `commit`.
+    """
     if is_remote(to):
         import tensorflow as tf
 
@@ -101,21 +117,85 @@ def move(path: str, to: str) -> None:
     Path(path).replace(to)
 
 
+def commit(part: Path, path: Path) -> None:
+    """Give a complete local file or folder its final name. A crash leaves it complete or absent.
+
+    Args:
+        part: File or folder under its temporary name.
+        path: Final path, in the same folder. An existing file is replaced.
+
+    Raises:
+        OSError: The contents cannot be written to the disk, or the file cannot be renamed.
+    """
+    (sync_tree if part.is_dir() else sync)(part)
+    part.replace(path)
+    sync(path.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Create a local folder and its missing parents, which survive a crash."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in missing:
+        sync(each.parent)
+
+
+def sync(path: Path) -> None:
+    """Wait until the contents of a local file, or the names in a local folder, are on the disk.
+
+    A folder on a file system that cannot sync folders is skipped.
+
+    Raises:
+        OSError: The contents cannot be written to the disk.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        if error.errno in _NO_SYNC and path.is_dir():
+            return
+        raise OSError(error.errno, error.strerror, str(path)) from error  # The error of `fsync` names no file.
+
+
+def sync_tree(place: str | Path, root: str | Path | None = None) -> None:
+    """Wait until a file, or a folder with all its files and folders, is on the disk.
+
+    A path in an object store is skipped.
+
+    Args:
+        place: File or folder.
+        root: Folder above `place`. It and the folders between both may be new, so their names are synced too.
+
+    Raises:
+        OSError: The contents cannot be written to the disk.
+    """
+    if is_remote(place):
+        return
+    place = Path(place)
+    folders, files = [], [place] if place.is_file() else []
+    for folder, _, names in os.walk(place):
+        folders.append(Path(folder))
+        files += [path for name in names if (path := Path(folder, name)).is_file() and not path.is_symlink()]
+    if root is not None:
+        folders += [folder for folder in place.parents if folder.is_relative_to(Path(root).parent)]
+    # The file system writes the changes of several threads at once, which is several times faster.
+    with ThreadPoolExecutor(_SYNCS_AT_ONCE) as pool:
+        for paths in (files, folders):
+            for _ in pool.map(_sync_if_there, paths):
+                pass
+
+
+def _sync_if_there(path: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):  # Another process has deleted a temporary file.
+        sync(path)
+
+
 def matching(patterns: Sequence[str]) -> list[str]:
     """Return the files that match patterns, sorted. Folders are skipped, because a killed Beam run leaves some."""
     import tensorflow as tf
 
     found = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
     return [path for path in found if not tf.io.gfile.isdir(path)]
-
-
-def hold(result: Any, path: str) -> None:
-    """Write the result of a Beam pipeline, from any worker, to a file that `held` reads."""
-    with open_bytes(path, "wb") as stream:
-        stream.write(pickle.dumps(result))
-
-
-def held(path: str) -> Any:
-    """Return the result that `hold` wrote."""
-    with open_bytes(path) as stream:
-        return pickle.loads(stream.read())

@@ -8,15 +8,18 @@ Remove when: TFX has a public way to run one node of a pipeline.
 
 from __future__ import annotations
 
+from typing import Any
+
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler import compiler
 from tfx.dsl.compiler.constants import PIPELINE_RUN_ID_PARAMETER_NAME
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
-from tfx.orchestration.portable import launcher, runtime_parameter_utils
-from tfx.proto.orchestration import pipeline_pb2
+from tfx.orchestration.portable import data_types, launcher, runtime_parameter_utils
+from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 
 from components.compat.tfx_v1 import v1 as tfx
+from components.files import sync_tree
 
 
 def compiled(pipeline: tfx.dsl.Pipeline, run_id: str | None = None) -> pipeline_pb2.Pipeline:
@@ -41,6 +44,9 @@ def connection(pipeline: pipeline_pb2.Pipeline) -> metadata_store_pb2.Connection
 def launch(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) -> int | None:
     """Run a node: its driver, the cache, its executor and its publisher.
 
+    The outputs are on the disk before the publisher marks the execution as complete. Otherwise, after a crash of the
+    machine, the cache could reuse outputs that are empty. (SQLite syncs each transaction itself.)
+
     Args:
         pipeline: Pipeline that is compiled for a run.
         node: Node of the pipeline.
@@ -56,5 +62,28 @@ def launch(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) -> 
         pipeline_runtime_spec=pipeline.runtime_spec,
         executor_spec=runner_utils.extract_executor_spec(deployment, node_id),
         custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
+        custom_executor_operators={
+            spec: _durable(operator, pipeline.runtime_spec.pipeline_root.field_value.string_value)
+            for spec, operator in launcher.DEFAULT_EXECUTOR_OPERATORS.items()
+        },
     ).launch()
     return info.execution_id if info else None
+
+
+def _durable(operator: Any, root: str) -> Any:
+    """Return a class of executor operators that sync the outputs of the executor to the disk.
+
+    Args:
+        operator: Class of executor operators.
+        root: Folder of all outputs of the pipeline.
+    """
+
+    class Durable(operator):
+        def run_executor(self, execution_info: data_types.ExecutionInfo) -> execution_result_pb2.ExecutorOutput:
+            output = super().run_executor(execution_info)
+            for artifacts in execution_info.output_dict.values():
+                for artifact in artifacts:
+                    sync_tree(artifact.uri, root)
+            return output
+
+    return Durable

@@ -11,9 +11,9 @@ from tfx import types
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_component_specs
 
+from components.beam_results import BeamResult
 from components.compat.tfx_executors import OpenBeamExecutor
 from components.exit_codes import FAILED
-from components.files import held, hold
 from components.inference.errors import PredictError
 from components.inference.files import checked
 from components.inference.model import PushedModel
@@ -32,6 +32,8 @@ _MOST = 1000
 _LINES_SHOWN = 20
 Numbered = tuple[int, Range]
 """Number of a shard, and its rows."""
+_Cut = tuple[int, list[Range], str]
+"""Number of a file, its ranges, and the reason if the file cannot be read."""
 
 
 class BulkInferrerExecutor(OpenBeamExecutor):
@@ -73,9 +75,9 @@ class BulkInferrerExecutor(OpenBeamExecutor):
         files = checked(spec, model.data, logging.warning)
         unfinished = f"{uri}/{UNFINISHED}"
         fileio.makedirs(unfinished)
-        ranges = self._ranges(files, model.data, f"{unfinished}/ranges.pickle")
+        ranges = self._ranges(files, model.data, BeamResult(f"{unfinished}/ranges.json", list[_Cut]))
         writer = ShardWriter(pushed.uri, spec.keep, top, uri, len(ranges))
-        shards = self._shards(ranges, writer, f"{unfinished}/shards.pickle")
+        shards = self._shards(ranges, writer, BeamResult(f"{unfinished}/shards.json", list[Shard]))
         fileio.rmtree(unfinished)
         if faults := [shard.fault for shard in shards if shard.fault]:
             raise PredictError("\n".join(dict.fromkeys(faults[:_LINES_SHOWN])), FAILED)
@@ -89,7 +91,7 @@ class BulkInferrerExecutor(OpenBeamExecutor):
         write_results(uri, {**about, **counts, "reasons": reasons, "warnings": warnings})
         logging.info("Answered %d rows of %d files.", rows - unusable, len(files))
 
-    def _ranges(self, files: Sequence[str], data: DataSpec, place: str) -> list[Numbered]:
+    def _ranges(self, files: Sequence[str], data: DataSpec, place: BeamResult[list[_Cut]]) -> list[Numbered]:
         """Return the ranges of the files, in order. This may need a pass over each file."""
         size = max(RANGE_BYTES, sum(map(length, files)) // _MOST)
         with self.beam_pipeline() as pipeline:
@@ -98,14 +100,14 @@ class BulkInferrerExecutor(OpenBeamExecutor):
                 | "Files" >> beam.Create([*enumerate(files)], reshuffle=True)
                 | "Ranges" >> beam.Map(_cut, data, size)
                 | "All" >> beam.combiners.ToList()
-                | "Hold" >> beam.Map(hold, place)
+                | "Hold" >> beam.Map(place.write)
             )
-        found = held(place)
+        found = place.read()
         if faults := [fault for _, _, fault in found if fault]:
             raise PredictError("\n".join(faults[:_LINES_SHOWN]), FAILED)
         return [*enumerate(each for _, ranges, _ in sorted(found, key=lambda entry: entry[0]) for each in ranges)]
 
-    def _shards(self, ranges: list[Numbered], writer: ShardWriter, place: str) -> list[Shard]:
+    def _shards(self, ranges: list[Numbered], writer: ShardWriter, place: BeamResult[list[Shard]]) -> list[Shard]:
         """Write a shard for each range."""
         # Beam's local runner has one process, in which TensorFlow uses all cores. Other engines distribute the ranges.
         local = "--runner=FnApiRunner" in self.beam_args
@@ -115,9 +117,9 @@ class BulkInferrerExecutor(OpenBeamExecutor):
                 | "Lists" >> beam.Create([ranges] if local else [[each] for each in ranges], reshuffle=True)
                 | "Answer" >> beam.ParDo(_Answer(writer, shown=local))
                 | "All" >> beam.combiners.ToList()
-                | "Hold" >> beam.Map(hold, place)
+                | "Hold" >> beam.Map(place.write)
             )
-        return sorted(held(place), key=lambda shard: shard.number)
+        return sorted(place.read(), key=lambda shard: shard.number)
 
 
 class _Answer(beam.DoFn):
@@ -147,8 +149,8 @@ class _Answer(beam.DoFn):
             progress.close()
 
 
-def _cut(file: tuple[int, str], data: DataSpec, size: int) -> tuple[int, list[Range], str]:
-    """Return the number of a file, its ranges, and the reason if the file cannot be read."""
+def _cut(file: tuple[int, str], data: DataSpec, size: int) -> _Cut:
+    """Cut a file into ranges."""
     number, path = file
     try:
         return number, Questions(data, logging.warning).ranges(path, size), ""

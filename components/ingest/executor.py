@@ -21,8 +21,8 @@ from tfx.dsl.io import fileio
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
 
+from components.beam_results import BeamResult
 from components.compat.tfx_executors import OpenBeamExecutor
-from components.files import held, hold
 from components.ingest.counts import Counts
 from components.ingest.errors import IngestError
 from components.ingest.events.grouped import grouped_events, write_partition
@@ -89,7 +89,8 @@ class ExampleGenExecutor(OpenBeamExecutor):
         size = sum(sizes.values())
         shards = _shards(data, sizes)
         unfinished = f"{artifact.uri}/{_UNFINISHED}"
-        total, written = f"{unfinished}/counts.pickle", f"{unfinished}/written.pickle"
+        total = BeamResult(f"{unfinished}/counts.json", Counts)
+        written = BeamResult(f"{unfinished}/written.json", list[tuple[str, int]])
         fileio.makedirs(unfinished)
         local = "--runner=FnApiRunner" in self.beam_args
         processes = loky.cpu_count() if local and size > _ENOUGH_FOR_PROCESSES else 1
@@ -101,16 +102,16 @@ class ExampleGenExecutor(OpenBeamExecutor):
             events = grouped_events(data, grouped.times)
             ranges = functools.partial(_Listed, grouped.ranges, local)
         elif data.splits.by_time is not None:
-            latest = f"{unfinished}/latest.pickle"
+            latest = BeamResult(f"{unfinished}/latest.json", Latest)
             with self.beam_pipeline() as pipeline:
                 _ = (
                     pipeline
                     | "Lists" >> ranges()
                     | "Times" >> beam.ParDo(_ReadTimes(LatestReader(data), processes))
                     | "Latest" >> beam.CombineGlobally(_latest)
-                    | "HoldLatest" >> beam.Map(hold, latest)
+                    | "HoldLatest" >> beam.Map(latest.write)
                 )
-            boundaries = Boundaries.of(data.splits, held(latest))
+            boundaries = Boundaries.of(data.splits, latest.read())
         with self.beam_pipeline() as pipeline:
             lists = pipeline | "Lists" >> ranges()
             reader = RangeReader(data, shards, unfinished, boundaries, events)
@@ -118,7 +119,7 @@ class ExampleGenExecutor(OpenBeamExecutor):
             _ = (
                 read["counts"]
                 | "Merge" >> beam.CombineGlobally(_merge, keep=data.bad_rows_kept)
-                | "Hold" >> beam.Map(hold, total)
+                | "Hold" >> beam.Map(total.write)
             )
             # Every shard gets a file, even if it has no row.
             every = [((split, shard, number), None) for split, number in shards.items() for shard in range(number)]
@@ -129,13 +130,13 @@ class ExampleGenExecutor(OpenBeamExecutor):
                 | "Together" >> _Lists(local)
                 | "Write" >> beam.ParDo(_WriteShards(ShardWriter(artifact.uri, unfinished), processes))
                 | "Written" >> beam.combiners.ToList()
-                | "HoldWritten" >> beam.Map(hold, written)
+                | "HoldWritten" >> beam.Map(written.write)
             )
 
-        counts, examples = held(total), Counter[str]()
+        counts, examples = total.read(), Counter[str]()
         if grouped:
             counts = grouped.counts.with_rows_of_events(counts, data.bad_rows_kept)
-        for split, number in held(written):
+        for split, number in written.read():
             examples[split] += number
         fileio.rmtree(unfinished)
         rule = boundaries.rule if boundaries else split_rule(data)
@@ -152,7 +153,9 @@ class ExampleGenExecutor(OpenBeamExecutor):
         self, data: DataSpec, ranges: Callable[[], beam.PTransform], size: int, folder: str, processes: int
     ) -> _Grouped:
         """Write the events of the source into partitions by their groups."""
-        places = {name: f"{folder}/{name}.pickle" for name in ("events", "times", "partitions")}
+        counts = BeamResult(f"{folder}/events.json", Counts)
+        times = BeamResult(f"{folder}/times.json", Latest)
+        partitions = BeamResult(f"{folder}/partitions.json", list[tuple[str, str]])
         with self.beam_pipeline() as pipeline:
             spiller = EventSpiller(data, partitions_for(size), folder)
             spilled = (
@@ -164,21 +167,17 @@ class ExampleGenExecutor(OpenBeamExecutor):
             _ = (
                 spilled["counts"]
                 | "Merge" >> beam.CombineGlobally(_merge, keep=data.bad_rows_kept)
-                | "Hold" >> beam.Map(hold, places["events"])
+                | "Hold" >> beam.Map(counts.write)
             )
-            _ = (
-                spilled["times"]
-                | "Latest" >> beam.CombineGlobally(_latest)
-                | "HoldTimes" >> beam.Map(hold, places["times"])
-            )
+            _ = spilled["times"] | "Latest" >> beam.CombineGlobally(_latest) | "HoldTimes" >> beam.Map(times.write)
             _ = (
                 spilled["pieces"]
                 | "ByPartition" >> beam.GroupByKey()
                 | "List" >> beam.Map(_partition, folder)
                 | "All" >> beam.combiners.ToList()
-                | "HoldPartitions" >> beam.Map(hold, places["partitions"])
+                | "HoldPartitions" >> beam.Map(partitions.write)
             )
-        return _Grouped(held(places["events"]), held(places["times"]), sorted(held(places["partitions"])))
+        return _Grouped(counts.read(), times.read(), sorted(partitions.read()))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,8 +12,10 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from components.exit_codes import UserError
+from components.files import commit, make_folder, sync
 from components.pushing import records
 from components.spelling import did_you_mean
 
@@ -72,13 +74,14 @@ def push(
     """
     if not (model / MAIN_FILE).is_file():
         raise FileNotFoundError(f"{model} is no SavedModel: it has no {MAIN_FILE}")
-    directory.mkdir(parents=True, exist_ok=True)
+    make_folder(directory)
     with _locked(directory) as alone:
         existing = _settled(directory, alone)
         digest = records.digest(model)
         if existing:
             newest = directory / str(existing[-1])
             if same_files(model, newest):
+                sync(directory)  # The earlier push may have been killed after the rename.
                 return newest
             record = records.read(newest)
             if record and digest in record.withdrawn:
@@ -88,7 +91,7 @@ def push(
                 )
         now = clock()
         record = records.Record(pushed=_utc(now), digest=digest, metrics=metrics or {}, previous=previous)
-        return _publish(model, directory, _next(existing, now), _copy, record)
+        return _publish(model, directory, _next(existing, now), shutil.copyfile, record)
 
 
 def rollback(directory: Path, version: int | None = None, clock: Callable[[], float] = time.time) -> Path:
@@ -184,23 +187,20 @@ def _settled(directory: Path, alone: bool) -> list[int]:
 
 
 def _publish(
-    source: Path, directory: Path, version: int, copy: Callable[[str, str], None], record: records.Record
+    source: Path, directory: Path, version: int, copy: Callable[[str, str], Any], record: records.Record
 ) -> Path:
     """Copy the files to a hidden directory, sync them, and rename the directory to the version."""
     staging = directory / f"{STAGING_PREFIX}{uuid.uuid4().hex}"
     try:
         shutil.copytree(source, staging, copy_function=copy)
         records.write(staging, record)
-        _sync(staging / records.PLACE)
         # `copytree` copies the time of the source, and `bigvocab predict` finds the last push of all runs by its time.
         os.utime(staging)
-        _sync_folders(staging)
         target = directory / str(version)
-        staging.rename(target)
+        commit(staging, target)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
-    _sync(directory)
     return target
 
 
@@ -255,29 +255,9 @@ def _locked(directory: Path) -> Iterator[bool]:
         os.close(handle)
 
 
-def _copy(source: str, target: str) -> None:
-    shutil.copyfile(source, target)
-    _sync(Path(target))
-
-
 def _link(source: str, target: str) -> None:
     """Link a file of a version to another version. Model servers and pushes never write into a version."""
     try:
         os.link(os.path.realpath(source), target)
     except OSError:  # The file system has no links, allows no more of them, or the file is on another one.
-        _copy(source, target)
-    else:
-        _sync(Path(target))
-
-
-def _sync_folders(directory: Path) -> None:
-    for folder, _, _ in os.walk(directory):
-        _sync(Path(folder))
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        shutil.copyfile(source, target)

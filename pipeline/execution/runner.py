@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.exit_codes import FAILED, INTERRUPTED
+from components.files import make_folder
 from components.storage import storage_fault
 from pipeline.config.loading import ConfigurationError
 from pipeline.config.spec import Config
@@ -47,7 +48,7 @@ def only_run(root: Path) -> Iterator[None]:
         OSError: The root cannot be written.
     """
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        make_folder(root)
     except (FileExistsError, NotADirectoryError) as error:
         raise RootUnusable(f"{error.filename} is not a folder, or is inside a file: choose another --root") from error
     with (root / ".lock").open("a+") as file:

@@ -13,6 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from components.files import is_remote, make_folder, sync_tree
 from components.progress import note
 
 # Complete checkpoints that are kept. If the last checkpoint is damaged, the previous one is restored.
@@ -110,12 +111,14 @@ class Checkpoints:
         return TrainingState(**json.loads(self._state.numpy().decode()))
 
     def save(self, state: TrainingState) -> None:
-        """Write a checkpoint, then delete all but the last `KEPT_SAVES` checkpoints."""
+        """Write a checkpoint and sync it to the disk, then delete all but the last `KEPT_SAVES` checkpoints."""
         if not self._writes:
             return
         self._state.assign(json.dumps(dataclasses.asdict(state)))
-        tf.io.gfile.makedirs(self._directory)
+        if not is_remote(self._directory):
+            make_folder(Path(self._directory))
         self._checkpoint.write(f"{self._directory}/step-{state.step:010}")
+        sync_tree(self._directory)
         self._delete_but(saves(self._directory)[-KEPT_SAVES:])
 
     def keep_best(self) -> None:

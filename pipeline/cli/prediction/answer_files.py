@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
 from components.exit_codes import FAILED
+from components.files import commit, sync
 from components.inference.errors import PredictError
 from pipeline.terminal.redirection import drop_output
 
@@ -153,13 +153,12 @@ class _WholeFile:
     def complete(self) -> None:
         """Flush the contents to the disk and close the file."""
         with self._fault_named():
-            self._stream.flush()
-            os.fsync(self._stream.fileno())
             self._stream.close()
+            sync(self._part)
 
     def publish(self) -> None:
         with self._fault_named():
-            self._part.replace(self._path)
+            commit(self._part, self._path)
 
     def discard(self) -> None:
         with contextlib.suppress(OSError):  # On a full disk, closing fails again.

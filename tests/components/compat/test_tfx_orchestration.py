@@ -1,6 +1,8 @@
 """Tests of the assumptions of the compat modules for TFX's drivers, launcher and metadata, and of the need for them."""
 
+import errno
 import inspect
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,10 +18,11 @@ from tfx.dsl.components.base import base_component, base_driver
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import base_driver as portable
-from tfx.orchestration.portable import launcher, runtime_parameter_utils
+from tfx.orchestration.portable import execution_publish_utils, launcher, runtime_parameter_utils
 from tfx.orchestration.portable.mlmd import context_lib, execution_lib
 
 from components.compat import tfx_drivers, tfx_launcher, tfx_metadata
+from tests.components.crashes import disk_under
 
 
 @tfx.dsl.components.component
@@ -53,7 +56,8 @@ def pipeline(tmp_path: Path) -> tfx.dsl.Pipeline:
         (runner_utils.extract_custom_driver_spec, "deployment_config node_id"),
         (
             launcher.Launcher,
-            "pipeline_node mlmd_connection pipeline_info pipeline_runtime_spec executor_spec custom_driver_spec",
+            "pipeline_node mlmd_connection pipeline_info pipeline_runtime_spec executor_spec custom_driver_spec "
+            "custom_executor_operators",
         ),
         (context_lib.prepare_contexts, "metadata_handle node_contexts"),
         (execution_lib.get_executions_associated_with_all_contexts, "metadata_handle contexts"),
@@ -95,6 +99,40 @@ def test_a_node_runs_by_itself_and_the_store_knows_its_execution_and_outputs(pip
     assert (execution.id, execution.last_known_state) == (identity, mlmd.Execution.COMPLETE)
     assert Path(made.uri, "rows").read_text() == "3"
     assert run.name == "one"
+
+
+def test_the_outputs_are_on_the_disk_before_the_store_records_them(
+    pipeline: tfx.dsl.Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, publish = [], execution_publish_utils.publish_succeeded_execution
+
+    def look_and_publish(*arguments: Any, **options: Any) -> Any:
+        seen.append({name: text for name, text in disk.after_crash().items() if name.startswith("artifacts/")})
+        return publish(*arguments, **options)
+
+    monkeypatch.setattr(execution_publish_utils, "publish_succeeded_execution", look_and_publish)
+    ir = tfx_launcher.compiled(pipeline, "one")
+    with disk_under(tmp_path, monkeypatch) as disk:
+        identity = tfx_launcher.launch(ir, ir.nodes[0].pipeline_node)
+    assert seen == [{f"artifacts/Count/rows/{identity}/rows": b"3"}]
+
+
+def test_a_node_whose_outputs_cannot_be_synced_fails_without_outputs(
+    pipeline: tfx.dsl.Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(handle: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    ir = tfx_launcher.compiled(pipeline, "one")
+    node = ir.nodes[0].pipeline_node
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fail)
+        with pytest.raises(OSError, match="Input/output error: '.*/rows'"):
+            tfx_launcher.launch(ir, node)
+    with tfx_metadata.Metadata(tfx_launcher.connection(ir)) as handle:
+        (execution,) = tfx_metadata.executions(handle, node)
+    assert execution.last_known_state == mlmd.Execution.FAILED
+    assert not list((tmp_path / "artifacts").rglob("rows/*"))
 
 
 def test_a_pipeline_without_a_run_keeps_its_run_id_open(pipeline: tfx.dsl.Pipeline) -> None:

@@ -128,14 +128,14 @@ def test_an_interrupted_rollback_leaves_nothing(tmp_path: Path, monkeypatch: pyt
 
 
 def test_no_rollback_is_visible_before_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    serving, sync = _pushed(tmp_path, "ab"), versions._sync
+    serving, fsync = _pushed(tmp_path, "ab"), os.fsync
     synced = []
 
-    def look(path: Path) -> None:
-        synced.append((path.name, versions.versions(serving)))
-        sync(path)
+    def look(handle: int) -> None:
+        synced.append((Path(os.readlink(f"/proc/self/fd/{handle}")).name, versions.versions(serving)))
+        fsync(handle)
 
-    monkeypatch.setattr(versions, "_sync", look)
+    monkeypatch.setattr(os, "fsync", look)
     _rollback(serving)
     assert {name for name, _ in synced[:-1]} >= {"saved_model.pb", "variables", "push.json", "assets.extra"}
     assert all(visible == [1, 2] for _, visible in synced[:-1])

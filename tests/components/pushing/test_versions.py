@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.pushing import versions
+from components.pushing import records, versions
+from tests.components.crashes import disk_under
 
 
 def _model(folder: Path, weights: bytes = b"1") -> Path:
@@ -60,17 +62,17 @@ def test_the_same_model_twice_is_one_version(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_copy_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    copied = []
+    copied, copy = [], shutil.copyfile
 
     def fail_at_third(source: str, target: str) -> None:
         copied.append(target)
         if len(copied) == 3:
             raise KeyboardInterrupt
-        shutil.copyfile(source, target)
+        copy(source, target)
 
     first = versions.push(_model(tmp_path), tmp_path / "serving")
     model = _model(tmp_path, b"2")
-    monkeypatch.setattr(versions, "_copy", fail_at_third)
+    monkeypatch.setattr(shutil, "copyfile", fail_at_third)
     with pytest.raises(KeyboardInterrupt):
         versions.push(model, tmp_path / "serving")
     assert len(copied) == 3
@@ -79,21 +81,45 @@ def test_an_interrupted_copy_leaves_nothing(tmp_path: Path, monkeypatch: pytest.
 
 def test_no_version_is_visible_before_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, serving = _model(tmp_path), tmp_path / "serving"
-    seen = []
+    seen, copy, fsync = [], shutil.copyfile, os.fsync
 
     def copy_and_look(source: str, target: str) -> None:
-        shutil.copyfile(source, target)
+        copy(source, target)
         seen.append(versions.versions(serving))
 
-    def sync_and_look(path: Path) -> None:
-        if path != serving:  # the last step, after the rename
-            seen.append(versions.versions(serving))
+    def sync_and_look(handle: int) -> None:
+        fsync(handle)
+        seen.append(versions.versions(serving))
 
-    monkeypatch.setattr(versions, "_copy", copy_and_look)
-    monkeypatch.setattr(versions, "_sync", sync_and_look)
+    monkeypatch.setattr(shutil, "copyfile", copy_and_look)
+    monkeypatch.setattr(os, "fsync", sync_and_look)
     pushed = versions.push(model, serving)
-    assert seen == [[]] * 8  # three files copied, the record and four folders synced
+    # Three files are copied; three files, the record and four folders are synced; after the rename, the directory.
+    *before, after = seen
+    assert (any(before), after) == (False, [int(pushed.name)])
+    assert len(before) >= 3 + 4 + 4
     assert versions.same_files(model, pushed)
+
+
+def test_a_version_is_whole_or_absent_after_a_crash_at_any_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = [_model(tmp_path, b"%d" % number) for number in range(2)]
+    serving = tmp_path / "serving"
+    with disk_under(tmp_path, monkeypatch) as disk:
+        for number, model in enumerate(models, 1):
+            pushed = versions.push(model, serving, clock=lambda: 7.0)
+            expected = {f"serving/{pushed.name}/{path.relative_to(model)}" for path in model.rglob("*")}
+            expected = {name for name in expected if (tmp_path / name).is_file()}
+            expected.add(f"serving/{pushed.name}/{records.PLACE}")
+            for moment, *trees in disk.moments:
+                for tree in trees:
+                    found = {name for name in tree if name.startswith(f"serving/{pushed.name}/")}
+                    assert found in (set(), expected), moment
+                    assert all(tree[name] == (tmp_path / name).read_bytes() for name in found), moment
+            assert expected <= disk.after_crash().keys()
+            assert len({name.split("/")[1] for name in disk.after_crash() if name.startswith("serving/")}) == number
+            disk.moments.clear()
 
 
 def test_a_killed_push_is_cleared_by_the_next(tmp_path: Path) -> None:
@@ -101,8 +127,9 @@ def test_a_killed_push_is_cleared_by_the_next(tmp_path: Path) -> None:
     model = _model(tmp_path)
     program = (
         "import os, shutil, sys; from pathlib import Path; from components.pushing import versions\n"
-        "def die(source, target): shutil.copyfile(source, target); os.kill(os.getpid(), 9)\n"
-        "versions._copy = die\n"
+        "copy = shutil.copyfile\n"
+        "def die(source, target): copy(source, target); os.kill(os.getpid(), 9)\n"
+        "shutil.copyfile = die\n"
         "versions.push(Path(sys.argv[1]), Path(sys.argv[2]))\n"
     )
     assert subprocess.run([sys.executable, "-c", program, model, serving], check=False).returncode == -9

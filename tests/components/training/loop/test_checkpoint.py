@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from components.training.loop.checkpoint import Checkpoints, TrainingState, damage, remove_abandoned, saves
+from tests.components.crashes import disk_under
 
 
 def training(folder: Path) -> tuple[keras.Model, Checkpoints]:
@@ -109,6 +111,30 @@ def test_a_damaged_save_names_its_fault(three: Path) -> None:
     assert damage(prefix) is None
     flip(file_of(three, 30, "data"))
     assert damage(prefix)
+
+
+def test_a_checkpoint_is_on_the_disk_before_an_older_one_is_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "checkpoints" / "key"
+    model, checkpoints = training(folder)
+    deleted, delete = [], Checkpoints._delete_but
+
+    def look_and_delete(self: Checkpoints, kept: Sequence[str]) -> None:
+        tree = disk.after_crash()
+        for path in folder.iterdir():
+            assert tree[str(path.relative_to(tmp_path))] == path.read_bytes()
+        before = set(folder.iterdir())
+        delete(self, kept)
+        deleted.extend(before - set(folder.iterdir()))
+
+    monkeypatch.setattr(Checkpoints, "_delete_but", look_and_delete)
+    with disk_under(tmp_path, monkeypatch) as disk:
+        for number in (1, 2, 3):
+            fill(model, number)
+            checkpoints.save(TrainingState(step=number))
+    assert {path.name.split(".")[0] for path in deleted} == {"step-0000000001"}
+    assert len(list(folder.iterdir())) == 4
 
 
 def test_abandoned_trainings_go_but_not_the_latest_nor_what_may_be_at_work(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ import tensorflow as tf
 
 from components.inference import model
 from pipeline.cli import main
+from pipeline.cli.prediction.answer_files import AnswerFile
+from tests.components.crashes import disk_under
 from tests.pipeline.cli.prediction import tiny_model
 from tests.pipeline.cli.prediction.tiny_model import GOOD, JSONL, ROWS, same
 from tests.pipeline.conftest import Ask
@@ -40,6 +42,21 @@ def test_an_output_file_holds_the_answers_and_the_reasons_are_beside_it(ask_rows
     assert ask_rows("rows.jsonl", JSONL, "--output", "out.jsonl")[0] == 0
     assert files() == ["out.jsonl", "rows.jsonl"]
     assert len(Path("out.jsonl").read_text().splitlines()) == 3
+
+
+def test_answers_are_old_or_new_after_a_crash_at_any_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "out.jsonl").write_bytes(b"old")
+    with disk_under(tmp_path, monkeypatch) as disk:
+        file = AnswerFile(tmp_path / "out.jsonl")
+        file.write(b"new")
+        file.unusable({"line": 1})
+        file.commit()
+        for moment, *trees in disk.moments:
+            for tree in trees:
+                assert tree["out.jsonl"] in (b"old", b"new"), moment
+                expected = (b'{"line": 1}\n',) if tree["out.jsonl"] == b"new" else (b'{"line": 1}\n', None)
+                assert tree.get("out.jsonl.errors.jsonl") in expected, moment
+        assert disk.after_crash() == {"out.jsonl": b"new", "out.jsonl.errors.jsonl": b'{"line": 1}\n'}
 
 
 def test_a_failure_leaves_the_earlier_output_file(ask_rows: Ask) -> None:
