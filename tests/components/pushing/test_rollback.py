@@ -132,7 +132,7 @@ def test_no_rollback_is_visible_before_it_is_whole(tmp_path: Path, monkeypatch: 
     synced = []
 
     def look(handle: int) -> None:
-        synced.append((Path(os.readlink(f"/proc/self/fd/{handle}")).name, versions.versions(serving)))
+        synced.append((Path(f"/proc/self/fd/{handle}").readlink().name, versions.versions(serving)))
         fsync(handle)
 
     monkeypatch.setattr(os, "fsync", look)
