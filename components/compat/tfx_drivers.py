@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ml_metadata.proto import metadata_store_pb2
@@ -25,7 +25,12 @@ class CacheKeyDriver(compile_time.BaseDriver, portable.BaseDriver):
         The compiler and the launcher require different base classes, and neither class is public.
     Versions: TFX 1.21.
     Remove when: TFX has a public driver, or a public hook for the cache key.
+
+    Attributes:
+        inputs: Input artifacts of the execution by key, for `added`.
     """
+
+    inputs: Mapping[str, Sequence[Artifact]] = {}
 
     def __init__(self, metadata_handle: metadata.Metadata) -> None:
         compile_time.BaseDriver.__init__(self, metadata_handle)
@@ -46,6 +51,7 @@ class CacheKeyDriver(compile_time.BaseDriver, portable.BaseDriver):
 
     def run(self, execution_info: data_types.ExecutionInfo) -> driver_output_pb2.DriverOutput:
         """Return the properties from `added`, which TFX adds to the execution."""
+        self.inputs = execution_info.input_dict
         output = driver_output_pb2.DriverOutput()
         for name, value in self.added(execution_info.exec_properties).items():
             if isinstance(value, int):

@@ -53,7 +53,7 @@ def sweep(hidden: tf.Tensor, table: Any, bias: Any, labels: tf.Tensor | None = N
     table, bias = tf.convert_to_tensor(table), tf.convert_to_tensor(bias)
     classes = table.shape[0]
     if k > classes:
-        raise ValueError(f"cannot return {k} classes: there are only {classes}")
+        raise ValueError(f"cannot return {k} classes: there are only {classes} classes")
     rows = tf.shape(hidden)[0]
     like = (
         tf.TensorSpec([], tf.float32),

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tfx.dsl.io import fileio
-from tfx.orchestration.portable import data_types
 from tfx.proto import pusher_pb2
-from tfx.proto.orchestration import driver_output_pb2
 from tfx.types import standard_artifacts, standard_component_specs
 from tfx.utils import proto_utils
 
@@ -26,25 +24,18 @@ class Driver(CacheKeyDriver):
     models do not count, so that the cache still serves after `serving.keep` has deleted old versions.
     """
 
-    _model = ""
-
-    def run(self, execution_info: data_types.ExecutionInfo) -> driver_output_pb2.DriverOutput:
-        """Remember the model, and return the properties from `added`."""
-        models = execution_info.input_dict.get(standard_component_specs.MODEL_KEY) or []
-        self._model = models[0].uri if models else ""
-        return super().run(execution_info)
-
     def added(self, properties: dict[str, Any]) -> dict[str, int | str]:
         """Count the versions of the model that ML Metadata records and the push destination lacks."""
         destination = pusher_pb2.PushDestination()
         proto_utils.json_to_proto(str(properties[standard_component_specs.PUSH_DESTINATION_KEY]), destination)
         directory = destination.filesystem.base_directory.rstrip("/")
+        models = [model.uri for model in self.inputs.get(standard_component_specs.MODEL_KEY, ())]
         artifacts = self.known(standard_artifacts.PushedModel)
         # Models that an older release pushed lack the URI. They count for every model.
         pushed = {
             artifact.custom_properties["pushed_destination"].string_value
             for artifact in artifacts
-            if artifact.custom_properties[MODEL_URI_KEY].string_value in ("", self._model)
+            if artifact.custom_properties[MODEL_URI_KEY].string_value in ("", *models)
         }
         lost = [path for path in pushed if path.rpartition("/")[0] == directory and not fileio.exists(path)]
         return {LOST_KEY: len(lost)}

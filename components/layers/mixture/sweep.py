@@ -46,7 +46,7 @@ def mixture_sweep(
     table, bias = tf.convert_to_tensor(table), tf.convert_to_tensor(bias)
     classes = table.shape[0]
     if k > classes:
-        raise ValueError(f"cannot return {k} classes: there are only {classes}")
+        raise ValueError(f"cannot return {k} classes: there are only {classes} classes")
     unigrams = sources.counts.all_unigrams()
     like = (
         tf.TensorSpec([], tf.float32),

@@ -54,7 +54,7 @@ def _with(name: str, change: Callable[[np.ndarray], np.ndarray]) -> Outputs:
         (_with("probabilities", lambda v: v[:, 0]), "output 'probabilities' has shape"),
         (_with("labels", lambda v: v[:, :0]), "output 'labels' has shape"),
         (_with("probabilities", lambda v: np.full_like(v, np.inf)), "NaN or infinity"),
-        (_with("probabilities", lambda v: v - 1), "no distribution"),
+        (_with("probabilities", lambda v: v - 1), "not a distribution"),
         (_with("probabilities", lambda v: v[:, ::-1]), "descending"),
         (_with("labels", lambda v: np.where(v == b"w1", b"", v)), "empty label"),
         (_with("labels", lambda v: np.where(v == b"w1", b"w0", v)), "more than once"),
