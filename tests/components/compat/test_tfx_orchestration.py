@@ -159,7 +159,7 @@ def test_a_driver_is_of_the_compilers_class_and_of_the_launchers_and_adds_its_pr
     assert not issubclass(portable.BaseDriver, base_driver.BaseDriver)
     assert base_component.BaseComponent.DRIVER_CLASS is base_driver.BaseDriver
     handle: Any = SimpleNamespace()
-    info: Any = SimpleNamespace(exec_properties={"path": "a"})
+    info: Any = SimpleNamespace(input_dict={}, exec_properties={"path": "a"})
     found = Driver(handle).run(info).exec_properties
     assert (found["lost"].int_value, found["hash"].string_value) == (2, "a")
 
