@@ -48,6 +48,7 @@ def test_training_learns_reports_and_exports(sequence, run, tmp_path):
     assert not any((tmp_path / "checkpoints").iterdir()), "checkpoints go when the export is written"
 
 
+@pytest.mark.slow
 def test_labelled_rows_train(labelled, run, tmp_path):
     run(labelled.fn_args(tmp_path))
     assert training(tmp_path)["plan"]["windows"] > 64

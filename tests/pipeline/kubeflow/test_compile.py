@@ -155,6 +155,7 @@ def test_data_in_spans_have_the_nodes_of_spans_and_new_rows_that_of_answers(tmp_
     assert (in_pod.data.span, in_pod.inference.path) == ("1990s", "gs://bucket/new/*.jsonl")
 
 
+@pytest.mark.slow
 def test_several_workers_are_tasks_beside_each_other_that_nothing_waits_for(tmp_path: Path) -> None:
     trainer = "{image: gpu, gpu: {count: 8}, retries: 4, workers: 3, rendezvous_timeout: 2h}"
     compile_pipeline(load(None, [f"kubeflow.nodes.Trainer={trainer}"]), tmp_path / "pipeline.yaml")
@@ -244,6 +245,7 @@ def test_faults_of_the_cluster_are_reported_by_key(setting: str, fault: str) -> 
     assert fault in str(raised.value)
 
 
+@pytest.mark.slow
 def test_submit_says_what_it_would_send(capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--set", "kubeflow.namespace=team", "--set", "kubeflow.service_account=pipeline-runner"]
     parameters = ["--parameter", "epochs=4", "--parameter", "data_path=/data/new"]

@@ -47,7 +47,8 @@ def conditional(mixture: NgramMixture, token: int, unigrams: np.ndarray) -> np.n
     return p
 
 
-@settings(deadline=None, max_examples=60)
+@pytest.mark.slow
+@settings(deadline=None, max_examples=40)
 @given(
     st.integers(0, 6),
     st.integers(2, 9),
