@@ -23,7 +23,7 @@ _OVERLAP = 0.5
 """Minimum share of the values of one column in another for both to be columns of the same tokens."""
 _FEW, _MANY = 50, 1_000
 _FEW_ROWS = 0.01
-"""Share of the rows that may be left out without a word."""
+"""Share of the rows that may be left out without a note."""
 _SIZES = (1_000, 10_000, 25_000, 100_000)
 
 
@@ -247,7 +247,7 @@ def _choose_labelled(choice: Choice, rest: Mapping[str, Profile], label: str) ->
         inputs = [n for n in others if n in inputs or (n in tokens and _share(others[n].values, known) >= _OVERLAP)]
     if not inputs:  # Without tokens, integers may be codes.
         inputs = [name for name, p in others.items() if p.is_integer and p.distinct_share < 0.5][:10]
-    if inputs and inputs is not lists and inputs is not texts:
+    if inputs and not lists and not texts:
         inputs = _with_full_column(inputs, tokens, others)
     choice.data |= {"shape": "labelled", "inputs": inputs, "label": label}
     if profile.is_number and (not profile.is_integer or profile.distinct_share > 0.5):

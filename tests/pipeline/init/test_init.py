@@ -256,6 +256,19 @@ def test_rows_without_a_token_are_avoided(
     assert doubt in text
 
 
+def test_categories_do_not_join_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [
+        {"viewed": [f"i{n % 9}", f"i{n % 7}"] if n % 2 else [], "payment": f"way-{n % 5}", "label": f"zone-{n % 11}"}
+        for n in range(400)
+    ]
+    Path("rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert main(["init", "rows.jsonl"]) == 0
+    text = Path("rows.yaml").read_text()
+    assert yaml.safe_load(text)["data"]["inputs"] == ["viewed"]
+    assert "# ? Up to 200 of 400 rows have no value in 'viewed', and are left out." in text
+
+
 def test_nothing_is_overwritten_unless_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
