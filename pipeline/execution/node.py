@@ -14,15 +14,14 @@ import grpc
 from ml_metadata import errors as mlmd_errors
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx import types
-from tfx.dsl.io import fileio
 from tfx.proto.orchestration import pipeline_pb2
-from tfx.types.standard_component_specs import MODEL_RUN_KEY
 
 from components.compat import tfx_metadata
 from components.compat.tfx_launcher import compiled as compiled
 from components.compat.tfx_launcher import connection, launch
 from components.compat.tfx_metadata import Metadata
 from components.storage import free_space, is_full, storage_fault
+from pipeline.execution import killed
 from pipeline.metadata import record, store
 from pipeline.metadata.store import StoreUnreachable
 
@@ -105,7 +104,8 @@ def opened(pipeline: pipeline_pb2.Pipeline) -> Iterator[Metadata]:
 def whole_run(pipeline: pipeline_pb2.Pipeline) -> Iterator[Callable[[], None]]:
     """Record the state of a run in the metadata store while its nodes run.
 
-    The state is RUNNING at the start, and CANCELED after KeyboardInterrupt.
+    The state is RUNNING at the start, and CANCELED after KeyboardInterrupt. Earlier runs that were killed end as failed,
+    so the process must hold the root.
 
     Yields:
         Function that marks the run as complete.
@@ -115,6 +115,8 @@ def whole_run(pipeline: pipeline_pb2.Pipeline) -> Iterator[Callable[[], None]]:
         with not_in_the_way(), opened(pipeline) as handle:
             record.mark_run(handle, pipeline, state)
 
+    with not_in_the_way(), opened(pipeline) as handle:
+        killed.end_runs(handle, pipeline)
     mark(mlmd.Execution.RUNNING)
     try:
         yield lambda: mark(mlmd.Execution.COMPLETE)
@@ -173,7 +175,7 @@ def _launch(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, ru
     node_id = node.node_info.id
     with opened(pipeline) as handle:
         record.take_up(handle, pipeline, node_id, run_name)
-        _clear_unfinished(handle, pipeline, node)
+        killed.clear_try(handle, pipeline, node)
     launched = launch(pipeline, node)
     # The state and the outputs come from the metadata store, not from the launcher: it returns normally if a driver
     # failed, and returns new, unused locations for a cached node.
@@ -183,20 +185,6 @@ def _launch(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, ru
             raise _DriverFailed(record.last_line(execution) if execution else "")
         outputs = tfx_metadata.outputs(handle, execution.id)
     return Outcome(node_id, 0.0, execution.last_known_state == mlmd.Execution.CACHED, outputs)
-
-
-def _clear_unfinished(handle: Metadata, pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) -> None:
-    """Delete the outputs of an earlier try of this node in this run that was killed.
-
-    TFX resumes the try in the same folders, where temporary files of Beam, or shards of a different shard count, would
-    be read as data. The Trainer's logs are kept.
-    """
-    unfinished = record.unfinished_try(handle, node)
-    root = pipeline.runtime_spec.pipeline_root.field_value.string_value
-    for key in node.outputs.outputs if unfinished is not None else ():
-        folder = f"{root}/{node.node_info.id}/{key}/{unfinished}"
-        if key != MODEL_RUN_KEY and fileio.exists(folder):
-            fileio.rmtree(folder)
 
 
 def _execution(handle: Metadata, execution_id: int | None) -> mlmd.Execution | None:

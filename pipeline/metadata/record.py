@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ml_metadata import errors
+from ml_metadata import ListOptions, errors
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx.proto.orchestration import pipeline_pb2
 from tfx.types import Artifact
@@ -18,6 +18,9 @@ RUN_TYPE = "bigvocab.Run"
 """Type of the execution that represents a whole run. The execution is named after the pipeline and the run id."""
 State = mlmd.Execution.State
 DONE = (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
+_NOT_ENDED = "last_known_state = NEW OR last_known_state = RUNNING"
+_ROOT = "root"
+"""Property of a run: the folder of the outputs. A server may have the records of several roots."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,34 @@ def unfinished_try(handle: Metadata, node: pipeline_pb2.PipelineNode) -> int | N
     return tries[-1].id if tries and tries[-1].last_known_state not in ended else None
 
 
+def end_killed(handle: Metadata, pipeline: pipeline_pb2.Pipeline) -> list[int]:
+    """Mark all executions of earlier runs of this root that have not ended as failed.
+
+    Returns:
+        Ids of these executions.
+    """
+    found = []
+    for execution in handle.store.get_executions(list_options=ListOptions(filter_query=_NOT_ENDED)):
+        run = _run_of(handle, pipeline, execution)
+        if run and run.name != _run_name(pipeline) and run.custom_properties[_ROOT].string_value == _root_of(pipeline):
+            execution.last_known_state = mlmd.Execution.FAILED
+            tfx_metadata.set_cause(execution, "the process was killed")
+            found.append(execution)
+    handle.store.put_executions(found)
+    return [execution.id for execution in found]
+
+
+def _run_of(
+    handle: Metadata, pipeline: pipeline_pb2.Pipeline, execution: mlmd.Execution
+) -> mlmd.Execution | None:
+    """Return the execution that represents the run of another one; None for the executions of other pipelines."""
+    for context in handle.store.get_contexts_by_execution(execution.id):
+        name = f"{pipeline.pipeline_info.id}.{context.name}"
+        if run := handle.store.get_execution_by_type_and_name(RUN_TYPE, name):
+            return run
+    return None
+
+
 def node_records(handle: Metadata, pipeline: pipeline_pb2.Pipeline) -> list[NodeRecord]:
     """Return the records of all nodes of a run that were tried, in the order of the pipeline."""
     found = []
@@ -132,17 +163,25 @@ def _tries(handle: Metadata, node: pipeline_pb2.PipelineNode) -> Sequence[mlmd.E
 def _run_execution(handle: Metadata, pipeline: pipeline_pb2.Pipeline) -> mlmd.Execution:
     """Return the execution that represents the run; create it if needed. Safe if another pod does so concurrently."""
     store = handle.store
-    run_id = pipeline.runtime_spec.pipeline_run_id.field_value.string_value
-    name = f"{pipeline.pipeline_info.id}.{run_id}"
+    name = _run_name(pipeline)
     execution = store.get_execution_by_type_and_name(RUN_TYPE, name)
     if execution:
         return execution
     type_id = store.put_execution_type(mlmd.ExecutionType(name=RUN_TYPE))
     execution = mlmd.Execution(type_id=type_id, name=name, last_known_state=mlmd.Execution.RUNNING)
+    execution.custom_properties[_ROOT].string_value = _root_of(pipeline)
     runs = tfx_metadata.run_contexts(handle, pipeline.nodes[0].pipeline_node)
     with contextlib.suppress(errors.AlreadyExistsError):
         store.put_execution(execution, [], runs)
     return store.get_execution_by_type_and_name(RUN_TYPE, name)
+
+
+def _run_name(pipeline: pipeline_pb2.Pipeline) -> str:
+    return f"{pipeline.pipeline_info.id}.{pipeline.runtime_spec.pipeline_run_id.field_value.string_value}"
+
+
+def _root_of(pipeline: pipeline_pb2.Pipeline) -> str:
+    return pipeline.runtime_spec.pipeline_root.field_value.string_value
 
 
 def last_line(execution: mlmd.Execution) -> str:

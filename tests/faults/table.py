@@ -1,0 +1,42 @@
+"""The table of a campaign, as in docs/reliability.md."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from tests.faults.trial import Outcome
+
+_FAULTS = {
+    "kill": "SIGKILL to the process group before a change",
+    "torn": "SIGKILL in the middle of a write",
+    "power": "SIGKILL, and all files that were not synced cut at a random byte",
+    "ENOSPC": "disk full from a change on",
+    "EIO": "one change fails with an input/output error",
+}
+
+
+def markdown(outcomes: Sequence[Outcome]) -> str:
+    """Return the table: a row for each kind of fault, and one for their sum."""
+    reached = [outcome for outcome in outcomes if outcome.reached]
+    lines = [
+        "| fault | injected | run failed or was killed | run went on | something lost |",
+        "|---|---|---|---|---|",
+        *(
+            _line(text, [outcome for outcome in reached if outcome.fault.kind == kind])
+            for kind, text in _FAULTS.items()
+        ),
+        _line("all", reached),
+    ]
+    parts = Counter(outcome.fault.segment for outcome in reached)
+    named = ", ".join(f"{name} {count}" for name, count in sorted(parts.items()))
+    changes = len({(outcome.fault.segment, outcome.fault.change.name) for outcome in reached})
+    missed = len(outcomes) - len(reached)
+    return "\n".join([*lines, "", f"By part of the run: {named}. {changes} different changes.",
+                      *([f"{missed} faults were not injected, because their change did not happen."] if missed else [])])  # fmt: skip
+
+
+def _line(text: str, outcomes: Sequence[Outcome]) -> str:
+    ended = sum(outcome.code != 0 for outcome in outcomes)
+    lost = sum(bool(outcome.faults) for outcome in outcomes)
+    return f"| {text} | {len(outcomes)} | {ended} | {len(outcomes) - ended} | {lost} |"
