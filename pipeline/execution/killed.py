@@ -32,7 +32,7 @@ def end_runs(handle: Metadata, pipeline: pipeline_pb2.Pipeline) -> None:
     for execution in record.end_killed(handle, pipeline):
         logging.getLogger(__name__).info("Execution %d was killed. Its outputs are deleted.", execution)
         _delete_outputs(root, execution)
-    for folder in fileio.glob(f"{root}/*/.system/stateful_working_dir/*"):
+    for folder in _found(f"{root}/*/.system/stateful_working_dir/*"):
         _delete(folder)
 
 
@@ -41,11 +41,15 @@ def _root(pipeline: pipeline_pb2.Pipeline) -> str:
 
 
 def _delete_outputs(root: str, execution: int, node: str = "*") -> None:
-    for folder in fileio.glob(f"{root}/{node}/*/{execution}"):
+    for folder in _found(f"{root}/{node}/*/{execution}"):
         if folder.rsplit("/", 2)[1] != MODEL_RUN_KEY:
             _delete(folder)
-    for folder in fileio.glob(f"{root}/{node}/.system/executor_execution/{execution}"):
+    for folder in _found(f"{root}/{node}/.system/executor_execution/{execution}"):
         _delete(folder)
+
+
+def _found(pattern: str) -> list[str]:
+    return [str(path).rstrip("/") for path in fileio.glob(pattern)]
 
 
 def _delete(path: str) -> None:

@@ -104,8 +104,8 @@ def opened(pipeline: pipeline_pb2.Pipeline) -> Iterator[Metadata]:
 def whole_run(pipeline: pipeline_pb2.Pipeline) -> Iterator[Callable[[], None]]:
     """Record the state of a run in the metadata store while its nodes run.
 
-    The state is RUNNING at the start, and CANCELED after KeyboardInterrupt. Earlier runs that were killed end as failed,
-    so the process must hold the root.
+    The state is RUNNING at the start, and CANCELED after KeyboardInterrupt. Earlier runs that were killed are marked as
+    failed, so the process must hold the root.
 
     Yields:
         Function that marks the run as complete.

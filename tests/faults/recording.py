@@ -56,7 +56,7 @@ class Fault:
 
 
 def draw(segments: dict[str, list[Change]], random: Random) -> Fault:
-    """Draw a fault. Each part of the run, each kind of fault and each name has the same chance, however often it occurs.
+    """Draw a fault. Each part of the run, kind of fault and name has the same chance, however often it occurs.
 
     Args:
         segments: Changes of an undisturbed run by its parts.

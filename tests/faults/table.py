@@ -31,9 +31,10 @@ def markdown(outcomes: Sequence[Outcome]) -> str:
     parts = Counter(outcome.fault.segment for outcome in reached)
     named = ", ".join(f"{name} {count}" for name, count in sorted(parts.items()))
     changes = len({(outcome.fault.segment, outcome.fault.change.name) for outcome in reached})
-    missed = len(outcomes) - len(reached)
-    return "\n".join([*lines, "", f"By part of the run: {named}. {changes} different changes.",
-                      *([f"{missed} faults were not injected, because their change did not happen."] if missed else [])])  # fmt: skip
+    lines += ["", f"By part of the run: {named}. {changes} different changes."]
+    if missed := len(outcomes) - len(reached):
+        lines.append(f"{missed} faults were not injected, because their change did not happen.")
+    return "\n".join(lines)
 
 
 def _line(text: str, outcomes: Sequence[Outcome]) -> str:
