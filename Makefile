@@ -10,6 +10,8 @@ quick-test:  ## run the tests that take seconds
 	./with-env pytest -m "not slow"
 wrong-configurations: ## draw 5,000 wrong configurations; each must be refused with all of its faults
 	BIGVOCAB_EXAMPLES=5000 ./with-env pytest -n 0 tests/pipeline/config/test_wrong_configurations.py
+faults:      ## inject 500 faults into the file operations of a run, one at a time; resumes where it was interrupted
+	./with-env python -m tests.faults $(FAULTS)
 fresh-machine: ## run the first command and the quick tests on minimal Debian 12 and 13 systems from debootstrap (root)
 	python3 -m tests.fresh_machine $(FRESH)
 flink:       ## run only the tests on a real Flink; downloads Flink and Beam's job server into ~/.cache/bigvocab
