@@ -10,13 +10,18 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
+import shutil
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.faults import shim, table
+from tests.faults.recording import sync_times
+from tests.faults.shim import Arms
 from tests.faults.trial import Outcome, Slot, of_json
 from tests.forks import ForkServer
 
@@ -32,6 +37,7 @@ def options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, default=REPOSITORY / "runs" / "faults", help="default: runs/faults")
     parser.add_argument("--only", metavar="N", type=int, help="inject only this fault, and print what the user sees")
     parser.add_argument("--table", action="store_true", help="only print the table of the results so far")
+    parser.add_argument("--syncs", action="store_true", help="print the time that syncs take in `bigvocab run --quick`")
     return parser.parse_args(arguments)
 
 
@@ -46,6 +52,8 @@ def main(arguments: list[str]) -> int:
     if not shim.compiler():
         print("faults: skipped: no C compiler")
         return 0
+    if said.syncs:
+        return _syncs(folder)
     version = _version()
     done = {outcome.number: outcome for outcome in _read(results)} if said.only is None else {}
     waiting = [said.only] if said.only is not None else [n for n in range(said.count) if n not in done]
@@ -76,6 +84,24 @@ def main(arguments: list[str]) -> int:
     if said.only is None:
         print(table.markdown(list(done.values())))
     return int(any(outcome.faults for outcome in done.values()))
+
+
+def _syncs(folder: Path) -> int:
+    """Run the pipeline on the default data, and print how much of its time the syncs take."""
+    root, record = folder / "syncs", folder / "syncs.record"
+    shutil.rmtree(root, ignore_errors=True)
+    record.unlink(missing_ok=True)
+    settings = Arms(str(root), str(record)).environment()
+    command = [sys.executable, "-m", "pipeline.cli", "run", "--quick", "--root", str(root)]
+    started = time.monotonic()
+    ended = subprocess.run(
+        command, cwd=REPOSITORY, env={**os.environ, **settings, "LD_PRELOAD": str(shim.build(folder))}, check=False
+    )
+    whole = time.monotonic() - started
+    for of_store, times in sync_times(record).items():
+        what = "metadata store" if of_store else "artifacts, checkpoints, versions, reports"
+        print(f"{what}: {len(times):,} syncs, {sum(times):.2f} s of {whole:.1f} s ({sum(times) / whole:.2%})")
+    return ended.returncode
 
 
 def _read(results: Path) -> list[Outcome]:

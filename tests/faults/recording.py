@@ -11,6 +11,7 @@ from random import Random
 from tests.faults.shim import ERRORS, KILLS, Change
 
 _OF_DATABASE = re.compile(r"metadata\.sqlite")
+_TOOK = "took"
 _NUMBERS = re.compile(r"[0-9a-fA-F]{8,}|[0-9]+")
 
 
@@ -35,7 +36,19 @@ def events(record: Path) -> Iterator[Event]:
     """Yield the changes of a record in order."""
     for line in record.read_text().splitlines() if record.exists() else ():
         mark, name, nth, path, before = line.split("\t")
-        yield Event(Change(name, int(nth)), path, before, mark == "fault")
+        if mark != _TOOK:
+            yield Event(Change(name, int(nth)), path, before, mark == "fault")
+
+
+def sync_times(record: Path) -> dict[bool, list[float]]:
+    """Return the seconds of each sync; True: those of the metadata store, False: all others."""
+    times: dict[bool, list[float]] = {True: [], False: []}
+    for line in record.read_text().splitlines():
+        mark, name, microseconds, *_ = line.split("\t")
+        if mark == _TOOK:
+            # SQLite also syncs the folder of its journal: the root, whose name is empty.
+            times[bool(_OF_DATABASE.search(name)) or name == f"{_TOOK} "].append(int(microseconds) / 1e6)
+    return times
 
 
 @dataclass(frozen=True)

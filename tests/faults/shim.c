@@ -25,6 +25,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #define NAMES 8192 /* More than any run of the harness needs. A run that needs more aborts. */
@@ -192,13 +193,19 @@ static int renames(int from_folder, const char *from, int to_folder, const char 
   return shared ? happens("rename", absolute(to_folder, to, space), absolute(from_folder, from, more)) : 0;
 }
 
-static int happens_to(const char *kind, int descriptor) {
-  if (!shared || descriptor == log_descriptor) return 0;
-  char link[64], path[PATH_MAX];
+/* Writes the path of an open file. Returns 0 for what is not a file. */
+static int path_of(int descriptor, char *path) {
+  char link[64];
   snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
-  ssize_t length = own(SYS_readlinkat, AT_FDCWD, (long)link, (long)path, sizeof path - 1, 0);
+  ssize_t length = own(SYS_readlinkat, AT_FDCWD, (long)link, (long)path, PATH_MAX - 1, 0);
   if (length <= 0 || path[0] != '/') return 0;
   path[length] = 0;
+  return 1;
+}
+
+static int happens_to(const char *kind, int descriptor) {
+  char path[PATH_MAX];
+  if (!shared || descriptor == log_descriptor || !path_of(descriptor, path)) return 0;
   return happens(kind, path, "");
 }
 
@@ -269,15 +276,28 @@ size_t fwrite(const void *data, size_t each, size_t number, FILE *stream) {
   }
 }
 
-/* Contents on the disk. */
+/* Contents on the disk. The time of each sync is recorded too. */
+static int timed(int (*real)(int), int descriptor) {
+  struct timespec before, after;
+  clock_gettime(CLOCK_MONOTONIC, &before);
+  int result = real(descriptor);
+  clock_gettime(CLOCK_MONOTONIC, &after);
+  char path[PATH_MAX], name[LENGTH + 64];
+  if (shared && path_of(descriptor, path) && named("took", path, name)) {
+    long microseconds = (after.tv_sec - before.tv_sec) * 1000000 + (after.tv_nsec - before.tv_nsec) / 1000;
+    note("took", name, microseconds, path, "");
+  }
+  return result;
+}
+
 int fsync(int descriptor) {
   FORWARD(fsync);
-  return happens_to("sync", descriptor) ? -1 : real(descriptor);
+  return happens_to("sync", descriptor) ? -1 : timed(real, descriptor);
 }
 
 int fdatasync(int descriptor) {
   FORWARD(fdatasync);
-  return happens_to("sync", descriptor) ? -1 : real(descriptor);
+  return happens_to("sync", descriptor) ? -1 : timed(real, descriptor);
 }
 
 int ftruncate(int descriptor, off_t size) {

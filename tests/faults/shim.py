@@ -53,13 +53,20 @@ class Arms:
     fault: str = ""
     part: int = 0
 
-    def take(self) -> None:
-        """Record the changes of this process from now on, and those of its child processes."""
+    def _fields(self) -> tuple[str, str, str, str, int, str, int]:
         change = self.change or Change("", 0)
         fault = "kill" if self.fault == "power" else self.fault
-        fields = (self.root, f"{self.record}.state", self.record, change.name, change.nth, fault, self.part)
-        os.environ["BIGVOCAB_FAULTS"] = "|".join(map(str, fields))
-        ctypes.CDLL(None).bv_arm(*(field.encode() if isinstance(field, str) else field for field in fields))
+        return self.root, f"{self.record}.state", self.record, change.name, change.nth, fault, self.part
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables with which a program that loads the library takes the arms when it starts."""
+        return {"BIGVOCAB_FAULTS": "|".join(map(str, self._fields()))}
+
+    def take(self) -> None:
+        """Record the changes of this process from now on, and those of its child processes."""
+        os.environ.update(self.environment())
+        fields = (field.encode() if isinstance(field, str) else field for field in self._fields())
+        ctypes.CDLL(None).bv_arm(*fields)
 
 
 def lay_down() -> None:

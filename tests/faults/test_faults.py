@@ -79,6 +79,8 @@ def test_all_changes_are_recorded(change, tmp_path):
     ]  # fmt: skip
     assert {("create #/store", 1), ("sync #/store-journal", 1), ("write #/store", 1)} <= set(found[10:])
     assert unsynced(record) == [tmp_path / "root" / "12" / "two"]
+    (time,) = recording.sync_times(record)[False][:1]
+    assert 0 < time < 60
 
 
 @needs_compiler
@@ -150,7 +152,7 @@ def roots(tmp_path):
     reference = tmp_path / "reference"
     for name in ("serving/17/assets/labels", "serving/17/saved_model.pb", "serving/17/variables/variables.index"):
         (reference / name).parent.mkdir(parents=True, exist_ok=True)
-        (reference / name).write_text("content")
+        (reference / name).write_text("content " * 100)
     (reference / "serving/17/assets.extra").mkdir()
     (reference / "serving/17/assets.extra/push.json").write_text('{"time": 1}')
     (reference / "report").mkdir()
