@@ -17,6 +17,7 @@ from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import data_types, launcher, runtime_parameter_utils
 from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
+from tfx.types.standard_component_specs import MODEL_RUN_KEY
 
 from components.compat.tfx_v1 import v1 as tfx
 from components.files import sync_tree
@@ -71,7 +72,7 @@ def launch(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) -> 
 
 
 def _durable(operator: Any, root: str) -> Any:
-    """Return a class of executor operators that sync the outputs of the executor to the disk.
+    """Return a class of executor operators that sync the outputs to the disk, and keep the logs of a failed training.
 
     Args:
         operator: Class of executor operators.
@@ -80,7 +81,12 @@ def _durable(operator: Any, root: str) -> Any:
 
     class Durable(operator):
         def run_executor(self, execution_info: data_types.ExecutionInfo) -> execution_result_pb2.ExecutorOutput:
-            output = super().run_executor(execution_info)
+            try:
+                output = super().run_executor(execution_info)
+            except Exception:
+                # The launcher deletes the outputs of a failed node. The logs of a training show why it failed.
+                execution_info.output_dict.pop(MODEL_RUN_KEY, None)
+                raise
             for artifacts in execution_info.output_dict.values():
                 for artifact in artifacts:
                     sync_tree(artifact.uri, root)

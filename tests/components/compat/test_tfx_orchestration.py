@@ -34,6 +34,17 @@ def Count(
     Path(rows.uri, "rows").write_text(str(to))
 
 
+@tfx.dsl.components.component
+def Diverge(
+    model: tfx.dsl.components.OutputArtifact[tfx.types.standard_artifacts.Model],
+    model_run: tfx.dsl.components.OutputArtifact[tfx.types.standard_artifacts.ModelRun],
+):
+    for artifact, text in ((model, "half a model"), (model_run, "loss")):
+        Path(artifact.uri).mkdir(parents=True, exist_ok=True)
+        Path(artifact.uri, "written").write_text(text)
+    raise ValueError("the loss is NaN")
+
+
 @pytest.fixture
 def pipeline(tmp_path: Path) -> tfx.dsl.Pipeline:
     return tfx.dsl.Pipeline(
@@ -133,6 +144,20 @@ def test_a_node_whose_outputs_cannot_be_synced_fails_without_outputs(
         (execution,) = tfx_metadata.executions(handle, node)
     assert execution.last_known_state == mlmd.Execution.FAILED
     assert not list((tmp_path / "artifacts").rglob("rows/*"))
+
+
+def test_logs_of_a_failed_training_remain(tmp_path: Path) -> None:
+    node = Diverge()  # type: ignore[call-arg]
+    pipeline = tfx.dsl.Pipeline(
+        pipeline_name="diverging", pipeline_root=str(tmp_path / "artifacts"), components=[node],
+        metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
+            str(tmp_path / "metadata.sqlite")
+        ),
+    )  # fmt: skip
+    ir = tfx_launcher.compiled(pipeline, "one")
+    with pytest.raises(ValueError, match="the loss is NaN"):
+        tfx_launcher.launch(ir, ir.nodes[0].pipeline_node)
+    assert [path.read_text() for path in tmp_path.glob("artifacts/*/*/*/written")] == ["loss"]
 
 
 def test_a_pipeline_without_a_run_keeps_its_run_id_open(pipeline: tfx.dsl.Pipeline) -> None:
