@@ -149,12 +149,13 @@ def _schema(arguments: argparse.Namespace) -> int:
 @contextlib.contextmanager
 def _no_place_to_run(root: Path) -> Iterator[None]:
     """Return a context that converts the errors of an unusable root or metadata store to UserError."""
-    from pipeline.execution.runner import RootInUse, RootUnusable
+    from pipeline.execution.runner import RootUnusable
+    from pipeline.lease.lease import LeaseLost, RootInUse
     from pipeline.metadata.store import MetadataError, StoreUnreachable
 
     try:
         yield
-    except (RootInUse, RootUnusable, MetadataError, StoreUnreachable) as error:
+    except (RootInUse, RootUnusable, LeaseLost, MetadataError, StoreUnreachable) as error:
         raise UserError(str(error), FAILED) from error
     except OSError as error:
         fault = storage_fault(error, str(root))
