@@ -88,7 +88,7 @@ class Claim:
         except FileNotFoundError:  # The process that has just claimed the number has deleted the temporary file.
             return False
         except OSError as error:
-            raise OSError(error.errno, error.strerror, str(self.path)) from error
+            raise OSError(error.errno, error.strerror, str(self.path)) from None  # The user knows no temporary file.
         finally:
             with contextlib.suppress(OSError):
                 part.unlink()

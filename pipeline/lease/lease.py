@@ -211,12 +211,16 @@ class _Others:
         name: Name of the lease.
         machine: Machine of this process.
         timing: Times of the lease.
+
+    Attributes:
+        number: Highest number of the lease when `live` last looked; 0 without a claim.
     """
 
     def __init__(self, folder: Path, name: str, machine: Machine, timing: Timing) -> None:
         self._folder, self._name, self._machine, self._timing = folder, name, machine, timing
         self._seen: dict[Claim, tuple[bytes, float]] = {}
         self._alive: set[Claim] = set()
+        self.number = 0
 
     def live(self, own: Claim | None = None) -> list[tuple[Claim, Holder | None, State]]:
         """Return the claims whose holders may be alive, each with its holder, if readable, and the holder's state.
@@ -227,7 +231,9 @@ class _Others:
             own: Claim of this process, which is left out.
         """
         found = []
-        for name, claim in claims.latest(self._folder).items():
+        latest = claims.latest(self._folder)
+        self.number = latest[self._name].number if self._name in latest else 0
+        for name, claim in latest.items():
             if claim == own or not (name == self._name or WHOLE in (name, self._name)):
                 continue
             content = claim.read()
@@ -354,16 +360,18 @@ def _refusal(who: str, holder: Holder | None, state: State, root: Path) -> str:
 
 
 def _claim(root: Path, name: str, holder: Holder, others: _Others, timing: Timing) -> Lease | None:
-    """Claim the next number of a lease. Return None if another process was faster."""
+    """Claim the number after the one that was found free. Return None if another process was faster."""
     folder, begun = root / FOLDER, timing.clock()
-    highest = claims.latest(folder)
-    number = highest[name].number + 1 if name in highest else 1
-    claim = Claim(folder, name, number)
+    claim = Claim(folder, name, others.number + 1)
     if not claim.create(holder, "0"):
         return None
     lease = Lease(claim, str(root), timing, begun)
-    # Two leases that exclude each other, or two numbers, may have been claimed at once: each process sees the other.
-    if claims.latest(folder).get(name) != claim or others.live(claim):
+    # Two leases that exclude each other may have been claimed at once: each process sees the other.
+    rivals = others.live(claim)
+    if others.number != claim.number:  # While this process was stopped, others claimed and deleted the same number.
+        claim.path.unlink(missing_ok=True)
+        return None
+    if rivals:
         lease.release()
         return None
     silent = others.silent()
