@@ -26,7 +26,8 @@ from components.spelling import did_you_mean
 from components.storage import storage_fault
 from pipeline.config.spec import Config
 from pipeline.execution.interruption import Interruption, interruptible
-from pipeline.lease.lease import LeaseLost, holding
+from pipeline.lease.acquisition import holding
+from pipeline.lease.lease import LeaseLost
 from pipeline.nodes import NODES, REPORT, named, node_names
 from pipeline.paths import Paths
 from pipeline.terminal.console import Console

@@ -17,7 +17,9 @@ from pipeline.config.loading import ConfigurationError
 from pipeline.config.spec import Config
 from pipeline.execution.interruption import Interruption, interruptible
 from pipeline.execution.walk import walk
-from pipeline.lease.lease import WHOLE, Lease, holding
+from pipeline.lease.acquisition import holding
+from pipeline.lease.lease import Lease
+from pipeline.lease.observation import WHOLE
 from pipeline.metadata.store import MetadataError, StoreUnreachable
 from pipeline.nodes import NODES
 from pipeline.paths import Paths

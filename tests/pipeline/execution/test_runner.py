@@ -14,7 +14,7 @@ from pipeline.execution.interruption import Interruption
 from pipeline.execution.node import NodeFailed, Outcome
 from pipeline.execution.runner import only_run
 from pipeline.execution.walk import walk
-from pipeline.lease.lease import RootInUse
+from pipeline.lease.acquisition import RootInUse
 from pipeline.terminal.console import Console
 
 

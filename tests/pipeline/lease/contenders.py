@@ -15,8 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from components.files import fenced, write_whole
+from pipeline.lease.acquisition import RootInUse, acquire
 from pipeline.lease.holder import Holder
-from pipeline.lease.lease import WHOLE, Lease, LeaseLost, RootInUse, Timing, acquire
+from pipeline.lease.lease import Lease, LeaseLost
+from pipeline.lease.observation import WHOLE, Timing
 
 
 def contend() -> None:

@@ -17,9 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.files import check_fence, fenced
+from pipeline.lease.acquisition import FOLDER, RootInUse, acquire, holding
 from pipeline.lease.claims import Claim, latest, parse
 from pipeline.lease.holder import Holder, Machine
-from pipeline.lease.lease import FOLDER, WHOLE, Lease, LeaseLost, RootInUse, Timing, acquire, holding
+from pipeline.lease.lease import Lease, LeaseLost
+from pipeline.lease.observation import WHOLE, Timing
 
 
 @dataclass
@@ -114,7 +116,7 @@ def test_a_check_trusts_a_beat_for_two_intervals(tmp_path: Path, monkeypatch: py
 def test_a_process_with_the_id_of_a_dead_one_does_not_hold_its_lease(tmp_path: Path) -> None:
     this = Holder.this("test", "")
     acquire(tmp_path, WHOLE, replace(this, ticks=this.ticks + 1))
-    assert acquire(tmp_path, WHOLE, this, timing=Timing(wait=pytest.fail)).claim.number == 2
+    assert acquire(tmp_path, WHOLE, this, timing=Timing(wait=lambda _: pytest.fail("waited"))).claim.number == 2
     with pytest.raises(RootInUse):
         acquire(tmp_path, WHOLE, this)
 
@@ -240,7 +242,9 @@ def test_a_storage_that_does_not_answer_is_a_fault_and_no_loss(tmp_path: Path, m
         patch.setattr(os, "pwrite", full)
         with pytest.raises(OSError, match=f"No space left on device: '{lease.claim.path}'"):
             lease.check()
+        lease.release()
     lease.check()
+    assert b"released" not in (lease.claim.read() or b"")
 
 
 def test_the_heartbeat_ends_the_work_of_the_main_thread(tmp_path: Path) -> None:
@@ -248,7 +252,8 @@ def test_the_heartbeat_ends_the_work_of_the_main_thread(tmp_path: Path) -> None:
     lease = acquire(tmp_path, WHOLE, on("a"), timing=timing)
     lost = threading.Event()
     with lease.beating(lost.set):
-        while not latest(tmp_path / FOLDER)[WHOLE].read().rstrip().endswith(b"3"):
+        before = lease.claim.read()
+        while lease.claim.read() == before:
             pass
         assert Claim(tmp_path / FOLDER, WHOLE, 2).create(on("b"), "0")
         assert lost.wait(60)
@@ -266,7 +271,7 @@ def interrupted() -> Iterator[None]:
 
 @pytest.mark.usefixtures("interrupted")
 def test_a_main_thread_that_waits_is_interrupted_and_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.lease.lease.Timing", functools.partial(Timing, interval=0.001))
+    monkeypatch.setattr("pipeline.lease.acquisition.Timing", functools.partial(Timing, interval=0.001))
 
     def work() -> None:
         with holding(tmp_path, WHOLE, "test", "one"):

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.lease.acquisition import FOLDER, RootInUse, acquire
 from pipeline.lease.claims import RELEASED, Claim, latest
 from pipeline.lease.holder import Holder, Machine
-from pipeline.lease.lease import FOLDER, WHOLE, RootInUse, Timing, acquire
+from pipeline.lease.observation import WHOLE, Timing
 
 PROJECT = Path(__file__).parents[3]
 ELSEWHERE = Machine("elsewhere", "another boot", "pid:[1]")
@@ -22,8 +23,8 @@ MANY = 20
 
 def started(*arguments: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "tests.pipeline.lease.contenders", *map(str, arguments)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, cwd=PROJECT, text=True, bufsize=1, **pipes)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=PROJECT, text=True, bufsize=1, stdin=pipe, stdout=pipe, stderr=pipe)
 
 
 @pytest.fixture(scope="module")
@@ -116,5 +117,5 @@ def test_the_lease_of_a_killed_process_is_taken_over_at_once(tmp_path: Path) -> 
     with started("die", tmp_path):
         pass
     assert latest(tmp_path / FOLDER)[WHOLE].number == 1
-    lease = acquire(tmp_path, WHOLE, Holder.this("test", ""), timing=Timing(wait=pytest.fail))
+    lease = acquire(tmp_path, WHOLE, Holder.this("test", ""), timing=Timing(wait=lambda _: pytest.fail("waited")))
     assert lease.claim.number == 2

@@ -15,9 +15,11 @@ from pipeline.execution import pod, runner
 from pipeline.execution.interruption import Interruption
 from pipeline.execution.pod import Pod
 from pipeline.execution.walk import walk
+from pipeline.lease.acquisition import FOLDER, holding
 from pipeline.lease.claims import Claim, latest
 from pipeline.lease.holder import Holder, Machine
-from pipeline.lease.lease import FOLDER, WHOLE, Lease, LeaseLost, Timing, holding
+from pipeline.lease.lease import Lease, LeaseLost
+from pipeline.lease.observation import WHOLE, Timing
 from pipeline.terminal.console import Console
 
 Tree = dict[str, bytes]
@@ -78,7 +80,7 @@ def test_a_node_that_outlives_its_lease_changes_neither_the_store_nor_the_output
     assert [path.name for path in tmp_path.glob("artifacts/Overtaken/out/*/*")] == ["made"]
 
 
-def interrupt(_: Path) -> None:
+def interrupt(_: object) -> None:
     raise KeyboardInterrupt
 
 
@@ -117,6 +119,20 @@ def test_a_second_run_is_refused_whatever_its_configuration(
     assert err.endswith(f", run one) uses {root}: wait for it to end, or choose another --root\n")
 
 
+def test_a_wait_for_a_sign_of_life_can_be_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / FOLDER).mkdir()
+    holder = Holder.this("bigvocab run", "one", Machine("elsewhere", "another boot", "pid:[1]"))
+    assert Claim(tmp_path / FOLDER, WHOLE, 1).create(holder, "0")
+    monkeypatch.setattr("pipeline.lease.acquisition.Timing", functools.partial(Timing, wait=interrupt))
+    assert main(["run", "--root", str(tmp_path)]) == 130
+    assert capfd.readouterr().err == (
+        f"bigvocab: {holder} uses {tmp_path}: waiting 60 s for a sign of life from it\n"
+        "bigvocab: interrupted before the start\n"
+    )
+
+
 def test_a_pod_waits_for_that_of_another_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
     monkeypatch.setattr(pod, "_run_step", lambda of, *_: order.append(of.run_id) or 0)
@@ -127,7 +143,7 @@ def test_a_pod_waits_for_that_of_another_run(tmp_path: Path, monkeypatch: pytest
             order.append("waited")
             other.release()
 
-        monkeypatch.setattr("pipeline.lease.lease.Timing", functools.partial(Timing, wait=wait))
+        monkeypatch.setattr("pipeline.lease.acquisition.Timing", functools.partial(Timing, wait=wait))
         assert pod.run(Pod("Evaluator", load(), str(tmp_path), "another node"), out) == 0
         assert pod.run(Pod("Trainer", load(), str(tmp_path), "a worker", workers=2, worker=1), out) == 0
         assert pod.run(Pod("Trainer", load(), str(tmp_path), "two"), out) == 0
