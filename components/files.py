@@ -12,7 +12,7 @@ import contextlib
 import errno
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, Literal, cast
@@ -20,6 +20,31 @@ from typing import BinaryIO, Literal, cast
 _NO_SYNC = (errno.EACCES, errno.EINVAL, errno.ENOTSUP)
 """Errors for a folder that cannot be synced: it may not be listed, or its file system has no such call."""
 _SYNCS_AT_ONCE = 16
+_fences: list[Callable[[], None]] = []
+
+
+@contextlib.contextmanager
+def fenced(check: Callable[[], None]) -> Iterator[None]:
+    """Let a check precede each write that others can see, until the context ends.
+
+    Args:
+        check: Function that raises an exception if this process may no longer write. It takes microseconds.
+    """
+    _fences.append(check)
+    try:
+        yield
+    finally:
+        _fences.remove(check)
+
+
+def check_fence() -> None:
+    """Check that this process may still write. The functions of this module do so themselves.
+
+    Raises:
+        BaseException: The exception of a check, see `fenced`.
+    """
+    for check in tuple(_fences):
+        check()
 
 
 def is_remote(path: str | Path) -> bool:
@@ -86,6 +111,7 @@ def write_whole(path: str | Path, text: str) -> None:
     Raises:
         OSError: The file cannot be written. The error names the file, and no partial file remains.
     """
+    check_fence()
     if is_remote(path):
         import tensorflow as tf
 
@@ -98,9 +124,11 @@ def write_whole(path: str | Path, text: str) -> None:
     try:
         part.write_text(text, encoding="utf-8")
         commit(part, path)
-    except OSError as error:
+    except BaseException as error:
         part.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror, str(path)) from error  # The error of a failed write names no file.
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror, str(path)) from error  # The error of a write names no file.
+        raise
 
 
 def move(path: str, to: str) -> None:
@@ -108,6 +136,7 @@ def move(path: str, to: str) -> None:
 
     The file is not synced. In the outputs of a node, the runner syncs it later; elsewhere, use `commit`.
     """
+    check_fence()
     if is_remote(to):
         import tensorflow as tf
 
@@ -128,6 +157,7 @@ def commit(part: Path, path: Path) -> None:
         OSError: The contents cannot be written to the disk, or the file cannot be renamed.
     """
     (sync_tree if part.is_dir() else sync)(part)
+    check_fence()
     part.replace(path)
     sync(path.parent)
 

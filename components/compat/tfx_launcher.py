@@ -1,13 +1,17 @@
 """TFX's compiler and launcher, which convert a pipeline to a message and run one of its nodes.
 
 Reason: TFX's public runners run a whole pipeline, or hand it to an orchestrator. BigVocab runs one node at a time, on
-    one machine or in pods, and selects the node itself.
+    one machine or in pods, and selects the node itself. A process that has lost the lease of the root must not change
+    the metadata store, nor delete outputs that another process may have taken up: TFX retries a node in the same run
+    under the same execution.
 Versions: TFX 1.21.
 Remove when: TFX has a public way to run one node of a pipeline.
 """
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 from ml_metadata.proto import metadata_store_pb2
@@ -20,7 +24,7 @@ from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 from tfx.types.standard_component_specs import MODEL_RUN_KEY
 
 from components.compat.tfx_v1 import v1 as tfx
-from components.files import sync_tree
+from components.files import check_fence, sync_tree
 
 
 def compiled(pipeline: tfx.dsl.Pipeline, run_id: str | None = None) -> pipeline_pb2.Pipeline:
@@ -56,7 +60,7 @@ def launch(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) -> 
         Id of the execution, or None if TFX created no execution.
     """
     deployment, node_id = runner_utils.extract_local_deployment_config(pipeline), node.node_info.id
-    info = launcher.Launcher(
+    info = _FencedLauncher(
         pipeline_node=node,
         mlmd_connection=metadata.Metadata(connection(pipeline)),
         pipeline_info=pipeline.pipeline_info,
@@ -71,6 +75,25 @@ def launch(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) -> 
     return info.execution_id if info else None
 
 
+def _fenced(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method that first checks that this process may still write."""
+
+    @functools.wraps(method)
+    def call(*arguments: Any, **named: Any) -> Any:
+        check_fence()
+        return method(*arguments, **named)
+
+    return call
+
+
+class _FencedLauncher(launcher.Launcher):
+    _prepare_execution = _fenced(launcher.Launcher._prepare_execution)
+    _publish_successful_execution = _fenced(launcher.Launcher._publish_successful_execution)
+    _publish_failed_execution = _fenced(launcher.Launcher._publish_failed_execution)
+    _clean_up_stateless_execution_info = _fenced(launcher.Launcher._clean_up_stateless_execution_info)
+    _clean_up_stateful_execution_info = _fenced(launcher.Launcher._clean_up_stateful_execution_info)
+
+
 def _durable(operator: Any, root: str) -> Any:
     """Return a class of executor operators that sync the outputs to the disk, and keep the logs of a failed training.
 
@@ -83,13 +106,14 @@ def _durable(operator: Any, root: str) -> Any:
         def run_executor(self, execution_info: data_types.ExecutionInfo) -> execution_result_pb2.ExecutorOutput:
             try:
                 output = super().run_executor(execution_info)
+                for artifacts in execution_info.output_dict.values():
+                    for artifact in artifacts:
+                        sync_tree(artifact.uri, root)
             except Exception:
-                # The launcher deletes the outputs of a failed node. The logs of a training show why it failed.
+                check_fence()  # After an exception, TFX deletes the outputs.
+                # The logs of a training show why it failed.
                 execution_info.output_dict.pop(MODEL_RUN_KEY, None)
                 raise
-            for artifacts in execution_info.output_dict.values():
-                for artifact in artifacts:
-                    sync_tree(artifact.uri, root)
             return output
 
     return Durable

@@ -24,7 +24,7 @@ from components.training.examples import examples_of
 from components.training.export.servable import Servable, export
 from components.training.held_out import Calibrated, calibrate
 from components.training.history import write_history
-from components.training.loop.checkpoint import Checkpoints, TrainingState, remove_abandoned, training_key
+from components.training.loop.checkpoint import Checkpoints, TrainingState, folders, remove_abandoned, training_key
 from components.training.loop.loop import Loop
 from components.training.loop.plan import make_plan
 from components.training.loop.update import periodic_update
@@ -105,16 +105,17 @@ class Training:
             self._model.encoder.name_ids(self._data.input_tokens)
             self._schedule = self._compile()
         self._tokens = self._data.tokens()
-        key = self._key()
+        own, others = folders(self._config["checkpoints"], self._key(), Path(fn_args.model_run_dir).name)
         self._checkpoints = Checkpoints(
-            f"{self._config['checkpoints']}/{key}",
+            own,
             self._model,
             self._variables(),
             self._model.count_weights,
             self.chief,
+            others,
         )
         if self.chief:
-            remove_abandoned(self._config["checkpoints"], key)
+            remove_abandoned(self._config["checkpoints"], own)
 
     def start(self) -> None:
         """Restore the last checkpoint, or prepare the first step.

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from components.exit_codes import FAILED, WRONG, UserError
+from components.exit_codes import FAILED, INTERRUPTED, WRONG, UserError
 from components.files import is_remote
 from components.formatting import printable
 from components.storage import storage_fault
@@ -149,13 +149,17 @@ def _schema(arguments: argparse.Namespace) -> int:
 @contextlib.contextmanager
 def _no_place_to_run(root: Path) -> Iterator[None]:
     """Return a context that converts the errors of an unusable root or metadata store to UserError."""
-    from pipeline.execution.runner import RootInUse, RootUnusable
+    from pipeline.execution.runner import RootUnusable
+    from pipeline.lease.acquisition import RootInUse
+    from pipeline.lease.lease import LeaseLost
     from pipeline.metadata.store import MetadataError, StoreUnreachable
 
     try:
         yield
-    except (RootInUse, RootUnusable, MetadataError, StoreUnreachable) as error:
+    except (RootInUse, RootUnusable, LeaseLost, MetadataError, StoreUnreachable) as error:
         raise UserError(str(error), FAILED) from error
+    except KeyboardInterrupt:  # While it waited for a sign of life. The run itself reports an interruption.
+        raise UserError("interrupted before the start", INTERRUPTED) from None
     except OSError as error:
         fault = storage_fault(error, str(root))
         if fault is None:

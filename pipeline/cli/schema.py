@@ -30,10 +30,10 @@ def write(config: Config, root: Path, output: Path) -> int:
         Exit code.
 
     Raises:
-        RootInUse: Another run uses the root.
+        RootInUse: Another process uses the root.
     """
     paths = Paths.of(root)
-    with session(config, paths) as (console, run_id, log, interruption):
+    with session(config, paths, "bigvocab schema") as (console, run_id, log, interruption):
         from components.data_validation.infer import NoValues, infer_schema, write_schema
         from pipeline import dag
         from pipeline.execution import spans

@@ -20,6 +20,7 @@ from components.compat import tfx_metadata
 from components.compat.tfx_launcher import compiled as compiled
 from components.compat.tfx_launcher import connection, launch
 from components.compat.tfx_metadata import Metadata
+from components.files import check_fence
 from components.storage import free_space, is_full, storage_fault
 from pipeline.execution import killed
 from pipeline.metadata import record, store
@@ -81,6 +82,7 @@ def opened(pipeline: pipeline_pb2.Pipeline) -> Iterator[Metadata]:
         StoreUnreachable: The server does not answer, or the file cannot be used. The message names the store without
             its password.
     """
+    check_fence()
     config = connection(pipeline)
     handle = Metadata(config)
     try:

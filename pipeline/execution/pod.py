@@ -1,6 +1,11 @@
 """Execution of one node in a pod.
 
 The pods of a run share its root and metadata store. They run nodes by the same function as a run on one machine.
+
+On a shared file system, a pod holds the lease of its node under the root, and waits for a pod of another run that holds
+it. Nodes of one run may therefore work at once, and two runs take turns at each node. The second run then takes the
+results of the first one from the cache, or resumes its training. An object store has no links, and so no leases: there,
+each execution has folders of its own, also for checkpoints, and a model server sees only complete versions.
 """
 
 from __future__ import annotations
@@ -12,15 +17,17 @@ import time
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from components.exit_codes import FAILED, INTERRUPTED
-from components.files import write_whole
+from components.files import is_remote, write_whole
 from components.formatting import printable
 from components.spelling import did_you_mean
 from components.storage import storage_fault
 from pipeline.config.spec import Config
 from pipeline.execution.interruption import Interruption, interruptible
+from pipeline.lease.acquisition import holding
+from pipeline.lease.lease import LeaseLost
 from pipeline.nodes import NODES, REPORT, named, node_names
 from pipeline.paths import Paths
 from pipeline.terminal.console import Console
@@ -93,22 +100,31 @@ def run(pod: Pod, out: TextIO) -> int:
     except KeyboardInterrupt:
         console.line(f"{pod.node} was interrupted: the next try resumes where it stopped.")
         return INTERRUPTED
-    except Exception as error:  # Any error: its cause is reported before its traceback.
+    except (Exception, LeaseLost) as error:  # Any error: its cause is reported before its traceback.
         return _failed(pod.node, error, console, pod.root)
 
 
 def _run(pod: Pod, console: Console, interruption: Interruption) -> int:
     paths = Paths.of(pod.root)
-    paths.prepare()
-    config = _with_schema(pod.config, pod.schema, paths)
-
     from components import progress
 
     progress.set_terminal(console)
     try:
-        return _run_step(pod, config, paths, console, interruption)
+        with _lease(pod, paths, console):
+            paths.prepare()
+            config = _with_schema(pod.config, pod.schema, paths)
+            return _run_step(pod, config, paths, console, interruption)
     finally:
         progress.set_terminal(None)
+
+
+def _lease(pod: Pod, paths: Paths, console: Console) -> contextlib.AbstractContextManager[Any]:
+    """Return a context that holds the lease of the node. Workers that follow another pod write no shared files."""
+    if is_remote(paths.root) or pod.worker:
+        return contextlib.nullcontext()
+    return holding(
+        Path(paths.root), pod.node, f"bigvocab run-node {pod.node}", pod.run_id, wait=True, notice=console.line
+    )
 
 
 def _run_step(pod: Pod, config: Config, paths: Paths, console: Console, interruption: Interruption) -> int:
@@ -219,13 +235,14 @@ def _report_on(
     return results.write_report(config, paths, outcomes, failure, seconds), outcomes, failure
 
 
-def _failed(node: str, failure: Exception, console: Console, root: str = "") -> int:
+def _failed(node: str, failure: BaseException, console: Console, root: str = "") -> int:
     """Report a failure and return the exit code.
 
     Writes one line with the cause to standard error and to the termination log, then the traceback to standard error.
     """
-    fault = None if hasattr(failure, "node") else storage_fault(failure, root)
-    cause = str(failure) if hasattr(failure, "node") else str(fault or f"{type(failure).__name__}: {failure}")
+    for_users = hasattr(failure, "node") or isinstance(failure, LeaseLost)
+    fault = None if for_users else storage_fault(failure, root)
+    cause = str(failure) if for_users else str(fault or f"{type(failure).__name__}: {failure}")
     line = f"{node} failed. {cause}"
     console.status(None)
     sys.stderr.write(printable(line, "\n") + "\n\n")

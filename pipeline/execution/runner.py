@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import fcntl
 import logging
-import os
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.exit_codes import FAILED, INTERRUPTED
-from components.files import make_folder
 from components.storage import storage_fault
 from pipeline.config.loading import ConfigurationError
 from pipeline.config.spec import Config
 from pipeline.execution.interruption import Interruption, interruptible
 from pipeline.execution.walk import walk
+from pipeline.lease.acquisition import holding
+from pipeline.lease.lease import Lease
+from pipeline.lease.observation import WHOLE
 from pipeline.metadata.store import MetadataError, StoreUnreachable
 from pipeline.nodes import NODES
 from pipeline.paths import Paths
@@ -30,39 +31,37 @@ if TYPE_CHECKING:
     from pipeline.execution.node import NodeFailed, Outcome
 
 
-class RootInUse(Exception):
-    """Use of a root that another run holds."""
-
-
 class RootUnusable(Exception):
     """Use of a root that is a file, or lies below a file."""
 
 
 @contextlib.contextmanager
-def only_run(root: Path) -> Iterator[None]:
-    """Lock the root for this process.
+def only_run(root: Path, command: str, run_id: str) -> Iterator[Lease]:
+    """Hold the lease of the whole root.
+
+    Args:
+        root: Root of the run.
+        command: Command of this process, for messages of other processes.
+        run_id: Id of the run, for messages of other processes.
 
     Raises:
-        RootInUse: Another process holds the lock.
+        RootInUse: Another process holds a lease of the root.
         RootUnusable: The root is not a folder.
+        LeaseLost: Another process took over the lease.
         OSError: The root cannot be written.
     """
-    try:
-        make_folder(root)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise RootUnusable(f"{error.filename} is not a folder, or is inside a file: choose another --root") from error
-    with (root / ".lock").open("a+") as file:
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise RootInUse(
-                f"process {file.read().strip() or '?'} uses {root}: wait for it to end, or choose another --root"
-            ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
+            lease = stack.enter_context(holding(root, WHOLE, command, run_id, notice=_notice))
+        except (FileExistsError, NotADirectoryError) as error:
+            raise RootUnusable(
+                f"{error.filename} is not a folder, or is inside a file: choose another --root"
+            ) from error
+        yield lease
+
+
+def _notice(line: str) -> None:
+    print(f"bigvocab: {line}", file=sys.stderr)
 
 
 def run(config: Config, root: Path) -> int:
@@ -74,12 +73,12 @@ def run(config: Config, root: Path) -> int:
 
     Raises:
         ConfigurationError: The configuration cannot run here. Raised before any node runs.
-        RootInUse: Another run holds the root.
+        RootInUse: Another process holds a lease of the root.
         RootUnusable: The root is not a folder.
         OSError: The root cannot be written.
     """
     paths = Paths.of(root)
-    with session(config, paths) as (console, run_id, log, interruption):
+    with session(config, paths, "bigvocab run") as (console, run_id, log, interruption):
         started = time.monotonic()
         from pipeline import dag
         from pipeline.execution import spans
@@ -129,20 +128,20 @@ def _reported(
 
 
 @contextlib.contextmanager
-def session(config: Config, paths: Paths) -> Iterator[tuple[Console, str, Path, Interruption]]:
-    """Lock the root, send logs to a file, and configure the devices before any code uses them.
+def session(config: Config, paths: Paths, command: str) -> Iterator[tuple[Console, str, Path, Interruption]]:
+    """Hold the lease of the root, send logs to a file, and configure the devices before any code uses them.
 
     Yields:
         The console, the id of the run, its log file, and the record of an interruption.
 
     Raises:
         ConfigurationError: This machine has fewer devices than the configuration asks for.
-        RootInUse: Another run holds the root.
+        RootInUse: Another process holds a lease of the root.
         SystemExit: The run was interrupted, or ended with an unexpected error.
     """
-    with only_run(Path(paths.root)):
+    run_id = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S.%f")[:-3]
+    with only_run(Path(paths.root), command, run_id) as lease:
         paths.prepare()
-        run_id = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S.%f")[:-3]
         log = Path(paths.logs, f"{run_id}.log")
         with everything_into(log) as terminal, interruptible() as interruption:
             console = Console(terminal)
@@ -159,6 +158,7 @@ def session(config: Config, paths: Paths) -> Iterator[tuple[Console, str, Path, 
             try:
                 yield console, run_id, log, interruption
             except KeyboardInterrupt:
+                lease.check()  # The interruption may be the one by the loss of the lease.
                 console.line()
                 console.line("Interrupted. Completed work is kept: run the same command again to resume.")
                 raise SystemExit(INTERRUPTED) from None

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.files import commit, make_folder, move, sync, sync_tree, write_whole
+from components.files import commit, fenced, make_folder, move, sync, sync_tree, write_whole
 from tests.components.crashes import Disk, Tree, disk_under
 
 
@@ -156,3 +156,32 @@ def test_a_vanished_file_and_a_link_to_nothing_are_skipped(tmp_path: Path, monke
     monkeypatch.setattr(os, "open", open_but_delete)
     sync_tree(tmp_path)
     assert synced == ["file", tmp_path.name]
+
+
+class Fenced(BaseException):
+    """Exception of a fence."""
+
+
+@pytest.mark.parametrize("allowed", [0, 1])
+def test_a_fenced_process_writes_nothing(allowed: int, tmp_path: Path) -> None:
+    """Check a process that may not write from the start, or not any more when its file is complete."""
+    left = allowed
+
+    def check() -> None:
+        nonlocal left
+        if not left:
+            raise Fenced
+        left -= 1
+
+    (tmp_path / "part").write_text("new")
+    writes: list[Callable[[], object]] = [
+        lambda: write_whole(tmp_path / "deep" / "file", "new"),
+        *([lambda: commit(tmp_path / "part", tmp_path / "file")] if not allowed else []),
+        *([lambda: move(str(tmp_path / "part"), str(tmp_path / "deep" / "file"))] if not allowed else []),
+    ]
+    for write in writes:
+        left = allowed
+        with fenced(check), pytest.raises(Fenced):
+            write()
+        assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["part"]
+    write_whole(tmp_path / "file", "new")

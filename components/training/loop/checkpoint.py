@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import shutil
 import time
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.files import is_remote, make_folder, sync_tree
+from components.files import check_fence, commit, is_remote, make_folder
 from components.progress import note
 
 # Complete checkpoints that are kept. If the last checkpoint is damaged, the previous one is restored.
@@ -68,6 +70,7 @@ class Checkpoints:
         variables: Further variables of the training, above all those of the optimizer.
         fixed: Weights of the model that do not change and that are already set, which checkpoints leave out.
         writes: False for workers that only read the checkpoints.
+        others: Folders of other processes for the same training, which this one only reads. See `folders`.
     """
 
     def __init__(
@@ -77,8 +80,9 @@ class Checkpoints:
         variables: Sequence[keras.Variable | tf.Variable],
         fixed: Sequence[keras.Variable] = (),
         writes: bool = True,
+        others: Sequence[str] = (),
     ) -> None:
-        self._writes = writes
+        self._writes, self._others = writes, others
         self._model, self._directory = model, directory
         left_out = {id(v) for v in fixed}
         self._weights = [v for v in model.weights if id(v) not in left_out]
@@ -106,6 +110,10 @@ class Checkpoints:
                 found = prefix
         self._delete_but(saves(self._directory, up_to=found)[-KEPT_SAVES:] if found else [])
         if found is None:
+            elsewhere = [prefix for folder in self._others for prefix in saves(folder)]
+            steps_first = sorted(elsewhere, key=lambda prefix: Path(prefix).name, reverse=True)
+            found = next((prefix for prefix in steps_first if damage(prefix) is None), None)
+        if found is None:
             return None
         self._checkpoint.read(found).assert_consumed()
         return TrainingState(**json.loads(self._state.numpy().decode()))
@@ -114,12 +122,30 @@ class Checkpoints:
         """Write a checkpoint and sync it to the disk, then delete all but the last `KEPT_SAVES` checkpoints."""
         if not self._writes:
             return
+        check_fence()
         self._state.assign(json.dumps(dataclasses.asdict(state)))
-        if not is_remote(self._directory):
-            make_folder(Path(self._directory))
-        self._checkpoint.write(f"{self._directory}/step-{state.step:010}")
-        sync_tree(self._directory)
+        name = f"step-{state.step:010}"
+        if is_remote(self._directory):
+            self._checkpoint.write(f"{self._directory}/{name}")
+        else:
+            self._write_aside(name)
         self._delete_but(saves(self._directory)[-KEPT_SAVES:])
+
+    def _write_aside(self, name: str) -> None:
+        """Write a checkpoint into a folder of its own, then give its files their final names, the index last.
+
+        TensorFlow writes for seconds. If this process was stopped meanwhile and its lease was taken over, it leaves no
+        file among those of its successor.
+        """
+        folder = Path(self._directory)
+        part = folder / f"{name}.{uuid.uuid4().hex[:8]}.part"
+        make_folder(folder)
+        try:
+            self._checkpoint.write(f"{part}/{name}")
+            for file in sorted(part.iterdir(), key=lambda file: file.suffix == _INDEX):
+                commit(file, folder / file.name)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
 
     def keep_best(self) -> None:
         """Keep a copy of the model's weights as the best so far."""
@@ -133,12 +159,14 @@ class Checkpoints:
 
     def remove(self) -> None:
         """Delete the folder of the checkpoints."""
+        check_fence()
         if tf.io.gfile.exists(self._directory):
             tf.io.gfile.rmtree(self._directory)
 
     def _delete_but(self, kept: Sequence[str]) -> None:
         if not self._writes:
             return
+        check_fence()
         names = {Path(prefix).name for prefix in kept}
         for entry in _entries(self._directory):
             path = f"{self._directory}/{entry}"
@@ -196,9 +224,30 @@ def remove_abandoned(root: str, current: str) -> list[str]:
     written = {path: _last_written(path) for path in others if tf.io.gfile.isdir(path)}
     old = sorted(written, key=lambda path: written[path], reverse=True)[KEPT_TRAININGS:]
     gone = [path for path in old if time.time() - written[path] > LIVE_SECONDS]
+    check_fence()
     for path in gone:
         tf.io.gfile.rmtree(path)
     return gone
+
+
+def folders(root: str, key: str, execution: str) -> tuple[str, list[str]]:
+    """Return the folder of this process for the checkpoints of a training, and folders that it may only read.
+
+    On a file system, the lease of the root keeps a second process from training. An object store has no leases.
+    There, each execution of the Trainer has its own folder, so that two runs never write the same checkpoints. All
+    tries of one run have the same execution. A new run resumes from the last checkpoint of an earlier one.
+
+    Args:
+        root: Folder that holds a folder for each training.
+        key: Name of the training.
+        execution: Name of the execution.
+    """
+    if not is_remote(root):
+        return f"{root}/{key}", []
+    own = f"{key}-{execution}"
+    return f"{root}/{own}", [
+        f"{root}/{entry}" for entry in _entries(root) if entry.startswith(f"{key}-") and entry != own
+    ]
 
 
 def training_key(parts: Sequence[str], files: Sequence[str]) -> str:

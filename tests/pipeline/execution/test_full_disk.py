@@ -126,7 +126,7 @@ def test_a_root_that_cannot_be_used_is_reported_in_a_line(
     disk(SOME, "ro")
     assert main([command, "--root", str(root / "runs"), *output(command, root)]) == 1
     assert printed(capfd) == (
-        f"bigvocab: Read-only file system: {root}/runs/.lock. Mount it writable, or choose another --root.\n"
+        f"bigvocab: Read-only file system: {root}/runs/.lease/root.1. Mount it writable, or choose another --root.\n"
     )
 
 

@@ -21,11 +21,14 @@ def test_interrupted_and_taken_up_again(bigvocab: Bigvocab, tmp_path: Path) -> N
     assert process.stdout
     for line in process.stdout:  # Interrupt the run as soon as Transform is done.
         if line.startswith("  Transform"):
-            process.send_signal(signal.SIGINT)
             break
+    second = bigvocab("run", file.name, "--quick", folder=tmp_path)
+    process.send_signal(signal.SIGINT)
     rest = process.stdout.read()
     assert process.wait() == 130
     assert "run the same command again to resume" in rest
+    assert second.returncode == 1
+    assert second.stderr.startswith(f"bigvocab: process {process.pid} on host ")
     check(file, run(bigvocab, file))
     nodes = {node["name"]: node["cached"] for node in summary(file)["nodes"]}
     assert nodes["ExampleGen"]

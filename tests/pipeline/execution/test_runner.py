@@ -12,8 +12,9 @@ from tfx import v1 as tfx
 
 from pipeline.execution.interruption import Interruption
 from pipeline.execution.node import NodeFailed, Outcome
-from pipeline.execution.runner import RootInUse, only_run
+from pipeline.execution.runner import only_run
 from pipeline.execution.walk import walk
+from pipeline.lease.acquisition import RootInUse
 from pipeline.terminal.console import Console
 
 
@@ -97,9 +98,15 @@ def test_a_node_that_was_killed_leaves_nothing_to_its_next_try(tmp_path: Path) -
 
 
 def test_one_run_at_a_time_under_a_root(tmp_path: Path) -> None:
-    with only_run(tmp_path), pytest.raises(RootInUse, match=f"process {os.getpid()} uses"), only_run(tmp_path):
+    (tmp_path / ".lock").write_text("1")  # A root of an earlier release.
+    used = rf"process {os.getpid()} on host .* \(bigvocab run, started .*, run one\) uses {tmp_path}: wait for it"
+    with (
+        only_run(tmp_path, "bigvocab run", "one"),
+        pytest.raises(RootInUse, match=used),
+        only_run(tmp_path, "bigvocab schema", "two"),
+    ):
         pass
-    with only_run(tmp_path):
+    with only_run(tmp_path, "bigvocab run", "three"):
         pass
 
 

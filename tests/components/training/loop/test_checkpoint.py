@@ -11,7 +11,8 @@ import keras
 import numpy as np
 import pytest
 
-from components.training.loop.checkpoint import Checkpoints, TrainingState, damage, remove_abandoned, saves
+from components.files import fenced
+from components.training.loop.checkpoint import Checkpoints, TrainingState, damage, folders, remove_abandoned, saves
 from tests.components.crashes import disk_under
 
 
@@ -163,3 +164,59 @@ def test_abandoned_trainings_go_but_not_the_latest_nor_what_may_be_at_work(tmp_p
 
 def test_no_folder_has_nothing_to_remove(tmp_path: Path) -> None:
     assert remove_abandoned(str(tmp_path / "none"), "present") == []
+
+
+class Fenced(BaseException):
+    """Exception of a fence."""
+
+
+@pytest.mark.parametrize("allowed", range(4))
+def test_a_process_that_may_not_write_any_more_leaves_no_checkpoint(allowed: int, three: Path) -> None:
+    """Check a loss of the lease before each of the checks of a save."""
+    before = {path.name: path.read_bytes() for path in three.iterdir()}
+    _, checkpoints = training(three)
+    checks = 0
+
+    def check() -> None:
+        nonlocal checks
+        checks += 1
+        if checks > allowed:
+            raise Fenced
+
+    with fenced(check), pytest.raises(Fenced):
+        checkpoints.save(TrainingState(step=40))
+    assert checks == allowed + 1
+    assert all(damage(prefix) is None for prefix in saves(str(three)))
+    assert (str(three / "step-0000000040") in saves(str(three))) == (allowed == 3)
+    after = {path.name: path.read_bytes() for path in three.iterdir()}
+    assert before.items() <= after.items()
+    assert {name.partition(".")[2] for name in after.keys() - before.keys()} <= {"index", "data-00000-of-00001"}
+    with fenced(check), pytest.raises(Fenced):
+        checkpoints.remove()
+
+
+def test_two_executions_never_write_the_same_checkpoints(tmp_path: Path) -> None:
+    assert folders(str(tmp_path), "key", "7") == (f"{tmp_path}/key", [])
+
+    store = "ram://two_executions/checkpoints"
+
+    def of(execution: str) -> tuple[keras.Model, Checkpoints, str]:
+        own, others = folders(store, "key", execution)
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4)])
+        return model, Checkpoints(own, model, [], others=others), own
+
+    model, first, own = of("7")
+    for step in (10, 20):
+        fill(model, step)
+        first.save(TrainingState(step=step))
+    model, second, other = of("8")
+    state = second.restore()
+    assert state
+    assert (state.step, float(model.weights[0].numpy()[0, 0])) == (20, 20)
+    second.save(TrainingState(step=25))
+    assert [Path(prefix).name for prefix in saves(own)] == ["step-0000000010", "step-0000000020"]
+    assert [Path(prefix).name for prefix in saves(other)] == ["step-0000000025"]
+    model, again, _ = of("7")
+    state = again.restore()
+    assert state
+    assert state.step == 20
