@@ -17,9 +17,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, Literal, cast
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_SYNC = (errno.EACCES, errno.EINVAL, errno.ENOTSUP)
 """Errors for a folder that cannot be synced: it may not be listed, or its file system has no such call."""
 _SYNCS_AT_ONCE = 16
+
+
+class NoRoom(OSError):
+    """Failure to write a file whose size is known.
+
+    Attributes:
+        needed: Size of the file in bytes.
+    """
+
+    needed = 0
 
 
 def is_remote(path: str | Path) -> bool:
@@ -84,7 +95,8 @@ def write_whole(path: str | Path, text: str) -> None:
         text: Contents of the file.
 
     Raises:
-        OSError: The file cannot be written. The error names the file, and no partial file remains.
+        OSError: The file cannot be written. The error names the file, and no partial file remains. `NoRoom` if the file
+            system is full.
     """
     if is_remote(path):
         import tensorflow as tf
@@ -100,7 +112,11 @@ def write_whole(path: str | Path, text: str) -> None:
         commit(part, path)
     except OSError as error:
         part.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror, str(path)) from error  # The error of a failed write names no file.
+        kind = NoRoom if error.errno in _FULL else OSError
+        named = kind(error.errno, error.strerror, str(path))  # The error of a failed write names no file.
+        if isinstance(named, NoRoom):
+            named.needed = len(text.encode())
+        raise named from error
 
 
 def move(path: str, to: str) -> None:

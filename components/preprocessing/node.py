@@ -7,12 +7,18 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from components.ingest.spans.listing import has_spans
-from components.node import Node, Outputs, Section, Site, Specs
+from components.node import Node, Outputs, Section, Site, Space, Specs
 
 if TYPE_CHECKING:
     import tensorflow_transform as tft
     from tfx.dsl.components.base.base_node import BaseNode
 
+    from components.ingest.extent import Extent
+
+_ID = 2.2
+"""Size of a token in the packed rows of ids, in bytes."""
+_ENTRY = 11
+"""Size of an entry of a vocabulary file: a token and its count."""
 _TOP = 20
 """Entries of each vocabulary that the report shows."""
 
@@ -77,6 +83,13 @@ class TransformNode(Node):
         )
         transform.add_upstream_node(site.built["ExampleValidator"])  # Learn only from data that the schema allows.
         return transform
+
+    def space(self, specs: Specs, extent: Extent) -> Space:
+        """Return the space of the rows of ids and of the vocabulary files, which are counted in another folder."""
+        copies = 2 if specs.data.splits_positions else 1  # A row is in the train split and in the eval split.
+        sizes = {specs.vocabulary.input_size, specs.vocabulary.labels}
+        vocabularies = sum(_ENTRY * extent.distinct(size) for size in sizes)
+        return Space(int(_ID * extent.tokens) * copies + vocabularies, 2 * vocabularies)
 
     def line(self, outputs: Outputs) -> str:
         """Return the sizes of the vocabularies, and the number columns that are constant or extreme."""

@@ -46,3 +46,9 @@ class SharedProjectionSpec(EncoderSpec):
     def token_width(self) -> int:
         """Width of a projected embedding."""
         return self.embedding if self.projection == "none" else self.projection
+
+    def number_of_weights(self, ids: int) -> int:
+        """Estimate the number of weights, above all those of the table of n-grams."""
+        joined = (self.ordered_ids + self.num_heads) * self.token_width
+        ngrams = (self.frequent_ngrams + 1) * self.hidden if self.ngrams > 1 else 0
+        return ids * self.embedding + self.embedding * self.token_width + self.hidden_weights(joined) + ngrams
