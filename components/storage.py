@@ -56,12 +56,14 @@ class StorageFault:
         path: File or its folder.
         named: True if the error names the path. Otherwise the path is the most likely one.
         needed: Bytes that did not fit, at least; 0 if unknown.
+        temporary: True if the path is in the folder for temporary files, and the place of the outputs is not.
     """
 
     number: int
     path: str
     named: bool = True
     needed: int = 0
+    temporary: bool = False
 
     @property
     def is_full(self) -> bool:
@@ -94,9 +96,9 @@ class StorageFault:
             return f"Give user {_user()} access to it, or choose another place."
         if self.number == errno.EFBIG:
             return "Raise the limit with `ulimit -f`, or choose another --root." if _limit() else _OTHER_SYSTEM
-        if _device(self.path) == _device(_SHARED_MEMORY):
+        if self.path == _SHARED_MEMORY:
             return "Free some space there, or give the container more shared memory."
-        if not self.named and self.path == _temporary():
+        if self.temporary:
             return "Free some space there, or set TMPDIR to another folder."
         return "Free some space, or choose another --root."
 
@@ -126,8 +128,10 @@ def storage_fault(error: BaseException | str, place: str, needed: int = 0) -> St
             continue
         if number == errno.EACCES and not path:  # Without a path, the error may be from a socket or a server.
             continue
-        size = max(needed, getattr(link, "needed", 0))
-        found.append(StorageFault(number, path or _fullest(place), bool(path), size if number in _FULL else 0))
+        likely = path or _fullest(place)
+        found.append(
+            StorageFault(number, likely, bool(path), _needed(link, needed, number), _only_temporary(likely, place))
+        )
     # On a full disk one write after another fails. The first failure is the cause.
     named = [fault for fault in found if fault.named and fault.number == found[0].number]
     return (named or found or [None])[-1]
@@ -136,7 +140,9 @@ def storage_fault(error: BaseException | str, place: str, needed: int = 0) -> St
 def is_full(place: str) -> bool:
     """Return True if the file system is full: less than 64 KiB is free, or no inode."""
     usage = _usage(place)
-    return usage is not None and (usage.f_bavail * usage.f_frsize < _NEARLY_NOTHING or _no_inode(usage))
+    if usage is None or not usage.f_blocks:  # Some network file systems do not tell their size.
+        return False
+    return usage.f_bavail * usage.f_frsize < _NEARLY_NOTHING or _no_inode(usage)
 
 
 def full_temporary_folder() -> str:
@@ -230,6 +236,17 @@ def _probed(place: str) -> int | None:
     return None if readable else errno.EACCES
 
 
+def _needed(error: BaseException | str, estimate: int, number: int) -> int:
+    """Return the bytes that did not fit: the size of the file if the error knows it, but not less than the estimate."""
+    return max(estimate, getattr(error, "needed", 0)) if number in _FULL else 0
+
+
+def _only_temporary(path: str, place: str) -> bool:
+    """Return True if a path is in the folder for temporary files, and the place of the outputs is not."""
+    folder = _temporary()
+    return Path(path).is_relative_to(folder) and not Path(place).is_relative_to(folder)
+
+
 def _fullest(place: str) -> str:
     """Return the path, or, if its file system is not full, a full folder for temporary files or shared memory."""
     if is_full(place):
@@ -249,13 +266,6 @@ def _limit() -> int:
     """Return the limit of this process on the size of a file in bytes, or 0."""
     limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
     return 0 if limit == resource.RLIM_INFINITY else limit
-
-
-def _device(place: str) -> int | None:
-    try:
-        return _nearest(place).stat().st_dev
-    except OSError:
-        return None
 
 
 def _usage(place: str) -> os.statvfs_result | None:

@@ -19,6 +19,8 @@ _ID = 2.2
 """Size of a token in the packed rows of ids, in bytes."""
 _ENTRY = 11
 """Size of an entry of a vocabulary file: a token and its count."""
+_GRAPH = 128 << 10
+"""Size of the graph of the transformation."""
 _TOP = 20
 """Entries of each vocabulary that the report shows."""
 
@@ -89,7 +91,7 @@ class TransformNode(Node):
         copies = 2 if specs.data.splits_positions else 1  # A row is in the train split and in the eval split.
         sizes = {specs.vocabulary.input_size, specs.vocabulary.labels}
         vocabularies = sum(_ENTRY * extent.distinct(size) for size in sizes)
-        return Space(int(_ID * extent.tokens) * copies + vocabularies, 2 * vocabularies)
+        return Space(int(_ID * extent.tokens) * copies + vocabularies + _GRAPH, 2 * vocabularies)
 
     def line(self, outputs: Outputs) -> str:
         """Return the sizes of the vocabularies, and the number columns that are constant or extreme."""

@@ -16,12 +16,10 @@ _SAVES = 3
 """Checkpoints on the disk at a time: two that are kept, and the next one until it is complete."""
 _COPIES = 4
 """Values of a checkpoint for each weight: the weight, its best value, and Adam's two moments."""
-_GRAPH = 4 << 20
+_GRAPH = 2 << 20
 """Size of the graph of an export."""
 _NGRAM, _DISTINCT = 20, 0.5
 """Bytes of an n-gram in the mixture, and distinct n-grams of one length for each token."""
-_KEY = 16
-"""Bytes that find the row of a frequent n-gram of the encoder. Training does not change them."""
 
 
 def training_space(specs: Specs, extent: Extent) -> Space:
@@ -49,15 +47,15 @@ def _weights(specs: Specs, extent: Extent) -> int:
 
 
 def _constants(specs: Specs, extent: Extent) -> int:
-    """Return the size of the counts of n-grams and of their keys in bytes."""
+    """Return the size of the counts of n-grams, and of the constants of the encoder, in bytes."""
     sequences, head = specs.data.shape == "sequence", specs.trainer.head
     chosen = NgramMixtureSpec() if sequences and specs.data.label_kind == "class" else None
     mixture = head.mixture if "mixture" in head.model_fields_set else chosen
-    keys = _KEY * getattr(specs.trainer.model, "frequent_ngrams", 0)
+    constants = specs.trainer.model.constant_bytes
     if mixture is None:
-        return keys
+        return constants
     tables = mixture.longest(sequences) - 1 + bool(mixture.pairs)
-    return keys + tables * _NGRAM * min(mixture.max_ngrams, int(_DISTINCT * extent.tokens))
+    return constants + tables * _NGRAM * min(mixture.max_ngrams, int(_DISTINCT * extent.tokens))
 
 
 def _is_known(specs: Specs) -> bool:

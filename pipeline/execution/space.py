@@ -15,6 +15,8 @@ from pipeline.config.spec import Config
 from pipeline.nodes import NODES
 from pipeline.paths import Paths
 
+_RECORDS = 512 << 10
+"""Space of any node: its records in the metadata store, the log and the report."""
 _WRONG = 2
 """Factor by which an estimate may be wrong."""
 _CLOSE = 1.5
@@ -51,7 +53,7 @@ class Forecast:
     @property
     def needs(self) -> dict[str, int]:
         """Estimated space of each node in bytes."""
-        return {name: space.most for name, space in self.spaces.items() if space.most}
+        return {name: max(space.most, _RECORDS) for name, space in self.spaces.items()}
 
     def without(self, nodes: Sequence[str]) -> Forecast:
         """Return the forecast without some nodes."""

@@ -58,6 +58,11 @@ class EncoderSpec(Spec):
         """Width of the output of the layer, without the features if `hidden` is 0."""
         return self.hidden or self.token_width
 
+    @property
+    def constant_bytes(self) -> int:
+        """Estimated size of the tables of the layer that training does not change, in bytes."""
+        return 0
+
     def number_of_weights(self, ids: int) -> int:
         """Estimate the number of weights of the layer, without those of the features.
 
