@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from components.ingest.extent import Extent
 
-_SUMS = 1.4
-"""Size of the test rows with the sums of the baselines, relative to the rows alone."""
+_REPACKED, _SUMS = 1.4, 35
+"""Size of the test rows relative to the rows of ExampleGen, and bytes of the sums in each row."""
 _TEST = 0.33
 """Share of the tokens in the rows of the test split, if one row is in several splits or a rule chooses the split."""
 _MANY = 0.05
@@ -53,7 +53,7 @@ class BaselinesNode(Node):
 
         shares = specs.data.splits.shares
         share = _TEST if specs.data.splits.form else shares["test"] / sum(shares.values())
-        return Space(int(_SUMS * share * examples_size(extent)))
+        return Space(int(share * (_REPACKED * examples_size(extent) + _SUMS * extent.rows)))
 
     def line(self, outputs: Outputs) -> str:
         """Return the name and the metrics of the best counting model, or the metrics of the mean.

@@ -34,10 +34,14 @@ class Extent:
     Attributes:
         size: Unpacked size of the used columns of the used rows, in bytes.
         tokens: Number of tokens in the input columns.
+        rows: Number of rows.
+        columns: Number of used columns.
     """
 
     size: int
     tokens: int
+    rows: int
+    columns: int
 
     def distinct(self, most: int) -> int:
         """Return the estimated size of a vocabulary.
@@ -76,7 +80,7 @@ def extent_of(data: DataSpec, spans: Sequence[int] = ()) -> Extent | None:
         return None
     tokens = sum(_tokens(nested(row, name)[1], data) for row in rows for name in data.inputs)
     size *= used_bytes / all_bytes
-    return Extent(int(size), int(size * tokens / used_bytes))
+    return Extent(int(size), int(size * tokens / used_bytes), int(size * len(rows) / used_bytes), len(used[0]))
 
 
 def _files(source: Source[Any], spans: Sequence[int]) -> list[str]:

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from components.ingest.extent import Extent
 
 
-_PACKED = 0.6
-"""Size of the packed Examples, relative to the rows."""
-_PIECES = 1.3
-"""Size of the pieces that ExampleGen shuffles, relative to the rows."""
+_PACKED, _PACKED_ROW = 0.6, 10
+"""Size of the packed Examples relative to the rows, and bytes of each row in addition."""
+_TOKEN, _VALUE = 2, 18
+"""Bytes that the format of an Example adds to each token and to each value of a row."""
 
 
 class ExampleGenNode(Node):
@@ -43,7 +43,8 @@ class ExampleGenNode(Node):
     def space(self, specs: Specs, extent: Extent) -> Space:
         """Return the space of the packed Examples and, while rows are shuffled, of their unpacked pieces."""
         del specs
-        return Space(examples_size(extent), int(_PIECES * extent.size))
+        pieces = extent.size + _TOKEN * extent.tokens + _VALUE * extent.rows * extent.columns
+        return Space(examples_size(extent), pieces)
 
     def line(self, outputs: Outputs) -> str:
         """Return the number of rows per split, the numbers of bad, doubtful and too short rows, and odd values."""
@@ -119,7 +120,7 @@ class RollingRangeNode(Node):
 
 def examples_size(extent: Extent) -> int:
     """Return the estimated size of the packed Examples of all splits in bytes."""
-    return int(_PACKED * extent.size)
+    return int(_PACKED * extent.size) + _PACKED_ROW * extent.rows
 
 
 def span_name(examples: Artifact) -> str:

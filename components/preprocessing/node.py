@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from components.ingest.extent import Extent
 
-_ID = 2.2
-"""Size of a token in the packed rows of ids, in bytes."""
+_ID, _ROW = 2.2, 12
+"""Bytes of a token, and of the rest of a row, in the packed rows of ids."""
 _ENTRY = 11
 """Size of an entry of a vocabulary file: a token and its count."""
 _GRAPH = 128 << 10
@@ -91,7 +91,7 @@ class TransformNode(Node):
         copies = 2 if specs.data.splits_positions else 1  # A row is in the train split and in the eval split.
         sizes = {specs.vocabulary.input_size, specs.vocabulary.labels}
         vocabularies = sum(_ENTRY * extent.distinct(size) for size in sizes)
-        return Space(int(_ID * extent.tokens) * copies + vocabularies + _GRAPH, 2 * vocabularies)
+        return Space(copies * (int(_ID * extent.tokens) + _ROW * extent.rows) + vocabularies + _GRAPH, 2 * vocabularies)
 
     def line(self, outputs: Outputs) -> str:
         """Return the sizes of the vocabularies, and the number columns that are constant or extreme."""

@@ -161,6 +161,9 @@ def run_node(
         raise NodeFailed(node_id, str(error), time.monotonic() - started) from error
     except Exception as error:
         cause = _cause(error, pipeline, node, needed)
+        # TFX deletes the outputs if the executor fails, but not if the disk is too full to record its success.
+        with not_in_the_way(), opened(pipeline) as handle:
+            _clear_unfinished(handle, pipeline, node)
         with not_in_the_way(), opened(pipeline) as handle:
             record.mark_failed(handle, pipeline, node, cause)
         raise NodeFailed(node_id, cause, time.monotonic() - started) from error

@@ -34,6 +34,8 @@ def test_only_the_used_columns_count(csv: Path) -> None:
     assert found
     assert found.size == pytest.approx(ROWS * 12, rel=0.05)
     assert found.tokens == pytest.approx(ROWS * 2, rel=0.05)
+    assert found.rows == pytest.approx(ROWS, rel=0.05)
+    assert found.columns == 3
     half = extent_of(data({"kind": "csv", "path": str(csv)}, share=0.5))
     assert half
     assert half.size == pytest.approx(found.size / 2, rel=0.01)

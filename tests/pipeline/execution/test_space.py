@@ -48,6 +48,23 @@ def test_the_forecast_of_the_default_run_is_the_measured_space() -> None:
         assert 0.5 < found[name].most / (most * MB) < 2, name
 
 
+def test_the_forecast_of_short_rows_is_the_measured_space(tmp_path: Path) -> None:
+    """Compare with the sizes that a run on 200,000 rows of two words wrote, in MB."""
+    rows = [f"the,w{n % 1000:04},1946,1940s,word{n % 50:03}\n" for n in range(20_000)]
+    file = tmp_path / "rows.csv"
+    file.write_text("before,last,year,decade,word\n" + "".join(rows))
+    (tmp_path / "short.yaml").write_text(
+        "name: short\n"
+        "data: {shape: labelled, source: {kind: csv, path: rows.csv}, inputs: [before, last], label: word, "
+        "tokenizer: none, features: {year: {kind: number}}, slices: [decade]}\n"
+    )
+    found = space.forecast(load(str(tmp_path / "short.yaml"))).spaces
+    measured = {"ExampleGen": (0.53, 2.96), "Transform": (0.36, 0.43), "Baselines": (0.06, 0.06)}
+    for name, (kept, most) in measured.items():
+        assert 0.5 < found[name].kept / (kept * MB) < 2, name
+        assert 0.5 < found[name].most / (most * MB) < 2, name
+
+
 def test_the_outputs_of_earlier_nodes_stay() -> None:
     found = Forecast({"A": Space(3, 10), "B": Space(5), "C": Space(1, 7)})
     assert found.most == 16
