@@ -24,7 +24,7 @@ from pipeline.cli import init as init_command
 from pipeline.cli import versions as version_commands
 from pipeline.cli.arguments import Parser, add_preset, add_root, add_settings, column_names, root_of
 from pipeline.cli.prediction import commands as prediction_commands
-from pipeline.config.loading import ConfigurationError, check_files, load, preset_names, preset_summary
+from pipeline.config.loading import DEFAULT_PRESET, ConfigurationError, check_files, load, preset_names, preset_summary
 from pipeline.terminal.redirection import drop_output, native_messages_hidden
 
 NEW_OBJECTS = 50_000
@@ -189,7 +189,8 @@ def _tensorboard(arguments: argparse.Namespace) -> int:
 
 def _doctor(arguments: argparse.Namespace) -> int:
     config = load(arguments.preset, arguments.set)
-    check_files(config, schema_needed=False)
+    if arguments.preset != DEFAULT_PRESET:  # A broken installation lacks the default corpus, and is diagnosed.
+        check_files(config, schema_needed=False)
     from pipeline.cli import doctor
 
     with native_messages_hidden():
