@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, Literal, cast
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_SYNC = (errno.EACCES, errno.EINVAL, errno.ENOTSUP)
 """Errors for a folder that cannot be synced: it may not be listed, or its file system has no such call."""
 _SYNCS_AT_ONCE = 16
@@ -45,6 +46,16 @@ def check_fence() -> None:
     """
     for check in tuple(_fences):
         check()
+
+
+class NoRoom(OSError):
+    """Failure to write a file whose size is known.
+
+    Attributes:
+        needed: Size of the file in bytes.
+    """
+
+    needed = 0
 
 
 def is_remote(path: str | Path) -> bool:
@@ -109,7 +120,8 @@ def write_whole(path: str | Path, text: str) -> None:
         text: Contents of the file.
 
     Raises:
-        OSError: The file cannot be written. The error names the file, and no partial file remains.
+        OSError: The file cannot be written. The error names the file, and no partial file remains. `NoRoom` if the file
+            system is full.
     """
     check_fence()
     if is_remote(path):
@@ -126,9 +138,13 @@ def write_whole(path: str | Path, text: str) -> None:
         commit(part, path)
     except BaseException as error:
         part.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise OSError(error.errno, error.strerror, str(path)) from error  # The error of a write names no file.
-        raise
+        if not isinstance(error, OSError):
+            raise
+        kind = NoRoom if error.errno in _FULL else OSError
+        named = kind(error.errno, error.strerror, str(path))  # The error of a failed write names no file.
+        if isinstance(named, NoRoom):
+            named.needed = len(text.encode())
+        raise named from error
 
 
 def move(path: str, to: str) -> None:

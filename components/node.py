@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from components.data_validation.spec import StatisticsSpec
     from components.evaluation.spec import EvaluationSpec
     from components.inference.spec import InferenceSpec
+    from components.ingest.extent import Extent
     from components.ingest.spec import DataSpec
     from components.preprocessing.spec import VocabularySpec
     from components.pushing.spec import ServingSpec
@@ -99,6 +100,26 @@ class Site:
 
 
 @dataclass(frozen=True)
+class Space:
+    """Estimated disk space of a node in bytes, below the root of the run.
+
+    Attributes:
+        kept: Size of the outputs.
+        passing: Size of the files that the node deletes at its end, in addition to its outputs.
+        sure: False if the estimate may be wrong by more than a factor of two.
+    """
+
+    kept: int = 0
+    passing: int = 0
+    sure: bool = True
+
+    @property
+    def most(self) -> int:
+        """Space while the node runs."""
+        return self.kept + self.passing
+
+
+@dataclass(frozen=True)
 class Section:
     """Section of the report.
 
@@ -156,6 +177,16 @@ class Node:
             site: Configuration, folders, and the nodes built so far.
         """
         raise NotImplementedError
+
+    def space(self, specs: Specs, extent: Extent) -> Space:
+        """Estimate the disk space of the node, within a factor of two. Nodes that write little return no space.
+
+        Args:
+            specs: The configuration.
+            extent: Amount of data that the run uses.
+        """
+        del specs, extent
+        return Space()
 
     def prepare(self, specs: Specs) -> None:
         """Set up the process that will run the node, before any use of TensorFlow.

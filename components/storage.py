@@ -6,6 +6,7 @@ import errno
 import getpass
 import os
 import re
+import resource
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from components.formatting import in_bytes
 _WHAT = {
     errno.ENOSPC: "No space left on device",
     errno.EDQUOT: "Disk quota exceeded",
+    errno.EFBIG: "File too large",
     errno.EROFS: "Read-only file system",
     errno.EACCES: "Permission denied",
 }
@@ -24,14 +26,24 @@ _SAME = {errno.EPERM: errno.EACCES}
 _TEXTS = {
     errno.ENOSPC: r"No space left on device|database or disk is full|\[errno 28\]",
     errno.EDQUOT: r"Disk quota exceeded|\[errno 122\]",
+    errno.EFBIG: r"File too large|\[errno 27\]",
     errno.EROFS: r"Read-only file system|\[errno 30\]",
     errno.EACCES: r"Permission denied|\[errno 13\]",
 }
 # SQLite uses these texts for several faults, so the file system itself is probed for the fault.
-_UNCLEAR = re.compile("unable to open database file|disk I/O error|attempt to write a readonly database", re.IGNORECASE)
+# Python looks for a folder for temporary files by writing to each, and does not say why it found none.
+_UNCLEAR = re.compile(
+    "unable to open database file|disk I/O error|attempt to write a readonly database"
+    "|No usable temporary directory found",
+    re.IGNORECASE,
+)
 _OURS = ("components.", "pipeline.")
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_SHARED_MEMORY = "/dev/shm"
+"""File system of the semaphores of worker processes."""
 _NEARLY_NOTHING = 64 << 10
 _ROOM = 1 << 30
+_OTHER_SYSTEM = "The file system allows no larger files: choose another --root."
 _ELSEWHERE = "now: if that is enough, the disk of another machine is full"
 
 
@@ -40,27 +52,40 @@ class StorageFault:
     """Failure to write or open a file.
 
     Attributes:
-        number: Fault, as an `errno`: ENOSPC, EDQUOT, EROFS or EACCES.
+        number: Fault, as an `errno`: ENOSPC, EDQUOT, EFBIG, EROFS or EACCES.
         path: File or its folder.
         named: True if the error names the path. Otherwise the path is the most likely one.
+        needed: Bytes that did not fit, at least; 0 if unknown.
+        temporary: True if the path is in the folder for temporary files, and the place of the outputs is not.
     """
 
     number: int
     path: str
     named: bool = True
+    needed: int = 0
+    temporary: bool = False
+
+    @property
+    def is_full(self) -> bool:
+        """True if a file system, a quota or a file is full."""
+        return self.number in _FULL
 
     @property
     def what(self) -> str:
-        """One line with the fault, its path and, for a full file system, the space that is free now."""
-        line = f"{_WHAT[self.number]}: {self.path}"
+        """One line with the fault, its path and, for a full file system, the bytes that are needed and free now."""
+        needed = f"; about {in_bytes(self.needed)} needed" if self.needed and self.is_full else ""
+        line = f"{_WHAT[self.number]}: {self.path}{needed}"
+        if self.number == errno.EFBIG and (limit := _limit()):
+            return f"{line}; the limit is {in_bytes(limit)} for each file"
         usage = _usage(self.path)
         if self.number != errno.ENOSPC or usage is None:
             return line
         free = usage.f_bavail * usage.f_frsize
-        if free == 0 or _no_inode(usage):
-            return f"{line}; {free_space(self.path)}"
+        joined = f"{line}{',' if needed else ';'} {free_space(self.path)}"
+        if free == 0 or _no_inode(usage) or free < self.needed:
+            return joined
         elsewhere = not self.named and free > _ROOM
-        return f"{line}; {free_space(self.path)} {_ELSEWHERE if elsewhere else 'is too little'}"
+        return f"{joined} {_ELSEWHERE if elsewhere else 'is too little'}"
 
     @property
     def advice(self) -> str:
@@ -69,13 +94,19 @@ class StorageFault:
             return "Mount it writable, or choose another --root."
         if self.number == errno.EACCES:
             return f"Give user {_user()} access to it, or choose another place."
+        if self.number == errno.EFBIG:
+            return "Raise the limit with `ulimit -f`, or choose another --root." if _limit() else _OTHER_SYSTEM
+        if self.path == _SHARED_MEMORY:
+            return "Free some space there, or give the container more shared memory."
+        if self.temporary:
+            return "Free some space there, or set TMPDIR to another folder."
         return "Free some space, or choose another --root."
 
     def __str__(self) -> str:
         return f"{self.what}. {self.advice}"
 
 
-def storage_fault(error: BaseException | str, place: str) -> StorageFault | None:
+def storage_fault(error: BaseException | str, place: str, needed: int = 0) -> StorageFault | None:
     """Find a file system fault in an error, or in the errors that led to it.
 
     Texts of BigVocab's own errors are ignored, because they may quote a user's data. An error that was only being
@@ -85,6 +116,7 @@ def storage_fault(error: BaseException | str, place: str) -> StorageFault | None
     Args:
         error: Exception, or its text.
         place: Path on the file system that is written to, for errors that name no path.
+        needed: Estimate of the bytes that did not fit, for errors that do not say it; 0 if unknown.
 
     Returns:
         Fault, or None if the error has another cause.
@@ -92,11 +124,14 @@ def storage_fault(error: BaseException | str, place: str) -> StorageFault | None
     found: list[StorageFault] = []
     for link, led_to_it in [(error, True)] if isinstance(error, str) else _chain(error):
         number, path = _of(link, place)
-        if number is None or not (led_to_it or number in (errno.ENOSPC, errno.EDQUOT)):
+        if number is None or not (led_to_it or number in _FULL):
             continue
         if number == errno.EACCES and not path:  # Without a path, the error may be from a socket or a server.
             continue
-        found.append(StorageFault(number, path or _fullest(place), named=bool(path)))
+        likely = path or _fullest(place)
+        found.append(
+            StorageFault(number, likely, bool(path), _needed(link, needed, number), _only_temporary(likely, place))
+        )
     # On a full disk one write after another fails. The first failure is the cause.
     named = [fault for fault in found if fault.named and fault.number == found[0].number]
     return (named or found or [None])[-1]
@@ -105,7 +140,21 @@ def storage_fault(error: BaseException | str, place: str) -> StorageFault | None
 def is_full(place: str) -> bool:
     """Return True if the file system is full: less than 64 KiB is free, or no inode."""
     usage = _usage(place)
-    return usage is not None and (usage.f_bavail * usage.f_frsize < _NEARLY_NOTHING or _no_inode(usage))
+    if usage is None or not usage.f_blocks:  # Some network file systems do not tell their size.
+        return False
+    return usage.f_bavail * usage.f_frsize < _NEARLY_NOTHING or _no_inode(usage)
+
+
+def full_temporary_folder() -> str:
+    """Return the folder for temporary files if its file system is full, otherwise an empty text."""
+    folder = _temporary()
+    return folder if is_full(folder) else ""
+
+
+def free_bytes(place: str) -> int | None:
+    """Return the free space of a path's file system in bytes; None if it is unknown, as in an object store."""
+    usage = _usage(place)
+    return usage.f_bavail * usage.f_frsize if usage else None
 
 
 def free_space(place: str) -> str:
@@ -166,6 +215,10 @@ def _path_in(text: str, pattern: str) -> str:
     after = re.search(rf"(?:{pattern})[^\n:]*: b?(['\"])(/.*?)\1(?: -> b?(['\"])(/.*?)\3)?", text, re.IGNORECASE)
     if after:
         return after[4] or after[2]
+    # HDF5: `filename = '/path', ..., error message = 'No space left on device'`.
+    hdf5 = re.search(rf"filename = '(/.*?)'[^\n]*(?:{pattern})", text, re.IGNORECASE)
+    if hdf5:
+        return hdf5[1]
     before = re.search(rf"(?:^|\s)(/[^;\n]*?); (?:{pattern})", text, re.IGNORECASE)
     return before[1] if before else ""
 
@@ -183,10 +236,36 @@ def _probed(place: str) -> int | None:
     return None if readable else errno.EACCES
 
 
+def _needed(error: BaseException | str, estimate: int, number: int) -> int:
+    """Return the bytes that did not fit: the size of the file if the error knows it, but not less than the estimate."""
+    return max(estimate, getattr(error, "needed", 0)) if number in _FULL else 0
+
+
+def _only_temporary(path: str, place: str) -> bool:
+    """Return True if a path is in the folder for temporary files, and the place of the outputs is not."""
+    folder = _temporary()
+    return Path(path).is_relative_to(folder) and not Path(place).is_relative_to(folder)
+
+
 def _fullest(place: str) -> str:
-    """Return the folder for temporary files if it is full and the path's file system is not; otherwise the path."""
-    temporary = tempfile.gettempdir()
-    return temporary if is_full(temporary) and not is_full(place) else place
+    """Return the path, or, if its file system is not full, a full folder for temporary files or shared memory."""
+    if is_full(place):
+        return place
+    return next((other for other in (_temporary(), _SHARED_MEMORY) if is_full(other)), place)
+
+
+def _temporary() -> str:
+    """Return the folder for temporary files, even if Python finds none because all of them are full."""
+    try:
+        return tempfile.gettempdir()
+    except FileNotFoundError:
+        return os.environ.get("TMPDIR", "/tmp")
+
+
+def _limit() -> int:
+    """Return the limit of this process on the size of a file in bytes, or 0."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    return 0 if limit == resource.RLIM_INFINITY else limit
 
 
 def _usage(place: str) -> os.statvfs_result | None:

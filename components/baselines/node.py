@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from components.node import Node, Outputs, Site
+from components.node import Node, Outputs, Site, Space, Specs
 
 if TYPE_CHECKING:
     from tfx.dsl.components.base.base_node import BaseNode
 
+    from components.ingest.extent import Extent
+
+_REPACKED, _SUMS = 1.4, 35
+"""Size of the test rows relative to the rows of ExampleGen, and bytes of the sums in each row."""
+_TEST = 0.33
+"""Share of the tokens in the rows of the test split, if one row is in several splits or a rule chooses the split."""
 _MANY = 0.05
 """Least share of test labels outside the vocabulary that the terminal reports."""
 
@@ -40,6 +46,14 @@ class BaselinesNode(Node):
             mixture={"mixture": kept} if "mixture" in head.model_fields_set else {},
             exclude_seen=evaluation.exclude_seen,
         )
+
+    def space(self, specs: Specs, extent: Extent) -> Space:
+        """Return the space of the test rows, to which the node adds its sums."""
+        from components.ingest.node import examples_size
+
+        shares = specs.data.splits.shares
+        share = _TEST if specs.data.splits.form else shares["test"] / sum(shares.values())
+        return Space(int(share * (_REPACKED * examples_size(extent) + _SUMS * extent.rows)))
 
     def line(self, outputs: Outputs) -> str:
         """Return the name and the metrics of the best counting model, or the metrics of the mean.

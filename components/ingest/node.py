@@ -6,11 +6,19 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from components.ingest.spans.listing import has_spans
-from components.node import Node, Outputs, Section, Site, Specs
+from components.node import Node, Outputs, Section, Site, Space, Specs
 
 if TYPE_CHECKING:
     from tfx.dsl.components.base.base_node import BaseNode
     from tfx.types import Artifact
+
+    from components.ingest.extent import Extent
+
+
+_PACKED, _PACKED_ROW = 0.6, 10
+"""Size of the packed Examples relative to the rows, and bytes of each row in addition."""
+_TOKEN, _VALUE = 2, 18
+"""Bytes that the format of an Example adds to each token and to each value of a row."""
 
 
 class ExampleGenNode(Node):
@@ -31,6 +39,12 @@ class ExampleGenNode(Node):
         code = fingerprint("components.ingest.component", *site.specs.data.source.source_modules)
         span = site.spans[-1] if site.spans else None
         return example_gen(site.columns, Path(), code=code, span=span).with_id(self.name)
+
+    def space(self, specs: Specs, extent: Extent) -> Space:
+        """Return the space of the packed Examples and, while rows are shuffled, of their unpacked pieces."""
+        del specs
+        pieces = extent.size + _TOKEN * extent.tokens + _VALUE * extent.rows * extent.columns
+        return Space(examples_size(extent), pieces)
 
     def line(self, outputs: Outputs) -> str:
         """Return the number of rows per split, the numbers of bad, doubtful and too short rows, and odd values."""
@@ -102,6 +116,11 @@ class RollingRangeNode(Node):
                 for artifact in examples
             ],
         }
+
+
+def examples_size(extent: Extent) -> int:
+    """Return the estimated size of the packed Examples of all splits in bytes."""
+    return int(_PACKED * extent.size) + _PACKED_ROW * extent.rows
 
 
 def span_name(examples: Artifact) -> str:

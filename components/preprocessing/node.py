@@ -7,12 +7,20 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from components.ingest.spans.listing import has_spans
-from components.node import Node, Outputs, Section, Site, Specs
+from components.node import Node, Outputs, Section, Site, Space, Specs
 
 if TYPE_CHECKING:
     import tensorflow_transform as tft
     from tfx.dsl.components.base.base_node import BaseNode
 
+    from components.ingest.extent import Extent
+
+_ID, _ROW = 2.2, 12
+"""Bytes of a token, and of the rest of a row, in the packed rows of ids."""
+_ENTRY = 11
+"""Size of an entry of a vocabulary file: a token and its count."""
+_GRAPH = 128 << 10
+"""Size of the graph of the transformation."""
 _TOP = 20
 """Entries of each vocabulary that the report shows."""
 
@@ -77,6 +85,13 @@ class TransformNode(Node):
         )
         transform.add_upstream_node(site.built["ExampleValidator"])  # Learn only from data that the schema allows.
         return transform
+
+    def space(self, specs: Specs, extent: Extent) -> Space:
+        """Return the space of the rows of ids and of the vocabulary files, which are counted in another folder."""
+        copies = 2 if specs.data.splits_positions else 1  # A row is in the train split and in the eval split.
+        sizes = {specs.vocabulary.input_size, specs.vocabulary.labels}
+        vocabularies = sum(_ENTRY * extent.distinct(size) for size in sizes)
+        return Space(copies * (int(_ID * extent.tokens) + _ROW * extent.rows) + vocabularies + _GRAPH, 2 * vocabularies)
 
     def line(self, outputs: Outputs) -> str:
         """Return the sizes of the vocabularies, and the number columns that are constant or extreme."""

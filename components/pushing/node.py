@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.files import is_remote
-from components.node import Node, Outputs, Site
+from components.node import Node, Outputs, Site, Space, Specs
 from components.pushing import records
 from components.pushing.versions import versions
 
 if TYPE_CHECKING:
     from tfx.dsl.components.base.base_node import BaseNode
+
+    from components.ingest.extent import Extent
 
 
 class PusherNode(Node):
@@ -34,6 +36,12 @@ class PusherNode(Node):
             serving=site.specs.serving,
             code=fingerprint("components.pushing.component"),
         )
+
+    def space(self, specs: Specs, extent: Extent) -> Space:
+        """Return the space of two copies of the export: the artifact, and the version for model servers."""
+        from components.training.size import export_size, training_space
+
+        return Space(2 * export_size(specs, extent), sure=training_space(specs, extent).sure)
 
     def line(self, outputs: Outputs) -> str:
         """Return the folder that the model was pushed to, with a rollback since then, or the reason for no push."""

@@ -6,10 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from components.node import Node, Outputs, Section, Site, Specs, Workers
+from components.node import Node, Outputs, Section, Site, Space, Specs, Workers
 
 if TYPE_CHECKING:
     from tfx.dsl.components.base.base_node import BaseNode
+
+    from components.ingest.extent import Extent
 
 
 class BaseModelNode(Node):
@@ -79,6 +81,12 @@ class TrainerNode(Node):
                 "code": fingerprint("components.training.run", *own),
             },
         )
+
+    def space(self, specs: Specs, extent: Extent) -> Space:
+        """Return the space of the checkpoints, the export, and the weights for a warm start."""
+        from components.training.size import training_space
+
+        return training_space(specs, extent)
 
     def prepare(self, specs: Specs) -> None:
         """Configure the devices that share a training step."""

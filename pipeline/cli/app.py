@@ -22,9 +22,9 @@ from components.storage import storage_fault
 from pipeline.cli import cluster as cluster_commands
 from pipeline.cli import init as init_command
 from pipeline.cli import versions as version_commands
-from pipeline.cli.arguments import Parser, add_root, add_settings, column_names, root_of
+from pipeline.cli.arguments import Parser, add_preset, add_root, add_settings, column_names, root_of
 from pipeline.cli.prediction import commands as prediction_commands
-from pipeline.config.loading import ConfigurationError, check_files, load, preset_names, preset_summary
+from pipeline.config.loading import DEFAULT_PRESET, ConfigurationError, check_files, load, preset_names, preset_summary
 from pipeline.terminal.redirection import drop_output, native_messages_hidden
 
 NEW_OBJECTS = 50_000
@@ -100,7 +100,9 @@ def _parser() -> argparse.ArgumentParser:
     tensorboard.set_defaults(do=_tensorboard)
 
     doctor = commands.add_parser("doctor", help="check this machine, and print how to fix each fault")
+    add_preset(doctor)
     doctor.add_argument("--root", type=Path, default=Path("runs"), help="folder for the runs (default: runs)")
+    add_settings(doctor)
     doctor.set_defaults(do=_doctor)
 
     cluster_commands.add(commands)
@@ -190,10 +192,13 @@ def _tensorboard(arguments: argparse.Namespace) -> int:
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
+    config = load(arguments.preset, arguments.set)
+    if arguments.preset != DEFAULT_PRESET:  # A broken installation lacks the default corpus, and is diagnosed.
+        check_files(config, schema_needed=False)
     from pipeline.cli import doctor
 
     with native_messages_hidden():
-        return doctor.examine(arguments.root, sys.stdout)
+        return doctor.examine(arguments.root, sys.stdout, config)
 
 
 def _presets(arguments: argparse.Namespace) -> int:

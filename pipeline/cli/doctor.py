@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import os
 import platform
@@ -11,11 +12,16 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from rich.text import Text
 
+from components.formatting import in_bytes
+from components.storage import free_space, full_temporary_folder
 from components.terminal import Terminal
+
+if TYPE_CHECKING:
+    from pipeline.config.spec import Config
 
 PACKAGES = ("tfx", "tensorflow", "keras", "apache-beam", "ml-metadata", "tensorflow-data-validation", "tensorboard")
 GLIBC = {(3, 11): (2, 28), (3, 12): (2, 39), (3, 13): (2, 39)}
@@ -42,18 +48,20 @@ class Finding:
     advice: str = ""
 
 
-def examine(root: Path, out: TextIO) -> int:
+def examine(root: Path, out: TextIO, config: Config | None = None) -> int:
     """Check this machine and print one line for each finding, with the advice below the line.
 
     Args:
         root: Folder for the runs.
         out: Stream to print to.
+        config: Configuration whose disk space is estimated. None: the default preset.
 
     Returns:
         0, or 1 if a finding would make a run fail.
     """
     wrong, terminal = False, Terminal(out)
-    for check in (_python, _glibc, _packages, _cores, _memory, lambda: _disk(root), _tensorflow, _keras, _gpu, _beam):
+    disk = functools.partial(_disk, root, config)
+    for check in (_python, _glibc, _packages, _cores, _memory, disk, _temporary, _tensorflow, _keras, _gpu, _beam):
         for finding in _guarded(check):
             wrong |= finding.state == "wrong"
             terminal.line(Text(f"{finding.state:<6}", _STYLES[finding.state]), finding.what)
@@ -67,6 +75,7 @@ def _guarded(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
     try:
         yield from check()
     except Exception as error:  # A broken package must not hide the other findings.
+        check = check.func if isinstance(check, functools.partial) else check
         name = getattr(check, "__name__", "check").strip("_")
         yield Finding("wrong", f"{name}: {type(error).__name__}: {error}", "install again with ./with-env")
 
@@ -123,21 +132,34 @@ def _memory() -> Iterator[Finding]:
     yield Finding("wrong" if small else "ok", f"{total:.1f} GiB of memory, {free:.1f} GiB of it unused", advice)
 
 
-def _disk(root: Path) -> Iterator[Finding]:
+def _disk(root: Path, config: Config | None) -> Iterator[Finding]:
+    from pipeline.config.loading import load
+    from pipeline.execution import space, spans
+
     place = root.resolve()
     while not place.exists():
         place = place.parent
-    free = shutil.disk_usage(place).free / 2**30
     if not os.access(place, os.W_OK):
         yield Finding("wrong", f"{place} cannot be written", "choose another folder with --root")
-    elif free < DISK_GB:
-        yield Finding(
-            "wrong",
-            f"{free:.1f} GiB free at {place}",
-            f"a run needs {DISK_GB:.0f} GiB: free some space, or choose another --root",
-        )
+        return
+    config = config or load()
+    found = space.forecast(config, spans.rolling_range(config.data, spans.plan(config.data)))
+    needed = f"a new run of {config.name} needs about {in_bytes(found.most)}" if found.most else ""
+    free = shutil.disk_usage(place).free
+    what = f"{free / 2**30:.0f} GiB free at {place}{f'; {needed}' if needed else ''}"
+    if free < (found.least or DISK_GB * 2**30):
+        advice = "free some space, or choose another --root"
+        yield Finding("wrong", what, advice if needed else f"a run needs {DISK_GB:.0f} GiB: {advice}")
+    elif space.is_close(found.most, free):
+        yield Finding("note", what, "space may run out: free some, or choose another --root")
     else:
-        yield Finding("ok", f"{free:.0f} GiB free at {place}")
+        yield Finding("ok", what)
+
+
+def _temporary() -> Iterator[Finding]:
+    if folder := full_temporary_folder():
+        what = f"the folder for temporary files is full: {folder}; {free_space(folder)}"
+        yield Finding("wrong", what, "free some space there, or set TMPDIR to another folder")
 
 
 def _tensorflow() -> Iterator[Finding]:

@@ -140,13 +140,16 @@ def not_in_the_way() -> Iterator[None]:
         logging.getLogger(__name__).exception("The state of the run could not be recorded.")
 
 
-def run_node(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, run_name: str = "") -> Outcome:
+def run_node(
+    pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, run_name: str = "", needed: int = 0
+) -> Outcome:
     """Run a node: driver, cache, executor and publisher.
 
     Args:
         pipeline: Intermediate representation of the pipeline, with the run id substituted.
         node: Node of the pipeline. All nodes before it must be complete.
         run_name: Display name of the run.
+        needed: Estimated disk space of the node in bytes, for the message about a full disk; 0 if unknown.
 
     Raises:
         NodeFailed: The driver or the executor failed. The metadata store records the cause too.
@@ -161,7 +164,10 @@ def run_node(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, r
             raise
         raise NodeFailed(node_id, str(error), time.monotonic() - started) from error
     except Exception as error:
-        cause = _cause(error, pipeline, node)
+        cause = _cause(error, pipeline, node, needed)
+        # TFX deletes the outputs if the executor fails, but not if the disk is too full to record its success.
+        with not_in_the_way(), opened(pipeline) as handle:
+            killed.clear_try(handle, pipeline, node)
         with not_in_the_way(), opened(pipeline) as handle:
             record.mark_failed(handle, pipeline, node, cause)
         raise NodeFailed(node_id, cause, time.monotonic() - started) from error
@@ -199,12 +205,12 @@ def _folder(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) ->
     return f"{pipeline.runtime_spec.pipeline_root.field_value.string_value}/{node.node_info.id}"
 
 
-def _cause(error: Exception, pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) -> str:
+def _cause(error: Exception, pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, needed: int) -> str:
     """Return the cause of a node's failure: a file system fault in one line, or else the text of the error."""
     folder = _folder(pipeline, node)
     of_store = isinstance(error, mlmd_errors.StatusError) and not connection(pipeline).HasField("mysql")
     place = store.describe(connection(pipeline)) if of_store else folder
-    if fault := storage_fault(error.status if isinstance(error, _DriverFailed) else error, place):
+    if fault := storage_fault(error.status if isinstance(error, _DriverFailed) else error, place, needed):
         return str(fault)
     # The errors of some libraries do not mention that the file system was full.
     full = f" (The file system of {folder} is full: {free_space(folder)}.)" if is_full(folder) else ""

@@ -155,12 +155,13 @@ def _run_step(pod: Pod, config: Config, paths: Paths, console: Console, interrup
 
 def _run_one(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, console: Console) -> int:
     from pipeline import dag
-    from pipeline.execution import results
+    from pipeline.execution import results, space
     from pipeline.execution.node import NodeFailed, compiled, not_in_the_way, run_node
 
     node = next(n.pipeline_node for n in ir.nodes if n.pipeline_node.node_info.id == pod.node)
+    needed = space.forecast(config).needs.get(pod.node, 0)
     try:
-        outcome = run_node(ir, node, pod.run_name)
+        outcome = run_node(ir, node, pod.run_name, needed)
     except NodeFailed as failure:
         with not_in_the_way():  # No task runs after a failed task, so the report is written here.
             try:

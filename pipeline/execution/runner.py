@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.exit_codes import FAILED, INTERRUPTED
+from components.exit_codes import FAILED, INTERRUPTED, UserError
 from components.storage import storage_fault
 from pipeline.config.loading import ConfigurationError
 from pipeline.config.spec import Config
@@ -73,6 +73,7 @@ def run(config: Config, root: Path) -> int:
 
     Raises:
         ConfigurationError: The configuration cannot run here. Raised before any node runs.
+        NotEnoughSpace: The disk is certainly too small. Raised before any node runs.
         RootInUse: Another process holds a lease of the root.
         RootUnusable: The root is not a folder.
         OSError: The root cannot be written.
@@ -81,14 +82,18 @@ def run(config: Config, root: Path) -> int:
     with session(config, paths, "bigvocab run") as (console, run_id, log, interruption):
         started = time.monotonic()
         from pipeline import dag
-        from pipeline.execution import spans
+        from pipeline.execution import space, spans
         from pipeline.terminal import show
 
         planned = spans.plan(config.data)
+        forecast = space.forecast(config, spans.rolling_range(config.data, planned))
+        if warning := space.check(forecast, paths):
+            console.line(warning)
+        needs = forecast.needs
         outcomes: list[Outcome] = []
-        failure = spans.ingest_earlier(config, paths, planned, run_id, console, interruption)
+        failure = spans.ingest_earlier(config, paths, planned, run_id, console, interruption, needs)
         if not failure:
-            outcomes, failure = walk(dag.build(config, paths, planned), run_id, console, interruption)
+            outcomes, failure = walk(dag.build(config, paths, planned), run_id, console, interruption, needs)
         summary, unwritten = _reported(config, paths, outcomes, failure, time.monotonic() - started)
         console.line()
         if failure:
@@ -162,7 +167,7 @@ def session(config: Config, paths: Paths, command: str) -> Iterator[tuple[Consol
                 console.line()
                 console.line("Interrupted. Completed work is kept: run the same command again to resume.")
                 raise SystemExit(INTERRUPTED) from None
-            except (ConfigurationError, MetadataError, StoreUnreachable):
+            except (ConfigurationError, UserError, MetadataError, StoreUnreachable):
                 raise
             except Exception as error:
                 if storage_fault(error, paths.root):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,7 +46,13 @@ def rolling_range(data: DataSpec, spans: list[int]) -> list[int]:
 
 
 def ingest_earlier(
-    config: Config, paths: Paths, spans: list[int], run_id: str, console: Console, interruption: Interruption
+    config: Config,
+    paths: Paths,
+    spans: list[int],
+    run_id: str,
+    console: Console,
+    interruption: Interruption,
+    needs: Mapping[str, int] | None = None,
 ) -> NodeFailed | None:
     """Ingest all spans of the rolling range but the newest, each in a run of its own.
 
@@ -58,6 +65,7 @@ def ingest_earlier(
         run_id: Id of the main run.
         console: Console that shows a line for each span.
         interruption: Record of an interruption of the main run.
+        needs: Estimated disk space of the nodes in bytes, by node.
 
     Returns:
         The first failure, after which no further span is tried; None if all spans are complete.
@@ -78,6 +86,7 @@ def ingest_earlier(
             f"{run_id}_span-{span}",
             unseen,
             interruption,
+            needs,
         )
         if failure:
             console.failed(name)

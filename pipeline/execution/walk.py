@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pipeline.execution.interruption import Interruption
@@ -14,9 +15,20 @@ if TYPE_CHECKING:
 
 
 def walk(
-    pipeline: tfx.dsl.Pipeline, run_id: str, console: Console, interruption: Interruption
+    pipeline: tfx.dsl.Pipeline,
+    run_id: str,
+    console: Console,
+    interruption: Interruption,
+    needs: Mapping[str, int] | None = None,
 ) -> tuple[list[Outcome], NodeFailed | None]:
     """Run the nodes in order, up to the first failure.
+
+    Args:
+        pipeline: Pipeline to run.
+        run_id: Id of the run.
+        console: Console that shows a line for each node.
+        interruption: Record of an interruption of the run.
+        needs: Estimated disk space of the nodes in bytes, by node, for the message about a full disk.
 
     Returns:
         The outcomes of the complete nodes, and the failure or None.
@@ -33,7 +45,7 @@ def walk(
         for node in (entry.pipeline_node for entry in ir.nodes):
             console.started(node.node_info.id)
             try:
-                outcome = run_node(ir, node)
+                outcome = run_node(ir, node, needed=(needs or {}).get(node.node_info.id, 0))
             except NodeFailed as failure:
                 logging.getLogger(__name__).exception("%s failed", failure.node)
                 console.failed(failure.node)

@@ -13,6 +13,7 @@ import tensorflow as tf
 from ml_metadata import errors as mlmd_errors
 
 from components import storage
+from components.files import NoRoom
 from components.ingest.errors import IngestError
 from components.storage import StorageFault, storage_fault
 
@@ -61,6 +62,17 @@ def full() -> OSError:
         (tf.errors.FailedPreconditionError(None, None, f"{FILE}; Read-only file system"), errno.EROFS, FILE),
         (tf.errors.PermissionDeniedError(None, None, f"{FILE}; Permission denied"), errno.EACCES, FILE),
         (tf.errors.DataLossError(None, None, f"write failed: {FULL}"), errno.ENOSPC, ""),
+        (OSError(errno.EFBIG, "File too large", FILE), errno.EFBIG, FILE),
+        (tf.errors.UnknownError(None, None, f"{FILE}; File too large"), errno.EFBIG, FILE),
+        (
+            OSError(
+                "Can't synchronously write data (file write failed: time = Sun Nov 29 08:00:00 2026\n, filename = "
+                f"'{FILE}', file descriptor = 7, errno = 28, error message = '{FULL}', buf = 0x7f, total write size "
+                "= 4096)"
+            ),
+            errno.ENOSPC,
+            FILE,
+        ),
         (pa.ArrowException(f"Error writing bytes to file. Detail: [errno 28] {FULL}"), errno.ENOSPC, ""),
         (
             mlmd_errors.InternalError("Error when executing query: database or disk is full query: COMMIT;"),
@@ -133,6 +145,70 @@ def test_the_line_has_path_bytes_and_advice(monkeypatch: pytest.MonkeyPatch) -> 
     )
     assert "free of" not in StorageFault(errno.EDQUOT, FILE).what
     assert "free of" not in StorageFault(errno.ENOSPC, "gs://bucket/file").what
+
+
+def test_the_line_has_the_bytes_that_did_not_fit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    usage(monkeypatch, free=81920)
+    line = str(storage_fault(full(), "/data/run", needed=8_400_000))
+    assert line == (
+        f"{FULL}: {FILE}; about 8.4 MB needed, 81.9 kB free of 12.6 MB. Free some space, or choose another --root."
+    )
+    fault = storage_fault(full(), "/data/run", needed=40_000)  # The estimate was too small, or other files are gone.
+    assert fault
+    assert fault.what.endswith("; about 40.0 kB needed, 81.9 kB free of 12.6 MB is too little")
+    assert "needed" not in str(storage_fault(OSError(errno.EROFS, "", FILE), "/data/run", needed=40_000))
+    known = NoRoom(errno.ENOSPC, FULL, FILE)
+    known.needed = 90_000
+    assert "about 90.0 kB needed" in str(storage_fault(known, "/data/run", needed=40_000))
+    assert "Disk quota exceeded: /f; about 1.0 MB needed. Free" in str(
+        storage_fault(OSError(errno.EDQUOT, "", "/f"), "/data", needed=1_000_000)
+    )
+
+
+def test_a_limit_on_the_size_of_files_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    fault = StorageFault(errno.EFBIG, FILE)
+    monkeypatch.setattr(storage.resource, "getrlimit", lambda _: (1_000_000, -1))
+    assert str(fault) == (
+        f"File too large: {FILE}; the limit is 1.0 MB for each file. Raise the limit with `ulimit -f`, or choose "
+        "another --root."
+    )
+    monkeypatch.setattr(storage.resource, "getrlimit", lambda _: (storage.resource.RLIM_INFINITY, -1))
+    assert str(fault).endswith("The file system allows no larger files: choose another --root.")
+
+
+def on(monkeypatch: pytest.MonkeyPatch, folders: tuple[str, ...]) -> None:
+    """Fill the file systems of some folders."""
+    space = {full: SimpleNamespace(f_frsize=1, f_bavail=0 if full else 1 << 40, f_blocks=1 << 41, f_files=0, f_favail=0)
+             for full in (True, False)}  # fmt: skip
+    monkeypatch.setattr(storage.os, "statvfs", lambda path: space[str(path).startswith(folders)])
+
+
+def test_the_full_file_system_is_named_and_not_the_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Check errors without a path, as for the semaphores of worker processes, and those of temporary files."""
+    other, root = tmp_path / "other", str(tmp_path / "root")
+    other.mkdir()
+    monkeypatch.setattr(storage.tempfile, "gettempdir", lambda: str(other))
+    on(monkeypatch, ("/dev/shm",))
+    fault = storage_fault(OSError(errno.ENOSPC, FULL), root)
+    assert str(fault).startswith(f"{FULL}: /dev/shm; 0 bytes free of ")
+    assert str(fault).endswith("Free some space there, or give the container more shared memory.")
+    on(monkeypatch, (str(other),))
+    set_folder = "Free some space there, or set TMPDIR to another folder."
+    assert str(storage_fault(OSError(errno.ENOSPC, FULL), root)).endswith(set_folder)
+    fault = storage_fault(OSError(errno.ENOSPC, FULL, f"{other}/bigvocab-1/rows"), root)
+    assert str(fault).startswith(f"{FULL}: {other}/bigvocab-1/rows; 0 bytes free")
+    assert str(fault).endswith(set_folder)
+    fault = storage_fault(OSError(errno.ENOSPC, FULL, f"{other}/rows"), f"{other}/root")  # One file system.
+    assert str(fault).endswith("choose another --root.")
+    on(monkeypatch, ("/",))
+
+    def none() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp', '/var/tmp']")
+
+    monkeypatch.setattr(storage.tempfile, "gettempdir", none)
+    with pytest.raises(FileNotFoundError) as raised:
+        storage.tempfile.gettempdir()
+    assert storage_fault(raised.value, root) == StorageFault(errno.ENOSPC, root)
 
 
 def test_what_sqlite_leaves_unclear_the_file_system_tells(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

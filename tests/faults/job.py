@@ -105,9 +105,9 @@ def _run(arguments: list[str], begins: Callable[[str], None]) -> int:
 
     run_node, write_report = node.run_node, results.write_report
 
-    def announced_node(pipeline, to_run, *rest):  # type: ignore[no-untyped-def]
+    def announced_node(pipeline, to_run, *rest, **named):  # type: ignore[no-untyped-def]
         begins(to_run.node_info.id)
-        return run_node(pipeline, to_run, *rest)
+        return run_node(pipeline, to_run, *rest, **named)
 
     def announced_report(*rest):  # type: ignore[no-untyped-def]
         begins(REPORT)

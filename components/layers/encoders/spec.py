@@ -54,6 +54,28 @@ class EncoderSpec(Spec):
     are the output of the encoder."""
 
     @property
+    def output_width(self) -> int:
+        """Width of the output of the layer, without the features if `hidden` is 0."""
+        return self.hidden or self.token_width
+
+    @property
+    def constant_bytes(self) -> int:
+        """Estimated size of the tables of the layer that training does not change, in bytes."""
+        return 0
+
+    def number_of_weights(self, ids: int) -> int:
+        """Estimate the number of weights of the layer, without those of the features.
+
+        Args:
+            ids: Number of input ids.
+        """
+        return ids * self.embedding + self.hidden_weights(self.context * self.token_width)
+
+    def hidden_weights(self, joined: int) -> int:
+        """Return the number of weights of the hidden layer on vectors of width `joined`."""
+        return joined * self.hidden * (2 if self.activation == "glu" else 1)
+
+    @property
     def token_width(self) -> int:
         """Width of a token vector, as `token_vectors` of the layer returns it."""
         return self.embedding

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from pipeline.cli import doctor
+from pipeline.config.loading import load
+from pipeline.execution import space
 
 
 def test_this_machine_is_fit(tmp_path: Path) -> None:
@@ -15,7 +19,8 @@ def test_this_machine_is_fit(tmp_path: Path) -> None:
 
 
 def test_what_is_wrong_comes_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "DISK_GB", 1e9)
+    monkeypatch.setattr(space, "_WRONG", 1e-9)
+    monkeypatch.setattr(doctor, "full_temporary_folder", lambda: str(tmp_path))
     monkeypatch.setattr(doctor, "MEMORY_GB", 1e9)
     monkeypatch.setattr(doctor, "PACKAGES", ("tfx", "no-such-package"))
     monkeypatch.setattr(doctor.platform, "libc_ver", lambda: ("", ""))
@@ -23,10 +28,31 @@ def test_what_is_wrong_comes_with_what_to_do(tmp_path: Path, monkeypatch: pytest
     assert doctor.examine(tmp_path, out) == 1
     text = out.getvalue()
     assert "no-such-package is not installed\n      -> install the locked packages with ./with-env" in text
-    assert "GiB free at" in text
-    assert "choose another --root" in text
+    free = (
+        rf"GiB free at {tmp_path}; a new run of sotu needs about 1\.\d GB\n      -> free some space, or choose another"
+    )
+    assert re.search(free, text)
+    assert f"wrong the folder for temporary files is full: {tmp_path}; " in text
     assert "glibc (not Alpine's musl)" in text
     assert "This machine has faults" in text
+
+
+@pytest.mark.parametrize(("free", "state"), [(10**12, "ok"), (2 * 10**9, "note"), (10**9, "note"), (10**8, "wrong")])
+def test_the_free_space_is_compared_with_the_need(
+    free: int, state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    (finding,) = doctor._disk(tmp_path / "runs", None)
+    assert finding.state == state
+    assert "a new run of sotu needs about 1.6 GB" in finding.what
+
+
+def test_without_an_estimate_a_run_needs_two_gibibytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = load(settings=["data.source.kind=csv", "data.source.path=gs://bucket/rows.csv"])
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: SimpleNamespace(free=2**30))
+    (finding,) = doctor._disk(tmp_path, config)
+    assert (finding.state, finding.what) == ("wrong", f"1 GiB free at {tmp_path}")
+    assert finding.advice == "a run needs 2 GiB: free some space, or choose another --root"
 
 
 def test_a_check_that_breaks_does_not_hide_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Tests of runs on full or read-only file systems."""
 
+import contextlib
 import errno
 import io
 import os
@@ -8,10 +9,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import tensorflow as tf
 from ml_metadata import errors as mlmd_errors
 from tfx import v1 as tfx
+from tfx.orchestration.portable.launcher import Launcher
 
 from pipeline.cli import main
 from pipeline.execution import node, results, runner
@@ -53,7 +57,7 @@ def pipeline(folder: Path) -> tfx.dsl.Pipeline:
 
 
 def walked(folder: Path, run_id: str) -> tuple[list[Outcome], NodeFailed | None]:
-    return walk(pipeline(folder), run_id, Console(io.StringIO()), Interruption())
+    return walk(pipeline(folder), run_id, Console(io.StringIO()), Interruption(), {"Large": 2 * SOME})
 
 
 Disk = Callable[..., Path]
@@ -93,8 +97,8 @@ def test_a_node_on_a_full_disk_says_so_in_a_line_and_the_next_run_goes_on_there(
     assert failure.node == "Large"
     place = re.escape(f"{root}/artifacts/Large")
     assert re.fullmatch(
-        rf"{FULL}: {place}\S*; [\d.]+ (bytes|kB) free of 1\.0 MB( is too little)?. Free some space, or choose another "
-        r"--root\.",
+        rf"{FULL}: {place}\S*; about 2\.1 MB needed, [\d.]+ (bytes|kB) free of 1\.0 MB\. Free some space, or choose "
+        r"another --root\.",
         str(failure),
     )
     disk(8 * SOME)
@@ -103,6 +107,35 @@ def test_a_node_on_a_full_disk_says_so_in_a_line_and_the_next_run_goes_on_there(
     assert [(outcome.node, outcome.cached) for outcome in outcomes] == [("Small", True), ("Large", False)]
     made = Path(outcomes[-1].outputs["out"][0].uri) / "made"
     assert made.stat().st_size == 2 * SOME
+
+
+def test_outputs_that_cannot_be_recorded_do_not_stay(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fill the disk after the executor: the outputs are complete, but the metadata store cannot record them."""
+    root, launch = disk(8 * SOME), node.launch
+
+    def fill_and_launch(*arguments: Any) -> int | None:
+        def run_executor(launcher: Any, *given: Any) -> Any:
+            output = executor(launcher, *given)
+            with contextlib.suppress(OSError), (root / "filler").open("wb") as file:
+                while file.write(bytes(4096)):
+                    file.flush()
+            return output
+
+        executor = Launcher._run_executor
+        with monkeypatch.context() as patch:
+            patch.setattr(Launcher, "_run_executor", run_executor)
+            return launch(*arguments)
+
+    monkeypatch.setattr(node, "launch", fill_and_launch)
+    outcomes, failure = walked(root, "one")
+    assert outcomes == []
+    assert str(failure).startswith(f"{FULL}: {root}/metadata.sqlite; 0 bytes free of 8.4 MB")
+    assert not [*root.glob("artifacts/*/out/**/made")]
+    monkeypatch.setattr(node, "launch", launch)
+    (root / "filler").unlink()
+    outcomes, failure = walked(root, "two")
+    assert failure is None
+    assert [outcome.cached for outcome in outcomes] == [False, False]
 
 
 @pytest.mark.slow
@@ -196,6 +229,30 @@ def test_a_store_that_fills_up_fails_the_node_that_writes_to_it(
     assert failure
     assert failure.node == "Small"
     assert str(failure).startswith(f"{FULL}: {tmp_path}/metadata.sqlite; ")
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (RuntimeError("OSError: [Errno 28] No space left on device [while running 'Write']"), FULL),
+        (tf.errors.ResourceExhaustedError(None, None, "/data/model/part; No space left on device"), FULL),
+        (OSError(errno.EDQUOT, "Disk quota exceeded", "/data/part"), "Disk quota exceeded"),
+        (OSError(errno.EFBIG, "File too large", "/data/part"), "File too large"),
+    ],
+)
+def test_the_line_of_a_node_has_the_bytes_that_it_needs(
+    error: Exception, line: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def launch(*_: object) -> Outcome:
+        raise error
+
+    monkeypatch.setattr(node, "_launch", launch)
+    ir = node.compiled(pipeline(tmp_path), "one")
+    with pytest.raises(NodeFailed) as raised:
+        node.run_node(ir, ir.nodes[1].pipeline_node, needed=2 * SOME)
+    assert raised.value.node == "Large"
+    assert re.match(rf"{line}: /\S+; about 2\.1 MB needed", str(raised.value))
+    assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize("failure", [None, NodeFailed("Trainer", f"{FULL}: /data; 0 bytes free of 12.6 MB.", 1.0)])

@@ -29,3 +29,13 @@ class RecurrentSpec(EncoderSpec):
     hidden: int = Field(default=0, ge=0)
     """Width of a hidden layer after the recurrent cell. 0: no hidden layer; the last state and the features are the
     output of the encoder."""
+
+    @property
+    def output_width(self) -> int:
+        """Width of the hidden layer, or of the state of the cell."""
+        return self.hidden or self.units
+
+    def number_of_weights(self, ids: int) -> int:
+        """Estimate the number of weights of the table, the dense layer, the cell and the hidden layer."""
+        cell = 4 * self.units * (self.units + self.projection)
+        return (ids + self.projection) * self.embedding + cell + self.hidden_weights(self.units)

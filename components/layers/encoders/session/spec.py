@@ -50,3 +50,7 @@ class SessionSpec(EncoderSpec):
     def _width(cls, tree: Any) -> Any:
         """Set `hidden` to the width of a token vector if it is not set."""
         return cls.with_token_width(tree)
+
+    def number_of_weights(self, ids: int) -> int:
+        """Estimate the number of weights of the table, the projection and the output layer."""
+        return ids * self.embedding + self.embedding * self.token_width + self.hidden_weights(2 * self.token_width)

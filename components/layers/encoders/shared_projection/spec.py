@@ -46,3 +46,14 @@ class SharedProjectionSpec(EncoderSpec):
     def token_width(self) -> int:
         """Width of a projected embedding."""
         return self.embedding if self.projection == "none" else self.projection
+
+    @property
+    def constant_bytes(self) -> int:
+        """Size of the keys and places of the frequent n-grams: two integers of 64 bits for each."""
+        return 16 * self.frequent_ngrams if self.ngrams > 1 else 0
+
+    def number_of_weights(self, ids: int) -> int:
+        """Estimate the number of weights, above all those of the table of n-grams."""
+        joined = (min(self.ordered_ids, self.context) + self.num_heads) * self.token_width
+        ngrams = (self.frequent_ngrams + 1) * self.hidden if self.ngrams > 1 else 0
+        return ids * self.embedding + self.embedding * self.token_width + self.hidden_weights(joined) + ngrams

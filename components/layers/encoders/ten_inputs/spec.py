@@ -24,3 +24,8 @@ class TenInputsSpec(EncoderSpec):
     """Activation of the shared dense layer."""
     hidden: int = Field(default=128, ge=1)
     """Width of the hidden layer and of each row of the output table."""
+
+    def number_of_weights(self, ids: int) -> int:
+        """Estimate the number of weights of the table, the shared layer and the hidden layer."""
+        shared = self.embedding * self.shared_units
+        return ids * self.embedding + shared + self.hidden_weights(self.context * self.shared_units)

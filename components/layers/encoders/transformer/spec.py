@@ -45,3 +45,8 @@ class TransformerSpec(EncoderSpec):
                 "num_heads, or use 'learned'"
             )
         return self
+
+    def number_of_weights(self, ids: int) -> int:
+        """Estimate the number of weights of the table, the blocks and the hidden layer."""
+        block = 4 * self.embedding**2 + 2 * self.embedding * self.feedforward
+        return ids * self.embedding + self.num_blocks * block + self.hidden_weights(self.embedding)
