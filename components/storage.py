@@ -18,6 +18,7 @@ _WHAT = {
     errno.ENOSPC: "No space left on device",
     errno.EDQUOT: "Disk quota exceeded",
     errno.EFBIG: "File too large",
+    errno.EIO: "Input/output error",
     errno.EROFS: "Read-only file system",
     errno.EACCES: "Permission denied",
 }
@@ -27,6 +28,7 @@ _TEXTS = {
     errno.ENOSPC: r"No space left on device|database or disk is full|\[errno 28\]",
     errno.EDQUOT: r"Disk quota exceeded|\[errno 122\]",
     errno.EFBIG: r"File too large|\[errno 27\]",
+    errno.EIO: r"Input/output error|\[errno 5\]",
     errno.EROFS: r"Read-only file system|\[errno 30\]",
     errno.EACCES: r"Permission denied|\[errno 13\]",
 }
@@ -37,6 +39,8 @@ _UNCLEAR = re.compile(
     "|No usable temporary directory found",
     re.IGNORECASE,
 )
+_FAILED = re.compile("disk I/O error|attempt to write a readonly database", re.IGNORECASE)
+"""Of these, the texts for a disk that is neither full nor protected now."""
 _OURS = ("components.", "pipeline.")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SHARED_MEMORY = "/dev/shm"
@@ -52,7 +56,7 @@ class StorageFault:
     """Failure to write or open a file.
 
     Attributes:
-        number: Fault, as an `errno`: ENOSPC, EDQUOT, EFBIG, EROFS or EACCES.
+        number: Fault, as an `errno`: ENOSPC, EDQUOT, EFBIG, EIO, EROFS or EACCES.
         path: File or its folder.
         named: True if the error names the path. Otherwise the path is the most likely one.
         needed: Bytes that did not fit, at least; 0 if unknown.
@@ -94,6 +98,8 @@ class StorageFault:
             return "Mount it writable, or choose another --root."
         if self.number == errno.EACCES:
             return f"Give user {_user()} access to it, or choose another place."
+        if self.number == errno.EIO:
+            return "Check the disk, or the connection to it, or choose another --root."
         if self.number == errno.EFBIG:
             return "Raise the limit with `ulimit -f`, or choose another --root." if _limit() else _OTHER_SYSTEM
         if self.path == _SHARED_MEMORY:
@@ -204,7 +210,7 @@ def _of(error: BaseException | str, place: str) -> tuple[int | None, str]:
     for number, pattern in _TEXTS.items():
         if re.search(pattern, text, re.IGNORECASE):
             return number, _path_in(text, pattern)
-    return (_probed(place), place) if _UNCLEAR.search(text) else (None, "")
+    return (_probed(place, text), place) if _UNCLEAR.search(text) else (None, "")
 
 
 def _path_in(text: str, pattern: str) -> str:
@@ -223,8 +229,8 @@ def _path_in(text: str, pattern: str) -> str:
     return before[1] if before else ""
 
 
-def _probed(place: str) -> int | None:
-    """Return the current fault of a path's file system, or None."""
+def _probed(place: str, text: str) -> int | None:
+    """Return the current fault of a path's file system, or that of an unclear text; None if there is none."""
     usage = _usage(place)
     if usage is None:
         return None
@@ -233,7 +239,9 @@ def _probed(place: str) -> int | None:
     if usage.f_flag & os.ST_RDONLY:
         return errno.EROFS
     readable = os.access(_nearest(place), os.R_OK | os.W_OK) and os.access(_nearest(place).parent, os.W_OK)
-    return None if readable else errno.EACCES
+    if not readable:
+        return errno.EACCES
+    return errno.EIO if _FAILED.search(text) else None
 
 
 def _needed(error: BaseException | str, estimate: int, number: int) -> int:

@@ -120,9 +120,7 @@ def end_killed(handle: Metadata, pipeline: pipeline_pb2.Pipeline) -> list[int]:
     return [execution.id for execution in found]
 
 
-def _run_of(
-    handle: Metadata, pipeline: pipeline_pb2.Pipeline, execution: mlmd.Execution
-) -> mlmd.Execution | None:
+def _run_of(handle: Metadata, pipeline: pipeline_pb2.Pipeline, execution: mlmd.Execution) -> mlmd.Execution | None:
     """Return the execution that represents the run of another one; None for the executions of other pipelines."""
     for context in handle.store.get_contexts_by_execution(execution.id):
         name = f"{pipeline.pipeline_info.id}.{context.name}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -62,6 +63,10 @@ def full() -> OSError:
         (tf.errors.FailedPreconditionError(None, None, f"{FILE}; Read-only file system"), errno.EROFS, FILE),
         (tf.errors.PermissionDeniedError(None, None, f"{FILE}; Permission denied"), errno.EACCES, FILE),
         (tf.errors.DataLossError(None, None, f"write failed: {FULL}"), errno.ENOSPC, ""),
+        (OSError(errno.EIO, "Input/output error", FILE), errno.EIO, FILE),
+        (OSError(errno.EIO, "Input/output error"), errno.EIO, ""),
+        (tf.errors.UnknownError(None, None, f"{FILE}; Input/output error"), errno.EIO, FILE),
+        (shutil.Error([("/from", FILE, f"[Errno 5] Input/output error: '{FILE}'")]), errno.EIO, FILE),
         (OSError(errno.EFBIG, "File too large", FILE), errno.EFBIG, FILE),
         (tf.errors.UnknownError(None, None, f"{FILE}; File too large"), errno.EFBIG, FILE),
         (
@@ -221,3 +226,11 @@ def test_what_sqlite_leaves_unclear_the_file_system_tells(monkeypatch: pytest.Mo
     usage(monkeypatch, free=1 << 20)
     monkeypatch.setattr(storage.os, "access", lambda *_: False)
     assert storage_fault(error, place) == StorageFault(errno.EACCES, place)
+
+
+@pytest.mark.parametrize("text", ["disk I/O error query: COMMIT;", "attempt to write a readonly database query: "])
+def test_an_error_of_sqlite_on_a_writable_file_system_that_is_not_full(text: str, tmp_path: Path) -> None:
+    fault = storage_fault(mlmd_errors.InternalError(f"Error when executing query: {text}"), str(tmp_path))
+    assert str(fault) == (
+        f"Input/output error: {tmp_path}. Check the disk, or the connection to it, or choose another --root."
+    )
