@@ -22,6 +22,7 @@ from components.training.devices.strategy import describe, make_strategy
 from components.training.devices.workers import Workers
 from components.training.examples import examples_of
 from components.training.export.servable import Servable, export
+from components.training.faults.guard import Guard, HaltingRate
 from components.training.held_out import Calibrated, calibrate
 from components.training.history import write_history
 from components.training.loop.checkpoint import Checkpoints, TrainingState, remove_abandoned, training_key
@@ -184,11 +185,13 @@ class Training:
         """Compile the model, set its update unless the kind is `always`, and return the learning rate."""
         spec, plan, model = self._spec, self._plan, self._model
         schedule = WarmupCosine(spec.learning_rate, plan.steps, plan.warmup)
+        model.guard = Guard()
+        rate = HaltingRate(schedule, model.guard)
         if spec.update.kind == "always":
-            model.compile_with(make_optimizer(spec.optimizer, schedule))
+            model.compile_with(make_optimizer(spec.optimizer, rate))
         else:
             make = functools.partial(make_optimizer, spec.optimizer)
-            model.update = periodic_update(spec.update, plan, model, make, schedule)
+            model.update = periodic_update(spec.update, plan, model, make, rate)
             model.compile_with(model.update.optimizer)
         return schedule
 
