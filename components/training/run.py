@@ -23,6 +23,7 @@ from components.training.devices.workers import Workers
 from components.training.examples import examples_of
 from components.training.export.servable import Servable, export
 from components.training.faults.guard import Guard, HaltingRate
+from components.training.faults.readable import Readable
 from components.training.held_out import Calibrated, calibrate
 from components.training.history import write_history
 from components.training.loop.checkpoint import Checkpoints, TrainingState, remove_abandoned, training_key
@@ -60,6 +61,7 @@ def run_fn(fn_args: Any) -> None:
     Raises:
         ValueError: A split has no files, the train split has too few examples, the machine has fewer devices than
             replicas, or a period of `trainer.update` does not fit into the training.
+        NotFinite: The loss or a gradient of a step is not finite.
         WorkerLost: One of several workers did not answer, or has ended.
     """
     several = workers.gather(fn_args)
@@ -142,7 +144,8 @@ class Training:
             return
         spec, plan = self._spec, self._plan
         validator = Validator(self._model, self._validation(), self._strategy, self._own_metrics, calibrates=True)
-        loop = Loop(self._model, validator, self._checkpoints, self.state, plan)
+        readable = Readable(self._data.tokens(), self._data.layout)
+        loop = Loop(self._model, validator, self._checkpoints, self.state, plan, readable)
         loop.run(self._batches, self._fn_args.model_run_dir, spec)
 
     def finish(self) -> None:
@@ -185,8 +188,8 @@ class Training:
         """Compile the model, set its update unless the kind is `always`, and return the learning rate."""
         spec, plan, model = self._spec, self._plan, self._model
         schedule = WarmupCosine(spec.learning_rate, plan.steps, plan.warmup)
-        model.guard = Guard()
-        rate = HaltingRate(schedule, model.guard)
+        model.guard = Guard(schedule)
+        rate = HaltingRate(model.guard)
         if spec.update.kind == "always":
             model.compile_with(make_optimizer(spec.optimizer, rate))
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +19,12 @@ class BadStep:
     Attributes:
         iteration: Step count of the optimizer before the step.
         loss: Loss of the step, over all replicas.
+        rate: Learning rate of the step.
     """
 
     iteration: int
     loss: float
+    rate: float
 
 
 class Guard:
@@ -33,9 +35,13 @@ class Guard:
     optimizer decay further, so no checkpoint may be saved then. Must be created in the scope of the strategy.
 
     A gradient counts as not finite if the square of its norm exceeds float32: Adam squares the gradient too.
+
+    Args:
+        schedule: Learning rate of the training, by the step count of the optimizer.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, schedule: Callable[[Any], tf.Tensor]) -> None:
+        self.schedule = schedule
         self._iteration = _same_on_all(tf.constant(-1, tf.int64))
         self._loss = _same_on_all(tf.zeros([]))
 
@@ -68,23 +74,24 @@ class Guard:
     def bad_step(self) -> BadStep | None:
         """Wait for the steps so far, and return the first bad step, or None without a bad step."""
         iteration = int(self._iteration.numpy())
-        return None if iteration < 0 else BadStep(iteration, float(self._loss.numpy()))
+        if iteration < 0:
+            return None
+        return BadStep(iteration, float(self._loss.numpy()), float(self.schedule(iteration)))
 
 
 class HaltingRate(keras.optimizers.schedules.LearningRateSchedule):
-    """Learning rate of a schedule, 0 from the first bad step on.
+    """Learning rate of a guard's schedule, 0 from the first bad step on.
 
     Args:
-        schedule: Schedule of the training.
         guard: Guard of the training.
     """
 
-    def __init__(self, schedule: keras.optimizers.schedules.LearningRateSchedule, guard: Guard) -> None:
-        self._schedule, self._guard = schedule, guard
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
 
     def __call__(self, step: Any) -> tf.Tensor:
         """Return the learning rate, a float32 scalar, at a step count of the optimizer."""
-        return tf.where(self._guard.halted, 0.0, self._schedule(step))
+        return tf.where(self._guard.halted, 0.0, self._guard.schedule(step))
 
 
 def _same_on_all(value: tf.Tensor) -> tf.Variable:
