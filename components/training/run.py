@@ -95,7 +95,7 @@ class Training:
         self._own_metrics: list[str] = json.loads(self._config.get("metrics", "[]"))
         self.chief = several is None or several.chief
         # Must come first, because the first use of TensorFlow fixes the devices and workers.
-        self._strategy = make_strategy(self._spec.replicas, several is not None)
+        self._strategy = make_strategy(self._spec.replicas, self._spec.worker_timeout if several else None)
         self._data = Transformed.of(fn_args, self._spec)
         data, replicas = self._data, self._strategy.num_replicas_in_sync
         mixture = self._spec.head.mixture
