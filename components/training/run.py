@@ -15,6 +15,7 @@ from components.choices import Choices, merged
 from components.layers.mixture.spec import NgramMixtureSpec
 from components.layers.mixture.tables import Tables
 from components.layers.schedule import WarmupCosine
+from components.memory import memory
 from components.progress import note
 from components.training import windows
 from components.training.devices import workers
@@ -23,6 +24,7 @@ from components.training.devices.workers import Workers
 from components.training.examples import examples_of
 from components.training.export.servable import Servable, export
 from components.training.faults.guard import Guard, HaltingRate
+from components.training.faults.out_of_memory import check, memory_errors, predicted
 from components.training.faults.readable import Readable
 from components.training.held_out import Calibrated, calibrate
 from components.training.history import write_history
@@ -62,6 +64,7 @@ def run_fn(fn_args: Any) -> None:
         ValueError: A split has no files, the train split has too few examples, the machine has fewer devices than
             replicas, or a period of `trainer.update` does not fit into the training.
         NotFinite: The loss or a gradient of a step is not finite.
+        OutOfMemory: The weights exceed the memory, or memory could not be allocated.
         WorkerLost: One of several workers did not answer, or has ended.
     """
     several = workers.gather(fn_args)
@@ -95,13 +98,16 @@ class Training:
         self._own_metrics: list[str] = json.loads(self._config.get("metrics", "[]"))
         self.chief = several is None or several.chief
         # Must come first, because the first use of TensorFlow fixes the devices and workers.
-        self._strategy = make_strategy(self._spec.replicas, self._spec.worker_timeout if several else None)
+        self._strategy = make_strategy(self._spec.replicas, several is not None)
         self._data = Transformed.of(fn_args, self._spec)
         data, replicas = self._data, self._strategy.num_replicas_in_sync
         mixture = self._spec.head.mixture
         self._tables = self._count(mixture) if mixture and data.layout.counted else None
         self._examples = examples_of(data.train_files, data.eval_files, data.layout, self._spec.seed, replicas)
         self._plan = make_plan(self._spec, self._examples.count, replicas, self._examples.least_batch)
+        if not tf.config.list_physical_devices("GPU"):  # The weights are in the memory of the GPU.
+            need = predicted(self._spec, self._build, self._plan.batch, len(data.label_counts))
+            check(need, self._spec, memory())
         with self._strategy.scope():
             self._model = self._build()
             self._model.standardise(number_moments(self._data.train_files, self._data.layout))
@@ -146,7 +152,8 @@ class Training:
         validator = Validator(self._model, self._validation(), self._strategy, self._own_metrics, calibrates=True)
         readable = Readable(self._data.tokens(), self._data.layout)
         loop = Loop(self._model, validator, self._checkpoints, self.state, plan, readable)
-        loop.run(self._batches, self._fn_args.model_run_dir, spec)
+        with memory_errors(spec, "training"):
+            loop.run(self._batches, self._fn_args.model_run_dir, spec)
 
     def finish(self) -> None:
         """Write the history, export the best weights, and remove the checkpoints."""

@@ -21,14 +21,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.compat.tensorflow import watch_workers
 from components.training.devices.rendezvous import Rendezvous, WorkerLost
 
 TF_CONFIG = "TF_CONFIG"
 # Steps between two votes of the workers on saving a checkpoint. Each vote costs each worker a message.
 ASKED_STEPS = 20
-# Time for the start of all workers, in multiples of the time for an answer: their devices may take a minute.
-_START = 5
 _INVITED = "invited"
 _ARGUMENTS = ("train_files", "eval_files", "transform_output", "base_model", "custom_config", "hyperparameters")
 # Errors that TensorFlow raises in the other workers when a worker ends or cannot be reached.
@@ -156,31 +153,17 @@ def attend(rendezvous: Rendezvous, index: int, run_fn: Callable[[Any], None]) ->
         run_fn(SimpleNamespace(**invitation.arguments, **places, **{_INVITED: True}))
 
 
-def make_strategy(gpus: bool, timeout: float) -> tf.distribute.Strategy:
+def make_strategy(gpus: bool) -> tf.distribute.Strategy:
     """Return the strategy of all workers named in `TF_CONFIG`, after waiting for all workers.
 
     Must be called before anything uses TensorFlow's devices.
 
     Args:
         gpus: True if the workers have GPUs.
-        timeout: Seconds after which a worker that does not answer counts as lost.
-
-    Raises:
-        WorkerLost: Not all workers started in time.
     """
-    several = Workers.of()
-    watch_workers(len(several.hosts) if several else 1, timeout, _START * timeout)
     kinds = tf.distribute.experimental.CommunicationImplementation
     options = tf.distribute.experimental.CommunicationOptions(implementation=kinds.NCCL if gpus else kinds.RING)
-    try:
-        return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
-    except RuntimeError as error:
-        if "Timeout waiting for the cluster" not in str(error):
-            raise
-        raise WorkerLost(
-            f"not all workers started within {_START * timeout:.0f} s ({_START} times trainer.worker_timeout), although "
-            "all had answered: the log of the others says why"
-        ) from error
+    return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
 
 
 def are_several(strategy: tf.distribute.Strategy) -> bool:

@@ -30,9 +30,9 @@ class BadStep:
 class Guard:
     """Guard that records the first step whose loss or gradients are not finite, and stops all updates from that step.
 
-    The device does both, so that the host need not wait for each step: `bad_step` waits. From the bad step on, gradients
-    and learning rate (`HaltingRate`) are 0, so that the weights remain those before the step. The moments of the
-    optimizer decay further, so no checkpoint may be saved then. Must be created in the scope of the strategy.
+    The device does both, so that the host need not wait for each step: only `bad_step` waits. From the bad step on,
+    gradients and learning rate (`HaltingRate`) are 0, so that the weights remain those before the step. The moments of
+    the optimizer decay further, so no checkpoint may be saved then. Must be created in the scope of the strategy.
 
     A gradient counts as not finite if the square of its norm exceeds float32: Adam squares the gradient too.
 

@@ -49,7 +49,7 @@ def not_finite(
 ) -> NotFinite:
     """Return the error of a bad step, with the step, the learning rate and examples of the batch.
 
-    The losses of the examples are computed again, on the host. This works because the weights are those before the step.
+    The losses of the examples are computed again. This works because the weights are still those before the step.
 
     Args:
         model: Model with the weights before the step.
@@ -97,13 +97,16 @@ def _examples(found: _Found, inputs: Batch, targets: Batch, readable: Readable) 
     rows = [places[i] for i in shown]
     values, answers = _arrays(inputs), _arrays(targets)
     listed = "; ".join(
-        f"{readable.example(values, answers, *place)}: loss {losses[i]:.4g}" for i, place in zip(shown, rows, strict=True)
+        f"{readable.example(values, answers, *place)}: loss {losses[i]:.4g}"
+        for i, place in zip(shown, rows, strict=True)
     )
     if len(wrong):
         line = f"The loss of {len(wrong):,} of the {len(losses):,} examples of its batch is not finite, as of {listed}."
     elif found.weights:
         many = f"{found.weights[0]}{f' and {len(found.weights) - 1} more' if len(found.weights) > 1 else ''}"
-        line = f"The gradient of {many} is not finite. Of the {len(losses):,} examples of its batch, the largest losses "
+        line = (
+            f"The gradient of {many} is not finite. Of the {len(losses):,} examples of its batch, the largest losses "
+        )
         line += f"have {listed}."
     else:
         line = f"Of the {len(losses):,} examples of its batch, the largest losses have {listed}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import keras
@@ -112,12 +113,20 @@ class Validation(keras.callbacks.Callback):
         state: State of the training; changed in place.
         plan: Plan of the training.
         patience: Number of validations without a better score, after which to stop; see `Validator.score`.
+        errors: Function that returns a context for the errors of a validation.
     """
 
     def __init__(
-        self, validator: Validator, checkpoints: Checkpoints, state: TrainingState, plan: Plan, patience: int
+        self,
+        validator: Validator,
+        checkpoints: Checkpoints,
+        state: TrainingState,
+        plan: Plan,
+        patience: int,
+        errors: Callable[[], AbstractContextManager[None]],
     ) -> None:
         super().__init__()
+        self._errors = errors
         self._validator, self._checkpoints, self.state = validator, checkpoints, state
         self._plan, self._patience = plan, patience
 
@@ -129,7 +138,8 @@ class Validation(keras.callbacks.Callback):
         """
         logs = logs if logs is not None else {}
         state, started = self.state, time.monotonic()
-        measured = self._validator.measure()
+        with self._errors():
+            measured = self._validator.measure()
         objective = self._validator.objective
         if not math.isfinite(measured[objective]):
             raise ValueError(

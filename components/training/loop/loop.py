@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from components.training.devices import workers
 from components.training.faults.not_finite import not_finite
+from components.training.faults.out_of_memory import memory_errors
 from components.training.faults.readable import Readable
 from components.training.loop.callbacks import Callbacks, ProgressLine, Scalars, Steps, Validation
 from components.training.loop.checkpoint import Checkpoints, TrainingState
@@ -93,10 +94,11 @@ class Loop:
     ) -> list[keras.callbacks.Callback]:
         """Return the callbacks in the required order: each reads the changes of its predecessors."""
         agree = functools.partial(workers.any_says, self.model.distribute_strategy) if self._several else None
+        errors = functools.partial(memory_errors, spec, "validation")
         state, plan = self.state, self.plan
         callbacks: list[keras.callbacks.Callback] = [
             Steps(self.checkpoints, state, plan.interval, spec.checkpoint_seconds, check, agree),
-            Validation(self.validator, self.checkpoints, state, plan, spec.patience),
+            Validation(self.validator, self.checkpoints, state, plan, spec.patience, errors),
             scalars,
             ProgressLine(state, plan.batch, plan.steps, self.validator.shown, self.validator.forms),
         ]
