@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
@@ -16,12 +16,14 @@ from components.layers.mixture.tables import Tables
 from components.layers.outputs import ClassOutput, NumberOutput, Output
 from components.names import name_of, short
 from components.training.devices import workers
-from components.training.faults.guard import Guard
 from components.training.layout import LABEL
 from components.training.moments import Standard
 from components.training.rows.hidden import at_labels, weights
 from components.training.spec import TrainerSpec
 from components.training.windows import Batch, Layout
+
+if TYPE_CHECKING:
+    from components.training.faults.guard import Guard
 
 
 class VocabularyClassifier(keras.Model):
