@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
+from keras.src.backend.common import global_state
 from keras.src.backend.common import symbolic_scope as scope
 
+_GLOBALS = ("uninitialized_variables", "object_name_uids")
 _SLOTS = {"momentum": "_momentums", "velocity": "_velocities"}
 
 
@@ -90,6 +94,33 @@ def own_states(layer: keras.layers.Layer) -> list[keras.Variable]:
     Remove when: Every layer lists its own variables apart from those of the layers inside it.
     """
     return layer._non_trainable_variables
+
+
+def planned_weights(build: Callable[[], keras.Model]) -> tuple[int, int]:
+    """Return the bytes of the trainable and of the other weights of a model, without creating the weights.
+
+    Reason: In a stateless scope, Keras postpones the creation of weights. It keeps them in a list that a later scope
+        would create, and counts names that it gives itself. Neither may outlive this function.
+    Versions: Keras 3.15.
+    Remove when: Keras can build a model without weights.
+
+    Args:
+        build: Function that builds the model.
+    """
+    kept = {name: copy.copy(global_state.get_global_attribute(name)) for name in _GLOBALS}
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            model = build()
+            groups = model.trainable_weights, model.non_trainable_weights
+            trainable, others = (sum(map(_bytes, group)) for group in groups)
+            return trainable, others
+    finally:
+        for name, value in kept.items():
+            global_state.set_global_attribute(name, value)
+
+
+def _bytes(weight: keras.Variable) -> int:
+    return math.prod(weight.shape) * tf.as_dtype(weight.dtype).size
 
 
 def in_symbolic_scope() -> bool:

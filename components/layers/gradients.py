@@ -99,6 +99,30 @@ def clip(
     return [g if g is None else _with(g, tf.clip_by_value(_values(g), -clipvalue, clipvalue)) for g in gradients]
 
 
+def half_square_norm(gradients: Sequence[Gradient | None]) -> tf.Tensor:
+    """Return half the square of the L2 norm of all gradients, a float32 scalar: not finite if a component is not.
+
+    Each gradient is read once. A row that a gradient contains several times counts several times.
+
+    Args:
+        gradients: Gradients; None for a variable without a gradient.
+    """
+    halves = [tf.nn.l2_loss(_values(g)) for g in gradients if g is not None]
+    return tf.add_n([tf.cast(half, tf.float32) for half in halves]) if halves else tf.zeros([])
+
+
+def zeros_if(condition: tf.Tensor, gradients: Sequence[Gradient | None]) -> list[Gradient | None]:
+    """Return zeros in place of the gradients if the condition is true, otherwise the gradients without a copy.
+
+    Args:
+        condition: Scalar bool.
+        gradients: Gradients; None for a variable without a gradient.
+    """
+    values = [_values(g) for g in gradients if g is not None]
+    chosen = iter(tf.cond(condition, lambda: [tf.zeros_like(v) for v in values], lambda: list(values)))
+    return [g if g is None else _with(g, next(chosen)) for g in gradients]
+
+
 def _values(gradient: Gradient) -> tf.Tensor:
     return gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
@@ -21,6 +21,9 @@ from components.training.moments import Standard
 from components.training.rows.hidden import at_labels, weights
 from components.training.spec import TrainerSpec
 from components.training.windows import Batch, Layout
+
+if TYPE_CHECKING:
+    from components.training.faults.guard import Guard
 
 
 class VocabularyClassifier(keras.Model):
@@ -40,6 +43,7 @@ class VocabularyClassifier(keras.Model):
     Attributes:
         update: Object that applies the gradients instead of the optimizer, or None. Its method `apply(gradients)` takes
             the gradients in the order of `trainable_variables`.
+        guard: Guard against losses and gradients that are not finite, or None.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class VocabularyClassifier(keras.Model):
         self.loss_weights = {name: (weights or {}).get(name_of(name), 1.0) for name in self.further}
         self.seed = seed
         self.update: Any = None
+        self.guard: Guard | None = None
         self.loss_mean = keras.metrics.Mean("loss")
         means = {name: keras.metrics.Mean(f"{short(name)}_loss") for name in self.answers}
         self.output_means = means if further else {}
@@ -106,6 +111,8 @@ class VocabularyClassifier(keras.Model):
             share = weights(targets, total, replicas)
             loss = tf.reduce_sum(share * total)
         gradients = tape.gradient(loss, [v.value for v in variables])
+        if self.guard is not None:
+            gradients = self.guard.checked(loss, gradients, self.optimizer.iterations)
         if self.update is None:
             self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         else:

@@ -15,6 +15,7 @@ from components.choices import Choices, merged
 from components.layers.mixture.spec import NgramMixtureSpec
 from components.layers.mixture.tables import Tables
 from components.layers.schedule import WarmupCosine
+from components.memory import memory
 from components.progress import note
 from components.training import windows
 from components.training.devices import workers
@@ -22,6 +23,9 @@ from components.training.devices.strategy import describe, make_strategy
 from components.training.devices.workers import Workers
 from components.training.examples import examples_of
 from components.training.export.servable import Servable, export
+from components.training.faults.guard import Guard, HaltingRate
+from components.training.faults.out_of_memory import check, memory_errors, predicted
+from components.training.faults.readable import Readable
 from components.training.held_out import Calibrated, calibrate
 from components.training.history import write_history
 from components.training.loop.checkpoint import Checkpoints, TrainingState, folders, remove_abandoned, training_key
@@ -59,6 +63,8 @@ def run_fn(fn_args: Any) -> None:
     Raises:
         ValueError: A split has no files, the train split has too few examples, the machine has fewer devices than
             replicas, or a period of `trainer.update` does not fit into the training.
+        NotFinite: The loss or a gradient of a step is not finite.
+        OutOfMemory: The weights exceed the memory, or memory could not be allocated.
         WorkerLost: One of several workers did not answer, or has ended.
     """
     several = workers.gather(fn_args)
@@ -99,6 +105,9 @@ class Training:
         self._tables = self._count(mixture) if mixture and data.layout.counted else None
         self._examples = examples_of(data.train_files, data.eval_files, data.layout, self._spec.seed, replicas)
         self._plan = make_plan(self._spec, self._examples.count, replicas, self._examples.least_batch)
+        if not tf.config.list_physical_devices("GPU"):  # The weights are in the memory of the GPU.
+            need = predicted(self._spec, self._build, self._plan.batch, len(data.label_counts))
+            check(need, self._spec, memory())
         with self._strategy.scope():
             self._model = self._build()
             self._model.standardise(number_moments(self._data.train_files, self._data.layout))
@@ -142,8 +151,10 @@ class Training:
             return
         spec, plan = self._spec, self._plan
         validator = Validator(self._model, self._validation(), self._strategy, self._own_metrics, calibrates=True)
-        loop = Loop(self._model, validator, self._checkpoints, self.state, plan)
-        loop.run(self._batches, self._fn_args.model_run_dir, spec)
+        readable = Readable(self._data.tokens(), self._data.layout)
+        loop = Loop(self._model, validator, self._checkpoints, self.state, plan, readable)
+        with memory_errors(spec, "training"):
+            loop.run(self._batches, self._fn_args.model_run_dir, spec)
 
     def finish(self) -> None:
         """Write the history, export the best weights, and remove the checkpoints."""
@@ -185,11 +196,13 @@ class Training:
         """Compile the model, set its update unless the kind is `always`, and return the learning rate."""
         spec, plan, model = self._spec, self._plan, self._model
         schedule = WarmupCosine(spec.learning_rate, plan.steps, plan.warmup)
+        model.guard = Guard(schedule)
+        rate = HaltingRate(model.guard)
         if spec.update.kind == "always":
-            model.compile_with(make_optimizer(spec.optimizer, schedule))
+            model.compile_with(make_optimizer(spec.optimizer, rate))
         else:
             make = functools.partial(make_optimizer, spec.optimizer)
-            model.update = periodic_update(spec.update, plan, model, make, schedule)
+            model.update = periodic_update(spec.update, plan, model, make, rate)
             model.compile_with(model.update.optimizer)
         return schedule
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import keras
@@ -19,6 +20,8 @@ from components.training.loop.validation import Validator
 
 # Steps between two points of TensorBoard's training curves.
 SCALAR_STEPS = 100
+# Steps between two checks that all steps had a finite loss. A check waits for the device.
+CHECKED_STEPS = 100
 
 
 class Callbacks(keras.callbacks.CallbackList):
@@ -34,16 +37,17 @@ class Callbacks(keras.callbacks.CallbackList):
 
 
 class Steps(keras.callbacks.Callback):
-    """Callback that counts the steps, and saves checkpoints between validations.
+    """Callback that counts the steps, checks their losses, and saves checkpoints between validations.
 
-    Must come first: the other callbacks read the step count. If a training resumes between two validations, the
-    callback restores the running means of its metrics.
+    Must come first: the other callbacks read the step count, and must not validate or save after a loss that is not
+    finite. If a training resumes between two validations, the callback restores the running means of its metrics.
 
     Args:
         checkpoints: Checkpoints of the training.
         state: State of the training; changed in place.
         interval: Steps between two validations.
         seconds: Seconds between two checkpoints.
+        check: Function that raises an exception if the loss or a gradient of a step so far is not finite.
         agree: With several workers, function that returns True if any worker passes True. It makes all workers save
             after the same step.
     """
@@ -54,10 +58,11 @@ class Steps(keras.callbacks.Callback):
         state: TrainingState,
         interval: int,
         seconds: float,
+        check: Callable[[], None],
         agree: Callable[[bool], bool] | None = None,
     ) -> None:
         super().__init__()
-        self._agree = agree
+        self._check, self._agree = check, agree
         self._checkpoints, self._state = checkpoints, state
         self._interval, self._seconds = interval, seconds
         self._mark = self._saved = time.monotonic()
@@ -81,13 +86,20 @@ class Steps(keras.callbacks.Callback):
         if self._agree:
             due = state.step % ASKED_STEPS == 0 and self._agree(due)
         # At the end of an interval, the callback `Validation` saves.
-        if due and state.step % self._interval:
+        due = due and state.step % self._interval != 0
+        if due or state.step % CHECKED_STEPS == 0:
+            self._check()
+        if due:
             state.running = {
                 metric.name: [float(keras.ops.convert_to_numpy(variable)) for variable in metric.variables]
                 for metric in self.model.metrics
             }
             self._checkpoints.save(state)
             self._mark = self._saved = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Check the losses before the validation."""
+        self._check()
 
 
 class Validation(keras.callbacks.Callback):
@@ -101,12 +113,20 @@ class Validation(keras.callbacks.Callback):
         state: State of the training; changed in place.
         plan: Plan of the training.
         patience: Number of validations without a better score, after which to stop; see `Validator.score`.
+        errors: Function that returns a context for the errors of a validation.
     """
 
     def __init__(
-        self, validator: Validator, checkpoints: Checkpoints, state: TrainingState, plan: Plan, patience: int
+        self,
+        validator: Validator,
+        checkpoints: Checkpoints,
+        state: TrainingState,
+        plan: Plan,
+        patience: int,
+        errors: Callable[[], AbstractContextManager[None]],
     ) -> None:
         super().__init__()
+        self._errors = errors
         self._validator, self._checkpoints, self.state = validator, checkpoints, state
         self._plan, self._patience = plan, patience
 
@@ -118,7 +138,8 @@ class Validation(keras.callbacks.Callback):
         """
         logs = logs if logs is not None else {}
         state, started = self.state, time.monotonic()
-        measured = self._validator.measure()
+        with self._errors():
+            measured = self._validator.measure()
         objective = self._validator.objective
         if not math.isfinite(measured[objective]):
             raise ValueError(

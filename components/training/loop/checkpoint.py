@@ -25,6 +25,7 @@ KEPT_TRAININGS = 2
 # A training that has saved a checkpoint within this time may still be running.
 LIVE_SECONDS = 24 * 3_600
 _INDEX = ".index"
+_STEP = "step-"
 
 
 @dataclasses.dataclass
@@ -124,7 +125,7 @@ class Checkpoints:
             return
         check_fence()
         self._state.assign(json.dumps(dataclasses.asdict(state)))
-        name = f"step-{state.step:010}"
+        name = f"{_STEP}{state.step:010}"
         if is_remote(self._directory):
             self._checkpoint.write(f"{self._directory}/{name}")
         else:
@@ -146,6 +147,11 @@ class Checkpoints:
                 commit(file, folder / file.name)
         finally:
             shutil.rmtree(part, ignore_errors=True)
+
+    def last_step(self) -> int | None:
+        """Return the step of the last checkpoint, or None without a checkpoint."""
+        found = saves(self._directory)
+        return int(Path(found[-1]).name.removeprefix(_STEP)) if found else None
 
     def keep_best(self) -> None:
         """Keep a copy of the model's weights as the best so far."""
@@ -194,7 +200,7 @@ def unfinished(directory: str) -> list[str]:
     """Return the names of the checkpoints without an index: the training ended while it was writing them."""
     entries = _entries(directory)
     indexed = {name.removesuffix(_INDEX) for name in entries if name.endswith(_INDEX)}
-    return sorted({name.split(".")[0].removesuffix("_temp") for name in entries if name.startswith("step-")} - indexed)
+    return sorted({name.split(".")[0].removesuffix("_temp") for name in entries if name.startswith(_STEP)} - indexed)
 
 
 def damage(prefix: str) -> str | None:

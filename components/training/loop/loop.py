@@ -10,6 +10,9 @@ import keras
 import tensorflow as tf
 
 from components.training.devices import workers
+from components.training.faults.not_finite import not_finite
+from components.training.faults.out_of_memory import memory_errors
+from components.training.faults.readable import Readable
 from components.training.loop.callbacks import Callbacks, ProgressLine, Scalars, Steps, Validation
 from components.training.loop.checkpoint import Checkpoints, TrainingState
 from components.training.loop.plan import Plan
@@ -29,6 +32,7 @@ class Loop:
         checkpoints: Checkpoints of the training.
         state: State of the training; changed in place.
         plan: Steps and validations of the training.
+        readable: Readable form of the examples, for the error of a loss that is not finite.
     """
 
     model: VocabularyClassifier
@@ -36,6 +40,7 @@ class Loop:
     checkpoints: Checkpoints
     state: TrainingState
     plan: Plan
+    readable: Readable
 
     def run(self, batches: Callable[[int], tf.data.Dataset], directory: str, spec: TrainerSpec) -> None:
         """Train to the end of the plan, or until training stops early.
@@ -44,9 +49,12 @@ class Loop:
             batches: Function that returns the endless training data after skipping a number of batches.
             directory: Folder for TensorBoard.
             spec: Configuration, with the seconds between checkpoints and the patience.
+
+        Raises:
+            NotFinite: The loss or a gradient of a step is not finite.
         """
         scalars = Scalars(directory, self.state, self.plan.batch, self.plan.interval)
-        callbacks = self._callbacks(scalars, spec)
+        callbacks = self._callbacks(scalars, spec, functools.partial(self._check, batches))
         while not self.state.finished:
             self._fit(batches(self.state.step), callbacks)
         scalars.close()
@@ -71,13 +79,26 @@ class Loop:
             callbacks=around,
         )
 
-    def _callbacks(self, scalars: Scalars, spec: TrainerSpec) -> list[keras.callbacks.Callback]:
+    def _check(self, batches: Callable[[int], tf.data.Dataset]) -> None:
+        """Raise `NotFinite` if the loss or a gradient of a step so far is not finite."""
+        bad = self.model.guard.bad_step() if self.model.guard is not None else None
+        if bad is None:
+            return
+        done = bad.iteration - self.state.first_iteration
+        raise not_finite(
+            self.model, bad, done + 1, lambda: next(iter(batches(done))), self.readable, self.checkpoints.last_step()
+        )
+
+    def _callbacks(
+        self, scalars: Scalars, spec: TrainerSpec, check: Callable[[], None]
+    ) -> list[keras.callbacks.Callback]:
         """Return the callbacks in the required order: each reads the changes of its predecessors."""
         agree = functools.partial(workers.any_says, self.model.distribute_strategy) if self._several else None
+        errors = functools.partial(memory_errors, spec, "validation")
         state, plan = self.state, self.plan
         callbacks: list[keras.callbacks.Callback] = [
-            Steps(self.checkpoints, state, plan.interval, spec.checkpoint_seconds, agree),
-            Validation(self.validator, self.checkpoints, state, plan, spec.patience),
+            Steps(self.checkpoints, state, plan.interval, spec.checkpoint_seconds, check, agree),
+            Validation(self.validator, self.checkpoints, state, plan, spec.patience, errors),
             scalars,
             ProgressLine(state, plan.batch, plan.steps, self.validator.shown, self.validator.forms),
         ]
