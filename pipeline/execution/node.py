@@ -73,7 +73,14 @@ class NodeFailed(Exception):
 
 @contextmanager
 def opened(pipeline: pipeline_pb2.Pipeline) -> Iterator[Metadata]:
-    """Open the metadata store of a pipeline.
+    """Open the metadata store of a pipeline. Yields and raises as `opened_at` does."""
+    with opened_at(connection(pipeline)) as handle:
+        yield handle
+
+
+@contextmanager
+def opened_at(config: mlmd.ConnectionConfig) -> Iterator[Metadata]:
+    """Open a metadata store.
 
     Yields:
         The open store.
@@ -82,7 +89,6 @@ def opened(pipeline: pipeline_pb2.Pipeline) -> Iterator[Metadata]:
         StoreUnreachable: The server does not answer, or the file cannot be used. The message names the store without
             its password.
     """
-    config = connection(pipeline)
     handle = Metadata(config)
     try:
         handle.__enter__()
