@@ -15,6 +15,7 @@ from tfx.components.evaluator import constants
 from tfx.dsl.compiler.constants import PIPELINE_CONTEXT_TYPE_NAME, PIPELINE_RUN_CONTEXT_TYPE_NAME
 from tfx.types import standard_artifacts
 
+from components.compat.tfx_channels import artifacts_in
 from components.training.warm_start.base_model import trained_on
 from pipeline.metadata import record
 from pipeline.retention.rule import ALIVE_SECONDS, Model, Run
@@ -89,9 +90,7 @@ class History:
         context = self.store.get_context_by_type_and_name(PIPELINE_CONTEXT_TYPE_NAME, self._pipeline)
         if context is None:
             return {}
-        states = " OR ".join(f"state = {pb.Artifact.State.Name(state)}" for state in PRESENT)
-        options = mlmd.ListOptions(filter_query=f"contexts_0.id = {context.id} AND ({states})")
-        return {artifact.id: artifact for artifact in self.store.get_artifacts(list_options=options)}
+        return {artifact.id: artifact for artifact in artifacts_in(self.store, context.id, PRESENT)}
 
     def blessed(self, present: Iterable[pb.Artifact]) -> list[Model]:
         """Return the blessed models among these artifacts."""
