@@ -54,13 +54,14 @@ def _clean(arguments: argparse.Namespace) -> int:
     with no_place_to_run(Path(paths.root)), lock, native_messages_hidden():
         found = cleaning.clean(config, paths, keep, arguments.dry_run)
     if not found.runs:
-        print(f"Nothing to delete: {paths.root} has no more than {keep} complete runs")
+        print(f"Nothing to delete: {paths.root} has fewer than {keep} complete runs of the pipeline {config.name}")
         return 0
     if arguments.dry_run:
         from pipeline.retention import folders
 
         for place in [*(artifact.uri for artifact in found.artifacts), *found.others]:
-            print(f"  {printable(place.removeprefix(f'{paths.root}/'))}  {in_bytes(folders.size(place))}")
+            if size := folders.size(place):  # The folders of TFX's launcher are empty.
+                print(f"  {printable(place.removeprefix(f'{paths.root}/'))}  {in_bytes(size)}")
     print(f"{'Would delete' if arguments.dry_run else 'Deleted'}: {cleaning.described(found)}")
     print(f"All artifacts of {found.runs} runs stay")
     return 0

@@ -23,7 +23,7 @@ from pipeline.retention.rule import ALIVE_SECONDS, Model, Run
 PRESENT = (pb.Artifact.LIVE, pb.Artifact.MARKED_FOR_DELETION)
 _OUTPUTS = (pb.Event.OUTPUT, pb.Event.DECLARED_OUTPUT)
 _INPUTS = (pb.Event.INPUT, pb.Event.DECLARED_INPUT)
-_STATES: dict[int, Literal["complete", "running"]] = {
+_STATES: dict[int, Literal["complete", "running", "ended"]] = {
     pb.Execution.COMPLETE: "complete",
     pb.Execution.RUNNING: "running",
 }
@@ -97,9 +97,9 @@ class History:
         by_kind: dict[str, list[pb.Artifact]] = {}
         for artifact in present:
             by_kind.setdefault(self._kinds[artifact.type_id], []).append(artifact)
-        models = {artifact.id for artifact in by_kind.get(standard_artifacts.Model.TYPE_NAME, ())}
+        models = {artifact.id for artifact in by_kind.get(str(standard_artifacts.Model.TYPE_NAME), ())}
         found = {}
-        for blessing in by_kind.get(standard_artifacts.ModelBlessing.TYPE_NAME, ()):
+        for blessing in by_kind.get(str(standard_artifacts.ModelBlessing.TYPE_NAME), ()):
             values = blessing.custom_properties
             model = values[constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY].int_value
             if values[constants.ARTIFACT_PROPERTY_BLESSED_KEY].int_value == constants.BLESSED_VALUE and model in models:

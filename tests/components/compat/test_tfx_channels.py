@@ -56,11 +56,10 @@ def test_the_same_artifacts_are_found_in_the_same_order(tmp_path: Path, monkeypa
     gone = runs.artifacts()[min(runs.used["001"])]
     gone.state = pb.Artifact.DELETED
     runs.store.put_artifacts([gone])
-    for run in runs.used:
-        expected = _found(_Handle(runs.store), run)
-        with bounded_lookups():
-            assert _found(_Handle(runs.store), run) == expected
-    assert [len(found) for found in expected] == [1, 2, 2, 2, 0, 1, 1, 1, 1, 0]
+    expected = {run: _found(_Handle(runs.store), run) for run in runs.used}
+    with bounded_lookups():
+        assert {run: _found(_Handle(runs.store), run) for run in runs.used} == expected
+    assert [len(found) for found in expected["002"]] == [1, 2, 2, 2, 0, 1, 1, 1, 1, 0]
 
 
 def test_tfx_reads_all_executions_of_the_pipeline() -> None:

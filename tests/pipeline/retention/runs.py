@@ -13,10 +13,10 @@ from pipeline.paths import Paths
 
 PIPELINE = "p"
 OUTPUTS = {
-    "Transform": ("transform_graph", standard_artifacts.TransformGraph.TYPE_NAME),
-    "Trainer": ("model", standard_artifacts.Model.TYPE_NAME),
-    "Evaluator": ("blessing", standard_artifacts.ModelBlessing.TYPE_NAME),
-    "Pusher": ("pushed_model", standard_artifacts.PushedModel.TYPE_NAME),
+    "Transform": ("transform_graph", str(standard_artifacts.TransformGraph.TYPE_NAME)),
+    "Trainer": ("model", str(standard_artifacts.Model.TYPE_NAME)),
+    "Evaluator": ("blessing", str(standard_artifacts.ModelBlessing.TYPE_NAME)),
+    "Pusher": ("pushed_model", str(standard_artifacts.PushedModel.TYPE_NAME)),
 }
 """Nodes of a run, each of which reads the outputs of all nodes before it."""
 
