@@ -24,12 +24,15 @@ def entries(folder: str) -> list[str]:
 
 
 def outputs(artifacts: str) -> Iterator[tuple[str, str, int]]:
-    """Yield the folders of the outputs of executions: path, node and id of the execution."""
+    """Yield the folders of the outputs of executions: path, node and id of the execution.
+
+    A failed ingestion leaves its counts and bad rows in a folder `<execution>-failed`.
+    """
     for node in entries(artifacts):
         for key in entries(f"{artifacts}/{node}") if not node.startswith(".") else ():
             for name in entries(f"{artifacts}/{node}/{key}") if not key.startswith(".") else ():
-                if name.isdecimal():
-                    yield f"{artifacts}/{node}/{key}/{name}", node, int(name)
+                if (number := name.removesuffix("-failed")).isdecimal():
+                    yield f"{artifacts}/{node}/{key}/{name}", node, int(number)
 
 
 def working_folders(artifacts: str, execution: int, started: float) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
     python -m tests.soak [--runs 50] [--folder DIR]
 
-Before each run a new span arrives, of the same number of words. `artifacts.keep` and `serving.keep` are 3. After each
+Before each run a new span arrives, of about the same number of words. `artifacts.keep` and `serving.keep` are 3. After each
 run the newest version answers a row, the versions of the last three pushes are there, and every artifact that the
 metadata store calls live has its folder. At the end, the bytes of the root (without the metadata store) and the CPU
 time of the metadata queries are compared with those after run 10. A soak that was interrupted continues in the same
@@ -27,6 +27,8 @@ from tests.soak.measures import measure
 
 KEEP = 3
 WORDS = 4_000
+PARAGRAPHS = 60
+"""Least number of rows in a span: with fewer, a split may be empty."""
 EARLY = 10
 """Run with which the last one is compared: the rolling range and the kept runs are complete by then."""
 BYTES, TIME = 1.1, 1.2
@@ -142,12 +144,12 @@ serving: {{keep: {KEEP}}}
 
 def _text(number: int) -> str:
     """Return the paragraphs of a speech, repeated or cut to the same number of words in each span."""
-    paragraphs = list(speeches(237))[-number][1]
+    long = [paragraphs for _, paragraphs in speeches(237) if len(paragraphs) >= PARAGRAPHS]
     kept, words = [], 0
-    for paragraph in itertools.cycle(paragraphs):
+    for paragraph in itertools.cycle(long[-number]):
         kept.append(paragraph)
         words += len(paragraph.split())
-        if words >= WORDS:
+        if words >= WORDS and len(kept) >= PARAGRAPHS:
             return "\n\n".join(kept)
     raise AssertionError("a speech has paragraphs")
 

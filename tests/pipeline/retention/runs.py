@@ -1,4 +1,4 @@
-"""Histories of small runs in a metadata store in memory, with real folders."""
+"""Histories of small runs in a metadata store, with real folders."""
 
 from __future__ import annotations
 
@@ -26,14 +26,16 @@ class Runs:
 
     Args:
         folder: Root of the runs.
+        connection: Connection to an empty store. None: a store in memory.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, connection: pb.ConnectionConfig | None = None) -> None:
         self.paths = Paths.of(folder)
         self.paths.prepare()
-        config = pb.ConnectionConfig()
-        config.fake_database.SetInParent()
-        self.store = mlmd.MetadataStore(config)
+        if connection is None:
+            connection = pb.ConnectionConfig()
+            connection.fake_database.SetInParent()
+        self.store = mlmd.MetadataStore(connection)
         self.used: dict[str, set[int]] = {}
         """Artifacts of each run."""
         self.complete: list[str] = []
@@ -44,7 +46,14 @@ class Runs:
         self._run = self.store.put_execution_type(pb.ExecutionType(name=record.RUN_TYPE))
         self._contexts: dict[tuple[str, str], int] = {}
 
-    def run(self, data: int, blessed: bool = True, dies: str | None = None, state: int = pb.Execution.FAILED) -> str:
+    def run(
+        self,
+        data: int,
+        blessed: bool = True,
+        dies: str | None = None,
+        state: int = pb.Execution.FAILED,
+        pushed: bool = True,
+    ) -> str:
         """Record a run.
 
         Args:
@@ -53,6 +62,7 @@ class Runs:
             dies: Node that leaves an unfinished folder and ends the run, unless it is cached. None: the run is
                 complete.
             state: State of a run that died.
+            pushed: Whether a blessed model is pushed.
         """
         run_id = f"{len(self.used):03}"
         if dies and (cached := self._cache.get((dies, data))) and self.present(cached):
@@ -79,7 +89,7 @@ class Runs:
                 return run_id
             else:
                 number = self._execution(self._node, pb.Execution.COMPLETE, used, [], contexts)
-                output = self._artifact(node, self._folder(node, key, number), kind, used, blessed)
+                output = self._artifact(node, self._folder(node, key, number), kind, used, blessed, pushed)
                 self._events(number, [], [output])
                 self._attribute(contexts, [], [output])
                 self._cache[node, data] = output
@@ -101,12 +111,12 @@ class Runs:
         """Return the folders of outputs."""
         return {str(path) for path in Path(self.paths.artifacts).glob("*/*/[0-9]*")}
 
-    def _artifact(self, node: str, uri: str, kind: str, used: list[int], blessed: bool) -> int:
+    def _artifact(self, node: str, uri: str, kind: str, used: list[int], blessed: bool, pushed: bool) -> int:
         artifact = pb.Artifact(type_id=self._kinds[kind], uri=uri, state=pb.Artifact.LIVE)
         if node == "Evaluator":
             artifact.custom_properties["blessed"].int_value = int(blessed)
             artifact.custom_properties["current_model_id"].int_value = used[-1]
-        if node == "Pusher":
+        if node == "Pusher" and pushed:
             verdict = self.artifacts()[used[-1]].custom_properties["blessed"].int_value
             artifact.custom_properties["pushed"].int_value = verdict
             if verdict:

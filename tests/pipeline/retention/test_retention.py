@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import time
@@ -226,3 +227,36 @@ def test_artifacts_of_other_pipelines_and_other_places_stay(tmp_path: Path) -> N
     assert elsewhere.id not in [artifact.id for artifact in planned.artifacts]
     assert planned.size > 0
     assert runs.artifacts().keys() == {artifact for used in runs.used.values() for artifact in used}
+
+
+def test_the_rests_of_earlier_runs_go_and_those_of_kept_runs_stay(tmp_path: Path) -> None:
+    runs = Runs(tmp_path)
+    runs.run(0, dies="Trainer")
+    for data in range(3):
+        runs.run(data, blessed=False)
+    artifacts, node = Path(runs.paths.artifacts), Path(runs.paths.artifacts, "Trainer")
+    abandoned, now = next(node.glob("model/[0-9]*")), time.time()
+    old = [
+        *(node / ".system" / name for name in ("executor_execution/4", f"driver_execution/{int((now - 60) * 1e6)}")),
+        abandoned.rename(abandoned.with_name(f"{abandoned.name}-failed")),
+        *(Path(runs.paths.workers, name) for name in ("000", "001")),
+        *(Path(runs.paths.root, name) for name in ("logs/000.log", "logs/001.log", "schemas/a.pbtxt")),
+    ]
+    new = [
+        *(node / ".system" / name for name in ("executor_execution/999", f"driver_execution/{int((now + 60) * 1e6)}")),
+        *(Path(runs.paths.workers, name) for name in ("003", "of somebody")),
+        *(Path(runs.paths.root, name) for name in ("logs/003.log", "logs/notes", "schemas/b.pbtxt")),
+        artifacts / "Trainer" / "model" / "notes",
+    ]
+    for place in [*old, *new]:
+        if place.suffix:
+            place.parent.mkdir(exist_ok=True)
+            place.write_text("")
+            os.utime(place, (now - 60, now - 60) if place in old else None)
+        else:
+            place.mkdir(parents=True, exist_ok=True)
+    planned = clean.plan(runs.store, PIPELINE, runs.paths, 1, alone=True)
+    assert {*planned.others} == {*map(str, old)}
+    clean.clean(runs.store, PIPELINE, runs.paths, 1, alone=True)
+    assert [place for place in old if place.exists()] == []
+    assert [place for place in new if not place.exists()] == []
