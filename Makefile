@@ -1,5 +1,5 @@
 # Verbs for contributors. Users need only the README.
-.PHONY: help run test quick-test wrong-configurations fresh-machine flink format lint schema lock
+.PHONY: help run test quick-test wrong-configurations fresh-machine soak flink format lint schema lock
 help:        ## list the verbs
 	@sed -n 's/^\([a-z-]*\): *## */\1\t/p' $(MAKEFILE_LIST)
 run:         ## run the pipeline on the default data
@@ -14,6 +14,8 @@ faults:      ## inject 500 faults into the file operations of a run, one at a ti
 	./with-env python -m tests.faults $(FAULTS)
 fresh-machine: ## run the first command and the quick tests on minimal Debian 12 and 13 systems from debootstrap (root)
 	python3 -m tests.fresh_machine $(FRESH)
+soak:        ## run the pipeline fifty times over rolling spans, and check the disk and the metadata queries; half an hour of CPU
+	./with-env python -m tests.soak $(SOAK)
 flink:       ## run only the tests on a real Flink; downloads Flink and Beam's job server into ~/.cache/bigvocab
 	./with-env pytest -n 0 -rs tests/flink
 format:      ## format, and apply the automatic fixes of ruff

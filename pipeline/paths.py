@@ -45,6 +45,11 @@ class Paths:
         return f"{self.root}/checkpoints"
 
     @property
+    def workers(self) -> str:
+        """Folder of the files through which the pods of one training find each other, by the id of the run."""
+        return f"{self.root}/workers"
+
+    @property
     def schemas(self) -> str:
         """Folder of the schema files that pods write, named by their hash."""
         return f"{self.root}/schemas"

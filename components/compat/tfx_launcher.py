@@ -23,6 +23,7 @@ from tfx.orchestration.portable import data_types, launcher, runtime_parameter_u
 from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 from tfx.types.standard_component_specs import MODEL_RUN_KEY
 
+from components.compat.tfx_channels import bounded_lookups
 from components.compat.tfx_v1 import v1 as tfx
 from components.files import check_fence, sync_tree
 
@@ -60,7 +61,7 @@ def launch(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) -> 
         Id of the execution, or None if TFX created no execution.
     """
     deployment, node_id = runner_utils.extract_local_deployment_config(pipeline), node.node_info.id
-    info = _FencedLauncher(
+    node_launcher = _FencedLauncher(
         pipeline_node=node,
         mlmd_connection=metadata.Metadata(connection(pipeline)),
         pipeline_info=pipeline.pipeline_info,
@@ -71,7 +72,9 @@ def launch(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) -> 
             spec: _durable(operator, pipeline.runtime_spec.pipeline_root.field_value.string_value)
             for spec, operator in launcher.DEFAULT_EXECUTOR_OPERATORS.items()
         },
-    ).launch()
+    )
+    with bounded_lookups():
+        info = node_launcher.launch()
     return info.execution_id if info else None
 
 

@@ -6,23 +6,23 @@ Exit codes: 0 for success, 1 if a run failed, 2 for a wrong configuration or com
 from __future__ import annotations
 
 import argparse
-import contextlib
 import gc
 import importlib
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from components.exit_codes import FAILED, INTERRUPTED, WRONG, UserError
+from components.exit_codes import FAILED, WRONG, UserError
 from components.files import is_remote
 from components.formatting import printable
 from components.storage import storage_fault
+from pipeline.cli import clean as clean_command
 from pipeline.cli import cluster as cluster_commands
 from pipeline.cli import init as init_command
 from pipeline.cli import versions as version_commands
-from pipeline.cli.arguments import Parser, add_preset, add_root, add_settings, column_names, root_of
+from pipeline.cli.arguments import Parser, add_preset, add_root, add_settings, column_names, no_place_to_run, root_of
 from pipeline.cli.prediction import commands as prediction_commands
 from pipeline.config.loading import DEFAULT_PRESET, ConfigurationError, check_files, load, preset_names, preset_summary
 from pipeline.terminal.redirection import drop_output, native_messages_hidden
@@ -88,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
 
     prediction_commands.add(commands)
     version_commands.add(commands)
+    clean_command.add(commands)
 
     report = commands.add_parser("report", help="print the metrics of the last run, and the path of its report")
     add_root(report)
@@ -132,7 +133,7 @@ def _run(arguments: argparse.Namespace) -> int:
     check_files(config)
     from pipeline.execution import runner
 
-    with _no_place_to_run(root_of(arguments)):
+    with no_place_to_run(root_of(arguments)):
         return runner.run(config, root_of(arguments))
 
 
@@ -144,29 +145,8 @@ def _schema(arguments: argparse.Namespace) -> int:
         raise UserError(f"{output} exists; --force overwrites it")
     from pipeline.cli import schema
 
-    with _no_place_to_run(root_of(arguments)):
+    with no_place_to_run(root_of(arguments)):
         return schema.write(config, root_of(arguments), output)
-
-
-@contextlib.contextmanager
-def _no_place_to_run(root: Path) -> Iterator[None]:
-    """Return a context that converts the errors of an unusable root or metadata store to UserError."""
-    from pipeline.execution.runner import RootUnusable
-    from pipeline.lease.acquisition import RootInUse
-    from pipeline.lease.lease import LeaseLost
-    from pipeline.metadata.store import MetadataError, StoreUnreachable
-
-    try:
-        yield
-    except (RootInUse, RootUnusable, LeaseLost, MetadataError, StoreUnreachable) as error:
-        raise UserError(str(error), FAILED) from error
-    except KeyboardInterrupt:  # While it waited for a sign of life. The run itself reports an interruption.
-        raise UserError("interrupted before the start", INTERRUPTED) from None
-    except OSError as error:
-        fault = storage_fault(error, str(root))
-        if fault is None:
-            raise
-        raise UserError(str(fault), FAILED) from error
 
 
 def _report(arguments: argparse.Namespace) -> int:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
-from components.exit_codes import WRONG
+from components.exit_codes import FAILED, INTERRUPTED, WRONG, UserError
 from components.files import is_remote
 from components.spelling import did_you_mean
+from components.storage import storage_fault
 from pipeline.config.loading import DEFAULT_PRESET
 
 
@@ -86,3 +88,24 @@ def names(text: str) -> list[str]:
 def column_names(text: str) -> list[str]:
     """Split names of columns separated by commas, and ignore empty names."""
     return [name for name in names(text) if name]
+
+
+@contextlib.contextmanager
+def no_place_to_run(root: Path) -> Iterator[None]:
+    """Return a context that converts the errors of an unusable root or metadata store to UserError."""
+    from pipeline.execution.runner import RootUnusable
+    from pipeline.lease.acquisition import RootInUse
+    from pipeline.lease.lease import LeaseLost
+    from pipeline.metadata.store import MetadataError, StoreUnreachable
+
+    try:
+        yield
+    except (RootInUse, RootUnusable, LeaseLost, MetadataError, StoreUnreachable) as error:
+        raise UserError(str(error), FAILED) from error
+    except KeyboardInterrupt:  # While it waited for a sign of life. The run itself reports an interruption.
+        raise UserError("interrupted before the start", INTERRUPTED) from None
+    except OSError as error:
+        fault = storage_fault(error, str(root))
+        if fault is None:
+            raise
+        raise UserError(str(fault), FAILED) from error

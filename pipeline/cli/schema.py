@@ -38,11 +38,12 @@ def write(config: Config, root: Path, output: Path) -> int:
         from pipeline import dag
         from pipeline.execution import spans
         from pipeline.execution.walk import walk
+        from pipeline.metadata.record import span_run
 
         statistics = []
         for span in spans.rolling_range(config.data, spans.plan(config.data)) or [None]:
             pipeline = dag.build(config, paths, [] if span is None else [span], steps=("rows",))
-            run = run_id if span is None else f"{run_id}_span-{span}"
+            run = run_id if span is None else span_run(run_id, span)
             outcomes, failure = walk(pipeline, run, console, interruption)
             if failure:
                 console.line(f"\n{failure.node} failed. {failure}\nLog: {log}")

@@ -17,6 +17,7 @@ from components.preprocessing.spec import VocabularySpec
 from components.pushing.spec import ServingSpec
 from components.spec import Spec
 from components.training.spec import TrainerSpec
+from pipeline.config.artifacts import ArtifactsSpec
 from pipeline.config.beam import BeamSpec, LocalBeam
 from pipeline.config.kubeflow import KubeflowSpec
 from pipeline.config.metadata import MetadataSpec, SqliteSpec
@@ -50,6 +51,8 @@ class Config(Spec):
     """Thresholds that a model must meet to be blessed, label bands, and user-defined metrics."""
     serving: ServingSpec = ServingSpec()
     """Pushed versions of the model."""
+    artifacts: ArtifactsSpec = ArtifactsSpec()
+    """Retention of the outputs of earlier runs."""
     inference: InferenceSpec = InferenceSpec()
     """Rows that the node BulkInferrer answers with the pushed model."""
     beam: BeamSpec = LocalBeam()

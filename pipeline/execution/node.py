@@ -76,7 +76,14 @@ class NodeFailed(Exception):
 
 @contextmanager
 def opened(pipeline: pipeline_pb2.Pipeline) -> Iterator[Metadata]:
-    """Open the metadata store of a pipeline.
+    """Open the metadata store of a pipeline. Yields and raises as `opened_at` does."""
+    with opened_at(connection(pipeline)) as handle:
+        yield handle
+
+
+@contextmanager
+def opened_at(config: mlmd.ConnectionConfig) -> Iterator[Metadata]:
+    """Open a metadata store.
 
     Yields:
         The open store.
@@ -86,7 +93,6 @@ def opened(pipeline: pipeline_pb2.Pipeline) -> Iterator[Metadata]:
             its password.
     """
     check_fence()
-    config = connection(pipeline)
     handle = Metadata(config)
     try:
         handle.__enter__()

@@ -178,7 +178,7 @@ def _run_one(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, 
 
 def _run_together(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, console: Console) -> int:
     """Run the node in the chief's pod; in the other pods, train with the chief."""
-    folder = f"{paths.root}/workers/{pod.run_id}"
+    folder = f"{paths.workers}/{pod.run_id}"
     workers = named(pod.node).workers(folder, pod.workers, pod.rendezvous_timeout, pod.address)
     if pod.worker:
         console.line(f"  worker {pod.worker} of {pod.workers} waits for the chief")
@@ -191,6 +191,7 @@ def _report(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, c
     """Write the report of the run from the metadata store, print the results, and return the exit code."""
     from ml_metadata.proto import metadata_store_pb2 as mlmd
 
+    from pipeline.execution import cleaning
     from pipeline.execution.node import opened
     from pipeline.metadata import record
     from pipeline.terminal import show
@@ -203,7 +204,10 @@ def _report(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, c
         console.finished(outcome.node, outcome.seconds, outcome.cached, outcome.detail)
     console.line()
     console.write(show.closing(summary, paths))
-    return _failed(failure.node, failure, console) if failure else 0
+    if failure:
+        return _failed(failure.node, failure, console)
+    cleaning.after_run(config, paths, console)
+    return 0
 
 
 def _report_on(

@@ -82,7 +82,7 @@ def run(config: Config, root: Path) -> int:
     with session(config, paths, "bigvocab run") as (console, run_id, log, interruption):
         started = time.monotonic()
         from pipeline import dag
-        from pipeline.execution import space, spans
+        from pipeline.execution import cleaning, space, spans
         from pipeline.terminal import show
 
         planned = spans.plan(config.data)
@@ -109,6 +109,7 @@ def run(config: Config, root: Path) -> int:
             console.line("Run the same command again to write the report.")
             return FAILED
         console.write(show.closing(summary, paths))
+        cleaning.after_run(config, paths, console)
     return 0
 
 

@@ -76,6 +76,7 @@ def ingest_earlier(
     from pipeline import dag
     from pipeline.execution.node import NodeFailed
     from pipeline.execution.walk import walk
+    from pipeline.metadata.record import span_run
 
     for span in rolling_range(config.data, spans)[:-1]:
         name = f"span {name_of(config.data.source, span)}"
@@ -83,7 +84,7 @@ def ingest_earlier(
         unseen = Console(io.StringIO())
         outcomes, failure = walk(
             dag.build(config, paths, spans[: spans.index(span) + 1], steps=("rows", "span")),
-            f"{run_id}_span-{span}",
+            span_run(run_id, span),
             unseen,
             interruption,
             needs,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,6 +41,16 @@ class NodeRecord:
     seconds: float
     outputs: dict[str, list[Artifact]]
     cause: str
+
+
+def span_run(run_id: str, span: int) -> str:
+    """Return the id of the run that ingests an earlier span for a run."""
+    return f"{run_id}_span-{span}"
+
+
+def main_run(run_id: str) -> str:
+    """Return the id of the run for which a run ingests an earlier span, or the same id for any other run."""
+    return re.sub(r"_span--?\d+$", "", run_id)
 
 
 def mark_run(handle: Metadata, pipeline: pipeline_pb2.Pipeline, state: int, cause: str = "", name: str = "") -> None:

@@ -73,18 +73,27 @@ def test_a_window_rolls_over_spans(bigvocab: Bigvocab, file: Path) -> None:
     assert spans(newer)[2] == spans(found)[2]
     assert node(newer, "AnalyzerCache")["detail"] == "1 of 2 spans were counted before"
 
-    _, again = run(bigvocab, file)
-    trained = ("ExampleGen", "StatisticsGen", "ExampleValidator", "Transform", "Baselines", "Trainer", "Evaluator")
-    assert all(node(again, name)["cached"] for name in trained)
-
     text = file.parent / "texts" / "02" / "speech.txt"
     text.write_text("\n\n".join(text.read_text().split("\n\n")[:100]))
-    _, changed = run(bigvocab, file)
+    artifacts = file.parent / "runs" / "spans" / "artifacts"
+    models = {path.name for path in artifacts.glob("Trainer/model/*")}
+    printed, changed = run(bigvocab, file, "--set", "artifacts.keep=1")
     assert [*spans(changed)] == [2, 3], "what was ingested again counts once"
     assert spans(changed)[2] < spans(newer)[2]
     assert spans(changed)[3] == spans(newer)[3]
     assert node(changed, "AnalyzerCache")["detail"] == "1 of 2 spans were counted before"
     assert not node(changed, "Transform")["cached"]
+
+    # The artifacts of the first run are gone, except for the pushed model. The other runs made the last blessed models.
+    assert "Deleted by artifacts.keep: " in printed
+    assert len(list(artifacts.glob("Transform/transform_graph/*"))) == 2
+    assert models <= {path.name for path in artifacts.glob("Trainer/model/*")}
+    cleaned = bigvocab("clean", file.name, "--keep", "1", "--dry-run", folder=file.parent)
+    assert cleaned.returncode == 0, cleaned.stdout + cleaned.stderr
+    assert "Would delete: 0 artifacts" in cleaned.stdout
+    _, again = run(bigvocab, file)
+    trained = ("ExampleGen", "StatisticsGen", "ExampleValidator", "Transform", "Baselines", "Trainer", "Evaluator")
+    assert all(node(again, name)["cached"] for name in trained)
 
 
 def test_pods_ingest_the_window_too(bigvocab: Bigvocab, file: Path, tmp_path: Path) -> None:

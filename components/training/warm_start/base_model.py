@@ -48,11 +48,11 @@ class LastBlessedOnOtherData(resolver.ResolverStrategy):
         blessings = blessings_by_model(input_dict["model_blessing"])
         graphs = {artifact.id for artifact in input_dict["transform_graph"]}
         blessed = sorted((m for m in input_dict["model"] if m.id in blessings), key=lambda m: m.id, reverse=True)
-        last = next((model for model in blessed if not graphs & set(_trained_on(store, model.id))), None)
+        last = next((model for model in blessed if not graphs & set(trained_on(store, model.id))), None)
         return {**input_dict, "model": [last] if last else [], "model_blessing": [blessings[last.id]] if last else []}
 
 
-def _trained_on(store: mlmd.MetadataStore, model: int) -> Iterable[int]:
+def trained_on(store: mlmd.MetadataStore, model: int) -> Iterable[int]:
     """Yield the ids of the `transform_graph` artifacts that the executions of a model read."""
     makers = {e.execution_id for e in store.get_events_by_artifact_ids([model]) if e.type in _OUTPUTS}
     for event in store.get_events_by_execution_ids(sorted(makers)):

@@ -35,6 +35,9 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (("predict", "--input", "rows.jsonl", "text"), "give either TEXT or --input"),
         (("report", "--root", "nowhere"), "`bigvocab run shared_projection` writes it"),
         (("tensorboard", "--root", "nowhere"), "`bigvocab run shared_projection` creates it"),
+        (("clean",), "artifacts.keep is not set: name the number of newest complete runs, as in --keep 5"),
+        (("clean", "--keep", "0"), "'0' is no number from 1"),
+        (("clean", "--keep", "2", "--root", "nowhere"), "`bigvocab run shared_projection` creates it"),
     ],
 )
 def test_a_wrong_command_suggests_the_right_one(

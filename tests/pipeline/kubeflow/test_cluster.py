@@ -19,11 +19,14 @@ import yaml
 from ml_metadata.proto import metadata_store_pb2 as mlmd_proto
 from tfx.orchestration import metadata
 
+from components.compat import tfx_channels
 from pipeline.config.metadata import SqliteSpec
 from pipeline.metadata.record import DONE, RUN_TYPE, cause_of
 from pipeline.metadata.store import connection
 from pipeline.nodes import REPORT, node_names
+from pipeline.retention import clean
 from tests.pipeline.kubeflow.pods import Ended, Pods
+from tests.pipeline.retention.runs import PIPELINE, Runs
 
 kfp = pytest.importorskip("kfp", reason="BIGVOCAB_EXTRAS=kubeflow installs the Kubeflow Pipelines SDK")
 pytestmark = pytest.mark.slow
@@ -210,6 +213,21 @@ def test_pods_at_once_neither_lose_nor_double_an_execution(
         for run_id in ("one", "two", "three")
         for kind, done in (("IngestExampleGen", True), ("SchemaImporter", True), ("Run", False))
     }
+
+
+def test_old_artifacts_are_found_and_deleted(mariadb: dict[str, str], tmp_path: Path) -> None:
+    """Check the queries that do not read all executions, which ML Metadata writes in MySQL's SQL too."""
+    at = connection(SqliteSpec(), "", {**mariadb, "BIGVOCAB_METADATA_DATABASE": "bigvocab_retention"})
+    runs = Runs(tmp_path, at)
+    for data in (0, 1, 2, 0, 3):
+        runs.run(data, pushed=False)
+    whole = runs.store.get_context_by_type_and_name("pipeline", PIPELINE)
+    trainer = [runs.store.get_context_by_type_and_name("node", f"{PIPELINE}.Trainer"), whole]
+    assert len(tfx_channels.executions_in(runs.store, trainer)) == 5
+    assert len(tfx_channels.artifacts_in(runs.store, whole.id, kind="Model")) == 4
+    removed = clean.clean(runs.store, PIPELINE, runs.paths, 1, alone=False, grace=0.0).artifacts
+    assert {artifact.id for artifact in removed} == runs.used["000"] | runs.used["001"]
+    assert all(map(runs.present, runs.used["002"] | runs.used["004"]))
 
 
 def test_pods_train_together(run_pod: Pods, compile_to: CompileTo, shared: Path) -> None:

@@ -1,0 +1,67 @@
+"""Tests that the bounded lookups of inputs find what TFX finds, and of the need for them."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+from ml_metadata.proto import metadata_store_pb2 as pb
+from tfx.orchestration.portable.input_resolution import channel_resolver
+from tfx.proto.orchestration import pipeline_pb2
+
+from components.compat.tfx_channels import bounded_lookups
+from tests.pipeline.retention.runs import OUTPUTS, PIPELINE, Runs
+
+
+def _channel(kind: str, key: str = "", **contexts: str) -> pipeline_pb2.InputSpec.Channel:
+    channel = pipeline_pb2.InputSpec.Channel(output_key=key)
+    channel.artifact_query.type.name = kind
+    for name, value in contexts.items():
+        query = channel.context_queries.add()
+        query.type.name = name
+        query.name.field_value.string_value = value
+    return channel
+
+
+def _channels(run: str) -> list[pipeline_pb2.InputSpec.Channel]:
+    kinds = [kind for _, kind in OUTPUTS.values()]
+    return [
+        *(_channel(kind, pipeline=PIPELINE) for kind in [*kinds, "Unknown"]),
+        *(
+            _channel(kind, "out", pipeline=PIPELINE, pipeline_run=run, node=f"{PIPELINE}.{node}")
+            for node, (_, kind) in OUTPUTS.items()
+        ),
+        _channel(kinds[0], pipeline="other"),
+    ]
+
+
+def _found(store: Any, run: str) -> list[list[bytes]]:
+    return [
+        [artifact.mlmd_artifact.SerializeToString(deterministic=True) for artifact in found]
+        for found in (channel_resolver.resolve_single_channel(store, channel) for channel in _channels(run))
+    ]
+
+
+class _Handle:
+    def __init__(self, store: Any) -> None:
+        self.store = store
+
+
+def test_the_same_artifacts_are_found_in_the_same_order(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("tfx.orchestration.mlmd_connection_manager.get_handle", lambda handle: handle)
+    runs = Runs(tmp_path)
+    for data in (0, 1, 0):
+        runs.run(data)
+    gone = runs.artifacts()[min(runs.used["001"])]
+    gone.state = pb.Artifact.DELETED
+    runs.store.put_artifacts([gone])
+    expected = {run: _found(_Handle(runs.store), run) for run in runs.used}
+    with bounded_lookups():
+        assert {run: _found(_Handle(runs.store), run) for run in runs.used} == expected
+    assert [len(found) for found in expected["002"]] == [1, 2, 2, 2, 0, 1, 1, 1, 1, 0]
+
+
+def test_tfx_reads_all_executions_of_the_pipeline() -> None:
+    source = inspect.getsource(channel_resolver)
+    assert "store.get_executions_by_context(context.id)" in source, "components.compat.tfx_channels can be removed"
