@@ -100,9 +100,9 @@ class History:
         models = {artifact.id for artifact in by_kind.get(str(standard_artifacts.Model.TYPE_NAME), ())}
         found = {}
         for blessing in by_kind.get(str(standard_artifacts.ModelBlessing.TYPE_NAME), ()):
-            values = blessing.custom_properties
-            model = values[constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY].int_value
-            if values[constants.ARTIFACT_PROPERTY_BLESSED_KEY].int_value == constants.BLESSED_VALUE and model in models:
+            model = _value(blessing, constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY).int_value
+            blessed = _value(blessing, constants.ARTIFACT_PROPERTY_BLESSED_KEY).int_value == constants.BLESSED_VALUE
+            if blessed and model in models:
                 found[model] = Model(model, blessing.id, frozenset(trained_on(self.store, model)))
         return list(found.values())
 
@@ -124,9 +124,9 @@ class History:
         """Return the folder to which each pushed model among these artifacts was pushed, by the id of the artifact."""
         kind = standard_artifacts.PushedModel.TYPE_NAME
         return {
-            artifact.id: artifact.custom_properties["pushed_destination"].string_value
+            artifact.id: _value(artifact, "pushed_destination").string_value
             for artifact in present
-            if self._kinds[artifact.type_id] == kind and artifact.custom_properties["pushed"].int_value
+            if self._kinds[artifact.type_id] == kind and _value(artifact, "pushed").int_value
         }
 
     def abandoned(self, node: str, execution: int) -> bool:
@@ -140,3 +140,12 @@ class History:
     def _makers(self, artifact: int) -> list[int]:
         events = self.store.get_events_by_artifact_ids([artifact])
         return sorted({event.execution_id for event in events if event.type in _OUTPUTS})
+
+
+def _value(artifact: pb.Artifact, name: str) -> pb.Value:
+    """Return a property of an artifact, or an empty value.
+
+    Reading a missing key would add it to the artifact, which is written back. On MySQL, ML Metadata aborts the process
+    when it writes a property without a value.
+    """
+    return artifact.custom_properties[name] if name in artifact.custom_properties else pb.Value()

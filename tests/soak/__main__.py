@@ -2,8 +2,8 @@
 
     python -m tests.soak [--runs 50] [--folder DIR]
 
-Before each run a new span arrives, of about the same number of words. `artifacts.keep` and `serving.keep` are 3. After each
-run the newest version answers a row, the versions of the last three pushes are there, and every artifact that the
+Before each run a new span arrives, of about the same number of words. `artifacts.keep` and `serving.keep` are 3. After
+each run the newest version answers a row, the versions of the last three pushes are there, and every artifact that the
 metadata store calls live has its folder. At the end, the bytes of the root (without the metadata store) and the CPU
 time of the metadata queries are compared with those after run 10. A soak that was interrupted continues in the same
 folder. A run takes about 30 seconds of CPU time.
