@@ -53,7 +53,8 @@ def working_folders(artifacts: str, execution: int, started: float) -> Iterator[
 def written_before(folder: str, suffix: str, started: float) -> list[str]:
     """Return the files with a suffix in a folder that were last written before a time."""
     paths = [f"{folder}/{name}" for name in entries(folder) if name.endswith(suffix)]
-    return [path for path in paths if tf.io.gfile.stat(path).mtime_nsec / 1e9 < started]
+    # TensorFlow returns whole seconds, rounded down.
+    return [path for path in paths if tf.io.gfile.stat(path).mtime_nsec / 1e9 + 1 < started]
 
 
 def size(place: str) -> int:
