@@ -10,13 +10,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ml_metadata.proto import metadata_store_pb2 as mlmd
-from tfx.dsl.compiler.constants import PIPELINE_RUN_CONTEXT_TYPE_NAME
+from tfx.dsl.compiler.constants import PIPELINE_CONTEXT_TYPE_NAME, PIPELINE_RUN_CONTEXT_TYPE_NAME
 from tfx.orchestration.metadata import Metadata
 from tfx.orchestration.portable.mlmd import context_lib, execution_lib
 from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 from tfx.types import Artifact
 
-__all__ = ["Metadata", "cause", "executions", "outputs", "run_contexts", "set_cause"]
+__all__ = [
+    "PIPELINE_CONTEXT_TYPE_NAME",
+    "PIPELINE_RUN_CONTEXT_TYPE_NAME",
+    "Metadata",
+    "cause",
+    "executions",
+    "outputs",
+    "run_contexts",
+    "set_cause",
+]
 _OK, _UNKNOWN = 0, 2  # google.rpc.Code
 
 

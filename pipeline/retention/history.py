@@ -12,10 +12,10 @@ from typing import Literal
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2 as pb
 from tfx.components.evaluator import constants
-from tfx.dsl.compiler.constants import PIPELINE_CONTEXT_TYPE_NAME, PIPELINE_RUN_CONTEXT_TYPE_NAME
 from tfx.types import standard_artifacts
 
 from components.compat.tfx_channels import artifacts_in
+from components.compat.tfx_metadata import PIPELINE_CONTEXT_TYPE_NAME, PIPELINE_RUN_CONTEXT_TYPE_NAME
 from components.training.warm_start.base_model import trained_on
 from pipeline.metadata import record
 from pipeline.retention.rule import ALIVE_SECONDS, Model, Run
