@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from components.files import exists, is_remote, located, names_beside
 from components.ingest.sources.registry import source_of
+from components.redaction import redacted
 from components.spelling import did_you_mean
 from pipeline.config.beam import option_faults
 from pipeline.config.document import MAX_BYTES, Document, NotYaml, decoded, parse
@@ -72,7 +73,7 @@ def _loaded(path: Path, text: str, settings: Iterable[str], quick: bool) -> Conf
     faults += more
     if faults or not config:
         # A setting is part of its message, and may contain a URI.
-        raise ConfigurationError("\n".join(dict.fromkeys(map(_without_password, faults))))
+        raise ConfigurationError("\n".join(dict.fromkeys(map(redacted, faults))))
     return config
 
 
@@ -228,15 +229,6 @@ def _shown(value: Any) -> str:
     except ValueError:  # Python writes no integer of more than 4,300 digits.
         return "a number of thousands of digits"
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
-
-
-def _without_password(text: str) -> str:
-    """Return a text without the passwords of its URIs."""
-    return re.sub(
-        r"(://[^/@:\s]*:)[^\s]*@|((?i:pass\w*)=)[^&\s]*",
-        lambda found: f"{found[1] or found[2]}***" + "@" * bool(found[1]),
-        text,
-    )
 
 
 def _quoted(words: str) -> list[str]:

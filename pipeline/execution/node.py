@@ -22,6 +22,7 @@ from components.compat import tfx_metadata
 from components.compat.tfx_launcher import compiled as compiled
 from components.compat.tfx_launcher import connection, launch
 from components.compat.tfx_metadata import Metadata
+from components.redaction import redacted
 from components.storage import free_space, is_full, storage_fault
 from pipeline.metadata import record, store
 from pipeline.metadata.store import StoreUnreachable
@@ -218,7 +219,7 @@ def _cause(error: Exception, pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2
         return str(fault)
     # The errors of some libraries do not mention that the file system was full.
     full = f" (The file system of {folder} is full: {free_space(folder)}.)" if is_full(folder) else ""
-    return f"{message(error)}{full}"
+    return redacted(f"{message(error)}{full}")
 
 
 def message(error: BaseException) -> str:

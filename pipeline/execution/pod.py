@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TextIO
 from components.exit_codes import FAILED, INTERRUPTED
 from components.files import write_whole
 from components.formatting import printable
+from components.redaction import redacted
 from components.spelling import did_you_mean
 from components.storage import storage_fault
 from pipeline.config.spec import Config
@@ -226,10 +227,10 @@ def _failed(node: str, failure: Exception, console: Console, root: str = "") -> 
     """
     fault = None if hasattr(failure, "node") else storage_fault(failure, root)
     cause = str(failure) if hasattr(failure, "node") else str(fault or f"{type(failure).__name__}: {failure}")
-    line = f"{node} failed. {cause}"
+    line = redacted(f"{node} failed. {cause}")
     console.status(None)
     sys.stderr.write(printable(line, "\n") + "\n\n")
-    traceback.print_exception(failure, file=sys.stderr)
+    sys.stderr.write(redacted("".join(traceback.format_exception(failure))))
     if TERMINATION_LOG.exists():
         with contextlib.suppress(OSError):  # The disk of the Kubernetes node may be full too.
             TERMINATION_LOG.write_text(line[:4096], encoding="utf-8")
