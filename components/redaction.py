@@ -37,8 +37,14 @@ _SWITCHES = {"true", "false", "none", "null"}
 _IN_QUERY = (
     r"[\w.%-]*(?:pass|pwd|secret|token|signature|credential|(?:access|account|api)[-_]?key)[\w.%-]*|sig|key|auth"
 )
-# A password may contain "/" and "@", as SQLAlchemy reads it. In HTTP, a user alone may be a token.
-_USER = re.compile(r"(?P<before>://[^/@:\s]*:)\S*@|(?P<http>\bhttps?://)[^/@\s]+@", re.IGNORECASE)
+# A password may contain "/" and "@", as SQLAlchemy reads it. In other URIs, a port may stand in this place, and "@" in
+# the path. In HTTP, a user alone may be a token. `Path` makes one slash of the two.
+_USER = re.compile(
+    r"(?P<password>(?<!hdfs)(?<!viewfs)(?<!http)(?<!https):/{1,2}[^/@:\s]*:)\S*@"
+    r"|(?P<strict>:/{1,2}[^/@:\s]*:)[^/@\s]*@"
+    r"|(?P<token>https?:/{1,2})[^/@:\s]+@",
+    re.IGNORECASE,
+)
 _QUERY = re.compile(rf"(?P<before>[?&;](?:{_IN_QUERY})=|\bpass\w*=)[^&\s]*", re.IGNORECASE)
 
 
@@ -52,7 +58,7 @@ def secret_of(uri: str) -> str | None:
     if not re.match(r"[A-Za-z][\w+.-]*://", uri):
         return None
     if found := _USER.search(uri):
-        return "password" if found["before"] else "token"
+        return "token" if found["token"] else "password"
     if found := _QUERY.search(uri):
         return "password" if "pass" in found["before"].lower() else "token"
     return None
@@ -63,8 +69,8 @@ def redacted(text: str) -> str:
     pattern = _pattern(_values())
     if pattern:
         text = pattern.sub(REPLACEMENT, text)
-    if "://" in text:
-        text = _USER.sub(lambda found: f"{found['before'] or found['http']}{REPLACEMENT}@", text)
+    if ":/" in text:
+        text = _USER.sub(lambda found: f"{found[found.lastgroup or 0]}{REPLACEMENT}@", text)
     return _QUERY.sub(lambda found: found["before"] + REPLACEMENT, text)
 
 
@@ -139,12 +145,15 @@ def _show(kind: type[BaseException], error: BaseException, trace: TracebackType 
 
 
 def _values() -> tuple[str, ...]:
-    """Return the secrets of the environment."""
-    return tuple(
-        value.strip()
-        for name, value in os.environ.items()
-        if _is_secret_name(name) and len(value.strip()) >= _SHORTEST and not _is_setting(value.strip())
-    )
+    """Return the secrets of the environment: values of variables, and passwords of URIs in others."""
+    found = [value.strip() if _is_secret_name(name) else _password(value) for name, value in os.environ.items()]
+    return tuple(value for value in found if len(value) >= _SHORTEST and not _is_setting(value))
+
+
+def _password(value: str) -> str:
+    """Return the password of a URI, such as of a proxy; empty if the value is no URI with a password."""
+    found = re.fullmatch(r"[A-Za-z][\w+.-]*://[^/@:\s]*:(\S+)@[^@\s]*", value)
+    return found[1] if found else ""
 
 
 _is_secret_name = functools.lru_cache(is_secret_name)

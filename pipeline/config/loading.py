@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from components.files import exists, is_remote, located, names_beside
 from components.ingest.sources.registry import source_of
-from components.redaction import redacted
+from components.redaction import is_secret_name, redacted
 from components.spelling import did_you_mean
 from pipeline.config.beam import option_faults
 from pipeline.config.document import MAX_BYTES, Document, NotYaml, decoded, parse
@@ -68,30 +68,30 @@ def _loaded(path: Path, text: str, settings: Iterable[str], quick: bool) -> Conf
     else:  # Report faults in `quick` even if it is not applied.
         faults += [fault for fault in _validated(quick_tree, quick_origin, path)[1] if fault.startswith(in_quick)]
     for setting in settings:
-        _set(tree, setting, origin, faults)
+        _set(tree, setting, f"--set {_shown_setting(setting)}", origin, faults)
     config, more = _validated(tree, origin, path)
     faults += more
     if faults or not config:
         # A setting is part of its message, and may contain a URI.
-        raise ConfigurationError("\n".join(dict.fromkeys(map(redacted, faults))))
+        raise ConfigurationError("\n".join(dict.fromkeys(map(_without_password, faults))))
     return config
 
 
-def _set(tree: dict[str, Any], setting: str, origin: dict[Key, str], faults: list[str]) -> None:
-    """Apply a setting of the form `a.b=c`."""
+def _set(tree: dict[str, Any], setting: str, shown: str, origin: dict[Key, str], faults: list[str]) -> None:
+    """Apply a setting of the form `a.b=c`, which messages show as `shown`."""
     key, equals, value = setting.partition("=")
     if not equals or not key.strip():
-        faults.append(f"--set {setting}: expected key=value, as in --set trainer.epochs=2")
+        faults.append(f"{shown}: expected key=value, as in --set trainer.epochs=2")
         return
     try:
         # YAML has meanings of its own for `|`, `::` and `-`, which are delimiters here.
         document = Document(value) if re.fullmatch(r"[|:;,#>-]{1,3}", value) else parse(value)
     except NotYaml as error:
         reason = str(error).removeprefix("not YAML: ")
-        faults.append(f"--set {setting}: the value is not YAML ({reason})")
+        faults.append(f"{shown}: the value is not YAML ({reason})")
         return
-    faults += [f"--set {setting}: duplicate key {dotted((key.strip(), *double))}" for double, *_ in document.doubles]
-    _put(tree, key.strip(), document.tree, f"--set {setting}", origin, faults)
+    faults += [f"{shown}: duplicate key {dotted((key.strip(), *double))}" for double, *_ in document.doubles]
+    _put(tree, key.strip(), document.tree, shown, origin, faults)
 
 
 def preset_summary(name: str) -> str:
@@ -229,6 +229,19 @@ def _shown(value: Any) -> str:
     except ValueError:  # Python writes no integer of more than 4,300 digits.
         return "a number of thousands of digits"
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def _shown_setting(setting: str) -> str:
+    """Return a setting for a message, without its value if a key in it is the name of a secret."""
+    key, equals, _ = setting.partition("=")
+    if any(map(is_secret_name, re.findall(r"[\w-]+", setting))):
+        return f"{key}=***" if equals else "***"
+    return setting
+
+
+def _without_password(text: str) -> str:
+    """Return a message without the secrets of its URIs, and without the password of an address `user:password@host`."""
+    return re.sub(r"(?<=\w:)[^\s:@/'\"]+@(?=\w)", "***@", redacted(text))
 
 
 def _quoted(words: str) -> list[str]:

@@ -22,6 +22,7 @@ from components.compat import tfx_metadata
 from components.compat.tfx_launcher import compiled as compiled
 from components.compat.tfx_launcher import connection, launch
 from components.compat.tfx_metadata import Metadata
+from components.files import remove_tree
 from components.redaction import redacted
 from components.storage import free_space, is_full, storage_fault
 from pipeline.metadata import record, store
@@ -197,7 +198,7 @@ def _clear_unfinished(handle: Metadata, pipeline: pipeline_pb2.Pipeline, node: p
     for key in node.outputs.outputs if unfinished is not None else ():
         folder = f"{root}/{node.node_info.id}/{key}/{unfinished}"
         if key != MODEL_RUN_KEY and fileio.exists(folder):
-            fileio.rmtree(folder)
+            remove_tree(folder)
 
 
 def _execution(handle: Metadata, execution_id: int | None) -> mlmd.Execution | None:

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.files import is_remote, make_folder, sync_tree
+from components.files import is_remote, make_folder, remove_tree, sync_tree
 from components.progress import note
 
 # Complete checkpoints that are kept. If the last checkpoint is damaged, the previous one is restored.
@@ -134,7 +134,7 @@ class Checkpoints:
     def remove(self) -> None:
         """Delete the folder of the checkpoints."""
         if tf.io.gfile.exists(self._directory):
-            tf.io.gfile.rmtree(self._directory)
+            remove_tree(self._directory)
 
     def _delete_but(self, kept: Sequence[str]) -> None:
         if not self._writes:
@@ -145,7 +145,7 @@ class Checkpoints:
             if entry.split(".")[0] in names:
                 continue
             if tf.io.gfile.isdir(path):  # Temporary folder that TensorFlow was still writing.
-                tf.io.gfile.rmtree(path)
+                remove_tree(path)
             else:
                 tf.io.gfile.remove(path)
 
@@ -197,7 +197,7 @@ def remove_abandoned(root: str, current: str) -> list[str]:
     old = sorted(written, key=lambda path: written[path], reverse=True)[KEPT_TRAININGS:]
     gone = [path for path in old if time.time() - written[path] > LIVE_SECONDS]
     for path in gone:
-        tf.io.gfile.rmtree(path)
+        remove_tree(path)
     return gone
 
 
