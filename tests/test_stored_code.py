@@ -50,9 +50,9 @@ def faults(source: str) -> Iterator[str]:
             yield f"{node.lineno}: {node.module}"
         elif isinstance(node, ast.Attribute) and node.attr in UNPACKS:
             yield f"{node.lineno}: {node.attr}"
-        elif isinstance(node, ast.Attribute) and ast.unparse(node) in FOLLOWS:
-            yield f"{node.lineno}: {ast.unparse(node)}"
-        elif isinstance(node, ast.Attribute) and node.attr in LOADERS and ast.unparse(node.value) == "yaml":
+        elif isinstance(node, ast.Attribute) and (
+            ast.unparse(node) in FOLLOWS or (node.attr in LOADERS and ast.unparse(node.value) == "yaml")
+        ):
             yield f"{node.lineno}: {ast.unparse(node)}"
         elif isinstance(node, ast.Call):
             name = ast.unparse(node.func)
