@@ -1,5 +1,6 @@
 # Verbs for contributors. Users need only the README.
-.PHONY: help run test quick-test wrong-configurations fresh-machine soak flink format lint schema lock
+.PHONY: help run test quick-test wrong-configurations faults fresh-machine soak flink format lint schema lock audit licenses \
+	sbom
 help:        ## list the verbs
 	@sed -n 's/^\([a-z-]*\): *## */\1\t/p' $(MAKEFILE_LIST)
 run:         ## run the pipeline on the default data
@@ -30,3 +31,11 @@ schema:      ## write schemas/bigvocab.schema.json from the types of the configu
 	./with-env python -m pipeline.config.json_schema
 lock:        ## update uv.lock from pyproject.toml
 	uv lock
+audit:       ## report the known vulnerabilities of the locked packages (needs api.osv.dev)
+	./with-env python -m tests.supply_chain audit
+licenses:    ## write docs/licenses.md from the metadata of the locked packages
+	BIGVOCAB_EXTRAS="kubeflow sql" ./with-env python -m tests.supply_chain licenses
+sbom:        ## write the locked packages of users to dist/bigvocab.cdx.json, in the format CycloneDX
+	mkdir -p dist
+	./with-env sh -c '"$$UV" export --quiet --locked --all-extras --no-default-groups --format cyclonedx1.5 \
+	  --output-file dist/bigvocab.cdx.json'

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -160,6 +161,22 @@ def move(path: str, to: str) -> None:
         return
     Path(to).parent.mkdir(parents=True, exist_ok=True)
     Path(path).replace(to)
+
+
+def remove_tree(path: str) -> None:
+    """Delete a folder with its contents, local or in an object store.
+
+    A link in a local folder is deleted, never the place that it points to, which may be outside the root.
+    `tf.io.gfile.rmtree` deletes the files behind a link.
+    """
+    if is_remote(path):
+        import tensorflow as tf
+
+        tf.io.gfile.rmtree(path)
+    elif Path(path).is_symlink():
+        Path(path).unlink()
+    else:
+        shutil.rmtree(path)
 
 
 def commit(part: Path, path: Path) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, field_validator
+
+from components.redaction import secret_of
 
 
 class Spec(BaseModel):
@@ -14,3 +18,16 @@ class Spec(BaseModel):
 
     # A key without a limit has None. Infinity and NaN pass bounds such as `gt=0`, and would fail hours later.
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+    place_of_secrets: ClassVar[str] = "leave it to the environment or to the credentials file of the storage"
+
+    @field_validator("*")
+    @classmethod
+    def _no_secret(cls, value: Any) -> Any:
+        """Refuse a URI with a secret, which would be in the metadata, the logs and the compiled pipeline."""
+        for text in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(text, str) and (kind := secret_of(text)):
+                raise ValueError(
+                    f"remove the {kind}, and {cls.place_of_secrets}, so that it appears in no file and no log"
+                )
+        return value

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from components.formatting import printable
+from components.redaction import redacted
 
 _NO_LIMIT = 1 << 16
 _NARROWEST_REST = 20
@@ -77,7 +78,7 @@ class Terminal:
 
     def note(self, text: str | Text = "", rest: str = "") -> None:
         """Write a line above the standing status. The arguments are those of `line`."""
-        rest = printable(rest, _KEPT)
+        rest = printable(redacted(rest), _KEPT)
         if self.in_place:
             self._clear()
             self._print(Text.assemble(_harmless(text), self._wrapped(rest, Text.assemble(text).cell_len)))
@@ -146,7 +147,7 @@ class Terminal:
 def _harmless(text: str | Text, kept: str = _KEPT) -> str | Text:
     """Write the characters of data that would control the terminal as escapes."""
     if isinstance(text, str):
-        return printable(text, kept)
+        return printable(redacted(text), kept)
     if printable(text.plain, kept) == text.plain:
         return text
     characters = text.divide(range(1, len(text.plain)))

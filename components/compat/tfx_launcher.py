@@ -20,12 +20,13 @@ from tfx.dsl.compiler.constants import PIPELINE_RUN_ID_PARAMETER_NAME
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import data_types, launcher, runtime_parameter_utils
-from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
+from tfx.proto.orchestration import driver_output_pb2, execution_result_pb2, pipeline_pb2
 from tfx.types.standard_component_specs import MODEL_RUN_KEY
 
 from components.compat.tfx_channels import bounded_lookups
 from components.compat.tfx_v1 import v1 as tfx
 from components.files import check_fence, sync_tree
+from components.redaction import without_secrets
 
 
 def compiled(pipeline: tfx.dsl.Pipeline, run_id: str | None = None) -> pipeline_pb2.Pipeline:
@@ -68,6 +69,9 @@ def launch(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) -> 
         pipeline_runtime_spec=pipeline.runtime_spec,
         executor_spec=runner_utils.extract_executor_spec(deployment, node_id),
         custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
+        custom_driver_operators={
+            spec: _redacting(operator) for spec, operator in launcher.DEFAULT_DRIVER_OPERATORS.items()
+        },
         custom_executor_operators={
             spec: _durable(operator, pipeline.runtime_spec.pipeline_root.field_value.string_value)
             for spec, operator in launcher.DEFAULT_EXECUTOR_OPERATORS.items()
@@ -108,7 +112,8 @@ def _durable(operator: Any, root: str) -> Any:
     class Durable(operator):
         def run_executor(self, execution_info: data_types.ExecutionInfo) -> execution_result_pb2.ExecutorOutput:
             try:
-                output = super().run_executor(execution_info)
+                with without_secrets():
+                    output = super().run_executor(execution_info)
                 for artifacts in execution_info.output_dict.values():
                     for artifact in artifacts:
                         sync_tree(artifact.uri, root)
@@ -120,3 +125,14 @@ def _durable(operator: Any, root: str) -> Any:
             return output
 
     return Durable
+
+
+def _redacting(operator: Any) -> Any:
+    """Return a class of driver operators whose errors have no secrets, because TFX stores them."""
+
+    class Redacting(operator):
+        def run_driver(self, *args: Any, **kwargs: Any) -> driver_output_pb2.DriverOutput:
+            with without_secrets():
+                return super().run_driver(*args, **kwargs)
+
+    return Redacting

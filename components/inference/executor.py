@@ -14,6 +14,7 @@ from tfx.types import artifact_utils, standard_component_specs
 from components.beam_results import BeamResult
 from components.compat.tfx_executors import OpenBeamExecutor
 from components.exit_codes import FAILED
+from components.files import remove_tree
 from components.inference.errors import PredictError
 from components.inference.files import checked
 from components.inference.model import PushedModel
@@ -78,7 +79,7 @@ class BulkInferrerExecutor(OpenBeamExecutor):
         ranges = self._ranges(files, model.data, BeamResult(f"{unfinished}/ranges.json", list[_Cut]))
         writer = ShardWriter(pushed.uri, spec.keep, top, uri, len(ranges))
         shards = self._shards(ranges, writer, BeamResult(f"{unfinished}/shards.json", list[Shard]))
-        fileio.rmtree(unfinished)
+        remove_tree(unfinished)
         if faults := [shard.fault for shard in shards if shard.fault]:
             raise PredictError("\n".join(dict.fromkeys(faults[:_LINES_SHOWN])), FAILED)
         rows, unusable = sum(shard.rows for shard in shards), sum(shard.unusable for shard in shards)

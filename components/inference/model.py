@@ -14,6 +14,7 @@ from typing import Any
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from components.exit_codes import FAILED
 from components.files import read_text
 from components.inference.answers import Answer, as_data, from_outputs
 from components.inference.errors import PredictError
@@ -25,6 +26,7 @@ ROWS = 256
 AHEAD = 2
 """Requests that run while the rows of the next request are read. TensorFlow releases Python's global lock meanwhile."""
 _TOP = 10
+_ABOUT = "assets.extra/bigvocab.json"
 _OF_LABELS = ("labels", "probabilities")
 """Outputs with a column for each label, the most probable first."""
 
@@ -161,7 +163,13 @@ class PushedModel:
             return {}
         import tensorflow as tf
 
-        found = self._loaded.signatures[signature](examples=tf.constant(examples))
+        if signature not in self._loaded.signatures:
+            raise PredictError(f"{self.folder} is no model of BigVocab: it has no signature '{signature}'")
+        try:
+            found = self._loaded.signatures[signature](examples=tf.constant(examples))
+        except tf.errors.OpError as error:
+            reason = error.message.strip().partition("\n")[0]
+            raise PredictError(f"{self.folder}: the model fails: {reason}", FAILED) from error
         if signature == "serving_default":
             # Slice the tensors first: each label that remains becomes a Python object.
             found = {name: tensor[:, :top] if name in _OF_LABELS else tensor for name, tensor in found.items()}
@@ -170,7 +178,12 @@ class PushedModel:
 
 def _about(folder: str | Path) -> dict[str, Any]:
     try:
-        return json.loads(read_text(f"{folder}/assets.extra/bigvocab.json"))
+        about = json.loads(read_text(f"{folder}/{_ABOUT}"))
+        if not isinstance(about["data"], dict) or not isinstance(about["top_k"], int | None):
+            raise TypeError
+        return about
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise PredictError(f"{folder} is no model of BigVocab: {_ABOUT} is damaged; push the model again") from error
     except OSError as error:
         place = Path(folder)
         if place.name == "serving" and place.is_dir() and not any(place.iterdir()):
@@ -199,8 +212,8 @@ def _load(folder: str | Path) -> Any:
 
     try:
         return tf.saved_model.load(str(folder))
-    except OSError as error:
-        raise PredictError(f"{folder}: the model cannot be loaded: {error}") from error
+    except Exception as error:  # TensorFlow has many errors for a damaged file.
+        raise PredictError(f"{folder}: the model cannot be loaded: {type(error).__name__}: {error}") from error
 
 
 def _batches(questions: Iterable[Question], size: int) -> Iterator[list[Question]]:

@@ -23,6 +23,7 @@ from tfx.types import artifact_utils, standard_component_specs
 
 from components.beam_results import BeamResult
 from components.compat.tfx_executors import OpenBeamExecutor
+from components.files import remove_tree
 from components.ingest.counts import Counts
 from components.ingest.errors import IngestError
 from components.ingest.events.grouped import grouped_events, write_partition
@@ -138,7 +139,7 @@ class ExampleGenExecutor(OpenBeamExecutor):
             counts = grouped.counts.with_rows_of_events(counts, data.bad_rows_kept)
         for split, number in written.read():
             examples[split] += number
-        fileio.rmtree(unfinished)
+        remove_tree(unfinished)
         rule = boundaries.rule if boundaries else split_rule(data)
         counts.write(artifact.uri, list(SPLITS), rule)
         try:

@@ -18,7 +18,7 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
 from components.compat.tfx_executors import OpenPusherExecutor
-from components.files import is_remote
+from components.files import is_remote, remove_tree
 from components.pushing import versions
 from components.pushing.driver import MODEL_URI_KEY
 from components.pushing.spec import ServingSpec
@@ -76,12 +76,14 @@ class PusherExecutor(OpenPusherExecutor):
         model = self.GetModelPath(input_dict)
         local = not is_remote(directory) and not is_remote(model)
         figures = _figures(input_dict) if local else {}
+        if local:
+            versions.refuse_links_outside(Path(model))
         # The archive comes first, so that nothing can fail once the version is visible.
         io_utils.copy_dir(model, pushed.uri)
         try:
             target = str(versions.push(Path(model), Path(directory), **figures)) if local else None
         except versions.Withdrawn as error:
-            fileio.rmtree(pushed.uri)
+            remove_tree(pushed.uri)
             self._refuse(pushed, str(error))
             return
         target = target or _push_remote(model, directory)
@@ -157,7 +159,7 @@ def _push_remote(model: str, directory: str) -> str:
         io_utils.copy_file(f"{model}/saved_model.pb", f"{target}/saved_model.pb")
     except BaseException:
         if fileio.exists(target):
-            fileio.rmtree(target)
+            remove_tree(target)
         raise
     return target
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from components.exit_codes import UserError
-from components.files import commit, make_folder, sync
+from components.files import commit, make_folder, remove_tree, sync
 from components.pushing import records
 from components.spelling import did_you_mean
 
@@ -34,6 +34,10 @@ def versions(directory: Path) -> list[int]:
 
 class Withdrawn(Exception):
     """Push of a model that the current rollback has replaced."""
+
+
+class LinkOutside(UserError):
+    """Model with a link to a place outside its folder, whose contents a push would publish."""
 
 
 class RollbackError(UserError):
@@ -69,11 +73,13 @@ def push(
 
     Raises:
         FileNotFoundError: `model` has no `saved_model.pb`.
+        LinkOutside: A file of the model is a link to a place outside its folder.
         Withdrawn: The newest version is a rollback that replaced this model.
         OSError: The copy failed, and no version was created.
     """
     if not (model / MAIN_FILE).is_file():
         raise FileNotFoundError(f"{model} is no SavedModel: it has no {MAIN_FILE}")
+    refuse_links_outside(model)
     make_folder(directory)
     with _locked(directory) as alone:
         existing = _settled(directory, alone)
@@ -112,6 +118,7 @@ def rollback(directory: Path, version: int | None = None, clock: Callable[[], fl
 
     Raises:
         RollbackError: No such version exists, or model servers already see its model.
+        LinkOutside: A file of the version is a link to a place outside its folder.
         OSError: The copy failed, and no version was created.
     """
     if not versions(directory):
@@ -128,6 +135,7 @@ def rollback(directory: Path, version: int | None = None, clock: Callable[[], fl
             raise RollbackError(f"model servers already see the model of version {version}{_listed(existing)}")
         if not (source / MAIN_FILE).is_file():
             raise RollbackError(f"{source} is no SavedModel: it has no {MAIN_FILE}; choose another version")
+        refuse_links_outside(source)
         old = records.read(source)
         digest = old.digest if old else records.digest(source)
         origin = old.repeats if old and old.repeats in existing else version
@@ -166,8 +174,23 @@ def prune(directory: Path, keep: int) -> list[int]:
         for version in deleted:
             hidden = directory / f"{STAGING_PREFIX}{uuid.uuid4().hex}"
             (directory / str(version)).rename(hidden)
-            shutil.rmtree(hidden)
+            remove_tree(str(hidden))
         return deleted
+
+
+def refuse_links_outside(model: Path) -> None:
+    """Check that no link in a model points outside its folder.
+
+    Raises:
+        LinkOutside: A link points outside.
+    """
+    inside = model.resolve()
+    for folder, folders, names in os.walk(model):
+        for path in (Path(folder, name) for name in (*folders, *names)):
+            if path.is_symlink() and not path.resolve().is_relative_to(inside):
+                raise LinkOutside(
+                    f"{path} is a link to a place outside the model, which would be published: remove the link"
+                )
 
 
 def same_files(one: Path, other: Path) -> bool:
@@ -182,7 +205,7 @@ def _settled(directory: Path, alone: bool) -> list[int]:
     """Return the versions, after the removal of what killed processes left. Only a process with the lock removes."""
     if alone:
         for left in directory.glob(f"{STAGING_PREFIX}*"):
-            shutil.rmtree(left)
+            remove_tree(str(left))
     return versions(directory)
 
 

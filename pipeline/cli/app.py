@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from components import redaction
 from components.exit_codes import FAILED, WRONG, UserError
 from components.files import is_remote
 from components.formatting import printable
@@ -36,6 +37,7 @@ time of a run on a small data set."""
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `bigvocab` and return the exit code."""
     gc.set_threshold(NEW_OBJECTS)
+    redaction.install()
     arguments = _parser().parse_args(argv)
     try:
         return arguments.do(arguments)
@@ -200,7 +202,7 @@ def _presets(arguments: argparse.Namespace) -> int:
 
 
 def _print_error(text: str) -> None:
-    print(printable(text, "\n"), file=sys.stderr)
+    print(printable(redaction.redacted(text), "\n"), file=sys.stderr)
 
 
 def _indent(text: str) -> str:

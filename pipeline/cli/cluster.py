@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,7 +45,10 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
     add_settings(node)
     node.add_argument("--quick", action="store_true", help="as in `run`")
     node.add_argument(
-        "--run-id", required=True, help="id of the run: the same for all its nodes, and different in every other run"
+        "--run-id",
+        type=_run_id,
+        required=True,
+        help="id of the run: the same for all its nodes, and different in every other run",
     )
     together = node.add_argument_group("a Trainer in several pods, which all get the same arguments")
     together.add_argument(
@@ -103,6 +107,13 @@ def _add_cluster(parser: argparse.ArgumentParser) -> None:
     add_preset(parser)
     add_settings(parser)
     parser.add_argument("--quick", action="store_true", help="compile the small run, as in `run --quick`")
+
+
+def _run_id(text: str) -> str:
+    """Check the id of a run, which is the name of a folder."""
+    if not re.fullmatch(r"[\w-][\w.:-]*", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r}: use letters, digits, '-', '_', '.' and ':'")
+    return text
 
 
 def _settings(text: str) -> list[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, PositiveInt, field_validator, model_validator
 
+from components.redaction import is_secret_name, secret_of
 from components.spec import Spec
 from components.spelling import did_you_mean
 
@@ -37,7 +38,19 @@ class LocalBeam(Spec):
 
 class _Remote(Spec):
     options: Options = {}
-    """Other Beam pipeline options, such as `{max_num_workers: 20}`."""
+    """Other Beam pipeline options, such as `{max_num_workers: 20}`. Secrets are not allowed here: Beam reads them from
+    the environment of its workers."""
+
+    @field_validator("options")
+    @classmethod
+    def _no_secret_options(cls, options: Options) -> Options:
+        for name, value in options.items():
+            if is_secret_name(name) or (isinstance(value, str) and secret_of(value)):
+                raise ValueError(
+                    f"remove {name}, and set the secret in the environment of the Beam workers, so that it appears in "
+                    "no file and no log"
+                )
+        return options
 
     def arguments(self) -> list[str]:
         return _flags(self.options)

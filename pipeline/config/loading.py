@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from components.files import exists, is_remote, located, names_beside
 from components.ingest.sources.registry import source_of
+from components.redaction import is_secret_name, redacted
 from components.spelling import did_you_mean
 from pipeline.config.beam import option_faults
 from pipeline.config.document import MAX_BYTES, Document, NotYaml, decoded, parse
@@ -67,7 +68,7 @@ def _loaded(path: Path, text: str, settings: Iterable[str], quick: bool) -> Conf
     else:  # Report faults in `quick` even if it is not applied.
         faults += [fault for fault in _validated(quick_tree, quick_origin, path)[1] if fault.startswith(in_quick)]
     for setting in settings:
-        _set(tree, setting, origin, faults)
+        _set(tree, setting, f"--set {_shown_setting(setting)}", origin, faults)
     config, more = _validated(tree, origin, path)
     faults += more
     if faults or not config:
@@ -76,21 +77,21 @@ def _loaded(path: Path, text: str, settings: Iterable[str], quick: bool) -> Conf
     return config
 
 
-def _set(tree: dict[str, Any], setting: str, origin: dict[Key, str], faults: list[str]) -> None:
-    """Apply a setting of the form `a.b=c`."""
+def _set(tree: dict[str, Any], setting: str, shown: str, origin: dict[Key, str], faults: list[str]) -> None:
+    """Apply a setting of the form `a.b=c`, which messages show as `shown`."""
     key, equals, value = setting.partition("=")
     if not equals or not key.strip():
-        faults.append(f"--set {setting}: expected key=value, as in --set trainer.epochs=2")
+        faults.append(f"{shown}: expected key=value, as in --set trainer.epochs=2")
         return
     try:
         # YAML has meanings of its own for `|`, `::` and `-`, which are delimiters here.
         document = Document(value) if re.fullmatch(r"[|:;,#>-]{1,3}", value) else parse(value)
     except NotYaml as error:
         reason = str(error).removeprefix("not YAML: ")
-        faults.append(f"--set {setting}: the value is not YAML ({reason})")
+        faults.append(f"{shown}: the value is not YAML ({reason})")
         return
-    faults += [f"--set {setting}: duplicate key {dotted((key.strip(), *double))}" for double, *_ in document.doubles]
-    _put(tree, key.strip(), document.tree, f"--set {setting}", origin, faults)
+    faults += [f"{shown}: duplicate key {dotted((key.strip(), *double))}" for double, *_ in document.doubles]
+    _put(tree, key.strip(), document.tree, shown, origin, faults)
 
 
 def preset_summary(name: str) -> str:
@@ -230,13 +231,17 @@ def _shown(value: Any) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
+def _shown_setting(setting: str) -> str:
+    """Return a setting for a message, without its value if a key in it is the name of a secret."""
+    key, equals, _ = setting.partition("=")
+    if any(map(is_secret_name, re.findall(r"[\w-]+", setting))):
+        return f"{key}=***" if equals else "***"
+    return setting
+
+
 def _without_password(text: str) -> str:
-    """Return a text without the passwords of its URIs."""
-    return re.sub(
-        r"(://[^/@:\s]*:)[^\s]*@|((?i:pass\w*)=)[^&\s]*",
-        lambda found: f"{found[1] or found[2]}***" + "@" * bool(found[1]),
-        text,
-    )
+    """Return a message without the secrets of its URIs, and without the password of an address `user:password@host`."""
+    return re.sub(r"(?<=\w:)[^\s:@/'\"]+@(?=\w)", "***@", redacted(text))
 
 
 def _quoted(words: str) -> list[str]:

@@ -9,6 +9,7 @@ from tfx.proto.orchestration import pipeline_pb2
 from tfx.types.standard_component_specs import MODEL_RUN_KEY
 
 from components.compat.tfx_metadata import Metadata
+from components.files import check_fence, remove_tree
 from pipeline.metadata import record
 
 
@@ -28,6 +29,7 @@ def end_runs(handle: Metadata, pipeline: pipeline_pb2.Pipeline) -> None:
 
     Only for a process that holds the root: the runs that the metadata store has as running have no process then.
     """
+    check_fence()
     root = _root(pipeline)
     for execution in record.end_killed(handle, pipeline):
         logging.getLogger(__name__).info("Execution %d was killed. Its outputs are deleted.", execution)
@@ -53,4 +55,4 @@ def _found(pattern: str) -> list[str]:
 
 
 def _delete(path: str) -> None:
-    (fileio.rmtree if fileio.isdir(path) else fileio.remove)(path)
+    (remove_tree if fileio.isdir(path) else fileio.remove)(path)

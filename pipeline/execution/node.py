@@ -22,6 +22,7 @@ from components.compat.tfx_launcher import connection, launch
 from components.compat.tfx_metadata import Metadata
 from components.files import check_fence
 from components.memory import lacks_memory, memory
+from components.redaction import redacted
 from components.storage import free_space, is_full, storage_fault
 from pipeline.execution import killed
 from pipeline.metadata import record, store
@@ -228,7 +229,7 @@ def _cause(error: Exception, pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2
         )
     # The errors of some libraries do not mention that the file system was full.
     full = f" (The file system of {folder} is full: {free_space(folder)}.)" if is_full(folder) else ""
-    return f"{message(error)}{full}"
+    return redacted(f"{message(error)}{full}")
 
 
 def message(error: BaseException) -> str:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from components.exit_codes import FAILED, INTERRUPTED
 from components.files import is_remote, write_whole
 from components.formatting import printable
+from components.redaction import redacted
 from components.spelling import did_you_mean
 from components.storage import storage_fault
 from pipeline.config.spec import Config
@@ -248,10 +249,10 @@ def _failed(node: str, failure: BaseException, console: Console, root: str = "")
     for_users = hasattr(failure, "node") or isinstance(failure, LeaseLost)
     fault = None if for_users else storage_fault(failure, root)
     cause = str(failure) if for_users else str(fault or f"{type(failure).__name__}: {failure}")
-    line = f"{node} failed. {cause}"
+    line = redacted(f"{node} failed. {cause}")
     console.status(None)
     sys.stderr.write(printable(line, "\n") + "\n\n")
-    traceback.print_exception(failure, file=sys.stderr)
+    sys.stderr.write(redacted("".join(traceback.format_exception(failure))))
     if TERMINATION_LOG.exists():
         with contextlib.suppress(OSError):  # The disk of the Kubernetes node may be full too.
             TERMINATION_LOG.write_text(line[:4096], encoding="utf-8")

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from components.redaction import secret_of
 from components.spelling import did_you_mean
 from pipeline.config.spec import Config
 from pipeline.kubeflow import compile as kubeflow_compile
@@ -80,6 +81,8 @@ def _parameters(settings: Sequence[str], known: Mapping[str, str]) -> dict[str, 
         if not equals or name not in known:
             near = did_you_mean(name, known) or f" (the parameters are: {', '.join(known)})"
             raise SubmitError(f"--parameter {setting}: expected NAME=VALUE of the pipeline's parameters{near}")
+        if kind := secret_of(value):
+            raise SubmitError(f"--parameter {name}: remove the {kind}: Kubeflow Pipelines stores and shows parameters")
         found[name] = value if name in ("data_path", "run_name") else _json(setting, value)
     return found
 

@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from components.files import is_remote
 from pipeline.config.metadata import MySqlSpec, SqliteSpec
 
@@ -50,8 +52,10 @@ def connection(
         configured = spec.model_dump() if isinstance(spec, MySqlSpec) else {}
         try:
             spec = MySqlSpec.model_validate({**configured, "kind": "mysql", **given})
-        except ValueError as error:
-            raise MetadataError(f"{PREFIX}*: {error}") from error
+        except ValidationError as error:
+            # Without the values, because a host may be written as `user:password@host`.
+            faults = (f"{PREFIX}{fault['loc'][0]}".upper() + f": {fault['msg']}" for fault in error.errors())
+            raise MetadataError("; ".join(faults)) from None
     if isinstance(spec, SqliteSpec):
         if is_remote(file):
             raise MetadataError(f"{file}: SQLite needs a local disk; set metadata: {{kind: mysql, host: ...}}")

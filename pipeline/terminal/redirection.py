@@ -9,10 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
+from components.redaction import scrub
+
 
 @contextlib.contextmanager
 def everything_into(log: Path) -> Iterator[TextIO]:
     """Redirect standard output and standard error to a file, including those of native code and child processes.
+
+    At the end, the secrets of the environment are removed from the file.
 
     Yields:
         The original standard output, such as a terminal.
@@ -33,6 +37,8 @@ def everything_into(log: Path) -> Iterator[TextIO]:
             os.dup2(original, descriptor)
             os.close(original)
         terminal.close()
+        with contextlib.suppress(OSError):  # A secret must not hide the cause of a failed run.
+            scrub(log)
 
 
 def _flush_or_drop(stream: TextIO, descriptor: int) -> None:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.files import commit, fenced, make_folder, move, sync, sync_tree, write_whole
+from components.files import commit, fenced, make_folder, move, remove_tree, sync, sync_tree, write_whole
 from tests.components.crashes import Disk, Tree, disk_under
 
 
@@ -185,3 +185,17 @@ def test_a_fenced_process_writes_nothing(allowed: int, tmp_path: Path) -> None:
             write()
         assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["part"]
     write_whole(tmp_path / "file", "new")
+
+
+def test_a_link_in_a_deleted_folder_deletes_nothing_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "file").touch()
+    for name in ("deleted", "linked"):
+        (tmp_path / name / "below").mkdir(parents=True)
+        (tmp_path / name / "below" / "link").symlink_to(tmp_path / "outside")
+    (tmp_path / "link").symlink_to(tmp_path / "linked")
+    for name in ("deleted", "link"):
+        remove_tree(str(tmp_path / name))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["linked", "outside"]
+    assert (tmp_path / "outside" / "file").exists()
+    assert (tmp_path / "linked" / "below" / "link").exists()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import planted
 from tests.pipeline.conftest import Bigvocab
 from tests.pipeline.data_sets import outputs_configuration, years_configuration
 from tests.pipeline.whole_runs import answers, check, evaluated_alike, run, summary
@@ -30,7 +31,9 @@ def test_a_number_as_the_label(bigvocab: Bigvocab, tmp_path: Path) -> None:
 
 def test_several_outputs(bigvocab: Bigvocab, tmp_path: Path) -> None:
     file = outputs_configuration(tmp_path)
-    found = check(file, run(bigvocab, file))
+    result = run(bigvocab, file, environment=planted.ENVIRONMENT)
+    found = check(file, result)
+    assert planted.found_in(tmp_path, {"output": result.stdout + result.stderr}) == []
     assert set(found["targets"]) == {"shop", "price"}
     assert found["targets"]["shop"]["count"] == found["targets"]["price"]["count"] == found["metrics"]["count"]
     (first,) = answers(bigvocab, file, [{"items": ["the", "united"]}], "--top", "3")

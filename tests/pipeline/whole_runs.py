@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,13 @@ import yaml
 from tests.pipeline.conftest import Bigvocab
 
 
-def run(bigvocab: Bigvocab, file: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def run(
+    bigvocab: Bigvocab, file: Path, *options: str, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     if not file.with_suffix(".schema.pbtxt").exists():
         inferred = bigvocab("schema", file.name, folder=file.parent)
         assert inferred.returncode == 0, inferred.stdout + inferred.stderr
-    return bigvocab("run", file.name, *options, folder=file.parent)
+    return bigvocab("run", file.name, *options, folder=file.parent, environment=environment)
 
 
 def start(file: Path, *options: str) -> subprocess.Popen[str]:

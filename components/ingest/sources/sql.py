@@ -6,11 +6,10 @@ import contextlib
 import hashlib
 import importlib.util
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
@@ -18,6 +17,7 @@ from components.files import exists, located
 from components.ingest.errors import BrokenFile
 from components.ingest.sources.base import Lines, PathlessSpec, Range, Rows, Source, Sure
 from components.ingest.sources.files.placeholders import EVERYTHING
+from components.redaction import redacted
 
 PASSWORD = "BIGVOCAB_SQL_PASSWORD"
 """Environment variable with the password. Without it, the driver uses its default, such as PGPASSWORD."""
@@ -36,6 +36,7 @@ class SqlSpec(PathlessSpec):
     elsewhere: ClassVar[dict[str, str]] = {
         key: _ELSEWHERE.format(key=key) for key in ("uri", "query", "fingerprint_query")
     }
+    place_of_secrets: ClassVar[str] = f"set the environment variable {PASSWORD}"
 
     kind: Literal["sql"]  # pyright: ignore[reportIncompatibleVariableOverride]
     uri: str
@@ -51,16 +52,10 @@ class SqlSpec(PathlessSpec):
 
     @field_validator("uri")
     @classmethod
-    def _no_password(cls, value: str) -> str:
+    def _is_uri(cls, value: str) -> str:
         parts = urlsplit(value)
         if "://" not in value or not parts.scheme:
             raise ValueError("no URI: write it as postgresql://user@host/database or sqlite:///file.db")
-        # As SQLAlchemy reads it: a password may contain "/".
-        if re.search(r"://[^:/]*:[^@]*@", value) or any("pass" in key.lower() for key, _ in parse_qsl(parts.query)):
-            raise ValueError(
-                f"remove the password, and set the environment variable {PASSWORD}, so that it appears in "
-                "no file and no log"
-            )
         return value
 
     @property
@@ -180,9 +175,7 @@ class Sql(Source[SqlSpec]):
             yield
         except fault as error:
             said = " ".join(str(getattr(error, "orig", None) or error).split())
-            if password := os.environ.get(PASSWORD):
-                said = said.replace(password, "***")
-            raise BrokenFile(f"{self.spec.uri}: cannot be read{place()}: {said}") from None
+            raise BrokenFile(f"{self.spec.uri}: cannot be read{place()}: {redacted(said)}") from None
         except ModuleNotFoundError as error:
             reason = f"needs the package {error.name}, the driver of the database: install it beside BigVocab"
             raise BrokenFile(f"data.source.uri: {self.spec.uri} {reason}") from None

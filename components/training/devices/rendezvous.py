@@ -23,7 +23,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from components.files import write_whole
+from components.files import remove_tree, write_whole
 from components.progress import note
 
 _POLL_SECONDS = 1.0
@@ -70,7 +70,7 @@ class Rendezvous:
     def clear(self) -> None:
         """Delete the files of earlier attempts, which are no longer valid. The chief must call this first."""
         if tf.io.gfile.exists(self.folder):
-            tf.io.gfile.rmtree(self.folder)
+            remove_tree(self.folder)
 
     def call(self, arguments: dict[str, Any]) -> tuple[str, ...]:
         """Call the other workers, and wait for them. Called by the chief.

@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.files import check_fence, commit, is_remote, make_folder
+from components.files import check_fence, commit, is_remote, make_folder, remove_tree
 from components.progress import note
 
 # Complete checkpoints that are kept. If the last checkpoint is damaged, the previous one is restored.
@@ -167,7 +167,7 @@ class Checkpoints:
         """Delete the folder of the checkpoints."""
         check_fence()
         if tf.io.gfile.exists(self._directory):
-            tf.io.gfile.rmtree(self._directory)
+            remove_tree(self._directory)
 
     def _delete_but(self, kept: Sequence[str]) -> None:
         if not self._writes:
@@ -179,7 +179,7 @@ class Checkpoints:
             if entry.split(".")[0] in names:
                 continue
             if tf.io.gfile.isdir(path):  # Temporary folder that TensorFlow was still writing.
-                tf.io.gfile.rmtree(path)
+                remove_tree(path)
             else:
                 tf.io.gfile.remove(path)
 
@@ -232,7 +232,7 @@ def remove_abandoned(root: str, current: str) -> list[str]:
     gone = [path for path in old if time.time() - written[path] > LIVE_SECONDS]
     check_fence()
     for path in gone:
-        tf.io.gfile.rmtree(path)
+        remove_tree(path)
     return gone
 
 

@@ -103,18 +103,22 @@ class Earlier:
 
     Raises:
         FileNotFoundError: The folder does not exist or holds no `about.json`.
-        ValueError: The folder has another format.
+        ValueError: The folder has another format, or is damaged.
     """
 
     def __init__(self, directory: str) -> None:
         if not tf.io.gfile.exists(f"{directory}/about.json"):
             raise FileNotFoundError(f"{directory}/about.json is not there")
         with tf.io.gfile.GFile(f"{directory}/about.json") as file:
-            about = json.loads(file.read())
-        if about["format"] != FORMAT:
-            raise ValueError(f"{directory}/about.json: format {about['format']}, and this version reads {FORMAT}")
-        self._about = about["weights"]
-        self._reader = tf.compat.v1.train.NewCheckpointReader(f"{directory}/state")
+            text = file.read()
+        try:
+            about = json.loads(text)
+            self._about, found = about["weights"], about["format"]
+            self._reader = tf.compat.v1.train.NewCheckpointReader(f"{directory}/state")
+        except (ValueError, TypeError, KeyError, RecursionError, tf.errors.OpError) as error:
+            raise ValueError(f"{directory} is damaged ({error}): train without trainer.warm_start once") from error
+        if found != FORMAT:
+            raise ValueError(f"{directory}/about.json: format {found}, and this version reads {FORMAT}")
         self._shapes = self._reader.get_variable_to_shape_map()
 
     def fault(self, variable: keras.Variable, vocabulary: str | None) -> str | None:

@@ -100,6 +100,7 @@ def test_predictions_use_the_version_of_a_rollback(root: Path, tmp_path: Path) -
         (("rollback", "1700000001", "1700000002"), "give at most one version"),
         (("rollback", "lstm", "ten_inputs"), "give at most one version"),
         (("rollback", "1700000000", "lstm"), "already see"),
+        (("rollback", "../x"), "'../x' is no version, which is a number"),
         (("rollback", "lstm", "1700000010"), "no version 1700000010; did you mean '1700000"),
         (("rollback", "-1", "lstm"), "give at most one version"),
     ],
