@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.compiler.xla.tsl.protobuf import coordination_config_pb2
 from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.python.eager import context
 from tensorflow.python.saved_model import fingerprinting_utils
 
 
@@ -43,3 +45,23 @@ def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
     options = tf.data.Options()
     options.autotune.enabled = False
     return dataset.with_options(options)
+
+
+def set_worker_timeout(workers: int, seconds: float) -> None:
+    """Set the time without a heartbeat after which TensorFlow ends the training of several workers.
+
+    Reason: TensorFlow declares a worker lost after 10 s, which a short break of the network exceeds. Its public
+        interface has no setting for the heartbeats of `MultiWorkerMirroredStrategy`.
+    Versions: TensorFlow 2.21.
+    Remove when: The strategy has an argument for the timeout.
+
+    Args:
+        workers: Number of workers.
+        seconds: Time without a heartbeat.
+    """
+    context.context().configure_coordination_service(
+        service_type="standalone",
+        service_leader="/job:worker/replica:0/task:0",
+        heartbeat_timeout_in_ms=round(seconds * 1000),
+        coordinated_jobs=[coordination_config_pb2.CoordinatedJob(name="worker", num_tasks=workers)],
+    )

@@ -62,7 +62,12 @@ def run_fn(fn_args: Any) -> None:
         WorkerLost: One of several workers did not answer, or has ended.
     """
     several = workers.gather(fn_args)
-    with workers.worker_errors() if several else contextlib.nullcontext():
+    training: Training | None = None
+
+    def progress() -> str:
+        return training.progress() if training else "When all workers are started again, they start this training"
+
+    with workers.worker_errors(several, progress) if several else contextlib.nullcontext():
         training = Training(fn_args, several)
         training.start()
         training.fit()
@@ -79,12 +84,11 @@ class Training:
 
     Attributes:
         chief: True if this process writes the files.
-        state: State of the training; set by `start`.
+        state: State of the training; replaced by `start`.
     """
 
-    state: TrainingState
-
     def __init__(self, fn_args: Any, several: Workers | None) -> None:
+        self.state = TrainingState()
         self._fn_args, self._several = fn_args, several
         self._config: dict[str, str] = fn_args.custom_config
         choices = Choices.of(fn_args.hyperparameters)
@@ -92,7 +96,7 @@ class Training:
         self._own_metrics: list[str] = json.loads(self._config.get("metrics", "[]"))
         self.chief = several is None or several.chief
         # Must come first, because the first use of TensorFlow fixes the devices and workers.
-        self._strategy = make_strategy(self._spec.replicas, several is not None)
+        self._strategy = make_strategy(self._spec.replicas, several)
         self._data = Transformed.of(fn_args, self._spec)
         data, replicas = self._data, self._strategy.num_replicas_in_sync
         mixture = self._spec.head.mixture
@@ -143,6 +147,12 @@ class Training:
         validator = Validator(self._model, self._validation(), self._strategy, self._own_metrics, calibrates=True)
         loop = Loop(self._model, validator, self._checkpoints, self.state, plan)
         loop.run(self._batches, self._fn_args.model_run_dir, spec)
+
+    def progress(self) -> str:
+        """Return a sentence about the step of the training and the step at which its next try resumes."""
+        saved = self._checkpoints.last_step()
+        resumed = f"they resume at step {saved}" if saved else "they begin at step 0, because no checkpoint was saved"
+        return f"The training ended after step {self.state.step}. When all workers are started again, {resumed}"
 
     def finish(self) -> None:
         """Write the history, export the best weights, and remove the checkpoints."""

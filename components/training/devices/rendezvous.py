@@ -27,6 +27,8 @@ from components.files import write_whole
 from components.progress import note
 
 _POLL_SECONDS = 1.0
+WORKER_TIMEOUT = 60.0
+"""Seconds without a sign of life after which a worker is lost, unless configured otherwise."""
 _CALL = "call.json"
 
 
@@ -56,6 +58,7 @@ class Rendezvous:
         workers: Number of workers, including the chief.
         timeout: Seconds that a worker waits for the others.
         address: Address of the machine of this process, or None to resolve its host name.
+        worker_timeout: Seconds without a sign of life after which a worker is lost during the training.
         wait: Function that waits for a number of seconds between two polls.
         clock: Function that returns the time in seconds.
     """
@@ -64,6 +67,7 @@ class Rendezvous:
     workers: int
     timeout: float = 1_800.0
     address: str | None = None
+    worker_timeout: float = WORKER_TIMEOUT
     wait: Callable[[float], None] = field(default=time.sleep, repr=False)
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
 

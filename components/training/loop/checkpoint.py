@@ -121,6 +121,11 @@ class Checkpoints:
         sync_tree(self._directory)
         self._delete_but(saves(self._directory)[-KEPT_SAVES:])
 
+    def last_step(self) -> int:
+        """Return the step of the last checkpoint; 0 without a checkpoint."""
+        found = saves(self._directory)
+        return int(found[-1].rpartition("-")[2]) if found else 0
+
     def keep_best(self) -> None:
         """Keep a copy of the model's weights as the best so far."""
         for kept, variable in zip(self._best, self._weights, strict=True):
