@@ -14,10 +14,10 @@ from apache_beam.runners.portability.local_job_service import LocalJobServicer
 class Servicer(LocalJobServicer):
     """Job server that announces itself under the host name."""
 
-    def get_bind_address(self) -> str:
+    def get_bind_address(self) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
         return "[::]"
 
-    def get_service_address(self) -> str:
+    def get_service_address(self) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
         return socket.gethostname()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -91,8 +92,9 @@ def test_two_workers_train_what_two_replicas_do_and_go_on_when_one_was_lost(
         for said, (index, host) in zip(logs, ((1, network.hosts[1]), (0, network.hosts[0])), strict=True):
             assert f"WorkerLost: worker {index} at {host.address}:" in said
             assert "has not answered for 10 s: its host or the network is down" in said
-            assert (
-                "The training ended after step 30. When all workers are started again, they resume at step 20" in said
+            # The cut may reach the chief before the last message of step 30 does.
+            assert re.search(
+                r"ended after step (29|30)\. When all workers are started again, they resume at step 20", said
             )
         network.restore(network.hosts[1])
     codes, logs = train(forks, sequence, lost_out, 2, network, 45, ["sh", "-c", "kill -KILL $PPID"])
