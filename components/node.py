@@ -164,15 +164,14 @@ class Node:
             ValueError: This machine cannot run the node as configured.
         """
 
-    def workers(self, folder: str, count: int, address: str | None, timeout: float, worker_timeout: float) -> Workers:
+    def workers(self, folder: str, count: int, timeout: float, address: str | None) -> Workers:
         """Return the pods that run this node together. Only `accelerated` nodes implement this method.
 
         Args:
             folder: Folder that all pods share.
             count: Number of pods.
-            address: Address of this machine; None to look it up.
             timeout: Seconds that the pods wait for each other.
-            worker_timeout: Seconds without a sign of life after which a pod is lost.
+            address: Address of this machine; None to look it up.
         """
         raise NotImplementedError
 

@@ -47,21 +47,27 @@ def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
     return dataset.with_options(options)
 
 
-def set_worker_timeout(workers: int, seconds: float) -> None:
-    """Set the time without a heartbeat after which TensorFlow ends the training of several workers.
+def watch_workers(workers: int, seconds: float, start_seconds: float) -> None:
+    """Set the times after which `MultiWorkerMirroredStrategy` gives up on a worker that does not answer.
 
-    Reason: TensorFlow declares a worker lost after 10 s, which a short break of the network exceeds. Its public
-        interface has no setting for the heartbeats of `MultiWorkerMirroredStrategy`.
+    A worker that ends closes its connections, which the others notice at once. A worker that hangs, or whose machine is
+    lost, closes none, so it is noticed by its missing heartbeats.
+
+    Reason: The strategy configures this service itself, without its times, unless it is configured before. It waits for
+        an hour for a worker to start.
     Versions: TensorFlow 2.21.
-    Remove when: The strategy has an argument for the timeout.
+    Remove when: The strategy has public arguments for these times.
 
     Args:
         workers: Number of workers.
-        seconds: Time without a heartbeat.
+        seconds: Longest time without a heartbeat.
+        start_seconds: Time within which all workers must start.
     """
+    job = coordination_config_pb2.CoordinatedJob(name="worker", num_tasks=workers)
     context.context().configure_coordination_service(
         service_type="standalone",
         service_leader="/job:worker/replica:0/task:0",
-        heartbeat_timeout_in_ms=round(seconds * 1000),
-        coordinated_jobs=[coordination_config_pb2.CoordinatedJob(name="worker", num_tasks=workers)],
+        coordinated_jobs=[job],
+        heartbeat_timeout_in_ms=round(1_000 * seconds),
+        cluster_register_timeout_in_ms=round(1_000 * start_seconds),
     )

@@ -86,12 +86,12 @@ class TrainerNode(Node):
 
         strategy.configure_devices(specs.trainer.replicas)
 
-    def workers(self, folder: str, count: int, address: str | None, timeout: float, worker_timeout: float) -> Workers:
+    def workers(self, folder: str, count: int, timeout: float, address: str | None) -> Workers:
         """Return the pods of one training, which find each other through files in the shared folder."""
         from components.training.devices.rendezvous import Rendezvous
         from components.training.pods import TrainerPods
 
-        return TrainerPods(Rendezvous(folder, count, timeout, address, worker_timeout))
+        return TrainerPods(Rendezvous(folder, count, timeout, address))
 
     def line(self, outputs: Outputs) -> str:
         """Return the epochs, the examples per second, and the metrics of the best validation."""

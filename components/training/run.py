@@ -62,17 +62,23 @@ def run_fn(fn_args: Any) -> None:
         WorkerLost: One of several workers did not answer, or has ended.
     """
     several = workers.gather(fn_args)
-    training: Training | None = None
+    timeout, training = spec_of(fn_args).worker_timeout, None
 
-    def progress() -> str:
-        return training.progress() if training else "When all workers are started again, they start this training"
+    def resume() -> str:
+        return training.resume() if training else "Start all workers again"
 
-    with workers.worker_errors(several, progress) if several else contextlib.nullcontext():
+    with workers.worker_errors(several, timeout, resume) if several else contextlib.nullcontext():
         training = Training(fn_args, several)
         training.start()
         training.fit()
         if training.chief:  # The other workers have the same weights, and are not nodes of the pipeline.
             training.finish()
+
+
+def spec_of(fn_args: Any) -> TrainerSpec:
+    """Return the configuration of the training: the keys of the user, and the choices of the node Defaults."""
+    choices = Choices.of(fn_args.hyperparameters)
+    return TrainerSpec.model_validate(merged(choices.trainer, json.loads(fn_args.custom_config["trainer"])))
 
 
 class Training:
@@ -91,12 +97,11 @@ class Training:
         self.state = TrainingState()
         self._fn_args, self._several = fn_args, several
         self._config: dict[str, str] = fn_args.custom_config
-        choices = Choices.of(fn_args.hyperparameters)
-        self._spec = TrainerSpec.model_validate(merged(choices.trainer, json.loads(self._config["trainer"])))
+        self._spec = spec_of(fn_args)
         self._own_metrics: list[str] = json.loads(self._config.get("metrics", "[]"))
         self.chief = several is None or several.chief
         # Must come first, because the first use of TensorFlow fixes the devices and workers.
-        self._strategy = make_strategy(self._spec.replicas, several)
+        self._strategy = make_strategy(self._spec.replicas, self._spec.worker_timeout if several else None)
         self._data = Transformed.of(fn_args, self._spec)
         data, replicas = self._data, self._strategy.num_replicas_in_sync
         mixture = self._spec.head.mixture
@@ -148,11 +153,11 @@ class Training:
         loop = Loop(self._model, validator, self._checkpoints, self.state, plan)
         loop.run(self._batches, self._fn_args.model_run_dir, spec)
 
-    def progress(self) -> str:
-        """Return a sentence about the step of the training and the step at which its next try resumes."""
+    def resume(self) -> str:
+        """Return a sentence about the step of this training, and the step at which its next try resumes."""
         saved = self._checkpoints.last_step()
-        resumed = f"they resume at step {saved}" if saved else "they begin at step 0, because no checkpoint was saved"
-        return f"The training ended after step {self.state.step}. When all workers are started again, {resumed}"
+        where = "begin again: there is no checkpoint yet" if saved is None else f"resume at step {saved}"
+        return f"The training ended after step {self.state.step}. When all workers are started again, they {where}"
 
     def finish(self) -> None:
         """Write the history, export the best weights, and remove the checkpoints."""
@@ -211,7 +216,7 @@ class Training:
         config = self._config
         return training_key(
             [
-                self._spec.model_dump_json(),
+                self._spec.model_dump_json(exclude={"worker_timeout"}),  # May be raised after it was exceeded.
                 config["data"],
                 config["vocabulary"],
                 json.dumps(self._own_metrics),

@@ -66,13 +66,6 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
         metavar="SECONDS",
         help="maximum time to wait for the other pods (default: 1800)",
     )
-    together.add_argument(
-        "--worker-timeout",
-        type=float,
-        default=60,
-        metavar="SECONDS",
-        help="time without a sign of life from a pod, after which the training of the others ends (default: 60)",
-    )
     pod = node.add_argument_group("arguments of compiled pipelines")
     pod.add_argument("--configuration", metavar="TEXT", help="text of the configuration, instead of PRESET|FILE.yaml")
     pod.add_argument("--schema", default="", metavar="TEXT", help="text of the schema, instead of data.schema_file")
@@ -206,12 +199,10 @@ def _run_node(arguments: argparse.Namespace) -> int:
             f"--worker {arguments.worker} (or JOB_COMPLETION_INDEX): with --workers {arguments.workers}, the "
             f"index must be from 0 to {arguments.workers - 1}"
         )
-    if arguments.worker_timeout < 1:
-        raise UserError(f"--worker-timeout {arguments.worker_timeout:g}: at least 1 second is required")
     node = pod.Pod(
         node=arguments.node, config=config, root=root, run_id=arguments.run_id, run_name=arguments.run_name,
         schema=arguments.schema, workers=arguments.workers, worker=arguments.worker, address=arguments.address,
-        rendezvous_timeout=arguments.patience, worker_timeout=arguments.worker_timeout,
+        rendezvous_timeout=arguments.patience,
     )  # fmt: skip
     try:
         return pod.run(node, sys.stdout)

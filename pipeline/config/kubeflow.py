@@ -101,8 +101,6 @@ class PodSpec(Spec):
     """Trainer only: number of pods that train together. Each pod gets all of the settings above."""
     rendezvous_timeout: Duration | None = None
     """Maximum time that workers wait for each other, for example until the cluster has capacity for all of them."""
-    worker_timeout: Duration | None = None
-    """Time without a sign of life from a worker, after which the training of the others ends. None: 60 seconds."""
 
     def over(self, other: PodSpec) -> PodSpec:
         """Return these settings, with unset keys taken from `other`."""

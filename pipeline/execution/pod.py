@@ -54,7 +54,6 @@ class Pod:
         worker: Index of this pod among them. 0 is the chief.
         address: Address of this machine for the other workers. None: the address that its host name resolves to.
         rendezvous_timeout: Seconds that workers wait for each other.
-        worker_timeout: Seconds without a sign of life after which a worker is lost during the training.
     """
 
     node: str
@@ -67,7 +66,6 @@ class Pod:
     worker: int = 0
     address: str | None = None
     rendezvous_timeout: float = 1_800.0
-    worker_timeout: float = 60.0
 
 
 def run(pod: Pod, out: TextIO) -> int:
@@ -164,8 +162,7 @@ def _run_one(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, 
 def _run_together(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, console: Console) -> int:
     """Run the node in the chief's pod; in the other pods, train with the chief."""
     folder = f"{paths.root}/workers/{pod.run_id}"
-    times = pod.rendezvous_timeout, pod.worker_timeout
-    workers = named(pod.node).workers(folder, pod.workers, pod.address, *times)
+    workers = named(pod.node).workers(folder, pod.workers, pod.rendezvous_timeout, pod.address)
     if pod.worker:
         console.line(f"  worker {pod.worker} of {pod.workers} waits for the chief")
         workers.follow(pod.worker)

@@ -195,9 +195,8 @@ def _tasks(node: str, pod: PodSpec) -> dict[str, list[str]]:
     count = pod.workers or 1
     if count == 1:
         return {node: []}
-    times = {"--patience": pod.rendezvous_timeout, "--worker-timeout": pod.worker_timeout}
-    flags = [word for flag, time in times.items() if time for word in (flag, str(seconds(time)))]
-    together = ["--workers", str(count), *flags]
+    timeout = pod.rendezvous_timeout
+    together = ["--workers", str(count), *(["--patience", str(seconds(timeout))] if timeout else [])]
     names = [node, *(f"{node}-worker-{index}" for index in range(1, count))]
     return {name: [*together, "--worker", str(index)] for index, name in enumerate(names)}
 

@@ -13,6 +13,7 @@ A worker that restarts does not join a start that it missed, and waits for the n
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import time
@@ -27,8 +28,6 @@ from components.files import write_whole
 from components.progress import note
 
 _POLL_SECONDS = 1.0
-WORKER_TIMEOUT = 60.0
-"""Seconds without a sign of life after which a worker is lost, unless configured otherwise."""
 _CALL = "call.json"
 
 
@@ -58,7 +57,6 @@ class Rendezvous:
         workers: Number of workers, including the chief.
         timeout: Seconds that a worker waits for the others.
         address: Address of the machine of this process, or None to resolve its host name.
-        worker_timeout: Seconds without a sign of life after which a worker is lost during the training.
         wait: Function that waits for a number of seconds between two polls.
         clock: Function that returns the time in seconds.
     """
@@ -67,13 +65,15 @@ class Rendezvous:
     workers: int
     timeout: float = 1_800.0
     address: str | None = None
-    worker_timeout: float = WORKER_TIMEOUT
     wait: Callable[[float], None] = field(default=time.sleep, repr=False)
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
 
     def clear(self) -> None:
         """Delete the files of earlier attempts, which are no longer valid. The chief must call this first."""
-        if tf.io.gfile.exists(self.folder):
+        with contextlib.suppress(tf.errors.NotFoundError):
+            tf.io.gfile.remove(f"{self.folder}/{_CALL}")
+        # A worker that has just read the call may still answer it. Nobody reads this answer.
+        with contextlib.suppress(tf.errors.NotFoundError, tf.errors.FailedPreconditionError):
             tf.io.gfile.rmtree(self.folder)
 
     def call(self, arguments: dict[str, Any]) -> tuple[str, ...]:

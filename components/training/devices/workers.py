@@ -9,7 +9,6 @@ of the pipeline, and writes files. The chief calls the other workers to the trai
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import os
 import re
@@ -23,13 +22,15 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.compat.tensorflow import set_worker_timeout
-from components.training.devices.rendezvous import WORKER_TIMEOUT, Rendezvous, WorkerLost
+from components.compat.tensorflow import watch_workers
+from components.training.devices.rendezvous import Rendezvous, WorkerLost
 
 TF_CONFIG = "TF_CONFIG"
 # Steps between two votes of the workers on saving a checkpoint. Each vote costs each worker a message.
 ASKED_STEPS = 20
-_TIMEOUT = "worker_timeout"  # Only an invited worker has this argument.
+# Time for the start of all workers, in multiples of the time for an answer: their devices may take a minute.
+_START = 5
+_INVITED = "invited"
 _ARGUMENTS = ("train_files", "eval_files", "transform_output", "base_model", "custom_config", "hyperparameters")
 # Errors that TensorFlow raises in the other workers when a worker ends or cannot be reached.
 _LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError)
@@ -42,12 +43,10 @@ class Workers:
     Attributes:
         hosts: `host:port` of all workers, the chief first.
         index: Number of this worker; 0 for the chief.
-        timeout: Seconds without a sign of life after which a worker is lost.
     """
 
     hosts: tuple[str, ...]
     index: int
-    timeout: float = WORKER_TIMEOUT
 
     @classmethod
     def of(cls, environment: Mapping[str, str] = os.environ) -> Workers | None:
@@ -125,18 +124,15 @@ def gather(fn_args: Any) -> Workers | None:
         ValueError: `TF_CONFIG` is malformed, or this process is a worker that the chief did not call.
         WorkerLost: The other workers did not answer.
     """
-    invited = getattr(fn_args, _TIMEOUT, None)
-    timeout = invited or WORKER_TIMEOUT
     if rendezvous := _rendezvous.get():
         hosts = rendezvous.call({name: getattr(fn_args, name) for name in _ARGUMENTS})
         os.environ[TF_CONFIG] = tf_config(hosts, 0)
-        timeout = rendezvous.worker_timeout
     several = Workers.of()
-    if several and not several.chief and not invited:
+    if several and not several.chief and not getattr(fn_args, _INVITED, False):
         raise ValueError(
             f"{TF_CONFIG} says that this is worker {several.index}: only the first is a node of a pipeline"
         )
-    return several and dataclasses.replace(several, timeout=timeout)
+    return several
 
 
 def attend(rendezvous: Rendezvous, index: int, run_fn: Callable[[Any], None]) -> None:
@@ -158,22 +154,34 @@ def attend(rendezvous: Rendezvous, index: int, run_fn: Callable[[Any], None]) ->
     os.environ[TF_CONFIG] = tf_config(invitation.hosts, index)
     with tempfile.TemporaryDirectory() as folder:
         places = {"serving_model_dir": f"{folder}/model", "model_run_dir": f"{folder}/run"}
-        run_fn(SimpleNamespace(**invitation.arguments, **places, **{_TIMEOUT: rendezvous.worker_timeout}))
+        run_fn(SimpleNamespace(**invitation.arguments, **places, **{_INVITED: True}))
 
 
-def make_strategy(several: Workers, gpus: bool) -> tf.distribute.Strategy:
+def make_strategy(gpus: bool, timeout: float) -> tf.distribute.Strategy:
     """Return the strategy of all workers named in `TF_CONFIG`, after waiting for all workers.
 
     Must be called before anything uses TensorFlow's devices.
 
     Args:
-        several: The workers.
         gpus: True if the workers have GPUs.
+        timeout: Seconds after which a worker that does not answer counts as lost.
+
+    Raises:
+        WorkerLost: Not all workers started in time.
     """
-    set_worker_timeout(len(several.hosts), several.timeout)
+    several = Workers.of()
+    watch_workers(len(several.hosts) if several else 1, timeout, _START * timeout)
     kinds = tf.distribute.experimental.CommunicationImplementation
     options = tf.distribute.experimental.CommunicationOptions(implementation=kinds.NCCL if gpus else kinds.RING)
-    return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
+    except RuntimeError as error:
+        if "Timeout waiting for the cluster" not in str(error):
+            raise
+        raise WorkerLost(
+            f"not all workers started within {_START * timeout:.0f} s ({_START} times trainer.worker_timeout), "
+            "although all had answered: the log of the others says why"
+        ) from error
 
 
 def are_several(strategy: tf.distribute.Strategy) -> bool:
@@ -248,12 +256,13 @@ def fit(
 
 
 @contextlib.contextmanager
-def worker_errors(several: Workers, progress: Callable[[], str]) -> Iterator[None]:
+def worker_errors(several: Workers, timeout: float, resume: Callable[[], str]) -> Iterator[None]:
     """Return a context that converts TensorFlow's errors about an unreachable worker to `WorkerLost`.
 
     Args:
         several: The workers.
-        progress: Function that returns a sentence about the step of the training and of its last checkpoint.
+        timeout: Seconds after which a worker that does not answer counts as lost.
+        resume: Function that returns a sentence about the step at which the training resumes.
 
     Raises:
         WorkerLost: Another worker has ended, or cannot be reached.
@@ -261,26 +270,27 @@ def worker_errors(several: Workers, progress: Callable[[], str]) -> Iterator[Non
     try:
         yield
     except _LOST as error:
-        raise WorkerLost(f"{lost(several, str(error))}. {progress()}") from error
+        raise WorkerLost(f"{lost(several, timeout, str(error))}. {resume()}") from error
 
 
-def lost(several: Workers, error: str) -> str:
-    """Return a clause that names the lost worker, and says if it was silent or has ended.
+def lost(several: Workers, timeout: float, error: str) -> str:
+    """Return a clause that names the lost worker.
 
     Args:
         several: The workers.
+        timeout: Seconds after which a worker that does not answer counts as lost.
         error: Text of TensorFlow's error.
     """
-    # A worker that misses the chief's heartbeat gets an error that names the call, and not the chief.
+    # A worker that misses the answers of the chief gets an error that names the call, and not the chief.
     silent = "stopped sending heartbeats" in error or "CoordinationService/Heartbeat" in error
     named = {int(task) for task in re.findall(r"/task:(\d+)", error)} - {several.index}
     if silent and not named:
         named = {0} - {several.index}
-    index = min(named) if len(named) == 1 else None
-    who = f"worker {index} at {several.hosts[index]}" if index is not None else "another worker"
+    index = min(named) if len(named) == 1 else len(several.hosts)
+    who = f"worker {index} at {several.hosts[index]}" if index < len(several.hosts) else "another worker"
     if silent:
-        return f"{who} has not answered for {several.timeout:g} s: its host or the network is down, or it has ended"
-    cause = next((line.strip() for line in error.splitlines() if ": " in line and "node" not in line), error.strip())
+        return f"{who} has not answered for {timeout:g} s: it has ended, or its host or the network is down"
+    cause = next((line.strip() for line in error.splitlines() if "aborted by" in line), error.strip().splitlines()[0])
     return f"{who} has ended or cannot be reached: its own log says why ({cause})"
 
 

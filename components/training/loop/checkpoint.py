@@ -23,6 +23,7 @@ KEPT_TRAININGS = 2
 # A training that has saved a checkpoint within this time may still be running.
 LIVE_SECONDS = 24 * 3_600
 _INDEX = ".index"
+_STEP = "step-"
 
 
 @dataclasses.dataclass
@@ -117,14 +118,14 @@ class Checkpoints:
         self._state.assign(json.dumps(dataclasses.asdict(state)))
         if not is_remote(self._directory):
             make_folder(Path(self._directory))
-        self._checkpoint.write(f"{self._directory}/step-{state.step:010}")
+        self._checkpoint.write(f"{self._directory}/{_STEP}{state.step:010}")
         sync_tree(self._directory)
         self._delete_but(saves(self._directory)[-KEPT_SAVES:])
 
-    def last_step(self) -> int:
-        """Return the step of the last checkpoint; 0 without a checkpoint."""
+    def last_step(self) -> int | None:
+        """Return the step of the last checkpoint, or None without a checkpoint."""
         found = saves(self._directory)
-        return int(found[-1].rpartition("-")[2]) if found else 0
+        return int(Path(found[-1]).name.removeprefix(_STEP)) if found else None
 
     def keep_best(self) -> None:
         """Keep a copy of the model's weights as the best so far."""
@@ -171,7 +172,7 @@ def unfinished(directory: str) -> list[str]:
     """Return the names of the checkpoints without an index: the training ended while it was writing them."""
     entries = _entries(directory)
     indexed = {name.removesuffix(_INDEX) for name in entries if name.endswith(_INDEX)}
-    return sorted({name.split(".")[0].removesuffix("_temp") for name in entries if name.startswith("step-")} - indexed)
+    return sorted({name.split(".")[0].removesuffix("_temp") for name in entries if name.startswith(_STEP)} - indexed)
 
 
 def damage(prefix: str) -> str | None:

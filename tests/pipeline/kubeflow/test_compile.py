@@ -157,15 +157,15 @@ def test_data_in_spans_have_the_nodes_of_spans_and_new_rows_that_of_answers(tmp_
 
 @pytest.mark.slow
 def test_several_workers_are_tasks_beside_each_other_that_nothing_waits_for(tmp_path: Path) -> None:
-    trainer = "{image: gpu, gpu: {count: 8}, retries: 4, workers: 3, rendezvous_timeout: 2h, worker_timeout: 5m}"
+    trainer = "{image: gpu, gpu: {count: 8}, retries: 4, workers: 3, rendezvous_timeout: 2h}"
     compile_pipeline(load(None, [f"kubeflow.nodes.Trainer={trainer}"]), tmp_path / "pipeline.yaml")
     found = tuple(yaml.safe_load_all((tmp_path / "pipeline.yaml").read_text()))
     names = ["Trainer", "Trainer-worker-1", "Trainer-worker-2"]
     for index, name in enumerate(names):
         started = container(found, name)
         assert started["command"][-2:] == ["run-node", "Trainer"]
-        own = started["args"][started["args"].index("--workers") :][:8]
-        assert own == ["--workers", "3", "--patience", "7200", "--worker-timeout", "300", "--worker", str(index)]
+        own = started["args"][started["args"].index("--workers") :][:6]
+        assert own == ["--workers", "3", "--patience", "7200", "--worker", str(index)]
         assert started["resources"]["accelerator"]["resourceCount"] == "8"
         assert task(found, name)["retryPolicy"]["maxRetryCount"] == 4
         assert task(found, name)["dependentTasks"] == task(found, "Trainer")["dependentTasks"]

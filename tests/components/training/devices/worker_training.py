@@ -36,7 +36,7 @@ def work(
         step: Step at which worker 1 runs `fault`; 0 for never.
         fault: Command that does the damage.
     """
-    found = Rendezvous(rendezvous, number, timeout=60, worker_timeout=10, wait=lambda _: time.sleep(0.05))
+    found = Rendezvous(rendezvous, number, timeout=60, wait=lambda _: time.sleep(0.05))
     shown = callbacks.ProgressLine.on_train_batch_end
 
     def on_train_batch_end(self: Any, batch: int, logs: Any = None) -> None:
