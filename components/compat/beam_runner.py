@@ -25,7 +25,7 @@ class EngineOptions(PipelineOptions):
 
     @classmethod
     def _add_argparse_args(cls, parser: Any) -> None:
-        parser.add_argument("--engine_timeout", type=float, default=None)
+        parser.add_argument("--engine_timeout", type=float, default=60.0)
 
 
 class OpenPortableRunner(portable_runner.PortableRunner):
@@ -54,12 +54,13 @@ class OpenPortableRunner(portable_runner.PortableRunner):
 
     def run_portable_pipeline(self, pipeline: Any, options: PipelineOptions) -> portable_runner.PipelineResult:
         """Start a job as Beam does. Its result waits within the context of the job."""
-        own = options.view_as(EngineOptions)
-        timeout, own.engine_timeout = own.engine_timeout, None
-        portable = options.view_as(PortableOptions)
+        own, portable = options.view_as(EngineOptions), options.view_as(PortableOptions)
+        timeout = own.engine_timeout
         with contextlib.ExitStack() as stack:
+            own.engine_timeout = None  # An option that is None is not sent to the job server.
+            stack.callback(setattr, own, "engine_timeout", timeout)
             self._job = job = Job(portable.job_endpoint)
-            stack.enter_context(self.around(job, portable.environment_config or "", timeout or 0.0))
+            stack.enter_context(self.around(job, portable.environment_config or "", timeout))
             result = super().run_portable_pipeline(pipeline, options)
             job.id = result._job_id
             return _Result(result, stack.pop_all())
