@@ -50,8 +50,7 @@ def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
 def watch_workers(workers: int, seconds: float, start_seconds: float) -> None:
     """Set the times after which `MultiWorkerMirroredStrategy` gives up on a worker that does not answer.
 
-    A worker that ends closes its connections, which the others notice at once. A worker that hangs, or whose machine is
-    lost, closes none, so it is noticed by its missing heartbeats.
+    Workers that wait for each other notice a lost one by its missing heartbeats, even if its connections are closed.
 
     Reason: The strategy configures this service itself, without its times, unless it is configured before. It waits for
         an hour for a worker to start.
