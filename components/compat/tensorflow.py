@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.compiler.xla.tsl.protobuf import coordination_config_pb2
 from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.python.eager import context
 from tensorflow.python.saved_model import fingerprinting_utils
 
 
@@ -43,3 +45,28 @@ def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
     options = tf.data.Options()
     options.autotune.enabled = False
     return dataset.with_options(options)
+
+
+def watch_workers(workers: int, seconds: float, start_seconds: float) -> None:
+    """Set the times after which `MultiWorkerMirroredStrategy` gives up on a worker that does not answer.
+
+    Workers that wait for each other notice a lost one by its missing heartbeats, even if its connections are closed.
+
+    Reason: The strategy configures this service itself, without its times, unless it is configured before. It waits for
+        an hour for a worker to start.
+    Versions: TensorFlow 2.21.
+    Remove when: The strategy has public arguments for these times.
+
+    Args:
+        workers: Number of workers.
+        seconds: Longest time without a heartbeat.
+        start_seconds: Time within which all workers must start.
+    """
+    job = coordination_config_pb2.CoordinatedJob(name="worker", num_tasks=workers)
+    context.context().configure_coordination_service(
+        service_type="standalone",
+        service_leader="/job:worker/replica:0/task:0",
+        coordinated_jobs=[job],
+        heartbeat_timeout_in_ms=round(1_000 * seconds),
+        cluster_register_timeout_in_ms=round(1_000 * start_seconds),
+    )

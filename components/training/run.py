@@ -68,12 +68,23 @@ def run_fn(fn_args: Any) -> None:
         WorkerLost: One of several workers did not answer, or has ended.
     """
     several = workers.gather(fn_args)
-    with workers.worker_errors() if several else contextlib.nullcontext():
+    timeout, training = spec_of(fn_args).worker_timeout, None
+
+    def resume() -> str:
+        return training.resume() if training else "Start all workers again"
+
+    with workers.worker_errors(several, timeout, resume) if several else contextlib.nullcontext():
         training = Training(fn_args, several)
         training.start()
         training.fit()
         if training.chief:  # The other workers have the same weights, and are not nodes of the pipeline.
             training.finish()
+
+
+def spec_of(fn_args: Any) -> TrainerSpec:
+    """Return the configuration of the training: the keys of the user, and the choices of the node Defaults."""
+    choices = Choices.of(fn_args.hyperparameters)
+    return TrainerSpec.model_validate(merged(choices.trainer, json.loads(fn_args.custom_config["trainer"])))
 
 
 class Training:
@@ -85,20 +96,18 @@ class Training:
 
     Attributes:
         chief: True if this process writes the files.
-        state: State of the training; set by `start`.
+        state: State of the training; replaced by `start`.
     """
 
-    state: TrainingState
-
     def __init__(self, fn_args: Any, several: Workers | None) -> None:
+        self.state = TrainingState()
         self._fn_args, self._several = fn_args, several
         self._config: dict[str, str] = fn_args.custom_config
-        choices = Choices.of(fn_args.hyperparameters)
-        self._spec = TrainerSpec.model_validate(merged(choices.trainer, json.loads(self._config["trainer"])))
+        self._spec = spec_of(fn_args)
         self._own_metrics: list[str] = json.loads(self._config.get("metrics", "[]"))
         self.chief = several is None or several.chief
         # Must come first, because the first use of TensorFlow fixes the devices and workers.
-        self._strategy = make_strategy(self._spec.replicas, several is not None)
+        self._strategy = make_strategy(self._spec.replicas, self._spec.worker_timeout if several else None)
         self._data = Transformed.of(fn_args, self._spec)
         data, replicas = self._data, self._strategy.num_replicas_in_sync
         mixture = self._spec.head.mixture
@@ -155,6 +164,12 @@ class Training:
         loop = Loop(self._model, validator, self._checkpoints, self.state, plan, readable)
         with memory_errors(spec, "training"):
             loop.run(self._batches, self._fn_args.model_run_dir, spec)
+
+    def resume(self) -> str:
+        """Return a sentence about the step of this training, and the step at which its next try resumes."""
+        saved = self._checkpoints.last_step()
+        where = "begin again: there is no checkpoint yet" if saved is None else f"resume at step {saved}"
+        return f"The training ended after step {self.state.step}. When all workers are started again, they {where}"
 
     def finish(self) -> None:
         """Write the history, export the best weights, and remove the checkpoints."""
@@ -215,7 +230,7 @@ class Training:
         config = self._config
         return training_key(
             [
-                self._spec.model_dump_json(),
+                self._spec.model_dump_json(exclude={"worker_timeout"}),  # May be raised after it was exceeded.
                 config["data"],
                 config["vocabulary"],
                 json.dumps(self._own_metrics),

@@ -103,6 +103,9 @@ class TrainerSpec(Spec):
     replicas: PositiveInt | Literal["auto"] = "auto"
     """Number of replicas. `auto`: all GPUs, or one CPU if there is no GPU. A number: that many GPUs or, without GPUs,
     that many logical CPU devices."""
+    worker_timeout: float = Field(default=60, gt=0)
+    """Seconds after which one of several workers that no longer answers counts as lost: it was killed, it hangs, or its
+    host or the network is down. The others then end with an error. At the start, workers have five times as long."""
     checkpoint_seconds: float = Field(default=60, gt=0)
     """Seconds between two checkpoints. Each validation saves a checkpoint too. An interrupted training resumes from the
     last checkpoint."""

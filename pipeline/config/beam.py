@@ -18,6 +18,7 @@ Options = dict[str, bool | int | float | str]
 _NO_IMAGE = "--sdk_container_image=none"
 # Beam's default is five minutes, which is too long to wait for the error about a misspelled address.
 _DEFAULT_OPTIONS: Options = {"job_server_timeout": 60}
+_RUNNER = "pipeline.beam.engine.WatchedRunner"
 _REFUSED = {
     "dask": "Beam's Dask runner writes wrong splits without an error: every row goes to all of them; use another kind",
     "prism": "Beam downloads its Prism runner at the start; use 'local', which downloads nothing",
@@ -59,6 +60,12 @@ class _Remote(Spec):
 class _ByWorkerPool(_Remote):
     worker_pool: Address = "localhost:50000"
     """Address of the Python worker pool, started by `bigvocab beam-workers`, as seen from the engine's workers."""
+    timeout: float = Field(default=60, ge=1)
+    """Seconds without an answer from the job server, or from the worker pool, after which the node fails. The pool is
+    watched only if this machine can connect to it. Not used with `master` of Flink."""
+
+    def _watched(self) -> str:
+        return f"--engine_timeout={self.timeout:g}"
 
     def arguments(self) -> list[str]:
         pool = ["--environment_type=EXTERNAL", f"--environment_config={self.worker_pool}", _NO_IMAGE]
@@ -74,7 +81,7 @@ class PortableBeam(_ByWorkerPool):
 
     def arguments(self) -> list[str]:
         """Return the pipeline arguments: the job server, the worker pool and `options`."""
-        return ["--runner=PortableRunner", f"--job_endpoint={self.endpoint}", *super().arguments()]
+        return [f"--runner={_RUNNER}", f"--job_endpoint={self.endpoint}", self._watched(), *super().arguments()]
 
 
 class SparkBeam(PortableBeam):
@@ -111,7 +118,7 @@ class FlinkBeam(_ByWorkerPool):
     def arguments(self) -> list[str]:
         """Return the pipeline arguments: the cluster or its job server, the worker pool and `options`."""
         if self.endpoint:
-            way = ["--runner=PortableRunner", f"--job_endpoint={self.endpoint}"]
+            way = [f"--runner={_RUNNER}", f"--job_endpoint={self.endpoint}", self._watched()]
         else:
             way = ["--runner=FlinkRunner", f"--flink_master={self.master}", f"--flink_version={self.version}"]
             way += [f"--flink_job_server_jar={self.job_server_jar}"] if self.job_server_jar else []

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests import hosts
 from tests.forks import ForkServer
 
 # Modules that the nodes load. TensorFlow is only loaded, not used, because its threads do not survive a fork.
@@ -49,6 +50,7 @@ def run(
     err: Path,
     folder: Path,
     environment: Mapping[str, str] | None = None,
+    host: hosts.Host | None = None,
 ) -> int:
     """Run `python -m pipeline.cli ARGUMENTS` to its end.
 
@@ -59,11 +61,16 @@ def run(
         err: File to which standard error is appended.
         folder: Working directory.
         environment: Variables for the process, beside the environment of this process.
+        host: Host of the test on which the process runs. None: this machine.
 
     Returns:
         The exit code.
     """
-    job = forks.start(_main, [*arguments], out=out, err=err, folder=folder, environment=environment, modules=MODULES)
+    moved = [host.namespace, host.address, [_main.__module__, _main.__name__]] if host else []
+    function = hosts.call if host else _main
+    job = forks.start(
+        function, *moved, [*arguments], out=out, err=err, folder=folder, environment=environment, modules=MODULES
+    )
     return job.result()
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import glob
-import itertools
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ import tensorflow_transform as tft
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from components.files import matching
+from tests.hosts import Host
 from tests.pipeline.kubeflow.pods import Ended, Pods
 
 NODES = ("ExampleGen", "ImportSchemaGen", "StatisticsGen", "Defaults", "ExampleValidator", "Transform")
@@ -34,26 +33,25 @@ class Server:
 
 
 @contextlib.contextmanager
-def worker_pool(log: Path) -> Iterator[Server]:
-    """Start `bigvocab beam-workers` and yield its address."""
+def worker_pool(log: Path, host: Host | None = None) -> Iterator[Server]:
+    """Start `bigvocab beam-workers`, on a host of the test or on this machine, and yield its address."""
     command = [str(Path(sys.executable).with_name("bigvocab")), "beam-workers", "--port", "0"]
+    command = host.command(*command, "--host", host.address) if host else command
     with log.open("w") as said, _running(command, stdout=subprocess.PIPE, stderr=said) as pool:
         assert pool.stdout
         yield Server(pool.stdout.readline().split()[-1], pool)
 
 
 @contextlib.contextmanager
-def python_job_server() -> Iterator[Server]:
-    """Start Beam's own job server in Python and yield its address."""
-    command = [sys.executable, "-m", "apache_beam.runners.portability.local_job_service_main", "--port", "0"]
-    with _running(command, stderr=subprocess.PIPE) as server:
-        assert server.stderr
-        said = "".join(itertools.takewhile(lambda line: "Listening for beam jobs" not in line, server.stderr))
-        assert server.poll() is None, said
-        port = re.search(r"jobs on port (\d+)", server.stderr.readline())
-        assert port, "the server does not print its port"
-        threading.Thread(target=server.stderr.read, daemon=True).start()
-        yield Server(f"localhost:{port[1]}", server)
+def python_job_server(log: Path, host: Host | None = None) -> Iterator[Server]:
+    """Start Beam's own job server in Python, on a host of the test or on this machine, and yield its address."""
+    command = [sys.executable, "-m", "tests.pipeline.job_service"]
+    command = host.command(*command) if host else command
+    with log.open("a") as said, _running(command, stdout=subprocess.PIPE, stderr=said) as server:
+        assert server.stdout
+        port = server.stdout.readline().strip()
+        assert port, log.read_text()
+        yield Server(f"{host.address if host else 'localhost'}:{port}", server)
 
 
 def transform(run: Pods, root: Path, *settings: str, nodes: Sequence[str] = NODES) -> None:

@@ -13,6 +13,8 @@ A worker that restarts does not join a start that it missed, and waits for the n
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import socket
 import time
@@ -69,8 +71,15 @@ class Rendezvous:
 
     def clear(self) -> None:
         """Delete the files of earlier attempts, which are no longer valid. The chief must call this first."""
-        if tf.io.gfile.exists(self.folder):
-            remove_tree(self.folder)
+        with contextlib.suppress(tf.errors.NotFoundError):
+            tf.io.gfile.remove(f"{self.folder}/{_CALL}")
+        # A worker that has just read the call may still answer it. Nobody reads this answer.
+        with contextlib.suppress(tf.errors.NotFoundError, tf.errors.FailedPreconditionError):
+            try:
+                remove_tree(self.folder)
+            except OSError as error:
+                if error.errno not in (errno.ENOENT, errno.ENOTEMPTY):
+                    raise
 
     def call(self, arguments: dict[str, Any]) -> tuple[str, ...]:
         """Call the other workers, and wait for them. Called by the chief.

@@ -42,7 +42,7 @@ def configure_devices(replicas: Replicas) -> None:
         _configure(lambda: tf.config.set_logical_device_configuration(cpu, devices), replicas)
 
 
-def make_strategy(replicas: Replicas, several_workers: bool = False) -> tf.distribute.Strategy:
+def make_strategy(replicas: Replicas, worker_timeout: float | None = None) -> tf.distribute.Strategy:
     """Return the strategy for the devices that `configure_devices` has configured.
 
     One replica uses TensorFlow's default strategy. Several GPUs are mirrored with NCCL. Several logical CPU devices are
@@ -51,13 +51,15 @@ def make_strategy(replicas: Replicas, several_workers: bool = False) -> tf.distr
 
     Args:
         replicas: Number of replicas, or `auto`.
-        several_workers: True if several workers train together.
+        worker_timeout: If several workers train together, seconds after which a worker that does not answer counts as
+            lost; otherwise None.
 
     Raises:
         ValueError: The machine has fewer devices than replicas.
+        WorkerLost: Not all workers started in time.
     """
-    if several_workers:
-        return workers.make_strategy(bool(tf.config.list_physical_devices("GPU")))
+    if worker_timeout is not None:
+        return workers.make_strategy(bool(tf.config.list_physical_devices("GPU")), worker_timeout)
     kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
     devices = [device.name for device in tf.config.list_logical_devices(kind)]
     automatic = len(devices) if kind == "GPU" else 1

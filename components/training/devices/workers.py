@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
@@ -21,11 +22,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from components.compat.tensorflow import watch_workers
 from components.training.devices.rendezvous import Rendezvous, WorkerLost
 
 TF_CONFIG = "TF_CONFIG"
 # Steps between two votes of the workers on saving a checkpoint. Each vote costs each worker a message.
 ASKED_STEPS = 20
+# Time for the start of all workers, in multiples of the time for an answer: their devices may take a minute.
+_START = 5
 _INVITED = "invited"
 _ARGUMENTS = ("train_files", "eval_files", "transform_output", "base_model", "custom_config", "hyperparameters")
 # Errors that TensorFlow raises in the other workers when a worker ends or cannot be reached.
@@ -153,17 +157,31 @@ def attend(rendezvous: Rendezvous, index: int, run_fn: Callable[[Any], None]) ->
         run_fn(SimpleNamespace(**invitation.arguments, **places, **{_INVITED: True}))
 
 
-def make_strategy(gpus: bool) -> tf.distribute.Strategy:
+def make_strategy(gpus: bool, timeout: float) -> tf.distribute.Strategy:
     """Return the strategy of all workers named in `TF_CONFIG`, after waiting for all workers.
 
     Must be called before anything uses TensorFlow's devices.
 
     Args:
         gpus: True if the workers have GPUs.
+        timeout: Seconds after which a worker that does not answer counts as lost.
+
+    Raises:
+        WorkerLost: Not all workers started in time.
     """
+    several = Workers.of()
+    watch_workers(len(several.hosts) if several else 1, timeout, _START * timeout)
     kinds = tf.distribute.experimental.CommunicationImplementation
     options = tf.distribute.experimental.CommunicationOptions(implementation=kinds.NCCL if gpus else kinds.RING)
-    return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
+    except RuntimeError as error:
+        if "Timeout waiting for the cluster" not in str(error):
+            raise
+        raise WorkerLost(
+            f"not all workers started within {_START * timeout:.0f} s ({_START} times trainer.worker_timeout), "
+            "although all had answered: the log of the others says why"
+        ) from error
 
 
 def are_several(strategy: tf.distribute.Strategy) -> bool:
@@ -238,8 +256,13 @@ def fit(
 
 
 @contextlib.contextmanager
-def worker_errors() -> Iterator[None]:
+def worker_errors(several: Workers, timeout: float, resume: Callable[[], str]) -> Iterator[None]:
     """Return a context that converts TensorFlow's errors about an unreachable worker to `WorkerLost`.
+
+    Args:
+        several: The workers.
+        timeout: Seconds after which a worker that does not answer counts as lost.
+        resume: Function that returns a sentence about the step at which the training resumes.
 
     Raises:
         WorkerLost: Another worker has ended, or cannot be reached.
@@ -247,11 +270,28 @@ def worker_errors() -> Iterator[None]:
     try:
         yield
     except _LOST as error:
-        first = str(error).strip().splitlines()[0]
-        raise WorkerLost(
-            "another worker has ended or cannot be reached: its own log says why. "
-            f"When all are started again, they go on at the last checkpoint ({type(error).__name__}: {first})"
-        ) from error
+        raise WorkerLost(f"{lost(several, timeout, str(error))}. {resume()}") from error
+
+
+def lost(several: Workers, timeout: float, error: str) -> str:
+    """Return a clause that names the lost worker.
+
+    Args:
+        several: The workers.
+        timeout: Seconds after which a worker that does not answer counts as lost.
+        error: Text of TensorFlow's error.
+    """
+    # A worker that misses the answers of the chief gets an error that names the call, and not the chief.
+    silent = "stopped sending heartbeats" in error or "CoordinationService/Heartbeat" in error
+    named = {int(task) for task in re.findall(r"/task:(\d+)", error)} - {several.index}
+    if silent and not named:
+        named = {0} - {several.index}
+    index = min(named) if len(named) == 1 else len(several.hosts)
+    who = f"worker {index} at {several.hosts[index]}" if index < len(several.hosts) else "another worker"
+    if silent:
+        return f"{who} has not answered for {timeout:g} s: it has ended, or its host or the network is down"
+    cause = next((line.strip() for line in error.splitlines() if "aborted by" in line), error.strip().splitlines()[0])
+    return f"{who} has ended or cannot be reached: its own log says why ({cause})"
 
 
 def train_function(model: keras.Model, strategy: tf.distribute.Strategy) -> Callable[[Any], Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,10 @@ def test_a_data_set_is_not_tuned_and_nor_is_one_made_of_it() -> None:
     dataset = untuned(tf.data.Dataset.range(3))
     assert dataset.batch(2).options().autotune.enabled is False
     assert list(dataset.as_numpy_iterator()) == [0, 1, 2]
+
+
+def test_workers_have_no_setting_for_heartbeats_and_keep_one_that_was_made_before() -> None:
+    assert "timeout" not in str(inspect.signature(tf.distribute.MultiWorkerMirroredStrategy))
+    source = inspect.getsource(inspect.getmodule(tf.distribute.MultiWorkerMirroredStrategy))  # pyright: ignore[reportArgumentType]
+    assert "if context.context().coordination_service is None:" in source
+    assert "heartbeat_timeout_in_ms" not in source

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import queue
 import shutil
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from apache_beam.portability.api import beam_fn_api_pb2
 from pipeline.beam.pool import Pool
 from pipeline.config.beam import option_faults
 from pipeline.config.loading import ConfigurationError, check_files, load
+from tests import hosts
 from tests.flink.listening import addresses
 from tests.forks import ForkServer
 from tests.pipeline import engines
@@ -21,6 +24,7 @@ from tests.pipeline.kubeflow.pods import Pods
 
 POOL = ["--environment_type=EXTERNAL", "--environment_config=localhost:50000", "--sdk_container_image=none"]
 TIMEOUT = "--job_server_timeout=60"
+RUNNER = "--runner=pipeline.beam.engine.WatchedRunner"
 
 
 @pytest.mark.parametrize(
@@ -29,11 +33,12 @@ TIMEOUT = "--job_server_timeout=60"
         ("{kind: local}", ["--runner=FnApiRunner", "--sdk_container_image=none"]),
         (
             "{kind: portable, endpoint: 'jobs:8099'}",
-            ["--runner=PortableRunner", "--job_endpoint=jobs:8099", *POOL, TIMEOUT],
+            [RUNNER, "--job_endpoint=jobs:8099", "--engine_timeout=60", *POOL, TIMEOUT],
         ),
         (
-            "{kind: flink, endpoint: 'jobs:8099', parallelism: 4, options: {job_name: w, job_server_timeout: 9}}",
-            ["--runner=PortableRunner", "--job_endpoint=jobs:8099", "--parallelism=4", *POOL,
+            "{kind: flink, endpoint: 'jobs:8099', parallelism: 4, timeout: 9, options: {job_name: w, "
+            "job_server_timeout: 9}}",
+            [RUNNER, "--job_endpoint=jobs:8099", "--engine_timeout=9", "--parallelism=4", *POOL,
              "--job_server_timeout=9", "--job_name=w"],
         ),
         (
@@ -84,31 +89,49 @@ def test_what_beam_would_stumble_over_is_reported_before(said: str, fault: str) 
 
 
 @pytest.mark.slow
-def test_an_engine_of_other_processes_makes_what_this_one_makes_also_after_it_was_lost(
+def test_an_engine_of_other_hosts_makes_what_this_process_makes_also_after_a_host_was_lost(
     forks: ForkServer, tmp_path: Path
 ) -> None:
+    """The nodes, the job server and the worker pool each have a host; or all have this machine, if it has no hosts."""
     settings = ["data.share=0.02", "vocabulary={inputs: 1000, labels: 2000}"]
-    root, run = tmp_path / "engine", Pods(forks, tmp_path / "pods")
-    with engines.worker_pool(tmp_path / "pool.log") as pool:
+    root, missing = tmp_path / "engine", hosts.unavailable()
+    with contextlib.ExitStack() as stack:
+        network = None if missing else stack.enter_context(hosts.network(3))
+        here, of_jobs, of_pool = network.hosts if network else (None, None, None)
+        run = Pods(forks, tmp_path / "pods", host=here)
+        pool = stack.enter_context(engines.worker_pool(tmp_path / "pool.log", of_pool))
 
         def on(server: engines.Server) -> list[str]:
             # Unlike with the Java job servers, the timeout of Beam's Python job server also limits the job itself.
-            options = "options: {job_server_timeout: 900}"
+            options = "timeout: 10, options: {job_server_timeout: 900}"
             where = f"endpoint: '{server.address}', worker_pool: '{pool.address}'"
             return [*settings, f"beam={{kind: portable, {where}, {options}}}"]
 
         engines.transform(run, tmp_path / "local", *settings, "beam.kind=local")
-        with engines.python_job_server() as server, ThreadPoolExecutor() as executor:
+        with engines.python_job_server(tmp_path / "jobs.log", of_jobs) as server, ThreadPoolExecutor() as executor:
             engines.transform(run, root, *on(server), nodes=engines.NODES[:-1])
             lost = executor.submit(run, *engines.node_of_run("Transform", root, *on(server)))
             engines.wait_for_writing("Transform", root, lost)
-            server.process.kill()
-        assert lost.result().code == 1
-        (cause,) = engines.causes("Transform", lost.result())
-        assert cause.startswith("The connection to Beam's engine was lost: UNAVAILABLE")
-        with engines.python_job_server() as server:
+            if network:
+                subprocess.run(network.cut(network.hosts[2]), check=True)
+            else:
+                server.process.kill()
+            ended = lost.result()
+        assert ended.code == 1
+        (cause,) = engines.causes("Transform", ended)
+        if network:
+            network.restore(network.hosts[2])
+            assert cause.startswith(f"Beam's worker pool at {pool.address} has not answered for 10 s: its host or the")
+        else:
+            assert cause.startswith("The connection to Beam's engine was lost: UNAVAILABLE")
+        assert ended.err.splitlines().index(f"Transform failed. {cause}") < ended.err.splitlines().index(
+            "Traceback (most recent call last):"
+        )
+        with engines.python_job_server(tmp_path / "jobs.log", of_jobs) as server:
             engines.transform(run, root, *on(server), nodes=["Transform"])
     engines.assert_equal(tmp_path / "local", root)
+    if missing:
+        pytest.skip(f"no link between the hosts was cut: {missing}")
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.forks import ForkServer
+from tests.hosts import Host
 from tests.pipeline import commands
 
 
@@ -27,9 +28,17 @@ class Pods:
         forks: Server that forks a process for each pod.
         folder: Parent of the working folders of the pods.
         environment: Variables for all pods, beside the environment of this process.
+        host: Host of the test on which the pods run. None: this machine.
     """
 
-    def __init__(self, forks: ForkServer, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        forks: ForkServer,
+        folder: Path,
+        environment: Mapping[str, str] | None = None,
+        host: Host | None = None,
+    ) -> None:
+        self._host = host
         self._forks, self._folder, self._environment = forks, folder, dict(environment or {})
         self._number, self._lock = 0, threading.Lock()
 
@@ -41,5 +50,5 @@ class Pods:
         folder.mkdir(parents=True)
         out, err = folder / "out", folder / "err"
         of_pod = {**self._environment, **(environment or {})}
-        code = commands.run(self._forks, arguments, out, err, folder, of_pod)
+        code = commands.run(self._forks, arguments, out, err, folder, of_pod, self._host)
         return Ended(code, out.read_text(), err.read_text())

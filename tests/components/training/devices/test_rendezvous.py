@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tensorflow as tf
 
 from components.training.devices.rendezvous import Invitation, Rendezvous, WorkerLost, free_host
 
@@ -124,3 +125,18 @@ def test_a_machine_is_named_by_its_address_or_as_given():
     assert re.fullmatch(r".+:\d+", free_host())
     assert free_host("fd00::1").startswith("[fd00::1]:")
     assert free_host("trainer-0").startswith("trainer-0:")
+
+
+def test_an_answer_to_an_earlier_call_does_not_keep_the_chief_from_calling(place, tmp_path, monkeypatch):
+    folder, rmtree = tmp_path / "rendezvous", tf.io.gfile.rmtree
+    call(folder, "old")
+
+    def answered_meanwhile(path: str) -> None:
+        assert not (folder / "call.json").exists(), "a worker that looks now must not answer the earlier call"
+        rmtree(path)
+        write(folder / "old" / "1.json", {"host": "10.0.0.8:2222"})
+        raise tf.errors.FailedPreconditionError(None, None, f"{path}/old; Directory not empty")
+
+    monkeypatch.setattr(tf.io.gfile, "rmtree", answered_meanwhile)
+    place().clear()
+    assert not (folder / "call.json").exists()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
+import subprocess
 import time
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +16,15 @@ from components.training.loop import callbacks
 from components.training.run import run_fn
 
 
-def work(index: int, number: int, rendezvous: str, fn_args: dict[str, Any], replicas: Replicas, dies: int) -> None:
+def work(
+    index: int,
+    number: int,
+    rendezvous: str,
+    fn_args: dict[str, Any],
+    replicas: Replicas,
+    step: int,
+    fault: Sequence[str],
+) -> None:
     """Train as worker `index` of `number`, or alone.
 
     Args:
@@ -25,15 +33,16 @@ def work(index: int, number: int, rendezvous: str, fn_args: dict[str, Any], repl
         rendezvous: Folder in which the workers meet.
         fn_args: Attributes of TFX's `FnArgs`.
         replicas: Number of devices of the chief.
-        dies: Step at which worker 1 kills itself; 0 for never.
+        step: Step at which worker 1 runs `fault`; 0 for never.
+        fault: Command that does the damage.
     """
     found = Rendezvous(rendezvous, number, timeout=60, wait=lambda _: time.sleep(0.05))
     shown = callbacks.ProgressLine.on_train_batch_end
 
     def on_train_batch_end(self: Any, batch: int, logs: Any = None) -> None:
         shown(self, batch, logs)
-        if index == 1 and self._state.step == dies:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if index == 1 and self._state.step == step:
+            subprocess.run(fault, check=True)
 
     callbacks.ProgressLine.on_train_batch_end = on_train_batch_end
     if index:
