@@ -94,7 +94,7 @@ def main(request: Request) -> dict[str, Any]:
     from pipeline.execution.runner import session
 
     config, paths = request.config(), Paths.of(request.root)
-    with session(config, paths) as (console, run_id, log, interruption):
+    with session(config, paths, "bigvocab bench quality") as (console, run_id, log, interruption):
         from pipeline import dag
         from pipeline.execution.walk import walk
 

