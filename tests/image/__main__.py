@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline.nodes import REPORT
 from tests.fresh_machine import host
 from tests.fresh_machine.machine import Failed
 from tests.image import base, index
@@ -153,7 +154,9 @@ def _try(store: Store, folder: Path, said: argparse.Namespace) -> None:
 
 
 def _show(node: str, ended: Ended) -> None:
-    _say(f"  {ended.seconds:4.0f} s  {ended.out.strip().splitlines()[-1].strip()}" if node != "Report" else node)
+    """Show the duration of the container, and the line of the node, with its own duration, from the log."""
+    line = node if node == REPORT else ended.out.strip().splitlines()[-1].strip()
+    _say(f"{ended.seconds:6.0f} s  {line}")
 
 
 @contextlib.contextmanager

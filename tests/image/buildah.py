@@ -138,11 +138,10 @@ class Store:
         """Return the paths in the writable layer of a container."""
         root = self("mount", container)
         try:
-            found = subprocess.run(
-                ["findmnt", "-n", "-o", "OPTIONS", root], stdout=subprocess.PIPE, text=True, check=True
-            )
-            options = dict(option.partition("=")[::2] for option in found.stdout.strip().split(","))
-            upper = Path(options["upperdir"])
+            options = subprocess.run(
+                ["findmnt", "--noheadings", "--output", "OPTIONS", root], stdout=subprocess.PIPE, text=True, check=True
+            ).stdout
+            (upper,) = [Path(word[9:]) for word in options.strip().split(",") if word.startswith("upperdir=")]
             return frozenset(f"/{path.relative_to(upper)}" for path in upper.rglob("*"))
         finally:
             self("umount", container)

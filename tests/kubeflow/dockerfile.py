@@ -58,7 +58,8 @@ class Dockerfile:
                 line = line.replace(f"${{{name}}}", value)
             instruction = _instruction(line)
             if instruction.name == "ARG" and not stages:
-                arguments.update([instruction.text.split("=", 1)])
+                name, _, value = instruction.text.partition("=")
+                arguments[name] = value
             elif instruction.name == "FROM":
                 base, _as, name = instruction.words
                 assert _as == "AS", f"a stage without a name: {line}"
