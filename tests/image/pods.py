@@ -37,6 +37,7 @@ class Pods:
         self._store, self._image, self._environment = store, image, environment
         self._folder, self.claim, self._empty = folder, folder / "claim", folder / "empty"
         for made in (self.claim, self._empty):
+            shutil.rmtree(made, ignore_errors=True)  # Those of an earlier try in a folder that was kept.
             made.mkdir()
             os.chown(made, USER, USER)
         # buildah creates the mount points.
