@@ -27,7 +27,8 @@ def start_containers_by(start: Callable[[str, list[str]], int], monkeypatch: pyt
         code = start(task.image, task.full_command)
         return status.Status.FAILURE if code else status.Status.SUCCESS
 
-    # The orchestrator would refuse containers, because it runs tasks as processes.
-    monkeypatch.setattr(SubprocessTaskHandler, "validate_not_container_component", lambda *_: None)
+    # The orchestrator would refuse containers and warn of images, because it runs tasks as processes.
+    for check in ("validate_not_container_component", "validate_image"):
+        monkeypatch.setattr(SubprocessTaskHandler, check, lambda *_: None)
     monkeypatch.setattr(SubprocessTaskHandler, "run", run)
     local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(outputs), raise_on_error=True)
