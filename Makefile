@@ -12,7 +12,7 @@ wrong-configurations: ## draw 5,000 wrong configurations; each must be refused w
 	BIGVOCAB_EXAMPLES=5000 ./with-env pytest -n 0 tests/pipeline/config/test_wrong_configurations.py
 fresh-machine: ## run the first command and the quick tests on minimal Debian 12 and 13 systems from debootstrap (root)
 	python3 -m tests.fresh_machine $(FRESH)
-image:       ## build the image with buildah, and run a pipeline with one container for each node (root; 12 GB of disk)
+image:       ## build the image with buildah, and run a pipeline with one container for each node (root, 20 GB)
 	BIGVOCAB_EXTRAS=kubeflow ./with-env python -m tests.image $(IMAGE)
 flink:       ## run only the tests on a real Flink; downloads Flink and Beam's job server into ~/.cache/bigvocab
 	./with-env pytest -n 0 -rs tests/flink

@@ -88,9 +88,17 @@ def main(arguments: list[str]) -> int:
         if said.keep:
             _say(f"images, claim and log are in {folder}")
         else:
-            store.remove()
-            shutil.rmtree(folder)
+            _remove(store, folder)
     return 0
+
+
+def _remove(store: Store, folder: Path) -> None:
+    try:
+        store.remove()
+    except Failed as failure:
+        _say(str(failure))
+    else:
+        shutil.rmtree(folder)
 
 
 def _interrupt(*_: object) -> None:

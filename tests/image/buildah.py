@@ -10,6 +10,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -151,15 +152,21 @@ class Store:
         with self._log.open("a") as log:
             log.write(f"$ {shlex.join(command)}\n")
             log.flush()
-            # Cache mounts are below TMPDIR.
-            with subprocess.Popen(
+            # Cache mounts are below TMPDIR. A session of its own: an interrupt ends buildah with all its processes.
+            process = subprocess.Popen(
                 command, env={**os.environ, "TMPDIR": str(self._temporary)}, stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=log, text=True, errors="replace",
-            ) as process:  # fmt: skip
-                assert process.stdout
-                output = []
+                stdout=subprocess.PIPE, stderr=log, text=True, errors="replace", start_new_session=True,
+            )  # fmt: skip
+            assert process.stdout
+            output = []
+            try:
                 for line in process.stdout:
                     log.write(line)
                     log.flush()
                     output.append(line)
-            return subprocess.CompletedProcess(command, process.returncode, "".join(output))
+                code = process.wait()
+            except BaseException:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                raise
+        return subprocess.CompletedProcess(command, code, "".join(output))
