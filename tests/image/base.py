@@ -10,8 +10,11 @@ from tests.fresh_machine.machine import Machine
 
 SUITE, PYTHON = "trixie", "python3.13"
 """Debian 13. Debian 12 has an older C library than the wheels for its successor's Python need."""
-_CLEAN = 'DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb || true"; };\n'
-"""As in Debian's own image: apt keeps no packages, which would be part of a layer."""
+_CLEAN = """DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb || true"; };
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
+"""
+"""As in Debian's own image: apt keeps no packages and no caches, which would be part of a layer."""
 
 
 def debian(folder: Path, mirror: str, log: Path) -> Path:

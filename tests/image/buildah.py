@@ -41,7 +41,7 @@ class Store:
     """Images and containers in a folder.
 
     Args:
-        folder: Folder of the store. An existing store is used again, with its layers.
+        folder: Folder of the store. An existing store is used again, with its bases and the packages from the index.
         log: File to which the output of all commands is appended.
     """
 
@@ -63,11 +63,12 @@ class Store:
 
     def build(self, name: str, dockerfile: Path, target: str, arguments: Mapping[str, str], secrets: Mapping[str, Path],
               context: Path) -> None:  # fmt: skip
-        """Build a target of a Dockerfile. Unchanged steps of an earlier build are taken from the store."""
+        """Build a target of a Dockerfile."""
         words = [word for key, value in arguments.items() for word in ("--build-arg", f"{key}={value}")]
         words += [word for key, file in secrets.items() for word in ("--secret", f"id={key},src={file}")]
         place = ("--target", target, "--tag", name, "--file", str(dockerfile), str(context))
-        self("build", "--isolation", "chroot", "--layers", *words, *place)
+        # Without the cache: buildah 1.28 does not mount a stage that it took from its cache (`--mount=from=STAGE`).
+        self("build", "--isolation", "chroot", "--layers", "--no-cache", *words, *place)
 
     def run(
         self, image: str, command: Sequence[str], volumes: Sequence[str], environment: Mapping[str, str] | None = None
