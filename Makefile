@@ -1,6 +1,6 @@
 # Verbs for contributors. Users need only the README.
-.PHONY: help run test quick-test wrong-configurations faults fresh-machine soak flink format lint schema lock audit licenses \
-	sbom
+.PHONY: help run test quick-test wrong-configurations faults fresh-machine soak image flink format lint schema lock \
+	audit licenses sbom
 help:        ## list the verbs
 	@sed -n 's/^\([a-z-]*\): *## */\1\t/p' $(MAKEFILE_LIST)
 run:         ## run the pipeline on the default data
@@ -17,6 +17,8 @@ fresh-machine: ## run the first command and the quick tests on minimal Debian 12
 	python3 -m tests.fresh_machine $(FRESH)
 soak:        ## run the pipeline fifty times over rolling spans, and check the disk and the metadata queries; half an hour of CPU
 	./with-env python -m tests.soak $(SOAK)
+image:       ## build the image with buildah, and run a pipeline with one container for each node (root, 20 GB)
+	BIGVOCAB_EXTRAS=kubeflow ./with-env python -m tests.image $(IMAGE)
 flink:       ## run only the tests on a real Flink; downloads Flink and Beam's job server into ~/.cache/bigvocab
 	./with-env pytest -n 0 -rs tests/flink
 format:      ## format, and apply the automatic fixes of ruff

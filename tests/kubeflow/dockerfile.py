@@ -1,4 +1,4 @@
-"""Parser for the subset of Dockerfile syntax that kubeflow/Dockerfile uses: no heredocs, no variables."""
+"""Parser for the subset of Dockerfile syntax that kubeflow/Dockerfile uses: no heredocs, no variables but ARGs."""
 
 from __future__ import annotations
 
@@ -42,23 +42,31 @@ class Stage:
 @dataclass(frozen=True)
 class Dockerfile:
     stages: dict[str, Stage]
+    arguments: dict[str, str]
+    """Defaults of the ARGs before the first FROM. The stages have them in place of the variables."""
 
     @classmethod
     def read(cls, path: Path) -> Dockerfile:
         lines = [line for line in path.read_text().splitlines() if not line.lstrip().startswith("#")]
+        arguments: dict[str, str] = {}
         stages: dict[str, Stage] = {}
         stage = Stage("", "")  # Instructions before the first FROM belong to no stage.
         for line in re.sub(r"\\\n", " ", "\n".join(lines)).splitlines():
             if not line.strip():
                 continue
+            for name, value in arguments.items():
+                line = line.replace(f"${{{name}}}", value)
             instruction = _instruction(line)
-            if instruction.name == "FROM":
+            if instruction.name == "ARG" and not stages:
+                name, _, value = instruction.text.partition("=")
+                arguments[name] = value
+            elif instruction.name == "FROM":
                 base, _as, name = instruction.words
                 assert _as == "AS", f"a stage without a name: {line}"
                 stage = stages[name] = Stage(name, base)
             else:
                 stage.instructions.append(instruction)
-        return cls(stages)
+        return cls(stages, arguments)
 
     def line_of(self, stage: str) -> list[Stage]:
         """Return a stage and its base stages, the oldest first."""

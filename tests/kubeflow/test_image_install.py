@@ -31,7 +31,7 @@ class Image:
 
     def inside(self, text: str) -> str:
         """Replace the Dockerfile's folders by those of this image, and its interpreter by the current one."""
-        text = text.replace("/usr/bin/python3.12", str(Path(sys.executable).resolve()))
+        text = text.replace(f"/usr/bin/{DOCKERFILE.arguments['PYTHON']}", str(Path(sys.executable).resolve()))
         return re.sub(r"(?<![\w.])/(opt|src|dist|app|home)\b", rf"{self.root}/\1", text)
 
     def environment(self, stage: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from tests.kubeflow.dockerfile import Dockerfile
 from tests.wheels import PURE_PYTHON, ROOT, locked, named, tags, without_wheel
 
 DOCKERFILE = Dockerfile.read(ROOT / "kubeflow" / "Dockerfile")
-PYTHON = (3, 12)
+PYTHON = (3, int(DOCKERFILE.arguments["PYTHON"].removeprefix("python3.")))
 GLIBC = {"ubuntu:24.04": 39}
 """Minor version of the C library of an image."""
 

@@ -25,6 +25,7 @@ from pipeline.metadata.record import DONE, RUN_TYPE, cause_of
 from pipeline.metadata.store import connection
 from pipeline.nodes import REPORT, node_names
 from pipeline.retention import clean
+from tests.kubeflow import orchestrator
 from tests.pipeline.kubeflow.pods import Ended, Pods
 from tests.pipeline.retention.runs import PIPELINE, Runs
 
@@ -73,16 +74,12 @@ class Cluster:
     """
 
     def __init__(self, file: Path, run_pod: Pods, monkeypatch: pytest.MonkeyPatch, outputs: Path) -> None:
-        from kfp import components, local
-        from kfp.local import subprocess_task_handler as handler
+        from kfp import components
 
         self.ended: dict[str, Ended] = {}
         self.tries: Counter[str] = Counter()
         self.before: dict[str, Callable[[], object]] = {}
-        # The orchestrator refuses containers; here, a process replaces each container.
-        monkeypatch.setattr(handler.SubprocessTaskHandler, "validate_not_container_component", lambda *_: None)
-        monkeypatch.setattr(handler, "run_local_subprocess", self._pod)
-        local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(outputs), raise_on_error=True)
+        orchestrator.start_containers_by(self._pod, monkeypatch, outputs)
         self._run_pod, self._pipeline = run_pod, components.load_component_from_file(str(file))
         self._retries = {
             task["taskInfo"]["name"]: int(task["retryPolicy"]["maxRetryCount"])
@@ -94,8 +91,8 @@ class Cluster:
         self._pipeline(**parameters)
         return self.ended
 
-    def _pod(self, full_command: list[str]) -> int:
-        _, module, cli, *arguments = full_command
+    def _pod(self, _image: str, command: list[str]) -> int:
+        _, module, cli, *arguments = command
         assert (module, cli) == ("-m", "pipeline.cli")
         node = arguments[1]
         self.before.get(node, lambda: None)()
