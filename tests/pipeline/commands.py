@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.forks import ForkServer
 
 # Modules that the nodes load. TensorFlow is only loaded, not used, because its threads do not survive a fork.
-_MODULES = (
+MODULES = (
     "pipeline.dag",
     "pipeline.execution.node",
     "pipeline.execution.pod",
@@ -38,6 +38,7 @@ _MODULES = (
     "loky",
     "setuptools",
     "tests.pipeline.trials",
+    "tests.pipeline.warm",
     "tensorboard.summary.v2",
 )
 
@@ -63,7 +64,7 @@ def run(
     Returns:
         The exit code.
     """
-    job = forks.start(_main, [*arguments], out=out, err=err, folder=folder, environment=environment, modules=_MODULES)
+    job = forks.start(_main, [*arguments], out=out, err=err, folder=folder, environment=environment, modules=MODULES)
     return job.result()
 
 
