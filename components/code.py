@@ -42,6 +42,14 @@ def fingerprint(*modules: str) -> str:
 
 def _imports(source: bytes, package: str, module: str) -> set[str]:
     """Return the modules that a module imports from its own top package, including imports inside functions."""
+    root = module.partition(".")[0]
+    ours = {name for name in _imported(source, package) if name == root or name.startswith(f"{root}.")}
+    return {name for name in ours if _is_module(name)}
+
+
+@functools.cache  # The fingerprints of the nodes share most modules.
+def _imported(source: bytes, package: str) -> frozenset[str]:
+    """Return the names that a source imports, of modules and of their parts."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -49,9 +57,7 @@ def _imports(source: bytes, package: str, module: str) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             origin = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
             names |= {origin, *(f"{origin}.{alias.name}" for alias in node.names)}
-    root = module.partition(".")[0]
-    ours = {name for name in names if name == root or name.startswith(f"{root}.")}
-    return {name for name in ours if _is_module(name)}
+    return frozenset(names)
 
 
 def _is_module(name: str) -> bool:

@@ -26,4 +26,6 @@ make_lazy("tfx.v1.components", _MODULES)
 
 from tfx import v1  # noqa: E402
 
+import components.compat.beam_methods  # noqa: E402, F401  for all pipelines of the components
+
 __all__ = ["v1"]

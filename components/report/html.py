@@ -40,13 +40,9 @@ _PACKAGE = "components.report"
 ROLES = {"inputs": "input tokens", "labels": "labels"}
 
 
-def render(summary: Summary, sections: Sequence[Section]) -> str:
-    """Return the page, with inline style and charts in light and dark, without scripts or external files.
-
-    Args:
-        summary: Summary of a run.
-        sections: Sections of the page that nodes contribute, in any order.
-    """
+@functools.cache
+def page() -> jinja2.Template:
+    """Return the compiled template of the page."""
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_template),
         autoescape=True,
@@ -61,9 +57,19 @@ def render(summary: Summary, sections: Sequence[Section]) -> str:
         duration=duration,
         size=in_bytes,
     )
+    return environment.get_template(f"{_PACKAGE}:report.html.j2")
+
+
+def render(summary: Summary, sections: Sequence[Section]) -> str:
+    """Return the page, with inline style and charts in light and dark, without scripts or external files.
+
+    Args:
+        summary: Summary of a run.
+        sections: Sections of the page that nodes contribute, in any order.
+    """
     best = best_baseline(summary.baselines)
     few = columns(summary, "brief")
-    return environment.get_template(f"{_PACKAGE}:report.html.j2").render(
+    return page().render(
         s=summary,
         sections=[section.template for section in sorted(sections, key=lambda section: section.place)],
         style=Markup((resources.files(_PACKAGE) / "style.css").read_text(encoding="utf-8")),

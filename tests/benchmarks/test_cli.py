@@ -100,6 +100,7 @@ def test_the_command_measures(bigvocab: Bigvocab, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked")
 def test_a_whole_training_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     from benchmarks.softmax.training import ARMS, measure_training
 
@@ -111,6 +112,7 @@ def test_a_whole_training_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked")
 def test_the_way_into_the_pipeline_is_measured_node_by_node(tmp_path: Path) -> None:
     out = io.StringIO()
     assert ingest(["rows"], [2_000], True, out, tmp_path / "figures.json") == 0

@@ -56,6 +56,7 @@ def test_tables_show_the_parts_that_were_measured() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked")
 def test_all_parts_are_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     # Each form is a process that builds a whole model.
     monkeypatch.setattr(measure, "ENCODERS", ("session",))

@@ -173,6 +173,7 @@ LSTM = {"kind": "recurrent", "tie": True, "context": 12, "embedding": 8, "projec
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked")
 def test_two_combinations_reach_what_the_trainer_reaches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small, lstm = {**SMALL, "head": {"negatives": 64}}, {**SMALL, "model": LSTM, "head": {"negatives": 64}}
     preset = sessions_configuration(tmp_path, "{leave_out: 1}")

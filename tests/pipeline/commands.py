@@ -39,6 +39,7 @@ MODULES = (
     "loky",
     "setuptools",
     "tests.pipeline.trials",
+    "tests.pipeline.warm",
     "tensorboard.summary.v2",
 )
 

@@ -22,7 +22,7 @@ _NUMBERED = "column_"
 
 
 def by_name(answer: Callable[[dict[str, tf.Tensor]], Any], columns: Mapping[str, tf.TensorSpec]) -> Any:
-    """Return a traced `tf.function` for `ExportArchive.add_endpoint`, whose arguments `name_arguments` completes.
+    """Return a concrete function for `tf.saved_model.save`, whose arguments `name_arguments` completes.
 
     Args:
         answer: Function that takes the columns, by name.
@@ -33,8 +33,7 @@ def by_name(answer: Callable[[dict[str, tf.Tensor]], Any], columns: Mapping[str,
     function = tf.function(
         lambda given: answer({names[argument]: tensor for argument, tensor in given.items()}), autograph=False
     )
-    function.get_concrete_function(specs)
-    return function
+    return function.get_concrete_function(specs)
 
 
 def name_arguments(directory: str, signature: str, columns: Iterable[str]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 
-import keras
 import pytest
 import tensorflow as tf
 from hypothesis import given, settings
@@ -26,12 +25,11 @@ SETS = [
 def check(names: list[str]) -> None:
     values = {name: float(number) for number, name in enumerate(names)}
     columns = dict.fromkeys(names, tf.TensorSpec([None], tf.float32))
-    archive, module = keras.export.ExportArchive(), tf.Module()
+    module = tf.Module()
     module.scale = tf.Variable(2.0)  # pyright: ignore
-    archive.track(module)
-    archive.add_endpoint("predict", by_name(lambda c: {n: module.scale * c[n] for n in names}, columns))
+    predict = by_name(lambda c: {n: module.scale * c[n] for n in names}, columns)
     with tempfile.TemporaryDirectory() as folder:
-        archive.write_out(folder, verbose=False)
+        tf.saved_model.save(module, folder, {"predict": predict})
         name_arguments(folder, "predict", columns)
         with tf.Graph().as_default(), tf.compat.v1.Session() as session:
             signature = tf.compat.v1.saved_model.load(session, ["serve"], folder).signature_def["predict"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import shutil
 from pathlib import Path
@@ -32,6 +33,11 @@ class Exported:
     layout: Layout
     path: Path
 
+    @functools.cached_property
+    def transform(self) -> Any:
+        """Graph of Transform, which takes half a second to load."""
+        return self.corpus.transform.transform_features_layer()
+
     def ask(self, signature: str, path: Path | None = None, **inputs: Any) -> dict[str, np.ndarray]:
         """Call a signature in a graph session, as TensorFlow Serving does."""
         with tf.Graph().as_default(), tf.compat.v1.Session() as session:
@@ -49,8 +55,7 @@ class Exported:
         ids = [inputs[token] for token in tokens[-4:]]
         parties = (self.corpus.folder / "graph/transform_fn/assets/category_party").read_text().split("\n")
         names = [line.split(" ", 1)[1].encode() for line in parties if line]
-        layer = self.corpus.transform.transform_features_layer()
-        year = layer({"year": tf.sparse.from_dense([[row["year"][0]]])})[key_of("year")]
+        year = self.transform({"year": tf.sparse.from_dense([[row["year"][0]]])})[key_of("year")]
         batch = {
             "input_ids": tf.constant([[self.layout.padding] * (4 - len(ids)) + ids]),
             key_of("year"): year,

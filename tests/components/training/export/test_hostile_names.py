@@ -17,15 +17,16 @@ from tests.components.training.conftest import Row, make_corpus, serialize
 pytestmark = pytest.mark.slow  # one training per test
 
 SETS: dict[str, dict[str, list[str]]] = {
-    "of the pipeline": {
-        "inputs": ["label", "labels"],
-        "numbers": ["input_ids", "values", "examples", "label_value", "targets"],
-        "categories": ["label_ids", "inputs", "probabilities", "tokens", "encoder"],
-    },
-    "odd": {
-        "inputs": ["Viewed Item (cm)", "größe"],
-        "numbers": ["Os", "os", "column/Os", "y" * 2_000],
-        "categories": ["a/b", "c/b", "a\\d", "e\nf", " ", "class", "_x", "x" * 300],
+    "of the pipeline, and odd": {
+        "inputs": ["label", "labels", "Viewed Item (cm)", "größe"],
+        "numbers": [
+            *("input_ids", "values", "examples", "label_value", "targets"),
+            *("Os", "os", "column/Os", "y" * 2_000),
+        ],
+        "categories": [
+            *("label_ids", "inputs", "probabilities", "tokens", "encoder"),
+            *("a/b", "c/b", "a\\d", "e\nf", " ", "class", "_x", "x" * 300),
+        ],
     },
     "of targets": {
         "inputs": ["nll", "rank"],
