@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from ml_metadata.proto import metadata_store_pb2
@@ -25,7 +26,7 @@ from tfx.types.standard_component_specs import MODEL_RUN_KEY
 
 from components.compat.tfx_channels import bounded_lookups
 from components.compat.tfx_v1 import v1 as tfx
-from components.files import check_fence, sync_tree
+from components.files import check_fence, is_remote, remove_tree, sync_tree
 from components.redaction import without_secrets
 
 
@@ -114,9 +115,11 @@ def _durable(operator: Any, root: str) -> Any:
             try:
                 with without_secrets():
                     output = super().run_executor(execution_info)
-                for artifacts in execution_info.output_dict.values():
-                    for artifact in artifacts:
-                        sync_tree(artifact.uri, root)
+                for uri in (made.uri for artifacts in execution_info.output_dict.values() for made in artifacts):
+                    # Beam only logs that it could not delete its temporary folders.
+                    for left in () if is_remote(uri) else Path(uri).glob("**/beam-temp-*/"):
+                        remove_tree(str(left))
+                    sync_tree(uri, root)
             except Exception:
                 check_fence()  # After an exception, TFX deletes the outputs.
                 # The logs of a training show why it failed.

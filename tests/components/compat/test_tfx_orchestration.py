@@ -146,6 +146,20 @@ def test_a_node_whose_outputs_cannot_be_synced_fails_without_outputs(
     assert not list((tmp_path / "artifacts").rglob("rows/*"))
 
 
+def test_temporary_folders_of_beam_do_not_remain(pipeline: tfx.dsl.Pipeline, tmp_path: Path, monkeypatch) -> None:
+    def write_and_leave(self: Any, info: Any) -> Any:
+        output = run(self, info)
+        Path(info.output_dict["rows"][0].uri, "split", "beam-temp-rows-1").mkdir(parents=True)
+        return output
+
+    operator = next(iter(launcher.DEFAULT_EXECUTOR_OPERATORS.values()))
+    run = operator.run_executor
+    monkeypatch.setattr(operator, "run_executor", write_and_leave)
+    ir = tfx_launcher.compiled(pipeline, "one")
+    tfx_launcher.launch(ir, ir.nodes[0].pipeline_node)
+    assert sorted(path.name for path in tmp_path.glob("artifacts/Count/rows/*/**/*")) == ["rows", "split"]
+
+
 def test_logs_of_a_failed_training_remain(tmp_path: Path) -> None:
     node = Diverge()  # type: ignore[call-arg]
     pipeline = tfx.dsl.Pipeline(
