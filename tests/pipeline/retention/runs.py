@@ -32,10 +32,9 @@ class Runs:
     def __init__(self, folder: Path, connection: pb.ConnectionConfig | None = None) -> None:
         self.paths = Paths.of(folder)
         self.paths.prepare()
-        if connection is None:
-            connection = pb.ConnectionConfig()
-            connection.fake_database.SetInParent()
-        self.store = mlmd.MetadataStore(connection)
+        memory = pb.ConnectionConfig()
+        memory.fake_database.SetInParent()
+        self.store = mlmd.MetadataStore(connection or memory)
         self.used: dict[str, set[int]] = {}
         """Artifacts of each run."""
         self.complete: list[str] = []
