@@ -150,10 +150,10 @@ def _served(serving: str) -> set[str]:
 
 
 def _is_output(uri: str, paths: Paths) -> bool:
-    """Return True for the folder of an output: `artifacts/<node>/<key>/<execution>`."""
+    """Return True for the folder of an output: `artifacts/<node>/<key>/<execution>`, or a numbered folder below it."""
     prefix, _, rest = uri.partition(f"{paths.artifacts}/")
     parts = rest.split("/")
-    return not prefix and len(parts) == 3 and parts[-1].isdecimal()
+    return not prefix and len(parts) in (3, 4) and all(part.isdecimal() for part in parts[2:])
 
 
 def _rests(history: History, known: set[str], kept: Sequence[Run], paths: Paths) -> Iterator[str]:

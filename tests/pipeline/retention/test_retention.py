@@ -261,3 +261,5 @@ def test_the_rests_of_earlier_runs_go_and_those_of_kept_runs_stay(tmp_path: Path
     clean.clean(runs.store, PIPELINE, runs.paths, 1, alone=True)
     assert [place for place in old if place.exists()] == []
     assert [place for place in new if not place.exists()] == []
+    assert runs.folders() == {runs.artifacts()[artifact].uri for artifact in runs.used["003"]}
+    assert len([*artifacts.glob("Transform/transform_graph/*")]) == 1
