@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx.dsl.compiler.constants import PIPELINE_CONTEXT_TYPE_NAME, PIPELINE_RUN_CONTEXT_TYPE_NAME
 from tfx.orchestration.metadata import Metadata
@@ -17,15 +18,8 @@ from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 from tfx.types import Artifact
 
 __all__ = [
-    "PIPELINE_CONTEXT_TYPE_NAME",
-    "PIPELINE_RUN_CONTEXT_TYPE_NAME",
-    "Metadata",
-    "cause",
-    "executions",
-    "outputs",
-    "run_contexts",
-    "set_cause",
-]
+    "Metadata", "cause", "context_of_pipeline", "context_of_run", "executions", "outputs", "run_contexts", "set_cause",
+]  # fmt: skip
 _OK, _UNKNOWN = 0, 2  # google.rpc.Code
 
 
@@ -40,6 +34,16 @@ def run_contexts(handle: Metadata, node: pipeline_pb2.PipelineNode) -> list[mlmd
     contexts = context_lib.prepare_contexts(handle, node.contexts)
     types = {kind.id: kind.name for kind in handle.store.get_context_types()}
     return [context for context in contexts if types[context.type_id] == PIPELINE_RUN_CONTEXT_TYPE_NAME]
+
+
+def context_of_pipeline(store: MetadataStore, pipeline: str) -> mlmd.Context | None:
+    """Return the context that all executions and artifacts of a pipeline have; None before its first run."""
+    return store.get_context_by_type_and_name(PIPELINE_CONTEXT_TYPE_NAME, pipeline)
+
+
+def context_of_run(store: MetadataStore, run_id: str) -> mlmd.Context | None:
+    """Return the context that all executions of a run have; None if the run has none."""
+    return store.get_context_by_type_and_name(PIPELINE_RUN_CONTEXT_TYPE_NAME, run_id)
 
 
 def outputs(handle: Metadata, execution: int) -> dict[str, list[Artifact]]:

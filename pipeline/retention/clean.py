@@ -33,6 +33,9 @@ from pipeline.retention.rule import Run, kept_models, kept_runs
 GRACE_SECONDS = 10.0
 """Time for another run to record the use of an artifact that it has just looked up."""
 
+SCHEMA_SECONDS = 24 * 3_600.0
+"""Time before the start of the oldest kept run in which a schema file may have been written for it."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -147,10 +150,10 @@ def _served(serving: str) -> set[str]:
 
 
 def _is_output(uri: str, paths: Paths) -> bool:
-    """Return True for the folder of an output: `artifacts/<node>/<key>/<execution>`."""
+    """Return True for the folder of an output: `artifacts/<node>/<key>/<execution>`, or a numbered folder below it."""
     prefix, _, rest = uri.partition(f"{paths.artifacts}/")
     parts = rest.split("/")
-    return not prefix and len(parts) == 3 and parts[-1].isdecimal()
+    return not prefix and len(parts) in (3, 4) and all(part.isdecimal() for part in parts[2:])
 
 
 def _rests(history: History, known: set[str], kept: Sequence[Run], paths: Paths) -> Iterator[str]:
@@ -175,8 +178,8 @@ def _files_of_runs(runs: Sequence[Run], kept: Sequence[Run], started: float, pat
     for path in folders.written_before(paths.logs, ".log", started):
         if path.rpartition("/")[2].removesuffix(".log") not in ids:
             yield path
-    # A pod writes its schema file before it uses it, so that the file of each kept run is newer than the run.
-    yield from folders.written_before(paths.schemas, ".pbtxt", started)
+    # Each pod that needs its schema file writes the file at its start, possibly before the run is recorded.
+    yield from folders.written_before(paths.schemas, ".pbtxt", started - SCHEMA_SECONDS)
     others = {run.id for run in runs} - ids
     for name in folders.entries(paths.workers):
         if name in others:

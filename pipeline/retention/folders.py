@@ -26,13 +26,18 @@ def entries(folder: str) -> list[str]:
 def outputs(artifacts: str) -> Iterator[tuple[str, str, int]]:
     """Yield the folders of the outputs of executions: path, node and id of the execution.
 
-    A failed ingestion leaves its counts and bad rows in a folder `<execution>-failed`.
+    An output of several artifacts has a numbered folder for each of them in the folder of the execution. A failed
+    ingestion leaves its counts and bad rows in a folder `<execution>-failed`.
     """
     for node in entries(artifacts):
         for key in entries(f"{artifacts}/{node}") if not node.startswith(".") else ():
             for name in entries(f"{artifacts}/{node}/{key}") if not key.startswith(".") else ():
                 if (number := name.removesuffix("-failed")).isdecimal():
-                    yield f"{artifacts}/{node}/{key}/{name}", node, int(number)
+                    folder = f"{artifacts}/{node}/{key}/{name}"
+                    several = [part for part in entries(folder) if part.isdecimal()]
+                    yield from ((f"{folder}/{part}", node, int(number)) for part in several)
+                    if not several:
+                        yield folder, node, int(number)
 
 
 def working_folders(artifacts: str, execution: int, started: float) -> Iterator[str]:
@@ -85,6 +90,9 @@ def remove(place: str, artifacts: str) -> None:
             hidden.parent.mkdir(exist_ok=True)
             Path(place).rename(hidden)
             shutil.rmtree(hidden)
+            if (parent := Path(place).parent).name.isdecimal():  # The output had several artifacts.
+                with contextlib.suppress(OSError):  # It has others.
+                    parent.rmdir()
 
 
 def empty_trash(artifacts: str) -> None:

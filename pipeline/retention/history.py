@@ -14,8 +14,8 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 from tfx.components.evaluator import constants
 from tfx.types import standard_artifacts
 
+from components.compat import tfx_metadata
 from components.compat.tfx_channels import artifacts_in
-from components.compat.tfx_metadata import PIPELINE_CONTEXT_TYPE_NAME, PIPELINE_RUN_CONTEXT_TYPE_NAME
 from components.training.warm_start.base_model import trained_on
 from pipeline.metadata import record
 from pipeline.retention.rule import ALIVE_SECONDS, Model, Run
@@ -61,8 +61,7 @@ class History:
     def _executions(self, run: Run) -> list[pb.Execution]:
         found = []
         for part in self._parts[run.id]:
-            name = part.name.partition(".")[2]
-            context = self.store.get_context_by_type_and_name(PIPELINE_RUN_CONTEXT_TYPE_NAME, name)
+            context = tfx_metadata.context_of_run(self.store, part.name.partition(".")[2])
             found += self.store.get_executions_by_context(context.id) if context else []
         return found
 
@@ -87,7 +86,7 @@ class History:
 
     def present(self) -> dict[int, pb.Artifact]:
         """Return the artifacts that are not recorded as deleted, by id."""
-        context = self.store.get_context_by_type_and_name(PIPELINE_CONTEXT_TYPE_NAME, self._pipeline)
+        context = tfx_metadata.context_of_pipeline(self.store, self._pipeline)
         if context is None:
             return {}
         return {artifact.id: artifact for artifact in artifacts_in(self.store, context.id, PRESENT)}

@@ -218,8 +218,7 @@ def test_old_artifacts_are_found_and_deleted(mariadb: dict[str, str], tmp_path: 
     runs = Runs(tmp_path, at)
     for data in (0, 1, 2, 0, 3):
         runs.run(data, pushed=False)
-    whole = runs.store.get_context_by_type_and_name("pipeline", PIPELINE)
-    assert whole
+    [whole] = runs.store.get_contexts_by_type("pipeline")
     trainer = [runs.store.get_context_by_type_and_name("node", f"{PIPELINE}.Trainer"), whole]
     assert len(tfx_channels.executions_in(runs.store, trainer)) == 5
     assert len(tfx_channels.artifacts_in(runs.store, whole.id, kind="Model")) == 4

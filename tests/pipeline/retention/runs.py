@@ -107,7 +107,7 @@ class Runs:
 
     def folders(self) -> set[str]:
         """Return the folders of outputs."""
-        return {str(path) for path in Path(self.paths.artifacts).glob("*/*/[0-9]*")}
+        return {str(path.parent) for path in Path(self.paths.artifacts).rglob("file")}
 
     def _artifact(self, node: str, uri: str, kind: str, used: list[int], blessed: bool, pushed: bool) -> int:
         artifact = pb.Artifact(type_id=self._kinds[kind], uri=uri, state=pb.Artifact.LIVE)
@@ -126,6 +126,8 @@ class Runs:
 
     def _folder(self, node: str, key: str, execution: int) -> str:
         folder = Path(self.paths.artifacts, node, key, str(execution))
+        if node == "Transform":  # An output of several artifacts.
+            folder /= "0"
         folder.mkdir(parents=True)
         (folder / "file").write_text("contents")
         return str(folder)

@@ -252,11 +252,14 @@ def test_the_rests_of_earlier_runs_go_and_those_of_kept_runs_stay(tmp_path: Path
         if place.suffix:
             place.parent.mkdir(exist_ok=True)
             place.write_text("")
-            os.utime(place, (now - 60, now - 60) if place in old else None)
+            written = now - 2 * clean.SCHEMA_SECONDS if place in old else now
+            os.utime(place, (written, written))
         else:
             place.mkdir(parents=True, exist_ok=True)
     planned = clean.plan(runs.store, PIPELINE, runs.paths, 1, alone=True)
-    assert {*planned.others} == {*map(str, old)}
+    assert {*planned.others} - {f"{runs.paths.logs}/002.log"} == {*map(str, old)}
     clean.clean(runs.store, PIPELINE, runs.paths, 1, alone=True)
     assert [place for place in old if place.exists()] == []
     assert [place for place in new if not place.exists()] == []
+    assert runs.folders() == {runs.artifacts()[artifact].uri for artifact in runs.used["003"]}
+    assert len([*artifacts.glob("Transform/transform_graph/*")]) == 1
