@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -103,8 +104,9 @@ def test_an_unexpected_error_of_the_model_is_not_hidden(ask_rows: Ask, monkeypat
         raise tf.errors.InternalError(None, None, "unexpected")
 
     monkeypatch.setattr(model, "_load", lambda folder: Failing(fail))
-    with pytest.raises(tf.errors.InternalError, match="unexpected"):
-        ask_rows("rows.jsonl", JSONL * 100, "--output", "out.jsonl")
+    code, found, error = ask_rows("rows.jsonl", JSONL * 100, "--output", "out.jsonl")
+    assert (code, found) == (1, [])
+    assert re.fullmatch("bigvocab: /.*: the model fails: unexpected\n", error)
     assert files() == ["rows.jsonl"]
 
 
