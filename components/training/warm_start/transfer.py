@@ -113,7 +113,8 @@ class Earlier:
             text = file.read()
         try:
             about = json.loads(text)
-            self._about, found = about["weights"], about["format"]
+            found = about["format"]
+            self._about = about["weights"] if found == FORMAT else {}
             self._reader = tf.compat.v1.train.NewCheckpointReader(f"{directory}/state")
         except (ValueError, TypeError, KeyError, RecursionError, tf.errors.OpError) as error:
             raise ValueError(f"{directory} is damaged ({error}): train without trainer.warm_start once") from error
