@@ -113,12 +113,13 @@ class Earlier:
             text = file.read()
         try:
             about = json.loads(text)
-            self._about, found = about["weights"], about["format"]
-            self._reader = tf.compat.v1.train.NewCheckpointReader(f"{directory}/state")
+            if about["format"] == FORMAT:
+                self._about = about["weights"]
+                self._reader = tf.compat.v1.train.NewCheckpointReader(f"{directory}/state")
         except (ValueError, TypeError, KeyError, RecursionError, tf.errors.OpError) as error:
             raise ValueError(f"{directory} is damaged ({error}): train without trainer.warm_start once") from error
-        if found != FORMAT:
-            raise ValueError(f"{directory}/about.json: format {found}, and this version reads {FORMAT}")
+        if about["format"] != FORMAT:
+            raise ValueError(f"{directory}/about.json: format {about['format']}, and this version reads {FORMAT}")
         self._shapes = self._reader.get_variable_to_shape_map()
 
     def fault(self, variable: keras.Variable, vocabulary: str | None) -> str | None:
