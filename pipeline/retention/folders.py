@@ -10,7 +10,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from components.files import check_fence, is_remote
+from components.files import check_fence, is_remote, remove_tree
 
 TRASH = ".trash"
 """Folder in the folder of the artifacts to which a folder is renamed before its deletion."""
@@ -84,7 +84,7 @@ def remove(place: str, artifacts: str) -> None:
         if not tf.io.gfile.isdir(place):
             tf.io.gfile.remove(place)
         elif is_remote(place):
-            tf.io.gfile.rmtree(place)
+            remove_tree(place)
         else:
             hidden = Path(artifacts, TRASH, uuid.uuid4().hex)
             hidden.parent.mkdir(exist_ok=True)

@@ -37,10 +37,12 @@ def bigvocab(forks: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Big
 def started_bigvocab() -> Bigvocab:
     """Return a function that runs the command as a user does, in a process that imports everything itself."""
 
-    def run(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: str | Path, folder: Path, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "pipeline.cli", *map(str, arguments)]
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        variables = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **(environment or {})}
+        return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
 
     return run
 

@@ -252,7 +252,7 @@ def test_pods_train_together(run_pod: Pods, compile_to: CompileTo, shared: Path)
     assert (chief.code, other.code) == (0, 0), chief.err + other.err
     assert "2 devices of 2 workers" in chief.out
     assert "worker 1 of 2 waits for the chief" in other.out
-    chief, other = train("together again")
+    chief, other = train("together-again")
     assert (chief.code, other.code) == (0, 0), chief.err + other.err
     assert "cached" in chief.out
 
