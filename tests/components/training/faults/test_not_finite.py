@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Callable
+from types import SimpleNamespace
 
+import numpy as np
+import pytest
 import tensorflow as tf
 
 from components.training.faults.guard import BadStep
-from components.training.faults.not_finite import not_finite
+from components.training.faults.not_finite import NotFinite, not_finite
 from components.training.faults.readable import Readable
 from components.training.layout import LABEL, Batch, Layout
+from components.training.loop.checkpoint import damage, saves
 from components.training.model import VocabularyClassifier, build_model
 from components.training.rows.cuts import NO_LABEL, TOTAL
 from components.training.spec import TrainerSpec
-from tests.components.training.conftest import SMALL
+from tests.components.training.conftest import SMALL, Corpus
 
 TOKENS = [f"t{i}" for i in range(10)]
 LAYOUT = Layout("sequence", 4, 10, ("column/age",), {})
@@ -71,3 +77,29 @@ def test_a_batch_that_cannot_be_read_again_does_not_hide_the_fault():
     found = not_finite(model("shared_projection"), BadStep(0, math.inf, 0.1), 1, lost, READABLE, None)
     assert str(found).startswith("In step 1, the loss is inf")
     assert "could not be computed again" in str(found)
+
+
+@pytest.mark.slow
+def test_a_training_ends_at_the_step_and_keeps_a_finite_checkpoint(
+    sequence: Corpus, run: Callable[[SimpleNamespace], None], tmp_path
+):
+    # Adam moves each weight by about the learning rate, so the products of weights overflow after the first step.
+    fn_args = sequence.fn_args(tmp_path, {"learning_rate": 1e30, "checkpoint_seconds": 1e-6})
+    found = []
+    for _ in range(2):  # The second run resumes at the checkpoint, and ends alike.
+        with pytest.raises(NotFinite) as raised:
+            run(fn_args)
+        found.append(str(raised.value))
+        (folder,) = (tmp_path / "checkpoints").iterdir()
+        (saved,) = saves(str(folder))
+        assert saved.endswith("step-0000000001")
+        assert damage(saved) is None
+        reader = tf.train.load_checkpoint(saved)
+        tensors = [reader.get_tensor(name) for name in reader.get_variable_to_shape_map()]
+        assert all(np.isfinite(t).all() for t in tensors if isinstance(t, np.ndarray) and t.dtype == np.float32)
+    assert found[0] == found[1]
+    assert re.search(r"In step 2, the loss is (nan|inf), at a learning rate of \d(\.\d+)?e\+29: lower", found[0])
+    assert "The checkpoint of step 1 remains" in found[0]
+    assert "of the 64 examples of its batch is not finite, as of '" in found[0]
+    assert "party '" in found[0]
+    assert not (tmp_path / "model").exists()
