@@ -36,7 +36,9 @@ def options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--together", type=int, default=2, help="faults at the same time; default: 2")
     parser.add_argument("--folder", type=Path, default=REPOSITORY / "runs" / "faults", help="default: runs/faults")
     parser.add_argument("--only", metavar="N", type=int, help="inject only this fault, and print what the user sees")
-    parser.add_argument("--table", action="store_true", help="only print the table of the results so far")
+    parser.add_argument(
+        "--table", action="store_true", help="only print the results so far: the table, and what users see"
+    )
     parser.add_argument("--syncs", action="store_true", help="print the time that syncs take in `bigvocab run --quick`")
     return parser.parse_args(arguments)
 
@@ -47,7 +49,7 @@ def main(arguments: list[str]) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     results = folder / "results.jsonl"
     if said.table:
-        print(table.markdown(_read(results)))
+        print(table.markdown(_read(results)), table.seen(_read(results)), sep="\n\n")
         return 0
     if not shim.compiler():
         print("faults: skipped: no C compiler")

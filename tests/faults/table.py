@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
 from tests.faults.trial import Outcome
 
+_MESSAGE = re.compile(r"bigvocab: |BigVocab stopped|\w+ failed\. |All nodes are complete|No report was written")
+_ROOT = re.compile(r"/\S*?/runs/words")
+_OF_ONE_FAULT = re.compile(r"\w+(?= failed\. )|ROOT[^\s;,.']*|[\d.,]+ [kMG]?B\b|\d+")
 _FAULTS = {
     "kill": "SIGKILL to the process group before a change",
     "torn": "SIGKILL in the middle of a write",
@@ -41,3 +45,21 @@ def _line(text: str, outcomes: Sequence[Outcome]) -> str:
     ended = sum(outcome.code != 0 for outcome in outcomes)
     lost = sum(bool(outcome.faults) for outcome in outcomes)
     return f"| {text} | {len(outcomes)} | {ended} | {len(outcomes) - ended} | {lost} |"
+
+
+def seen(outcomes: Sequence[Outcome], count: int = 10) -> str:
+    """Return the most frequent messages of runs that ended with an error, the most frequent first.
+
+    Args:
+        outcomes: Outcomes of the campaign.
+        count: Number of messages.
+    """
+    groups: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        if outcome.reached and outcome.code == 1:
+            message = "\n".join(line for line in outcome.said.splitlines() if _MESSAGE.match(line))
+            message = _ROOT.sub("ROOT", message)
+            # Messages that differ only in node, path and figures are alike.
+            groups.setdefault(_OF_ONE_FAULT.sub("#", message), []).append(message)
+    often = sorted(groups.values(), key=len, reverse=True)[:count]
+    return "\n\n".join(f"{len(messages)} x\n{messages[0]}" for messages in often)

@@ -14,7 +14,7 @@ import pytest
 from tests.faults import comparison, job, recording, shim
 from tests.faults.recording import Fault, unsynced
 from tests.faults.shim import Arms, Change
-from tests.faults.table import markdown
+from tests.faults.table import markdown, seen
 from tests.faults.trial import Outcome, of_json
 from tests.forks import ForkServer
 
@@ -204,6 +204,22 @@ def test_the_table_counts_faults():
     table = markdown(outcomes).splitlines()
     assert table[2] == "| SIGKILL to the process group before a change | 2 | 2 | 0 | 1 |"
     assert table[-1] == "1 faults were not injected, because their change did not happen."
+
+
+def test_the_most_frequent_messages_come_first():
+    fault = Fault("Trainer", "ENOSPC", Change("write x", 1), 0)
+    said = (
+        "BigVocab words -> {0}\n  Trainer  failed\n\nTrainer failed. Full: {0}/{1}; 5 MB free. Free some space.\nLog: x"
+    )
+    outcomes = [
+        Outcome(0, fault, True, 1, "bigvocab: Full: /a/runs/words/logs/1.log\n", []),
+        *(Outcome(n, fault, True, 1, said.format("/a/runs/words", f"model/{n}"), []) for n in (1, 2)),
+        Outcome(3, fault, True, 0, "bigvocab: no error", []),
+    ]
+    assert seen(outcomes) == (
+        "2 x\nTrainer failed. Full: ROOT/model/1; 5 MB free. Free some space.\n\n1 x\nbigvocab: Full: ROOT/logs/1.log"
+    )
+    assert seen(outcomes, 1).startswith("2 x")
 
 
 def test_parts_of_a_run_are_named_as_its_nodes():
