@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ml_metadata import ListOptions, errors
+from ml_metadata import errors
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx.proto.orchestration import pipeline_pb2
 from tfx.types import Artifact
@@ -19,7 +19,7 @@ RUN_TYPE = "bigvocab.Run"
 """Type of the execution that represents a whole run. The execution is named after the pipeline and the run id."""
 State = mlmd.Execution.State
 DONE = (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
-_NOT_ENDED = "last_known_state = NEW OR last_known_state = RUNNING"
+_NOT_ENDED = (mlmd.Execution.NEW, mlmd.Execution.RUNNING)
 _ROOT = "root"
 """Property of a run: the folder of the outputs. A server may have the records of several roots."""
 
@@ -117,27 +117,33 @@ def unfinished_try(handle: Metadata, node: pipeline_pb2.PipelineNode) -> int | N
 def end_killed(handle: Metadata, pipeline: pipeline_pb2.Pipeline) -> list[int]:
     """Mark all executions of earlier runs of this root that have not ended as failed.
 
+    Looks at the runs that are recorded as running, and at the last run, which may have ended while a node was running.
+
     Returns:
         Ids of these executions.
     """
-    found = []
-    for execution in handle.store.get_executions(list_options=ListOptions(filter_query=_NOT_ENDED)):
-        run = _run_of(handle, pipeline, execution)
-        if run and run.name != _run_name(pipeline) and run.custom_properties[_ROOT].string_value == _root_of(pipeline):
-            execution.last_known_state = mlmd.Execution.FAILED
-            tfx_metadata.set_cause(execution, "the process was killed")
-            found.append(execution)
-    handle.store.put_executions(found)
+    store, prefix, found = handle.store, f"{pipeline.pipeline_info.id}.", []
+    earlier = [
+        run for run in store.get_executions_by_type(RUN_TYPE)
+        if run.name.startswith(prefix) and run.name != _run_name(pipeline) and _root_in(run) == _root_of(pipeline)
+    ]  # fmt: skip
+    last = max((run.id for run in earlier), default=None)
+    for run in earlier:
+        context = tfx_metadata.context_of_run(store, run.name.removeprefix(prefix))
+        if context and (run.id == last or run.last_known_state in _NOT_ENDED):
+            executions = store.get_executions_by_context(context.id)
+            found += [execution for execution in executions if execution.last_known_state in _NOT_ENDED]
+    for execution in found:
+        execution.last_known_state = mlmd.Execution.FAILED
+        tfx_metadata.set_cause(execution, "the process was killed")
+    store.put_executions(found)
     return [execution.id for execution in found]
 
 
-def _run_of(handle: Metadata, pipeline: pipeline_pb2.Pipeline, execution: mlmd.Execution) -> mlmd.Execution | None:
-    """Return the execution that represents the run of another one; None for the executions of other pipelines."""
-    for context in handle.store.get_contexts_by_execution(execution.id):
-        name = f"{pipeline.pipeline_info.id}.{context.name}"
-        if run := handle.store.get_execution_by_type_and_name(RUN_TYPE, name):
-            return run
-    return None
+def _root_in(run: mlmd.Execution) -> str:
+    """Return the root of a run; empty for the runs of earlier versions."""
+    # A lookup would add the property without a value, and MySQL refuses it when the execution is written.
+    return run.custom_properties[_ROOT].string_value if _ROOT in run.custom_properties else ""
 
 
 def node_records(handle: Metadata, pipeline: pipeline_pb2.Pipeline) -> list[NodeRecord]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from pathlib import Path
 from typing import Any
 
+import ml_metadata as mlmd
+import pytest
 from ml_metadata.proto import metadata_store_pb2 as pb
 from tfx.orchestration.portable.input_resolution import channel_resolver
 from tfx.proto.orchestration import pipeline_pb2
 
+from components.compat import tfx_channels
 from components.compat.tfx_channels import bounded_lookups
 from tests.pipeline.retention.runs import OUTPUTS, PIPELINE, Runs
 
@@ -60,6 +64,44 @@ def test_the_same_artifacts_are_found_in_the_same_order(tmp_path: Path, monkeypa
     with bounded_lookups():
         assert {run: _found(_Handle(runs.store), run) for run in runs.used} == expected
     assert [len(found) for found in expected["002"]] == [1, 2, 2, 2, 0, 1, 1, 1, 1, 0]
+
+
+@pytest.mark.skipif(not tfx_channels.QUERIES, reason="this version of ML Metadata cannot select by a query")
+def test_a_store_without_queries_gives_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = Runs(tmp_path)
+    for data in (0, 1, 0):
+        runs.run(data)
+    gone = runs.artifacts()[min(runs.used["001"])]
+    gone.state = pb.Artifact.DELETED
+    runs.store.put_artifacts([gone])
+    [whole] = runs.store.get_contexts_by_type("pipeline")
+    trainer = [*runs.store.get_contexts_by_type("node"), *runs.store.get_contexts_by_type("pipeline_run")]
+
+    def found() -> list[Any]:
+        states = (pb.Artifact.LIVE, pb.Artifact.DELETED)
+        return [
+            *(tfx_channels.artifacts_in(runs.store, whole.id, kind=kind) for kind in ("", "Model", "Unknown")),
+            tfx_channels.artifacts_in(runs.store, whole.id, states),
+            *(
+                sorted(execution.id for execution in tfx_channels.executions_in(runs.store, contexts))
+                for contexts in ([whole], [whole, trainer[0]], [trainer[0], trainer[-1]], [trainer[0], trainer[1]])
+            ),
+        ]
+
+    expected = found()
+    assert [len(each) for each in expected[:4]] == [7, 2, 0, 8]
+    assert all(expected[4:7])
+    monkeypatch.setattr(tfx_channels, "QUERIES", False)
+    assert found() == expected
+
+
+def test_the_version_of_the_store_says_whether_it_can_select(tmp_path: Path) -> None:
+    select = functools.partial(Runs(tmp_path).store.get_artifacts, list_options=mlmd.ListOptions(filter_query="id = 1"))
+    if tfx_channels.QUERIES:
+        assert select() == []
+    else:
+        with pytest.raises(mlmd.errors.UnimplementedError), pytest.warns(DeprecationWarning, match="filter_query"):
+            select()
 
 
 def test_tfx_reads_all_executions_of_the_pipeline() -> None:

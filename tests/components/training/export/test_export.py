@@ -6,6 +6,8 @@ import dataclasses
 import functools
 import json
 import shutil
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ class Exported:
     model: VocabularyClassifier
     layout: Layout
     path: Path
+    traces: Counter[str]
 
     @functools.cached_property
     def transform(self) -> Any:
@@ -75,8 +78,20 @@ def make(corpus: Corpus, folder: Path) -> Exported:
     model.encoder.name_ids(counts["inputs"].tokens)
     files = [str(file) for file in corpus.folder.glob("train*.gz")]
     model.encoder.adapt(lambda length: latest_ids(files, layout, length))
-    export(Servable(model, corpus.transform, corpus.data, layout, BANDS, SPEC.top_k), str(folder))
-    return Exported(corpus, model, layout, folder)
+    traces: Counter[str] = Counter()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("examples", "columns", "evaluate"):
+            patch.setattr(Servable, name, counted(getattr(Servable, name), traces))
+        export(Servable(model, corpus.transform, corpus.data, layout, BANDS, SPEC.top_k), str(folder))
+    return Exported(corpus, model, layout, folder, traces)
+
+
+def counted(function: Callable[[Servable, Any], Any], calls: Counter[str]) -> Callable[[Servable, Any], Any]:
+    def called(self: Servable, examples: Any) -> Any:
+        calls[function.__name__] += 1
+        return function(self, examples)
+
+    return called
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +188,10 @@ def test_eval_sums_are_those_of_numpy(shape, exclude_seen, request):
         answer = it.ask("eval", examples=examples)
     assert set(answer) == set(target.sum_names)
     np.testing.assert_allclose([answer[name][0] for name in target.sum_names], expected, rtol=1e-3, atol=1e-4)
+
+
+def test_every_signature_is_traced_once(exported):
+    assert exported.traces == {"examples": 1, "columns": 1, "evaluate": 1}
 
 
 def test_every_weight_is_written_once(exported):
