@@ -252,7 +252,7 @@ def _needed(error: BaseException | str, estimate: int, number: int) -> int:
 def _only_temporary(path: str, place: str) -> bool:
     """Return True if a path is in the folder for temporary files, and the place of the outputs is not."""
     folder = _temporary()
-    return Path(path).is_relative_to(folder) and not Path(place).is_relative_to(folder)
+    return Path(path).absolute().is_relative_to(folder) and not Path(place).absolute().is_relative_to(folder)
 
 
 def _fullest(place: str) -> str:

@@ -89,7 +89,8 @@ class Lease:
                 self._find_out()
                 self._write(RELEASED)
             except OSError as error:
-                logging.getLogger(__name__).warning("The lease of %s could not be released: %s.", self._what, error)
+                # Not a warning: it would be the last line on the terminal, after the error that the user must read.
+                logging.getLogger(__name__).info("The lease of %s could not be released: %s.", self._what, error)
 
     @contextlib.contextmanager
     def beating(self, lost: Callable[[], None]) -> Iterator[None]:

@@ -234,3 +234,13 @@ def test_an_error_of_sqlite_on_a_writable_file_system_that_is_not_full(text: str
     assert str(fault) == (
         f"Input/output error: {tmp_path}. Check the disk, or the connection to it, or choose another --root."
     )
+
+
+def test_a_relative_root_in_the_folder_for_temporary_files_is_a_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    fault = storage_fault(OSError(errno.ENOSPC, FULL, str(tmp_path / "runs" / "log")), "runs")
+    assert fault is not None
+    assert fault.advice == "Free some space, or choose another --root."
