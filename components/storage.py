@@ -40,7 +40,7 @@ _UNCLEAR = re.compile(
     re.IGNORECASE,
 )
 _FAILED = re.compile("disk I/O error|attempt to write a readonly database", re.IGNORECASE)
-"""Of these, the texts for a disk that is neither full nor protected now."""
+"""Texts among these that mean a failing disk if it is neither full nor protected now."""
 _OURS = ("components.", "pipeline.")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SHARED_MEMORY = "/dev/shm"

@@ -22,7 +22,7 @@ from tfx.proto.orchestration import pipeline_pb2
 from tfx.types import artifact_utils
 
 QUERIES = tuple(map(int, mlmd.__version__.split(".")[:2])) < (1, 21)
-"""Whether the store can select by a query."""
+"""True if the store can select by a query."""
 
 
 def artifacts_in(

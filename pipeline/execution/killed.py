@@ -1,4 +1,4 @@
-"""What a killed process leaves behind: outputs of unfinished tries, and records that say that it still runs."""
+"""Removal of what a killed process leaves: outputs of unfinished tries, and records that say that it still runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def clear_try(handle: Metadata, pipeline: pipeline_pb2.Pipeline, node: pipeline_
     """
     unfinished = record.unfinished_try(handle, node)
     if unfinished is not None:
-        _delete_outputs(_root(pipeline), unfinished, node.node_info.id)
+        _delete_outputs(record.root_of(pipeline), unfinished, node.node_info.id)
 
 
 def end_runs(handle: Metadata, pipeline: pipeline_pb2.Pipeline) -> None:
@@ -30,16 +30,12 @@ def end_runs(handle: Metadata, pipeline: pipeline_pb2.Pipeline) -> None:
     Only for a process that holds the root: the runs that the metadata store has as running have no process then.
     """
     check_fence()
-    root = _root(pipeline)
+    root = record.root_of(pipeline)
     for execution in record.end_killed(handle, pipeline):
         logging.getLogger(__name__).info("Execution %d was killed. Its outputs are deleted.", execution)
         _delete_outputs(root, execution)
     for folder in _found(f"{root}/*/.system/stateful_working_dir/*"):
         _delete(folder)
-
-
-def _root(pipeline: pipeline_pb2.Pipeline) -> str:
-    return pipeline.runtime_spec.pipeline_root.field_value.string_value
 
 
 def _delete_outputs(root: str, execution: int, node: str = "*") -> None:

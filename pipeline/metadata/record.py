@@ -117,7 +117,7 @@ def unfinished_try(handle: Metadata, node: pipeline_pb2.PipelineNode) -> int | N
 def end_killed(handle: Metadata, pipeline: pipeline_pb2.Pipeline) -> list[int]:
     """Mark all executions of earlier runs of this root that have not ended as failed.
 
-    Looks at the runs that are recorded as running, and at the last run, which may have ended while a node was running.
+    Read the runs that are recorded as running, and at the last run, which may have ended while a node was running.
 
     Returns:
         Ids of these executions.
@@ -125,14 +125,13 @@ def end_killed(handle: Metadata, pipeline: pipeline_pb2.Pipeline) -> list[int]:
     store, prefix, found = handle.store, f"{pipeline.pipeline_info.id}.", []
     earlier = [
         run for run in store.get_executions_by_type(RUN_TYPE)
-        if run.name.startswith(prefix) and run.name != _run_name(pipeline) and _root_in(run) == _root_of(pipeline)
+        if run.name.startswith(prefix) and run.name != _run_name(pipeline) and _root_in(run) == root_of(pipeline)
     ]  # fmt: skip
     last = max((run.id for run in earlier), default=None)
-    for run in earlier:
+    for run in (run for run in earlier if run.id == last or run.last_known_state in _NOT_ENDED):
         context = tfx_metadata.context_of_run(store, run.name.removeprefix(prefix))
-        if context and (run.id == last or run.last_known_state in _NOT_ENDED):
-            executions = store.get_executions_by_context(context.id)
-            found += [execution for execution in executions if execution.last_known_state in _NOT_ENDED]
+        executions = store.get_executions_by_context(context.id) if context else []
+        found += [execution for execution in executions if execution.last_known_state in _NOT_ENDED]
     for execution in found:
         execution.last_known_state = mlmd.Execution.FAILED
         tfx_metadata.set_cause(execution, "the process was killed")
@@ -184,7 +183,7 @@ def _run_execution(handle: Metadata, pipeline: pipeline_pb2.Pipeline) -> mlmd.Ex
         return execution
     type_id = store.put_execution_type(mlmd.ExecutionType(name=RUN_TYPE))
     execution = mlmd.Execution(type_id=type_id, name=name, last_known_state=mlmd.Execution.RUNNING)
-    execution.custom_properties[_ROOT].string_value = _root_of(pipeline)
+    execution.custom_properties[_ROOT].string_value = root_of(pipeline)
     runs = tfx_metadata.run_contexts(handle, pipeline.nodes[0].pipeline_node)
     with contextlib.suppress(errors.AlreadyExistsError):
         store.put_execution(execution, [], runs)
@@ -195,7 +194,8 @@ def _run_name(pipeline: pipeline_pb2.Pipeline) -> str:
     return f"{pipeline.pipeline_info.id}.{pipeline.runtime_spec.pipeline_run_id.field_value.string_value}"
 
 
-def _root_of(pipeline: pipeline_pb2.Pipeline) -> str:
+def root_of(pipeline: pipeline_pb2.Pipeline) -> str:
+    """Return the folder of the outputs of a compiled pipeline."""
     return pipeline.runtime_spec.pipeline_root.field_value.string_value
 
 

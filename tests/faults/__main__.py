@@ -49,7 +49,8 @@ def main(arguments: list[str]) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     results = folder / "results.jsonl"
     if said.table:
-        print(table.markdown(_read(results)), table.seen(_read(results)), sep="\n\n")
+        outcomes = _read(results)
+        print(table.markdown(outcomes), table.seen(outcomes), sep="\n\n")
         return 0
     if not shim.compiler():
         print("faults: skipped: no C compiler")

@@ -23,7 +23,7 @@ _RUN = ["run", "words.yaml"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a fault led to.
+    """Result of a fault.
 
     Attributes:
         number: Number of the fault in the campaign.

@@ -14,7 +14,7 @@ _CLEAN = """DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb || true"; }
 Dir::Cache::pkgcache "";
 Dir::Cache::srcpkgcache "";
 """
-"""As in Debian's own image: apt keeps no packages and no caches, which would be part of a layer."""
+"""Settings of Debian's own image: apt keeps no packages and no caches, which would be part of a layer."""
 
 
 def debian(folder: Path, mirror: str, log: Path) -> Path:

@@ -1,4 +1,4 @@
-"""What a command computes the same way each time, computed at the import: before the fork server forks a command.
+"""Results that are the same for each command, computed at the import: before the fork server forks a command.
 
 Nothing here starts a thread. Sources of BigVocab, which a running test suite does not change, are read once.
 """

@@ -47,6 +47,16 @@ def _found(store: Any, run: str) -> list[list[bytes]]:
     ]
 
 
+def _runs_with_a_deleted_artifact(folder: Path) -> Runs:
+    runs = Runs(folder)
+    for data in (0, 1, 0):
+        runs.run(data)
+    gone = runs.artifacts()[min(runs.used["001"])]
+    gone.state = pb.Artifact.DELETED
+    runs.store.put_artifacts([gone])
+    return runs
+
+
 class _Handle:
     def __init__(self, store: Any) -> None:
         self.store = store
@@ -54,12 +64,7 @@ class _Handle:
 
 def test_the_same_artifacts_are_found_in_the_same_order(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr("tfx.orchestration.mlmd_connection_manager.get_handle", lambda handle: handle)
-    runs = Runs(tmp_path)
-    for data in (0, 1, 0):
-        runs.run(data)
-    gone = runs.artifacts()[min(runs.used["001"])]
-    gone.state = pb.Artifact.DELETED
-    runs.store.put_artifacts([gone])
+    runs = _runs_with_a_deleted_artifact(tmp_path)
     expected = {run: _found(_Handle(runs.store), run) for run in runs.used}
     with bounded_lookups():
         assert {run: _found(_Handle(runs.store), run) for run in runs.used} == expected
@@ -68,12 +73,7 @@ def test_the_same_artifacts_are_found_in_the_same_order(tmp_path: Path, monkeypa
 
 @pytest.mark.skipif(not tfx_channels.QUERIES, reason="this version of ML Metadata cannot select by a query")
 def test_a_store_without_queries_gives_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    runs = Runs(tmp_path)
-    for data in (0, 1, 0):
-        runs.run(data)
-    gone = runs.artifacts()[min(runs.used["001"])]
-    gone.state = pb.Artifact.DELETED
-    runs.store.put_artifacts([gone])
+    runs = _runs_with_a_deleted_artifact(tmp_path)
     [whole] = runs.store.get_contexts_by_type("pipeline")
     trainer = [*runs.store.get_contexts_by_type("node"), *runs.store.get_contexts_by_type("pipeline_run")]
 
