@@ -65,6 +65,7 @@ def test_errors_of_libraries(error, lacks):
     assert lacks_memory(error) == lacks
 
 
+@pytest.mark.slow
 def test_a_real_refusal_to_allocate():
     with pytest.raises(MemoryError) as refused:
         bytearray(1 << 60)

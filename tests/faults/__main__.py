@@ -101,9 +101,9 @@ def _syncs(folder: Path) -> int:
         command, cwd=REPOSITORY, env={**os.environ, **settings, "LD_PRELOAD": str(shim.build(folder))}, check=False
     )
     whole = time.monotonic() - started
-    for of_store, times in sync_times(record).items():
+    for of_store, (count, seconds) in sync_times(record).items():
         what = "metadata store" if of_store else "artifacts, checkpoints, versions, reports"
-        print(f"{what}: {len(times):,} syncs, {sum(times):.2f} s of {whole:.1f} s ({sum(times) / whole:.2%})")
+        print(f"{what}: {count:,} syncs, {seconds:.2f} s of {whole:.1f} s ({seconds / whole:.2%})")
     return ended.returncode
 
 

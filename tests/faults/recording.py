@@ -40,15 +40,29 @@ def events(record: Path) -> Iterator[Event]:
             yield Event(Change(name, int(nth)), path, before, mark == "fault")
 
 
-def sync_times(record: Path) -> dict[bool, list[float]]:
-    """Return the seconds of each sync; True: those of the metadata store, False: all others."""
-    times: dict[bool, list[float]] = {True: [], False: []}
+def sync_times(record: Path) -> dict[bool, tuple[int, float]]:
+    """Return the number of syncs, and the seconds in which at least one was running, because threads sync together.
+
+    Returns:
+        True: those of the metadata store, False: all others.
+    """
+    spans: dict[bool, list[tuple[int, int]]] = {True: [], False: []}
     for line in record.read_text().splitlines():
-        mark, name, microseconds, *_ = line.split("\t")
+        mark, name, microseconds, _, start = line.split("\t")
         if mark == _TOOK:
             # SQLite also syncs the folder of its journal: the root, whose name is empty.
-            times[bool(_OF_DATABASE.search(name)) or name == f"{_TOOK} "].append(int(microseconds) / 1e6)
-    return times
+            of_store = bool(_OF_DATABASE.search(name)) or name == f"{_TOOK} "
+            spans[of_store].append((int(start), int(start) + int(microseconds)))
+    return {of_store: (len(found), _covered(found) / 1e6) for of_store, found in spans.items()}
+
+
+def _covered(spans: list[tuple[int, int]]) -> int:
+    """Return the length of the union of spans of time."""
+    covered, end = 0, 0
+    for first, last in sorted(spans):
+        covered += max(0, last - max(first, end))
+        end = max(end, last)
+    return covered
 
 
 @dataclass(frozen=True)

@@ -276,7 +276,7 @@ size_t fwrite(const void *data, size_t each, size_t number, FILE *stream) {
   }
 }
 
-/* Contents on the disk. The time of each sync is recorded too. */
+/* Contents on the disk. The start and the duration of each sync are recorded too, in microseconds. */
 static int timed(int (*real)(int), int descriptor) {
   struct timespec before, after;
   clock_gettime(CLOCK_MONOTONIC, &before);
@@ -285,7 +285,9 @@ static int timed(int (*real)(int), int descriptor) {
   char path[PATH_MAX], name[LENGTH + 64];
   if (shared && path_of(descriptor, path) && named("took", path, name)) {
     long microseconds = (after.tv_sec - before.tv_sec) * 1000000 + (after.tv_nsec - before.tv_nsec) / 1000;
-    note("took", name, microseconds, path, "");
+    char start[32];
+    snprintf(start, sizeof start, "%ld", before.tv_sec * 1000000 + before.tv_nsec / 1000);
+    note("took", name, microseconds, path, start);
   }
   return result;
 }

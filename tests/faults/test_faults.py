@@ -79,8 +79,16 @@ def test_all_changes_are_recorded(change, tmp_path):
     ]  # fmt: skip
     assert {("create #/store", 1), ("sync #/store-journal", 1), ("write #/store", 1)} <= set(found[10:])
     assert unsynced(record) == [tmp_path / "root" / "12" / "two"]
-    (time,) = recording.sync_times(record)[False][:1]
-    assert 0 < time < 60
+    count, seconds = recording.sync_times(record)[False]
+    assert count >= 1
+    assert 0 < seconds < 60
+
+
+def test_syncs_at_the_same_time_count_once(tmp_path):
+    record = tmp_path / "record"
+    syncs = [("#/a", 100, 1000), ("#/b", 50, 1020), ("#/c", 100, 1050), ("#/d", 10, 2000), ("metadata.sqlite", 7, 1000)]
+    record.write_text("".join(f"took\ttook {name}\t{length}\t/x\t{start}\n" for name, length, start in syncs))
+    assert recording.sync_times(record) == {False: (4, 160e-6), True: (1, 7e-6)}
 
 
 @needs_compiler

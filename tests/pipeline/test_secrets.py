@@ -181,7 +181,7 @@ def test_a_secret_in_the_configuration_is_refused_and_not_repeated(
         ["run", "https://me:{}@host/mine.yaml"],
         ["run", "lstm", "--infer", "https://host/rows.csv?sig={}"],
         ["init", "https://me:{}@host/rows.csv"],
-        ["submit", "lstm", "--parameter", "data_path=s3://me:{}@bucket/rows"],
+        pytest.param(["submit", "lstm", "--parameter", "data_path=s3://me:{}@bucket/rows"], marks=pytest.mark.slow),
     ],
 )
 def test_a_secret_in_the_command_is_not_repeated(

@@ -55,6 +55,7 @@ def test_one_row_more_is_seen(rows: dict[str, list[Columns]], tmp_path: Path) ->
     assert all_of_them["party"]["missing"] - fewer["party"]["missing"] == 1
 
 
+@pytest.mark.slow
 def test_a_large_split_is_sampled_and_says_so(rows: dict[str, list[Columns]], tmp_path: Path) -> None:
     statistics = statistics_gen(rows, tmp_path, max_rows=3)
     assert split_statistics(statistics.uri, "train").num_examples == 3

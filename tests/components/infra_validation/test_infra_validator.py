@@ -76,6 +76,7 @@ def test_a_good_model_is_blessed(export: Export, validate: Validate) -> None:
     assert blessing.get_string_custom_property("current_model") == str(path.parent)
 
 
+@pytest.mark.slow
 def test_a_broken_export_is_refused_with_its_cause_and_the_log(export: Export, validate: Validate) -> None:
     path = export("table")
     blessing = validate(path)
@@ -246,12 +247,14 @@ def _kept(
     return children
 
 
+@pytest.mark.slow
 def test_a_model_that_takes_too_much_memory_is_refused(export: Export, rows: list[tf.train.Example]) -> None:
     verdict, log = process.try_in_child(str(export()), [row.SerializeToString() for row in rows], memory_mb=1)
     assert not verdict.ok, log
     assert verdict.cause
 
 
+@pytest.mark.slow
 def test_the_child_ends_with_its_parent(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "rows")  # The child would wait for rows for ever.
     with (

@@ -91,6 +91,7 @@ def test_the_same_rows_give_the_same_files(tmp_path: Path, ingest: Ingest, parag
     assert first == second
 
 
+@pytest.mark.slow
 def test_files_are_the_same_however_many_pieces_and_processes_there_were(
     tmp_path: Path, ingest: Ingest, paragraphs: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

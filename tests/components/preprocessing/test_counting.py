@@ -46,7 +46,10 @@ def lines(output: tft.TFTransformOutput, name: str) -> list[str]:
     return Path(str(output.vocabulary_file_by_name(name))).read_text().splitlines()
 
 
-@pytest.mark.parametrize(("size", "least"), [(4, 1), (100, 1), (100, 30)])
+@pytest.mark.parametrize(
+    ("size", "least"),
+    [(4, 1), pytest.param(100, 1, marks=pytest.mark.slow), pytest.param(100, 30, marks=pytest.mark.slow)],
+)
 def test_the_files_are_those_of_tft_vocabulary(size: int, least: int, tmp_path: Path) -> None:
     ours = analyzed(lambda words: Counted(words, "counts").file("ours", size, least), tmp_path / "ours")
 

@@ -140,7 +140,7 @@ LABELLED = DataSpec.model_validate(
 )
 
 
-@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("shared", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_labelled_rows(tmp_path: Path, shared: bool) -> None:
     rows = [
         {"first": ["a"], "second": ["b", "a"], "city": ["New York"], "score": [0.0]},
@@ -181,6 +181,7 @@ TARGETS = DataSpec.model_validate(
 )
 
 
+@pytest.mark.slow
 def test_targets_and_numbers_to_be_answered_are_left_as_they_are(tmp_path: Path) -> None:
     rows = [
         {"items": ["a", "b"], "price": [0.0], "city": ["New York"], "seats": [4.0]},
@@ -248,6 +249,7 @@ def test_any_value_differs_from_any_other(tmp_path: Path) -> None:
         assert found["labels"].tokens[int(row[LABEL_IDS][0])] == value
 
 
+@pytest.mark.slow
 def test_a_missing_category_is_a_value_of_its_own_if_wanted(tmp_path: Path) -> None:
     shops = [["a"], ["a"], [], ["b"], [""], [], ["rare"]]
     rows = [{"items": ["i"], "price": [1.0], "shop": shop, "city": shop} for shop in shops]

@@ -175,6 +175,7 @@ def test_several_workers_are_tasks_beside_each_other_that_nothing_waits_for(tmp_
     assert not {name.lower() for name in names[1:]} & {*waiting}
 
 
+@pytest.mark.slow
 def test_the_default_goes_with_the_manifests(tmp_path: Path) -> None:
     file, volume = tmp_path / "pipeline.yaml", tmp_path / "volume"
     # Compilation does not create the folders of the pods.
@@ -188,6 +189,7 @@ def test_the_default_goes_with_the_manifests(tmp_path: Path) -> None:
         assert pipeline["deploymentSpec"]["executors"][name]["container"]["image"].startswith("bigvocab:0.1.0")
 
 
+@pytest.mark.slow
 def test_what_would_only_fail_in_a_pod_is_reported_before_all_at_once(tmp_path: Path) -> None:
     source = f"data.source={{kind: csv, path: {tmp_path}/rows.csv}}"
     new = f"inference.path={tmp_path}/new.csv"

@@ -142,6 +142,7 @@ def test_the_data_set_is_read_whole_and_keeps_to_its_schema() -> None:
     assert domains == {name: {row[name] for row in rows} - {""} for name in ("age", "area")}
 
 
+@pytest.mark.slow
 @installed
 def test_the_package_is_not_imported() -> None:
     """Check that the reader needs no dependency of the package, which is installed without them."""

@@ -144,6 +144,7 @@ def test_named_columns_answer_like_examples(exported):
     np.testing.assert_allclose(by_name["probabilities"], by_example["probabilities"], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_row_without_its_label_can_be_asked_about(exported_labelled):
     row = known_row(exported_labelled)
     with_label = exported_labelled.ask("serving_default", examples=[serialize(row)])
@@ -152,7 +153,8 @@ def test_a_row_without_its_label_can_be_asked_about(exported_labelled):
 
 
 @pytest.mark.parametrize("exclude_seen", [False, True])
-@pytest.mark.parametrize("shape", [pytest.param("sequence", marks=pytest.mark.slow), "labelled"])
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", ["sequence", "labelled"])
 def test_eval_sums_are_those_of_numpy(shape, exclude_seen, request):
     it: Exported = request.getfixturevalue("exported" if shape == "sequence" else "exported_labelled")
     found = vocabularies(it.corpus.transform)

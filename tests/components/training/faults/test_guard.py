@@ -124,5 +124,6 @@ assert guard.bad_step().iteration == 1
 """
 
 
+@pytest.mark.slow
 def test_a_bad_gradient_of_one_replica_stops_all(run_script):
     run_script(TWO_REPLICAS)

@@ -56,6 +56,7 @@ def test_a_need_above_the_free_memory_is_a_warning(capsys):
     assert "lower trainer.batch, now 64, for example to 32" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["training", "validation"])
 def test_a_refused_allocation_names_the_settings_that_help(stage):
     with pytest.raises(OutOfMemory) as raised, memory_errors(SPEC, "training"), memory_errors(SPEC, stage):

@@ -32,8 +32,16 @@ MODELS: dict[str, dict[str, Any]] = {
     "learned": {"kind": "transformer", "context": 9, "embedding": 6, "num_heads": 3, "positions": "learned"},
 }
 # Also with the n-grams of the row, which may begin before a cut.
-MIXED = [(model, None) for model in MODELS.values()] + [(MODELS["lstm"], "ngrams"), (MODELS["transformer"], "ngrams")]
-MIXED_IDS = [*MODELS, "lstm with n-grams", "transformer with n-grams"]
+MIXED = [
+    *(
+        pytest.param(MODELS[name], None, id=name, marks=[] if name in ("lstm", "transformer") else pytest.mark.slow)
+        for name in MODELS
+    ),
+    *(
+        pytest.param(MODELS[name], "ngrams", id=f"{name} with n-grams", marks=pytest.mark.slow)
+        for name in ("lstm", "transformer")
+    ),
+]
 
 
 def files(corpus: Corpus, split: str) -> list[str]:
@@ -78,7 +86,7 @@ def test_hidden_vectors_are_those_of_the_windows_of_the_cuts(model: dict[str, An
     np.testing.assert_array_equal(targets[LABEL], cuts.windows.labels)
 
 
-@pytest.mark.parametrize(("model", "mixture"), MIXED, ids=MIXED_IDS)
+@pytest.mark.parametrize(("model", "mixture"), MIXED)
 def test_validation_and_eval_measure_the_same(
     model: dict[str, Any], mixture: str | None, sequence: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
