@@ -11,6 +11,7 @@ import pytest
 from tests.bigvocab.document import example
 
 
+@pytest.mark.slow
 def test_the_example_learns_and_is_loaded_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     found: dict[str, Any] = {}

@@ -74,6 +74,7 @@ def test_fit_does_the_steps_of_sampled_loss_with_a_seed_a_step(form):
     same_weights(model, again, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_training_goes_on_from_a_saved_model_as_if_it_had_not_stopped(tmp_path):
     whole, first = model_of(), model_of()
     fit(whole, 4)
@@ -210,6 +211,7 @@ def test_labels_of_minus_one_do_not_count():
     assert weighted == pytest.approx(2 * some, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_sequences_with_padding():
     tokens = _RNG.integers(0, 9, (ROWS, 7))
     tokens[:, 5:] = 0

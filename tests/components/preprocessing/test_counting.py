@@ -61,6 +61,7 @@ def test_the_files_are_those_of_tft_vocabulary(size: int, least: int, tmp_path: 
     assert lines(ours, "ours")[0].endswith(" the")
 
 
+@pytest.mark.slow
 def test_counts_that_are_put_down_early_are_added_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = analyzed(lambda words: Counted(words, "counts").file("tokens", 100), tmp_path / "whole")
     monkeypatch.setattr(counting, "_HELD", 2)

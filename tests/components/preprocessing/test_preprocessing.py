@@ -308,6 +308,7 @@ def numbers() -> Iterator[Transformed]:
         yield transform(rows, columns, WITH_NUMBERS, VocabularySpec(), Path(folder))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "expected"),
     [

@@ -127,6 +127,7 @@ def test_the_message_names_the_version_of_the_extra() -> None:
     assert extras["tafeng"] == [Tafeng.requirement]
 
 
+@pytest.mark.slow
 @installed
 def test_the_data_set_is_read_whole_and_keeps_to_its_schema() -> None:
     (file,) = SOURCE.files(*SOURCE.place(Path()))

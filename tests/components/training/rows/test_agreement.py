@@ -33,10 +33,7 @@ MODELS: dict[str, dict[str, Any]] = {
 }
 # Also with the n-grams of the row, which may begin before a cut.
 MIXED = [
-    *(
-        pytest.param(MODELS[name], None, id=name, marks=[] if name in ("lstm", "transformer") else pytest.mark.slow)
-        for name in MODELS
-    ),
+    *(pytest.param(MODELS[name], None, id=name, marks=[] if name == "lstm" else pytest.mark.slow) for name in MODELS),
     *(
         pytest.param(MODELS[name], "ngrams", id=f"{name} with n-grams", marks=pytest.mark.slow)
         for name in ("lstm", "transformer")

@@ -88,6 +88,7 @@ def test_rows_of_a_batch_have_similar_lengths(files: list[str]) -> None:
     assert padded < 1.2 * used
 
 
+@pytest.mark.slow
 def test_order_follows_from_the_seed_differs_between_passes_and_can_be_entered_anywhere(files: list[str]) -> None:
     size = count_cuts(files, LAYOUT)
     whole = of_batches(training_batches(files, LAYOUT, size, 6, seed=1), 18)
