@@ -10,11 +10,13 @@ import numpy as np
 import tensorflow as tf
 
 from components.layers.forms.base import Form, Step
-from components.layers.forms.losses import full_loss
 from components.layers.forms.names import FormName
 from components.layers.forms.registry import check_form, form_of
 from components.layers.forward import Forward, as_rows, like, mark
 from components.layers.gradients import gather_rows
+from components.layers.losses import several_labels as several
+from components.layers.losses.labels import Labels, LossName
+from components.layers.losses.one_label import full_loss
 from components.layers.proposal import Proposal
 from components.layers.similarity import DEFAULT_TEMPERATURE, Name, unit
 from components.layers.sweep import Sweep, sweep
@@ -324,11 +326,8 @@ class SampledSoftmax(keras.layers.Layer):
             ValueError: A user-defined form returns losses of another shape or type.
         """
         labels, known = _classes(labels)
-        hidden, form = self.scaled(hidden), self.training_form
-        step = Step(
-            hidden, labels, known, seed, self.rows, self.all_rows, self.proposal, self.logits_dtype, self.fixed_shape
-        )
-        losses = form.losses(step)
+        form = self.training_form
+        losses = form.losses(self._step(hidden, labels, known, seed))
         if losses.shape.rank not in (1, None) or losses.dtype != tf.float32:
             # `where` below would broadcast another shape.
             raise ValueError(
@@ -336,6 +335,40 @@ class SampledSoftmax(keras.layers.Layer):
                 "it must return one float32 number per row, (batch,)"
             )
         return tf.where(known, losses, 0.0)
+
+    def sampled_loss_of_several(
+        self, hidden: tf.Tensor, labels: Labels, seed: tf.Tensor, loss: LossName = "softmax"
+    ) -> tf.Tensor:
+        """Return the training loss of each row that may have several labels: see `losses.several_labels`.
+
+        Args:
+            hidden: (batch, width) float.
+            labels: Labels of the rows, such as `Labels.of` a ragged tensor.
+            seed: (2,) int32 seed of the draws, such as from `step_seed`.
+            loss: "softmax" or "sigmoid".
+
+        Returns:
+            (batch,) float32 nats; 0 for a row without labels.
+
+        Raises:
+            NotImplementedError: A user-defined form has only a loss for one label per row.
+        """
+        step = self._step(hidden, labels.classes, tf.ones_like(labels.classes, tf.bool), seed)
+        return self.training_form.losses_of_several(step, labels, loss)
+
+    def _step(self, hidden: tf.Tensor, labels: tf.Tensor, known: tf.Tensor, seed: tf.Tensor) -> Step:
+        rows, all_rows, hidden = self.rows, self.all_rows, self.scaled(hidden)
+        return Step(hidden, labels, known, seed, rows, all_rows, self.proposal, self.logits_dtype, self.fixed_shape)
+
+    def exact_loss_of_several(self, hidden: tf.Tensor, labels: Labels, loss: LossName = "softmax") -> tf.Tensor:
+        """Return the loss of each row that may have several labels, over all classes, (batch,) float32 nats.
+
+        Args:
+            hidden: (batch, width) float.
+            labels: Labels of the rows.
+            loss: "softmax" or "sigmoid".
+        """
+        return several.full_loss(self.scaled(hidden), *self.all_rows(), labels, loss)
 
     def exact_loss(self, hidden: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """Return the cross entropy of each row over all classes, (batch,) float32 nats; 0 for the label -1.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import tensorflow as tf
 
+from components.layers.losses.labels import Labels, LossName
 from components.layers.proposal import Proposal
 
 if TYPE_CHECKING:  # The layers must work without pydantic.
@@ -74,6 +75,19 @@ class Form(abc.ABC):
         Args:
             step: Inputs of the loss.
         """
+
+    def losses_of_several(self, step: Step, labels: Labels, loss: LossName) -> tf.Tensor:
+        """Return the loss of each row that may have several labels, (batch,) float32; 0 for a row without labels.
+
+        Args:
+            step: Inputs of the loss. Its labels are those of all rows in one list, (labels,), all of them known.
+            labels: Rows and shares of the labels.
+            loss: Kind of loss, see `components.layers.losses.several_labels`.
+
+        Raises:
+            NotImplementedError: The form has only a loss for one label per row.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no losses_of_several(): it takes one label per row")
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the class.

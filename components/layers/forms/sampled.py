@@ -7,13 +7,15 @@ import abc
 import tensorflow as tf
 
 from components.layers.forms.base import Form, Step
-from components.layers.forms.losses import candidates_loss
+from components.layers.losses import several_labels as several
+from components.layers.losses.labels import Labels, LossName
+from components.layers.losses.one_label import candidates_loss
 
 Candidates = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 
 
 class Sampled(Form):
-    """Cross entropy over each row's own label and candidates that all rows share: see `losses.candidates_loss`.
+    """Cross entropy over each row's own label and candidates that all rows share: see `components.layers.losses`.
 
     A subclass selects the candidates.
     """
@@ -39,6 +41,12 @@ class Sampled(Form):
         # Reads only these rows: neither the step nor its gradient holds a tensor of the size of the table.
         rows, bias = step.rows(classes)
         return candidates_loss(step.hidden, rows, bias, log_pi, own, step.dtype)
+
+    def losses_of_several(self, step: Step, labels: Labels, loss: LossName) -> tf.Tensor:
+        """Return the loss of each row over the candidates and its own labels, (batch,) float32 nats."""
+        classes, log_pi, own = self.candidates(step)
+        rows, bias = step.rows(classes)
+        return several.candidates_loss(step.hidden, rows, bias, log_pi, own, labels, loss, step.dtype)
 
 
 def repeated(classes: tf.Tensor) -> tf.Tensor:

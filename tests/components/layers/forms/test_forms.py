@@ -12,12 +12,12 @@ import tensorflow as tf
 from components.layers.crossentropy import SampledCrossentropy
 from components.layers.forms.base import Form, Step
 from components.layers.forms.full import Full
-from components.layers.forms.losses import full_loss
 from components.layers.forms.names import FormName
 from components.layers.forms.own import Own
 from components.layers.forms.registry import FORMS
 from components.layers.forms.sampled import Sampled
 from components.layers.head import SampledSoftmax, step_seed
+from components.layers.losses.one_label import full_loss
 
 COUNTS = [400, 200, 100, 50, 25, 12, 6, 3, 2, 2]
 WIDTH = 4

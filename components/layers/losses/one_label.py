@@ -10,10 +10,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from components.layers.softmax import log_add, log_normaliser
-
-# Classes of the full softmax whose logits are held at a time: 32 MiB per thousand rows.
-CLASSES = 8_192
+from components.layers.losses import wide as chunks
+from components.layers.losses.wide import WideSoftmax, gradients_over_chunks, over_chunks
+from components.layers.softmax import log_add
 
 
 def candidates_loss(
@@ -48,10 +47,10 @@ def candidates_loss(
 
     @tf.custom_gradient
     def loss_of(hidden, rows, bias):
-        wide = _Wide(hidden, rows[:count], bias[:count] - log_pi, dtype)
+        wide = WideSoftmax(hidden, rows[:count], bias[:count] - log_pi, dtype)
         own_row = tf.gather(rows, own)
         own_logit = tf.reduce_sum(hidden * own_row, axis=1) + tf.gather(bias, own)
-        own_wide = tf.where(is_candidate, tf.gather_nd(wide.probabilities, place), 0.0)
+        own_wide = tf.where(is_candidate, tf.gather_nd(wide.slopes, place), 0.0)
         log_rest = wide.log_normaliser + tf.math.log1p(-own_wide)
         loss = tf.nn.softplus(log_rest - own_logit)
 
@@ -93,19 +92,19 @@ def full_loss(
     Returns:
         (batch,) float32 losses in nats.
     """
-    classes, width = table.shape
-    if classes <= CLASSES:
+    classes = table.shape[0]
+    if classes <= chunks.CLASSES:
         return candidates_loss(hidden, table, bias, tf.zeros([classes]), labels, dtype)
 
     @tf.custom_gradient
     def loss_of(hidden, table, bias):
-        def wide_at(start: Any, count: int) -> _Wide:
-            return _Wide(hidden, tf.slice(table, [start, 0], [count, width]), tf.slice(bias, [start], [count]), dtype)
+        def wide_at(start: Any, count: int) -> WideSoftmax:
+            return WideSoftmax(hidden, *chunks.cut(start, count, table, bias), dtype)
 
         def add(start, count, total):
             return (log_add(total, wide_at(start, count).log_normaliser),)
 
-        log_all = _over_chunks(classes, add, tf.fill(tf.shape(labels), float("-inf")))[0]
+        log_all = over_chunks(classes, add, tf.fill(tf.shape(labels), float("-inf")))[0]
         own_row = tf.gather(table, labels)
         # Rounded as in the wide product: otherwise the loss of a label with probability 1 would be the rounding error.
         as_read = [tf.cast(tf.cast(x, dtype), tf.float32) for x in (hidden, own_row)]
@@ -117,21 +116,7 @@ def full_loss(
                 wide = wide_at(start, count)
                 return wide.gradients(upstream * tf.exp(wide.log_normaliser - log_all))
 
-            def push(start, count, d_hidden, d_table, d_bias):
-                to_hidden, to_table, to_bias = gradients_at(start, count)
-                number = start // CLASSES
-                return d_hidden + to_hidden, d_table.write(number, to_table), d_bias.write(number, to_bias)
-
-            arrays = [
-                tf.TensorArray(tf.float32, classes // CLASSES, element_shape=shape)
-                for shape in ([CLASSES, width], [CLASSES])
-            ]
-            d_hidden, *arrays = _over_whole_chunks(classes, push, tf.zeros_like(hidden), *arrays)
-            d_table, d_bias = tf.reshape(arrays[0].stack(), [-1, width]), tf.reshape(arrays[1].stack(), [-1])
-            if rest := classes % CLASSES:
-                to_hidden, to_table, to_bias = gradients_at(classes - rest, rest)
-                d_hidden += to_hidden
-                d_table, d_bias = tf.concat([d_table, to_table], axis=0), tf.concat([d_bias, to_bias], axis=0)
+            d_hidden, d_table, d_bias = gradients_over_chunks(hidden, classes, gradients_at)
             into, weights = labels[:, tf.newaxis], upstream[:, tf.newaxis]
             return (
                 d_hidden - weights * own_row,
@@ -142,55 +127,3 @@ def full_loss(
         return loss, gradient
 
     return loss_of(hidden, tf.convert_to_tensor(table), tf.convert_to_tensor(bias))
-
-
-def _over_chunks(classes: int, body: Any, *state: Any) -> Any:
-    """Carry a state over all chunks. `body` takes the start of a chunk, its number of classes and the state."""
-    state = _over_whole_chunks(classes, body, *state)
-    rest = classes % CLASSES
-    return body(classes - rest, rest, *state) if rest else state
-
-
-def _over_whole_chunks(classes: int, body: Any, *state: Any) -> Any:
-    """Carry a state over the chunks of exactly `CLASSES` classes, because XLA needs one static shape."""
-    # Sequential, because parallel chunks would hold their logits at the same time.
-    return tf.while_loop(
-        lambda start, *_: start <= classes - CLASSES,
-        lambda start, *state: (start + CLASSES, *body(start, CLASSES, *state)),
-        (tf.constant(0), *state),
-        parallel_iterations=1,
-    )[1:]
-
-
-class _Wide:
-    """Softmax of hidden rows^T + bias, with its gradients.
-
-    Attributes:
-        probabilities: (batch, rows) float32 softmax.
-        log_normaliser: (batch,) float32 log of the sum of the exponentials.
-    """
-
-    def __init__(self, hidden: tf.Tensor, rows: tf.Tensor, bias: tf.Tensor, dtype: str) -> None:
-        self._hidden, self._rows, self._dtype = hidden, tf.cast(rows, dtype), dtype
-        product = tf.matmul(tf.cast(hidden, dtype), self._rows, transpose_b=True)
-        logits = tf.nn.bias_add(tf.cast(product, tf.float32), bias)
-        self.probabilities = tf.nn.softmax(logits)
-        self.log_normaliser = log_normaliser(logits, self.probabilities)
-
-    def as_read(self, probabilities: tf.Tensor) -> tf.Tensor:
-        """Return probabilities rounded to the type of the matrix products."""
-        return tf.cast(tf.cast(probabilities, self._dtype), tf.float32)
-
-    def gradients(self, weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Return w p rows, p^T (w hidden) and p^T w: the gradients of the hidden vectors, the rows and the bias.
-
-        Args:
-            weights: (batch,) float32 factors w. They scale the narrow matrices, never the wide one.
-        """
-        read = tf.cast(self.probabilities, self._dtype)
-        weighted = tf.cast(weights[:, tf.newaxis] * self._hidden, self._dtype)
-        return (
-            weights[:, tf.newaxis] * tf.cast(tf.matmul(read, self._rows), tf.float32),
-            tf.cast(tf.matmul(read, weighted, transpose_a=True), tf.float32),
-            tf.linalg.matvec(self.probabilities, weights, transpose_a=True),
-        )

@@ -4,8 +4,8 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.layers.forms import losses
-from components.layers.forms.losses import candidates_loss, full_loss
+from components.layers.losses import wide
+from components.layers.losses.one_label import candidates_loss, full_loss
 
 sizes = st.tuples(st.integers(1, 6), st.integers(1, 5), st.integers(1, 7), st.integers(0, 3), st.integers(0, 10**6))
 
@@ -64,7 +64,7 @@ def test_loss_stays_exact_where_probabilities_vanish():
 @pytest.mark.parametrize("chunk", [5, 8, 23, 100])
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("bfloat16", 0.06)])
 def test_full_loss_is_the_cross_entropy_however_it_is_cut(chunk, dtype, tolerance, monkeypatch):
-    monkeypatch.setattr(losses, "CLASSES", chunk)
+    monkeypatch.setattr(wide, "CLASSES", chunk)
     rng = np.random.default_rng(1)
     variables = [tf.Variable(rng.normal(size=shape), dtype=tf.float32) for shape in ((9, 5), (23, 5), (23,))]
     labels, weights = tf.constant(rng.integers(0, 23, 9), tf.int32), tf.constant(rng.normal(size=9), tf.float32)
@@ -95,7 +95,7 @@ def test_bfloat16_keeps_what_is_left_of_a_sure_label():
 
 @pytest.mark.parametrize("classes", [32, 37])
 def test_the_full_loss_is_the_same_under_xla_also_where_the_last_chunk_is_shorter(monkeypatch, classes):
-    monkeypatch.setattr(losses, "CLASSES", 16)
+    monkeypatch.setattr(wide, "CLASSES", 16)
     rng = np.random.default_rng(2)
     hidden, table, bias = (
         tf.constant(rng.normal(size=shape), tf.float32) for shape in ((6, 4), (classes, 4), (classes,))

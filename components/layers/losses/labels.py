@@ -1,0 +1,56 @@
+"""Labels of a batch whose rows have several labels each."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import tensorflow as tf
+
+LossName = Literal["softmax", "sigmoid"]
+"""Kinds of loss, see `components.layers.losses.several_labels`."""
+
+
+class Labels(NamedTuple):
+    """Labels of all rows of a batch in one list. A row may have no label. No row has a label twice.
+
+    Attributes:
+        classes: (labels,) int32 classes.
+        rows: (labels,) int32 row of each label.
+        shares: (labels,) float32 share of each label in the target mass of its row.
+    """
+
+    classes: tf.Tensor
+    rows: tf.Tensor
+    shares: tf.Tensor
+
+    @classmethod
+    def of(cls, ragged: tf.RaggedTensor) -> Labels:
+        """Return the labels of a ragged tensor, with equal shares that sum to 1 in each row.
+
+        Args:
+            ragged: (batch, any) integers, -1 outside the vocabulary. Such labels are removed.
+        """
+        values, rows = tf.cast(ragged.flat_values, tf.int32), tf.cast(ragged.value_rowids(), tf.int32)
+        known = tf.where(values >= 0)[:, 0]
+        values, rows = tf.gather(values, known), tf.gather(rows, known)
+        counts = tf.math.unsorted_segment_sum(tf.ones_like(rows, tf.float32), rows, ragged.nrows(tf.int32))
+        return cls(values, rows, 1.0 / tf.gather(counts, rows))
+
+    def sums(self, values: tf.Tensor, batch: int | tf.Tensor) -> tf.Tensor:
+        """Return the sums of values by row: (labels, ...) -> (batch, ...).
+
+        Args:
+            values: (labels, ...) float32.
+            batch: Number of rows.
+        """
+        return tf.math.unsorted_segment_sum(values, self.rows, batch)
+
+    def log_sums(self, logits: tf.Tensor, batch: int | tf.Tensor) -> tf.Tensor:
+        """Return log(sum(exp(logits))) by row, (batch,) float32; -inf for a row without labels.
+
+        Args:
+            logits: (labels,) float32.
+            batch: Number of rows.
+        """
+        largest = tf.math.unsorted_segment_max(logits, self.rows, batch)
+        return largest + tf.math.log(self.sums(tf.exp(logits - tf.gather(largest, self.rows)), batch))
