@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.formatting import in_bytes
+from components.own_errors import is_own
 
 # Limit and use of a container, of cgroup version 2 and version 1.
 _CGROUPS = (
@@ -21,7 +22,6 @@ _TEXTS = re.compile(
     r"|Worker subprocess exited with return code -9\b",
     re.IGNORECASE,
 )
-_OURS = ("components.", "pipeline.")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def lacks_memory(error: BaseException) -> bool:
         if isinstance(link, MemoryError) or (isinstance(link, OSError) and link.errno == errno.ENOMEM):
             return True
         # BigVocab's own errors may quote a user's data.
-        if not type(link).__module__.startswith(_OURS) and _TEXTS.search(str(link)):
+        if not is_own(link) and _TEXTS.search(str(link)):
             return True
         link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
     return False

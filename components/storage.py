@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.formatting import in_bytes
+from components.own_errors import is_own
 
 _WHAT = {
     errno.ENOSPC: "No space left on device",
@@ -41,7 +42,6 @@ _UNCLEAR = re.compile(
 )
 _FAILED = re.compile("disk I/O error|attempt to write a readonly database", re.IGNORECASE)
 """Texts among these that mean a failing disk if it is neither full nor protected now."""
-_OURS = ("components.", "pipeline.")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SHARED_MEMORY = "/dev/shm"
 """File system of the semaphores of worker processes."""
@@ -204,7 +204,7 @@ def _of(error: BaseException | str, place: str) -> tuple[int | None, str]:
         if number in _WHAT:
             names = [os.fsdecode(n) for n in (error.filename, error.filename2) if isinstance(n, str | bytes)]
             return number, names[-1] if names else ""
-    if type(error).__module__.startswith(_OURS):
+    if is_own(error):
         return None, ""
     text = str(error)
     for number, pattern in _TEXTS.items():

@@ -22,13 +22,12 @@ from components.compat.tfx_launcher import connection, launch
 from components.compat.tfx_metadata import Metadata
 from components.files import check_fence
 from components.memory import lacks_memory, memory
+from components.own_errors import is_own
 from components.redaction import redacted
 from components.storage import free_space, is_full, storage_fault
 from pipeline.execution import killed
 from pipeline.metadata import record, store
 from pipeline.metadata.store import StoreUnreachable
-
-_OURS = ("components.", "pipeline.")
 
 
 @dataclass(frozen=True)
@@ -212,7 +211,7 @@ def _execution(handle: Metadata, execution_id: int | None) -> mlmd.Execution | N
 
 def _folder(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) -> str:
     """Return the folder of a node's outputs."""
-    return f"{pipeline.runtime_spec.pipeline_root.field_value.string_value}/{node.node_info.id}"
+    return f"{record.root_of(pipeline)}/{node.node_info.id}"
 
 
 def _cause(error: Exception, pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, needed: int) -> str:
@@ -222,7 +221,7 @@ def _cause(error: Exception, pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2
     place = store.describe(connection(pipeline)) if of_store else folder
     if fault := storage_fault(error.status if isinstance(error, _DriverFailed) else error, place, needed):
         return str(fault)
-    if not type(error).__module__.startswith(_OURS) and lacks_memory(error):
+    if not is_own(error) and lacks_memory(error):
         return (
             f"Out of memory ({memory()} now): free some memory, or use an engine with more of it or with fewer workers "
             f"at a time (`beam`). {message(error).splitlines()[0][:300]}"
@@ -240,6 +239,6 @@ def message(error: BaseException) -> str:
         # Its own text is the representation of an object, on several lines.
         return f"The connection to Beam's engine was lost: {error.code().name}: {error.details()}"
     text = str(error).strip()
-    if text and type(error).__module__.startswith(_OURS):  # Written for users, and complete.
+    if text and is_own(error):  # Written for users, and complete.
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -76,7 +76,7 @@ def main(arguments: list[str]) -> int:
                     with results.open("a", encoding="utf-8") as file:
                         file.write(json.dumps({"seed": said.seed, "version": version, **outcome.as_json()}) + "\n")
                 if outcome.faults or said.only is not None:
-                    print(_described(outcome), flush=True)
+                    print(_described(outcome), *([outcome.said] if said.only is not None else []), sep="\n", flush=True)
             if outcome.faults and not (folder / f"kept-{number}").exists():
                 slot.keep(folder / f"kept-{number}")
 

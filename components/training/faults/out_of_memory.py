@@ -112,7 +112,8 @@ def memory_errors(spec: TrainerSpec, stage: Stage) -> Iterator[None]:
         first = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise OutOfMemory(
             f"out of memory in the {stage} ({memory()} now): lower {_halved(spec)}{also}. "
-            f"The next run resumes at the last checkpoint if no setting of the model changes. ({first[:200]})"
+            "With a changed setting, the next run trains from the first step; otherwise it resumes at the last "
+            f"checkpoint. ({first[:200]})"
         ) from error
 
 
