@@ -8,7 +8,8 @@ import keras
 import tensorflow as tf
 
 from components.compat.keras import masked
-from components.layers.forward import forward_of
+from components.layers.forward import Forward, forward_of
+from components.layers.losses.labels import Labels, LossName
 
 # Keras passes labels to losses as float32, which represents every integer up to this number.
 _MOST_CLASSES = 1 << 24
@@ -26,11 +27,19 @@ class SampledCrossentropy(keras.losses.Loss):
     which stands for labels outside the vocabulary, have a loss of 0. These rows and masked steps do not count in the
     mean.
 
+    With `several`, a row has several labels: `y_true` is (..., k), each row filled up with -1 and without repetitions.
+    "softmax" is the cross entropy of a target that gives each label of the row the same share, for the question which
+    class comes next. "sigmoid" is the sum of the binary cross entropies of all classes, for the question which classes
+    apply; use it with `activation="sigmoid"` for probabilities. Rows without labels do not count in the mean. See
+    `losses.several_labels`.
+
     Args:
         reduction: Keras reduction over the rows.
         name: Name of the loss.
+        several: Kind of loss for rows with several labels: "softmax" or "sigmoid". None: one label per row.
 
     Raises:
+        ValueError: `several` is none of these.
         ValueError: On a call, if `y_pred` is not the direct output of a `SampledSoftmax`, if that layer has more than
             16,777,216 classes, or if the labels are one-hot.
 
@@ -44,25 +53,32 @@ class SampledCrossentropy(keras.losses.Loss):
         TensorShape([])
     """
 
-    def __init__(self, reduction: str = "sum_over_batch_size", name: str = "sampled_crossentropy") -> None:
+    def __init__(
+        self,
+        reduction: str = "sum_over_batch_size",
+        name: str = "sampled_crossentropy",
+        several: LossName | None = None,
+    ) -> None:
+        if several not in (None, "softmax", "sigmoid"):
+            raise ValueError(f"several is {several!r}: it must be 'softmax', 'sigmoid' or None")
         # Always float32, as the output of the layer is: a cast would return a new tensor without the recorded call.
         super().__init__(name=name, reduction=reduction, dtype="float32")
+        self.several: LossName | None = several
 
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         """Return the loss of each row, (...) float32 nats.
 
         Args:
-            y_true: (...) or (..., 1) labels.
+            y_true: (...) or (..., 1) labels; (..., k) with `several`.
             y_pred: (..., classes) output of the layer.
         """
         shape = y_true.shape
         # The rank is unknown if `fit` was called with labels of both shapes.
-        if shape.rank == y_pred.shape.rank and shape[-1] not in (1, None):
+        if self.several is None and shape.rank == y_pred.shape.rank and shape[-1] not in (1, None):
             raise ValueError(
                 f"SampledCrossentropy takes one integer label a row, not y_true of shape {tuple(shape)}: "
-                "of one-hot labels take the argmax over the last axis"
+                "of one-hot labels take the argmax over the last axis; for several labels a row set `several`"
             )
-        labels = tf.cast(tf.reshape(y_true, [-1]), tf.int32)
         forward = forward_of(y_pred, "SampledCrossentropy")
         if forward is None:
             return tf.zeros(tf.shape(y_pred)[:-1])
@@ -71,16 +87,30 @@ class SampledCrossentropy(keras.losses.Loss):
                 f"SampledCrossentropy takes up to {_MOST_CLASSES:,} classes, not {forward.head.classes:,}, for Keras "
                 "rounds larger labels: call SampledSoftmax.sampled_loss in a train_step of your own"
             )
-        if forward.seed is None:
-            losses = forward.head.exact_loss(forward.rows, labels)
-        else:
-            losses = forward.head.sampled_loss(forward.rows, labels, forward.seed)
+        losses, known = (_of_one if self.several is None else self._of_several)(forward, tf.cast(y_true, tf.int32))
         # Not the shape of `y_pred`: TensorFlow computes `y_pred` only if something reads it.
         before_width = tf.shape(forward.hidden)[:-1]
         losses = tf.reshape(losses, before_width)
         # Keras leaves masked rows out of the mean.
-        return masked(losses, tf.reshape(labels >= 0, before_width))
+        return masked(losses, tf.reshape(known, before_width))
+
+    def _of_several(self, forward: Forward, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        kind: LossName = self.several or "softmax"
+        rows = tf.reshape(labels, [tf.shape(forward.rows)[0], -1])
+        flat = Labels.of(rows)
+        if forward.seed is None:
+            losses = forward.head.exact_loss_of_several(forward.rows, flat, kind)
+        else:
+            losses = forward.head.sampled_loss_of_several(forward.rows, flat, forward.seed, kind)
+        return losses, tf.reduce_any(rows >= 0, axis=1)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the loss."""
-        return {"name": self.name, "reduction": self.reduction}
+        return {"name": self.name, "reduction": self.reduction, "several": self.several}
+
+
+def _of_one(forward: Forward, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    labels = tf.reshape(labels, [-1])
+    if forward.seed is None:
+        return forward.head.exact_loss(forward.rows, labels), labels >= 0
+    return forward.head.sampled_loss(forward.rows, labels, forward.seed), labels >= 0

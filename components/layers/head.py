@@ -17,6 +17,7 @@ from components.layers.gradients import gather_rows
 from components.layers.losses import several_labels as several
 from components.layers.losses.labels import Labels, LossName
 from components.layers.losses.one_label import full_loss
+from components.layers.losses.several_sweep import SeveralSweep, sweep_several
 from components.layers.proposal import Proposal
 from components.layers.similarity import DEFAULT_TEMPERATURE, Name, unit
 from components.layers.sweep import Sweep, sweep
@@ -117,7 +118,8 @@ class SampledSoftmax(keras.layers.Layer):
         fixed_shape: True to keep and mask repeated draws, so that no shape depends on the draws and a GPU does not wait
             for the host. True also lets Keras compile the model by XLA. Otherwise Keras does not use XLA, whatever the
             value of `jit_compile`. None: repeated draws are kept if TensorFlow sees a GPU, without XLA.
-        activation: None for logits as output, "softmax" for probabilities.
+        activation: None for logits as output; "softmax" for probabilities that sum to 1; "sigmoid" for the probability
+            of each class by itself, for rows with several labels.
         training_logits: False to replace the output by NaN in training. Set it if no metric reads the output in
             training: the step then does not copy the table, which takes 35 ms for a million classes of width 128.
         similarity: "dot" or "cosine", see `similarity`.
@@ -154,7 +156,7 @@ class SampledSoftmax(keras.layers.Layer):
         logits_dtype: str = "float32",
         form: FormName | Form = "auto",
         fixed_shape: bool | None = None,
-        activation: Literal["softmax"] | None = None,
+        activation: Literal["softmax", "sigmoid"] | None = None,
         training_logits: bool = True,
         similarity: Name = "dot",
         temperature: float | Literal["learned"] | None = None,
@@ -169,8 +171,8 @@ class SampledSoftmax(keras.layers.Layer):
         if negatives < 1:
             raise ValueError(f"negatives is {negatives}: a step draws at least 1 class")
         check_form(form)
-        if activation not in (None, "softmax"):
-            raise ValueError(f"activation is {activation!r}: it must be None or 'softmax'")
+        if activation not in (None, "softmax", "sigmoid"):
+            raise ValueError(f"activation is {activation!r}: it must be None, 'softmax' or 'sigmoid'")
         if similarity not in DEFAULT_TEMPERATURE:
             raise ValueError(f"similarity is {similarity!r}: it must be 'dot' or 'cosine'")
         if temperature not in (None, "learned") and (isinstance(temperature, str) or not temperature > 0):
@@ -235,7 +237,7 @@ class SampledSoftmax(keras.layers.Layer):
         return self.add_weight(shape=shape, initializer=initializer, dtype="float32", autocast=False, name=name)
 
     def call(self, hidden: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        """Return the logits of all classes, or their probabilities with `activation="softmax"`.
+        """Return the logits of all classes, or their probabilities with an `activation`.
 
         The result is large. `SampledCrossentropy` and `TopClasses` do not read it.
 
@@ -252,8 +254,8 @@ class SampledSoftmax(keras.layers.Layer):
         else:
             vectors, bias = self.all_rows()
             outputs = tf.matmul(self.scaled(rows), vectors, transpose_b=True) + bias
-            if self.activation == "softmax":
-                outputs = keras.ops.softmax(outputs)
+            if self.activation is not None:
+                outputs = keras.activations.get(self.activation)(outputs)
         return mark(like(hidden, outputs, self.classes), Forward(self, hidden, self._draw_seed() if training else None))
 
     def rows(self, classes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -313,6 +315,17 @@ class SampledSoftmax(keras.layers.Layer):
             k: Number of the most probable classes to find.
         """
         return sweep(self.scaled(hidden), *self.all_rows(), labels, k)
+
+    def sweep_several(self, hidden: tf.Tensor, labels: Labels, loss: LossName = "softmax", k: int = 0) -> SeveralSweep:
+        """Measure the labels of rows that may have several: see `losses.several_sweep`.
+
+        Args:
+            hidden: (batch, width) float.
+            labels: Labels of the rows, in ascending order of the rows.
+            loss: Loss of the training: "softmax" or "sigmoid".
+            k: Number of the most probable classes to find.
+        """
+        return sweep_several(self.scaled(hidden), *self.all_rows(), labels, loss, k)
 
     def sampled_loss(self, hidden: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Return the training loss of each row, (batch,) float32 nats; 0 for the label -1.

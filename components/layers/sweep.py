@@ -12,7 +12,7 @@ from components.layers.softmax import LOGITS, best, count_true, in_chunks, log_a
 CLASSES = 32_768
 
 # Absolute and relative difference of a logit between two orders of summation.
-_ROUNDING = 1e-6
+ROUNDING = 1e-6
 
 
 class Sweep(NamedTuple):
@@ -77,19 +77,9 @@ def _sweep(hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels: tf.Tens
     def logits_of(start: Any, end: Any) -> tf.Tensor:
         return tf.nn.bias_add(tf.matmul(hidden, table[start:end], transpose_b=True), bias[start:end])
 
-    def before_label(start: Any, end: Any, logits: tf.Tensor, own: tf.Tensor, margin: Any) -> tf.Tensor:
-        own, margin = own[:, tf.newaxis], margin[:, tf.newaxis]
-        above, not_below = count_true(logits > own + margin), count_true(logits >= own - margin)
-        before = tf.where(label >= end, not_below, above)
-        # Ids decide ties within the label's own chunk. Ties are rare, and the label always ties with itself.
-        tied = tf.where((label >= start) & (label < end) & (not_below - above > 1))
-        difference = tf.abs(tf.gather_nd(logits, tied) - tf.gather_nd(own, tied)) <= tf.gather_nd(margin, tied)
-        smaller = tf.range(start, end) < tf.gather_nd(label, tied)[:, tf.newaxis]
-        return tf.tensor_scatter_nd_add(before, tied, count_true(difference & smaller))
-
     def swept(start: Any, end: Any, logits: tf.Tensor, own: tf.Tensor, margin: Any) -> tuple[tf.Tensor, ...]:
         """Return log normalizer, number of classes before the label, largest logits and their ids, of one chunk."""
-        before = tf.zeros_like(label) if labels is None else before_label(start, end, logits, own, margin)
+        before = tf.zeros_like(label) if labels is None else before_label(start, end, logits, label, own, margin)
         values, ids = best(logits, k if classes <= CLASSES else tf.minimum(k, end - start))
         return log_normaliser(logits, tf.nn.softmax(logits)), before, values, ids + start
 
@@ -99,7 +89,7 @@ def _sweep(hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels: tf.Tens
         normaliser, before, values, ids = swept(0, classes, logits, own, tf.zeros_like(own))
     else:
         own = tf.reduce_sum(hidden * tf.gather(table, label), axis=1) + tf.gather(bias, label)
-        margin = _ROUNDING * (1.0 + tf.abs(own))
+        margin = ROUNDING * (1.0 + tf.abs(own))
 
         def body(start, normaliser, before, values, ids):
             end = tf.minimum(start + CLASSES, classes)
@@ -121,3 +111,26 @@ def _sweep(hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels: tf.Tens
         ids,
         tf.exp(values - normaliser[:, tf.newaxis]),
     )
+
+
+def before_label(
+    start: Any, end: Any, logits: tf.Tensor, label: tf.Tensor, own: tf.Tensor, margin: tf.Tensor
+) -> tf.Tensor:
+    """Return the number of classes before each label, (labels,) int32, among the classes of a chunk.
+
+    Args:
+        start: First class of the chunk.
+        end: Class after the last class of the chunk.
+        logits: (labels, end - start) float32 logits of the row of each label.
+        label: (labels,) int32 classes.
+        own: (labels,) float32 logits of the labels.
+        margin: (labels,) float32 differences within which logits count as equal.
+    """
+    own, margin = own[:, tf.newaxis], margin[:, tf.newaxis]
+    above, not_below = count_true(logits > own + margin), count_true(logits >= own - margin)
+    before = tf.where(label >= end, not_below, above)
+    # Ids decide ties within the label's own chunk. Ties are rare, and the label always ties with itself.
+    tied = tf.where((label >= start) & (label < end) & (not_below - above > 1))
+    difference = tf.abs(tf.gather_nd(logits, tied) - tf.gather_nd(own, tied)) <= tf.gather_nd(margin, tied)
+    smaller = tf.range(start, end) < tf.gather_nd(label, tied)[:, tf.newaxis]
+    return tf.tensor_scatter_nd_add(before, tied, count_true(difference & smaller))

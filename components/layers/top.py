@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from components.layers.forward import forward_of, like
+from components.layers.losses.labels import Labels
 
 
 @keras.saving.register_keras_serializable("bigvocab")
@@ -41,13 +42,17 @@ class TopClasses(keras.layers.Layer):
 
         Returns:
             (..., k) int32 ids in order of descending probability, and of ascending id for equal probabilities;
-            (..., k) float32 probabilities over all classes.
+            (..., k) float32 probabilities over all classes, or of each class by itself with `activation="sigmoid"`.
         """
         forward = forward_of(outputs, "TopClasses")
         if forward is None:
             probabilities, ids = tf.math.top_k(tf.nn.softmax(outputs), self.k)
             return ids, probabilities
-        found = forward.head.sweep(forward.rows, k=self.k)
+        head, rows = forward.head, forward.rows
+        if head.activation == "sigmoid":
+            found = head.sweep_several(rows, Labels.none(), "sigmoid", self.k)
+        else:
+            found = head.sweep(rows, k=self.k)
         return tuple(like(forward.hidden, x, self.k) for x in (found.ids, found.probabilities))
 
     def get_config(self) -> dict[str, Any]:

@@ -24,17 +24,28 @@ class Labels(NamedTuple):
     shares: tf.Tensor
 
     @classmethod
-    def of(cls, ragged: tf.RaggedTensor) -> Labels:
-        """Return the labels of a ragged tensor, with equal shares that sum to 1 in each row.
+    def of(cls, labels: tf.RaggedTensor | tf.Tensor) -> Labels:
+        """Return the labels of a ragged or a padded tensor, with equal shares that sum to 1 in each row.
 
         Args:
-            ragged: (batch, any) integers, -1 outside the vocabulary. Such labels are removed.
+            labels: (batch, any) integers. Each -1, outside the vocabulary or padding, is removed.
         """
-        values, rows = tf.cast(ragged.flat_values, tf.int32), tf.cast(ragged.value_rowids(), tf.int32)
-        known = tf.where(values >= 0)[:, 0]
-        values, rows = tf.gather(values, known), tf.gather(rows, known)
-        counts = tf.math.unsorted_segment_sum(tf.ones_like(rows, tf.float32), rows, ragged.nrows(tf.int32))
+        if isinstance(labels, tf.RaggedTensor):
+            values, rows = labels.flat_values, labels.value_rowids()
+            batch = labels.nrows(tf.int32)
+            known = tf.where(values >= 0)[:, 0]
+            values, rows = tf.gather(values, known), tf.gather(rows, known)
+        else:
+            known, batch = tf.where(labels >= 0), tf.shape(labels)[0]
+            values, rows = tf.gather_nd(labels, known), known[:, 0]
+        values, rows = tf.cast(values, tf.int32), tf.cast(rows, tf.int32)
+        counts = tf.math.unsorted_segment_sum(tf.ones_like(rows, tf.float32), rows, batch)
         return cls(values, rows, 1.0 / tf.gather(counts, rows))
+
+    @classmethod
+    def none(cls) -> Labels:
+        """Return the labels of rows that have none."""
+        return cls(tf.zeros([0], tf.int32), tf.zeros([0], tf.int32), tf.zeros([0]))
 
     def sums(self, values: tf.Tensor, batch: int | tf.Tensor) -> tf.Tensor:
         """Return the sums of values by row: (labels, ...) -> (batch, ...).
