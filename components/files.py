@@ -22,6 +22,8 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_SYNC = (errno.EACCES, errno.EINVAL, errno.ENOTSUP)
 """Errors for a folder that cannot be synced: it may not be listed, or its file system has no such call."""
 _SYNCS_AT_ONCE = 16
+_PART = ".part"
+"""Ending of the temporary files of `write_whole`."""
 _fences: list[Callable[[], None]] = []
 
 
@@ -133,7 +135,7 @@ def write_whole(path: str | Path, text: str) -> None:
         return
     path = Path(path)
     make_folder(path.parent)
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}{_PART}")
     try:
         part.write_text(text, encoding="utf-8")
         commit(part, path)
@@ -161,6 +163,11 @@ def move(path: str, to: str) -> None:
         return
     Path(to).parent.mkdir(parents=True, exist_ok=True)
     Path(path).replace(to)
+
+
+def partial_files(folder: str | Path) -> list[Path]:
+    """Return the temporary files of `write_whole` in a local folder, which only a killed process leaves."""
+    return [] if is_remote(folder) else sorted(Path(folder).glob(f".*{_PART}"))
 
 
 def remove_tree(path: str) -> None:

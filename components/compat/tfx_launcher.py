@@ -116,8 +116,7 @@ def _durable(operator: Any, root: str) -> Any:
                 with without_secrets():
                     output = super().run_executor(execution_info)
                 for uri in (made.uri for artifacts in execution_info.output_dict.values() for made in artifacts):
-                    # Beam only logs that it could not delete its temporary folders.
-                    for left in () if is_remote(uri) else Path(uri).glob("**/beam-temp-*/"):
+                    for left in () if is_remote(uri) else _left_over(Path(uri)):
                         remove_tree(str(left))
                     sync_tree(uri, root)
             except Exception:
@@ -128,6 +127,15 @@ def _durable(operator: Any, root: str) -> Any:
             return output
 
     return Durable
+
+
+def _left_over(outputs: Path) -> list[Path]:
+    """Return the temporary folders of Beam, and those of TensorFlow beside its checkpoints.
+
+    Beam only logs that it could not delete one, and TensorFlow ignores it.
+    """
+    beside = [index.with_name(f"{index.stem}_temp") for index in outputs.glob("**/*.index")]
+    return [*outputs.glob("**/beam-temp-*/"), *(folder for folder in beside if folder.is_dir())]
 
 
 def _redacting(operator: Any) -> Any:

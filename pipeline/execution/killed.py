@@ -9,7 +9,7 @@ from tfx.proto.orchestration import pipeline_pb2
 from tfx.types.standard_component_specs import MODEL_RUN_KEY
 
 from components.compat.tfx_metadata import Metadata
-from components.files import check_fence, remove_tree
+from components.files import check_fence, partial_files, remove_tree
 from pipeline.metadata import record
 
 
@@ -42,6 +42,9 @@ def _delete_outputs(root: str, execution: int, node: str = "*") -> None:
     for folder in _found(f"{root}/{node}/*/{execution}"):
         if folder.rsplit("/", 2)[1] != MODEL_RUN_KEY:
             _delete(folder)
+            continue
+        for part in partial_files(folder):
+            part.unlink()
     for folder in _found(f"{root}/{node}/.system/executor_execution/{execution}"):
         _delete(folder)
 

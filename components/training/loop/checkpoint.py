@@ -143,7 +143,9 @@ class Checkpoints:
         make_folder(folder)
         try:
             self._checkpoint.write(f"{part}/{name}")
-            for file in sorted(part.iterdir(), key=lambda file: file.suffix == _INDEX):
+            # TensorFlow may leave the folder of its temporary files.
+            files = [file for file in part.iterdir() if file.is_file()]
+            for file in sorted(files, key=lambda file: file.suffix == _INDEX):
                 commit(file, folder / file.name)
         finally:
             shutil.rmtree(part, ignore_errors=True)

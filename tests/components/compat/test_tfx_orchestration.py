@@ -146,10 +146,15 @@ def test_a_node_whose_outputs_cannot_be_synced_fails_without_outputs(
     assert not list((tmp_path / "artifacts").rglob("rows/*"))
 
 
-def test_temporary_folders_of_beam_do_not_remain(pipeline: tfx.dsl.Pipeline, tmp_path: Path, monkeypatch) -> None:
+def test_temporary_folders_of_beam_and_tensorflow_do_not_remain(
+    pipeline: tfx.dsl.Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def write_and_leave(self: Any, info: Any) -> Any:
         output = run(self, info)
-        Path(info.output_dict["rows"][0].uri, "split", "beam-temp-rows-1").mkdir(parents=True)
+        split = Path(info.output_dict["rows"][0].uri, "split")
+        for name in ("beam-temp-rows-1", "variables_temp", "my_temp"):
+            (split / name).mkdir(parents=True)
+        (split / "variables.index").touch()
         return output
 
     operator = next(iter(launcher.DEFAULT_EXECUTOR_OPERATORS.values()))
@@ -157,7 +162,8 @@ def test_temporary_folders_of_beam_do_not_remain(pipeline: tfx.dsl.Pipeline, tmp
     monkeypatch.setattr(operator, "run_executor", write_and_leave)
     ir = tfx_launcher.compiled(pipeline, "one")
     tfx_launcher.launch(ir, ir.nodes[0].pipeline_node)
-    assert sorted(path.name for path in tmp_path.glob("artifacts/Count/rows/*/**/*")) == ["rows", "split"]
+    found = sorted(path.name for path in tmp_path.glob("artifacts/Count/rows/*/**/*"))
+    assert found == ["my_temp", "rows", "split", "variables.index"]
 
 
 def test_logs_of_a_failed_training_remain(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
@@ -28,10 +29,20 @@ def Written(out: tfx.dsl.components.OutputArtifact[tfx.types.standard_artifacts.
         raise Killed
 
 
-def pipeline(folder: Path, name: str = "killed") -> tfx.dsl.Pipeline:
+@tfx.dsl.components.component
+def Trained(model_run: tfx.dsl.components.OutputArtifact[tfx.types.standard_artifacts.ModelRun]):
+    folder = Path(model_run.uri)
+    (folder / "train").mkdir(parents=True)
+    for name in ("train/events", ".training.json.0abcdef0.part"):
+        (folder / name).touch()
+    if not folder.parents[3].joinpath("goes on").exists():
+        raise Killed
+
+
+def pipeline(folder: Path, name: str = "killed", component: Any = Written) -> tfx.dsl.Pipeline:
     return tfx.dsl.Pipeline(
         pipeline_name=name, pipeline_root=str(folder / "artifacts"),
-        components=[Written()],  # type: ignore[call-arg]
+        components=[component()],
         metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
             str(folder.parent / "metadata.sqlite")
         ),
@@ -48,9 +59,9 @@ def states(folder: Path) -> dict[str, list[int]]:
     return found
 
 
-def walked(folder: Path, run_id: str) -> None:
+def walked(folder: Path, run_id: str, component: Any = Written) -> None:
     folder.mkdir(exist_ok=True)
-    walk(pipeline(folder), run_id, Console(io.StringIO()), Interruption())
+    walk(pipeline(folder, component=component), run_id, Console(io.StringIO()), Interruption())
 
 
 def outputs(folder: Path) -> list[str]:
@@ -72,6 +83,16 @@ def test_next_run_ends_a_killed_one(tmp_path):
     assert outputs(root) != half
     assert len(outputs(root)) == 1
     assert not [*root.glob("artifacts/*/.system/stateful_working_dir/*")]
+
+
+def test_logs_of_a_killed_training_remain_without_partial_files(tmp_path):
+    root = tmp_path / "root"
+    with pytest.raises(Killed):
+        walked(root, "first", Trained)
+    (killed,) = root.glob("artifacts/Trained/model_run/*")
+    (root / "goes on").touch()
+    walked(root, "second", Trained)
+    assert sorted(path.name for path in killed.rglob("*")) == ["events", "train"]
 
 
 def test_runs_of_other_roots_in_the_same_store_go_on(tmp_path):

@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from components.files import fenced
 from components.training.loop.checkpoint import Checkpoints, TrainingState, damage, folders, remove_abandoned, saves
@@ -193,6 +194,20 @@ def test_a_process_that_may_not_write_any_more_leaves_no_checkpoint(allowed: int
     assert {name.partition(".")[2] for name in after.keys() - before.keys()} <= {"index", "data-00000-of-00001"}
     with fenced(check), pytest.raises(Fenced):
         checkpoints.remove()
+
+
+def test_a_temporary_folder_of_tensorflow_does_not_remain(three: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, checkpoints = training(three)
+    write = tf.train.Checkpoint.write
+
+    def write_and_leave(self: tf.train.Checkpoint, prefix: str) -> str:
+        Path(f"{prefix}_temp").mkdir(parents=True)
+        return write(self, prefix)
+
+    monkeypatch.setattr(tf.train.Checkpoint, "write", write_and_leave)
+    checkpoints.save(TrainingState(step=40))
+    assert str(three / "step-0000000040") in saves(str(three))
+    assert not [path for path in three.iterdir() if path.is_dir()]
 
 
 def test_two_executions_never_write_the_same_checkpoints(tmp_path: Path) -> None:
