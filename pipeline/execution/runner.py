@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.exit_codes import FAILED, INTERRUPTED, UserError
+from components.files import partial_files
 from components.storage import storage_fault
 from pipeline.config.loading import ConfigurationError
 from pipeline.config.spec import Config
@@ -148,6 +149,8 @@ def session(config: Config, paths: Paths, command: str) -> Iterator[tuple[Consol
     run_id = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S.%f")[:-3]
     with only_run(Path(paths.root), command, run_id) as lease:
         paths.prepare()
+        for part in partial_files(paths.report):  # Of a killed run, because this process holds the root.
+            part.unlink(missing_ok=True)
         log = Path(paths.logs, f"{run_id}.log")
         with everything_into(log) as terminal, interruptible() as interruption:
             console = Console(terminal)

@@ -29,7 +29,10 @@ def test_interrupted_and_taken_up_again(bigvocab: Bigvocab, tmp_path: Path) -> N
     assert "run the same command again to resume" in rest
     assert second.returncode == 1
     assert second.stderr.startswith(f"bigvocab: process {process.pid} on host ")
+    killed = tmp_path / "runs" / file.stem / "report" / ".summary.json.0abcdef0.part"
+    killed.touch()
     check(file, run(bigvocab, file))
+    assert not killed.exists()
     nodes = {node["name"]: node["cached"] for node in summary(file)["nodes"]}
     assert nodes["ExampleGen"]
     assert nodes["Transform"]
