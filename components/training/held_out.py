@@ -136,6 +136,7 @@ def _calibrate_label(model: VocabularyClassifier, read: AtLabels) -> dict[str, A
         return _measured(output.row_values(read.hidden, labels, confidence=True, **model.context(LABEL, read.counted)))
 
     trained = gate.get_weights() if gate is not None else []
+    output.temperature.assign(1.0)
     before = measured()
     calibrated = gate.get_weights() if gate is not None else []
     output.fit_temperature(read.hidden, labels)
