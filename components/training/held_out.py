@@ -141,7 +141,8 @@ def _calibrate_label(model: VocabularyClassifier, read: AtLabels) -> dict[str, A
     calibrated = gate.get_weights() if gate is not None else []
     output.fit_temperature(read.hidden, labels)
     after = measured()
-    if not after["nll"] < before["nll"]:
+    nlls = before["nll"], after["nll"]
+    if None in nlls or not nlls[1] < nlls[0]:
         output.temperature.assign(1.0)
         if gate is not None:
             gate.set_weights(calibrated)

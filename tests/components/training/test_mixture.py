@@ -20,7 +20,7 @@ from components.layers.optimizers import FusedAdam
 from components.preprocessing.vocabulary import read_vocabulary, vocabularies
 from components.training.export.servable import Servable
 from components.training.held_out import calibrate
-from components.training.layout import Layout
+from components.training.layout import LABEL, Layout
 from components.training.loop.validation import Validator
 from components.training.model import build_model
 from components.training.ngram_counts import count_ngrams
@@ -133,6 +133,17 @@ def test_the_gate_is_calibrated_on_held_out_rows(mixed: dict[str, Mixed]) -> Non
     finally:
         gate.set_weights(weights)
         it.model.label.temperature.assign(1.0)
+
+
+def test_a_split_without_known_labels_leaves_the_model_as_it_is(mixed: dict[str, Mixed]) -> None:
+    it = mixed["sequence"]
+    gate, batches = it.model.label.mixture.gate, validation_batches(it.files("eval"), it.layout, 64, 100, 1)
+    weights = gate.get_weights()
+    unknown = batches.map(lambda inputs, targets: (inputs, {**targets, LABEL: -tf.ones_like(targets[LABEL])}))
+    assert calibrate(it.model, unknown).label is None
+    assert it.model.label.temperature.numpy() == 1
+    for now, before in zip(gate.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(now, before)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
