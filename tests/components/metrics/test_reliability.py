@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.metrics.reliability import BINS, CONFIDENT, EDGES, reliability, sum_names
@@ -39,6 +39,7 @@ def defined(confidence: np.ndarray, correct: np.ndarray, least: float = 0.0) -> 
 
 
 @given(PREDICTIONS)
+@settings(deadline=None)
 def test_the_calibration_error_is_that_of_its_definition(predictions: list[tuple[float, bool]]) -> None:
     confidence = np.array([probability for probability, _ in predictions], np.float32)
     correct = np.array([hit for _, hit in predictions])
@@ -48,6 +49,7 @@ def test_the_calibration_error_is_that_of_its_definition(predictions: list[tuple
 
 
 @given(PREDICTIONS)
+@settings(deadline=None)
 def test_the_points_of_a_diagram_are_means_of_their_bins(predictions: list[tuple[float, bool]]) -> None:
     confidence = np.array([probability for probability, _ in predictions], np.float32)
     correct = np.array([hit for _, hit in predictions])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.metrics.bands import BandSpec
@@ -63,6 +63,7 @@ def test_sums_of_classes_and_of_their_bands(kind: Kind, labels: list[Label]) -> 
         st.tuples(st.floats(0, 1, width=32) | st.sampled_from(EDGES), st.booleans(), st.integers(0, ROWS - 1))
     )
 )
+@settings(deadline=None, max_examples=30)
 def test_sums_of_the_model_alone(predictions: list[tuple[float, bool, int]]) -> None:
     target = Target("", "label", ())
     confidence, correct, rows = (

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 from xml.etree import ElementTree
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.metrics.reliability import BINS, CONFIDENT
@@ -83,6 +83,7 @@ def test_the_best_of_one_is_not_marked() -> None:
 
 
 @given(st.lists(st.integers(0, 10**7), min_size=len(BINS), max_size=len(BINS)), st.floats(-0.5, 0.5))
+@settings(deadline=None)
 def test_every_bin_with_predictions_has_a_dot_inside_the_frame(counts: list[int], gap: float) -> None:
     if not any(counts):
         return
