@@ -51,7 +51,7 @@ class Baselines(base_component.BaseComponent):
         baselines: `baselines.json`.
         test_examples: The test split. Each row gets a float feature for each baseline of the label and of each further
             target, named by `Target.feature`. The feature holds the baseline's sums over the row's labels, in the
-            order of `Target.sum_names`; squares are stored as their roots. The Evaluator reads these features, so
+            order of `Target.stored_names`; squares are stored as their roots. The Evaluator reads these features, so
             that it slices the baselines like the model. The feature `ROW_NUMBER` holds the number of the row, from 0.
     """
 

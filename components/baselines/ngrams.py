@@ -59,7 +59,7 @@ class Baselines:
         self._models: dict[BaselineName, KneserNey] = {}
         # An id above those of the vocabulary stands for several tokens, or for none.
         self._pairs = Cooccurrence(encoder.contexts - 2, encoder.classes, symmetric=shape == "sequence")
-        self._totals = {name: np.zeros(len(target.sum_names)) for name in target.baselines}
+        self._totals = {name: np.zeros(len(target.stored_names)) for name in target.baselines}
         self._train = {"rows": 0, "labels": 0, "known": 0}
         self._test_rows = 0
 
@@ -98,7 +98,7 @@ class Baselines:
             self._pairs.estimate(self._models["popular"].places)
 
     def measure(self, labels: Labels) -> dict[BaselineName, NDArray[np.float64]]:
-        """Return the sums of each row of a test batch: (rows, len(target.sum_names)) for each baseline."""
+        """Return the sums of each row of a test batch: (rows, len(target.stored_names)) for each baseline."""
         known = np.flatnonzero(labels.labels >= 0)
         result: dict[BaselineName, NDArray[np.float64]] = {}
         for name, (nll_of_known, rank_of_known) in self._measured(labels.take(known)).items():

@@ -109,7 +109,7 @@ class TargetBaselines:
             column: Mean() if target.kind == "number" else Popular(vocabularies[column])
             for column, target in self._targets.items()
         }
-        self._totals = {column: np.zeros(len(target.sum_names)) for column, target in self._targets.items()}
+        self._totals = {column: np.zeros(len(target.stored_names)) for column, target in self._targets.items()}
         # In shape `sequence`, every token from the first label of a row on is a label.
         self._tokens = data.inputs[0] if data.shape == "sequence" else None
         types = {column: schema_pb2.FLOAT if self._is_mean(column) else schema_pb2.BYTES for column in self._targets}
@@ -133,7 +133,7 @@ class TargetBaselines:
         """Measure a batch of the test split.
 
         Returns:
-            `Target.stored` sums of each row, (rows, len(sum_names)), by feature name.
+            `Target.stored` sums of each row, (rows, len(stored_names)), by feature name.
         """
         self._rows["test"] += len(records)
         if not self._targets:

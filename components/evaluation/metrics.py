@@ -20,11 +20,12 @@ from components.metrics.definitions import Metric
 from components.metrics.targets import Target
 
 Sums = tuple[NDArray[np.float64], ...]
-"""Sums of each target, (1 + baselines, sums). The first row belongs to the model."""
+"""Sums of each target, (1 + baselines, sums). The first row belongs to the model. A baseline has NaN in place of the
+sums that only the model has."""
 
 
 def model_metrics(targets: Iterable[Target], sums: Sums) -> dict[str, float]:
-    """Return the metrics by name from the totals of a slice.
+    """Return the metrics by name from the totals of a slice, and the totals that only the model has.
 
     Args:
         targets: Targets that are measured.
@@ -34,6 +35,7 @@ def model_metrics(targets: Iterable[Target], sums: Sums) -> dict[str, float]:
     for target, rows in zip(targets, sums, strict=True):
         for baseline, row in zip([None, *target.baselines], rows, strict=True):
             result |= target.values(row, baseline)
+        result |= {target.name(name): value for name, value in target.model_totals(rows[0]).items()}
         if target.column:
             continue
         ours, *theirs = (target.measured(row) for row in rows)
@@ -118,9 +120,9 @@ def _stored(target: Target, features: Any) -> Iterator[NDArray[np.float64]]:
     for baseline in target.baselines:
         feature = target.feature(baseline)
         values = np.ravel(features[feature]) if feature in features else np.zeros(0)
-        if len(values) != len(target.sum_names):
-            raise ValueError(f"a row has {len(values)} values in '{feature}', not {len(target.sum_names)}")
-        yield target.restored(values)
+        if len(values) != len(target.stored_names):
+            raise ValueError(f"a row has {len(values)} values in '{feature}', not {len(target.stored_names)}")
+        yield np.append(target.restored(values), np.full(len(target.model_sums), np.nan))
 
 
 class _AddUp(beam.CombineFn):

@@ -45,6 +45,7 @@ class EvaluatorNode(Node):
     sections = (
         Section(10, "components.evaluation:comparison.html.j2"),
         Section(20, "components.evaluation:targets.html.j2"),
+        Section(35, "components.evaluation:reliability.html.j2"),
         Section(40, "components.evaluation:slices.html.j2"),
     )
 
@@ -77,7 +78,7 @@ class EvaluatorNode(Node):
         return f"blessed: {line}" if result["blessed"] else f"NOT blessed: {'; '.join(result['failures'])}"
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
-        """Return the metrics, the baselines, the slices and the blessing."""
+        """Return the metrics, the reliability diagram, the baselines, the slices and the blessing."""
         from components.evaluation.results import read_results
         from components.report.summary import evaluation_section
 

@@ -18,6 +18,7 @@ from components.evaluation.margins import read_margins
 from components.evaluation.metrics import compared
 from components.formatting import in_sentence
 from components.metrics.own import own_metrics
+from components.metrics.reliability import reliability
 from components.metrics.targets import Target
 
 Metrics = dict[str, float | None]
@@ -34,6 +35,8 @@ def read_results(evaluation: str) -> dict[str, Any]:
 
         - `metrics`: Metrics of the model over the whole test split. A metric without labels to measure is None.
         - `bands`: Metrics by band of labels. A label that is a number has no bands.
+        - `reliability`: Points of the reliability diagram of the model, see `components.metrics.reliability`. Empty if
+          the label is a number.
         - `baselines`, `baseline_bands`: Metrics of the baselines, by name of the baseline.
         - `margins`: A `Margin` over the best baseline for each metric that is compared.
         - `previous`: Metrics of the last blessed model on the same rows, or None.
@@ -74,6 +77,7 @@ def read_results(evaluation: str) -> dict[str, Any]:
         bands = [band for band in label.bands if band]
         whole = {
             "metrics": _pick(candidate, label),
+            "reliability": _reliability(candidate, label),
             "bands": {band: _pick(candidate, label, band=band) for band in bands},
             **found,
             "baseline_bands": {
@@ -103,6 +107,11 @@ def _by_model(record: metrics_for_slice_pb2.MetricsForSlice) -> dict[str, dict[s
 def _pick(values: dict[str, float], target: Target, baseline: str | None = None, band: str | None = None) -> Metrics:
     found = {metric.name: values[target.name(metric.name, baseline, band)] for metric in target.metrics}
     return {metric: value if math.isfinite(value) else None for metric, value in found.items()}
+
+
+def _reliability(values: dict[str, float], label: Target) -> list[dict[str, Any]]:
+    totals = {of.name: values[label.name(of.name)] for of in label.model_sums}
+    return reliability(totals) if totals else []
 
 
 def _value(key: Any) -> Any:

@@ -33,13 +33,16 @@ class EvaluationSpec(Spec):
     apply to the data; see the README."""
     exclude_seen: bool = False
     """Remove items that the row already contains from the ranking on the test split, for both the model and the
-    baselines. A label that the row already contains then counts as a miss. Perplexity, and validations during training,
-    still cover all classes. A change of this key starts a new training, because the exported model computes the
-    ranking."""
+    baselines. A label that the row already contains then counts as a miss. Perplexity, the calibration error, and
+    validations during training still cover all classes. A change of this key starts a new training, because the
+    exported model computes the ranking."""
     min_recall_at_10: float | None = Field(default=None, ge=0, le=1)
     """Minimum recall@10 on the test split, from 0 to 1. None: no minimum."""
     max_perplexity: float | None = Field(default=None, gt=1)
     """Maximum perplexity on the test split. None: no maximum."""
+    max_ece: float | None = Field(default=None, gt=0, le=1)
+    """Maximum expected calibration error of the most probable class on the test split, from 0 to 1. None: no
+    maximum."""
     max_nll_increase: float = Field(default=0.02, ge=0)
     """Maximum increase of the nll over the last blessed model, in nats, with both models measured on the same test
     split. A model with a larger increase is not blessed."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
 
-from components.layers.calibration import calibrated, fit_sharpness
+from components.layers.calibration import calibrated, fit_sharpness, fit_temperature
 from components.layers.head import SampledSoftmax
 from components.layers.mixture.layer import NgramMixture
 from components.layers.sweep import Sweep, sweep
@@ -20,17 +20,25 @@ class ClassOutput(keras.layers.Layer):
     Args:
         head: Layer with a class vector for each class.
         mixture: Mixture of the softmax with counts. None: the softmax alone.
-        calibrates: True to create the weight that `calibrate` sets, for an output without a mixture.
+        calibration: Scalar weight that the calibration of the softmax sets: `temperature` for the label, or `sharpness`
+            for a further target.
 
     Attributes:
-        sharpness: Scalar weight that does not train, 1 before the calibration; None if the output has no calibration.
+        temperature: Scalar weight T that does not train, 1 before `fit_temperature`. All probabilities, but not the
+            training loss, are those of the logits divided by T. None: the output has a sharpness.
+        sharpness: Scalar weight that does not train, 1 before `calibrate`; None if the output has a temperature.
     """
 
     def __init__(
-        self, head: SampledSoftmax, mixture: NgramMixture | None = None, calibrates: bool = False, **kwargs: Any
+        self,
+        head: SampledSoftmax,
+        mixture: NgramMixture | None = None,
+        calibration: Literal["temperature", "sharpness"] = "temperature",
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.head, self.mixture, self.calibrates = head, mixture, calibrates
+        self.head, self.mixture, self.calibration = head, mixture, calibration
+        self.temperature: keras.Variable | None = None
         self.sharpness: keras.Variable | None = None
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -38,15 +46,23 @@ class ClassOutput(keras.layers.Layer):
         for layer in (self.head, self.mixture):
             if layer is not None and not layer.built:
                 layer.build(input_shape)
-        if self.calibrates:
-            self.sharpness = self.add_weight(
-                shape=(), initializer="ones", dtype="float32", trainable=False, autocast=False, name="sharpness"
-            )
+        weight = self.add_weight(
+            shape=(), initializer="ones", dtype="float32", trainable=False, autocast=False, name=self.calibration
+        )
+        if self.calibration == "temperature":
+            self.temperature = weight
+        else:
+            self.sharpness = weight
         self.built = True
 
+    @property
+    def calibration_weights(self) -> list[keras.Variable]:
+        """Weights that the calibration of the softmax sets, and that training does not change."""
+        return [weight for weight in (self.temperature, self.sharpness) if weight is not None]
+
     def call(self, hidden: tf.Tensor) -> tf.Tensor:
-        """Return the (batch, classes) float32 logits of the softmax of (batch, width) hidden vectors."""
-        return self.head(hidden)
+        """Return the (batch, classes) float32 logits of the softmax of (batch, width) hidden vectors, divided by T."""
+        return self._tempered(self.head(hidden))
 
     def row_losses(
         self, hidden: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor, context: tf.Tensor | None = None
@@ -93,26 +109,36 @@ class ClassOutput(keras.layers.Layer):
             Function that takes (n,) indices of rows and (n,) classes, and returns (n,) float32 logits, or log
             probabilities with a mixture.
         """
-        scaled = self.head.scaled(hidden)
+        scaled = self._tempered(self.head.scaled(hidden))
 
         def logits(of: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
             vectors, bias = self.head.rows(classes)
-            return tf.reduce_sum(tf.gather(scaled, of) * vectors, axis=1) + bias
+            return tf.reduce_sum(tf.gather(scaled, of) * vectors, axis=1) + self._tempered(bias)
 
         if self.mixture is None:
             return logits
         rows = tf.range(tf.shape(hidden)[0])
         first = tf.zeros_like(rows)
         # The nll of a class is the log normalizer minus the logit of the class.
-        normaliser = self.head.sweep(hidden, first).nll + logits(rows, first)
+        normaliser = sweep(*self._softmax(hidden), first).nll + logits(rows, first)
         mixed = self.mixture.scorer(hidden, context)
         return lambda of, classes: mixed(of, classes, tf.gather(normaliser, of) - logits(of, classes))
+
+    def fit_temperature(self, hidden: tf.Tensor, labels: tf.Tensor) -> None:
+        """Set the temperature to that of the softmax, without a mixture, which `calibration.fit_temperature` finds.
+
+        Args:
+            hidden: (batch, width) float, of examples that the model was not trained on.
+            labels: (batch,) integers, -1 outside the vocabulary. At least one must be known.
+        """
+        self.temperature.assign(1.0)
+        self.temperature.assign(fit_temperature(*self._softmax(hidden), labels))
 
     def calibrate(self, hidden: tf.Tensor, labels: tf.Tensor, context: tf.Tensor | None = None) -> None:
         """Calibrate the probabilities on examples that the model was not trained on.
 
-        With a mixture, the method fits the shares of the parts (`mixture.gate`); otherwise it fits the sharpness of the
-        softmax (`calibration`).
+        With a mixture, the method fits the shares of the parts (`mixture.gate`) to the softmax with its present
+        temperature; otherwise it fits the sharpness of the softmax (`calibration`).
 
         Args:
             hidden: (batch, width) float.
@@ -125,18 +151,22 @@ class ClassOutput(keras.layers.Layer):
             return
         known = tf.where(labels >= 0)[:, 0]
         hidden, labels, context = (tf.gather(each, known) for each in (hidden, labels, context))
-        self.mixture.calibrate(hidden, context, labels, self.head.sweep(hidden, labels).nll)
+        self.mixture.calibrate(hidden, context, labels, sweep(*self._softmax(hidden), labels).nll)
 
     def _softmax(self, hidden: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Return the (batch, width) vectors, (classes, width) class vectors and (classes,) bias of the logits."""
-        return self.head.scaled(hidden), *self.head.all_rows()
+        """Return the (batch, width) vectors, (classes, width) class vectors and (classes,) bias of the logits / T."""
+        table, bias = self.head.all_rows()
+        return self._tempered(self.head.scaled(hidden)), table, self._tempered(bias)
+
+    def _tempered(self, logits: tf.Tensor) -> tf.Tensor:
+        return logits if self.temperature is None else logits / self.temperature.value
 
     @property
     def _log_prior(self) -> tf.Tensor:
         return tf.constant(self.head.log_frequencies, tf.float32)
 
     def row_values(
-        self, hidden: tf.Tensor, targets: tf.Tensor, context: tf.Tensor | None = None
+        self, hidden: tf.Tensor, targets: tf.Tensor, context: tf.Tensor | None = None, confidence: bool = False
     ) -> dict[str, tf.Tensor]:
         """Return the values per row that metrics need, over all classes.
 
@@ -144,13 +174,19 @@ class ClassOutput(keras.layers.Layer):
             hidden: (batch, width) float.
             targets: (batch,) integer classes, -1 outside the vocabulary.
             context: (batch, k) last tokens, for a mixture.
+            confidence: True to find the most probable class too, which takes more time.
 
         Returns:
-            (batch,) each: `label`, int32 classes; `nll` in nats; `rank`, 1 for the most probable class.
+            (batch,) each: `label`, int32 classes; `nll` in nats; `rank`, 1 for the most probable class. With
+            `confidence` also `confidence`, the probability of the most probable class, and `correct`, bool, True if
+            this class is the label.
         """
         targets = tf.cast(targets, tf.int32)
-        nll, rank, *_ = self.sweep(hidden, targets, context=context)
-        return {"label": targets, "nll": nll, "rank": rank}
+        found = self.sweep(hidden, targets, k=int(confidence), context=context)
+        values = {"label": targets, "nll": found.nll, "rank": found.rank}
+        if confidence:
+            values |= {"confidence": found.probabilities[:, 0], "correct": found.ids[:, 0] == targets}
+        return values
 
 
 class NumberOutput(keras.layers.Layer):

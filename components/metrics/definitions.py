@@ -14,6 +14,8 @@ Kind = Literal["label", "class", "number"]
 """`label`: label that is a class, with bands. `class`: further target that is a class. `number`: label or target."""
 CLASS_NEEDS = ("label", "known", "nll", "rank")
 NUMBER_NEEDS = ("answer", "number", "mean")
+MODEL_NEEDS = ("confidence", "correct")
+"""Values of the label that only the `eval` signature of a model computes."""
 Totals = Mapping[str, float]
 Values = Mapping[str, float]
 _LAST = 100
@@ -30,9 +32,10 @@ class Sum:
         name: Name of the output of the `eval` signature, such as `hit_10`.
         needs: Names of the functions' arguments. For classes: `label`, (n,) int ids, -1 outside the vocabulary;
             `known`, (n,) bool, True for a label in the vocabulary; `nll`, (n,) nats; `rank`, (n,) int, 1 for the most
-            probable class. `nll` and `rank` are defined only for known labels. For numbers, all float64 and in the
-            column's units: `answer`, (n,) predictions of the model; `number`, (n,) true values; `mean`, scalar mean of
-            the train split.
+            probable class. `nll` and `rank` are defined only for known labels. Only in the `eval` signature of a model:
+            `confidence`, (n,) probability of the most probable class, and `correct`, (n,) bool, True if this class is
+            the label. For numbers, all float64 and in the column's units: `answer`, (n,) predictions of the model;
+            `number`, (n,) true values; `mean`, scalar mean of the train split.
         tensorflow: Implementation for the model, in validations during training and in the `eval` signature.
         numpy: Implementation for the baselines.
         squared: True for a sum of squares. Its root is stored beside an Example, because float32 ends at 3e38.
@@ -48,6 +51,11 @@ class Sum:
     def of_numbers(self) -> bool:
         """True for a sum over numbers, False for a sum over classes."""
         return bool(set(self.needs) & set(NUMBER_NEEDS))
+
+    @property
+    def of_model(self) -> bool:
+        """True for a sum that only a model has, and only over all labels: neither baselines nor bands have it."""
+        return bool(set(self.needs) & set(MODEL_NEEDS))
 
 
 @dataclass(frozen=True, kw_only=True)

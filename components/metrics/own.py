@@ -75,14 +75,16 @@ def _faults(metric: Metric) -> Iterator[str]:
         yield "objective: a user's own metric cannot decide a training"
     if metric.places.history and not metric.places.validation:
         yield "places: a metric with a place in 'history' needs one in 'validation'"
-    table = {of.name: of for of in (NUMBER_SUMS if numbers else CLASS_SUMS)}
+    taken = {of.name: of for of in (NUMBER_SUMS if numbers else CLASS_SUMS)}
+    # Sums of the model alone exist only for the label, and not in validations, where most metrics are shown.
+    table = {name: of for name, of in taken.items() if not of.of_model}
     needs = NUMBER_NEEDS if numbers else CLASS_NEEDS
     for of in metric.sums:
         if isinstance(of, str):
             if of not in table:
                 yield f"sums: {of!r} is not one of {', '.join(table)}{did_you_mean(of, table)}"
             continue
-        yield from _name_faults("sum", of.name, table)
+        yield from _name_faults("sum", of.name, taken)
         for need in of.needs:
             if need not in needs:
                 yield f"sum {of.name!r}: needs {need!r}, but has {', '.join(needs)}{did_you_mean(need, needs)}"

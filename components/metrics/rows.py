@@ -25,8 +25,9 @@ def label_values(
 
     Args:
         sums: Sums of classes, or sums of numbers.
-        values: Raw values of the labels, (n,) each: `label` (-1 outside the vocabulary), `nll` (nats) and `rank`; or
-            `answer`, `number` (NaN if missing) and the scalar `mean`, in the column's units.
+        values: Raw values of the labels, (n,) each: `label` (-1 outside the vocabulary), `nll` (nats), `rank`, and
+            for sums of the model alone `confidence` and `correct`; or `answer`, `number` (NaN if missing) and the
+            scalar `mean`, in the column's units.
         bands: Bands, to return also the sums of each band, with names such as `nll_head`.
         given: (n,) bool, True if the row of a class has a value, known or not. By default, all rows have a value.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import tensorflow as tf
 
 from components.metrics.definitions import Metric, Sum
+from components.metrics.reliability import BINS, CONFIDENCE, CORRECT, COUNT, sum_name
 
 
 def _hit(at: int) -> Sum:
@@ -42,6 +43,32 @@ def _discounted_gain(at: int) -> Sum:
     )
 
 
+def _of_bins() -> Iterator[Sum]:
+    """Yield the sums of each bin of the confidence: all predictions, their probabilities, and the correct ones."""
+    # The first and the last bin are open, because rounding may give a probability above 1.
+    ranges = [[low, high] for low, high in BINS]
+    ranges[0][0], ranges[-1][1] = -math.inf, math.inf
+    for place, (low, high) in enumerate(ranges):
+        low, high = np.float32(low), np.float32(high)
+
+        def inside(confidence, low=low, high=high):
+            return (confidence >= low) & (confidence < high)
+
+        yield Sum(sum_name(COUNT, place), ("confidence",), tensorflow=inside, numpy=inside)
+        yield Sum(
+            sum_name(CONFIDENCE, place),
+            ("confidence",),
+            tensorflow=lambda confidence, inside=inside: tf.where(inside(confidence), confidence, 0.0),
+            numpy=lambda confidence, inside=inside: np.where(inside(confidence), confidence, 0.0),
+        )
+        yield Sum(
+            sum_name(CORRECT, place),
+            ("confidence", "correct"),
+            tensorflow=lambda confidence, correct, inside=inside: inside(confidence) & correct,
+            numpy=lambda confidence, correct, inside=inside: inside(confidence) & correct,
+        )
+
+
 CLASS_SUMS = (
     Sum("count", ("label",), tensorflow=tf.ones_like, numpy=np.ones_like),
     Sum(
@@ -64,6 +91,7 @@ CLASS_SUMS = (
     _reciprocal_rank(10),
     _reciprocal_rank(20),
     _discounted_gain(10),
+    *_of_bins(),
 )
 NUMBER_SUMS = (
     Sum("count", ("number",), tensorflow=tf.ones_like, numpy=np.ones_like),
@@ -107,3 +135,9 @@ def needed(metrics: Iterable[Metric], numbers: bool) -> tuple[Sum, ...]:
     table = NUMBER_SUMS if numbers else CLASS_SUMS
     own = [of for of in named.values() if isinstance(of, Sum)]
     return (*(of for of in table if isinstance(named.get(of.name), str)), *own)
+
+
+def without_model_sums(metrics: Iterable[Metric]) -> tuple[Metric, ...]:
+    """Return the metrics that need no sum of the model alone."""
+    of_model = {of.name for of in CLASS_SUMS if of.of_model}
+    return tuple(metric for metric in metrics if not of_model & {of for of in metric.sums if isinstance(of, str)})

@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from components.metrics.definitions import Column, Kind, Metric, Place, Places, Totals, Values
+from components.metrics.reliability import CONFIDENT, calibration_error, sum_names
 
 _Any = TypeVar("_Any", bound=Column)
 
@@ -74,6 +75,19 @@ def _reciprocal_rank(at: int, **places: int) -> Metric:
     )
 
 
+def _calibration_error(name: str, label: str, least: float, about: str, **places: int) -> Metric:
+    return Metric(
+        name=name,
+        label=label,
+        sums=sum_names(least),
+        formula=lambda totals: calibration_error(totals, least),
+        per="mean gap",
+        better="lower",
+        about=about,
+        places=Places(**places),
+    )
+
+
 METRICS = (
     Metric(
         name="accuracy",
@@ -128,6 +142,20 @@ METRICS = (
         per="mean gain",
         about="Mean over all labels of 1 / log2(1 + rank), 0 for ranks beyond 10.",
         places=Places(column=7),
+    ),
+    _calibration_error(
+        "ece",
+        "ECE",
+        0.0,
+        "Expected calibration error: mean difference between the probability of the most probable class and the share "
+        "of correct predictions, over bins of the probability. A label outside the vocabulary is a miss.",
+        column=10,
+    ),
+    _calibration_error(
+        "ece_confident",
+        "ECE (p ≥ 0.1)",
+        CONFIDENT,
+        "Expected calibration error over the predictions with a probability of at least 0.1.",
     ),
     Metric(
         name="rmse",

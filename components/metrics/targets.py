@@ -1,12 +1,14 @@
 """Targets that a model is measured on: its label, and each further target.
 
 Each target has a row of sums per Example, added up over a split or a slice. The model's `eval` signature returns the
-sums. The sums of the target's baselines are stored beside each Example in the same order.
+sums. The sums of the target's baselines are stored beside each Example in the same order, without those that only the
+model has.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -56,34 +58,45 @@ class Target:
 
     @property
     def sums(self) -> tuple[Sum, ...]:
-        """Sums from which the metrics are computed."""
-        return _sums(self.kind, self.own)
+        """Sums of the model and of the baselines, over all labels and over each band."""
+        return tuple(of for of in _sums(self.kind, self.own) if not of.of_model)
+
+    @property
+    def model_sums(self) -> tuple[Sum, ...]:
+        """Sums of the model alone, over all labels."""
+        return tuple(of for of in _sums(self.kind, self.own) if of.of_model)
 
     @property
     def bands(self) -> tuple[str | None, ...]:
-        """All labels (None) and the bands of labels. Each of them has all sums."""
+        """All labels (None) and the bands of labels. Each of them has all `sums`."""
         return (None, *BANDS) if self.kind == "label" else (None,)
 
     @property
-    def sum_names(self) -> tuple[str, ...]:
-        """Names of the sums in the `eval` signature: `count`, `known`, ..., then `count_head`, ... for each band."""
+    def stored_names(self) -> tuple[str, ...]:
+        """Names of the sums that a baseline stores: `count`, `known`, ..., then `count_head`, ... for each band."""
         return tuple(self.name(of.name, band=band) for band in self.bands for of in self.sums)
+
+    @property
+    def sum_names(self) -> tuple[str, ...]:
+        """Names of the sums in the `eval` signature: `stored_names`, then the names of `model_sums`."""
+        return (*self.stored_names, *(self.name(of.name) for of in self.model_sums))
 
     def measures(self, metric: Metric, baseline: str) -> bool:
         """Return True if a baseline has this metric. A baseline that only ranks has no metric of probabilities."""
-        sums = {of.name: of for of in self.sums}
-        needs = {need for of in metric.sums for need in sums[of if isinstance(of, str) else of.name].needs}
-        return baseline not in RANKING_ONLY or "nll" not in needs
+        sums = {of.name: of for of in _sums(self.kind, self.own)}
+        found = [sums[of if isinstance(of, str) else of.name] for of in metric.sums]
+        ranks_only = baseline in RANKING_ONLY
+        return not any(of.of_model or (ranks_only and "nll" in of.needs) for of in found)
 
     def feature(self, baseline: str) -> str:
-        """Return the feature of an Example that holds a baseline's sums: a float list in the order of `sum_names`."""
+        """Return the feature of an Example with a baseline's sums: a float list in the order of `stored_names`."""
         return OWN + self.name(f"baseline/{baseline}")
 
     def stored(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
         """Convert sums to values that fit into a float list: squares to their roots, because float32 ends at 3e38.
 
         Args:
-            sums: (..., len(sum_names)) sums.
+            sums: (..., len(stored_names)) sums.
         """
         squares = self._squares
         return np.where(squares, np.sqrt(np.abs(sums)), sums) if any(squares) else sums
@@ -92,7 +105,7 @@ class Target:
         """Convert stored values back to sums.
 
         Args:
-            values: (..., len(sum_names)) values from `stored`.
+            values: (..., len(stored_names)) values from `stored`.
         """
         values, squares = np.asarray(values, np.float64), self._squares
         return np.where(squares, np.square(values), values) if any(squares) else values
@@ -107,21 +120,34 @@ class Target:
         return f"target/{escaped(self.column)}/{name}" if self.column else name
 
     def measured(self, sums: NDArray[np.float64], band: str | None = None) -> dict[str, float]:
-        """Return the metrics by name. A metric without labels is NaN.
+        """Return the metrics by name. A metric without labels, or without its sums, is NaN.
 
         Args:
-            sums: (len(sum_names),) totals.
+            sums: (len(sum_names),) totals of a model, or only the first len(stored_names) of them.
             band: One of `BANDS`; None for all labels.
         """
         start = self.bands.index(band) * len(self.sums)
         totals = {of.name: float(sums[start + place]) for place, of in enumerate(self.sums)}
+        totals |= self.model_totals(sums) if band is None else self.model_totals(())
         return {metric.name: metric.formula(totals) for metric in self.metrics}
+
+    def model_totals(self, sums: Sequence[float] | NDArray[np.float64]) -> dict[str, float]:
+        """Return the totals of `model_sums` by name, NaN if `sums` ends before them.
+
+        Args:
+            sums: (len(sum_names),) totals of a model, or only the first of them.
+        """
+        start = len(self.bands) * len(self.sums)
+        has_them = len(sums) > start
+        return {
+            of.name: float(sums[start + place]) if has_them else math.nan for place, of in enumerate(self.model_sums)
+        }
 
     def values(self, sums: NDArray[np.float64], baseline: str | None = None) -> dict[str, float]:
         """Return the metrics of all labels and of each band by their TFMA names.
 
         Args:
-            sums: (len(sum_names),) totals of the model, or of a baseline.
+            sums: (len(sum_names),) totals of the model, or (len(stored_names),) totals of a baseline.
             baseline: Baseline that the totals belong to; None for the model.
         """
         return {

@@ -19,6 +19,7 @@ from components.metrics.definitions import Column
 from components.metrics.table import shown
 from components.node import Section
 from components.report.charts import line_chart, minutes_at
+from components.report.reliability import reliability_charts, reliability_rows, reliability_series
 from components.report.summary import Summary, Training
 from components.report.tables import (
     about_margins,
@@ -69,6 +70,7 @@ def render(summary: Summary, sections: Sequence[Section]) -> str:
     """
     best = best_baseline(summary.baselines)
     few = columns(summary, "brief")
+    diagram = reliability_series(summary)
     return page().render(
         s=summary,
         sections=[section.template for section in sorted(sections, key=lambda section: section.place)],
@@ -87,6 +89,9 @@ def render(summary: Summary, sections: Sequence[Section]) -> str:
         best_in=functools.partial(best_baseline, summary.baselines),
         verdict=verdict(summary),
         charts=training_charts(summary.training, summary.own_metrics) if summary.training else [],
+        reliability=diagram,
+        reliability_charts=reliability_charts(diagram) if diagram else [],
+        reliability_rows=reliability_rows(diagram),
         slices=[(name, list(entries)) for name, entries in groupby(summary.slices, key=lambda entry: entry.slice)],
         widest=widest_bar(summary, best, few[0].name),
         bands=band_names(summary),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from components.metrics.definitions import Kind
 from components.metrics.table import BY_NAME, objective, of_kind
@@ -71,6 +71,40 @@ class NumberTarget(Measured):
     """Metrics of a further target that is a number, in the units of the column."""
 
     kinds = ("number",)
+
+
+class ReliabilityBin(SummarySection):
+    """Predictions whose most probable class has a probability from `low` to below `high`."""
+
+    low: float
+    high: float
+    count: int = Field(ge=0)
+    """Number of predictions."""
+    confidence: float | None
+    """Mean probability of the most probable class. None: no prediction."""
+    share_correct: float | None
+    """Share of the predictions whose most probable class is the label. None: no prediction."""
+
+
+class Calibration(SummarySection):
+    """Metrics of the labels of the eval split that the calibration of the label read."""
+
+    nll: float | None
+    ece: float | None
+    ece_confident: float | None
+    """ECE over the predictions with a probability of at least 0.1."""
+    reliability: list[ReliabilityBin]
+
+
+class LabelCalibration(SummarySection):
+    """Temperature of a label that is a class, and its effect on the labels that it was fitted on."""
+
+    temperature: float
+    """Number that divides the logits of the softmax. Above 1: the model was too sure."""
+    before: Calibration
+    """Metrics with temperature 1."""
+    after: Calibration
+    """Metrics with the temperature of the exported model."""
 
 
 class Margin(SummarySection):

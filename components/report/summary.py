@@ -12,11 +12,21 @@ from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_ser
 from components.files import write_whole
 from components.metrics.definitions import Column, Kind, Place
 from components.metrics.table import BY_NAME, shown
-from components.report.measures import LabelMetrics, Margin, Metrics, SummarySection, TargetBaselines, Targets
+from components.report.measures import (
+    LabelCalibration,
+    LabelMetrics,
+    Margin,
+    Metrics,
+    ReliabilityBin,
+    SummarySection,
+    TargetBaselines,
+    Targets,
+)
 
 FORMAT = 1
 _TRAINING_FACTS = (
     "validation_examples", "parameters", "devices", "stopped_early", "resumed", "warm_start", "mixture", "calibration",
+    "label_calibration",
 )  # fmt: skip
 
 
@@ -197,6 +207,8 @@ class NgramCounts(SummarySection):
 class Training(SummarySection):
     """Validations of a training, and facts about the trained model."""
 
+    left_out = ("label_calibration",)
+
     history: list[Validation] = []
     best: int | None = None
     """Index in `history` of the validation whose weights were kept."""
@@ -212,6 +224,9 @@ class Training(SummarySection):
     calibration: dict[str, float] | None = None
     """Factor of the logits of each further target that is a category, fitted on the eval split, by column. 1 leaves the
     model as it is; 0 leaves the frequencies of the categories."""
+    label_calibration: LabelCalibration | None = None
+    """Temperature of the label, fitted on the eval split. None: the label is a number, or an earlier version trained
+    the model."""
 
 
 class Failure(SummarySection):
@@ -272,7 +287,7 @@ class Summary(SummarySection):
     model_config = ConfigDict(extra="allow")
     left_out = (
         "targets", "target_baselines", "previous_targets", "spans", "own_metrics", "margins", "split_rule",
-        "unused", "constant_columns",
+        "unused", "constant_columns", "reliability",
     )  # fmt: skip
 
     format: int = FORMAT
@@ -296,6 +311,8 @@ class Summary(SummarySection):
     """Metrics of the label. If the label is a number, these include `rmse`, `mae` and `r2`."""
     bands: dict[str, Metrics] = {}
     """Metrics by frequency of the label: `head`, `torso`, `tail`."""
+    reliability: list[ReliabilityBin] = []
+    """Reliability diagram of the model on the test split, in ascending order of the bins. Empty for a number."""
     band_limits: dict[Literal["head", "torso"], int] = {}
     """Labels with a rank, from 0, below this limit are in the band or in an earlier one. The rest is the tail."""
     baselines: dict[str, LabelMetrics] = {}
@@ -355,12 +372,13 @@ def evaluation_section(evaluation: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a summary that come from `components.evaluation.results.read_results`.
 
     Returns:
-        Keyword arguments of `Summary`: metrics, bands, baselines, baseline_bands, margins, previous, targets,
-        target_baselines, previous_targets, slices, blessed, failures.
+        Keyword arguments of `Summary`: metrics, reliability, bands, baselines, baseline_bands, margins, previous,
+        targets, target_baselines, previous_targets, slices, blessed, failures.
     """
     names = evaluation["metrics"]
     return {
         "metrics": _finite(evaluation["metrics"]),
+        "reliability": evaluation.get("reliability", []),
         "bands": {band: _finite(values) for band, values in evaluation["bands"].items()},
         "baselines": {name: _finite(values) for name, values in evaluation["baselines"].items()},
         "baseline_bands": {

@@ -88,7 +88,10 @@ def about_margins(margins: Sequence[tuple[Column, Margin]]) -> str:
 
 
 def comparison(summary: Summary) -> list[dict[str, Any]]:
-    """Return the rows of the table of models: `name`, `kind`, `metrics`, and `best`, the set of metrics it leads."""
+    """Return the rows of the table of models: `name`, `kind`, `metrics`, and `best`, the set of metrics it leads.
+
+    A metric that a single model has, such as the calibration error, has no best model.
+    """
     if summary.metrics is None:
         return []
     models = [("this model", "model", summary.metrics)]
@@ -100,7 +103,7 @@ def comparison(summary: Summary) -> list[dict[str, Any]]:
         values = [getattr(values, column.name, None) for _, _, values in models]
         known = [value for value in values if value is not None]
         for row, value in zip(rows, values, strict=True):
-            if known and column.better and value == (max(known) if column.better == "higher" else min(known)):
+            if len(known) > 1 and column.better and value == (max(known) if column.better == "higher" else min(known)):
                 row["best"].add(column.name)
     return rows
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from components.layers.mixture.layer import NgramMixture
 from components.layers.outputs import ClassOutput
+from components.metrics.reliability import reliability
+from components.metrics.rows import label_values
+from components.metrics.sums import needed
+from components.metrics.table import BY_NAME
 from components.names import name_of
 from components.training.layout import LABEL, Batch
 from components.training.model import VocabularyClassifier
@@ -25,6 +30,9 @@ class Calibrated(NamedTuple):
 
     Attributes:
         sharpness: Sharpness of each further target that is a category, by column.
+        label: Calibration of a label that is a class; None if no label that was read is known. `temperature`: see
+            `ClassOutput`. `before` and `after`: `nll`, `ece`, `ece_confident` and the points of `reliability` (see
+            `components.metrics.reliability`) of the labels that were read, with temperature 1 and with the fitted one.
         mixture: Description of the mixture of the label; None without a mixture. `order`: number of tokens of the
             longest n-gram. `ngrams`: number of n-grams by length. `bytes`: size of the counts. `mean_gate`: mean share
             of the model in the eval split. `cache`: number of tokens that the cache reads. `mean_cache`: mean share of
@@ -33,16 +41,21 @@ class Calibrated(NamedTuple):
     """
 
     sharpness: dict[str, float]
+    label: dict[str, Any] | None
     mixture: dict[str, Any] | None
 
 
 def calibrate(model: VocabularyClassifier, batches: tf.data.Dataset) -> Calibrated:
-    """Calibrate the mixture of the label, and the further targets that are categories.
+    """Calibrate the label, its mixture, and the further targets that are categories.
 
-    After training, the probabilities of both are too extreme. A mixture relies on the model as for labels that the
-    model was trained on, see `components.layers.mixture.gate`. All windows of a row have the category of the row, so
-    the model sees the category once per window, see `components.layers.calibration`. The rows of the eval split
-    determine the right probabilities.
+    After training, the probabilities are too extreme, and the rows of the eval split determine the right ones.
+
+    - The softmax of the label gets a temperature, see `components.layers.calibration`. The temperature stays 1 if
+      another one does not lower the nll of the labels that were read.
+    - A mixture relies on the model as for labels that the model was trained on, see `components.layers.mixture.gate`.
+      Its gate is calibrated with the temperature.
+    - All windows of a row have the category of the row, so the model sees a further target once per window. Its output
+      gets a sharpness, see `components.layers.calibration`.
 
     Args:
         model: Model with its final weights, outside of any distribution strategy.
@@ -50,19 +63,24 @@ def calibrate(model: VocabularyClassifier, batches: tf.data.Dataset) -> Calibrat
     """
     mixture = _mixture(model)
     outputs = {name: output for name, output in model.further.items() if isinstance(output, ClassOutput)}
-    read = _calibrate(model, [*outputs, *([LABEL] if mixture is not None else [])], batches)
+    read = _read(model, batches) if outputs or isinstance(model.label, ClassOutput) else None
+    if read is not None:
+        for name in outputs:
+            _calibrate(model, name, read)
     return Calibrated(
         {name_of(name): float(output.sharpness.numpy()) for name, output in outputs.items()},
+        None if read is None else _calibrate_label(model, read),
         None if mixture is None else _described(mixture, read),
     )
 
 
 @contextlib.contextmanager
 def calibrated_mixture(model: VocabularyClassifier, batches: tf.data.Dataset) -> Iterator[None]:
-    """Calibrate the mixture of the label as `calibrate` does, and restore the trained weights of the gate at the end.
+    """Calibrate the mixture of the label, and restore the trained weights of its gate at the end.
 
     A validation during training must measure the model that would be exported. Without the calibration, the metrics
-    would get worse as soon as the model memorizes the train split, even if the calibrated mixture still improves.
+    would get worse as soon as the model memorizes the train split, even if the calibrated mixture still improves. The
+    temperature of the softmax stays 1, because its fit takes several passes over the classes.
 
     Args:
         model: Model with any weights, under any distribution strategy.
@@ -74,7 +92,8 @@ def calibrated_mixture(model: VocabularyClassifier, batches: tf.data.Dataset) ->
         return
     trained = mixture.gate.get_weights()
     try:
-        _calibrate(model, [LABEL], batches)
+        if (read := _read(model, batches)) is not None:
+            _calibrate(model, LABEL, read)
         yield
     finally:
         mixture.gate.set_weights(trained)
@@ -84,26 +103,71 @@ def _mixture(model: VocabularyClassifier) -> NgramMixture | None:
     return getattr(model.answers[LABEL], "mixture", None)
 
 
-def _calibrate(
-    model: VocabularyClassifier, names: Sequence[str], batches: Iterable[tuple[Batch, Batch]]
-) -> list[AtLabels]:
-    """Calibrate the outputs with the given target keys, and return the labels that were read."""
-    read = [at_labels(model.encoder, inputs, targets) for inputs, targets in _some(batches)] if names else []
-    if read:
-        hidden = tf.concat([each.hidden for each in read], axis=0)
-        counted = tf.concat([each.counted for each in read], axis=0) if _mixture(model) is not None else None
-        for name in names:
-            labels = tf.concat([each.targets[name] for each in read], axis=0)
-            if bool(tf.reduce_any(labels >= 0)):
-                model.answers[name].calibrate(hidden, labels, **model.context(name, counted))
-    return read
+def _read(model: VocabularyClassifier, batches: Iterable[tuple[Batch, Batch]]) -> AtLabels | None:
+    """Return about `_LABELS` labels, or None without a batch."""
+    read = [at_labels(model.encoder, inputs, targets) for inputs, targets in _some(batches)]
+    if not read:
+        return None
+    return AtLabels(
+        tf.concat([each.hidden for each in read], axis=0),
+        {name: tf.concat([each.targets[name] for each in read], axis=0) for name in model.answers},
+        tf.concat([each.counted for each in read], axis=0) if _mixture(model) is not None else None,
+    )
 
 
-def _described(mixture: NgramMixture, read: Sequence[AtLabels]) -> dict[str, Any]:
+def _calibrate(model: VocabularyClassifier, name: str, read: AtLabels) -> None:
+    """Calibrate the output with a target key: see `ClassOutput.calibrate`."""
+    labels = read.targets[name]
+    if bool(tf.reduce_any(labels >= 0)):
+        model.answers[name].calibrate(read.hidden, labels, **model.context(name, read.counted))
+
+
+def _calibrate_label(model: VocabularyClassifier, read: AtLabels) -> dict[str, Any] | None:
+    """Fit the temperature of the label and calibrate its mixture, and return a description: see `Calibrated`."""
+    output, labels = model.label, read.targets[LABEL]
+    if not isinstance(output, ClassOutput) or not bool(tf.reduce_any(labels >= 0)):
+        return None
+    gate = output.mixture.gate if output.mixture is not None else None
+
+    def measured() -> dict[str, Any]:
+        if gate is not None:
+            gate.set_weights(trained)
+            _calibrate(model, LABEL, read)
+        return _measured(output.row_values(read.hidden, labels, confidence=True, **model.context(LABEL, read.counted)))
+
+    trained = gate.get_weights() if gate is not None else []
+    output.temperature.assign(1.0)
+    before = measured()
+    calibrated = gate.get_weights() if gate is not None else []
+    output.fit_temperature(read.hidden, labels)
+    after = measured()
+    nlls = before["nll"], after["nll"]
+    if None in nlls or not nlls[1] < nlls[0]:
+        output.temperature.assign(1.0)
+        if gate is not None:
+            gate.set_weights(calibrated)
+        after = before
+    return {"temperature": float(output.temperature.numpy()), "before": before, "after": after}
+
+
+def _measured(values: Mapping[str, tf.Tensor]) -> dict[str, Any]:
+    """Return the metrics of a calibration and the points of a reliability diagram. A metric without labels is None.
+
+    Args:
+        values: Raw values of the labels, see `ClassOutput.row_values`.
+    """
+    metrics = [BY_NAME[name] for name in ("nll", "ece", "ece_confident")]
+    sums = label_values(needed(metrics, numbers=False), values)
+    totals = {name: float(tf.reduce_sum(tf.cast(value, tf.float64))) for name, value in sums.items()}
+    found = {metric.name: metric.formula(totals) for metric in metrics}
+    finite = {name: value if math.isfinite(value) else None for name, value in found.items()}
+    return {**finite, "reliability": reliability(totals)}
+
+
+def _described(mixture: NgramMixture, read: AtLabels | None) -> dict[str, Any]:
     """Return the description of a mixture, with its mean shares for the labels that were read."""
-    gates = [mixture.gates(each.hidden, each.counted) for each in read]
+    means = [] if read is None else tf.reduce_mean(mixture.gates(read.hidden, read.counted), axis=0).numpy().tolist()
     counts, cache, pairs = mixture.counts, mixture.cache, mixture.pairs
-    means = tf.reduce_mean(tf.concat(gates, axis=0), axis=0).numpy().tolist() if gates else []
     shares = dict(zip(mixture.others, means[2:], strict=False))  # Empty without a batch.
     return {
         "order": counts.order,

@@ -21,7 +21,7 @@ def write_history(directory: str, history: Mapping[str, Any]) -> None:
             in a validation. `measured`: names of the metrics of the label in each validation. `validations`: records of
             the validations, oldest first, each with `epoch`, `step`, `train_loss`, `seconds` and its metrics. `best`:
             record of the validation whose weights were kept. `stopped_early` and `resumed`: flags. `warm_start`: see
-            `components.training.warm_start.transfer`, or None. `mixture` and `calibration`: see
+            `components.training.warm_start.transfer`, or None. `mixture`, `calibration` and `label_calibration`: see
             `components.training.held_out`.
     """
     write_whole(f"{directory}/{_FILE}", json.dumps(history, indent=1))

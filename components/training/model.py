@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -171,8 +172,9 @@ class VocabularyClassifier(keras.Model):
     @property
     def lookup_weights(self) -> list[keras.Variable]:
         """Weights that the vocabularies and the data determine, and that training does not change."""
-        sharpness = [getattr(output, "sharpness", None) for output in self.further.values()]
-        return [*self.encoder.lookup_weights, *self.count_weights, *(v for v in sharpness if v is not None)]
+        classes = [output for output in self.answers.values() if isinstance(output, ClassOutput)]
+        calibration = itertools.chain.from_iterable(output.calibration_weights for output in classes)
+        return [*self.encoder.lookup_weights, *self.count_weights, *calibration]
 
     @property
     def count_weights(self) -> list[keras.Variable]:
@@ -241,7 +243,7 @@ def build_model(
             tied_to=encoder if spec.model.tie and name == "head" else None,
             name=name,
         )
-        return ClassOutput(layer, mixture, calibrates=name != "head", name=name)
+        return ClassOutput(layer, mixture, "temperature" if name == "head" else "sharpness", name=name)
 
     mixture = None if tables is None else NgramMixture(tables, layout.cached, layout.paired, name="mixture")
     number = layout.label_kind == "number"

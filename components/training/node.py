@@ -102,14 +102,15 @@ class TrainerNode(Node):
         return TrainerPods(Rendezvous(folder, count, timeout, address))
 
     def line(self, outputs: Outputs) -> str:
-        """Return the epochs, the examples per second, and the metrics of the best validation."""
+        """Return the epochs, the examples per second, the metrics of the best validation, and the calibration."""
         from components.metrics.headline import headline
         from components.training.history import read_history
 
         training = read_history(outputs["model_run"][0].uri)
         best, last = training["best"], training["validations"][-1]
         speed = f"{best['examples_per_second']:,.0f} examples/s on {training['devices']}"
-        return f"{last['epoch']:.1f} epochs, {speed}; validation {headline(best, 'trainer')}"
+        line = f"{last['epoch']:.1f} epochs, {speed}; validation {headline(best, 'trainer')}"
+        return "; ".join([line, *_calibrated(training.get("label_calibration"))])
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
         """Return the section `training`."""
@@ -117,3 +118,13 @@ class TrainerNode(Node):
         from components.training.history import read_history
 
         return {"training": training_section(read_history(run[self.name]["model_run"][0].uri))}
+
+
+def _calibrated(calibration: Mapping[str, Any] | None) -> list[str]:
+    """Return a note on the calibration of the label: `temperature 1.21, ECE 0.031 -> 0.008`."""
+    from components.formatting import figure
+
+    if not calibration:
+        return []
+    before, after = (figure(calibration[when]["ece"]) for when in ("before", "after"))
+    return [f"temperature {figure(calibration['temperature'], '.2f')}, ECE {before} -> {after}"]

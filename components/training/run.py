@@ -258,6 +258,7 @@ class Training:
             "warm_start": state.warm_start,
             "mixture": calibrated.mixture,
             "calibration": calibrated.sharpness,
+            "label_calibration": calibrated.label,
         }
         write_history(self._fn_args.model_run_dir, history)
 

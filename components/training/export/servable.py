@@ -47,7 +47,7 @@ Columns = dict[str, tf.SparseTensor]
 WINDOWS = 1_024
 # Positions of whole rows that are encoded at a time, with padding.
 POSITIONS = 8_192
-_NUMBER, _INTEGER = tf.TensorSpec([], tf.float32), tf.TensorSpec([], tf.int32)
+_NUMBER, _INTEGER, _BOOLEAN = (tf.TensorSpec([], dtype) for dtype in (tf.float32, tf.int32, tf.bool))
 
 
 class Servable(tf.Module):
@@ -113,28 +113,31 @@ class Servable(tf.Module):
 
         def measured(name: str, hidden: tf.Tensor, counted: tf.Tensor | None, part: slice) -> tuple[tf.Tensor, ...]:
             output, context = self.model.answers[name], self.model.context(name, counted)
-            values = output.row_values(hidden, targets[name][part], **context)
-            if name not in self.classes:
-                return (values["answer"],)
-            rank = values["rank"]
+            asked = {"confidence": True} if "confidence" in made[name] else {}
+            values = output.row_values(hidden, targets[name][part], **context, **asked)
             if seen is not None and name == LABEL:
                 scores = output.scorer(hidden, **context)
-                before = seen.of(part.start, part.stop)
-                rank = unseen_ranks(values["label"], rank, before, scores, hidden.shape[1], self.classes[name] + 1)
-            return values["nll"], rank
+                before, misses = seen.of(part.start, part.stop), self.classes[name] + 1
+                rank = unseen_ranks(values["label"], values["rank"], before, scores, hidden.shape[1], misses)
+                values["rank"] = rank
+            return tuple(values[value] for value in made[name])
 
-        like = {name: (_NUMBER, _INTEGER) if name in self.classes else (_NUMBER,) for name in targets}
+        made = {name: self._row_values(name) for name in targets}
+        like = {name: tuple(specs.values()) for name, specs in made.items()}
         found = self._outputs(windows, features, measured, like)
         sums: dict[str, tf.Tensor] = {}
         for target in self.targets:
             name = key_of(target.column) if target.column else LABEL
+            values = dict(zip(made[name], found[name], strict=True))
             if target.kind == "number":
-                values = {"answer": found[name][0], "number": targets[name], "mean": self.model.answers[name].mean}
+                values |= {"number": targets[name], "mean": self.model.answers[name].mean}
             else:
-                values = {"label": targets[name], "nll": found[name][0], "rank": found[name][1]}
+                values["label"] = targets[name]
             given = tf.gather(_given(columns[target.column], rows), windows.rows) if target.kind == "class" else None
             bands = self.bands if target.kind == "label" else None
-            added = by_row(label_values(target.sums, values, bands=bands, given=given), windows.rows, rows)
+            contributions = label_values(target.sums, values, bands=bands, given=given)
+            contributions |= label_values(target.model_sums, values, given=given)
+            added = by_row(contributions, windows.rows, rows)
             sums |= {target.name(name): value for name, value in added.items()}
         return sums
 
@@ -164,6 +167,13 @@ class Servable(tf.Module):
                     sparse.values, sparse.indices[:, 0], nrows=sparse.dense_shape[0]
                 )
         return out
+
+    def _row_values(self, name: str) -> dict[str, tf.TensorSpec]:
+        """Return the types of the `row_values` that the sums of an output need, by name."""
+        if name not in self.classes:
+            return {"answer": _NUMBER}
+        of_class = {"nll": _NUMBER, "rank": _INTEGER}
+        return {**of_class, "confidence": _NUMBER, "correct": _BOOLEAN} if name == LABEL else of_class
 
     def _seen(self, columns: Columns, features: Batch, windows: Windows, rows: tf.Tensor) -> SeenClasses:
         """Return the classes that the rows contain before each window."""

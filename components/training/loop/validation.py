@@ -14,7 +14,7 @@ from components.layers.outputs import ClassOutput, Output
 from components.metrics.definitions import Kind, Metric, Place, Sum
 from components.metrics.own import own_metrics
 from components.metrics.rows import label_values
-from components.metrics.sums import needed
+from components.metrics.sums import needed, without_model_sums
 from components.metrics.table import objective, of_kind, placed
 from components.names import name_of
 from components.training.devices import workers
@@ -131,7 +131,8 @@ def label_metrics(label: Output, own: Sequence[str] = ()) -> list[str]:
 def _measured(key: str, output: Output, own: Sequence[str], place: Place = "validation") -> _Measured:
     kind = _kind(key, output)
     mine = [metric for metric in own_metrics(own) if kind in metric.kinds]
-    metrics = placed([*of_kind(kind), *mine], place)
+    # A validation does not search for the most probable class, which sums of the model alone need.
+    metrics = without_model_sums(placed([*of_kind(kind), *mine], place))
     return _Measured(key, "" if key == LABEL else f"{name_of(key)}_", metrics, needed(metrics, kind == "number"))
 
 

@@ -24,7 +24,7 @@ from components.metrics.targets import label_target
 
 SEQUENCE = DataSpec(shape="sequence", source={"kind": "sotu"}, inputs=["words"])  # type: ignore[arg-type]
 BANDS = BandSpec(head=20, torso=100)
-COLUMNS = label_target(SEQUENCE).sum_names
+COLUMNS = label_target(SEQUENCE).stored_names
 
 
 def run(

@@ -26,16 +26,20 @@ def test_there_is_always_a_threshold() -> None:
 
 
 def test_every_setting_is_a_threshold() -> None:
-    found = thresholds(EvaluationSpec(beat=["trigram"], min_recall_at_10=0.5, max_perplexity=110, max_nll_increase=0))
+    found = thresholds(
+        EvaluationSpec(beat=["trigram"], min_recall_at_10=0.5, max_perplexity=110, max_ece=0.03, max_nll_increase=0)
+    )
     assert set(found) == {
         "nll",
         "recall_at_10_over_trigram",
         "perplexity_over_trigram",
         "recall_at_10",
         "perplexity",
+        "ece",
     }
     assert found["recall_at_10"].value_threshold.lower_bound.value == 0.5
     assert found["perplexity"].value_threshold.upper_bound.value == 110
+    assert found["ece"].value_threshold.upper_bound.value == 0.03
     assert found["nll"].change_threshold.absolute.value == 0
 
 

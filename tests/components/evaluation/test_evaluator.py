@@ -23,7 +23,8 @@ from components.metrics.targets import label_target
 
 pytestmark = pytest.mark.slow  # a Beam pipeline for each test
 DATA = DataSpec(shape="sequence", source={"kind": "sotu"}, inputs=["words"], slices=["party"])  # type: ignore[arg-type]
-COLUMNS = label_target(DATA).sum_names
+LABEL = label_target(DATA)
+COLUMNS = LABEL.stored_names
 Row = dict[str, Any]
 # Each token but the first is a label. The baselines have 2 nats per label, and hits at 10 on two labels per row.
 ROWS: list[Row] = [
@@ -59,7 +60,9 @@ class Model(tf.Module):
         ones = tf.ones_like(n)
         sums = {"count": n, "known": n, "nll": n * self.nll, "hit_10": ones * self.hits, "hit_20": ones * 2}
         sums |= {"count_head": ones, "known_head": ones, "nll_head": ones * 0.5}
-        return {column: sums.get(column, tf.zeros_like(n)) for column in COLUMNS if column != self.without}
+        # All predictions have a probability of .25, and one of each row is correct.
+        sums |= {"top_count_5": n, "top_confidence_5": n * 0.25, "top_correct_5": ones}
+        return {column: sums.get(column, tf.zeros_like(n)) for column in LABEL.sum_names if column != self.without}
 
 
 @pytest.fixture
@@ -122,7 +125,16 @@ def test_a_model_that_beats_the_baselines_is_blessed_with_metrics_by_slice(evalu
         ("party", "Democratic"),
         ("party", "Whig"),
     ]
+    gap = abs(0.25 - 4 / 11)
+    assert (metrics["ece"], metrics["ece_confident"]) == (pytest.approx(gap), pytest.approx(gap))
+    assert [point["count"] for point in results["reliability"]] == [0] * 5 + [11] + [0] * 7
+    assert results["reliability"][5] == pytest.approx(
+        {"low": 0.2, "high": 0.3, "count": 11, "confidence": 0.25, "share_correct": 4 / 11}
+    )
+    assert results["bands"]["head"]["ece"] is results["baselines"]["bigram"]["ece"] is None
     democratic, whig = results["slices"]
+    assert democratic["ece"] == pytest.approx(abs(0.25 - 1 / 3))
+    assert whig["ece"] == pytest.approx(abs(0.25 - 2 / 6))
     assert (democratic["count"], whig["count"]) == (3, 6)
     assert democratic["recall_at_10"] == pytest.approx(2 / 3)
     assert whig["recall_at_10"] == pytest.approx(4 / 6)
@@ -169,10 +181,11 @@ def test_a_model_that_is_worse_within_the_interval_is_rejected_and_the_reason_sa
 
 
 def test_a_model_below_the_thresholds_is_rejected_with_reasons(evaluate: Callable[..., Any]) -> None:
-    spec = EvaluationSpec(beat=["bigram"], min_recall_at_10=0.5, max_perplexity=8)
+    spec = EvaluationSpec(beat=["bigram"], min_recall_at_10=0.5, max_perplexity=8, max_ece=0.1)
     results = evaluate(Model(2.5, 1.0), spec)
     assert results["blessed"] is False
     assert sorted(results["failures"]) == [
+        "ECE is 0.1136: at most 0.1 is wanted",
         "perplexity is 12.18, above the bigram baseline's 7.389",
         "perplexity is 12.18: at most 8 is wanted",
         "recall@10 is 0.3636, below the bigram baseline's 0.7273",

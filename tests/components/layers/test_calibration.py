@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from components.layers.calibration import calibrated, fit_sharpness
+from components.layers.calibration import calibrated, fit_sharpness, fit_temperature
 
 CLASSES, WIDTH, ROWS = 5, 8, 4_000
 
@@ -50,3 +52,66 @@ def test_a_model_that_knows_nothing_is_left_with_the_frequencies() -> None:
     hidden, table, _, prior = problem(2)
     labels = tf.random.stateless_categorical(tf.tile(prior[np.newaxis], [ROWS, 1]), 1, [3, 4])[:, 0]
     assert fit_sharpness(hidden, table, tf.constant(prior), prior, labels) < 0.1
+
+
+def softmax_problem(seed: int, scale: float, classes: int = 40, rows: int = 600) -> tuple[np.ndarray, ...]:
+    """Return hidden vectors, class vectors and bias of logits with about the given scale, and a bias."""
+    rng = np.random.default_rng(seed)
+    hidden = rng.normal(size=(rows, WIDTH)).astype(np.float32) * np.float32(scale / np.sqrt(WIDTH))
+    table = rng.normal(size=(classes, WIDTH)).astype(np.float32)
+    return hidden, table, (scale * rng.normal(size=classes)).astype(np.float32)
+
+
+def labels_of(seed: int, hidden: np.ndarray, table: np.ndarray, bias: np.ndarray, temperature: float) -> np.ndarray:
+    """Draw a label for each row from softmax(z / temperature)."""
+    rng = np.random.default_rng(seed + 1)
+    logits = (hidden @ table.T + bias) / temperature
+    return np.argmax(logits + rng.gumbel(size=logits.shape), axis=1)
+
+
+def mean_nll(temperature: float, hidden: np.ndarray, table: np.ndarray, bias: np.ndarray, labels: np.ndarray) -> float:
+    logits = (hidden.astype(np.float64) @ table.T + bias) / temperature
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    own = shifted[np.arange(len(labels)), labels]
+    return float(np.mean(np.log(np.exp(shifted).sum(axis=1)) - own))
+
+
+def fitted(hidden: np.ndarray, table: np.ndarray, bias: np.ndarray, labels: np.ndarray) -> float:
+    return fit_temperature(*(tf.constant(each) for each in (hidden, table, bias, labels)))
+
+
+@given(seed=st.integers(0, 10_000), scale=st.floats(0.5, 5), true=st.floats(0.3, 6))
+@settings(deadline=None, max_examples=15)
+def test_the_temperature_is_the_best_of_a_grid(seed: int, scale: float, true: float) -> None:
+    problem = softmax_problem(seed, scale)
+    labels = labels_of(seed, *problem, true)
+    found = fitted(*problem, labels)
+    grid = np.geomspace(1 / 8, 16, 400)
+    best = grid[np.argmin([mean_nll(temperature, *problem, labels) for temperature in grid])]
+    assert found == pytest.approx(best, rel=0.02)  # The grid has steps of 1.2%.
+    assert mean_nll(found, *problem, labels) <= mean_nll(best, *problem, labels) + 1e-6
+
+
+@given(seed=st.integers(0, 10_000), true=st.floats(0.5, 4))
+@settings(deadline=None, max_examples=10)
+def test_doubled_logits_have_twice_the_temperature(seed: int, true: float) -> None:
+    hidden, table, bias = softmax_problem(seed, 2.0)
+    labels = labels_of(seed, hidden, table, bias, true)
+    assert fitted(2 * hidden, table, 2 * bias, labels) == pytest.approx(
+        2 * fitted(hidden, table, bias, labels), rel=0.02
+    )
+
+
+def test_labels_outside_the_vocabulary_do_not_count_for_the_temperature() -> None:
+    hidden, table, bias = softmax_problem(3, 2.0)
+    labels = labels_of(3, hidden, table, bias, 2.0)
+    more, unknown = np.concatenate([hidden, 100 * hidden[:5]]), np.concatenate([labels, [-1] * 5])
+    assert fitted(more, table, bias, unknown) == fitted(hidden, table, bias, labels)
+
+
+@pytest.mark.parametrize(("certain", "bound"), [(True, 1 / 8), (False, 16.0)])
+def test_the_temperature_has_bounds(certain: bool, bound: float) -> None:
+    hidden, table, bias = softmax_problem(4, 3.0)
+    logits = hidden @ table.T + bias
+    labels = logits.argmax(axis=1) if certain else logits.argmin(axis=1)
+    assert fitted(hidden, table, bias, labels) == pytest.approx(bound, rel=0.01)

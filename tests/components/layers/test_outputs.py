@@ -143,3 +143,30 @@ def test_classes_are_measured_with_unknown_ones_as_misses():
     }
     assert {name: measured[name] for name in expected} == pytest.approx(expected, rel=1e-5)
     assert measured_by(output, [0, 2, -1])["accuracy"] == pytest.approx(1 / 3)
+
+
+def test_a_temperature_divides_the_logits_of_all_probabilities_but_not_of_the_loss():
+    output, labels = class_output(), tf.constant([0, 2, -1])
+    logits, loss = output(HIDDEN).numpy(), output.row_losses(HIDDEN, labels, step_seed(1, 0)).numpy()
+    output.temperature.assign(2.5)
+    wanted = tf.nn.softmax(logits / 2.5).numpy()
+    np.testing.assert_allclose(output(HIDDEN), logits / 2.5, rtol=1e-6)
+    np.testing.assert_array_equal(output.row_losses(HIDDEN, labels, step_seed(1, 0)), loss)
+    found = output.sweep(HIDDEN, labels, k=3)
+    np.testing.assert_allclose(found.probabilities, np.take_along_axis(wanted, found.ids.numpy(), axis=1), rtol=1e-5)
+    np.testing.assert_allclose(found.nll[:2], -np.log([wanted[0, 0], wanted[1, 2]]), rtol=1e-5)
+    scores = output.scorer(HIDDEN)(tf.constant([0, 1, 2]), tf.constant([1, 0, 2]))
+    np.testing.assert_allclose(scores, logits[[0, 1, 2], [1, 0, 2]] / 2.5, rtol=1e-5, atol=1e-6)
+    values = output.row_values(HIDDEN, labels, confidence=True)
+    np.testing.assert_allclose(values["confidence"], wanted.max(axis=1), rtol=1e-5)
+    assert values["correct"].numpy().tolist() == [False, True, False]
+
+
+def test_a_temperature_does_not_train_and_is_fitted_anew():
+    output, labels = class_output(), tf.constant([0, 2, 1])
+    assert [v.name for v in output.calibration_weights] == ["temperature"]
+    assert not any(v is output.temperature for v in output.trainable_variables)
+    output.fit_temperature(HIDDEN, labels)
+    first = float(output.temperature.numpy())
+    output.fit_temperature(HIDDEN, labels)
+    assert float(output.temperature.numpy()) == first

@@ -16,7 +16,7 @@ from components.metrics.targets import Target
 
 BANDS = BandSpec(head=2, torso=5)
 LABEL = Target("", "label", ())
-COLUMNS = LABEL.sum_names
+COLUMNS = LABEL.stored_names
 Label = tuple[int, float, int, int]  # id or -1, nats, rank, row
 
 
@@ -67,7 +67,10 @@ def test_metrics_count_a_label_outside_the_vocabulary_as_a_miss() -> None:
             "count": 4,
             "known": 3,
             "oov_rate": 1 / 4,
-        }
+            "ece": math.nan,
+            "ece_confident": math.nan,
+        },
+        nan_ok=True,
     )
     tail = LABEL.measured(total, "tail")
     assert (tail["count"], tail["known"], tail["nll"], tail["recall_at_20"]) == (2, 1, 6.0, 0.5)

@@ -48,6 +48,8 @@ HIDDEN = made("hidden", places=Places(history=1))
 UNNAMED = with_formula(lambda totals: totals["nll"])
 DIVIDING = with_formula(lambda totals: totals["known"] / totals["count"])
 TWIN = made("recall_at_50")
+OF_MODEL = made("sure", ("top_count_3",))
+NEEDS_CONFIDENCE = made("surer", (of("sure_ones", "confidence"),))
 OTHER_SUM = made("other", (HIT,))
 """
 
@@ -96,6 +98,8 @@ def configured(folder: Path, *paths: str) -> str:
         (f"{PACKAGE}.wrong:MISSPELT", "did you mean 'count'?"),
         (f"{PACKAGE}.wrong:NEEDY", "sum 'wish': needs 'ranks', but has label, known, nll, rank; did you mean 'rank'?"),
         (f"{PACKAGE}.wrong:STOLEN", "BigVocab has a sum with the name 'hit_10'"),
+        (f"{PACKAGE}.wrong:OF_MODEL", "sums: 'top_count_3' is not one of count, known, nll"),
+        (f"{PACKAGE}.wrong:NEEDS_CONFIDENCE", "sum 'sure_ones': needs 'confidence', but has label, known, nll, rank"),
         (f"{PACKAGE}.wrong:BOTH", "kinds: a metric is of classes ('label', 'class') or of numbers ('number'), not of"),
         (f"{PACKAGE}.wrong:DECIDES", "objective: a user's own metric cannot decide a training"),
         (f"{PACKAGE}.wrong:UNNAMED", "formula: 'nll' is not one of the metric's sums, known, count"),

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.metrics.bands import BandSpec
-from components.metrics.definitions import CLASS_NEEDS, NUMBER_NEEDS, Kind
+from components.metrics.definitions import CLASS_NEEDS, MODEL_NEEDS, NUMBER_NEEDS, Kind
+from components.metrics.reliability import EDGES
 from components.metrics.rows import by_row, label_values, row_sums
 from components.metrics.sums import CLASS_SUMS, NUMBER_SUMS
 from components.metrics.table import METRICS, objective, of_kind, placed
@@ -30,7 +31,11 @@ NUMBERS = st.lists(
 
 def assert_the_same(target: Target, tensors: dict[str, tf.Tensor], rows: np.ndarray, expected: np.ndarray) -> None:
     found = by_row(tensors, tf.constant(rows), ROWS)
-    assert tuple(found) == target.sum_names
+    assert tuple(found) == target.stored_names
+    assert_each_the_same(found, expected)
+
+
+def assert_each_the_same(found: dict[str, tf.Tensor], expected: np.ndarray) -> None:
     for place, (name, values) in enumerate(found.items()):
         np.testing.assert_allclose(values.numpy(), expected[:, place], rtol=1e-4, atol=1e-4, err_msg=name)
 
@@ -51,6 +56,28 @@ def test_sums_of_classes_and_of_their_bands(kind: Kind, labels: list[Label]) -> 
     found = label_values(target.sums, tensors, bands=bands, given=None if kind == "label" else tf.constant(given_))
     expected = row_sums(target.sums, {name: v[given_] for name, v in values.items()}, rows[given_], ROWS, bands=bands)
     assert_the_same(target, found, rows, expected)
+
+
+@given(
+    predictions=st.lists(
+        st.tuples(st.floats(0, 1, width=32) | st.sampled_from(EDGES), st.booleans(), st.integers(0, ROWS - 1))
+    )
+)
+@settings(deadline=None, max_examples=30)
+def test_sums_of_the_model_alone(predictions: list[tuple[float, bool, int]]) -> None:
+    target = Target("", "label", ())
+    confidence, correct, rows = (
+        np.array([prediction[i] for prediction in predictions], dtype)
+        for i, dtype in enumerate((np.float32, bool, np.int64))
+    )
+    values = {"label": np.zeros(len(rows), np.int64), "confidence": confidence, "correct": correct}
+    found = by_row(
+        label_values(target.model_sums, {name: tf.constant(value) for name, value in values.items()}),
+        tf.constant(rows),
+        ROWS,
+    )
+    assert [*target.stored_names, *found] == [*target.sum_names]
+    assert_each_the_same(found, row_sums(target.model_sums, values, rows, ROWS))
 
 
 @given(numbers=NUMBERS, mean=st.floats(-1e9, 1e9))
@@ -81,7 +108,8 @@ def test_the_sums_of_a_row_count_for_each_of_its_labels() -> None:
 
 
 def test_the_table_is_made_of_sums_that_are_there() -> None:
-    for kind, table, needs in (("label", CLASS_SUMS, CLASS_NEEDS), ("number", NUMBER_SUMS, NUMBER_NEEDS)):
+    of_classes = (*CLASS_NEEDS, *MODEL_NEEDS)
+    for kind, table, needs in (("label", CLASS_SUMS, of_classes), ("number", NUMBER_SUMS, NUMBER_NEEDS)):
         kinds: list[Kind] = ["number"] if kind == "number" else ["label", "class"]
         used = {of for each in kinds for metric in of_kind(each) for of in metric.sums}
         assert used == {of.name for of in table}

@@ -68,7 +68,9 @@ def test_what_is_measured_follows_from_the_data() -> None:
     assert label_target(SEVERAL) == Target("", "label", ("popular", "bigram", "trigram"))
     sums = ["count", "known", "nll", "hit_1", "hit_5", "hit_10", "hit_20", "rr_10", "rr_20", "ndcg_10"]
     banded = [f"{name}_{band}" for band in ("head", "torso", "tail") for name in sums]
-    assert [*label_target(SEVERAL).sum_names] == [*sums, *banded]
+    of_model = [f"top_{of}_{place}" for place in range(13) for of in ("count", "confidence", "correct")]
+    assert [*label_target(SEVERAL).stored_names] == [*sums, *banded]
+    assert [*label_target(SEVERAL).sum_names] == [*sums, *banded, *of_model]
     assert further_targets(SEVERAL) == (Target("party", "class", ("popular",)), Target("year", "number", ("mean",)))
 
 

@@ -27,8 +27,8 @@ SECTIONS = [section for node in NODES for section in node.sections]
 GOLDEN = {
     "": "band_limits bands baseline_bands baselines blessed defaults examples failure failures finished format metrics "
     "name nodes previous pushed pushed_to seconds servable servable_cause slices training versions vocabularies",
-    "metrics": "count known mrr_at_10 mrr_at_20 ndcg_at_10 nll oov_rate perplexity recall_at_1 recall_at_10 "
-    "recall_at_20 recall_at_5",
+    "metrics": "count ece ece_confident known mrr_at_10 mrr_at_20 ndcg_at_10 nll oov_rate perplexity recall_at_1 "
+    "recall_at_10 recall_at_20 recall_at_5",
     "nodes": "cached cpu_seconds detail name seconds state",
     "slices": "baselines metrics slice value",
     "training": "best calibration devices history mixture parameters resumed stopped_early validation_examples "

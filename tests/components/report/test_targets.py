@@ -77,7 +77,7 @@ def test_of_a_number_all_that_is_said_of_classes_is_null() -> None:
     assert isinstance(number().metrics, NumberMetrics)
     assert {name for name, value in found["metrics"].items() if value is None} == {
         "nll", "perplexity", "recall_at_1", "recall_at_5", "recall_at_10", "recall_at_20", "mrr_at_10", "mrr_at_20",
-        "ndcg_at_10", "known", "oov_rate",
+        "ndcg_at_10", "ece", "ece_confident", "known", "oov_rate",
     }  # fmt: skip
     assert (found["metrics"]["rmse"], found["metrics"]["count"]) == (33.5379, 327)
     assert found["baselines"]["mean"]["r2"] is None

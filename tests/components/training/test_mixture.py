@@ -20,7 +20,7 @@ from components.layers.optimizers import FusedAdam
 from components.preprocessing.vocabulary import read_vocabulary, vocabularies
 from components.training.export.servable import Servable
 from components.training.held_out import calibrate
-from components.training.layout import Layout
+from components.training.layout import LABEL, Layout
 from components.training.loop.validation import Validator
 from components.training.model import build_model
 from components.training.ngram_counts import count_ngrams
@@ -119,19 +119,40 @@ def test_the_gate_is_calibrated_on_held_out_rows(mixed: dict[str, Mixed]) -> Non
         before, validated = nll(), nll(calibrates=True)
         for now, trained in zip(gate.get_weights(), weights, strict=True):
             np.testing.assert_array_equal(now, trained, "a validation has changed the weights")
-        described = calibrate(it.model, batches).mixture
-        assert nll() == pytest.approx(validated, rel=1e-6)
+        found = calibrate(it.model, batches)
+        described = found.mixture
+        assert found.label
+        assert found.label["before"]["nll"] == pytest.approx(validated, rel=1e-5)
+        assert found.label["after"]["nll"] == pytest.approx(nll(), rel=1e-5)
+        assert found.label["after"]["nll"] <= found.label["before"]["nll"]
+        assert it.model.label.temperature.numpy() == np.float32(found.label["temperature"])
         # The model is untrained, so the counts are better.
         assert nll() < before - 0.01
         assert described
         assert described["mean_gate"] < 0.5
     finally:
         gate.set_weights(weights)
+        it.model.label.temperature.assign(1.0)
+
+
+def test_a_split_without_known_labels_leaves_the_model_as_it_is(mixed: dict[str, Mixed]) -> None:
+    it = mixed["sequence"]
+    gate, batches = it.model.label.mixture.gate, validation_batches(it.files("eval"), it.layout, 64, 100, 1)
+    weights = gate.get_weights()
+    unknown = batches.map(lambda inputs, targets: (inputs, {**targets, LABEL: -tf.ones_like(targets[LABEL])}))
+    assert calibrate(it.model, unknown).label is None
+    assert it.model.label.temperature.numpy() == 1
+    for now, before in zip(gate.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(now, before)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_served_probabilities_are_the_evaluated_ones(shape: str, mixed: dict[str, Mixed]) -> None:
+def test_served_probabilities_are_the_evaluated_ones(
+    shape: str, mixed: dict[str, Mixed], request: pytest.FixtureRequest
+) -> None:
     it = mixed[shape]
+    it.model.label.temperature.assign(1.3)
+    request.addfinalizer(lambda: it.model.label.temperature.assign(1.0))
     # The row has tokens outside the vocabularies.
     row = max(it.corpus.rows, key=lambda row: len(row["words" if shape == "sequence" else "rest"]))
     if shape == "labelled":
@@ -226,4 +247,5 @@ def test_a_training_learns_the_gate_and_exports_the_counts(
     served = tf.saved_model.load(str(tmp_path / "model")).signatures["eval"]
     sums = served(examples=tf.constant([serialize(row) for row in sequence.rows]))
     nll = float(tf.reduce_sum(sums["nll"])) / float(tf.reduce_sum(sums["known"]))
-    assert nll == pytest.approx(about["best"]["nll"], rel=1e-4)
+    assert about["label_calibration"]["before"]["nll"] == pytest.approx(about["best"]["nll"], rel=1e-4)
+    assert nll == pytest.approx(about["label_calibration"]["after"]["nll"], rel=1e-4)

@@ -10,6 +10,8 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from components.metrics.reliability import BINS, reliability
+from components.metrics.targets import label_target
 from components.training.loop import callbacks
 from tests.components.training.conftest import Corpus, serialize
 
@@ -107,8 +109,37 @@ def test_training_stops_early_and_keeps_the_best_weights(sequence, run, tmp_path
     best = scores.index(min(scores))
     assert best == len(scores) - 2
     served = sums(tmp_path, sequence)
+    calibration = about["label_calibration"]
     wanted = about["validations"][best]["nll"]
-    np.testing.assert_allclose(served["nll"].sum() / served["known"].sum(), wanted, rtol=1e-4)
+    np.testing.assert_allclose(calibration["before"]["nll"], wanted, rtol=1e-4)
+    np.testing.assert_allclose(served["nll"].sum() / served["known"].sum(), calibration["after"]["nll"], rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_the_export_has_the_temperature_of_the_eval_split(sequence: Corpus, run, tmp_path):
+    # The learning rate and the epochs make the model certain of what it has seen.
+    run(sequence.fn_args(tmp_path, {"epochs": 6, "learning_rate": 0.05}))
+    calibration = training(tmp_path)["label_calibration"]
+    before, after = calibration["before"], calibration["after"]
+    assert calibration["temperature"] > 1
+    assert after["nll"] < before["nll"]
+    assert after["ece"] < before["ece"]
+    served = {name: value.sum(dtype=np.float64) for name, value in sums(tmp_path, sequence).items()}
+    assert served["nll"] / served["known"] == pytest.approx(after["nll"], rel=1e-4)
+    found = label_target(sequence.data)
+    measured = found.measured(np.array([served[name] for name in found.sum_names]))
+    assert measured["ece"] == pytest.approx(after["ece"], abs=1e-5)
+    points = reliability(served)
+    assert [point["count"] for point in points] == [point["count"] for point in after["reliability"]]
+    assert sum(point["count"] for point in points) == served["count"]
+    # The largest probability of an answer is the confidence that `eval` measures.
+    model = tf.saved_model.load(str(tmp_path / "model"))
+    row = {**sequence.rows[0], "words": sequence.rows[0]["words"][:2]}  # One label, after the first word.
+    asked = {**row, "words": row["words"][:1]}
+    answer = model.signatures["serving_default"](examples=tf.constant([serialize(asked)]))
+    evaluated = model.signatures["eval"](examples=tf.constant([serialize(row)]))
+    confidence = sum(float(evaluated[f"top_confidence_{place}"][0]) for place in range(len(BINS)))
+    assert confidence == pytest.approx(float(answer["probabilities"][0, 0]), rel=1e-5)
 
 
 def test_no_files_is_said_clearly(sequence, run, tmp_path):

@@ -277,7 +277,7 @@ def test_what_a_number_has_not_is_named_at_once_with_all_else(tmp_path: Path) ->
         load(
             file,
             [
-                "evaluation={beat: [popular], max_perplexity: 9, exclude_seen: true}",
+                "evaluation={beat: [popular], max_perplexity: 9, max_ece: .1, exclude_seen: true}",
                 "trainer.target_weights={shopp: 1}",
             ],
         )
@@ -285,6 +285,7 @@ def test_what_a_number_has_not_is_named_at_once_with_all_else(tmp_path: Path) ->
     assert "evaluation.beat: 'mean' is the only baseline of a label that is a number" in text
     assert "evaluation.exclude_seen: the label is a number" in text
     assert "evaluation.max_perplexity: the label is a number" in text
+    assert "evaluation.max_ece: the label is a number" in text
     assert "trainer.target_weights: 'shopp' is not one of data.targets; did you mean 'shop'?" in text
 
 

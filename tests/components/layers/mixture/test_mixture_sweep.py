@@ -162,6 +162,7 @@ def test_scores_of_single_classes_rank_like_the_sweep(mixed: bool, cache: int, p
     output = ClassOutput(SampledSoftmax(np.arange(classes, 0, -1), 4), mixture if mixed else None)
     output.build((None, 2))
     output.head.table.assign(rng.normal(size=(classes, 2)))
+    output.temperature.assign(1.7)
     hidden = tf.constant(rng.normal(size=(rows, 2)), tf.float32)
     context = tf.constant(rng.integers(0, classes + 2, (rows, max(2, cache))))
     of, ids = np.repeat(np.arange(rows), classes), np.tile(np.arange(classes), rows)

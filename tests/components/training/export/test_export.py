@@ -75,6 +75,7 @@ def make(corpus: Corpus, folder: Path) -> Exported:
     # An untrained model gives all rows the same answer. Large random weights distinguish the rows.
     for weight in model.trainable_weights:
         weight.assign(rng.normal(scale=0.5, size=weight.shape))
+    model.label.temperature.assign(1.4)
     model.encoder.name_ids(counts["inputs"].tokens)
     files = [str(file) for file in corpus.folder.glob("train*.gz")]
     model.encoder.adapt(lambda length: latest_ids(files, layout, length))
@@ -160,7 +161,7 @@ def test_eval_sums_are_those_of_numpy(shape, exclude_seen, request):
     found = vocabularies(it.corpus.transform)
     inputs = {token.encode() for token in found["inputs"].tokens}
     ids = {token.encode(): i for i, token in enumerate(found["labels"].tokens)}
-    labels, nll, rank = [], [], []
+    labels, nll, rank, confidence, correct = [], [], [], [], []
     if shape == "sequence":
         row = known_row(it)
         row = {**row, "words": [t for t in row["words"] if t in inputs] + [b"unheardof"]}
@@ -173,6 +174,8 @@ def test_eval_sums_are_those_of_numpy(shape, exclude_seen, request):
         probabilities = it.probabilities(row, end)
         label = ids.get(token, -1)
         labels.append(label)
+        confidence.append(probabilities.max())
+        correct.append(probabilities.argmax() == label)
         nll.append(-np.log(probabilities[label]) if label >= 0 else 0.0)
         seen = {ids.get(token) for name in it.corpus.data.inputs for token in row[name][:end]} if exclude_seen else ()
         ranked = [i for i in np.argsort(-probabilities, kind="stable") if i not in seen]
@@ -180,7 +183,10 @@ def test_eval_sums_are_those_of_numpy(shape, exclude_seen, request):
     rows = np.zeros(len(labels), np.int64)
     target = label_target(it.corpus.data)
     values = {"label": np.array(labels), "nll": np.array(nll), "rank": np.array(rank)}
-    expected = row_sums(target.sums, values, rows, 1, bands=BANDS)[0]
+    values |= {"confidence": np.array(confidence, np.float32), "correct": np.array(correct)}
+    expected = np.concatenate(
+        [row_sums(target.sums, values, rows, 1, bands=BANDS)[0], row_sums(target.model_sums, values, rows, 1)[0]]
+    )
     # A second row, so that a leak between the sums of rows would show.
     examples = [serialize(row), serialize(it.corpus.rows[1])]
     if exclude_seen:

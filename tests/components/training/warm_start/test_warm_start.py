@@ -137,7 +137,7 @@ def test_tables_biases_and_moments_are_carried_over_by_token(earlier) -> None:
             np.testing.assert_array_equal(value, was[moves[path]] if path in moves else was, err_msg=path)
     assert int(new.optimizer.iterations) == 100
     assert started["optimizer"]
-    taken = len(new.weights) - len(new.encoder.lookup_weights)
+    taken = len(new.weights) - len(new.lookup_weights)
     assert started["taken"] == taken
     assert started["fresh"] == []
     assert started["vocabularies"] == {
