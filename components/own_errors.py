@@ -5,6 +5,6 @@ from __future__ import annotations
 _PACKAGES = ("components.", "pipeline.")
 
 
-def is_own(error: BaseException) -> bool:
-    """Return True if BigVocab itself defines the class of an error."""
+def is_own(error: object) -> bool:
+    """Return True if BigVocab itself defines the class of an error; False for a text."""
     return type(error).__module__.startswith(_PACKAGES)

@@ -50,8 +50,9 @@ def calibrate(model: VocabularyClassifier, batches: tf.data.Dataset) -> Calibrat
 
     After training, the probabilities are too extreme, and the rows of the eval split determine the right ones.
 
-    - The softmax of the label gets a temperature, see `components.layers.calibration`. The temperature stays 1 if
-      another one does not lower the nll of the labels that were read.
+    - The softmax of the label gets a temperature, see `components.layers.calibration`. The temperature stays 1 unless
+      another one lowers the nll of the labels that were read, and does not raise their expected calibration error. A
+      mixture, whose gate is calibrated anyway, often keeps 1.
     - A mixture relies on the model as for labels that the model was trained on, see `components.layers.mixture.gate`.
       Its gate is calibrated with the temperature.
     - All windows of a row have the category of the row, so the model sees a further target once per window. Its output
@@ -142,7 +143,8 @@ def _calibrate_label(model: VocabularyClassifier, read: AtLabels) -> dict[str, A
     output.fit_temperature(read.hidden, labels)
     after = measured()
     nlls = before["nll"], after["nll"]
-    if None in nlls or not nlls[1] < nlls[0]:
+    # The fit lowers the nll of the softmax. The error of a mixture with it may still rise.
+    if None in nlls or not (nlls[1] < nlls[0] and after["ece"] <= before["ece"]):
         output.temperature.assign(1.0)
         if gate is not None:
             gate.set_weights(calibrated)
