@@ -30,6 +30,15 @@ def _temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         yield
 
 
+@pytest.fixture(autouse=True)
+def _no_global_seed() -> Iterator[None]:
+    """Reset TensorFlow's global seed after a test that sets it: the order of the examples would depend on it."""
+    yield
+    context = sys.modules.get("tensorflow.python.eager.context")
+    if context is not None and context.global_seed() is not None:
+        context.set_global_seed(None)
+
+
 @pytest.fixture(scope="session")
 def once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Once]:
     """Make folders once for all processes of xdist."""

@@ -208,7 +208,7 @@ def test_two_combinations_reach_what_the_trainer_reaches(tmp_path: Path, monkeyp
 
 
 def trained(trainer: dict[str, Any], data: str, graph: str, examples: str, folder: Path) -> dict[str, float]:
-    """Train with the Trainer, and return its only validation."""
+    """Train with the Trainer, and return its only validation, with the nll after the calibration."""
     from components.training.run import run_fn
 
     run_fn(
@@ -230,5 +230,6 @@ def trained(trainer: dict[str, Any], data: str, graph: str, examples: str, folde
             model_run_dir=str(folder / "run"),
         )
     )
-    (validation,) = json.loads((folder / "run" / "training.json").read_text())["validations"]
-    return validation
+    history = json.loads((folder / "run" / "training.json").read_text())
+    (validation,) = history["validations"]
+    return validation | {"nll": history["label_calibration"]["after"]["nll"]}

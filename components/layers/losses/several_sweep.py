@@ -60,7 +60,8 @@ def sweep_several(
 
     def of(start: tf.Tensor, end: tf.Tensor) -> SeveralSweep:
         first, last = tf.unstack(tf.searchsorted(labels.rows, tf.stack([start, end])))
-        chosen = Labels(*(each[first:last] for each in labels))._replace(rows=labels.rows[first:last] - start)
+        classes, rows, shares = (each[first:last] for each in labels)
+        chosen = Labels(classes, rows - start, shares)
         return _swept(tf.cast(hidden[start:end], tf.float32), table, bias, chosen, loss, k)
 
     return SeveralSweep(*in_chunks(tf.shape(hidden)[0], min(2_048, LOGITS // min(classes, CLASSES)), of, like))

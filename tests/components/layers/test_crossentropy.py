@@ -264,7 +264,7 @@ def test_a_softmax_over_more_classes_than_float32_holds_is_refused(monkeypatch):
     ("options", "message"),
     [
         ({"form": "Shared"}, "did you mean 'shared'"),
-        ({"activation": "relu"}, "activation is 'relu': it must be None or 'softmax'"),
+        ({"activation": "relu"}, "activation is 'relu': it must be None, 'softmax' or 'sigmoid'"),
         ({"negatives": 0}, "negatives is 0"),
     ],
 )
