@@ -87,22 +87,13 @@ class SampledCrossentropy(keras.losses.Loss):
                 f"SampledCrossentropy takes up to {_MOST_CLASSES:,} classes, not {forward.head.classes:,}, for Keras "
                 "rounds larger labels: call SampledSoftmax.sampled_loss in a train_step of your own"
             )
-        losses, known = (_of_one if self.several is None else self._of_several)(forward, tf.cast(y_true, tf.int32))
+        labels = tf.cast(y_true, tf.int32)
+        losses, known = _of_one(forward, labels) if self.several is None else _of_several(forward, labels, self.several)
         # Not the shape of `y_pred`: TensorFlow computes `y_pred` only if something reads it.
         before_width = tf.shape(forward.hidden)[:-1]
         losses = tf.reshape(losses, before_width)
         # Keras leaves masked rows out of the mean.
         return masked(losses, tf.reshape(known, before_width))
-
-    def _of_several(self, forward: Forward, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        kind: LossName = self.several or "softmax"
-        rows = tf.reshape(labels, [tf.shape(forward.rows)[0], -1])
-        flat = Labels.of(rows)
-        if forward.seed is None:
-            losses = forward.head.exact_loss_of_several(forward.rows, flat, kind)
-        else:
-            losses = forward.head.sampled_loss_of_several(forward.rows, flat, forward.seed, kind)
-        return losses, tf.reduce_any(rows >= 0, axis=1)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the loss."""
@@ -110,7 +101,18 @@ class SampledCrossentropy(keras.losses.Loss):
 
 
 def _of_one(forward: Forward, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the loss of each row, and a mask of the rows with a label, (rows,) each."""
     labels = tf.reshape(labels, [-1])
     if forward.seed is None:
         return forward.head.exact_loss(forward.rows, labels), labels >= 0
     return forward.head.sampled_loss(forward.rows, labels, forward.seed), labels >= 0
+
+
+def _of_several(forward: Forward, labels: tf.Tensor, kind: LossName) -> tuple[tf.Tensor, tf.Tensor]:
+    rows = tf.reshape(labels, [tf.shape(forward.rows)[0], -1])
+    flat = Labels.of(rows)
+    if forward.seed is None:
+        losses = forward.head.exact_loss_of_several(forward.rows, flat, kind)
+    else:
+        losses = forward.head.sampled_loss_of_several(forward.rows, flat, forward.seed, kind)
+    return losses, tf.reduce_any(rows >= 0, axis=1)

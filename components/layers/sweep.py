@@ -49,24 +49,43 @@ def sweep(hidden: tf.Tensor, table: Any, bias: Any, labels: tf.Tensor | None = N
     Raises:
         ValueError: `k` is larger than the number of classes.
     """
-    # Read once, because each slice of a variable may copy the whole variable.
-    table, bias = tf.convert_to_tensor(table), tf.convert_to_tensor(bias)
+    table, bias = read_once(table, bias, k)
     classes = table.shape[0]
-    if k > classes:
-        raise ValueError(f"cannot return {k} classes: there are only {classes} classes")
     rows = tf.shape(hidden)[0]
-    like = (
-        tf.TensorSpec([], tf.float32),
-        tf.TensorSpec([], tf.int32),
-        tf.TensorSpec([k], tf.int32),
-        tf.TensorSpec([k], tf.float32),
-    )
 
     def of(start: tf.Tensor, end: tf.Tensor) -> Sweep:
         part = None if labels is None else tf.cast(labels[start:end], tf.int32)
         return _sweep(tf.cast(hidden[start:end], tf.float32), table, bias, part, k)
 
-    return Sweep(*in_chunks(rows, min(2_048, LOGITS // min(classes, CLASSES)), of, like))
+    return Sweep(*in_chunks(rows, min(2_048, LOGITS // min(classes, CLASSES)), of, result_specs(k)))
+
+
+def read_once(table: Any, bias: Any, k: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the class vectors and the bias as tensors, because each slice of a variable may copy the whole variable.
+
+    Args:
+        table: (classes, width) float32.
+        bias: (classes,) float32.
+        k: Number of the most probable classes to find.
+
+    Raises:
+        ValueError: `k` is larger than the number of classes.
+    """
+    table, bias = tf.convert_to_tensor(table), tf.convert_to_tensor(bias)
+    classes = table.shape[0]
+    if k > classes:
+        raise ValueError(f"cannot return {k} classes: there are only {classes} classes")
+    return table, bias
+
+
+def result_specs(k: int) -> tuple[tf.TensorSpec, ...]:
+    """Return the types of nll, rank, ids and probabilities, each without its first dimension: see `Sweep`."""
+    return (
+        tf.TensorSpec([], tf.float32),
+        tf.TensorSpec([], tf.int32),
+        tf.TensorSpec([k], tf.int32),
+        tf.TensorSpec([k], tf.float32),
+    )
 
 
 def _sweep(hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels: tf.Tensor | None, k: int) -> Sweep:

@@ -106,10 +106,7 @@ def full_loss(
 
         log_all = over_chunks(classes, add, tf.fill(tf.shape(labels), float("-inf")))[0]
         own_row = tf.gather(table, labels)
-        # Rounded as in the wide product: otherwise the loss of a label with probability 1 would be the rounding error.
-        as_read = [tf.cast(tf.cast(x, dtype), tf.float32) for x in (hidden, own_row)]
-        own_product = tf.cast(tf.reduce_sum(as_read[0] * as_read[1], axis=1), dtype)
-        loss = log_all - tf.cast(own_product, tf.float32) - tf.gather(bias, labels)
+        loss = log_all - chunks.own_products(hidden, own_row, dtype) - tf.gather(bias, labels)
 
         def gradient(upstream):
             def gradients_at(start: Any, count: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

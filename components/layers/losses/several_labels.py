@@ -128,10 +128,7 @@ def full_loss(
 
         total = over_chunks(classes, add, tf.fill([batch], float("-inf") if softmax else 0.0))[0]
         own_rows, own_hidden = tf.gather(table, labels.classes), tf.gather(hidden, labels.rows)
-        # Rounded as in the wide product: otherwise the loss of a label with probability 1 would be the rounding error.
-        as_read = [tf.cast(tf.cast(x, dtype), tf.float32) for x in (own_hidden, own_rows)]
-        own_product = tf.cast(tf.cast(tf.reduce_sum(as_read[0] * as_read[1], axis=1), dtype), tf.float32)
-        own_logits = own_product + tf.gather(bias, labels.classes)
+        own_logits = chunks.own_products(own_hidden, own_rows, dtype) + tf.gather(bias, labels.classes)
         if softmax:
             losses, _ = _cross_entropy(total, own_logits, labels, batch)
             mass, shares = labels.sums(labels.shares, batch), labels.shares

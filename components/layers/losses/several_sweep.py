@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from components.layers.losses.labels import Labels, LossName
 from components.layers.softmax import LOGITS, best, in_chunks, log_add, log_normaliser
-from components.layers.sweep import CLASSES, ROUNDING, before_label
+from components.layers.sweep import CLASSES, ROUNDING, before_label, read_once, result_specs
 
 
 class SeveralSweep(NamedTuple):
@@ -47,16 +47,8 @@ def sweep_several(
     Raises:
         ValueError: `k` is larger than the number of classes.
     """
-    table, bias = tf.convert_to_tensor(table), tf.convert_to_tensor(bias)
+    table, bias = read_once(table, bias, k)
     classes = table.shape[0]
-    if k > classes:
-        raise ValueError(f"cannot return {k} classes: there are only {classes} classes")
-    like = (
-        tf.TensorSpec([], tf.float32),
-        tf.TensorSpec([], tf.int32),
-        tf.TensorSpec([k], tf.int32),
-        tf.TensorSpec([k], tf.float32),
-    )
 
     def of(start: tf.Tensor, end: tf.Tensor) -> SeveralSweep:
         first, last = tf.unstack(tf.searchsorted(labels.rows, tf.stack([start, end])))
@@ -64,7 +56,9 @@ def sweep_several(
         chosen = Labels(classes, rows - start, shares)
         return _swept(tf.cast(hidden[start:end], tf.float32), table, bias, chosen, loss, k)
 
-    return SeveralSweep(*in_chunks(tf.shape(hidden)[0], min(2_048, LOGITS // min(classes, CLASSES)), of, like))
+    return SeveralSweep(
+        *in_chunks(tf.shape(hidden)[0], min(2_048, LOGITS // min(classes, CLASSES)), of, result_specs(k))
+    )
 
 
 def _swept(

@@ -9,7 +9,7 @@ import tensorflow as tf
 from components.layers.mixture.gate import mixture_loss
 from components.layers.mixture.lookup import Lookup, Sources
 from components.layers.softmax import LOGITS, best, count_true, in_chunks, log_add, log_normaliser, sum_at
-from components.layers.sweep import CLASSES, Sweep
+from components.layers.sweep import CLASSES, Sweep, read_once, result_specs
 
 
 def mixture_sweep(
@@ -43,17 +43,9 @@ def mixture_sweep(
     Raises:
         ValueError: `k` is larger than the number of classes.
     """
-    table, bias = tf.convert_to_tensor(table), tf.convert_to_tensor(bias)
+    table, bias = read_once(table, bias, k)
     classes = table.shape[0]
-    if k > classes:
-        raise ValueError(f"cannot return {k} classes: there are only {classes} classes")
     unigrams = sources.counts.all_unigrams()
-    like = (
-        tf.TensorSpec([], tf.float32),
-        tf.TensorSpec([], tf.int32),
-        tf.TensorSpec([k], tf.int32),
-        tf.TensorSpec([k], tf.float32),
-    )
 
     def of(start: tf.Tensor, end: tf.Tensor) -> Sweep:
         vectors = tf.cast(hidden[start:end], tf.float32)
@@ -61,7 +53,7 @@ def mixture_sweep(
         return rows.swept(None if labels is None else tf.cast(labels[start:end], tf.int32), k)
 
     chunk = max(1, min(2_048, LOGITS // min(classes, CLASSES)))
-    return Sweep(*in_chunks(tf.shape(hidden)[0], chunk, of, like))
+    return Sweep(*in_chunks(tf.shape(hidden)[0], chunk, of, result_specs(k)))
 
 
 class _Rows:
