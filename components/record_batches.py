@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.compat.tensorflow import untuned
-from components.compat.tfx_bsl import ExamplesDecoder, OpenExampleRecord
+from components.compat.tfx.bsl import ExamplesDecoder, OpenExampleRecord
 from components.files import matching
 
 _READ = 1024

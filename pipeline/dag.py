@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from components.compat.tfx_v1 import v1 as tfx
+from components.compat.tfx.v1 import v1 as tfx
 from components.ingest.sources.registry import source_of
 from components.node import Site, Step
 from pipeline.config.spec import Config

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.compat.tensorflow import untuned
-from components.compat.tfx_bsl import ExamplesDecoder
+from components.compat.tfx.bsl import ExamplesDecoder
 from components.ingest.spec import DataSpec
 from components.names import FIRST_LABEL
 from components.preprocessing.vocabulary import Vocabulary

@@ -13,7 +13,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.baselines.ngrams import finite
 from components.baselines.reading import first_label_types, first_labels
-from components.compat.tfx_bsl import ExamplesDecoder
+from components.compat.tfx.bsl import ExamplesDecoder
 from components.ingest.spec import DataSpec
 from components.metrics.rows import row_sums
 from components.metrics.targets import further_targets, label_target

@@ -4,7 +4,7 @@ Reason: TFMA imports `tfx_bsl.arrow.sql_util`, which tfx-bsl no longer has. TFX 
     TFX is imported first. Three parts of TFMA are private: the names of its extracts and models (`constants`), the
     readers that return results as messages, with NaN metrics and failed thresholds (`writer`), and the reader of the
     configuration beside the results (`eval_config_writer`). TFX's Evaluator expects `EvalConfig` in TFMA itself.
-    `tfx.components` puts it there, but `components.compat.tfx_v1` avoids that package.
+    `tfx.components` puts it there, but `components.compat.tfx.v1` avoids that package.
 Versions: tfx-bsl 1.21 with TFMA 0.52.
 Remove when: TFMA can be imported without TFX, and publishes the three parts and `EvalConfig`.
 """

@@ -16,7 +16,7 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, component_spec, standard_component_specs
 from tfx.utils import io_utils
 
-from components.compat.tfx_drivers import CacheKeyDriver
+from components.compat.tfx.drivers import CacheKeyDriver
 from components.names import FIRST_LABEL
 
 FINGERPRINT = "schema_fingerprint"

@@ -12,7 +12,7 @@ from tfx.dsl.components.base import executor_spec
 from tfx.types import artifact_utils, component_spec, standard_component_specs
 from tfx.utils import io_utils, json_utils
 
-from components.compat.tfx_executors import OpenStatisticsExecutor
+from components.compat.tfx.executors import OpenStatisticsExecutor
 from components.data_validation.spec import StatisticsSpec
 from components.files import matching
 from components.ingest.counts import read_counts

@@ -16,7 +16,7 @@ from tfx.types import artifact_utils, component_spec, standard_component_specs
 from tfx.utils import json_utils
 
 from components.compat.tfdv import tfdv
-from components.compat.tfx_executors import OpenValidatorExecutor
+from components.compat.tfx.executors import OpenValidatorExecutor
 from components.data_validation import chance
 from components.data_validation.errors import AnomaliesFound, Anomaly
 

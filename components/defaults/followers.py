@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.baselines.reading import read_records
-from components.compat.tfx_bsl import ExamplesDecoder
+from components.compat.tfx.bsl import ExamplesDecoder
 from components.ingest.spec import DataSpec
 
 Ints = NDArray[np.int64]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tfx.dsl.components.base import executor_spec
 
-from components.compat.tfx_v1 import v1 as tfx
+from components.compat.tfx.v1 import v1 as tfx
 from components.evaluation.executor import EvaluatorExecutor
 
 

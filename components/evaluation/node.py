@@ -20,7 +20,7 @@ class ResolverNode(Node):
 
     def build(self, site: Site) -> BaseNode:
         """Build the resolver, which depends on the new model, so that it runs after the Trainer."""
-        from components.compat.tfx_v1 import v1 as tfx
+        from components.compat.tfx.v1 import v1 as tfx
         from components.evaluation.last_blessed import LastBlessedModel
 
         return tfx.dsl.Resolver(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from components.compat.tfx_drivers import CacheKeyDriver
+from components.compat.tfx.drivers import CacheKeyDriver
 from components.inference.files import fingerprint
 from components.inference.spec import InferenceSpec
 from components.ingest.spec import DataSpec

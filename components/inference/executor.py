@@ -12,7 +12,7 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_component_specs
 
 from components.beam_results import BeamResult
-from components.compat.tfx_executors import OpenBeamExecutor
+from components.compat.tfx.executors import OpenBeamExecutor
 from components.exit_codes import FAILED
 from components.files import remove_tree
 from components.inference.errors import PredictError

@@ -17,7 +17,7 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
-from components.compat.tfx_executors import mark_infra_blessing
+from components.compat.tfx.executors import mark_infra_blessing
 from components.files import matching
 from components.infra_validation.process import try_in_child
 from components.infra_validation.verdict import Verdict

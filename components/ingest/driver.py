@@ -9,7 +9,7 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.components.example_gen import input_processor, utils
 from tfx.proto import example_gen_pb2, range_config_pb2
 
-from components.compat.tfx_drivers import OpenFilesDriver
+from components.compat.tfx.drivers import OpenFilesDriver
 from components.ingest.properties import unpack
 from components.ingest.sources.base import Source
 from components.ingest.sources.registry import source_of

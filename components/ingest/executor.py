@@ -22,7 +22,7 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
 
 from components.beam_results import BeamResult
-from components.compat.tfx_executors import OpenBeamExecutor
+from components.compat.tfx.executors import OpenBeamExecutor
 from components.files import remove_tree
 from components.ingest.counts import Counts
 from components.ingest.errors import IngestError

@@ -91,7 +91,7 @@ def _files(source: Source[Any], spans: Sequence[int]) -> list[str]:
     base, pattern = source.place(Path())
     if source.has_spans:
         # Imported here, because TFX takes seconds to load, and most sources have no spans.
-        from components.compat.tfx_drivers import files_of_spans
+        from components.compat.tfx.drivers import files_of_spans
 
         return [file for file, span, _ in files_of_spans(source.folder(base), pattern) if span in spans]
     return [file for part in list_by_split(source, base, pattern).values() for file in part]

@@ -84,7 +84,7 @@ class RollingRangeNode(Node):
 
     def build(self, site: Site) -> BaseNode:
         """Build the resolver of the examples and the statistics of the newest `data.num_spans` spans."""
-        from components.compat.tfx_v1 import v1 as tfx
+        from components.compat.tfx.v1 import v1 as tfx
         from components.ingest.spans.rolling_range import RollingRange
 
         artifacts = tfx.types.standard_artifacts

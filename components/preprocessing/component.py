@@ -8,8 +8,8 @@ from tfx import types
 from tfx.dsl.components.base import executor_spec
 from tfx.types import standard_artifacts
 
-from components.compat.tfx_inputs import add_input
-from components.compat.tfx_v1 import v1 as tfx
+from components.compat.tfx.inputs import add_input
+from components.compat.tfx.v1 import v1 as tfx
 from components.preprocessing.executor import CHOICES, TransformExecutor
 
 

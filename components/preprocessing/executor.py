@@ -20,7 +20,7 @@ from tfx.types import standard_component_specs as keys
 from tfx_bsl.public.tfxio import RecordBatchToExamplesEncoder
 
 from components.choices import merged, read_choices
-from components.compat.tfx_executors import OpenTransformExecutor, OpenTransformProcessor
+from components.compat.tfx.executors import OpenTransformExecutor, OpenTransformProcessor
 from components.files import matching
 from components.ingest.spec import DataSpec
 from components.preprocessing.learnable import check_learnable

@@ -36,7 +36,7 @@ class AnalyzerCacheNode(Node):
 
     def build(self, site: Site) -> BaseNode:
         """Build the resolver, which accepts only counts that the same code and configuration made."""
-        from components.compat.tfx_v1 import v1 as tfx
+        from components.compat.tfx.v1 import v1 as tfx
         from components.preprocessing.counted_before import CountedBefore
 
         return tfx.dsl.Resolver(

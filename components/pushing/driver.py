@@ -9,7 +9,7 @@ from tfx.proto import pusher_pb2
 from tfx.types import standard_artifacts, standard_component_specs
 from tfx.utils import proto_utils
 
-from components.compat.tfx_drivers import CacheKeyDriver
+from components.compat.tfx.drivers import CacheKeyDriver
 
 LOST_KEY = "lost_versions"
 MODEL_URI_KEY = "model_uri"

@@ -17,7 +17,7 @@ from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
-from components.compat.tfx_executors import OpenPusherExecutor
+from components.compat.tfx.executors import OpenPusherExecutor
 from components.files import is_remote, remove_tree
 from components.pushing import versions
 from components.pushing.driver import MODEL_URI_KEY

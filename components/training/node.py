@@ -25,7 +25,7 @@ class BaseModelNode(Node):
 
     def build(self, site: Site) -> BaseNode:
         """Build the resolver, which skips models that were trained on this run's output of Transform."""
-        from components.compat.tfx_v1 import v1 as tfx
+        from components.compat.tfx.v1 import v1 as tfx
         from components.training.warm_start.base_model import LastBlessedOnOtherData
 
         return tfx.dsl.Resolver(
@@ -55,7 +55,7 @@ class TrainerNode(Node):
     def build(self, site: Site) -> BaseNode:
         """Build the TFX component that calls `run_fn`, with the specs as JSON in its custom config."""
         from components.code import fingerprint
-        from components.compat.tfx_v1 import v1 as tfx
+        from components.compat.tfx.v1 import v1 as tfx
         from components.metrics.own import modules_of
 
         specs = site.specs

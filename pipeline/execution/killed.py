@@ -8,7 +8,7 @@ from tfx.dsl.io import fileio
 from tfx.proto.orchestration import pipeline_pb2
 from tfx.types.standard_component_specs import MODEL_RUN_KEY
 
-from components.compat.tfx_metadata import Metadata
+from components.compat.tfx.metadata import Metadata
 from components.files import check_fence, partial_files, remove_tree
 from pipeline.metadata import record
 

@@ -16,10 +16,10 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx import types
 from tfx.proto.orchestration import pipeline_pb2
 
-from components.compat import tfx_metadata
-from components.compat.tfx_launcher import compiled as compiled
-from components.compat.tfx_launcher import connection, launch
-from components.compat.tfx_metadata import Metadata
+from components.compat.tfx import metadata as tfx_metadata
+from components.compat.tfx.launcher import compiled as compiled
+from components.compat.tfx.launcher import connection, launch
+from components.compat.tfx.metadata import Metadata
 from components.files import check_fence
 from components.memory import lacks_memory, memory
 from components.own_errors import is_own

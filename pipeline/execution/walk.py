@@ -10,7 +10,7 @@ from pipeline.execution.interruption import Interruption
 from pipeline.terminal.console import Console
 
 if TYPE_CHECKING:
-    from components.compat.tfx_v1 import v1 as tfx
+    from components.compat.tfx.v1 import v1 as tfx
     from pipeline.execution.node import NodeFailed, Outcome
 
 

@@ -147,7 +147,7 @@ def upstream(config: Config) -> dict[str, list[str]]:
 
     The report is last. It waits for the nodes that no other node waits for, and so for all nodes.
     """
-    from components.compat.tfx_launcher import compiled
+    from components.compat.tfx.launcher import compiled
     from pipeline import dag
 
     # The MySQL store of the pods: for an SQLite file, TFX would create its folder on this machine. Compiling does not

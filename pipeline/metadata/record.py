@@ -12,8 +12,8 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx.proto.orchestration import pipeline_pb2
 from tfx.types import Artifact
 
-from components.compat import tfx_metadata
-from components.compat.tfx_metadata import Metadata
+from components.compat.tfx import metadata as tfx_metadata
+from components.compat.tfx.metadata import Metadata
 
 RUN_TYPE = "bigvocab.Run"
 """Type of the execution that represents a whole run. The execution is named after the pipeline and the run id."""

@@ -41,7 +41,7 @@ def connection(
     Raises:
         MetadataError: A variable has an invalid value, or the SQLite file would be in an object store.
     """
-    from components.compat.tfx_v1 import v1 as tfx
+    from components.compat.tfx.v1 import v1 as tfx
 
     given = {
         field: environment[name]

@@ -14,8 +14,8 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 from tfx.components.evaluator import constants
 from tfx.types import standard_artifacts
 
-from components.compat import tfx_metadata
-from components.compat.tfx_channels import artifacts_in
+from components.compat.tfx import metadata as tfx_metadata
+from components.compat.tfx.channels import artifacts_in
 from components.training.warm_start.base_model import trained_on
 from pipeline.metadata import record
 from pipeline.retention.rule import ALIVE_SECONDS, Model, Run

@@ -46,7 +46,7 @@ def _queries(pipeline: Any, name: str, paths: Any, stores: list[str]) -> list[di
     """Return the median CPU milliseconds by kind of query, for each store."""
     from tfx.orchestration.portable.input_resolution import channel_resolver
 
-    from components.compat.tfx_channels import bounded_lookups
+    from components.compat.tfx.channels import bounded_lookups
     from pipeline.execution.node import opened_at
     from pipeline.metadata import record
     from pipeline.retention import clean, history

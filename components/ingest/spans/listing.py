@@ -36,7 +36,7 @@ def spans_there(source: SourceSpec, root: Path) -> list[int]:
         IngestError: No span has a file, or a number has more leading zeros than the path states.
     """
     # Imported here, because TFX takes seconds to load, and most functions of this module do not need it.
-    from components.compat.tfx_drivers import files_of_spans
+    from components.compat.tfx.drivers import files_of_spans
 
     base, pattern = source_of(source).place(root)
     base = source_of(source).folder(base)

@@ -1,4 +1,4 @@
-"""Tests of the assumptions of `components.compat.tfx_bsl`, and of the need for it."""
+"""Tests of the assumptions of `components.compat.tfx.bsl`, and of the need for it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tensorflow as tf
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx_bsl.public import tfxio
 
-from components.compat.tfx_bsl import ExamplesDecoder, OpenExampleRecord
+from components.compat.tfx.bsl import ExamplesDecoder, OpenExampleRecord
 
 SCHEMA = schema_pb2.Schema(
     feature=[schema_pb2.Feature(name=name, type=schema_pb2.BYTES) for name in ("words", "party")]

@@ -13,8 +13,8 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 from tfx.orchestration.portable.input_resolution import channel_resolver
 from tfx.proto.orchestration import pipeline_pb2
 
-from components.compat import tfx_channels
-from components.compat.tfx_channels import bounded_lookups
+from components.compat.tfx import channels as tfx_channels
+from components.compat.tfx.channels import bounded_lookups
 from tests.pipeline.retention.runs import OUTPUTS, PIPELINE, Runs
 
 
@@ -106,4 +106,4 @@ def test_the_version_of_the_store_says_whether_it_can_select(tmp_path: Path) -> 
 
 def test_tfx_reads_all_executions_of_the_pipeline() -> None:
     source = inspect.getsource(channel_resolver)
-    assert "store.get_executions_by_context(context.id)" in source, "components.compat.tfx_channels can be removed"
+    assert "store.get_executions_by_context(context.id)" in source, "components.compat.tfx.channels can be removed"

@@ -1,4 +1,4 @@
-"""Tests of the assumptions of `components.compat.tfx_executors`, and of the need for it."""
+"""Tests of the assumptions of `components.compat.tfx.executors`, and of the need for it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tfx.components.util import model_utils, tfxio_utils
 from tfx.dsl.components.base import base_beam_executor, base_executor
 from tfx.types import standard_artifacts
 
-from components.compat import tfx_executors
+from components.compat.tfx import executors as tfx_executors
 
 
 class BeamExecutor(tfx_executors.OpenBeamExecutor):

@@ -8,7 +8,7 @@ from tfx.components import Transform
 from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter
 
-from components.compat.tfx_inputs import add_input
+from components.compat.tfx.inputs import add_input
 
 
 def transform(**more: types.BaseChannel) -> Transform:

@@ -21,7 +21,9 @@ from tfx.orchestration.portable import base_driver as portable
 from tfx.orchestration.portable import execution_publish_utils, launcher, runtime_parameter_utils
 from tfx.orchestration.portable.mlmd import context_lib, execution_lib
 
-from components.compat import tfx_drivers, tfx_launcher, tfx_metadata
+from components.compat.tfx import drivers as tfx_drivers
+from components.compat.tfx import launcher as tfx_launcher
+from components.compat.tfx import metadata as tfx_metadata
 from tests.components.crashes import disk_under
 
 

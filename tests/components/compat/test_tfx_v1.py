@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 HEAVY = ("google.cloud.aiplatform", "keras_tuner", "kubernetes", "nltk.corpus", "sklearn")
 LAZY = f"""
 import sys
-from components.compat.tfx_v1 import v1
+from components.compat.tfx.v1 import v1
 loaded = {{name for name in {HEAVY} if name in sys.modules}}
 assert not loaded, loaded
 assert v1.components.Transform.__module__ == "tfx.components.transform.component"
@@ -33,7 +33,7 @@ assert "sklearn" in sys.modules
 """
 WHOLE = """
 import sys
-from components.compat.tfx_v1 import v1
+from components.compat.tfx.v1 import v1
 import tfx.components
 from tfx import components
 from tfx.components.pusher.component import Pusher

@@ -19,7 +19,7 @@ import yaml
 from ml_metadata.proto import metadata_store_pb2 as mlmd_proto
 from tfx.orchestration import metadata
 
-from components.compat import tfx_channels
+from components.compat.tfx import channels as tfx_channels
 from pipeline.config.metadata import SqliteSpec
 from pipeline.metadata.record import DONE, RUN_TYPE, cause_of
 from pipeline.metadata.store import connection

@@ -24,8 +24,8 @@ from tfx.orchestration.portable import data_types, launcher, runtime_parameter_u
 from tfx.proto.orchestration import driver_output_pb2, execution_result_pb2, pipeline_pb2
 from tfx.types.standard_component_specs import MODEL_RUN_KEY
 
-from components.compat.tfx_channels import bounded_lookups
-from components.compat.tfx_v1 import v1 as tfx
+from components.compat.tfx.channels import bounded_lookups
+from components.compat.tfx.v1 import v1 as tfx
 from components.files import check_fence, is_remote, remove_tree, sync_tree
 from components.redaction import without_secrets
 

@@ -1,0 +1,1 @@
+"""Patches and private parts of TFX, ML Metadata and TFX-BSL."""
