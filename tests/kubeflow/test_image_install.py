@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 DOCKERFILE = Dockerfile.read(ROOT / "kubeflow" / "Dockerfile")
 PACKAGES = ("benchmarks", "bigvocab", "components", "pipeline", "schemas")
 # The only differences from the image: wheels are linked, not copied, from uv's cache, and a module is compiled when it
-# is imported. To compile all 20,000 would take more than half of the CPU time of these tests.
+# is imported. To compile all 20,000 modules would take 50 s.
 FASTER = {"UV_LINK_MODE": "hardlink", "UV_COMPILE_BYTECODE": "0"}
 COMPILED = " --compile-bytecode"
 
