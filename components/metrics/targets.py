@@ -59,12 +59,12 @@ class Target:
     @property
     def sums(self) -> tuple[Sum, ...]:
         """Sums of the model and of the baselines, over all labels and over each band."""
-        return tuple(of for of in _sums(self.kind, self.own) if not of.of_model)
+        return _sums_of(self.kind, self.own, False)
 
     @property
     def model_sums(self) -> tuple[Sum, ...]:
         """Sums of the model alone, over all labels."""
-        return tuple(of for of in _sums(self.kind, self.own) if of.of_model)
+        return _sums_of(self.kind, self.own, True)
 
     @property
     def bands(self) -> tuple[str | None, ...]:
@@ -74,12 +74,12 @@ class Target:
     @property
     def stored_names(self) -> tuple[str, ...]:
         """Names of the sums that a baseline stores: `count`, `known`, ..., then `count_head`, ... for each band."""
-        return tuple(self.name(of.name, band=band) for band in self.bands for of in self.sums)
+        return _stored_names(self)
 
     @property
     def sum_names(self) -> tuple[str, ...]:
         """Names of the sums in the `eval` signature: `stored_names`, then the names of `model_sums`."""
-        return (*self.stored_names, *(self.name(of.name) for of in self.model_sums))
+        return _sum_names(self)
 
     def measures(self, metric: Metric, baseline: str) -> bool:
         """Return True if a baseline has this metric. A baseline that only ranks has no metric of probabilities."""
@@ -98,8 +98,8 @@ class Target:
         Args:
             sums: (..., len(stored_names)) sums.
         """
-        squares = self._squares
-        return np.where(squares, np.sqrt(np.abs(sums)), sums) if any(squares) else sums
+        squares = _squares(self)
+        return sums if squares is None else np.where(squares, np.sqrt(np.abs(sums)), sums)
 
     def restored(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
         """Convert stored values back to sums.
@@ -107,8 +107,8 @@ class Target:
         Args:
             values: (..., len(stored_names)) values from `stored`.
         """
-        values, squares = np.asarray(values, np.float64), self._squares
-        return np.where(squares, np.square(values), values) if any(squares) else values
+        values, squares = np.asarray(values, np.float64), _squares(self)
+        return values if squares is None else np.where(squares, np.square(values), values)
 
     def name(self, metric: str, baseline: str | None = None, band: str | None = None) -> str:
         """Return the TFMA name of a metric, such as `nll_head` or `target/party/baseline/popular/nll`.
@@ -156,10 +156,6 @@ class Target:
             for metric, value in self.measured(sums, band).items()
         }
 
-    @property
-    def _squares(self) -> list[bool]:
-        return [of.squared for _ in self.bands for of in self.sums]
-
 
 @functools.cache
 def _metrics(kind: Kind, own: tuple[str, ...]) -> tuple[Metric, ...]:
@@ -171,6 +167,29 @@ def _sums(kind: Kind, own: tuple[str, ...]) -> tuple[Sum, ...]:
     from components.metrics.sums import needed  # TensorFlow takes seconds to load.
 
     return needed(_metrics(kind, own), kind == "number")
+
+
+# The Evaluator asks for these of each row. They are not kept in a target, which is sent to Beam workers.
+@functools.cache
+def _sums_of(kind: Kind, own: tuple[str, ...], of_model: bool) -> tuple[Sum, ...]:
+    return tuple(of for of in _sums(kind, own) if of.of_model == of_model)
+
+
+@functools.cache
+def _stored_names(target: Target) -> tuple[str, ...]:
+    return tuple(target.name(of.name, band=band) for band in target.bands for of in target.sums)
+
+
+@functools.cache
+def _sum_names(target: Target) -> tuple[str, ...]:
+    return (*_stored_names(target), *(target.name(of.name) for of in target.model_sums))
+
+
+@functools.cache
+def _squares(target: Target) -> NDArray[np.bool_] | None:
+    """Return which of the stored sums are squares, or None if none is."""
+    squares = np.array([of.squared for _ in target.bands for of in target.sums])
+    return squares if squares.any() else None
 
 
 def label_baselines(data: DataSpec, exclude_seen: bool = False) -> tuple[BaselineName, ...]:

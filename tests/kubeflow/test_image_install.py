@@ -19,8 +19,10 @@ from tests.kubeflow.uv import UV
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = Dockerfile.read(ROOT / "kubeflow" / "Dockerfile")
 PACKAGES = ("benchmarks", "bigvocab", "components", "pipeline", "schemas")
-# The only difference from the image: wheels are linked, not copied, from uv's cache.
-FASTER = {"UV_LINK_MODE": "hardlink"}
+# The only differences from the image: wheels are linked, not copied, from uv's cache, and a module is compiled when it
+# is imported. To compile all 20,000 modules would take 50 s.
+FASTER = {"UV_LINK_MODE": "hardlink", "UV_COMPILE_BYTECODE": "0"}
+COMPILED = " --compile-bytecode"
 
 
 @dataclass
@@ -54,7 +56,8 @@ class Image:
                 elif instruction.name == "COPY" and "from" not in instruction.flags:
                     self._copy(instruction, where)
                 elif instruction.name == "RUN" and "uv " in instruction.text:
-                    self.run(instruction.text, where, self.environment(stage) | {"HOME": os.environ["HOME"]})
+                    command = instruction.text.replace(COMPILED, "")
+                    self.run(command, where, self.environment(stage) | {"HOME": os.environ["HOME"]})
 
     def run(self, command: str, where: Path, environment: dict[str, str]) -> str:
         command = self.inside(command)
@@ -87,7 +90,8 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
     for stage in ("dependencies-cpu", "wheel", "cpu"):
         made.build(stage)
     yield made
-    shutil.rmtree(made.root)  # 3 GB, which pytest would keep.
+    # 3 GB, which pytest would keep. The deletion takes half a minute, in which the next tests can run.
+    subprocess.Popen(["rm", "-rf", str(made.root)], start_new_session=True)
 
 
 def _installed(image: Image) -> Path:

@@ -84,16 +84,20 @@ class Gate(keras.layers.Layer):
         optimizer.build([scale, shift])
         prior = _PRIOR / tf.cast(tf.shape(logits)[0], tf.float32)
 
-        @tf.function(autograph=False)
-        def step() -> None:
+        def step(done: tf.Tensor) -> tf.Tensor:
             with tf.GradientTape() as tape:
                 shares = _log_shares(scale * logits + shift, empty)
                 loss = -tf.reduce_mean(tf.reduce_logsumexp(shares + logs, axis=1))
                 loss += prior * (tf.reduce_sum((scale - 1.0) ** 2) + tf.reduce_sum(shift**2))
             optimizer.apply(tape.gradient(loss, [scale.value, shift.value]))
+            return done + 1
 
-        for _ in range(_STEPS):
-            step()
+        # One call, because the calls of single steps would take longer than the steps.
+        @tf.function(autograph=False)
+        def fit() -> None:
+            tf.while_loop(lambda done: done < _STEPS, step, [0])
+
+        fit()
         self.kernel.assign(self.kernel * scale)
         self.context_kernel.assign(self.context_kernel * scale)
         self.bias.assign(self.bias * scale + shift)

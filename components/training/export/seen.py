@@ -54,5 +54,5 @@ def classes_of(columns: list[tf.SparseTensor], table: tf.lookup.StaticHashTable,
     found = []
     for column in columns:
         ids = table.lookup(escape_tensor(column.values))
-        found.append(tf.RaggedTensor.from_value_rowids(ids, column.indices[:, 0], nrows))
+        found.append(tf.RaggedTensor.from_value_rowids(ids, column.indices[:, 0], nrows, validate=False))
     return tf.concat(found, axis=1)

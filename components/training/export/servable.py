@@ -162,9 +162,9 @@ class Servable(tf.Module):
         for name in ("input_ids", "label_ids"):
             if name in out:
                 sparse = out[name]
-                # Rows may have gaps if columns were joined. Only the order of the values matters.
+                # Rows may have gaps if columns were joined. Only the order of the values matters, and needs no check.
                 out[name] = tf.RaggedTensor.from_value_rowids(
-                    sparse.values, sparse.indices[:, 0], nrows=sparse.dense_shape[0]
+                    sparse.values, sparse.indices[:, 0], nrows=sparse.dense_shape[0], validate=False
                 )
         return out
 

@@ -11,13 +11,14 @@ from typing import Any
 
 import apache_beam as beam
 import pytest
+from apache_beam.options.pipeline_options import DebugOptions, PipelineOptions, StandardOptions, WorkerOptions
 from apache_beam.portability.api import beam_fn_api_pb2
 from apache_beam.runners.worker import worker_pool_main
 from apache_beam.runners.worker.sdk_worker import SdkHarness
 from apache_beam.transforms import core
 from apache_beam.utils import thread_pool_executor
 
-from components.compat import beam_methods
+from components.compat import beam_methods, beam_options
 from components.compat.beam import OpenWorkerPool, pool_server
 
 Stock = worker_pool_main.BeamFnExternalWorkerPoolServicer
@@ -110,3 +111,39 @@ def test_beam_inspects_a_method_each_time() -> None:
     assert "signature = get_signature(f)" in source
     assert "cache" not in source
     assert "get_function_args_defaults(f)" in inspect.getsource(core.get_function_arguments)
+
+
+FLAGS = ["--experiments=one", "--experiments=two", "--streaming", "--num_workers=3", "--no_use_public_ips", "--odd=1"]
+
+
+@pytest.mark.parametrize("flags", [FLAGS, []])
+def test_a_view_of_options_has_the_values_of_beams_view(flags: list[str]) -> None:
+    classes = PipelineOptions.__subclasses__()
+    assert len(classes) > 10
+    for cls in classes:
+        for _ in range(2):  # The second time as kept.
+            found, expected = PipelineOptions(flags).view_as(cls), beam_options.viewed(PipelineOptions(flags), cls)
+            assert type(found) is cls
+            assert found.get_all_options().keys() == expected.get_all_options().keys()
+            assert str(found.get_all_options()) == str(expected.get_all_options())
+            assert dir(found) == dir(expected)
+
+
+def test_views_share_their_values_with_the_options_alone() -> None:
+    first, second = PipelineOptions(FLAGS), PipelineOptions(FLAGS)
+    view = first.view_as(StandardOptions)
+    view.streaming = False
+    first.view_as(DebugOptions).experiments.append("three")
+    first.view_as(WorkerOptions).num_workers = 5
+    assert first.view_as(StandardOptions).streaming is False
+    assert view.view_as(DebugOptions).experiments == ["one", "two", "three"]
+    assert (second.view_as(StandardOptions).streaming, second.view_as(WorkerOptions).num_workers) == (True, 3)
+    assert second.view_as(DebugOptions).experiments == ["one", "two"]
+    with pytest.raises(AttributeError):
+        _ = view.num_workers
+
+
+def test_beam_parses_the_flags_for_each_view() -> None:
+    assert PipelineOptions.view_as is beam_options.view_as
+    assert "view = cls(self._flags)" in inspect.getsource(beam_options.viewed)
+    assert "parser.parse_known_args(flags)" in inspect.getsource(PipelineOptions.__init__)
