@@ -1,0 +1,75 @@
+"""Test of a whole run on a log of events, in which the kind of the last event decides the next item."""
+
+from __future__ import annotations
+
+import csv
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.pipeline.conftest import Bigvocab
+from tests.pipeline.whole_runs import answers, check, run
+
+pytestmark = pytest.mark.slow
+
+ITEMS = 30
+STEPS = {"view": 1, "cart": 7, "buy": 13}
+"""Distance of the next item by the kind of the last event. The item alone leaves three equally likely items."""
+
+
+def configuration(folder: Path) -> Path:
+    rng = random.Random(0)
+    with (folder / "log.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["user", "time", "item", "kind", "price"])
+        for user in range(400):
+            time, item = 1_700_000_000 + user, rng.randrange(ITEMS)
+            for _ in range(rng.randint(4, 12)):
+                kind = rng.choice([*STEPS])
+                writer.writerow([f"u{user}", time, f"item {item}", kind, "" if rng.random() < 0.1 else 5 + item / 2])
+                time += rng.randint(1, 300)
+                item = (item + STEPS[kind]) % ITEMS
+    file = folder / "log.yaml"
+    file.write_text(
+        """\
+name: log
+data:
+  shape: events
+  source: {kind: csv, path: log.csv}
+  group_by: user
+  order_by: time
+  inputs: [item]
+  tokenizer: none
+  token_features: {kind: {kind: category}, price: {kind: number}, seconds: {kind: elapsed}}
+  splits: {train: 80, eval: 10, test: 10}
+vocabulary: {inputs: 50, labels: 50}
+trainer: {batch: 64, epochs: 20, head: {negatives: 20, mixture: none}, model: {context: 4, ngrams: 1, num_heads: 0}}
+evaluation: {beat: [popular, bigram], bands: {head: 10, torso: 20}}
+"""
+    )
+    return file
+
+
+def labels(answer: list[dict[str, Any]], least: float) -> set[str]:
+    return {entry["label"] for entry in answer if entry["probability"] > least}
+
+
+def test_the_kind_of_the_last_event_decides(bigvocab: Bigvocab, tmp_path: Path) -> None:
+    file = configuration(tmp_path)
+    found = check(file, run(bigvocab, file))
+    # No model that sees only items can have a perplexity below 3, the number of kinds.
+    assert found["metrics"]["perplexity"] < 1.5
+    assert found["baselines"]["bigram"]["perplexity"] > 2.9
+    rows = [{"item": ["item 1", "item 8"], "kind": ["cart", kind], "seconds": [0, 60]} for kind in STEPS]
+    *each, without = answers(bigvocab, file, [*rows, {"item": ["item 1", "item 8"]}])
+    assert [labels(answer, 0.5) for answer in each] == [{f"item {8 + step}"} for step in STEPS.values()]
+    assert labels(without, 0.95) == set(), "without the kind, the model cannot be sure"
+    (tmp_path / "new.csv").write_text(
+        "user,time,item,kind,price\nu1,1,item 1,cart,3\nu1,90,item 8,buy,4\nu2,5,item 2,view,\nu2,7,item 3,buy,x\n"
+    )
+    result = bigvocab("predict", "--input", "new.csv", "--top", "1", folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert '"user": "u1", "answer": [{"label": "item 21"' in result.stdout, result.stdout
+    assert "column 'price' holds 'x'" in result.stderr
