@@ -71,5 +71,5 @@ def test_the_kind_of_the_last_event_decides(bigvocab: Bigvocab, tmp_path: Path) 
     )
     result = bigvocab("predict", "--input", "new.csv", "--top", "1", folder=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert '"user": "u1", "answer": [{"label": "item 21"' in result.stdout, result.stdout
+    assert '"user": "u1", "labels": [{"label": "item 21"' in result.stdout, result.stdout
     assert "column 'price' holds 'x'" in result.stderr

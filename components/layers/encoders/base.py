@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import keras
 import tensorflow as tf
 
+from components.layers.encoders.token_features import TokenFeatures
 from components.layers.gradients import gather_rows
 from components.names import name_of, short
 
@@ -121,7 +122,7 @@ class Encoder(keras.layers.Layer):
     Attributes:
         embedding: Layer with the table of the ids.
         categories: Layers with the tables of the category features, by name.
-        token_categories: Layers with the tables of the category features of the tokens, by name.
+        of_tokens: Layer with the features of the tokens; None without token features.
     """
 
     Spec: ClassVar[type[EncoderSpec] | None] = None
@@ -151,7 +152,11 @@ class Encoder(keras.layers.Layer):
             "normalize": normalize, "dropout": dropout, "seed": seed,
             "token_numbers": tuple(token_numbers), "token_categories": dict(token_categories or {}),
         }  # fmt: skip
-        self.token_categories: dict[str, keras.layers.Embedding] = {}
+        self.of_tokens: TokenFeatures | None = None
+        if token_numbers or token_categories:
+            self.of_tokens = TokenFeatures(
+                token_numbers, token_categories or {}, feature_embedding, seed + 1_000, name="of_tokens"
+            )
 
     @property
     def width(self) -> int:
@@ -166,13 +171,17 @@ class Encoder(keras.layers.Layer):
     @property
     def token_features(self) -> tuple[str, ...]:
         """Names of the features of the tokens."""
-        return (*self._config["token_numbers"], *self._config["token_categories"])
+        return () if self.of_tokens is None else self.of_tokens.names
 
     @property
     def token_features_width(self) -> int:
         """Width of the features of one token; 0 without token features."""
-        config = self._config
-        return len(config["token_numbers"]) + len(config["token_categories"]) * config["feature_embedding"]
+        return 0 if self.of_tokens is None else self.of_tokens.width
+
+    @property
+    def token_categories(self) -> dict[str, keras.layers.Embedding]:
+        """Layers with the tables of the category features of the tokens, by name."""
+        return {} if self.of_tokens is None else self.of_tokens.categories
 
     @property
     def embedded_width(self) -> int:
@@ -274,18 +283,9 @@ class Encoder(keras.layers.Layer):
 
     def with_token_features(self, vectors: tf.Tensor, inputs: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Return vectors of tokens, (..., n), joined with the features of the tokens: (..., n + w) float32."""
-        features = self.token_feature_vectors(inputs)
-        return vectors if features is None else tf.concat([vectors, features], axis=-1)
-
-    def token_feature_vectors(self, inputs: Mapping[str, tf.Tensor]) -> tf.Tensor | None:
-        """Return the joined features of the tokens, (..., token_features_width) float32; None without token features.
-
-        Args:
-            inputs: Token features by name, all of the same shape.
-        """
-        parts = [tf.cast(inputs[name], tf.float32)[..., tf.newaxis] for name in self._config["token_numbers"]]
-        parts += [lookup(layer, tf.cast(inputs[name], tf.int32)) for name, layer in self.token_categories.items()]
-        return tf.concat(parts, axis=-1) if parts else None
+        if self.of_tokens is None:
+            return vectors
+        return tf.concat([vectors, self.of_tokens({name: inputs[name] for name in self.token_features})], axis=-1)
 
     def name_ids(self, tokens: Sequence[str]) -> None:
         """Set the tokens of the first ids. The ids of out-of-vocabulary buckets and of padding follow them.
@@ -311,7 +311,6 @@ class Encoder(keras.layers.Layer):
             )
             for i, (name, size) in enumerate(config["categories"].items())
         }
-        self.add_token_layers()
         hidden, gated = config["hidden"], config["activation"] == "glu"
         self.hidden = self.norm = None
         if hidden:
@@ -325,27 +324,16 @@ class Encoder(keras.layers.Layer):
             if config["normalize"]:
                 self.norm = keras.layers.LayerNormalization(epsilon=1e-3, name="norm")
 
-    def add_token_layers(self) -> None:
-        """Create the embeddings of the features of the tokens, without their variables."""
-        config = self._config
-        self.token_categories = {
-            name: keras.layers.Embedding(
-                size,
-                config["feature_embedding"],
-                uniform(config["seed"] + 1_000 + i),
-                name=f"token_category_{short(name_of(name))}",
-            )
-            for i, (name, size) in enumerate(config["token_categories"].items())
-        }
-
     def build_join(self, width: int) -> None:
         """Create the variables of the embeddings of all features, the hidden layer and the norm.
 
         Args:
             width: Width of the vector of the ids.
         """
-        for layer in (*self.categories.values(), *self.token_categories.values()):
+        for layer in self.categories.values():
             layer.build((None,))
+        if self.of_tokens is not None:
+            self.of_tokens.build()
         of_features = len(self._config["numbers"]) + len(self.categories) * self._config["feature_embedding"]
         self._joined_width = width + of_features
         if self.hidden is not None:

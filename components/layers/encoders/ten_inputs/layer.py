@@ -49,9 +49,8 @@ class TenInputs(Encoder):
 
     def build(self, input_shape: dict[str, tuple[int | None, ...]]) -> None:
         """Create `model` and its variables for K ids, the size of the last axis of `input_ids`."""
-        self.add_token_layers()
-        for layer in self.token_categories.values():
-            layer.build((None,))
+        if self.of_tokens is not None:
+            self.of_tokens.build()
         with seeded(self._config["seed"]):
             self.model = self._functional(input_shape["input_ids"][-1])
         self.built = True
@@ -96,7 +95,8 @@ class TenInputs(Encoder):
         """Return the hidden vectors, (batch, hidden): see `Encoder`."""
         ids = tf.cast(inputs["input_ids"], tf.int32)
         named = {f"input_{k}": column for k, column in enumerate(reversed(tf.unstack(ids, axis=1)), start=1)}
-        if (features := self.token_feature_vectors(inputs)) is not None:
+        if self.of_tokens is not None:
+            features = self.of_tokens({name: inputs[name] for name in self.token_features})
             for k, column in enumerate(reversed(tf.unstack(features, axis=1)), start=1):
                 named[f"input_{k}_features"] = column
         for i, name in enumerate(self._config["numbers"]):

@@ -72,17 +72,17 @@ class Transformer(Encoder):
             )
             for i in range(num_blocks)
         ]
-        self.of_token_features = None
+        self.from_tokens = None
         if self.token_features:
-            self.of_token_features = keras.layers.Dense(
-                self._config["embedding"], use_bias=False, kernel_initializer=glorot(seed + 6), name="of_token_features"
+            self.from_tokens = keras.layers.Dense(
+                self._config["embedding"], use_bias=False, kernel_initializer=glorot(seed + 6), name="from_tokens"
             )
         self.last_norm = keras.layers.LayerNormalization(epsilon=1e-5, name="last_norm")
 
     @property
     def shared_variables(self) -> list[keras.Variable]:
         """Weights of the blocks, of the last norm, and of V."""
-        layers = [*self.blocks, self.last_norm, *([self.of_token_features] if self.of_token_features else [])]
+        layers = [*self.blocks, self.last_norm, *([self.from_tokens] if self.from_tokens else [])]
         return [variable for layer in layers for variable in layer.trainable_variables]
 
     def build(self, input_shape: dict[str, tuple[int | None, ...]]) -> None:
@@ -93,8 +93,8 @@ class Transformer(Encoder):
             self.places = self.add_weight(
                 shape=(context, width), initializer=uniform(self._config["seed"] + 5), name="places"
             )
-        if self.of_token_features is not None:
-            self.of_token_features.build((None, context, self.token_features_width))
+        if self.from_tokens is not None:
+            self.from_tokens.build((None, context, self.token_features_width))
         for block in self.blocks:
             block.build((None, context, width))
         self.last_norm.build((None, context, width))
@@ -123,8 +123,8 @@ class Transformer(Encoder):
         """Return the vector at each position, (rows, L, embedding): see `Encoder`."""
         config = self._config
         x = lookup(self.embedding, ids) * config["embedding"] ** 0.5
-        if self.of_token_features is not None:
-            x += self.of_token_features(self.token_feature_vectors(token_features or {}))
+        if self.of_tokens is not None and self.from_tokens is not None:
+            x += self.from_tokens(self.of_tokens(dict(token_features or {})))
         if config["positions"] == "learned":
             x += self.places[: tf.shape(ids)[1]]
         x = dropped(x, config["block_dropout"], dropout_seed, _FIRST_DRAW)
