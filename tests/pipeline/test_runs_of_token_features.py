@@ -46,7 +46,7 @@ data:
   splits: {train: 80, eval: 10, test: 10}
 vocabulary: {inputs: 50, labels: 50}
 trainer: {batch: 64, epochs: 20, head: {negatives: 20, mixture: none}, model: {context: 4, ngrams: 1, num_heads: 0}}
-evaluation: {beat: [popular, bigram], bands: {head: 10, torso: 20}}
+evaluation: {beat: [popular], bands: {head: 10, torso: 20}}
 """
     )
     return file
