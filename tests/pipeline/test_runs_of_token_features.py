@@ -28,7 +28,8 @@ def configuration(folder: Path) -> Path:
             time, item = 1_700_000_000 + user, rng.randrange(ITEMS)
             for _ in range(rng.randint(4, 12)):
                 kind = rng.choice([*STEPS])
-                writer.writerow([f"u{user}", time, f"item {item}", kind, "" if rng.random() < 0.1 else 5 + item / 2])
+                shown = kind if rng.random() < 0.85 else ""
+                writer.writerow([f"u{user}", time, f"item {item}", shown, "" if rng.random() < 0.1 else 5 + item / 2])
                 time += rng.randint(1, 300)
                 item = (item + STEPS[kind]) % ITEMS
     file = folder / "log.yaml"
@@ -45,7 +46,7 @@ data:
   token_features: {kind: {kind: category}, price: {kind: number}, seconds: {kind: elapsed}}
   splits: {train: 80, eval: 10, test: 10}
 vocabulary: {inputs: 50, labels: 50}
-trainer: {batch: 64, epochs: 20, head: {negatives: 20, mixture: none}, model: {context: 4, ngrams: 1, num_heads: 0}}
+trainer: {batch: 64, epochs: 10, head: {negatives: 20, mixture: none}, model: {context: 4, ngrams: 1, num_heads: 0}}
 evaluation: {beat: [popular], bands: {head: 10, torso: 20}}
 """
     )
@@ -59,13 +60,14 @@ def labels(answer: list[dict[str, Any]], least: float) -> set[str]:
 def test_the_kind_of_the_last_event_decides(bigvocab: Bigvocab, tmp_path: Path) -> None:
     file = configuration(tmp_path)
     found = check(file, run(bigvocab, file))
-    # No model that sees only items can have a perplexity below 3, the number of kinds.
-    assert found["metrics"]["perplexity"] < 1.5
+    # A model that sees only items has a perplexity of 3 at best, the number of kinds. The kind of 15% of the events is
+    # missing, so that this model has one of 3 ** 0.15 = 1.18 at best.
+    assert found["metrics"]["perplexity"] < 1.8
     assert found["baselines"]["bigram"]["perplexity"] > 2.9
     rows = [{"item": ["item 1", "item 8"], "kind": ["cart", kind], "seconds": [0, 60]} for kind in STEPS]
     *each, without = answers(bigvocab, file, [*rows, {"item": ["item 1", "item 8"]}])
     assert [labels(answer, 0.5) for answer in each] == [{f"item {8 + step}"} for step in STEPS.values()]
-    assert labels(without, 0.95) == set(), "without the kind, the model cannot be sure"
+    assert labels(without, 0.8) == set(), "without the kind, the model cannot be sure"
     (tmp_path / "new.csv").write_text(
         "user,time,item,kind,price\nu1,1,item 1,cart,3\nu1,90,item 8,buy,4\nu2,5,item 2,view,\nu2,7,item 3,buy,x\n"
     )
