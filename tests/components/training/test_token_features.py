@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from components.infra_validation.requests import requests_of
 from components.ingest.spec import DataSpec
@@ -172,6 +173,7 @@ def test_transformed_values(corpus: Corpus) -> None:
         np.testing.assert_allclose(found[SECONDS].to_list()[0], z, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", MODELS)
 def test_training_reads_the_rows_of_transform(kind: str, corpus: Corpus) -> None:
     model, servable, layout = made(kind, corpus)
@@ -200,11 +202,12 @@ def exported(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_both_signatures_answer_with_and_without_the_values(exported: Path, corpus: Corpus) -> None:
     signatures = tf.saved_model.load(str(exported)).signatures
     rows = corpus.rows[:6]
     by_row = signatures["serving_default"](examples=tf.constant([serialize(row) for row in rows]))
-    definition = tf.compat.v1.saved_model.loader_impl.parse_saved_model(str(exported)).meta_graphs[0].signature_def
+    definition = SavedModel.FromString((exported / "saved_model.pb").read_bytes()).meta_graphs[0].signature_def
     assert set(definition["predict"].inputs) == {"words", *DATA.token_features}
     requests = requests_of(definition, [serialize(row) for row in rows], {"words", *DATA.token_features})
     (columns,) = [request for name, request in requests if name == "predict" and len(request["words"]) == 6]
@@ -226,6 +229,7 @@ def test_both_signatures_answer_with_and_without_the_values(exported: Path, corp
     np.testing.assert_allclose(signatures["predict"](**empty)["probabilities"], without["probabilities"], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_eval_does_not_see_the_value_of_the_label(corpus: Corpus) -> None:
     _, servable, _ = made("windows", corpus)
     row = next(row for row in corpus.rows if len(row["words"]) > 3)
