@@ -65,9 +65,12 @@ def test_the_kind_of_the_last_event_decides(bigvocab: Bigvocab, tmp_path: Path) 
     assert found["metrics"]["perplexity"] < 1.8
     assert found["baselines"]["bigram"]["perplexity"] > 2.9
     rows = [{"item": ["item 1", "item 8"], "kind": ["cart", kind], "seconds": [0, 60]} for kind in STEPS]
-    *each, without = answers(bigvocab, file, [*rows, {"item": ["item 1", "item 8"]}])
+    bare = {"item": ["item 1", "item 8"]}
+    nulls = {**bare, **dict.fromkeys(("kind", "price", "seconds"), [None, None])}
+    *each, without, with_nulls = answers(bigvocab, file, [*rows, bare, nulls])
     assert [labels(answer, 0.5) for answer in each] == [{f"item {8 + step}"} for step in STEPS.values()]
-    assert labels(without, 0.8) == set(), "without the kind, the model cannot be sure"
+    assert without == with_nulls, "a column that is left out has missing values"
+    assert len(without) == 10
     (tmp_path / "new.csv").write_text(
         "user,time,item,kind,price\nu1,1,item 1,cart,3\nu1,90,item 8,buy,4\nu2,5,item 2,view,\nu2,7,item 3,buy,x\n"
     )
