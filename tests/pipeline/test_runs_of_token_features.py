@@ -66,7 +66,7 @@ def test_the_kind_of_the_last_event_decides(bigvocab: Bigvocab, tmp_path: Path) 
     assert found["baselines"]["bigram"]["perplexity"] > 2.9
     rows = [{"item": ["item 1", "item 8"], "kind": ["cart", kind], "seconds": [0, 60]} for kind in STEPS]
     bare = {"item": ["item 1", "item 8"]}
-    nulls = {**bare, **dict.fromkeys(("kind", "price", "seconds"), [None, None])}
+    nulls = {**bare, **{name: [None, None] for name in ("kind", "price", "seconds")}}
     *each, without, with_nulls = answers(bigvocab, file, [*rows, bare, nulls])
     assert [labels(answer, 0.5) for answer in each] == [{f"item {8 + step}"} for step in STEPS.values()]
     assert without == with_nulls, "a column that is left out has missing values"
