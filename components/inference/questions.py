@@ -34,6 +34,8 @@ _STREAM_LINES = 256
 _NEAR = 0.7
 """Minimum similarity of a column to a missing feature for a warning: rows have many columns that the model ignores."""
 _REASON_LENGTH = 500
+_WITHOUT_OPTIONAL: dict[str, Any] = {"features": {}, "token_features": {}, "targets": {}}
+"""Changes of a data specification that leave the columns without which a row cannot be answered."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class Questions:
         keep: Sequence[str] = (),
         model: str | Path | None = None,
     ) -> None:
-        self._known = set(columns_read(data))
+        self._known = {*columns_read(data), *data.token_features}
         unused: dict[str, Any] = {} if labelled else {"label": None, "targets": {}, "slices": []}
         unused |= {"split_by": [], "splits": SplitSpec()}
         self._logged = data.model_copy(update={**unused, "min_length": 2 if labelled else 1})
@@ -101,6 +103,7 @@ class Questions:
             **dict.fromkeys(self._data.slices, "are in none of its slices"),
             **dict.fromkeys(self._data.targets, "do not count for it"),
             **dict.fromkeys(data.features, "are answered as if the value were unknown"),
+            **dict.fromkeys(data.token_features, "are answered as if the values were unknown"),
         }
         """Consequence for rows without an optional column, by column."""
         self._unlike: dict[str, set[str]] = {name: set() for name in self._without}
@@ -191,7 +194,7 @@ class Questions:
         data = self._of_kind(file, "", head)
         with reading(file, file):
             # JSON Lines and TFRecord have no header. Only the required columns are checked.
-            checked = {"features": {}, "targets": {}, "slices": [*self._keep]}
+            checked = {**_WITHOUT_OPTIONAL, "slices": [*self._keep]}
             check_columns(data.model_copy(update=checked), [file])
         return data
 
@@ -218,7 +221,7 @@ class Questions:
         """
         data = self._logged.model_copy(update={"source": source, "slices": [*self._logged.slices, *self._keep]})
         with tempfile.TemporaryDirectory(prefix="bigvocab-") as folder, reading(file, file):
-            check_columns(data.model_copy(update={"features": {}, "targets": {}}), [file])
+            check_columns(data.model_copy(update=_WITHOUT_OPTIONAL), [file])
             times, partitions = Latest(), defaultdict(list)
             spiller = EventSpiller(data, partitions_for(source_of(source).size([file])), folder)
             for file_range in source_of(source).ranges(file):

@@ -47,16 +47,17 @@ def requests_of(
 
 
 def _column(name: str, spec: Any, rows: Sequence[Mapping[str, tf.train.Feature]]) -> np.ndarray:
-    """Return tokens padded with "" (rank 2), or categories or numbers with "" or NaN for missing values (rank 1)."""
+    """Return tokens or token features padded with "" or NaN (rank 2), or features with these if missing (rank 1)."""
     values = [_values(row[name]) if name in row else [] for row in rows]
     match _kind(spec):
         case ("float32", 1):
             return np.array([row[0] if row else np.nan for row in values], np.float32)
         case ("string", 1):
             return np.array([row[0] if row else b"" for row in values], object)
-        case ("string", 2):
+        case ("string" | "float32" as kind, 2):
+            fill, dtype = (b"", object) if kind == "string" else (np.nan, np.float32)
             width = max(map(len, values))
-            return np.array([[*row, *[b""] * (width - len(row))] for row in values], object).reshape(len(rows), width)
+            return np.array([[*row, *[fill] * (width - len(row))] for row in values], dtype).reshape(len(rows), width)
         case (kind, rank):
             raise BrokenExport(f"signature '{COLUMNS}': input '{name}' is {kind} of rank {rank}")
 

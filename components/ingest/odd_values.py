@@ -78,7 +78,7 @@ class OddValues:
 def columns_looked_at(data: DataSpec) -> dict[str, bool]:
     """Return the columns to examine: label, categories and, with tokenizer `none`, inputs. True: tokens."""
     names = dict.fromkeys(data.inputs if data.tokenizer == "none" else (), True)
-    others = {**data.features, **data.targets}
+    others = {**data.features, **data.targets, **data.token_features}
     names |= dict.fromkeys((name for name, column in others.items() if column.kind == "category"), False)
     if data.label and data.label_kind == "class":
         names[data.label] = False

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from components.ingest.sources.base import SourceSpec as SourceSpec
 from components.ingest.sources.registry import AnySource, source_of
 from components.ingest.splits import SPLITS, Amount, SplitSpec, duration
+from components.ingest.token_features import TokenFeatureSpec, token_features_refused
 from components.names import OWN, argument
 from components.spec import Spec
 
@@ -84,6 +85,9 @@ class DataSpec(Spec):
     """Lowercase text before tokenizing it. With tokenizer `none`, values are not changed."""
     features: dict[str, FeatureSpec] = {}
     """Columns that are joined with the projected inputs, by name."""
+    token_features: dict[str, TokenFeatureSpec] = {}
+    """Columns with one value for each token, by name. The values are joined with the embedding of the token. Only with
+    tokenizer `none` and one input column."""
     targets: dict[str, FeatureSpec] = {}
     """Further columns that the model predicts in addition to the label, by name: one of the values of a category, or a
     number. A target must not be listed in `inputs` or `features`."""
@@ -179,10 +183,12 @@ class DataSpec(Spec):
         if self.label_kind == "number" and self.shape != "labelled":
             faults.append("data.label_kind 'number' needs shape 'labelled': the labels of a sequence are its tokens")
         faults += _events_refused(self)
+        faults += token_features_refused(self)
         faults += _targets_refused(self)
         faults += _splits_refused(self)
-        faults += _names_refused([*taken, *self.features, *self.targets, *self.slices, *self.splits.columns])
-        faults += _arguments_refused([*self.inputs, *self.features])
+        of_rows = [*self.features, *self.targets, *self.slices, *self.splits.columns]
+        faults += _names_refused([*taken, *self.token_features, *of_rows])
+        faults += _arguments_refused([*self.inputs, *self.features, *self.token_features])
         if faults:
             raise ValueError("; ".join(faults))
         return self

@@ -151,12 +151,13 @@ def nested(row: Mapping[str, Any], name: str) -> tuple[bool, Any]:
     return False, None
 
 
-def list_of(text: str, separator: str) -> list[Any]:
+def list_of(text: str, separator: str, keep_empty: bool = False) -> list[Any]:
     """Return the values of a list in a text: a JSON or Python list such as `['a', 'b']`, or values with a separator.
 
     Args:
         text: Text of a cell.
         separator: Text between the values.
+        keep_empty: True to return also the empty texts between two separators.
     """
     stripped = text.strip()
     if stripped.startswith("[") and stripped.endswith("]"):
@@ -167,7 +168,7 @@ def list_of(text: str, separator: str) -> list[Any]:
                 continue
             if isinstance(values, list):
                 return values
-    return [value for value in text.split(separator) if value]
+    return [value for value in text.split(separator) if value or keep_empty]
 
 
 def _of_python(value: Any) -> bool | int | float | None:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from components.ingest.extent import Extent
 
-_ID, _ROW = 2.2, 12
-"""Bytes of a token, and of the rest of a row, in the packed rows of ids."""
+_ID, _NUMBER, _ROW = 2.2, 4, 12
+"""Bytes of a token, of a number of a token, and of the rest of a row, in the packed rows of ids."""
 _ENTRY = 11
 """Size of an entry of a vocabulary file: a token and its count."""
 _GRAPH = 128 << 10
@@ -91,7 +91,9 @@ class TransformNode(Node):
         copies = 2 if specs.data.splits_positions else 1  # A row is in the train split and in the eval split.
         sizes = {specs.vocabulary.input_size, specs.vocabulary.labels}
         vocabularies = sum(_ENTRY * extent.distinct(size) for size in sizes)
-        return Space(copies * (int(_ID * extent.tokens) + _ROW * extent.rows) + vocabularies + _GRAPH, 2 * vocabularies)
+        of_tokens = sum(_ID if each.is_category else _NUMBER for each in specs.data.token_features.values())
+        rows = int((_ID + of_tokens) * extent.tokens) + _ROW * extent.rows
+        return Space(copies * rows + vocabularies + _GRAPH, 2 * vocabularies)
 
     def line(self, outputs: Outputs) -> str:
         """Return the sizes of the vocabularies, and the number columns that are constant or extreme."""

@@ -81,12 +81,22 @@ def z_scores(column: tf.SparseTensor, moments: tf.Tensor) -> tf.SparseTensor:
     Returns:
         Column of float32.
     """
-    mean, deviation = moments[1], moments[-1]
     present = tf.sparse.retain(column, ~tf.math.is_nan(tf.cast(column.values, tf.float64)))
-    distance = tf.cast(present.values, tf.float64) - mean
+    return present.with_values(_standardized(present.values, moments))
+
+
+def z_scores_in_place(column: tf.SparseTensor, moments: tf.Tensor) -> tf.SparseTensor:
+    """Standardize a column like `z_scores`, but with z = 0 in the place of a missing value."""
+    z = _standardized(column.values, moments)
+    return column.with_values(tf.where(tf.math.is_nan(z), 0.0, z))
+
+
+def _standardized(values: tf.Tensor, moments: tf.Tensor) -> tf.Tensor:
+    mean, deviation = moments[1], moments[-1]
+    distance = tf.cast(values, tf.float64) - mean
     # `divide_no_nan` returns 0 if the deviation is 0, even for an infinite distance.
     z = tf.clip_by_value(tf.math.divide_no_nan(distance, deviation), -Z_BOUND, Z_BOUND)
-    return tf.SparseTensor(present.indices, tf.cast(z, tf.float32), present.dense_shape)
+    return tf.cast(z, tf.float32)
 
 
 def read_numbers(transform_output: tft.TFTransformOutput) -> list[Number]:

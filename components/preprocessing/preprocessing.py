@@ -14,9 +14,12 @@ The key of each feature and further target is `column/<name>`; see `components.n
                                 value`, a missing value counts as the value `MISSING`
     target       float32        number: unscaled, NaN if missing
                  int64          category: 0..n-1 by descending frequency, -1 if missing or out of vocabulary
+    token        VarLen float32 number of a token feature, one per token: z-score over the tokens of the train split;
+    feature                     of log(1 + t) for an elapsed time t
+                 VarLen int64   category of a token feature, one per token: as a category above
 
-`components.preprocessing.vocabulary` describes the files `inputs`, `labels` and `category_<name>` (features and
-targets). The file `numbers` holds the moments of each number column.
+`components.preprocessing.vocabulary` describes the files `inputs`, `labels` and `category_<name>` (features, token
+features and targets). The file `numbers` holds the moments of each number column.
 """
 
 from __future__ import annotations
@@ -30,9 +33,11 @@ import tensorflow_transform as tft
 
 from components import names
 from components.ingest.spec import DataSpec, FeatureSpec
+from components.ingest.token_features import TokenFeatureSpec
 from components.preprocessing.counting import Counted
-from components.preprocessing.numbers import analyzed, z_scores
+from components.preprocessing.numbers import analyzed, z_scores, z_scores_in_place
 from components.preprocessing.spec import VocabularySpec
+from components.preprocessing.token_features import at_tokens, scale_of
 from components.preprocessing.vocabulary import escape_tensor
 
 INPUT_IDS = "input_ids"
@@ -56,15 +61,31 @@ def preprocessing_fn(inputs: dict[str, Column], custom_config: dict[str, Any]) -
     outputs = _token_ids(inputs, data, vocabulary)
     if data.splits_positions:
         outputs[FIRST_LABEL] = _dense(_sparse(inputs[names.FIRST_LABEL]), 1)
-    moments = analyzed({name: _sparse(inputs[name]) for name in _numbers(data)}, data.features)
+    of_tokens = _of_tokens(inputs, data)
+    numbers = {name: _sparse(inputs[name]) for name in _numbers(data)}
+    numbers |= {name: column for name, column in of_tokens.items() if not data.token_features[name].is_category}
+    moments = analyzed(numbers, {**data.features, **data.token_features})
     for name, feature in data.features.items():
         column, moments_of = _sparse(inputs[name]), moments.get(name)
         outputs[names.key_of(name)] = _feature(names.short(name), column, feature, moments_of)
+    for name, column in of_tokens.items():
+        outputs[names.key_of(name)] = _token_feature(name, column, data.token_features[name], moments.get(name))
     for name, target in data.targets.items():
         column = _sparse(inputs[name])
         number = target.kind == "number"
         outputs[names.key_of(name)] = _number(column) if number else _category(names.short(name), column, target)
     return outputs
+
+
+def _of_tokens(inputs: dict[str, Column], data: DataSpec) -> dict[str, tf.SparseTensor]:
+    """Return the values of the token features, one for each token, by name."""
+    if not data.token_features:
+        return {}
+    tokens = _sparse(inputs[data.inputs[0]])
+    return {
+        name: scale_of(at_tokens(_sparse(inputs[name]), tokens), feature)
+        for name, feature in data.token_features.items()
+    }
 
 
 def _numbers(data: DataSpec) -> list[str]:
@@ -146,6 +167,16 @@ def _feature(name: str, column: tf.SparseTensor, feature: FeatureSpec, moments: 
     return _category(name, _sparse(first), feature, others_last=True)
 
 
+def _token_feature(
+    name: str, column: tf.SparseTensor, feature: TokenFeatureSpec, moments: tf.Tensor | None
+) -> tf.SparseTensor:
+    if moments is not None:
+        return z_scores_in_place(column, moments)
+    if feature.if_missing == "value":
+        column = column.with_values(tf.where(column.values == "", MISSING, column.values))
+    return _category_ids(names.short(name), column, feature.top, others_last=True)
+
+
 def _category(name: str, column: tf.SparseTensor, feature: FeatureSpec, others_last: bool = False) -> tf.Tensor:
     """Return ids of shape (batch,), -1 if missing or out of vocabulary.
 
@@ -155,9 +186,14 @@ def _category(name: str, column: tf.SparseTensor, feature: FeatureSpec, others_l
         feature: Specification of the column.
         others_last: True if a text that is out of vocabulary has the id after the last one, and not -1.
     """
+    return _dense(_category_ids(name, column, feature.top, others_last), -1)
+
+
+def _category_ids(name: str, column: tf.SparseTensor, top: int, others_last: bool) -> tf.SparseTensor:
+    """Return the id of each value of a column. The empty text, a missing value, is in no vocabulary."""
     file, escaped = f"category_{name}", _escaped(column)
-    known = Counted(escaped, file).file(file, feature.top)
-    return _dense(tft.apply_vocabulary(escaped, known, lookup_fn=_lookup(0, others_last)), -1)
+    known = Counted(escaped, file).file(file, top)
+    return tft.apply_vocabulary(escaped, known, lookup_fn=_lookup(0, others_last))
 
 
 def _number(column: tf.SparseTensor) -> tf.Tensor:

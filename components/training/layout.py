@@ -45,6 +45,9 @@ class Layout:
             more ids follow: one for all other tokens, one for the positions before the first token.
         splits_positions: True if a row has the position of its first label; see `DataSpec.splits_positions`.
         whole_rows: True if the model processes whole rows, see `components.training.rows`; False for windows.
+        token_numbers: Columns that hold one number per token.
+        token_categories: Columns that hold one category per token, with their number of ids. The last id marks the
+            positions without a token, and the one before it means unknown or missing.
     """
 
     shape: Shape
@@ -61,6 +64,8 @@ class Layout:
     counted_ids: int = 0
     splits_positions: bool = False
     whole_rows: bool = False
+    token_numbers: tuple[str, ...] = ()
+    token_categories: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -88,6 +93,7 @@ class Layout:
             return tuple(read_vocabulary(file).counts.tolist())
 
         target_counts = {name: counts(name) for name in target_categories}
+        of_tokens = {names.key_of(name): feature.is_category for name, feature in data.token_features.items()}
         return cls(
             data.shape,
             context,
@@ -99,6 +105,8 @@ class Layout:
             target_counts,
             splits_positions=data.splits_positions,
             whole_rows=whole_rows,
+            token_numbers=tuple(name for name, is_category in of_tokens.items() if not is_category),
+            token_categories={name: len(counts(name)) + 2 for name, is_category in of_tokens.items() if is_category},
         )
 
     def counting(self, mixture: NgramMixtureSpec | None, inputs: int, labels: int) -> Layout:
@@ -118,6 +126,11 @@ class Layout:
         return replace(self, counted=counted, cached=cached, paired=mixture.pairs, counted_ids=ids)
 
     @property
+    def token_paddings(self) -> dict[str, int]:
+        """Columns that hold a value per token, each with its value at the positions without a token."""
+        return {**dict.fromkeys(self.token_numbers, 0), **{name: n - 1 for name, n in self.token_categories.items()}}
+
+    @property
     def label_column(self) -> str:
         """Transformed column that holds the label."""
         return "label_value" if self.label_kind == "number" else "label_ids"
@@ -133,6 +146,8 @@ class Layout:
             **({FIRST_LABEL: category} if self.splits_positions else {}),
             **dict.fromkeys((*self.numbers, *self.target_numbers), number),
             **dict.fromkeys((*self.categories, *self.target_counts), category),
+            **dict.fromkeys(self.token_numbers, tf.io.RaggedFeature(tf.float32, row_splits_dtype=tf.int64)),
+            **dict.fromkeys(self.token_categories, ids),
         }
 
 

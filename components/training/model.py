@@ -220,6 +220,8 @@ def build_model(
         numbers=layout.numbers,
         categories=layout.categories,
         seed=spec.seed,
+        token_numbers=layout.token_numbers,
+        token_categories=layout.token_categories,
     )
 
     if spec.model.tie and layout.padding < len(counts):

@@ -78,7 +78,7 @@ class Transformed:
 
     def tokens(self) -> dict[str, list[str]]:
         """Return the tokens of all vocabularies by id; the vocabulary of a category is `category_<column>`."""
-        columns = {**self.spec.features, **self.spec.targets}
+        columns = {**self.spec.features, **self.spec.token_features, **self.spec.targets}
         files = [category_file(name) for name, column in columns.items() if column.kind == "category"]
         categories = {name: read_vocabulary(self.transform.vocabulary_file_by_name(name)) for name in files}
         return {name: vocabulary.tokens for name, vocabulary in {**self.vocabularies, **categories}.items()}

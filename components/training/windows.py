@@ -61,11 +61,21 @@ class Windows:
 
     def cut(self, context: int, padding: int) -> tf.Tensor:
         """Return the ids of each window, the latest last, padded on the left: (windows, context) int32."""
+        return self.cut_of(self.values, context, padding)
+
+    def cut_of(self, values: tf.Tensor, context: int, padding: int) -> tf.Tensor:
+        """Return the values of the tokens of each window, the latest last, padded on the left: (windows, context).
+
+        Args:
+            values: (tokens,) one value for each token of all rows, of any type.
+            context: Number of tokens.
+            padding: Value at positions before the start of the row.
+        """
         places = self.ends[:, tf.newaxis] + tf.range(-context, 0, dtype=self.ends.dtype)
-        # Positions before the start of the row point to a padding id that is appended to the values.
-        outside = tf.shape(self.values, out_type=places.dtype)[0]
+        # Positions before the start of the row point to a padding that is appended to the values.
+        outside = tf.shape(values, out_type=places.dtype)[0]
         places = tf.where(places >= self.starts[:, tf.newaxis], places, outside)
-        return tf.gather(tf.concat([self.values, [tf.cast(padding, self.values.dtype)]], axis=0), places)
+        return tf.gather(tf.concat([values, [tf.cast(padding, values.dtype)]], axis=0), places)
 
 
 def labelled_windows(
@@ -124,12 +134,23 @@ def last_windows(input_ids: tf.RaggedTensor) -> Windows:
 def model_inputs(windows: Windows, features: Batch, layout: Layout) -> Batch:
     """Return the inputs of the model: `input_ids` (windows, K), and the features of the row of each window, (windows,).
 
+    The token features, (windows, K), are those of the tokens of a window, never those of its label, which follows them.
     A mixture with counts also gets the tokens to look up: `COUNTED` (windows, layout.counted).
     """
     chosen = row_features(windows.rows, features, layout)
     if layout.counted:
         chosen[COUNTED] = counted_tokens(windows, features, layout)
+    paddings = layout.token_paddings
+    for name, values in token_values(features, layout).items():
+        chosen[name] = windows.cut_of(values, layout.context, paddings[name])
     return {"input_ids": windows.cut(layout.context, layout.padding), **chosen}
+
+
+def token_values(features: Batch, layout: Layout) -> Batch:
+    """Return the token features of all rows, one value for each token: (tokens,) float32 or int32, by name."""
+    numbers = {name: features[name].values for name in layout.token_numbers}
+    categories = {name: tf.cast(features[name].values, tf.int32) for name in layout.token_categories}
+    return {**numbers, **categories}
 
 
 def counted_tokens(windows: Windows, features: Batch, layout: Layout) -> tf.Tensor:

@@ -96,6 +96,12 @@ class Config(Spec):
         elif self.trainer.model.tie and not self.vocabulary.shared:
             faults.append("trainer.model.tie: needs one vocabulary for inputs and labels: set vocabulary.shared: true")
         faults += _example_faults(self.data, self.trainer)
+        if self.data.token_features and not self.trainer.model.token_features:
+            faults.append(
+                f"data.token_features: the encoder '{self.trainer.model.kind}' does not read them: use "
+                "`Encoder.embedded` in its layer and set `token_features = True` in its specification, or choose "
+                "another trainer.model.kind"
+            )
         faults += [
             f"kubeflow.nodes: unknown node '{name}'{nearest(name, node_names())}"
             for name in self.kubeflow.nodes

@@ -33,7 +33,7 @@ SCHEMA = pa.schema(
         "exact": pa.int64(),  # Exact value of integers beyond 2^53, such as nanoseconds.
         "place": pa.int64(),  # Number of the event in its range.
         "tokens": pa.list_(pa.string()),
-        "others": pa.binary(),  # Values of the other columns, as JSON.
+        "others": pa.binary(),  # Values of the other columns, as JSON; of a token feature, a list.
     }
 )
 """Columns of an event."""
@@ -107,7 +107,8 @@ class EventSpiller:
                 group = _group(row, data.group_by)
                 kind, time = _time(row, data) if data.order_by else (NUMBER, 0)
                 tokens = reader.tokens(row)
-                values = _packed(row, tokens, others)
+                of_tokens = reader.token_values.of_event(row, len(tokens)) if tokens else {}
+                values = _packed(row, tokens, others, of_tokens)
             except RowError as error:
                 file.bad += 1
                 counts.add_bad(file_range.path, line, error, data.bad_rows_kept)
@@ -193,13 +194,13 @@ def _time(row: Mapping[str, Any], data: DataSpec) -> tuple[str, Time]:
     return found
 
 
-def _packed(row: Mapping[str, Any], tokens: list[str], names: list[str]) -> bytes:
-    """Return the values of some columns as JSON.
+def _packed(row: Mapping[str, Any], tokens: list[str], names: list[str], of_tokens: Mapping[str, list[Any]]) -> bytes:
+    """Return the values of some columns, and the values of the token features, as JSON.
 
     Raises:
         RowError: A text cannot be written as UTF-8.
     """
-    values = {name: nested(row, name)[1] for name in names}
+    values = {**{name: nested(row, name)[1] for name in names}, **of_tokens}
     try:
         "".join(tokens).encode()
         try:

@@ -58,6 +58,7 @@ class Assignment:
         self._positional = data.splits_positions
         self._sequence = data.shape == "sequence"
         self._tokens = data.inputs[0]
+        self._of_tokens = [self._tokens, *data.token_features]
         self._bounds = list(itertools.accumulate(data.splits.shares.values()))
         # If the eval split has no files of its own, it is cut from the files of train.
         self._cut = self._bounds[:2] if "eval" not in data.source.split_paths else self._bounds[:1]
@@ -121,7 +122,8 @@ class Assignment:
         start = 1
         for split, end in zip(SPLITS, [*ends, length], strict=True):
             if end > start:
-                yield Part(split, {**columns, self._tokens: tokens[:end], FIRST_LABEL: [start]}, end - start)
+                context = {name: columns[name][:end] for name in self._of_tokens}
+                yield Part(split, {**columns, **context, FIRST_LABEL: [start]}, end - start)
                 start = end
 
 

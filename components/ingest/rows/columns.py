@@ -7,26 +7,32 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.ingest.errors import RowError, ShortRow, nearest
+from components.ingest.rows.token_values import TokenValues
 from components.ingest.rows.tokenize import tokenize
 from components.ingest.spec import DataSpec
+from components.ingest.token_features import elapsed
 from components.ingest.values import list_of, nested, number_of, one_of, text_of, whole
 
 Columns = dict[str, list[str] | list[float] | list[int]]
-"""Values of each column: any number of tokens, at most one category, or at most one number."""
+"""Values of each column: any number of tokens, as many values of a token feature, at most one category, or at most one
+number."""
 
 HASH_BYTES = 16
 
 
 def columns_of(data: DataSpec) -> list[str]:
-    """Return the names of all columns of an Example: inputs, label, features, targets, slices."""
+    """Return the names of all columns of an Example: inputs, label, features, targets, slices, token features."""
     names = [*data.inputs, *([data.label] if data.label else []), *data.features, *data.targets, *data.slices]
-    return list(dict.fromkeys(names))
+    return list(dict.fromkeys([*names, *data.token_features]))
 
 
 def columns_read(data: DataSpec) -> list[str]:
     """Return the names of all columns to read: the columns of an Example, and those that only determine the split."""
     order = [data.order_by] if data.order_by else []
-    return list(dict.fromkeys([*columns_of(data), *data.group_by, *order, *data.split_by, *data.splits.columns]))
+    # The times of events give these features. A row that lists the events of a group has columns of them.
+    derived = elapsed(data.token_features) if data.group_by else []
+    names = [name for name in columns_of(data) if name not in derived]
+    return list(dict.fromkeys([*names, *data.group_by, *order, *data.split_by, *data.splits.columns]))
 
 
 class RowReader:
@@ -43,6 +49,7 @@ class RowReader:
         least: Minimum number of tokens of a row.
         numbers: Features and targets that are numbers.
         categories: Features and targets that are categories, and other slices.
+        token_values: Reader of the token features.
         plain: True if only the tokenizer turns the text of an input column into tokens.
         dropped: Columns with `if_missing: drop`.
     """
@@ -55,12 +62,14 @@ class RowReader:
         taken = [*data.inputs, data.label, *data.features, *data.targets]
         self._whole = data.whole_numbers
         self._missing = frozenset(data.missing)
-        self._missing_in = {name: frozenset(c.missing) for name, c in side.items() if c.missing is not None}
+        own = {**side, **data.token_features}
+        self._missing_in = {name: frozenset(c.missing) for name, c in own.items() if c.missing is not None}
         self.label = data.label if labelled else None
         self.least = 2 if data.shape == "sequence" and labelled else 1
         self.numbers = [name for name, column in side.items() if column.kind == "number"]
         self.categories = [name for name, column in side.items() if column.kind == "category"]
         self.categories += [name for name in dict.fromkeys(data.slices) if name not in taken]
+        self.token_values = TokenValues(data, self.category_of, self.number_of, self.missing_in)
         self.plain = not (data.missing or data.separator or data.whole_numbers)
         self.dropped = [name for name, column in side.items() if column.if_missing == "drop"] if labelled else []
 
@@ -90,6 +99,8 @@ class RowReader:
             columns[name] = self.category_of(name, row[name] if name in row else nested(row, name)[1])
         if total < self.least:
             raise ShortRow(f"{total} tokens, at least {self.least} are needed")
+        if self.token_values.names:
+            columns |= self.token_values(row, total)
         for name in self.dropped:
             if not columns[name]:
                 raise ShortRow(f"no value in '{name}'")

@@ -26,7 +26,7 @@ def serialize_all(columns: Mapping[str, pa.ListArray | pa.DoubleArray]) -> pa.Bi
     """Return rows as serialized tf.Examples, (rows,) binary.
 
     Args:
-        columns: Lists of binary texts, or numbers, by name of the column; null for a missing number.
+        columns: Lists of binary texts, lists of numbers, or numbers, by name of the column; null for a missing number.
     """
     features = [_feature(name, columns[name]) for name in sorted(columns, key=str.encode)]
     joined = pc.binary_join_element_wise(*features, _NOTHING)
@@ -35,7 +35,10 @@ def serialize_all(columns: Mapping[str, pa.ListArray | pa.DoubleArray]) -> pa.Bi
 
 def _feature(name: str, column: pa.Array) -> pa.BinaryArray:
     """Return the entries of a feature in the map of features; empty for a row without values."""
-    if pa.types.is_list(column.type):
+    if pa.types.is_list(column.type) and pa.types.is_floating(column.type.value_type):
+        packed = _with_length(_FIRST, _packed(column))
+        values, present = _with_length(_SECOND, packed), pc.greater(pc.list_value_length(column), 0)
+    elif pa.types.is_list(column.type):
         texts = _with_length(_FIRST, column.values)
         joined = pc.binary_join(pa.ListArray.from_arrays(column.offsets, texts), _NOTHING)
         values, present = _with_length(_FIRST, joined), pc.greater(pc.list_value_length(column), 0)
@@ -50,6 +53,16 @@ def _feature(name: str, column: pa.Array) -> pa.BinaryArray:
         pa.scalar(_FIRST + _varint(len(key)) + key, pa.binary()), _with_length(_SECOND, values), _NOTHING
     )
     return pc.if_else(present, _with_length(_FIRST, entry), _NOTHING)
+
+
+def _packed(column: pa.ListArray) -> pa.BinaryArray:
+    """Return the numbers of each row as packed float32."""
+    with np.errstate(over="ignore"):
+        numbers = np.asarray(column.values).astype("<f4")
+    offsets = (np.asarray(column.offsets).astype(np.int64) * 4).astype("<i4")
+    return pa.Array.from_buffers(
+        pa.binary(), len(column), [None, pa.py_buffer(offsets.tobytes()), pa.py_buffer(numbers.tobytes())]
+    )
 
 
 def _with_length(tag: bytes, values: pa.BinaryArray) -> pa.BinaryArray:

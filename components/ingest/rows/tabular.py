@@ -7,6 +7,7 @@ values of all other columns one by one. Rows that they refuse are left to `RowRe
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +35,8 @@ class Converted:
     """Columns of the Examples of a table.
 
     Attributes:
-        columns: Lists of binary texts, or numbers, by name of the column; null for a missing number.
+        columns: Lists of binary texts, or numbers, by name of the column; null for a missing number. A token feature
+            that is a number has lists of numbers.
         refused: (rows,) bool, True for rows that `RowReader` must read.
         short: (rows,) bool, True for rows with too few tokens, or without a value in a column with `if_missing: drop`.
         tokens: (rows,) number of tokens in all input columns.
@@ -49,7 +51,11 @@ class Converted:
         """Return the columns of a row in the form of `RowReader`."""
         found = {name: column[number].as_py() for name, column in self.columns.items()}
         return {
-            name: [text.decode() for text in value] if isinstance(value, list) else [value] if value is not None else []
+            name: [each.decode() if isinstance(each, bytes) else each for each in value]
+            if isinstance(value, list)
+            else [value]
+            if value is not None
+            else []
             for name, value in found.items()
         }
 
@@ -93,6 +99,8 @@ class TableReader:
             columns[name] = self._numbers(name, table.columns[name], refused)
         for name in reader.categories:
             columns[name] = self._categories(name, table.columns[name], refused)
+        for name, is_category in reader.token_values.names.items():
+            columns[name] = self._token_values(name, table.columns[name], tokens, refused, is_category)
         short |= tokens < reader.least
         for name in reader.dropped:
             short |= _empty(columns[name])
@@ -122,6 +130,9 @@ class TableReader:
                     column = pa.ListArray.from_arrays(
                         _offsets(np.asarray(column.is_valid())), numbers.cast(pa.binary())
                     )
+                elif pa.types.is_floating(column.type.value_type):
+                    numbers = pa.array(map(str, column.values.to_pylist()), pa.string())
+                    column = pa.ListArray.from_arrays(column.offsets, numbers.cast(pa.binary()))
                 # Each value ends with a zero byte, and another zero byte separates columns.
                 ended = pa.ListArray.from_arrays(
                     column.offsets, pc.binary_join_element_wise(column.values, _NUL, _NONE)
@@ -177,6 +188,25 @@ class TableReader:
         values = self._each(column, refused, lambda value: self._reader.number_of(name, value))
         return pa.array([found[0] if found else None for found in values], pa.float64())
 
+    def _token_values(
+        self, name: str, column: pa.Array, tokens: NDArray[np.int64], refused: NDArray[np.bool_], is_category: bool
+    ) -> pa.ListArray:
+        """Return the values of a token feature, as many in each row as `tokens`; in a refused row, none."""
+        plain = _texts_of_lists if is_category else _numbers_of_lists
+        # Texts that stand for a missing value, and texts such as `3.0`, are converted one by one.
+        converted = not is_category or not (self._data.whole_numbers or self._reader.missing_in(name))
+        if converted and (found := plain(column, tokens)) is not None:
+            return found
+        values: list[list[Any]] = []
+        for row, (value, length) in enumerate(zip(column.to_pylist(), tokens.tolist(), strict=True)):
+            try:
+                each = self._reader.token_values.of(name, value, length)
+                values.append(_encoded(each) if is_category else each)
+            except (RowError, UnicodeEncodeError):
+                refused[row] = True
+                values.append([])
+        return _lists(values) if is_category else pa.array(values, pa.list_(pa.float64()))
+
     @staticmethod
     def _each(column: pa.Array, refused: NDArray[np.bool_], of: Callable[[Any], list[Any]]) -> list[list[Any]]:
         """Return the values of each row, and record the refused rows."""
@@ -218,6 +248,30 @@ def _normal(lists: pa.ListArray) -> pa.ListArray:
     """Return lists of binary texts that begin at offset 0, with an empty list for null."""
     lengths = np.asarray(pc.fill_null(pc.list_value_length(lists), 0))
     return pa.ListArray.from_arrays(_offsets(lengths), lists.flatten().cast(pa.binary()))
+
+
+def _texts_of_lists(column: pa.Array, lengths: NDArray[np.int64]) -> pa.ListArray | None:
+    """Return a column of lists of texts with an empty text for null, or None if a list has another length."""
+    if not _is_list_of_texts(column) or not _have_lengths(column, lengths):
+        return None
+    return pa.ListArray.from_arrays(_offsets(lengths), column.flatten().fill_null("").cast(pa.binary()))
+
+
+def _numbers_of_lists(column: pa.Array, lengths: NDArray[np.int64]) -> pa.ListArray | None:
+    """Return a column of lists of numbers with NaN for null, or None if a number or the length of a list is wrong."""
+    if not pa.types.is_list(column.type) or not _have_lengths(column, lengths):
+        return None
+    kind = column.type.value_type
+    if not (pa.types.is_integer(kind) or pa.types.is_float32(kind) or pa.types.is_float64(kind)):
+        return None
+    numbers = column.flatten().cast(pa.float64(), safe=False)
+    if (pc.max(pc.abs(numbers)).as_py() or 0.0) > _FLOAT32_MAX:
+        return None
+    return pa.ListArray.from_arrays(_offsets(lengths), numbers.fill_null(math.nan))
+
+
+def _have_lengths(column: pa.ListArray, lengths: NDArray[np.int64]) -> bool:
+    return bool(np.array_equal(np.asarray(pc.fill_null(pc.list_value_length(column), -1)), lengths))
 
 
 def _encoded(texts: Sequence[str]) -> list[bytes]:

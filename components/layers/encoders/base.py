@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import keras
 import tensorflow as tf
 
+from components.layers.encoders.token_features import TokenFeatures
 from components.layers.gradients import gather_rows
 from components.names import name_of, short
 
@@ -94,9 +95,12 @@ class Encoder(keras.layers.Layer):
     Sources: Dauphin et al., "Language Modeling with Gated Convolutional Networks" (2017), for the gate; Ba et al.,
     "Layer Normalization" (2016), for norm.
 
-    Call the encoder as `encoder(inputs, dropout_seed=None)` with `input_ids`, (batch, K), and the features, (batch,)
-    each. The result is (batch, width) float32. In training, `dropout_seed` is a (2,) int32 seed. `build` creates all
-    variables.
+    Call the encoder as `encoder(inputs, dropout_seed=None)` with `input_ids`, (batch, K), the features, (batch,) each,
+    and the token features, (batch, K) each. The result is (batch, width) float32. In training, `dropout_seed` is a (2,)
+    int32 seed. `build` creates all variables.
+
+    A subclass that supports token features computes its vector from `embedded`, which joins the embedding of each id
+    with the features of its token, and sets `token_features` in its specification.
 
     Args:
         ids: Number of input ids, including the padding id, which is the last id.
@@ -109,6 +113,8 @@ class Encoder(keras.layers.Layer):
         normalize: True to apply the norm.
         dropout: Share of the hidden values to drop in training.
         seed: Seed of the weights.
+        token_numbers: Names of the number features of the tokens.
+        token_categories: Names of the category features of the tokens, each with its number of ids.
 
     An encoder whose specification sets `causal` also implements `states`. Such an encoder processes a row once, and
     `encode` returns the vectors at any position of the row.
@@ -116,6 +122,7 @@ class Encoder(keras.layers.Layer):
     Attributes:
         embedding: Layer with the table of the ids.
         categories: Layers with the tables of the category features, by name.
+        of_tokens: Layer with the features of the tokens; None without token features.
     """
 
     Spec: ClassVar[type[EncoderSpec] | None] = None
@@ -134,6 +141,8 @@ class Encoder(keras.layers.Layer):
         normalize: bool = True,
         dropout: float = 0.0,
         seed: int = 0,
+        token_numbers: tuple[str, ...] = (),
+        token_categories: dict[str, int] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -141,7 +150,13 @@ class Encoder(keras.layers.Layer):
             "ids": ids, "embedding": embedding, "numbers": tuple(numbers), "categories": dict(categories),
             "feature_embedding": feature_embedding, "hidden": hidden, "activation": activation,
             "normalize": normalize, "dropout": dropout, "seed": seed,
+            "token_numbers": tuple(token_numbers), "token_categories": dict(token_categories or {}),
         }  # fmt: skip
+        self.of_tokens: TokenFeatures | None = None
+        if token_numbers or token_categories:
+            self.of_tokens = TokenFeatures(
+                token_numbers, token_categories or {}, feature_embedding, seed + 1_000, name="of_tokens"
+            )
 
     @property
     def width(self) -> int:
@@ -152,6 +167,26 @@ class Encoder(keras.layers.Layer):
     def padding(self) -> int:
         """Id of the positions before the first token, which is the last id."""
         return self._config["ids"] - 1
+
+    @property
+    def token_features(self) -> tuple[str, ...]:
+        """Names of the features of the tokens."""
+        return () if self.of_tokens is None else self.of_tokens.names
+
+    @property
+    def token_features_width(self) -> int:
+        """Width of the features of one token; 0 without token features."""
+        return 0 if self.of_tokens is None else self.of_tokens.width
+
+    @property
+    def token_categories(self) -> dict[str, keras.layers.Embedding]:
+        """Layers with the tables of the category features of the tokens, by name."""
+        return {} if self.of_tokens is None else self.of_tokens.categories
+
+    @property
+    def embedded_width(self) -> int:
+        """Width of the vectors of `embedded`."""
+        return self._config["embedding"] + self.token_features_width
 
     @property
     def token_width(self) -> int:
@@ -198,7 +233,12 @@ class Encoder(keras.layers.Layer):
         """Entries of the vocabularies of `own_tables`, in the order of the rows."""
         return {}
 
-    def states(self, ids: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
+    def states(
+        self,
+        ids: tf.Tensor,
+        dropout_seed: tf.Tensor | None = None,
+        token_features: Mapping[str, tf.Tensor] | None = None,
+    ) -> tf.Tensor:
         """Return the vector of the ids after each position of each row, without the features: (rows, L, n) float32.
 
         The vector at a position depends only on the ids up to this position. It equals the vector that `call` computes
@@ -207,6 +247,7 @@ class Encoder(keras.layers.Layer):
         Args:
             ids: (rows, L) int32, padded on the right, with L at most the context length.
             dropout_seed: (2,) int32 in training; None otherwise.
+            token_features: (rows, L) values by name, for `embedded`. Only passed to an encoder with token features.
         """
         raise NotImplementedError(f"{type(self).__name__} is not causal: it has no states()")
 
@@ -216,17 +257,35 @@ class Encoder(keras.layers.Layer):
         """Return the vector of a causal encoder at some positions of whole rows: (n, width) float32.
 
         Args:
-            inputs: `input_ids` (rows, L), padded on the right, and the features, (rows,) each.
+            inputs: `input_ids` (rows, L), padded on the right, the token features, (rows, L) each, and the features,
+                (rows,) each.
             places: (n, 2) integers: the row, and the position of the last id that the vector may depend on. At a
                 position with padding, the vector of the ids is 0.
             dropout_seed: (2,) int32 in training; None otherwise.
         """
         ids, rows = tf.cast(inputs["input_ids"], tf.int32), places[:, 0]
-        values = tf.gather_nd(self.states(ids, dropout_seed), places)
+        # Encoders without token features need not know this argument.
+        of_tokens = {"token_features": {n: inputs[n] for n in self.token_features}} if self.token_features else {}
+        values = tf.gather_nd(self.states(ids, dropout_seed, **of_tokens), places)
         present = tf.gather_nd(ids, places) != self.padding
         values = tf.where(present[:, tf.newaxis], values, 0.0)
         features = {name: tf.gather(inputs[name], rows) for name in (*self._config["numbers"], *self.categories)}
         return self.join(values, features, dropout_seed)
+
+    def embedded(self, ids: tf.Tensor, inputs: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Return the embeddings of ids, each joined with the features of its token: (..., embedded_width) float32.
+
+        Args:
+            ids: Integers of any shape.
+            inputs: Token features by name, each of the same shape.
+        """
+        return self.with_token_features(lookup(self.embedding, ids), inputs)
+
+    def with_token_features(self, vectors: tf.Tensor, inputs: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Return vectors of tokens, (..., n), joined with the features of the tokens: (..., n + w) float32."""
+        if self.of_tokens is None:
+            return vectors
+        return tf.concat([vectors, self.of_tokens({name: inputs[name] for name in self.token_features})], axis=-1)
 
     def name_ids(self, tokens: Sequence[str]) -> None:
         """Set the tokens of the first ids. The ids of out-of-vocabulary buckets and of padding follow them.
@@ -266,13 +325,15 @@ class Encoder(keras.layers.Layer):
                 self.norm = keras.layers.LayerNormalization(epsilon=1e-3, name="norm")
 
     def build_join(self, width: int) -> None:
-        """Create the variables of the embeddings of the features, the hidden layer and the norm.
+        """Create the variables of the embeddings of all features, the hidden layer and the norm.
 
         Args:
             width: Width of the vector of the ids.
         """
         for layer in self.categories.values():
             layer.build((None,))
+        if self.of_tokens is not None:
+            self.of_tokens.build()
         of_features = len(self._config["numbers"]) + len(self.categories) * self._config["feature_embedding"]
         self._joined_width = width + of_features
         if self.hidden is not None:

@@ -8,7 +8,15 @@ from components.layers.encoders.spec import EncoderSpec
 
 
 def build_encoder(
-    spec: EncoderSpec, *, ids: int, context: int, numbers: tuple[str, ...], categories: dict[str, int], seed: int
+    spec: EncoderSpec,
+    *,
+    ids: int,
+    context: int,
+    numbers: tuple[str, ...],
+    categories: dict[str, int],
+    seed: int,
+    token_numbers: tuple[str, ...] = (),
+    token_categories: dict[str, int] | None = None,
 ) -> Encoder:
     """Build the encoder of a configuration with all variables.
 
@@ -19,10 +27,15 @@ def build_encoder(
         numbers: Names of the number features.
         categories: Number of ids of each category feature, by name.
         seed: Seed of the weights.
+        token_numbers: Names of the number features of the tokens.
+        token_categories: Number of ids of each category feature of the tokens, by name.
 
     Raises:
         ValueError: A user-defined encoder or submodel cannot be found, or cannot be applied to the inputs.
     """
+    # An encoder without support for token features need not have these arguments.
+    token_categories = token_categories or {}
+    of_tokens = {"token_numbers": token_numbers, "token_categories": token_categories}
     encoder = resolve_class(spec.layer_path, Encoder)(
         ids=ids,
         numbers=numbers,
@@ -30,7 +43,9 @@ def build_encoder(
         seed=seed,
         name="encoder",
         **spec.model_dump(exclude=spec.not_of_layer),
+        **(of_tokens if token_numbers or token_categories else {}),
     )
     features = dict.fromkeys((*numbers, *categories), (None,))
+    features |= dict.fromkeys((*token_numbers, *token_categories), (None, context))
     encoder.build({"input_ids": (None, context), **features})
     return encoder

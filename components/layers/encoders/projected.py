@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import keras
@@ -13,7 +14,8 @@ from components.layers.encoders.base import Encoder, glorot
 class ProjectedEncoder(Encoder):
     """Encoder whose token vectors are E[id] W, with one matrix W without bias; or E[id], without W.
 
-    A tied output layer applies W to the classes too.
+    With token features f, the vectors of the inputs are [E[id], f] W; or [E[id], f], without W. A tied output layer
+    applies W to the classes too, which have no such features: f = 0.
 
     Attributes:
         projection: Layer with W; None without W.
@@ -46,6 +48,33 @@ class ProjectedEncoder(Encoder):
         """Return the token vectors of the ids 0 to count - 1, (count, token_width) float32."""
         return self.projected(super().first_token_vectors(count))
 
+    @property
+    def input_width(self) -> int:
+        """Width of the vector of an input: of a token vector and, without W, of its token features."""
+        return self.token_width + (self.token_features_width if self.projection is None else 0)
+
+    def input_vectors(self, ids: tf.Tensor, inputs: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Return the vectors of inputs, the token vectors with the token features: (..., input_width) float32.
+
+        Args:
+            ids: Integers of any shape.
+            inputs: Token features by name, each of the same shape.
+        """
+        if self.projection is None:
+            return self.with_token_features(self.token_vectors(ids), inputs)
+        return self.projected(self.embedded(ids, inputs))
+
     def projected(self, embeddings: tf.Tensor) -> tf.Tensor:
-        """Return the (..., token_width) token vectors of (..., embedding) embeddings."""
-        return embeddings if self.projection is None else self.projection(embeddings)
+        """Return the projections of embeddings, with or without token features.
+
+        Args:
+            embeddings: (..., embedding) embeddings, or (..., embedded_width) embeddings with token features.
+
+        Returns:
+            (..., token_width) vectors; without W, the embeddings.
+        """
+        if self.projection is None:
+            return embeddings
+        if embeddings.shape[-1] != self.embedded_width:
+            return keras.ops.matmul(embeddings, self.projection.kernel[: self._config["embedding"]])
+        return self.projection(embeddings)

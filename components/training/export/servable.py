@@ -6,7 +6,8 @@ Signatures:
                       label is a number, values (batch,). For each further target, <name> (batch,): the most probable
                       value of a category, with <name>_probability (batch,); or the value of a number
     predict           columns by name: tokens (batch, length) padded with "", categories (batch,) with "" if missing,
-                      numbers (batch,) with NaN if missing -> the same outputs as serving_default
+                      numbers (batch,) with NaN if missing; token features (batch, length), each value at the place of
+                      its token, padded with "" or NaN -> the same outputs as serving_default
     eval              examples (batch,) with their labels and targets -> (batch,) sums, one output for each name in the
                       `sum_names` of `components.metrics.targets`; float32, or float64 for numbers
 
@@ -95,17 +96,20 @@ class Servable(tf.Module):
 
     def examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return the outputs of the signature `serving_default`."""
-        return self._answer(self._parse(examples, (*self.data.inputs, *self.data.features)))
+        return self._answer(self._parse(examples, self._inputs))
 
     def columns(self, columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Return the outputs of the signature `predict`."""
-        return self._answer({name: _present(column) for name, column in columns.items()})
+        of_tokens = self.data.token_features
+        return self._answer(
+            {name: _places(column) if name in of_tokens else _present(column) for name, column in columns.items()}
+        )
 
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return the outputs of the signature `eval`."""
         label = [self.data.label] if self.data.label else []
         own = [FIRST_LABEL] if self.layout.splits_positions else []
-        columns = self._parse(examples, (*self.data.inputs, *label, *own, *self.data.features, *self.data.targets))
+        columns = self._parse(examples, (*self._inputs, *label, *own, *self.data.targets))
         features, rows = self._transformed(columns), tf.shape(examples)[0]
         windows = windows_of(features, self.layout)
         targets = model_targets(windows, features, self.layout)
@@ -145,7 +149,16 @@ class Servable(tf.Module):
         """Return the shapes and types of the inputs of `predict`, by column."""
         kinds = {"number": tf.float32, "category": tf.string}
         features = {name: tf.TensorSpec([None], kinds[of.kind]) for name, of in self.data.features.items()}
-        return {**dict.fromkeys(self.data.inputs, tf.TensorSpec([None, None], tf.string)), **features}
+        of_tokens = {
+            name: tf.TensorSpec([None, None], tf.string if feature.is_category else tf.float32)
+            for name, feature in self.data.token_features.items()
+        }
+        return {**dict.fromkeys(self.data.inputs, tf.TensorSpec([None, None], tf.string)), **features, **of_tokens}
+
+    @property
+    def _inputs(self) -> tuple[str, ...]:
+        """Names of the columns that a prediction reads."""
+        return (*self.data.inputs, *self.data.features, *self.data.token_features)
 
     def _parse(self, examples: tf.Tensor, names: tuple[str, ...]) -> Columns:
         # Parsed as variable-length even if the schema has a fixed shape: a row of a request may lack a feature.
@@ -159,7 +172,7 @@ class Servable(tf.Module):
         }
         # Calls the graph without the wrapping of the Keras layer, which AutoGraph would convert.
         out = dict(self.transform.call(raw))
-        for name in ("input_ids", "label_ids"):
+        for name in ("input_ids", "label_ids", *self.layout.token_paddings):
             if name in out:
                 sparse = out[name]
                 # Rows may have gaps if columns were joined. Only the order of the values matters, and needs no check.
@@ -325,6 +338,12 @@ def _present(column: tf.Tensor) -> tf.SparseTensor:
     present = column != "" if column.dtype == tf.string else ~tf.math.is_nan(column)
     indices = tf.where(present)
     return tf.SparseTensor(indices, tf.gather_nd(column, indices), tf.shape(column, out_type=tf.int64))
+
+
+def _places(column: tf.Tensor) -> tf.SparseTensor:
+    """Return the values of a column at all places, also those of missing values."""
+    indices = tf.where(tf.ones_like(column, tf.bool))
+    return tf.SparseTensor(indices, tf.reshape(column, [-1]), tf.shape(column, out_type=tf.int64))
 
 
 def _strings(file: str) -> tf.lookup.StaticHashTable:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import tensorflow as tf
 
 from components.training.layout import COUNTED, LABEL, Batch, Layout
-from components.training.windows import Windows, counted_tokens, row_features, row_targets
+from components.training.windows import Windows, counted_tokens, row_features, row_targets, token_values
 
 OVERLAP = 4
 """Context divided by the number of ids by which a cut overlaps the one before it."""
@@ -110,18 +110,25 @@ class Cuts:
             layout: Layout of an example.
 
         Returns:
-            `input_ids` (cuts, L) int32, padded on the right, with L >= 1; the features of the row of each cut, (cuts,).
+            `input_ids` (cuts, L) int32, padded on the right, with L >= 1; the token features, (cuts, L) with the same
+            padding; the features of the row of each cut, (cuts,).
             For a mixture with counts, also `COUNTED` (cuts, L, layout.counted) int32: the tokens before the label that
             follows each position, and arbitrary ids if no label follows.
         """
         starts, lengths = tf.gather(self.windows.starts, self.firsts[:-1]), self.lengths
         steps = tf.range(tf.reduce_max(tf.concat([lengths, [1]], 0)))
         places = starts[:, tf.newaxis] + tf.cast(steps, starts.dtype)
-        # A padding id is appended, because a batch with only empty rows has no values to gather.
-        values = tf.concat([self.windows.values, [layout.padding]], 0)
-        last = tf.shape(values, out_type=places.dtype)[0] - 1
-        ids = tf.gather(values, tf.where(steps < lengths[:, tf.newaxis], places, last))
+        # A padding is appended, because a batch with only empty rows has no values to gather.
+        last = tf.shape(self.windows.values, out_type=places.dtype)[0]
+        places = tf.where(steps < lengths[:, tf.newaxis], places, last)
+
+        def cut(values: tf.Tensor, padding: int) -> tf.Tensor:
+            return tf.gather(tf.concat([values, [tf.cast(padding, values.dtype)]], 0), places)
+
+        ids = cut(self.windows.values, layout.padding)
         chosen = row_features(self._rows, features, layout)
+        paddings = layout.token_paddings
+        chosen |= {name: cut(values, paddings[name]) for name, values in token_values(features, layout).items()}
         if layout.counted:
             none = tf.zeros([*tf.unstack(tf.shape(ids)), layout.counted], tf.int32)
             chosen[COUNTED] = tf.tensor_scatter_nd_update(none, self.places(), self.counted)

@@ -49,7 +49,7 @@ def tables(model: keras.Model) -> dict[str, str]:
     """
     found = {table.path: "inputs" for table in model.encoder.id_tables}
     found |= {table.path: name for name, table in model.encoder.own_tables.items()}
-    for name, layer in model.encoder.categories.items():
+    for name, layer in {**model.encoder.categories, **model.encoder.token_categories}.items():
         found[layer.embeddings.path] = category_file(name_of(name))
     for name, answer in model.answers.items():
         if hasattr(answer, "head"):

@@ -143,7 +143,8 @@ def _features(settings: Iterable[str], data: DataSpec) -> dict[str, str]:
     values = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
-        if not equals or name not in data.features:
-            raise PredictError(f"--feature {setting}: expected NAME=VALUE with NAME one of {', '.join(data.features)}")
+        names = (*data.features, *data.token_features)
+        if not equals or name not in names:
+            raise PredictError(f"--feature {setting}: expected NAME=VALUE with NAME one of {', '.join(names)}")
         values[name] = value
     return values

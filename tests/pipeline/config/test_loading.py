@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from components.layers.encoders.recurrent.spec import RecurrentSpec
 from pipeline.config.keys import RENAMED
 from pipeline.config.loading import ConfigurationError, check_files, load, preset_names
 
@@ -241,11 +242,23 @@ def test_a_fault_in_a_kind_names_the_line(tmp_path: Path) -> None:
         ("evaluation.beat=[mean]", "'mean' requires data.label_kind 'number'"),
         ("inference.keep=[user]", "inference: keep and top need inference.path"),
         ("evaluation.max_rmse=3", "evaluation.max_rmse: the label is a class"),
+        ("data.token_features={kind: {kind: category}}", "token_features: tokenizer 'words' splits a text into tokens"),
+        ("data.token_features={kind: {kind: categry}}", "did you mean 'category'"),
     ],
 )
 def test_what_does_not_fit_together(tmp_path: Path, setting: str, fault: str) -> None:
     with pytest.raises(ConfigurationError, match=fault):
         load(write(tmp_path, OWN), [setting])
+
+
+def test_an_encoder_must_read_token_features(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = ["data.tokenizer=none", "data.token_features={kind: {kind: category}}", "trainer.model.kind=recurrent"]
+    file = write(tmp_path, OWN)
+    assert load(file, settings).data.token_features["kind"].top == 1_000
+    # As an encoder of the user's own that does not set it.
+    monkeypatch.setattr(RecurrentSpec, "token_features", False)
+    with pytest.raises(ConfigurationError, match="the encoder 'recurrent' does not read them: use `Encoder.embedded`"):
+        load(file, settings)
 
 
 def test_files_of_splits_are_relative_to_the_configuration(tmp_path: Path) -> None:

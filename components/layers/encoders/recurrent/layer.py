@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -18,7 +18,8 @@ _CELLS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
 class Recurrent(Encoder):
     """Encoder that embeds K ids, applies ONE dense layer to each, and reads the sequence with an LSTM or GRU.
 
-        p_k = E[id_k] W + b                     the same E, W and b at every position
+        p_k = E[id_k] W + b                     the same E, W and b at every position; with token features,
+                                                [E[id_k], features of token k] W + b
         s_k = cell(p_k, s_(k-1))                s_k = s_(k-1) if id_k is padding
         x   = [s_K, numbers, categories]
 
@@ -53,7 +54,7 @@ class Recurrent(Encoder):
         """Create the variables for K ids, the size of the last axis of `input_ids`."""
         context = input_shape["input_ids"][-1]
         self.embedding.build((None, context))
-        self.projection.build((None, context, self._config["embedding"]))
+        self.projection.build((None, context, self.embedded_width))
         self.recurrence.build((None, context, self._config["projection"]))
         self.build_join(self._config["units"])
         self.built = True
@@ -62,34 +63,45 @@ class Recurrent(Encoder):
         """Return the hidden vectors, (batch, width): see `Encoder`."""
         ids = tf.cast(inputs["input_ids"], tf.int32)
         # The mask keeps the state at positions with padding.
-        states = self.recurrence(self._by_id(ids, self.projection), mask=ids != self.padding)
+        states = self.recurrence(self._each(ids, inputs, self.projection), mask=ids != self.padding)
         return self.join(states[:, -1], inputs, dropout_seed)
 
-    def states(self, ids: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
+    def states(
+        self,
+        ids: tf.Tensor,
+        dropout_seed: tf.Tensor | None = None,
+        token_features: Mapping[str, tf.Tensor] | None = None,
+    ) -> tf.Tensor:
         """Return the state at each position, (rows, L, units): see `Encoder`."""
         del dropout_seed
+        features = token_features or {}
         # A state does not depend on padding to its right, so no position is masked.
         if self._config["cell"] == "gru":
-            return self.recurrence(self._by_id(ids, self.projection))
+            return self.recurrence(self._each(ids, features, self.projection))
         cell = self.recurrence.cell
 
         def gates(embedded: tf.Tensor) -> tf.Tensor:
             return tf.matmul(self.projection(embedded), cell.kernel.value) + cell.bias.value
 
         # `lstm_states` takes the positions as the first axis.
-        states = lstm_states(self._by_id(tf.transpose(ids), gates), tf.convert_to_tensor(cell.recurrent_kernel.value))
-        return tf.transpose(states, [1, 0, 2])
+        features = {name: tf.transpose(values) for name, values in features.items()}
+        made = self._each(tf.transpose(ids), features, gates)
+        return tf.transpose(lstm_states(made, tf.convert_to_tensor(cell.recurrent_kernel.value)), [1, 0, 2])
 
-    def _by_id(self, ids: tf.Tensor, of: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
-        """Return a function of the embedding of each id, (..., n) for ids of shape (...).
+    def _each(self, ids: tf.Tensor, inputs: Mapping[str, tf.Tensor], of: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+        """Return a function of the embedding of each id with its token features, (..., n) for ids of shape (...).
 
         Args:
             ids: Integers of any shape.
-            of: Function from (m, embedding) to (m, n).
+            inputs: Token features by name, each of the same shape.
+            of: Function from (m, embedded_width) to (m, n).
         """
-        # A batch has far fewer distinct ids than positions.
-        found, where = tf.unique(tf.reshape(ids, [-1]))
-        made = tf.gather(of(lookup(self.embedding, found)), where)
+        if self.token_features:
+            made = of(tf.reshape(self.embedded(ids, inputs), [-1, self.embedded_width]))
+        else:
+            # A batch has far fewer distinct ids than positions.
+            found, where = tf.unique(tf.reshape(ids, [-1]))
+            made = tf.gather(of(lookup(self.embedding, found)), where)
         return tf.ensure_shape(
             tf.reshape(made, [*tf.unstack(tf.shape(ids)), made.shape[-1]]), [*ids.shape, made.shape[-1]]
         )

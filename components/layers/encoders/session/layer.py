@@ -21,7 +21,8 @@ class Session(ProjectedEncoder):
     """Encoder that joins the attention-weighted mean of the items of a session with the latest item.
 
         v_i = E_i W                             or E_i without W; divided by its length with `unit_length`
-        u_k = v_(id_k) + p_(K-k)                p: one vector per position, counted from the latest item
+        v_k = v_(id_k)                          with token features f_k: [E_(id_k), f_k] W, or [v_(id_k), f_k] without W
+        u_k = v_k + p_(K-k)                     p: one vector per position, counted from the latest item
         a_k = softmax_k(q . sigmoid(A u_K + B u_k + c))
         x   = [sum_k a_k u_k, u_K, numbers, categories]
 
@@ -48,7 +49,7 @@ class Session(ProjectedEncoder):
         self.add_layers()
         seed = self._config["seed"]
         self.add_projection(projection)
-        width = self.token_width
+        width = self.input_width
         self.asking = keras.layers.Dense(width, use_bias=False, kernel_initializer=glorot(seed + 4), name="asking")
         self.asked = keras.layers.Dense(width, kernel_initializer=glorot(seed + 5), name="asked")
 
@@ -60,10 +61,10 @@ class Session(ProjectedEncoder):
 
     def build(self, input_shape: dict[str, tuple[int | None, ...]]) -> None:
         """Create the variables for K ids, the size of the last axis of `input_ids`."""
-        context, width = input_shape["input_ids"][-1], self.token_width
+        context, width = input_shape["input_ids"][-1], self.input_width
         self.embedding.build((None, context))
         if self.projection is not None:
-            self.projection.build((None, self._config["embedding"]))
+            self.projection.build((None, self.embedded_width))
         self.asking.build((None, width))
         self.asked.build((None, width))
         self.places = self.add_weight(shape=(context, width), initializer="zeros", name="places")
@@ -75,7 +76,7 @@ class Session(ProjectedEncoder):
         """Return the hidden vectors, (batch, hidden).
 
         Args:
-            inputs: `input_ids`, (batch, K), and the features, (batch,) each.
+            inputs: `input_ids` and the token features, (batch, K) each, and the features, (batch,) each.
             dropout_seed: (2,) int32 in training; None otherwise.
         """
         # Keras builds symbolically with every input as a float.
@@ -83,9 +84,9 @@ class Session(ProjectedEncoder):
         present = ids != self.padding
         where, count = tf.where(present), tf.shape(ids)[0]
         rows, places = where[:, 0], where[:, 1]
-        vectors = dropped(
-            self.token_vectors(tf.boolean_mask(ids, present)), self._config["input_dropout"], dropout_seed, 0
-        )
+        of_tokens = {name: tf.boolean_mask(inputs[name], present) for name in self.token_features}
+        vectors = self.input_vectors(tf.boolean_mask(ids, present), of_tokens)
+        vectors = dropped(vectors, self._config["input_dropout"], dropout_seed, 0)
         # Rows are padded on the left, so the latest item of a row is at the last position.
         distances = ids.shape[1] - 1 - places
         items = vectors + gather_rows(self.places, tf.minimum(distances, self.places.shape[0] - 1))
@@ -100,7 +101,7 @@ class Session(ProjectedEncoder):
         return self.join(tf.concat([mean, latest], axis=1), inputs, dropout_seed)
 
     def projected(self, embeddings: tf.Tensor) -> tf.Tensor:
-        """Return the (..., token_width) token vectors of (..., embedding) embeddings, normalized if `unit_length`."""
+        """Return the projections of embeddings, divided by their lengths if `unit_length`: see `ProjectedEncoder`."""
         vectors = super().projected(embeddings)
         return unit(vectors) if self._config["unit_length"] else vectors
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-from components.layers.encoders.base import dropped, lookup
+from components.layers.encoders.base import dropped
 from components.layers.encoders.projected import ProjectedEncoder
 from components.layers.encoders.shared_projection.ngrams import FrequentNgrams
 from components.layers.encoders.shared_projection.pooling import AttentionPooling
@@ -24,6 +24,8 @@ class SharedProjection(ProjectedEncoder):
         e_k = E[id_k] W                         the same E and W at every position and in every example
         y_h = pool_h(E[id_1] ... E[id_K]) W     weighted mean of all ids by head h, projected with the same W
         x   = [y_1 ... y_num_heads, e_K-ordered_ids+1 ... e_K, numbers, categories]
+
+    With token features, [E[id_k], features of token k] takes the place of E[id_k].
 
     `Encoder` computes h from x, and adds the vectors of the n-grams of the last ids before the norm. See
     `AttentionPooling` and `FrequentNgrams`. W has no bias, so that the projection of a mean is the mean of the
@@ -106,7 +108,7 @@ class SharedProjection(ProjectedEncoder):
         """Create the variables for K ids, the size of the last axis of `input_ids`."""
         # Create all of them here: a distribution strategy needs variables made in its scope, not in the first step.
         context = input_shape["input_ids"][-1]
-        embedding, projection, config = self._config["embedding"], self.token_width, self._config
+        embedding, projection, config = self.embedded_width, self.input_width, self._config
         self.ordered_ids = min(config["ordered_ids"], context)
         self.embedding.build((None, context))
         if self.projection is not None:
@@ -127,17 +129,18 @@ class SharedProjection(ProjectedEncoder):
         """Return the hidden vectors, (batch, hidden).
 
         Args:
-            inputs: `input_ids`, (batch, K), and the features, (batch,) each.
+            inputs: `input_ids` and the token features, (batch, K) each, and the features, (batch,) each.
             dropout_seed: (2,) int32 in training; None otherwise.
         """
         # Keras builds symbolically with every input as a float.
         ids = tf.cast(inputs["input_ids"], tf.int32)
         # A separate lookup, because the gradient of a slice would be padded to the size of the whole tensor.
-        latest = self._joined(lookup(self.embedding, ids[:, -self.ordered_ids :]))
+        last = {name: inputs[name][:, -self.ordered_ids :] for name in self.token_features}
+        latest = self._joined(self.embedded(ids[:, -self.ordered_ids :], last))
         values = dropped(latest, self._config["input_dropout"], dropout_seed, 0)
         if self.pooling is not None:
-            query = latest[:, -min(_ASKING, self.ordered_ids) * self.token_width :]
-            pooled = self.pooling(lookup(self.embedding, ids), query, ids)
+            query = latest[:, -min(_ASKING, self.ordered_ids) * self.input_width :]
+            pooled = self.pooling(self.embedded(ids, inputs), query, ids)
             values = tf.concat([self._joined(pooled), values], axis=1)
         added = None
         if self.ngrams is not None:
@@ -146,5 +149,5 @@ class SharedProjection(ProjectedEncoder):
         return self.join(values, inputs, dropout_seed, added)
 
     def _joined(self, vectors: tf.Tensor) -> tf.Tensor:
-        """Return the concatenated token vectors, (batch, n x token_width), of (batch, n, embedding) embeddings."""
-        return tf.reshape(self.projected(vectors), [-1, vectors.shape[1] * self.token_width])
+        """Return the concatenated projections, (batch, n x input_width), of (batch, n, embedded_width) embeddings."""
+        return tf.reshape(self.projected(vectors), [-1, vectors.shape[1] * self.input_width])

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.layers.encoders.base import Encoder, lookup, stateless
+from components.layers.encoders.base import Encoder, stateless
 from components.layers.encoders.shared_submodel.submodel import Layers, checked, make
 
 
@@ -15,7 +15,8 @@ from components.layers.encoders.shared_submodel.submodel import Layers, checked,
 class SharedSubmodel(Encoder):
     """Encoder that embeds K ids, applies ONE submodel f to each, and joins the outputs with the features.
 
-        v_k = f(E[id_k])                        the same E and f at every position and in every example
+        v_k = f(E[id_k])                        the same E and f at every position and in every example; with token
+                                                features, f([E[id_k], features of token k])
         x   = [v_1 ... v_K, numbers, categories], or [pooled v, numbers, categories]
 
     `Encoder` computes h from x. Pooling leaves out the padding; the pooled vector of a row with only padding is 0.
@@ -24,7 +25,7 @@ class SharedSubmodel(Encoder):
     Args:
         submodel: Keras layers, such as `[{"Dense": {"units": 64}}, {"LayerNormalization": {}}]`, or
             `"package.module:function"`: a function that takes the width of E and returns a new Keras layer or model
-            from (n, embedding) to (n, any width).
+            from (n, embedding) to (n, any width). The width of the token features is part of the width of E.
         join: "concat", "mean", "max" or "sum".
         common: Arguments of `Encoder`.
 
@@ -34,7 +35,7 @@ class SharedSubmodel(Encoder):
 
     def __init__(self, *, submodel: str | Layers, join: str = "concat", **common: Any) -> None:
         super().__init__(**common)
-        self._config |= {"submodel": checked(submodel, self._config["embedding"]), "join": join}
+        self._config |= {"submodel": checked(submodel, self.embedded_width), "join": join}
         self.add_layers()
 
     @property
@@ -47,7 +48,7 @@ class SharedSubmodel(Encoder):
         context = input_shape["input_ids"][-1]
         config = self._config
         self.embedding.build((None, context))
-        self.submodel, self._given = make(config["submodel"], config["embedding"], config["seed"] + 2)
+        self.submodel, self._given = make(config["submodel"], self.embedded_width, config["seed"] + 2)
         self.build_join(context * self._given if config["join"] == "concat" else self._given)
         self.built = True
 
@@ -55,7 +56,7 @@ class SharedSubmodel(Encoder):
         """Return the hidden vectors, (batch, hidden): see `Encoder`."""
         ids = tf.cast(inputs["input_ids"], tf.int32)
         context = ids.shape[1]
-        rows = tf.reshape(lookup(self.embedding, ids), [-1, self._config["embedding"]])
+        rows = tf.reshape(self.embedded(ids, inputs), [-1, self.embedded_width])
         seed = None if dropout_seed is None else tf.random.experimental.stateless_fold_in(dropout_seed, 2)
         given = tf.cast(stateless(self.submodel, rows, seed), tf.float32)
         positions = tf.reshape(given, [-1, context, self._given])

@@ -14,7 +14,8 @@ from components.layers.encoders.base import Encoder, seeded, stateless
 class TenInputs(Encoder):
     """Encoder that applies one embedding and one dense layer to K named inputs, and joins them with the features.
 
-        v_k = act(E[input_k] W + b)             input_1 is the latest; the same E, W and b for all
+        v_k = act(E[input_k] W + b)             input_1 is the latest; the same E, W and b for all; with token features,
+                                                act([E[input_k], features of token k] W + b)
         h   = norm(act(hidden([v_1 ... v_K, numbers, categories])))
 
     `encoder.model` is a functional Keras model.
@@ -48,6 +49,8 @@ class TenInputs(Encoder):
 
     def build(self, input_shape: dict[str, tuple[int | None, ...]]) -> None:
         """Create `model` and its variables for K ids, the size of the last axis of `input_ids`."""
+        if self.of_tokens is not None:
+            self.of_tokens.build()
         with seeded(self._config["seed"]):
             self.model = self._functional(input_shape["input_ids"][-1])
         self.built = True
@@ -57,7 +60,15 @@ class TenInputs(Encoder):
         tokens = {f"input_{k}": keras.Input((), dtype="int32", name=f"input_{k}") for k in range(1, context + 1)}
         embedding = keras.layers.Embedding(config["ids"], config["embedding"], name="embedding")
         shared = keras.layers.Dense(config["shared_units"], config["shared_activation"], name="shared")
-        parts = [shared(embedding(token)) for token in tokens.values()]
+        of_tokens = {}
+        if self.token_features:
+            width = self.token_features_width
+            of_tokens = {f"{name}_features": keras.Input((width,), name=f"{name}_features") for name in tokens}
+            join = keras.layers.Concatenate(name="with_features")
+            vectors = [join([embedding(tokens[name]), of_tokens[f"{name}_features"]]) for name in tokens]
+        else:
+            vectors = [embedding(token) for token in tokens.values()]
+        parts = [shared(vector) for vector in vectors]
 
         # Numbers in place of names: a column may have the name of an input, or a name that Keras does not accept.
         numbers = {f"number_{i}": keras.Input((1,), name=f"number_{i}") for i in range(len(config["numbers"]))}
@@ -78,12 +89,16 @@ class TenInputs(Encoder):
         x = keras.layers.Dropout(config["dropout"], name="dropout")(x)
         if config["normalize"]:
             x = keras.layers.LayerNormalization(name="norm")(x)
-        return keras.Model({**tokens, **numbers, **categories}, x, name="ten_inputs")
+        return keras.Model({**tokens, **of_tokens, **numbers, **categories}, x, name="ten_inputs")
 
     def call(self, inputs: dict[str, tf.Tensor], dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
         """Return the hidden vectors, (batch, hidden): see `Encoder`."""
         ids = tf.cast(inputs["input_ids"], tf.int32)
         named = {f"input_{k}": column for k, column in enumerate(reversed(tf.unstack(ids, axis=1)), start=1)}
+        if self.of_tokens is not None:
+            features = self.of_tokens({name: inputs[name] for name in self.token_features})
+            for k, column in enumerate(reversed(tf.unstack(features, axis=1)), start=1):
+                named[f"input_{k}_features"] = column
         for i, name in enumerate(self._config["numbers"]):
             named[f"number_{i}"] = tf.cast(inputs[name], tf.float32)[:, tf.newaxis]
         for i, name in enumerate(self._config["categories"]):

@@ -16,6 +16,7 @@ class TenInputsSpec(EncoderSpec):
     """
 
     layer = "components.layers.encoders.ten_inputs.layer:TenInputs"
+    token_features = True
 
     kind: Literal["ten_inputs"]  # pyright: ignore[reportIncompatibleVariableOverride]
     shared_units: int = Field(default=64, ge=1)

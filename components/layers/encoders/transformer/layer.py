@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import keras
 import tensorflow as tf
 
-from components.layers.encoders.base import Encoder, dropped, lookup, uniform
+from components.layers.encoders.base import Encoder, dropped, glorot, lookup, uniform
 from components.layers.encoders.transformer.block import DRAWS, Block
 
 # Number of the first dropout draw. `Encoder.join` uses a smaller number.
@@ -18,7 +19,8 @@ _FIRST_DRAW = 10
 class Transformer(Encoder):
     """Encoder that embeds the ids and applies blocks of causal attention.
 
-        x_t = sqrt(width) E[id_t]  (+ P[t])        P with `positions: learned`; t from the start of the row or cut
+        x_t = sqrt(width) E[id_t]  (+ f_t V)       V with token features f_t, which it maps to the width of E
+                                   (+ P[t])        P with `positions: learned`; t from the start of the row or cut
         x   = block(... block(x))                  see `Block`; rotary positions rotate its queries and keys
         s   = norm(x)
         x   = [s_t, numbers, categories]
@@ -70,12 +72,17 @@ class Transformer(Encoder):
             )
             for i in range(num_blocks)
         ]
+        self.from_tokens = None
+        if self.token_features:
+            self.from_tokens = keras.layers.Dense(
+                self._config["embedding"], use_bias=False, kernel_initializer=glorot(seed + 6), name="from_tokens"
+            )
         self.last_norm = keras.layers.LayerNormalization(epsilon=1e-5, name="last_norm")
 
     @property
     def shared_variables(self) -> list[keras.Variable]:
-        """Weights of the blocks and of the last norm."""
-        layers = [*self.blocks, self.last_norm]
+        """Weights of the blocks, of the last norm, and of V."""
+        layers = [*self.blocks, self.last_norm, *([self.from_tokens] if self.from_tokens else [])]
         return [variable for layer in layers for variable in layer.trainable_variables]
 
     def build(self, input_shape: dict[str, tuple[int | None, ...]]) -> None:
@@ -86,6 +93,8 @@ class Transformer(Encoder):
             self.places = self.add_weight(
                 shape=(context, width), initializer=uniform(self._config["seed"] + 5), name="places"
             )
+        if self.from_tokens is not None:
+            self.from_tokens.build((None, context, self.token_features_width))
         for block in self.blocks:
             block.build((None, context, width))
         self.last_norm.build((None, context, width))
@@ -100,13 +109,22 @@ class Transformer(Encoder):
         steps = tf.range(tf.shape(ids)[1])
         turned = (steps - length[:, tf.newaxis]) % tf.shape(ids)[1]
         moved = tf.gather(ids, turned, batch_dims=1)
+        of_tokens = {name: tf.gather(inputs[name], turned, batch_dims=1) for name in self.token_features}
         last = tf.stack([tf.range(tf.shape(ids)[0]), tf.maximum(length - 1, 0)], axis=1)
-        return self.encode({**inputs, "input_ids": tf.ensure_shape(moved, ids.shape)}, last, dropout_seed)
+        moved_inputs = {**inputs, **of_tokens, "input_ids": tf.ensure_shape(moved, ids.shape)}
+        return self.encode(moved_inputs, last, dropout_seed)
 
-    def states(self, ids: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
+    def states(
+        self,
+        ids: tf.Tensor,
+        dropout_seed: tf.Tensor | None = None,
+        token_features: Mapping[str, tf.Tensor] | None = None,
+    ) -> tf.Tensor:
         """Return the vector at each position, (rows, L, embedding): see `Encoder`."""
         config = self._config
         x = lookup(self.embedding, ids) * config["embedding"] ** 0.5
+        if self.of_tokens is not None and self.from_tokens is not None:
+            x += self.from_tokens(self.of_tokens(dict(token_features or {})))
         if config["positions"] == "learned":
             x += self.places[: tf.shape(ids)[1]]
         x = dropped(x, config["block_dropout"], dropout_seed, _FIRST_DRAW)

@@ -56,6 +56,21 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "number": {"label_kind": "number", "label": "price", "features": {"label": {"kind": "category"}}},
     "groups": {"split_by": ["shop", "day"], "share": 0.5},
     "sequence": {"shape": "sequence", "inputs": ["words"], "label": None, "features": {}},
+    "tokens": {
+        "shape": "sequence",
+        "inputs": ["words"],
+        "label": None,
+        "tokenizer": "none",
+        "separator": "|",
+        "features": {},
+        "token_features": {"price": {"kind": "number"}, "shop": {"kind": "category"}},
+    },
+    "labelled tokens": {
+        "inputs": ["items"],
+        "tokenizer": "none",
+        "features": {},
+        "token_features": {"price": {"kind": "number"}, "shop": {"kind": "category", "missing": ["a"]}},
+    },
 }
 
 
@@ -108,7 +123,7 @@ TYPES = {
 }
 
 
-@pytest.mark.parametrize("name", ["none", "number", "missing", "sequence"])
+@pytest.mark.parametrize("name", ["none", "number", "missing", "sequence", "tokens", "labelled tokens"])
 @pytest.mark.parametrize("kind", TYPES)
 def test_columns_of_any_type_are_those_of_single_rows(name: str, kind: str, tmp_path: Path) -> None:
     file = tmp_path / "rows.parquet"
@@ -116,6 +131,35 @@ def test_columns_of_any_type_are_those_of_single_rows(name: str, kind: str, tmp_
     pq.write_table(pa.table(dict.fromkeys(COLUMNS, pa.concat_arrays([TYPES[kind]] * 2))), file, row_group_size=3)
     data = spec(name, kind="parquet", path=str(file))
     assert read(data, file, tables=True) == read(data, file, tables=False)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(st.sampled_from(["a", "b"]), max_size=3),
+            st.none() | st.lists(st.none() | st.floats(width=32, allow_infinity=False), max_size=3),
+            st.none() | st.lists(st.sampled_from([None, "", "a", "x y"]), max_size=3),
+            st.sampled_from(["yes", "no", None]),
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+@pytest.mark.parametrize("name", ["tokens", "labelled tokens"])
+def test_lists_of_token_features_are_those_of_single_rows(name: str, rows: list[tuple[Any, ...]]) -> None:
+    items, prices, shops, labels = zip(*rows, strict=True)
+    table = {
+        **dict.fromkeys(("items", "words"), pa.array(items, pa.list_(pa.string()))),
+        "price": pa.array(prices, pa.list_(pa.float64())),
+        "shop": pa.array(shops, pa.list_(pa.string())),
+        **dict.fromkeys(("label", "day"), pa.array(labels, pa.string())),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "rows.parquet")
+        pq.write_table(pa.table(table), file)
+        data = spec(name, kind="parquet", path=str(file))
+        assert read(data, file, tables=True) == read(data, file, tables=False)
 
 
 @settings(max_examples=100, deadline=None)

@@ -57,10 +57,21 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 
 
-def make(kind: str, context: int = 3, seed: int = 1, features: bool = True, **changes: Any) -> Encoder:
+def make(
+    kind: str, context: int = 3, seed: int = 1, features: bool = True, of_tokens: bool = False, **changes: Any
+) -> Encoder:
     spec = TypeAdapter(ModelSpec).validate_python({**WIDTHS, "context": context, **KINDS[kind], **changes})
     numbers, categories = (("year",), {"a/b": 4}) if features else ((), {})
-    encoder = build_encoder(spec, ids=PADDING + 1, context=context, numbers=numbers, categories=categories, seed=seed)
+    encoder = build_encoder(
+        spec,
+        ids=PADDING + 1,
+        context=context,
+        numbers=numbers,
+        categories=categories,
+        seed=seed,
+        token_numbers=("column/price",) if of_tokens else (),
+        token_categories={"column/kind": 4} if of_tokens else {},
+    )
     # Every second n-gram of the windows below has its own row.
     encoder.adapt(lambda length: [tf.constant(every_window(context)[::2, -length:])])
     return encoder
@@ -78,6 +89,13 @@ def inputs(ids: Any, rng: np.random.Generator) -> dict[str, np.ndarray]:
     ids = np.asarray(ids, np.int32)
     year = rng.normal(size=len(ids)).astype(np.float32)
     return {"input_ids": ids, "year": year, "a/b": rng.integers(0, 4, len(ids))}
+
+
+def token_features(ids: Any, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Return the features of tokens, with the values of `Layout.token_paddings` in the place of padding."""
+    ids = np.asarray(ids, np.int32)
+    price = np.where(ids == PADDING, 0, rng.normal(size=ids.shape)).astype(np.float32)
+    return {"column/price": price, "column/kind": np.where(ids == PADDING, 3, rng.integers(0, 3, ids.shape))}
 
 
 @pytest.fixture(params=KINDS)
