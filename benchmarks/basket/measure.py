@@ -131,8 +131,10 @@ def lines(results: Results) -> Iterator[str]:
     header = ["", f"recall@{K}", f"nDCG@{K}"]
     yield from table(header, [[name, str(of["recall"]), str(of["ndcg"])] for name, of in results.metrics.items()])
     yield ""
-    yield f"{MODEL} minus the best baseline: recall@{K} {results.gain}. "
-    yield f"Training and ranking: {results.cpu_seconds:.0f} CPU seconds."
+    yield (
+        f"{MODEL} minus the best baseline: recall@{K} {results.gain}. Training and ranking: {results.cpu_seconds:.0f} "
+        "CPU seconds."
+    )
 
 
 def _add(results: Results, name: str, ranking: np.ndarray, labels: np.ndarray) -> np.ndarray:

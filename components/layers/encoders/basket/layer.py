@@ -36,7 +36,8 @@ class Basket(ProjectedEncoder):
     before it, and so on. The order of the tokens within a basket does not matter. The layer reads only the tokens of a
     row, not the padding before them. The cost of a step therefore depends on the lengths of the rows and not on K.
 
-    Call the layer with `ages`, (batch, K) int32, beside `input_ids`. Without `ages`, each token is a basket of its own.
+    Call the layer with `ages`, (batch, K) int32, beside `input_ids`. Without `ages`, or if a feature has this name,
+    each token is a basket of its own.
 
     Sources: Yu et al., "A Dynamic Recurrent Model for Next Basket Recommendation" (2016), for a vector of a basket that
     is pooled over its products; Hu and He, "Sets2Sets: Learning from Sequential Sets with Neural Networks" (2019), for
@@ -102,7 +103,11 @@ class Basket(ProjectedEncoder):
         where, count = tf.where(ids != self.padding), tf.shape(ids)[0]
         rows, tokens = where[:, 0], tf.gather_nd(ids, where)
         # Rows are padded on the left, so the latest token of a row is at the last position.
-        ages = tf.gather_nd(tf.cast(inputs[AGES], tf.int64), where) if AGES in inputs else ids.shape[1] - where[:, 1]
+        ages = (
+            tf.gather_nd(tf.cast(inputs[AGES], tf.int64), where)
+            if self._reads_ages(inputs)
+            else ids.shape[1] - where[:, 1]
+        )
         ages = tf.clip_by_value(ages, 1, self._config["ages"]) - 1
         vectors = dropped(self.token_vectors(tokens), self._config["input_dropout"], dropout_seed, 0)
         items = vectors + gather_rows(self.age_vectors, ages)
@@ -114,6 +119,10 @@ class Basket(ProjectedEncoder):
         last = tf.math.unsorted_segment_mean(tf.gather(items, latest), tf.gather(rows, latest), count)
         added = mean if self._config["hidden"] == self.token_width else None
         return self.join(tf.concat([mean, last], axis=1), inputs, dropout_seed, added)
+
+    def _reads_ages(self, inputs: dict[str, tf.Tensor]) -> bool:
+        # A feature of the row may have the same name.
+        return AGES in inputs and AGES not in (*self._config["numbers"], *self.categories)
 
     def projected(self, embeddings: tf.Tensor) -> tf.Tensor:
         """Return the (..., token_width) token vectors of (..., embedding) embeddings, normalized if `unit_length`."""

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from components.layers.encoders.basket.spec import BasketSpec
+from components.layers.encoders.build import build_encoder
 from components.layers.head import SampledSoftmax
 from tests.components.layers.encoders.conftest import PADDING, make
 
@@ -72,6 +73,14 @@ def test_the_order_within_a_basket_does_not_count() -> None:
 def test_without_ages_each_token_is_a_basket() -> None:
     encoder, given = randomised(), inputs([[[1], [2], [3]], [[4]]])
     np.testing.assert_allclose(encoder(given), encoder({"input_ids": given["input_ids"]}), rtol=1e-6)
+
+
+def test_a_feature_may_be_called_ages() -> None:
+    spec = BasketSpec.model_validate({"kind": "basket", "embedding": 5})
+    arguments = {"ids": PADDING + 1, "context": 2, "categories": {}, "seed": 1}
+    encoder = build_encoder(spec, numbers=("ages",), **arguments)
+    ids = np.array([[1, 2], [1, 2]])
+    assert encoder({"input_ids": ids, "ages": np.array([0.5, 40.0])}).shape == (2, 5)
 
 
 def test_its_token_vectors_are_the_class_vectors_of_a_tied_head() -> None:
