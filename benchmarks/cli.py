@@ -88,6 +88,10 @@ def _add_benchmarks(benchmarks: argparse._SubParsersAction[Parser]) -> None:
     )  # fmt: skip
     quality.add_argument("--json", type=Path, metavar="FILE", help="write all figures there, as they come")
     quality.set_defaults(do=_bench_quality)
+    basket = benchmarks.add_parser("next-basket", help="the next basket of grocery customers, beside baselines")
+    basket.add_argument("--validation", action="store_true", help="the basket before the last, to choose settings")
+    basket.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    basket.set_defaults(do=_bench_next_basket)
 
 
 def _add_trainings(parser: Parser, only: str) -> None:
@@ -168,6 +172,13 @@ def _bench_quality(arguments: argparse.Namespace) -> int:
     seconds = arguments.cpu_seconds if arguments.cpu_seconds is not None else 30 if quick else 120
     data, only, root, file = arguments.data, arguments.only, arguments.root, arguments.json
     return _measured(lambda: bench.quality(data, only, seeds, seconds, root, sys.stdout, file, quick))
+
+
+def _bench_next_basket(arguments: argparse.Namespace) -> int:
+    from benchmarks import commands as bench
+
+    validation, file = arguments.validation, arguments.json
+    return _measured(lambda: bench.next_basket(validation, sys.stdout, file))
 
 
 def _measured(do: Callable[[], int]) -> int:

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from benchmarks import encoders as encoder_arms
 from benchmarks import prediction as answers
 from benchmarks import sampling as sampling_forms
+from benchmarks.basket import measure as basket_measure
 from benchmarks.bounds import bound_lines
 from benchmarks.heads import measure as heads_measure
 from benchmarks.heads import report as heads_report
@@ -37,7 +38,7 @@ from benchmarks.softmax.results import BATCH, BOUNDS, CLASSES, MANY_CLASSES, Res
 from benchmarks.softmax.training import estimate_training, measure_training
 from benchmarks.softmax.variants import VARIANTS
 from benchmarks.trainings import Data, newest
-from components.ingest.errors import nearest
+from components.ingest.errors import IngestError, nearest
 from pipeline.config.beam import BeamSpec, option_faults
 from pipeline.config.loading import check_files
 from pipeline.config.spec import Config
@@ -412,6 +413,32 @@ def quality(
     for failure in results.failures:
         sys.stderr.write(f"{failure}\n")
     return 1 if results.failures else 0
+
+
+def next_basket(validation: bool, out: TextIO, file: Path | None = None) -> int:
+    """Measure the prediction of the next basket, and print a table. Progress goes to standard error.
+
+    Args:
+        validation: Predict the basket before the last, to choose settings, instead of the last basket.
+        out: Receives the table.
+        file: Receives all figures as JSON.
+
+    Returns:
+        0.
+
+    Raises:
+        BenchError: An option is invalid, or the package with the transactions is not installed.
+    """
+    _check_folder(file)
+    results = basket_measure.Results(this_machine(), validation)
+    try:
+        basket_measure.measure(results, _progress())
+    except IngestError as error:
+        raise BenchError(str(error)) from error
+    _print(out, [f"{results.machine}.", "", *basket_measure.lines(results)])
+    if file:
+        file.write_text(json.dumps(results.as_json(), indent=1) + "\n", encoding="utf-8")
+    return 0
 
 
 def prediction(model: Path | None, sizes: Sequence[int], check: bool, out: TextIO, file: Path | None = None) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, get_args
 
 from components.extensions import Kinds, resolve_spec
+from components.layers.encoders.basket.spec import BasketSpec
 from components.layers.encoders.recurrent.spec import RecurrentSpec
 from components.layers.encoders.session.spec import SessionSpec
 from components.layers.encoders.shared_projection.spec import SharedProjectionSpec
@@ -30,6 +31,7 @@ _OWN: dict[str, type[EncoderSpec]] = {
         RecurrentSpec,
         TransformerSpec,
         SessionSpec,
+        BasketSpec,
     )
 }
 DefaultSpec = SharedProjectionSpec

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from components.layers.losses.bonuses import Bonuses
 from components.layers.losses.labels import Labels, LossName
 from components.layers.softmax import LOGITS, best, in_chunks, log_add, log_normaliser
 from components.layers.sweep import CLASSES, ROUNDING, before_label, read_once, result_specs
@@ -30,7 +31,13 @@ class SeveralSweep(NamedTuple):
 
 
 def sweep_several(
-    hidden: tf.Tensor, table: Any, bias: Any, labels: Labels, loss: LossName = "softmax", k: int = 0
+    hidden: tf.Tensor,
+    table: Any,
+    bias: Any,
+    labels: Labels,
+    loss: LossName = "softmax",
+    k: int = 0,
+    bonuses: Bonuses | None = None,
 ) -> SeveralSweep:
     """Measure the labels of rows, and find the most probable classes, under the logits hidden table^T + bias.
 
@@ -43,6 +50,7 @@ def sweep_several(
         labels: Labels of the rows, in ascending order of the rows. The shares are not read.
         loss: Loss that the logits were trained with.
         k: Number of the most probable classes to find.
+        bonuses: Numbers to add to the logits of some classes of each row; None for none.
 
     Raises:
         ValueError: `k` is larger than the number of classes.
@@ -54,7 +62,8 @@ def sweep_several(
         first, last = tf.unstack(tf.searchsorted(labels.rows, tf.stack([start, end])))
         classes, rows, shares = (each[first:last] for each in labels)
         chosen = Labels(classes, rows - start, shares)
-        return _swept(tf.cast(hidden[start:end], tf.float32), table, bias, chosen, loss, k)
+        added = None if bonuses is None else bonuses.take(start, end)
+        return _swept(tf.cast(hidden[start:end], tf.float32), table, bias, chosen, loss, k, added)
 
     return SeveralSweep(
         *in_chunks(tf.shape(hidden)[0], min(2_048, LOGITS // min(classes, CLASSES)), of, result_specs(k))
@@ -62,13 +71,20 @@ def sweep_several(
 
 
 def _swept(
-    hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels: Labels, loss: LossName, k: int
+    hidden: tf.Tensor,
+    table: tf.Tensor,
+    bias: tf.Tensor,
+    labels: Labels,
+    loss: LossName,
+    k: int,
+    bonuses: Bonuses | None,
 ) -> SeveralSweep:
     classes, batch, count = table.shape[0], tf.shape(hidden)[0], tf.shape(labels.classes)[0]
     softmax = loss == "softmax"
 
     def logits_of(start: Any, end: Any) -> tf.Tensor:
-        return tf.nn.bias_add(tf.matmul(hidden, table[start:end], transpose_b=True), bias[start:end])
+        logits = tf.nn.bias_add(tf.matmul(hidden, table[start:end], transpose_b=True), bias[start:end])
+        return logits if bonuses is None else bonuses.added(logits, start, end)
 
     def before(start: Any, end: Any, logits: tf.Tensor, own: tf.Tensor, margin: tf.Tensor) -> tf.Tensor:
         def of(first: tf.Tensor, last: tf.Tensor) -> tuple[tf.Tensor]:
@@ -89,6 +105,8 @@ def _swept(
     else:
         own = tf.reduce_sum(tf.gather(hidden, labels.rows) * tf.gather(table, labels.classes), axis=1)
         own += tf.gather(bias, labels.classes)
+        if bonuses is not None:
+            own += bonuses.of(labels, table.shape[0])
         margin = ROUNDING * (1.0 + tf.abs(own))
 
         def body(start, totals, rank, values, ids):

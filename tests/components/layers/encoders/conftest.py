@@ -38,6 +38,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "gru": {"kind": "recurrent", "projection": 4, "units": 3, "cell": "gru"},
     "session": {"kind": "session", "hidden": 6},
     "session, projected": {"kind": "session", "projection": 4, "activation": "glu", "dropout": 0.2},
+    "basket": {"kind": "basket", "ages": 4, "hidden": 5},
+    "basket, projected": {"kind": "basket", "ages": 2, "projection": 4, "activation": "glu", "dropout": 0.2},
     "transformer": {
         "kind": "transformer",
         "embedding": 8,

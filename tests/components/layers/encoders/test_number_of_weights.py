@@ -24,6 +24,7 @@ IDS = 2_000
         {"kind": "recurrent"},
         {"kind": "recurrent", "units": 200, "hidden": 64},
         {"kind": "session"},
+        {"kind": "basket"},
         {"kind": "transformer"},
     ],
     ids=str,

@@ -13,7 +13,7 @@ from components.layers.encoders.base import Encoder
 from tests.components.layers.encoders.conftest import PADDING, inputs, make
 
 # Encoders that leave padding out.
-BLIND = ("lstm", "gru", "session", "session, projected", "submodel, mean", "submodel, max", "submodel, sum")
+BLIND = ("lstm", "gru", "session", "session, projected", "basket", "submodel, mean", "submodel, max", "submodel, sum")
 ENCODERS: dict[str, Encoder] = {}
 
 
@@ -42,7 +42,7 @@ def test_a_window_of_nothing_but_padding_is_finite(kind: str) -> None:
     assert np.isfinite(encode(kind, [[], [4]], 3, features)).all()
 
 
-@pytest.mark.parametrize("kind", ["lstm", "gru", "session"])
+@pytest.mark.parametrize("kind", ["lstm", "gru", "session", "basket"])
 def test_the_order_counts(kind: str) -> None:
     features = inputs([[0], [0]], np.random.default_rng(1))
     features = {name: values[[0, 0]] for name, values in features.items()}

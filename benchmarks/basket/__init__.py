@@ -1,0 +1,1 @@
+"""Next basket of the customers of a grocery store: training with the encoder of baskets, beside baselines."""
