@@ -54,7 +54,7 @@ def log() -> list[Any]:
     """Return sentences whose words have an ending, a length and a time since the word before."""
     rows = []
     for number, sentence in enumerate(sentences()[:120]):
-        words = sentence["words"]
+        words = [word for word in sentence["words"] if isinstance(word, bytes)]
         rows.append(
             {
                 "words": words,

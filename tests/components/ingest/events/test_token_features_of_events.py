@@ -79,7 +79,7 @@ def test_a_value_stays_with_its_token(events: list[tuple[int, int, int]], gap: i
     found, reasons = grouped(rows, session_gap=gap, max_length=longest)
     assert not reasons
     for row in found:
-        before = None
+        before, expected = None, 0
         assert longest is None or len(row["item"]) <= longest
         for item, kind, price, seconds in zip(row["item"], row["kind"], row["price"], row["seconds"], strict=True):
             number, place, time = map(int, item.split("."))
