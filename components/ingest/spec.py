@@ -53,8 +53,8 @@ class DataSpec(Spec):
 
     shape: Shape
     """`sequence`: a row is a sequence of tokens, and every token after the first is a label. `labelled`: a row has
-    inputs and one label, or several (`label_kind`). `events`: a row is one event; the events of a group, sorted by time and cut into sessions,
-    become a row of shape `sequence`, which is the shape from there on."""
+    inputs and one label, or several (`label_kind`). `events`: a row is one event; the events of a group, sorted by time
+    and cut into sessions, become a row of shape `sequence`, which is the shape from there on."""
     source: AnySource
     """Source of the rows: its kind, its path, and further keys that depend on the kind."""
     num_spans: int | None = Field(default=None, ge=1)

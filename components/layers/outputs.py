@@ -19,7 +19,7 @@ from components.layers.sweep import Sweep, sweep
 class ClassOutput(keras.layers.Layer):
     """Output of one of many classes, trained with a sampled softmax and measured with the full softmax.
 
-    With a `loss`, a row may have several labels. Its labels are padded: -1 outside the vocabulary, `PADDING` after them.
+    With a `loss`, a row may have several labels, which are padded: -1 outside the vocabulary, `PADDING` after them.
 
     Args:
         head: Layer with a class vector for each class.
