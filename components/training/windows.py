@@ -182,8 +182,8 @@ def model_targets(windows: Windows, features: Batch, layout: Layout) -> Batch:
     """Return the targets of the model: `label`, and the further targets of the row of each window.
 
     Classes are (windows,) int32, -1 if unknown or missing. Several labels are (windows, most) int32, with `PADDING`
-    after the last label of a row; see `Layout.most_labels`. Numbers are (windows,) float32 in the units of the column, NaN if
-    missing.
+    after the last label of a row; see `Layout.most_labels`. Numbers are (windows,) float32 in the units of the column,
+    NaN if missing.
     """
     labels = windows.labels
     if isinstance(labels, tf.RaggedTensor):
