@@ -15,7 +15,7 @@ from components.names import OWN, argument
 from components.spec import Spec
 
 Shape = Literal["sequence", "labelled", "events"]
-LabelKind = Literal["class", "number"]
+LabelKind = Literal["class", "classes", "number"]
 Tokenizer = Literal["words", "whitespace", "characters", "none"]
 
 RESERVED_OUTPUTS = ("labels", "probabilities", "value", "values")

@@ -10,7 +10,10 @@ import tensorflow as tf
 
 from components.layers.calibration import calibrated, fit_sharpness, fit_temperature
 from components.layers.head import SampledSoftmax
+from components.layers.losses.labels import LossName
+from components.layers.losses.several_values import several_values
 from components.layers.mixture.layer import NgramMixture
+from components.layers.propensity import inverse_propensities
 from components.layers.sweep import Sweep, sweep
 
 
@@ -22,6 +25,9 @@ class ClassOutput(keras.layers.Layer):
         mixture: Mixture of the softmax with counts. None: the softmax alone.
         calibration: Scalar weight that the calibration of the softmax sets: `temperature` for the label, or `sharpness`
             for a further target.
+        loss: Loss of rows that may have several labels. None: each row has one label.
+        rows: Number of rows of the train split that have a label, for the propensities of several labels. None: the sum
+            of the counts.
 
     Attributes:
         temperature: Scalar weight T that does not train, 1 before `fit_temperature`. All probabilities, but not the
@@ -34,10 +40,13 @@ class ClassOutput(keras.layers.Layer):
         head: SampledSoftmax,
         mixture: NgramMixture | None = None,
         calibration: Literal["temperature", "sharpness"] = "temperature",
+        loss: LossName | None = None,
+        rows: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.head, self.mixture, self.calibration = head, mixture, calibration
+        self.loss, self.rows = loss, rows
         self.temperature: keras.Variable | None = None
         self.sharpness: keras.Variable | None = None
 
@@ -54,6 +63,11 @@ class ClassOutput(keras.layers.Layer):
         else:
             self.sharpness = weight
         self.built = True
+
+    @property
+    def several(self) -> bool:
+        """True if a row may have several labels."""
+        return self.loss is not None
 
     @property
     def calibration_weights(self) -> list[keras.Variable]:
@@ -172,16 +186,20 @@ class ClassOutput(keras.layers.Layer):
 
         Args:
             hidden: (batch, width) float.
-            targets: (batch,) integer classes, -1 outside the vocabulary.
+            targets: (batch,) integer classes, -1 outside the vocabulary. If rows have several labels, (batch, most),
+                with `PADDING` after the last label of a row.
             context: (batch, k) last tokens, for a mixture.
             confidence: True to find the most probable class too, which takes more time.
 
         Returns:
             (batch,) each: `label`, int32 classes; `nll` in nats; `rank`, 1 for the most probable class. With
             `confidence` also `confidence`, the probability of the most probable class, and `correct`, bool, True if
-            this class is the label.
+            this class is the label. For several labels, see `losses.several_values`.
         """
         targets = tf.cast(targets, tf.int32)
+        if self.loss is not None:
+            inverse = tf.constant(inverse_propensities(self.head.counts, self.rows))
+            return several_values(*self._softmax(hidden), targets, inverse, self.loss, confidence)
         found = self.sweep(hidden, targets, k=int(confidence), context=context)
         values = {"label": targets, "nll": found.nll, "rank": found.rank}
         if confidence:

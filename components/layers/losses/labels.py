@@ -8,6 +8,8 @@ import tensorflow as tf
 
 LossName = Literal["softmax", "sigmoid"]
 """Kinds of loss, see `components.layers.losses.several_labels`."""
+PADDING = -2
+"""Entry of padded labels after the last label of a row. A label outside the vocabulary is -1."""
 
 
 class Labels(NamedTuple):
@@ -28,7 +30,7 @@ class Labels(NamedTuple):
         """Return the labels of a ragged or a padded tensor, with equal shares that sum to 1 in each row.
 
         Args:
-            labels: (batch, any) integers. Each -1, outside the vocabulary or padding, is removed.
+            labels: (batch, any) integers. Those below 0, outside the vocabulary or padding, are removed.
         """
         if isinstance(labels, tf.RaggedTensor):
             values, rows = labels.flat_values, labels.value_rowids()
