@@ -12,7 +12,9 @@ from components.layers.calibration import calibrated, fit_platt, fit_sharpness, 
 from components.layers.head import SampledSoftmax
 from components.layers.losses.labels import Labels, LossName
 from components.layers.losses.several_sweep import SeveralSweep, sweep_several
+from components.layers.losses.several_values import several_values
 from components.layers.mixture.layer import NgramMixture
+from components.layers.propensity import inverse_propensities
 from components.layers.sweep import Sweep, sweep
 
 
@@ -71,6 +73,11 @@ class ClassOutput(keras.layers.Layer):
         return self.add_weight(
             shape=(), initializer=initializer, dtype="float32", trainable=False, autocast=False, name=name
         )
+
+    @property
+    def several(self) -> bool:
+        """True if a row may have several labels."""
+        return self.loss is not None
 
     @property
     def calibration_weights(self) -> list[keras.Variable]:
@@ -224,16 +231,20 @@ class ClassOutput(keras.layers.Layer):
 
         Args:
             hidden: (batch, width) float.
-            targets: (batch,) integer classes, -1 outside the vocabulary.
+            targets: (batch,) integer classes, -1 outside the vocabulary. If rows have several labels, (batch, most),
+                with `PADDING` after the last label of a row.
             context: (batch, k) last tokens, for a mixture.
             confidence: True to find the most probable class too, which takes more time.
 
         Returns:
             (batch,) each: `label`, int32 classes; `nll` in nats; `rank`, 1 for the most probable class. With
             `confidence` also `confidence`, the probability of the most probable class, and `correct`, bool, True if
-            this class is the label.
+            this class is the label. For several labels, see `losses.several_values`.
         """
         targets = tf.cast(targets, tf.int32)
+        if self.loss is not None:
+            inverse = tf.constant(inverse_propensities(self.head.counts, self.rows))
+            return several_values(*self._softmax(hidden), targets, inverse, self.loss, confidence)
         found = self.sweep(hidden, targets, k=int(confidence), context=context)
         values = {"label": targets, "nll": found.nll, "rank": found.rank}
         if confidence:

@@ -16,7 +16,7 @@ from components.layers.outputs import ClassOutput
 from components.metrics.reliability import reliability
 from components.metrics.rows import label_values
 from components.metrics.sums import needed
-from components.metrics.table import BY_NAME
+from components.metrics.table import named
 from components.names import name_of
 from components.training.layout import LABEL, Batch
 from components.training.model import VocabularyClassifier
@@ -203,8 +203,8 @@ def _measured(values: Mapping[str, tf.Tensor]) -> dict[str, Any]:
     Args:
         values: Raw values of the labels, see `ClassOutput.row_values`, or of rows with several labels.
     """
-    metrics = [BY_NAME[name] for name in ("nll", "ece", "ece_confident")]
-    sums = label_values(needed(metrics, numbers=False), values)
+    metrics = named("label", "nll", "ece", "ece_confident")
+    sums = label_values(needed(metrics, "label"), values)
     totals = {name: float(tf.reduce_sum(tf.cast(value, tf.float64))) for name, value in sums.items()}
     found = {metric.name: metric.formula(totals) for metric in metrics}
     finite = {name: value if math.isfinite(value) else None for name, value in found.items()}

@@ -13,7 +13,7 @@ from components.extensions import is_path, resolve_class
 from components.inference.spec import InferenceSpec
 from components.ingest.errors import nearest
 from components.ingest.spec import DataSpec
-from components.metrics.targets import label_baselines
+from components.metrics.targets import LABEL_KINDS, label_baselines
 from components.preprocessing.spec import VocabularySpec
 from components.pushing.spec import ServingSpec
 from components.spec import Spec
@@ -163,10 +163,13 @@ def _evaluation_faults(data: DataSpec, evaluation: EvaluationSpec) -> list[str]:
         faults.append("evaluation.exclude_seen: needs one label per row, and data.label_kind is 'classes'; remove it")
     if number and evaluation.exclude_seen:
         faults.append("evaluation.exclude_seen: the label is a number (data.label_kind), which no item of a row is")
-    kind, foreign = ("number", "label") if number else ("class", "number")
+    is_kind = "rows have several labels" if data.several_labels else f"the label is a {data.label_kind}"
+    without = "without such a metric" if data.several_labels else "which has no such metric"
+    own = bound_keys(LABEL_KINDS[data.label_kind])
+    foreign = dict.fromkeys(bound for kind in LABEL_KINDS.values() for bound in bound_keys(kind) if bound not in own)
     return faults + [
-        f"evaluation.{bound}: the label is a {kind} (data.label_kind), which has no such metric; remove the key"
-        for bound in bound_keys(foreign)
+        f"evaluation.{bound}: {is_kind} (data.label_kind), {without}; remove the key"
+        for bound in foreign
         if getattr(evaluation, bound) is not None
     ]
 

@@ -112,6 +112,9 @@ def test_a_row_with_several_labels_needs_the_kind_for_them() -> None:
     assert RowReader(LABELLED)({**ROW, "word": ["a"]})["word"] == ["a"]
 
 
+TAGGED = LABELLED.model_copy(update={"label_kind": "classes", "label_separator": "|", "missing": ["NA"]})
+
+
 @pytest.mark.parametrize(
     ("value", "labels"),
     [
@@ -126,20 +129,20 @@ def test_a_row_with_several_labels_needs_the_kind_for_them() -> None:
     ],
 )
 def test_a_row_has_the_distinct_labels_of_a_list_or_a_cell(value: Any, labels: list[str]) -> None:
-    reader = RowReader(replaced(LABELLED, label_kind="classes", label_separator="|", missing=["NA"]))
+    reader = RowReader(TAGGED)
     assert reader({**ROW, "word": value})["word"] == labels
 
 
 @pytest.mark.parametrize("value", [[], "", None, "NA", [None, ""], "[]", " | "])
 def test_a_row_without_any_label_is_left_out(value: Any) -> None:
-    reader = RowReader(replaced(LABELLED, label_kind="classes", label_separator="|", missing=["NA"]))
+    reader = RowReader(TAGGED)
     with pytest.raises(ShortRow):
         reader({**ROW, "word": value})
 
 
 def test_a_list_in_the_list_of_labels_is_refused() -> None:
     with pytest.raises(RowError, match="word: wrong type"):
-        RowReader(replaced(LABELLED, label_kind="classes"))({**ROW, "word": ["a", ["b", "c"]]})
+        RowReader(TAGGED)({**ROW, "word": ["a", ["b", "c"]]})
 
 
 def test_values_keep_their_line_breaks() -> None:
