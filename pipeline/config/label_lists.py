@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,10 +66,20 @@ def _is_local(source: SourceSpec) -> bool:
 
 
 def _first_file(source: SourceSpec) -> str:
-    """Return the first file of the source, of any span or of the train split."""
-    given = source.paths.get("train", source.path)
-    found = source_of(source.at(every(str(given))))
-    return found.files(*found.place(Path()))[0]
+    """Return the first file of the source, of any span or of the train split.
+
+    The listing of a run is not used, because its file systems need TensorFlow, which takes seconds to load.
+
+    Raises:
+        FileNotFoundError: No file matches.
+    """
+    path = every(str(source.paths.get("train", source.path)))
+    found = sorted(glob.glob(f"{path}/**" if Path(path).is_dir() else path, recursive=True))
+    takes = source_of(source).takes
+    for file in found:
+        if Path(file).is_file() and (file == path or takes(file)):
+            return file
+    raise FileNotFoundError(path)
 
 
 def _rows(source: SourceSpec, file: str, data: DataSpec) -> Iterator[tuple[int, Row | RowError]]:
