@@ -43,7 +43,11 @@ class BaselinesNode(Node):
             bands=evaluation.bands,
             code=fingerprint("components.baselines.component", *modules_of(own)),
             metrics=own,
-            mixture={"mixture": kept} if "mixture" in head.model_fields_set else {},
+            mixture={
+                **({"mixture": kept} if "mixture" in head.model_fields_set else {}),
+                # The loss determines the nll of a baseline with probabilities.
+                **({"loss": getattr(head, "loss", "softmax")} if site.columns.label_kind == "classes" else {}),
+            },
             exclude_seen=evaluation.exclude_seen,
         )
 
