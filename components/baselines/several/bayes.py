@@ -29,7 +29,7 @@ KEPT = 100
 """Greatest number of classes with a count of their own for each token."""
 PAIRS = 1 << 23
 """Greatest number of distinct pairs to hold. Above it, rare pairs are dropped while counting."""
-LAMBDA = 0.9
+LAMBDA = 0.5
 """L: weight of the tokens of a class in the mixture with all tokens."""
 LATEST = 200
 """Greatest number of tokens of a row that count: the last ones."""
