@@ -46,7 +46,7 @@ class BaselinesNode(Node):
             mixture={
                 **({"mixture": kept} if "mixture" in head.model_fields_set else {}),
                 # The loss determines the nll of a baseline with probabilities.
-                **({"loss": getattr(head, "loss", "softmax")} if site.columns.label_kind == "classes" else {}),
+                **({"loss": head.loss} if site.columns.several_labels else {}),
             },
             exclude_seen=evaluation.exclude_seen,
         )

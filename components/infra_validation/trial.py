@@ -109,7 +109,8 @@ def _about(model: str) -> tuple[Expected, set[str] | None]:
     with tf.io.gfile.GFile(path) as file:
         about = json.loads(file.read())
     data = DataSpec.model_validate(about["data"]) if about.get("data") else None
-    return Expected.of(about.get("top_k"), data), {*data.inputs, *data.features} if data else None
+    independent = about.get("loss") == "sigmoid"
+    return Expected.of(about.get("top_k"), data, independent), {*data.inputs, *data.features} if data else None
 
 
 def _end_with_parent() -> None:

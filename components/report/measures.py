@@ -106,14 +106,20 @@ class Calibration(SummarySection):
 
 
 class LabelCalibration(SummarySection):
-    """Temperature of a label that is a class, and its effect on the labels that it was fitted on."""
+    """Calibration of a label that is a class, and its effect on the labels that it was fitted on."""
 
-    temperature: float
-    """Number that divides the logits of the softmax. Above 1: the model was too sure."""
+    temperature: float | None = None
+    """Number that divides the logits of the softmax. Above 1: the model was too sure. None with the loss `sigmoid`."""
+    scale: float | None = None
+    """With the loss `sigmoid`: factor of the logits. Below 1: the model was too sure."""
+    shift: float | None = None
+    """With the loss `sigmoid`: number that is added to the scaled logits."""
+    threshold: float | None = None
+    """Probability from which a class counts as one of several labels."""
     before: Calibration
-    """Metrics with temperature 1."""
+    """Metrics before the calibration."""
     after: Calibration
-    """Metrics with the temperature of the exported model."""
+    """Metrics of the exported model."""
 
 
 class Margin(SummarySection):

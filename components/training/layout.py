@@ -34,7 +34,7 @@ class Layout:
         numbers: Columns that hold one number per row.
         categories: Columns that hold one category per row, with their number of ids. The last id means unknown or
             missing.
-        label_kind: Kind of the label: class or number.
+        label_kind: Kind of the label: class, classes or number.
         target_numbers: Further targets that are numbers.
         target_counts: Further targets that are categories, each with the number of rows of the train split that have
             each class, in the order of the ids.
@@ -45,6 +45,8 @@ class Layout:
             more ids follow: one for all other tokens, one for the positions before the first token.
         splits_positions: True if a row has the position of its first label; see `DataSpec.splits_positions`.
         whole_rows: True if the model processes whole rows, see `components.training.rows`; False for windows.
+        most_labels: Width of the labels of a batch of rows with several labels. None: the largest number in the batch.
+        labeled_rows: Number of rows with several labels in the train split; None before they are counted.
     """
 
     shape: Shape
@@ -61,6 +63,8 @@ class Layout:
     counted_ids: int = 0
     splits_positions: bool = False
     whole_rows: bool = False
+    most_labels: int | None = None
+    labeled_rows: int | None = None
 
     @classmethod
     def of(
@@ -116,6 +120,11 @@ class Layout:
         counted = max(mixture.longest(sequences) - 1, cached, mixture.pairs)
         ids = labels if sequences else inputs
         return replace(self, counted=counted, cached=cached, paired=mixture.pairs, counted_ids=ids)
+
+    @property
+    def several_labels(self) -> bool:
+        """True if a row may have several labels."""
+        return self.label_kind == "classes"
 
     @property
     def label_column(self) -> str:

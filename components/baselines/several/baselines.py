@@ -16,7 +16,7 @@ from components.baselines.reading import Encoder, RowLabels
 from components.baselines.several.bayes import NaiveBayes
 from components.baselines.several.nearest import CANDIDATES, Nearest
 from components.baselines.several.ranks import NAT, NO_SCORES, Base, Nats, row_ranks
-from components.layers.losses.labels import LossName
+from components.layers.losses.names import LossName
 from components.layers.propensity import inverse_propensities
 from components.metrics.bands import BANDS, BandSpec
 from components.metrics.rows import row_sums

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from components.baselines.ranking import Scores, spread
 from components.baselines.reading import RowLabels
-from components.layers.losses.labels import LossName
+from components.layers.losses.names import LossName
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

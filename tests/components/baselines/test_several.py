@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.baselines import ranking as ranking_module
+from components.baselines.reading import Encoder
 from components.baselines.several import bayes as bayes_module
 from components.baselines.several import nearest as nearest_module
 from components.baselines.several.baselines import SeveralBaselines
 from components.baselines.several.bayes import LAMBDA
-from components.baselines.reading import Encoder
 from components.ingest.spec import DataSpec
-from components.layers.losses.labels import LossName
+from components.layers.losses.names import LossName
 from components.metrics.bands import BandSpec
 from components.metrics.targets import label_target
 from tests.components.baselines.test_reading import example, vocabulary
