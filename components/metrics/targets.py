@@ -195,7 +195,7 @@ def label_baselines(data: DataSpec, exclude_seen: bool = False) -> tuple[Baselin
     """
     if data.label_kind == "number":
         return ("mean",)
-    if data.label_kind == "classes":
+    if data.several_labels:
         return ("popular", *(("history",) if data.tokenizer == "none" else ()), "bayes", "nearest")
     ngrams: tuple[BaselineName, ...] = ("popular", "bigram", "trigram")
     items: tuple[BaselineName, ...] = ("cooccurrence",) if exclude_seen else ("cooccurrence", "history")

@@ -28,9 +28,13 @@ _REQUIRED = {
     "trigram": "requires shape 'sequence'",
     "cooccurrence": "requires data.tokenizer 'none'",
     "history": "requires data.tokenizer 'none' and no evaluation.exclude_seen",
+    "bayes": "requires data.label_kind 'classes'",
+    "nearest": "requires data.label_kind 'classes'",
     "mean": "requires data.label_kind 'number'",
 }
 """Requirement of each baseline that does not apply to all classes."""
+_OF_ONE_LABEL = ("bigram", "trigram", "cooccurrence")
+"""Baselines of rows with one label."""
 
 
 class Config(Spec):
@@ -153,7 +157,7 @@ def _evaluation_faults(data: DataSpec, evaluation: EvaluationSpec) -> list[str]:
     number = data.label_kind == "number"
     applying = label_baselines(data, evaluation.exclude_seen)
     faults = [
-        f"evaluation.beat: '{name}' {_REQUIRED.get(name, 'does not apply')}; use {_listed(applying)}"
+        f"evaluation.beat: '{name}' {_requirement(name, data)}; use {_listed(applying)}"
         for name in evaluation.beat or ()
         if name not in applying and not number
     ]
@@ -172,6 +176,12 @@ def _evaluation_faults(data: DataSpec, evaluation: EvaluationSpec) -> list[str]:
         for bound in foreign
         if getattr(evaluation, bound) is not None
     ]
+
+
+def _requirement(name: str, data: DataSpec) -> str:
+    if data.several_labels and name in _OF_ONE_LABEL:
+        return "requires one label per row, and data.label_kind is 'classes'"
+    return _REQUIRED.get(name, "does not apply")
 
 
 def _listed(names: Sequence[str]) -> str:
