@@ -80,8 +80,8 @@ class Baselines(base_component.BaseComponent):
             bands: Bands of labels.
             code: Fingerprint of the code. Changed code misses the cache.
             metrics: Paths of a user's own metrics.
-            mixture: Key `mixture` under `trainer.head`, if the configuration sets it. The baselines keep the same
-                n-grams as the mixture, or all n-grams without a mixture.
+            mixture: Key `mixture` under `trainer.head`, if the configuration sets it, and `loss` if rows may have
+                several labels. The baselines keep the same n-grams as the mixture, or all n-grams without a mixture.
             exclude_seen: True to remove items that the row already contains from the ranking.
         """
         super().__init__(

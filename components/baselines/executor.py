@@ -20,6 +20,7 @@ from components.baselines.ngrams import Baselines
 from components.baselines.outside import Outside, UnknownLabels
 from components.baselines.reading import Encoder, read_records
 from components.baselines.results import write_baselines
+from components.baselines.several.baselines import SeveralBaselines
 from components.baselines.targets import TargetBaselines
 from components.choices import merged, read_choices
 from components.files import matching
@@ -37,8 +38,9 @@ TRAIN, EVAL, TEST = "train", "eval", "test"
 class BaselinesExecutor(base_executor.BaseExecutor):
     """Executor that counts on the train split and measures on the test split.
 
-    It counts n-grams of the label, frequencies of each further target that is a category, and the mean of each number.
-    It writes the sums of each baseline into a copy of the test rows.
+    It counts n-grams of the label, or the tokens and labels of rows that may have several labels, frequencies of each
+    further target that is a category, and the mean of each number. It writes the sums of each baseline into a copy of
+    the test rows.
     """
 
     def Do(
@@ -56,8 +58,8 @@ class BaselinesExecutor(base_executor.BaseExecutor):
                 and for data in spans with the out-of-vocabulary rates of each span; `test_examples`, which gets the
                 test split with a feature for each baseline and the number of the row.
             exec_properties: `data` and `bands`, specs as JSON; `metrics`, the paths of a user's own metrics as JSON;
-                `exclude_seen`, 1 to remove seen items from the ranking; `mixture`, the key of `trainer.head` as JSON,
-                if the configuration sets it.
+                `exclude_seen`, 1 to remove seen items from the ranking; `mixture`, this key of `trainer.head` as JSON,
+                if the configuration sets it, and `loss` if rows may have several labels.
 
         Raises:
             ValueError: A split is missing, or has no label to count or measure.
@@ -76,23 +78,27 @@ class BaselinesExecutor(base_executor.BaseExecutor):
         head = merged(choices.trainer.get("head", {}), json.loads(exec_properties["mixture"]))
         mixture = TypeAdapter(Mixture).validate_python(head.get("mixture"))
         most = mixture.max_ngrams if mixture else None
-        ngrams = Baselines(data.shape, label, encoder, bands, exclude_seen, most) if label.kind == "label" else None
+        counted: Baselines | SeveralBaselines | None = None
+        if label.kind == "label":
+            counted = Baselines(data.shape, label, encoder, bands, exclude_seen, most)
+        elif label.kind == "several":
+            counted = SeveralBaselines(label, encoder, bands, head.get("loss") or "softmax")
         targets = TargetBaselines(data, _target_vocabularies(data, transform), own)
 
         unknown = {split: UnknownLabels() for split in (TRAIN, EVAL, TEST)}
         for path in _files(examples, TRAIN):
             for records in read_records(path):
                 targets.count(records)
-                if ngrams:
-                    cut = encoder(records)
+                if counted:
+                    cut: Any = counted.read(records)
                     unknown[TRAIN].add(len(cut.labels), cut.unknown)
-                    ngrams.count(cut)
-        if ngrams:
+                    counted.count(cut)
+        if counted:
             for path in _files(examples, EVAL):
                 for records in read_records(path):
-                    cut = encoder(records)
+                    cut = counted.read(records)
                     unknown[EVAL].add(len(cut.labels), cut.unknown)
-            ngrams.estimate()
+            counted.estimate()
         output = artifact_utils.get_single_instance(output_dict["test_examples"])
         _describe(output, artifact_utils.get_single_instance(examples[:1]))
         folder = artifact_utils.get_split_uri([output], TEST)
@@ -106,21 +112,21 @@ class BaselinesExecutor(base_executor.BaseExecutor):
                 for records in read_records(path):
                     outside[index].add_inputs(*encoder.count_inputs(records))
                     sums = targets.measure(records)
-                    if ngrams:
-                        cut = encoder(records)
+                    if counted:
+                        cut = counted.read(records)
                         outside[index].add_labels(cut.labels)
                         unknown[TEST].add(len(cut.labels), cut.unknown)
-                        measured = ngrams.measure(cut)
+                        measured = counted.measure(cut)
                         sums |= {label.feature(name): values for name, values in measured.items()}
                     for record in _with_sums(records, sums, rows):
                         writer.write(record)
                     rows += len(records)
 
-        found = targets.summary() | (ngrams.summary() if ngrams else {})
+        found = targets.summary() | (counted.summary() if counted else {})
         rates = sum(outside, Outside()).rates()
-        rates["labels"] = found["metrics"]["popular"]["oov_rate"] if ngrams else None
+        rates["labels"] = found["metrics"]["popular"]["oov_rate"] if counted else None
         about = {"split": TEST, **found, "out_of_vocabulary_rate": rates}
-        if ngrams:
+        if counted:
             about["labels_outside"] = {split: labels.summary() for split, labels in unknown.items()}
         if any(artifact.has_custom_property(SPAN_NAME) for artifact in examples):
             about["spans"] = {

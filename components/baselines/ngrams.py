@@ -63,6 +63,10 @@ class Baselines:
         self._train = {"rows": 0, "labels": 0, "known": 0}
         self._test_rows = 0
 
+    def read(self, records: list[bytes]) -> Labels:
+        """Return the labels of serialized tf.Examples."""
+        return self._encoder(records)
+
     def count(self, labels: Labels) -> None:
         """Count a batch of the train split. A label outside the vocabulary counts as context, not as a class."""
         known = labels.labels >= 0

@@ -43,7 +43,11 @@ class BaselinesNode(Node):
             bands=evaluation.bands,
             code=fingerprint("components.baselines.component", *modules_of(own)),
             metrics=own,
-            mixture={"mixture": kept} if "mixture" in head.model_fields_set else {},
+            mixture={
+                **({"mixture": kept} if "mixture" in head.model_fields_set else {}),
+                # The loss determines the nll of a baseline with probabilities.
+                **({"loss": head.loss} if site.columns.several_labels else {}),
+            },
             exclude_seen=evaluation.exclude_seen,
         )
 

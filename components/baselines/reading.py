@@ -70,6 +70,38 @@ class Labels:
         return Labels(contexts, labels, rows, self.n_rows, self.earlier.take(which), self.unknown)
 
 
+@dataclass(frozen=True)
+class RowLabels:
+    """Labels of a batch of rows that may have several labels each.
+
+    Attributes:
+        labels: (n,) label ids, -1 outside the vocabulary, in ascending order of the rows.
+        rows: (n,) index of the row of each label.
+        n_rows: Number of rows in the batch, including rows without a label.
+        inputs: Input tokens of each row, (n_rows,).
+        unknown: (m,) binary, the labels of the batch outside the vocabulary.
+    """
+
+    labels: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    n_rows: int
+    inputs: Earlier
+    unknown: pa.Array
+
+    def take_rows(self, part: slice) -> RowLabels:
+        """Select consecutive rows."""
+        first, last = np.searchsorted(self.rows, [part.start, part.stop])
+        rows = self.rows[first:last] - part.start
+        inputs = self.inputs.take(part)
+        return RowLabels(self.labels[first:last], rows, part.stop - part.start, inputs, self.unknown)
+
+    @property
+    def known(self) -> RowLabels:
+        """The same rows without the labels outside the vocabulary."""
+        known = self.labels >= 0
+        return RowLabels(self.labels[known], self.rows[known], self.n_rows, self.inputs, self.unknown)
+
+
 class Encoder:
     """Encoder that cuts all rows of a batch into labels and contexts at once.
 
@@ -105,6 +137,19 @@ class Encoder:
         """
         batch = self._decoder.DecodeBatch(records)
         return self._sequence(batch) if self._data.shape == "sequence" else self._labelled(batch)
+
+    def several(self, records: list[bytes]) -> RowLabels:
+        """Return all labels of serialized tf.Examples of labeled rows, and the inputs of each row.
+
+        Raises:
+            RuntimeError: A record is not a tf.Example, or a token column does not hold bytes.
+        """
+        batch = self._decoder.DecodeBatch(records)
+        column = batch.column(str(self._data.label))
+        ids, starts = _ids(column, self._labels)
+        labels, rows = self._known(ids), np.repeat(np.arange(batch.num_rows), np.diff(starts))
+        unknown = column.flatten().take(pa.array(np.flatnonzero(labels < 0)))
+        return RowLabels(labels, rows, batch.num_rows, self._inputs_of(batch), unknown)
 
     def count_inputs(self, records: list[bytes]) -> tuple[int, int]:
         """Return the number of tokens in the input columns, and the number outside the input vocabulary."""

@@ -113,7 +113,7 @@ def _tokens(feature: schema_pb2.Feature, data: DataSpec, threshold: float, drift
         feature.presence.min_count = 1
     feature.value_count.min = 2 if data.shape == "sequence" else 1
     feature.value_count.ClearField("max")
-    if is_label:
+    if is_label and not data.several_labels:
         feature.value_count.max = 1
     if is_label or data.shape == "sequence":
         feature.skew_comparator.infinity_norm.threshold = threshold

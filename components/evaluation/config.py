@@ -39,7 +39,9 @@ def eval_config(data: DataSpec, evaluation: EvaluationSpec, code: str = "") -> c
     beaten = evaluation.beaten(data)
     unknown = [name for name in beaten if name not in label.baselines]
     if unknown:
-        what = "a label that is a number" if label.kind == "number" else f"shape '{data.shape}'"
+        what = {"number": "a label that is a number", "several": "data with several labels per row"}.get(
+            label.kind, f"shape '{data.shape}'"
+        )
         raise ValueError(
             f"evaluation.beat: {what} has no baseline {', '.join(unknown)}; it has {', '.join(label.baselines)}"
         )

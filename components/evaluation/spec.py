@@ -28,9 +28,10 @@ class EvaluationSpec(Spec):
 
     beat: list[BaselineName] | None = None
     """Counting baselines that the model must match or beat to be blessed, in both recall@10 and perplexity.
-    `cooccurrence` and `history` have no probabilities, and are compared only by recall@10. If the label is a number,
-    the only baseline is `mean`, the mean of the train split, and the comparison uses the rmse. None: all baselines that
-    apply to the data; see the README."""
+    `cooccurrence`, `history` and `nearest` have no probabilities, and are compared only by recall@10. If the label is a
+    number, the only baseline is `mean`, the mean of the train split, and the comparison uses the rmse. With several
+    labels per row, the baselines are `popular`, `bayes` and `nearest`, and `history` with tokenizer `none`. None: all
+    baselines that apply to the data; see the README."""
     exclude_seen: bool = False
     """Remove items that the row already contains from the ranking on the test split, for both the model and the
     baselines. A label that the row already contains then counts as a miss. Perplexity, the calibration error, and
@@ -38,6 +39,9 @@ class EvaluationSpec(Spec):
     exported model computes the ranking."""
     min_recall_at_10: float | None = Field(default=None, ge=0, le=1)
     """Minimum recall@10 on the test split, from 0 to 1. None: no minimum."""
+    min_precision_at_1: float | None = Field(default=None, ge=0, le=1)
+    """Minimum precision@1 on the test split, from 0 to 1: share of the rows whose most probable class is one of their
+    labels. Only with several labels per row. None: no minimum."""
     max_perplexity: float | None = Field(default=None, gt=1)
     """Maximum perplexity on the test split. None: no maximum."""
     max_ece: float | None = Field(default=None, gt=0, le=1)

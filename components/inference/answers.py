@@ -18,7 +18,7 @@ LINE_BREAKS = str.maketrans({"\x85": r"\u0085", "\u2028": r"\u2028", "\u2029": r
 """Escapes of characters that JSON allows in a string, but that many readers interpret as line ends."""
 
 
-def from_outputs(outputs: Mapping[str, Any], row: int, data: DataSpec, top: int) -> Answer:
+def from_outputs(outputs: Mapping[str, Any], row: int, data: DataSpec, top: int, least: float | None = None) -> Answer:
     """Return the answer to one row.
 
     Args:
@@ -27,10 +27,15 @@ def from_outputs(outputs: Mapping[str, Any], row: int, data: DataSpec, top: int)
         row: Number of the row, from 0.
         data: Data specification of the model.
         top: Number of labels to keep.
+        least: Least probability of a label. None: any.
     """
     labels = zip(outputs["labels"][row], outputs["probabilities"][row], strict=True) if "labels" in outputs else ()
     return {
-        "labels": [(label.decode(), probability) for label, probability in itertools.islice(labels, top)],
+        "labels": [
+            (label.decode(), probability)
+            for label, probability in itertools.islice(labels, top)
+            if least is None or probability >= least
+        ],
         "value": outputs["values"][row] if "values" in outputs else None,
         "targets": {
             name: outputs[name][row]

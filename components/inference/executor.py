@@ -72,12 +72,14 @@ class BulkInferrerExecutor(OpenBeamExecutor):
             write_results(uri, {**about, **nothing, "refusal": refusal})
             return
         model = PushedModel(pushed.uri)
-        top = model.labels(spec.top, "inference.top: ")
+        top, least = model.labels(spec.top, "inference.top: "), None
+        if spec.chosen:
+            top, least = model.chosen(spec.top, "inference.chosen", "inference.top: ")
         files = checked(spec, model.data, logging.warning)
         unfinished = f"{uri}/{UNFINISHED}"
         fileio.makedirs(unfinished)
         ranges = self._ranges(files, model.data, BeamResult(f"{unfinished}/ranges.json", list[_Cut]))
-        writer = ShardWriter(pushed.uri, spec.keep, top, uri, len(ranges))
+        writer = ShardWriter(pushed.uri, spec.keep, top, uri, len(ranges), least)
         shards = self._shards(ranges, writer, BeamResult(f"{unfinished}/shards.json", list[Shard]))
         remove_tree(unfinished)
         if faults := [shard.fault for shard in shards if shard.fault]:

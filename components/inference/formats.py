@@ -153,7 +153,8 @@ class Parquet:
         if self._data.label_kind == "number":
             row["value"] = answer["value"]
         else:
-            row["labels"], row["probabilities"] = map(list, zip(*answer["labels"], strict=True))
+            # Of the labels above a threshold, there may be none.
+            row["labels"], row["probabilities"] = ([found[part] for found in answer["labels"]] for part in (0, 1))
         for name, found in answer["targets"].items():
             if isinstance(found, tuple):
                 row[name], row[f"{name}{PROBABILITY}"] = found

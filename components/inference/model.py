@@ -42,6 +42,7 @@ class PushedModel:
         data: Data specification that the model was trained with.
         top_k: Maximum number of labels in an answer; None if the label is a number.
         own_metrics: Paths of the user-defined metrics, whose sums the signature `eval` returns.
+        threshold: Probability from which a class counts as one of several labels; None if a row has one label.
 
     Raises:
         PredictError: The folder contains no model of BigVocab, or a user-defined source is not installed.
@@ -53,15 +54,17 @@ class PushedModel:
         self.data = _data(folder, about)
         self.top_k: int | None = about["top_k"]
         self.own_metrics: list[str] = about.get("metrics", [])
+        self.threshold: float | None = about.get("threshold")
         self._loaded: Any = None
 
-    def predict(self, rows: Sequence[Mapping[str, Any]], top: int | None = None) -> list[Any]:
+    def predict(self, rows: Sequence[Mapping[str, Any]], top: int | None = None, *, chosen: bool = False) -> list[Any]:
         """Return the answer to each row, in order.
 
         Args:
             rows: Values by column, as in a line of `bigvocab predict --input FILE.jsonl`. Each row needs the input
                 columns. Features may be missing, and other columns are ignored.
             top: Number of labels in an answer. None: 10, or all labels that the model returns.
+            chosen: True for the labels with at least the threshold of a model for several labels: see `chosen`.
 
         Returns:
             List of labels for each row, the most probable first, each `{"label": str, "probability": float}`. If the
@@ -69,15 +72,16 @@ class PushedModel:
             further target by its name.
 
         Raises:
-            PredictError: A row cannot be used, or `top` exceeds the number of labels that the model returns.
+            PredictError: A row cannot be used, `top` exceeds the number of labels that the model returns, or the model
+                has no threshold.
         """
-        top = self.labels(top)
+        top, least = self.chosen(top) if chosen else (self.labels(top), None)
         reader = Questions(self.data, lambda text: warnings.warn(text, stacklevel=4), model=self.folder)
         questions = list(reader.of_rows(rows))
         for question in questions:
             if question.example is None:
                 raise PredictError(f"{question.where}: {question.reason}")
-        batches = self.answers(questions, top)
+        batches = self.answers(questions, top, least=least)
         return [as_data(answer, self.data) for batch in batches for _, answer in batch if answer is not None]
 
     def labels(self, top: int | None, option: str = "top=") -> int:
@@ -99,6 +103,23 @@ class PushedModel:
             raise PredictError(f"{option}{top}: this model answers 1 to {self.top_k} labels (trainer.top_k)")
         return top
 
+    def chosen(self, top: int | None, option: str = "chosen", of_top: str = "top=") -> tuple[int, float]:
+        """Return the maximum number of labels in an answer, and the least probability of a label.
+
+        Args:
+            top: Requested maximum. None: all labels that the model returns.
+            option: Name of the argument that asks for the chosen labels, in messages.
+            of_top: Name of the argument `top` in messages.
+
+        Raises:
+            PredictError: The model was trained with one label per row, or `top` exceeds the number of labels.
+        """
+        if self.threshold is None:
+            raise PredictError(
+                f"{option}: this model has no threshold, because a row has one label: see data.label_kind: classes"
+            )
+        return self.labels(self.top_k if top is None else top, of_top), self.threshold
+
     def load(self) -> None:
         """Load the model, unless it is already loaded.
 
@@ -108,7 +129,7 @@ class PushedModel:
         self._loaded = self._loaded or _load(self.folder)
 
     def answers(
-        self, questions: Iterable[Question], top: int, ahead: int = AHEAD
+        self, questions: Iterable[Question], top: int, ahead: int = AHEAD, least: float | None = None
     ) -> Iterator[list[tuple[Question, Answer | None]]]:
         """Yield batches of questions with their answers; None for an unusable row.
 
@@ -117,11 +138,15 @@ class PushedModel:
             top: Number of labels in an answer.
             ahead: Number of further batches whose requests start before the answers of a batch are yielded. With 0, the
                 answers of a batch do not wait for later rows.
+            least: Least probability of a label in an answer. None: any.
         """
         for batch, outputs in self._asked(questions, "serving_default", ahead, top):
             columns, rows = {name: column.tolist() for name, column in outputs.items()}, itertools.count()
             yield [
-                (question, None if question.example is None else from_outputs(columns, next(rows), self.data, top))
+                (
+                    question,
+                    None if question.example is None else from_outputs(columns, next(rows), self.data, top, least),
+                )
                 for question in batch
             ]
 

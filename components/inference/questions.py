@@ -24,7 +24,7 @@ from components.ingest.rows.columns import Columns, RowReader, columns_read
 from components.ingest.rows.example import serialize
 from components.ingest.rows.times import Latest
 from components.ingest.sources.base import RANGE_BYTES, Range, SourceSpec
-from components.ingest.sources.registry import STREAMED, source_of, spec_of_file, spec_of_kind
+from components.ingest.sources.registry import STREAMED, source_of, spec_of_file, spec_of_kind, with_label_lists
 from components.ingest.spec import DataSpec
 from components.ingest.splits import SplitSpec
 from components.ingest.values import nested
@@ -285,7 +285,11 @@ class Questions:
                 first += len(lines)
 
     def _with_source(self, source: SourceSpec) -> DataSpec:
-        return self._data.model_copy(update={"source": source if self._labelled else source.to_predict()})
+        if not self._labelled:
+            source = source.to_predict()
+        elif self._data.several_labels:
+            source = with_label_lists(source)
+        return self._data.model_copy(update={"source": source})
 
     def _question(
         self,

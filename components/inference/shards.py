@@ -57,6 +57,7 @@ class ShardWriter:
         top: Number of labels in an answer.
         folder: Folder of the shards.
         count: Number of shards.
+        least: Least probability of a label in an answer. None: any.
     """
 
     model: str
@@ -64,6 +65,7 @@ class ShardWriter:
     top: int
     folder: str
     count: int
+    least: float | None = None
 
     def __call__(self, number: int, file_range: Range, say: Callable[[int], object] = lambda rows: None) -> Shard:
         """Write `answers-N-of-M.jsonl`, and `errors-N-of-M.jsonl` if a row cannot be used.
@@ -81,7 +83,7 @@ class ShardWriter:
             with self._whole(f"answers-{place}") as answers, self._whole(f"errors-{place}") as errors:
                 answers.open()
                 form = JsonLines(answers.write, model.data, self.keep)
-                for batch in model.answers(questions, self.top):
+                for batch in model.answers(questions, self.top, least=self.least):
                     for line, (question, answer) in enumerate(batch, rows + 1):
                         if answer is None:
                             unusable += 1

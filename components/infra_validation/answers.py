@@ -25,26 +25,29 @@ class Expected:
         number: True if the label is a number. An answer then has `values` in place of labels.
         classes: Names of the further targets that are categories.
         numbers: Names of the further targets that are numbers.
+        independent: True if the probability of each class is its own, so that a row may sum to more than 1.
     """
 
     k: int | None = None
     number: bool = False
     classes: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
+    independent: bool = False
 
     @classmethod
-    def of(cls, k: int | None, data: DataSpec | None) -> Expected:
+    def of(cls, k: int | None, data: DataSpec | None, independent: bool = False) -> Expected:
         """Return the expected outputs of a model.
 
         Args:
             k: Number of labels in each row. None: any number above 0.
             data: Specification of the model's data. None: the label is a class, and there are no further targets.
+            independent: True if the probability of each class is its own.
         """
         if data is None:
             return cls(k)
         kinds = {name: target.kind for name, target in data.targets.items()}
         classes, numbers = (tuple(n for n, kind in kinds.items() if kind == k) for k in ("category", "number"))
-        return cls(k, data.label_kind == "number", classes, numbers)
+        return cls(k, data.label_kind == "number", classes, numbers, independent)
 
 
 def check_answer(outputs: Outputs, rows: int, expected: Expected) -> None:
@@ -58,13 +61,14 @@ def check_answer(outputs: Outputs, rows: int, expected: Expected) -> None:
         expected: Outputs that the answer must have.
 
     Raises:
-        BrokenExport: An output is missing or has another shape, a number is not finite, probabilities are no
-            distribution in descending order, or a label is empty or occurs twice in a row.
+        BrokenExport: An output is missing or has another shape, a number is not finite, probabilities are not in
+            descending order or, unless they are independent, no distribution, or a label is empty or occurs twice in a
+            row.
     """
     if expected.number:
         _output(outputs, "values", rows)
     else:
-        _check_labels(outputs, rows, expected.k)
+        _check_labels(outputs, rows, expected)
     for name in expected.numbers:
         _output(outputs, name, rows)
     for name in expected.classes:
@@ -86,10 +90,14 @@ def _output(outputs: Outputs, name: str, *shape: int) -> np.ndarray:
     return value
 
 
-def _check_labels(outputs: Outputs, rows: int, k: int | None) -> None:
-    places = k or max([1, *outputs.get("labels", np.zeros(0)).shape[1:]])
+def _check_labels(outputs: Outputs, rows: int, expected: Expected) -> None:
+    places = expected.k or max([1, *outputs.get("labels", np.zeros(0)).shape[1:]])
     probabilities, labels = (_output(outputs, name, rows, places) for name in ("probabilities", "labels"))
-    if (probabilities < 0).any() or (probabilities.sum(axis=1) > 1 + _SUM_TOLERANCE).any():
+    if expected.independent and ((probabilities < 0) | (probabilities > 1)).any():
+        raise BrokenExport("output 'probabilities' holds a value below 0 or above 1")
+    if (probabilities < 0).any() or (
+        not expected.independent and (probabilities.sum(axis=1) > 1 + _SUM_TOLERANCE).any()
+    ):
         raise BrokenExport(
             "output 'probabilities' is not a distribution: a value is below 0, or a row sums to more than 1"
         )

@@ -110,7 +110,8 @@ def _about(model: str) -> tuple[Expected, set[str] | None]:
         about = json.loads(file.read())
     data = DataSpec.model_validate(about["data"]) if about.get("data") else None
     columns = {*data.inputs, *data.features, *data.token_features} if data else None
-    return Expected.of(about.get("top_k"), data), columns
+    independent = about.get("loss") == "sigmoid"
+    return Expected.of(about.get("top_k"), data, independent), columns
 
 
 def _end_with_parent() -> None:

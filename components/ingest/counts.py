@@ -78,7 +78,7 @@ class FileCounts:
         read: Number of all rows: written, bad, short and left out.
         rows: Number of written rows.
         bad: Number of rows that cannot be used.
-        short: Number of rows with too few tokens for an example.
+        short: Number of rows with too few tokens for an example, or without a label where a row may have several.
         left_out: Number of rows that `data.share` excludes.
         lines: Number of physical lines of a text file, counted by line ends.
         header: Number of lines of the header.
@@ -291,8 +291,8 @@ class Counts:
         shares = data.splits.shares
         message = (
             f"no row fell into {' and '.join(f'split {s!r}' for s in empty)}: {total.rows:,} usable rows "
-            f"of {total.read:,} read, {total.short:,} too short for an example, {total.left_out:,} left out by "
-            "data.share"
+            f"of {total.read:,} read, {total.short:,} too short for an example or without a label, "
+            f"{total.left_out:,} left out by data.share"
         )
         lines, paragraphs = self.all_files.row_lines, self.all_files.read
         by_paragraph = isinstance(data.source, TextSpec) and data.source.rows == "paragraph"

@@ -33,7 +33,7 @@ class RowError(ValueError):
 
 
 class ShortRow(ValueError):
-    """Row with too few tokens for an example. The row is skipped, because this is not a fault of the data."""
+    """Row with too few tokens for an example, or without labels. The row is skipped: this is no fault of the data."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -80,6 +80,6 @@ def columns_looked_at(data: DataSpec) -> dict[str, bool]:
     names = dict.fromkeys(data.inputs if data.tokenizer == "none" else (), True)
     others = {**data.features, **data.targets, **data.token_features}
     names |= dict.fromkeys((name for name, column in others.items() if column.kind == "category"), False)
-    if data.label and data.label_kind == "class":
+    if data.label and data.label_kind != "number":
         names[data.label] = False
     return names

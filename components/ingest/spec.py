@@ -8,15 +8,16 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from components.ingest.sources.base import LabelledLinesSpec
 from components.ingest.sources.base import SourceSpec as SourceSpec
-from components.ingest.sources.registry import AnySource, source_of
+from components.ingest.sources.registry import AnySource, source_of, with_label_lists
 from components.ingest.splits import SPLITS, Amount, SplitSpec, duration
 from components.ingest.token_features import TokenFeatureSpec, token_features_refused
 from components.names import OWN, argument
 from components.spec import Spec
 
 Shape = Literal["sequence", "labelled", "events"]
-LabelKind = Literal["class", "number"]
+LabelKind = Literal["class", "classes", "number"]
 Tokenizer = Literal["words", "whitespace", "characters", "none"]
 
 RESERVED_OUTPUTS = ("labels", "probabilities", "value", "values")
@@ -53,8 +54,8 @@ class DataSpec(Spec):
 
     shape: Shape
     """`sequence`: a row is a sequence of tokens, and every token after the first is a label. `labelled`: a row has
-    inputs and one label. `events`: a row is one event; the events of a group, sorted by time and cut into sessions,
-    become a row of shape `sequence`, which is the shape from there on."""
+    inputs and one label, or several (`label_kind`). `events`: a row is one event; the events of a group, sorted by time
+    and cut into sessions, become a row of shape `sequence`, which is the shape from there on."""
     source: AnySource
     """Source of the rows: its kind, its path, and further keys that depend on the kind."""
     num_spans: int | None = Field(default=None, ge=1)
@@ -67,8 +68,13 @@ class DataSpec(Spec):
     label: str | None = None
     """Column of the label. Required for shape `labelled`; not allowed for shape `sequence`."""
     label_kind: LabelKind = "class"
-    """`class`: the label is an entry of the label vocabulary. `number`: the label is a number, trained with mean
-    squared error; only for shape `labelled`."""
+    """`class`: a row has one label, an entry of the label vocabulary. `classes`: a row may have several labels: a list,
+    a cell with a JSON or Python list, or a cell with `label_separator`. `number`: the label is a number, trained with
+    mean squared error. `classes` and `number` are for shape `labelled`. If the key is not set, a command looks at the
+    first rows of local files, and sets `classes` if their labels are lists."""
+    label_separator: str | None = Field(default=None, min_length=1)
+    """Text between the labels in one cell, such as `|` in `python|pandas`. Sets `label_kind: classes`. None: a cell is
+    one label, or a list."""
     tokenizer: Tokenizer = "words"
     """Tokenizer for the text of the input columns. `words`: words, runs of digits, and single punctuation marks.
     `whitespace`: the pieces between white space. `characters`: single characters. `none`: the value is one token, or a
@@ -135,6 +141,18 @@ class DataSpec(Spec):
             return {**value, "shape": "sequence"}
         return {key: child for key, child in value.items() if key != "group_by" or child is not None}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _several_labels(cls, value: Any) -> Any:
+        """Set `label_kind: classes` for a separator, and let the source put all labels of a line into one row."""
+        if not isinstance(value, Mapping):
+            return value
+        if value.get("label_separator") is not None and "label_kind" not in value:
+            value = {**value, "label_kind": "classes"}
+        if value.get("label_kind") == "classes" and "source" in value:
+            value = {**value, "source": with_label_lists(value["source"])}
+        return value
+
     @field_validator("group_by", mode="before")
     @classmethod
     def _one_or_more(cls, value: Any) -> Any:
@@ -180,8 +198,21 @@ class DataSpec(Spec):
             )
         if self.whole_numbers and self.tokenizer != "none":
             faults.append("data.whole_numbers needs data.tokenizer 'none'")
-        if self.label_kind == "number" and self.shape != "labelled":
-            faults.append("data.label_kind 'number' needs shape 'labelled': the labels of a sequence are its tokens")
+        if self.label_kind != "class" and self.shape != "labelled":
+            faults.append(
+                f"data.label_kind '{self.label_kind}' needs shape 'labelled': the labels of a sequence are its tokens"
+            )
+        if self.label_separator is not None and self.label_kind != "classes":
+            faults.append(f"data.label_separator needs data.label_kind 'classes', not '{self.label_kind}'")
+        if isinstance(self.source, LabelledLinesSpec):
+            several, lists = self.source.several, self.source.several == "list"
+            if lists and not self.several_labels:
+                faults.append("data.source.several: 'list' needs data.label_kind 'classes'")
+            if self.several_labels and not lists:
+                faults.append(
+                    f"data.source.several: '{several}' leaves one label in a row, and data.label_kind is 'classes': "
+                    "remove one of the two keys"
+                )
         faults += _events_refused(self)
         faults += token_features_refused(self)
         faults += _targets_refused(self)
@@ -192,6 +223,11 @@ class DataSpec(Spec):
         if faults:
             raise ValueError("; ".join(faults))
         return self
+
+    @property
+    def several_labels(self) -> bool:
+        """True if a row may have several labels."""
+        return self.label_kind == "classes"
 
     @property
     def splits_positions(self) -> bool:

@@ -13,7 +13,8 @@ r"""Conversion of the values of a row to texts and numbers, the same for JSON, C
 | null, NaN, empty text                   | missing                                 | missing              |
 | number or truth value of NumPy          | as that of Python                       | as that of Python    |
 | list of one value; empty list           | the value; missing                      | the value; missing   |
-| list of several values, object          | refused, except for a list of tokens    | refused              |
+| list of several values                  | refused, except for tokens and classes  | refused              |
+| object                                  | refused                                 | refused              |
 
 A text of `data.missing` is missing too. pandas writes integers with nulls as numbers without a fraction, so `123.0` and
 `123` are the same token. In a CSV file, `123.0` is text, unless `data.whole_numbers` is set.
@@ -159,6 +160,12 @@ def list_of(text: str, separator: str, keep_empty: bool = False) -> list[Any]:
         separator: Text between the values.
         keep_empty: True to return also the empty texts between two separators.
     """
+    values = literal_list(text)
+    return values if values is not None else [value for value in text.split(separator) if value or keep_empty]
+
+
+def literal_list(text: str) -> list[Any] | None:
+    """Return the values of a JSON or Python list in a text such as `['a', 'b']`, or None for another text."""
     stripped = text.strip()
     if stripped.startswith("[") and stripped.endswith("]"):
         for parse, errors in ((json.loads, ValueError), (ast.literal_eval, (ValueError, SyntaxError, MemoryError))):
@@ -168,7 +175,7 @@ def list_of(text: str, separator: str, keep_empty: bool = False) -> list[Any]:
                 continue
             if isinstance(values, list):
                 return values
-    return [value for value in text.split(separator) if value or keep_empty]
+    return None
 
 
 def _of_python(value: Any) -> bool | int | float | None:

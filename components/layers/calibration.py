@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from components.layers.softmax import LOGITS, in_chunks
 
@@ -15,6 +17,8 @@ _SHARPEST = 4.0
 _HALVINGS = 12
 # Bounds of the temperature. The logits of a few labels have no minimum within them if all labels are the best class.
 _COLDEST, _HOTTEST = 1 / 8, 16.0
+# Bounds of the scale of the logits of single classes, and the maximum number of halvings of a step.
+_LEAST_SCALE, _LARGEST_SCALE, _HALVED = 1 / 16, 8.0, 20
 # Relative change of the temperature at which the fit ends, and the maximum number of passes over the classes.
 _CHANGE, _PASSES = 1e-3, 40
 
@@ -89,14 +93,16 @@ def fit_temperature(hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels
 
     Source: Guo et al., "On Calibration of Modern Neural Networks" (2017).
 
+    With several labels, the negative log-likelihood of a row is the mean over its known labels, and so is z_label.
+
     Args:
         hidden: (batch, width) float32, of examples that the model was not trained on.
         table: (classes, width) float32.
         bias: (classes,) float32.
-        labels: (batch,) integers, -1 outside the vocabulary. At least one must be known.
+        labels: (batch,) integers, -1 outside the vocabulary; or (batch, most) integers, negative outside the vocabulary
+            and for padding. At least one must be known.
     """
-    known = tf.where(labels >= 0)[:, 0]
-    hidden, labels = tf.gather(hidden, known), tf.gather(labels, known)
+    hidden, labels = _known(hidden, labels)
 
     @tf.function(autograph=False)
     def derivatives(sharpness: tf.Tensor) -> tf.Tensor:
@@ -106,7 +112,7 @@ def fit_temperature(hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels
             logits -= tf.reduce_max(logits, axis=1, keepdims=True)
             weighted = tf.nn.softmax(sharpness * logits) * logits
             mean, square = tf.reduce_sum(weighted, axis=1), tf.reduce_sum(weighted * logits, axis=1)
-            own = tf.gather(logits, labels[start:end], batch_dims=1)
+            own = _at_labels(logits, labels[start:end])
             return mean - own, square - tf.square(mean)
 
         chunk = max(1, LOGITS // table.shape[0])
@@ -123,3 +129,89 @@ def fit_temperature(hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels
         if change <= _CHANGE * sharpness:
             break
     return 1 / sharpness
+
+
+def fit_platt(hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels: tf.Tensor) -> tuple[float, float]:
+    """Return the scale a in [1/16, 8] and the shift c with the least mean binary cross entropy of all classes.
+
+        p = sigmoid(a z + c),   z = hidden table^T + bias
+
+    The loss of a row is the sum over all classes, divided by the number of its known labels. The loss is convex in a
+    and c, and Newton's method finds its minimum. With w = p (1 - p), and y = 1 for the labels:
+
+        gradient: sum (p - y) z,  sum (p - y)        Hessian: sum w z^2,  sum w z,  sum w
+
+    A step that does not lower the loss is halved.
+
+    Source: Platt, "Probabilistic Outputs for Support Vector Machines" (1999), for all classes together.
+
+    Args:
+        hidden: (batch, width) float32, of examples that the model was not trained on.
+        table: (classes, width) float32.
+        bias: (classes,) float32.
+        labels: (batch, most) integers, negative outside the vocabulary and for padding. At least one must be known.
+    """
+    hidden, labels = _known(hidden, labels)
+
+    @tf.function(autograph=False)
+    def sums(scale: tf.Tensor, shift: tf.Tensor) -> tf.Tensor:
+        def of(start: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            logits = tf.nn.bias_add(tf.matmul(hidden[start:end], table, transpose_b=True), bias)
+            number = tf.reduce_sum(tf.cast(labels[start:end] >= 0, tf.float32), axis=1)
+            own = number * _at_labels(logits, labels[start:end])
+            scaled = scale * logits + shift
+            p = tf.sigmoid(scaled)
+            weight = p * (1.0 - p)
+            found = (
+                # softplus(-z) - softplus(z) = -z
+                tf.reduce_sum(tf.nn.softplus(scaled), axis=1) - (scale * own + shift * number),
+                tf.reduce_sum(p * logits, axis=1) - own,
+                tf.reduce_sum(p, axis=1) - number,
+                tf.reduce_sum(weight * tf.square(logits), axis=1),
+                tf.reduce_sum(weight * logits, axis=1),
+                tf.reduce_sum(weight, axis=1),
+            )
+            return tuple(each / number for each in found)
+
+        chunk = max(1, LOGITS // table.shape[0])
+        found = in_chunks(tf.shape(labels)[0], chunk, of, (tf.TensorSpec([], tf.float32),) * 6)
+        return tf.stack([tf.reduce_mean(tf.cast(each, tf.float64)) for each in found])
+
+    def at(point: NDArray[np.float64]) -> NDArray[np.float64]:
+        return sums(*(tf.constant(value, tf.float32) for value in point)).numpy()
+
+    point = np.array([1.0, 0.0])
+    loss, *found = at(point)
+    for _ in range(_PASSES):
+        slope, curvature = np.array(found[:2]), np.array([[found[2], found[3]], [found[3], found[4]]])
+        # A multiple of the identity keeps the step finite if all logits are equal.
+        step = np.linalg.solve(curvature + 1e-9 * (1.0 + np.trace(curvature)) * np.eye(2), slope)
+        for halving in range(_HALVED):
+            new = point - step / 2**halving
+            new[0] = np.clip(new[0], _LEAST_SCALE, _LARGEST_SCALE)
+            if (result := at(new))[0] < loss:
+                break
+        else:
+            break
+        change = np.abs(new - point) / (1.0 + np.abs(point))
+        point, (loss, *found) = new, result
+        if change.max() <= _CHANGE:
+            break
+    return float(point[0]), float(point[1])
+
+
+def _known(hidden: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the hidden vectors and the labels of the rows with a known label."""
+    labels = tf.convert_to_tensor(labels)
+    known = labels >= 0 if labels.shape.rank == 1 else tf.reduce_any(labels >= 0, axis=1)
+    rows = tf.where(known)[:, 0]
+    return tf.gather(hidden, rows), tf.gather(labels, rows)
+
+
+def _at_labels(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """Return the logit of each label, or the mean logit of the known labels of each row, (batch,)."""
+    if labels.shape.rank == 1:
+        return tf.gather(logits, labels, batch_dims=1)
+    known = tf.cast(labels >= 0, logits.dtype)
+    own = tf.gather(logits, tf.maximum(labels, 0), batch_dims=1)
+    return tf.reduce_sum(known * own, axis=1) / tf.reduce_sum(known, axis=1)

@@ -1,4 +1,4 @@
-"""Outputs of a model, computed from a hidden vector: one of many classes, or a number."""
+"""Outputs of a model, computed from a hidden vector: one or several of many classes, or a number."""
 
 from __future__ import annotations
 
@@ -8,25 +8,36 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-from components.layers.calibration import calibrated, fit_sharpness, fit_temperature
+from components.layers.calibration import calibrated, fit_platt, fit_sharpness, fit_temperature
 from components.layers.head import SampledSoftmax
+from components.layers.losses.labels import Labels, LossName
+from components.layers.losses.several_sweep import SeveralSweep, sweep_several
+from components.layers.losses.several_values import several_values
 from components.layers.mixture.layer import NgramMixture
+from components.layers.propensity import inverse_propensities
 from components.layers.sweep import Sweep, sweep
 
 
 class ClassOutput(keras.layers.Layer):
     """Output of one of many classes, trained with a sampled softmax and measured with the full softmax.
 
+    With a `loss`, a row may have several labels, which are padded: -1 outside the vocabulary, `PADDING` after them.
+
     Args:
         head: Layer with a class vector for each class.
         mixture: Mixture of the softmax with counts. None: the softmax alone.
         calibration: Scalar weight that the calibration of the softmax sets: `temperature` for the label, or `sharpness`
-            for a further target.
+            for a further target. The loss `sigmoid` has `scale` and `shift` in its place.
+        loss: Loss of rows with several labels. None: a row has one label.
+        rows: Number of rows with a label in the train split. None: the number of labels. Only for several labels.
 
     Attributes:
         temperature: Scalar weight T that does not train, 1 before `fit_temperature`. All probabilities, but not the
-            training loss, are those of the logits divided by T. None: the output has a sharpness.
-        sharpness: Scalar weight that does not train, 1 before `calibrate`; None if the output has a temperature.
+            training loss, are those of the logits divided by T. None: the output has another calibration.
+        sharpness: Scalar weight that does not train, 1 before `calibrate`; None if the output has another calibration.
+        scale: Scalar weight a that does not train, 1 before `fit_temperature`. With the loss `sigmoid`, all
+            probabilities, but not the training loss, are those of the logits a z + c. None: another calibration.
+        shift: Scalar weight c, 0 before `fit_temperature`, like `scale`.
     """
 
     def __init__(
@@ -34,35 +45,50 @@ class ClassOutput(keras.layers.Layer):
         head: SampledSoftmax,
         mixture: NgramMixture | None = None,
         calibration: Literal["temperature", "sharpness"] = "temperature",
+        loss: LossName | None = None,
+        rows: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.head, self.mixture, self.calibration = head, mixture, calibration
+        self.head, self.mixture, self.calibration, self.loss, self.rows = head, mixture, calibration, loss, rows
         self.temperature: keras.Variable | None = None
         self.sharpness: keras.Variable | None = None
+        self.scale: keras.Variable | None = None
+        self.shift: keras.Variable | None = None
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the variables of the head and the mixture, unless they are already built."""
         for layer in (self.head, self.mixture):
             if layer is not None and not layer.built:
                 layer.build(input_shape)
-        weight = self.add_weight(
-            shape=(), initializer="ones", dtype="float32", trainable=False, autocast=False, name=self.calibration
-        )
-        if self.calibration == "temperature":
-            self.temperature = weight
+        if self.loss == "sigmoid":
+            self.scale, self.shift = self._scalar("ones", "scale"), self._scalar("zeros", "shift")
+        elif self.calibration == "temperature":
+            self.temperature = self._scalar("ones", "temperature")
         else:
-            self.sharpness = weight
+            self.sharpness = self._scalar("ones", "sharpness")
         self.built = True
+
+    def _scalar(self, initializer: str, name: str) -> keras.Variable:
+        return self.add_weight(
+            shape=(), initializer=initializer, dtype="float32", trainable=False, autocast=False, name=name
+        )
+
+    @property
+    def several(self) -> bool:
+        """True if a row may have several labels."""
+        return self.loss is not None
 
     @property
     def calibration_weights(self) -> list[keras.Variable]:
         """Weights that the calibration of the softmax sets, and that training does not change."""
-        return [weight for weight in (self.temperature, self.sharpness) if weight is not None]
+        weights = (self.temperature, self.sharpness, self.scale, self.shift)
+        return [weight for weight in weights if weight is not None]
 
     def call(self, hidden: tf.Tensor) -> tf.Tensor:
-        """Return the (batch, classes) float32 logits of the softmax of (batch, width) hidden vectors, divided by T."""
-        return self._tempered(self.head(hidden))
+        """Return the calibrated (batch, classes) float32 logits of (batch, width) hidden vectors."""
+        logits = self._scaled(self.head(hidden))
+        return logits if self.shift is None else logits + self.shift.value
 
     def row_losses(
         self, hidden: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor, context: tf.Tensor | None = None
@@ -71,10 +97,12 @@ class ClassOutput(keras.layers.Layer):
 
         Args:
             hidden: (batch, width) float.
-            targets: (batch,) integer classes.
+            targets: (batch,) integer classes; or (batch, most) padded labels.
             seed: (2,) int32 seed of the draws.
             context: (batch, k) last tokens, for a mixture.
         """
+        if self.loss is not None:
+            return self.head.sampled_loss_of_several(hidden, Labels.of(targets), seed, self.loss)
         losses = self.head.sampled_loss(hidden, targets, seed)
         return losses if self.mixture is None else self.mixture.row_losses(hidden, context, targets, losses)
 
@@ -96,6 +124,16 @@ class ClassOutput(keras.layers.Layer):
             vectors, bias = calibrated(vectors, bias, self._log_prior, self.sharpness.value)
         return sweep(vectors, table, bias, labels, k)
 
+    def sweep_several(self, hidden: tf.Tensor, labels: Labels | None = None, k: int = 0) -> SeveralSweep:
+        """Measure the labels of rows that may have several, and find the k most probable classes, over all classes.
+
+        Args:
+            hidden: (batch, width) float.
+            labels: Labels of the rows, in ascending order of the rows; None if neither nll nor rank is needed.
+            k: Number of the most probable classes to find.
+        """
+        return sweep_several(*self._softmax(hidden), Labels.none() if labels is None else labels, self.loss, k)
+
     def scorer(
         self, hidden: tf.Tensor, context: tf.Tensor | None = None
     ) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
@@ -109,11 +147,11 @@ class ClassOutput(keras.layers.Layer):
             Function that takes (n,) indices of rows and (n,) classes, and returns (n,) float32 logits, or log
             probabilities with a mixture.
         """
-        scaled = self._tempered(self.head.scaled(hidden))
+        scaled = self._scaled(self.head.scaled(hidden))
 
         def logits(of: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
             vectors, bias = self.head.rows(classes)
-            return tf.reduce_sum(tf.gather(scaled, of) * vectors, axis=1) + self._tempered(bias)
+            return tf.reduce_sum(tf.gather(scaled, of) * vectors, axis=1) + self._scaled(bias)
 
         if self.mixture is None:
             return logits
@@ -127,12 +165,25 @@ class ClassOutput(keras.layers.Layer):
     def fit_temperature(self, hidden: tf.Tensor, labels: tf.Tensor) -> None:
         """Set the temperature to that of the softmax, without a mixture, which `calibration.fit_temperature` finds.
 
+        With the loss `sigmoid`, set scale and shift to those that `calibration.fit_platt` finds.
+
         Args:
             hidden: (batch, width) float, of examples that the model was not trained on.
-            labels: (batch,) integers, -1 outside the vocabulary. At least one must be known.
+            labels: (batch,) integers, -1 outside the vocabulary; or (batch, most) padded labels. At least one must be
+                known.
         """
-        self.temperature.assign(1.0)
-        self.temperature.assign(fit_temperature(*self._softmax(hidden), labels))
+        self.reset_calibration()
+        if self.scale is None:
+            self.temperature.assign(fit_temperature(*self._softmax(hidden), labels))
+            return
+        scale, shift = fit_platt(*self._softmax(hidden), labels)
+        self.scale.assign(scale)
+        self.shift.assign(shift)
+
+    def reset_calibration(self) -> None:
+        """Set the weights of the calibration to the values before it, with which the logits are those of the head."""
+        for weight in self.calibration_weights:
+            weight.assign(0.0 if weight is self.shift else 1.0)
 
     def calibrate(self, hidden: tf.Tensor, labels: tf.Tensor, context: tf.Tensor | None = None) -> None:
         """Calibrate the probabilities on examples that the model was not trained on.
@@ -154,11 +205,19 @@ class ClassOutput(keras.layers.Layer):
         self.mixture.calibrate(hidden, context, labels, sweep(*self._softmax(hidden), labels).nll)
 
     def _softmax(self, hidden: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Return the (batch, width) vectors, (classes, width) class vectors and (classes,) bias of the logits / T."""
-        table, bias = self.head.all_rows()
-        return self._tempered(self.head.scaled(hidden)), table, self._tempered(bias)
+        """Return (batch, width) vectors, (classes, width) class vectors and (classes,) bias of the calibrated logits.
 
-    def _tempered(self, logits: tf.Tensor) -> tf.Tensor:
+        The calibration is that of the label. A sharpness does not count.
+        """
+        table, bias = self.head.all_rows()
+        bias = self._scaled(bias)
+        if self.shift is not None:
+            bias += self.shift.value
+        return self._scaled(self.head.scaled(hidden)), table, bias
+
+    def _scaled(self, logits: tf.Tensor) -> tf.Tensor:
+        if self.scale is not None:
+            return logits * self.scale.value
         return logits if self.temperature is None else logits / self.temperature.value
 
     @property
@@ -172,16 +231,20 @@ class ClassOutput(keras.layers.Layer):
 
         Args:
             hidden: (batch, width) float.
-            targets: (batch,) integer classes, -1 outside the vocabulary.
+            targets: (batch,) integer classes, -1 outside the vocabulary. If rows have several labels, (batch, most),
+                with `PADDING` after the last label of a row.
             context: (batch, k) last tokens, for a mixture.
             confidence: True to find the most probable class too, which takes more time.
 
         Returns:
             (batch,) each: `label`, int32 classes; `nll` in nats; `rank`, 1 for the most probable class. With
             `confidence` also `confidence`, the probability of the most probable class, and `correct`, bool, True if
-            this class is the label.
+            this class is the label. For several labels, see `losses.several_values`.
         """
         targets = tf.cast(targets, tf.int32)
+        if self.loss is not None:
+            inverse = tf.constant(inverse_propensities(self.head.counts, self.rows))
+            return several_values(*self._softmax(hidden), targets, inverse, self.loss, confidence)
         found = self.sweep(hidden, targets, k=int(confidence), context=context)
         values = {"label": targets, "nll": found.nll, "rank": found.rank}
         if confidence:

@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-Kind = Literal["label", "class", "number"]
-"""`label`: label that is a class, with bands. `class`: further target that is a class. `number`: label or target."""
+Kind = Literal["label", "several", "class", "number"]
+"""`label`: label that is a class, with bands. `several`: labels of rows that may have several, with bands. `class`:
+further target that is a class. `number`: label or target."""
 CLASS_NEEDS = ("label", "known", "nll", "rank")
+SEVERAL_NEEDS = (*CLASS_NEEDS, "size", "known_size", "first", "inverse", "ideal")
 NUMBER_NEEDS = ("answer", "number", "mean")
 MODEL_NEEDS = ("confidence", "correct")
 """Values of the label that only the `eval` signature of a model computes."""
@@ -32,9 +34,10 @@ class Sum:
         name: Name of the output of the `eval` signature, such as `hit_10`.
         needs: Names of the functions' arguments. For classes: `label`, (n,) int ids, -1 outside the vocabulary;
             `known`, (n,) bool, True for a label in the vocabulary; `nll`, (n,) nats; `rank`, (n,) int, 1 for the most
-            probable class. `nll` and `rank` are defined only for known labels. Only in the `eval` signature of a model:
-            `confidence`, (n,) probability of the most probable class, and `correct`, (n,) bool, True if this class is
-            the label. For numbers, all float64 and in the column's units: `answer`, (n,) predictions of the model;
+            probable class. `nll` and `rank` are defined only for known labels. For rows with several labels, the values
+            of `components.layers.losses.several_values`. Only in the `eval` signature of a model: `confidence`, (n,)
+            probability of the most probable class, and `correct`, (n,) bool, True if this class is the label, or one of
+            the labels. For numbers, all float64 and in the column's units: `answer`, (n,) predictions of the model;
             `number`, (n,) true values; `mean`, scalar mean of the train split.
         tensorflow: Implementation for the model, in validations during training and in the `eval` signature.
         numpy: Implementation for the baselines.
@@ -101,7 +104,8 @@ class Column:
         unit: Unit: nats, share from 0 to 1, the column's own units, classes, or count.
         per: Unit in words. `{whose}` is a placeholder for the owner of the units.
         better: Direction of improvement; None if neither direction is better.
-        over: Denominator: all labels that have a value (`count`), or labels in the vocabulary (`known`).
+        over: Denominator: all labels that have a value (`count`), or labels in the vocabulary (`known`). With several
+            labels per row, all rows, or the rows that have a label in the vocabulary.
         form: Format of a value; see `components.formatting`.
         about: Description of the metric, in one sentence.
         places: Places that show the metric.
@@ -127,6 +131,8 @@ class Column:
     @property
     def denominator(self) -> str:
         """Denominator in words."""
+        if self.kinds[0] == "several":
+            return "rows" if self.over == "count" else "rows with a label in the vocabulary"
         return "labels" if self.over == "count" else "labels in the vocabulary"
 
     def unit_of(self, whose: str) -> str:
@@ -146,12 +152,14 @@ class Metric(Column):
         compare: Function from the metrics of the model and of a baseline, by name, to a figure. The model is at least
             as good if the figure is at least 0 (higher is better) or at most 1 (lower is better). None: the model need
             not beat a baseline in this metric.
+        in_bands: False if the metric has no meaning over some of the labels of a row, such as those of one band.
     """
 
     sums: tuple[str | Sum, ...]
     formula: Callable[[Totals], float]
     objective: Literal["absolute", "relative"] | None = None
     compare: Callable[[Values, Values], float] | None = None
+    in_bands: bool = True
 
     @property
     def column(self) -> Column:

@@ -9,7 +9,7 @@ from collections.abc import Container, Iterator, Sequence
 
 from components.extensions import resolve, source_modules
 from components.metrics.bands import BANDS
-from components.metrics.definitions import CLASS_NEEDS, NUMBER_NEEDS, Metric, Sum
+from components.metrics.definitions import CLASS_NEEDS, NUMBER_NEEDS, SEVERAL_NEEDS, Kind, Metric, Sum
 from components.metrics.table import BY_NAME
 from components.spelling import did_you_mean
 
@@ -65,20 +65,30 @@ def modules_of(paths: Sequence[str]) -> tuple[str, ...]:
 
 
 def _faults(metric: Metric) -> Iterator[str]:
-    from components.metrics.sums import CLASS_SUMS, NUMBER_SUMS  # TensorFlow takes seconds to load.
-
-    numbers = "number" in metric.kinds
-    if numbers and len(metric.kinds) > 1:
-        yield "kinds: a metric is of classes ('label', 'class') or of numbers ('number'), not of both"
+    if "number" in metric.kinds and len(metric.kinds) > 1:
+        yield "kinds: a metric is of classes ('label', 'several', 'class') or of numbers ('number'), not of both"
     yield from _name_faults("metric", metric.name, BY_NAME)
     if metric.objective:
         yield "objective: a user's own metric cannot decide a training"
     if metric.places.history and not metric.places.validation:
         yield "places: a metric with a place in 'history' needs one in 'validation'"
-    taken = {of.name: of for of in (NUMBER_SUMS if numbers else CLASS_SUMS)}
+    yield from dict.fromkeys(fault for kind in metric.kinds for fault in _faults_of_sums(metric, kind))
+    names = [of if isinstance(of, str) else of.name for of in metric.sums]
+    try:
+        metric.formula(dict.fromkeys(names, 0.0))
+    except KeyError as error:
+        yield f"formula: {error} is not one of the metric's sums, {', '.join(names)}"
+    except ZeroDivisionError:
+        yield "formula: divides by 0 where there is no label; return math.nan then"
+
+
+def _faults_of_sums(metric: Metric, kind: Kind) -> Iterator[str]:
+    from components.metrics.sums import sums_of  # TensorFlow takes seconds to load.
+
+    taken = {of.name: of for of in sums_of(kind)}
     # Sums of the model alone exist only for the label, and not in validations, where most metrics are shown.
     table = {name: of for name, of in taken.items() if not of.of_model}
-    needs = NUMBER_NEEDS if numbers else CLASS_NEEDS
+    needs = {"number": NUMBER_NEEDS, "several": SEVERAL_NEEDS}.get(kind, CLASS_NEEDS)
     for of in metric.sums:
         if isinstance(of, str):
             if of not in table:
@@ -88,13 +98,6 @@ def _faults(metric: Metric) -> Iterator[str]:
         for need in of.needs:
             if need not in needs:
                 yield f"sum {of.name!r}: needs {need!r}, but has {', '.join(needs)}{did_you_mean(need, needs)}"
-    names = [of if isinstance(of, str) else of.name for of in metric.sums]
-    try:
-        metric.formula(dict.fromkeys(names, 0.0))
-    except KeyError as error:
-        yield f"formula: {error} is not one of the metric's sums, {', '.join(names)}"
-    except ZeroDivisionError:
-        yield "formula: divides by 0 where there is no label; return math.nan then"
 
 
 def _name_faults(noun: str, name: str, taken: Container[str]) -> Iterator[str]:

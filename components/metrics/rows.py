@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from components.layers.losses.labels import PADDING
 from components.metrics.bands import BandSpec
 from components.metrics.definitions import Sum
 
@@ -21,20 +22,24 @@ def label_values(
     bands: BandSpec | None = None,
     given: tf.Tensor | None = None,
 ) -> Tensors:
-    """Return the contribution of each label to each sum.
+    """Return the contribution of each label, or of each row with several labels, to each sum.
 
     Args:
-        sums: Sums of classes, or sums of numbers.
+        sums: Sums of one kind of label or target.
         values: Raw values of the labels, (n,) each: `label` (-1 outside the vocabulary), `nll` (nats), `rank`, and
             for sums of the model alone `confidence` and `correct`; or `answer`, `number` (NaN if missing) and the
-            scalar `mean`, in the column's units.
+            scalar `mean`, in the column's units. For n rows with several labels, the values of
+            `components.layers.losses.several_values`, with `size` among them.
         bands: Bands, to return also the sums of each band, with names such as `nll_head`.
         given: (n,) bool, True if the row of a class has a value, known or not. By default, all rows have a value.
 
     Returns:
         (n,) contributions by name, in the order of `Target.sum_names`. Classes: float32. Numbers: float64, because
-        float32 cannot hold the square of 1e21.
+        float32 cannot hold the square of 1e21. Several labels: float64, because the weights of the labels of a row sum
+        to 1.
     """
+    if "size" in values:
+        return _several_values(sums, values, bands)
     if "number" in values:
         dtype, mask = tf.float64, ~tf.math.is_nan(values["number"])
         values = {name: tf.cast(value, dtype) for name, value in values.items()}
@@ -43,8 +48,30 @@ def label_values(
         values = {**values, "known": values["label"] >= 0}
     zero = tf.zeros([], dtype)
     found = {of.name: tf.cast(of.tensorflow(*(values[need] for need in of.needs)), dtype) for of in sums}
-    masks = {"": mask, **({f"_{band}": m for band, m in bands.masks(values["label"]).items()} if bands else {})}
+    masks = _masks(values["label"], mask, bands) if bands else {"": mask}
     return {f"{name}{band}": tf.where(m, value, zero) for band, m in masks.items() for name, value in found.items()}
+
+
+def _several_values(sums: Sequence[Sum], values: Mapping[str, tf.Tensor], bands: BandSpec | None) -> Tensors:
+    """Return the contribution of each row with several labels to each sum, (n,) float64."""
+    labels, dtype = values["label"], tf.float64
+    values = {name: tf.cast(value, dtype) if value.dtype.is_floating else value for name, value in values.items()}
+    values["known"] = labels >= 0
+    mask, zero = labels > PADDING, tf.zeros([], dtype)
+    found = {of: tf.cast(of.tensorflow(*(values[need] for need in of.needs)), dtype) for of in sums}
+    return {
+        # A sum of the model alone has a value for each row, the others for each label.
+        f"{of.name}{band}": tf.where(tf.reduce_any(m, axis=1), value, zero)
+        if of.of_model
+        else tf.reduce_sum(tf.where(m, value, zero), axis=1)
+        for band, m in _masks(labels, mask, bands).items()
+        for of, value in found.items()
+    }
+
+
+def _masks(labels: tf.Tensor, mask: tf.Tensor, bands: BandSpec | None) -> Tensors:
+    """Return the mask of all labels, and the masks of the labels in each band, by the suffixes of their sums."""
+    return {"": mask, **({f"_{band}": mask & of for band, of in bands.masks(labels).items()} if bands else {})}
 
 
 def by_row(values: Tensors, labels: tf.Tensor, rows: tf.Tensor) -> Tensors:

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import tensorflow as tf
 
-from components.metrics.definitions import Metric, Sum
+from components.metrics.definitions import Kind, Metric, Sum
 from components.metrics.reliability import BINS, CONFIDENCE, CORRECT, COUNT, sum_name
+from components.metrics.several_sums import LABEL_SUMS
 
 
 def _hit(at: int) -> Sum:
@@ -69,6 +70,7 @@ def _of_bins() -> Iterator[Sum]:
         )
 
 
+_BIN_SUMS = tuple(_of_bins())
 CLASS_SUMS = (
     Sum("count", ("label",), tensorflow=tf.ones_like, numpy=np.ones_like),
     Sum(
@@ -91,8 +93,9 @@ CLASS_SUMS = (
     _reciprocal_rank(10),
     _reciprocal_rank(20),
     _discounted_gain(10),
-    *_of_bins(),
+    *_BIN_SUMS,
 )
+SEVERAL_SUMS = (*LABEL_SUMS, *_BIN_SUMS)
 NUMBER_SUMS = (
     Sum("count", ("number",), tensorflow=tf.ones_like, numpy=np.ones_like),
     Sum(
@@ -124,20 +127,24 @@ NUMBER_SUMS = (
 )
 
 
-def needed(metrics: Iterable[Metric], numbers: bool) -> tuple[Sum, ...]:
+def sums_of(kind: Kind) -> tuple[Sum, ...]:
+    """Return all sums of a kind of label or target."""
+    return {"number": NUMBER_SUMS, "several": SEVERAL_SUMS}.get(kind, CLASS_SUMS)
+
+
+def needed(metrics: Iterable[Metric], kind: Kind) -> tuple[Sum, ...]:
     """Return the sums that metrics need, without duplicates: first those of this module in order, then a user's own.
 
     Args:
         metrics: Metrics of one kind.
-        numbers: True for metrics of numbers, False for metrics of classes.
+        kind: The kind.
     """
     named = {of if isinstance(of, str) else of.name: of for metric in metrics for of in metric.sums}
-    table = NUMBER_SUMS if numbers else CLASS_SUMS
     own = [of for of in named.values() if isinstance(of, Sum)]
-    return (*(of for of in table if isinstance(named.get(of.name), str)), *own)
+    return (*(of for of in sums_of(kind) if isinstance(named.get(of.name), str)), *own)
 
 
 def without_model_sums(metrics: Iterable[Metric]) -> tuple[Metric, ...]:
     """Return the metrics that need no sum of the model alone."""
-    of_model = {of.name for of in CLASS_SUMS if of.of_model}
+    of_model = {of.name for of in _BIN_SUMS}
     return tuple(metric for metric in metrics if not of_model & {of for of in metric.sums if isinstance(of, str)})

@@ -4,34 +4,23 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-import numpy as np
-
 from components.metrics.definitions import Column, Kind, Metric, Place, Places, Totals, Values
-from components.metrics.reliability import CONFIDENT, calibration_error, sum_names
+from components.metrics.formulas import (
+    calibration_metric,
+    difference,
+    mean_of,
+    perplexity,
+    ratio_of_perplexities,
+    share,
+    total,
+)
+from components.metrics.reliability import CONFIDENT
+from components.metrics.several_table import SEVERAL_METRICS
 
 _Any = TypeVar("_Any", bound=Column)
-
-
-def _total(name: str) -> Callable[[Totals], float]:
-    return lambda totals: totals[name]
-
-
-def _mean(name: str, over: str) -> Callable[[Totals], float]:
-    return lambda totals: totals[name] / totals[over] if totals[over] else math.nan
-
-
-def _share(name: str) -> Callable[[Totals], float]:
-    # With the reciprocal, since a quotient would differ from the figures of earlier runs in the last digit.
-    return lambda totals: totals[name] * (1.0 / totals["count"]) if totals["count"] else math.nan
-
-
-def _perplexity(totals: Totals) -> float:
-    mean = totals["nll"] / totals["known"] if totals["known"] else math.nan
-    # exp overflows beyond 709 nats, where a perplexity has no meaning.
-    return math.exp(mean) if not mean > 700 else math.inf
 
 
 def _r2(totals: Totals) -> float:
@@ -56,9 +45,9 @@ def _recall(at: int, **places: int) -> Metric:
         name=f"recall_at_{at}",
         label=f"recall@{at}",
         sums=(f"hit_{at}", "count"),
-        formula=_share(f"hit_{at}"),
+        formula=share(f"hit_{at}"),
         about="Share of all labels. A label outside the vocabulary is a miss.",
-        compare=(lambda ours, theirs: ours["recall_at_10"] - theirs["recall_at_10"]) if at == 10 else None,
+        compare=difference("recall_at_10") if at == 10 else None,
         places=Places(**places),
     )
 
@@ -68,22 +57,9 @@ def _reciprocal_rank(at: int, **places: int) -> Metric:
         name=f"mrr_at_{at}",
         label=f"MRR@{at}",
         sums=(f"rr_{at}", "count"),
-        formula=_share(f"rr_{at}"),
+        formula=share(f"rr_{at}"),
         per="mean of 1/rank",
         about=f"Mean over all labels of 1 / rank, 0 for ranks beyond {at}.",
-        places=Places(**places),
-    )
-
-
-def _calibration_error(name: str, label: str, least: float, about: str, **places: int) -> Metric:
-    return Metric(
-        name=name,
-        label=label,
-        sums=sum_names(least),
-        formula=lambda totals: calibration_error(totals, least),
-        per="mean gap",
-        better="lower",
-        about=about,
         places=Places(**places),
     )
 
@@ -94,7 +70,7 @@ METRICS = (
         label="accuracy",
         kinds=("class",),
         sums=("hit_1", "count"),
-        formula=_mean("hit_1", "count"),
+        formula=mean_of("hit_1", "count"),
         about="Share of the rows with a value. A value outside the vocabulary is a miss.",
         places=Places(column=1, brief=1, terminal=1, validation=1),
     ),
@@ -104,7 +80,7 @@ METRICS = (
         plain="nll (nats)",
         kinds=("label", "class"),
         sums=("nll", "known"),
-        formula=_mean("nll", "known"),
+        formula=mean_of("nll", "known"),
         unit="nats",
         per="nats per label",
         better="lower",
@@ -117,15 +93,14 @@ METRICS = (
         name="perplexity",
         label="perplexity",
         sums=("nll", "known"),
-        formula=_perplexity,
+        formula=perplexity,
         unit="classes",
         per="classes",
         better="lower",
         over="known",
         form="large",
         about="exp(nll), over labels in the vocabulary.",
-        # From the difference of nats, which cannot overflow as two perplexities can.
-        compare=lambda ours, theirs: float(np.exp(ours["nll"] - theirs["nll"])),
+        compare=ratio_of_perplexities,
         places=Places(tile=2, column=8, brief=2, terminal=6, validation=3, history=2, curve=1, trainer=1),
     ),
     _recall(1, column=1, terminal=1),
@@ -138,12 +113,12 @@ METRICS = (
         name="ndcg_at_10",
         label="NDCG@10",
         sums=("ndcg_10", "count"),
-        formula=_share("ndcg_10"),
+        formula=share("ndcg_10"),
         per="mean gain",
         about="Mean over all labels of 1 / log2(1 + rank), 0 for ranks beyond 10.",
         places=Places(column=7),
     ),
-    _calibration_error(
+    calibration_metric(
         "ece",
         "ECE",
         0.0,
@@ -151,7 +126,7 @@ METRICS = (
         "of correct predictions, over bins of the probability. A label outside the vocabulary is a miss.",
         column=10,
     ),
-    _calibration_error(
+    calibration_metric(
         "ece_confident",
         "ECE (p ≥ 0.1)",
         CONFIDENT,
@@ -178,7 +153,7 @@ METRICS = (
         plain="mean abs. error",
         kinds=("number",),
         sums=("absolute_error", "count"),
-        formula=_mean("absolute_error", "count"),
+        formula=mean_of("absolute_error", "count"),
         unit="units",
         per="in {whose} units",
         better="lower",
@@ -202,7 +177,7 @@ METRICS = (
         label="labels",
         kinds=("label", "class", "number"),
         sums=("count",),
-        formula=_total("count"),
+        formula=total("count"),
         unit="count",
         per="",
         better=None,
@@ -215,7 +190,7 @@ METRICS = (
         label="labels in the vocabulary",
         kinds=("label", "class"),
         sums=("known",),
-        formula=_total("known"),
+        formula=total("known"),
         unit="count",
         per="",
         better=None,
@@ -233,14 +208,21 @@ METRICS = (
         places=Places(),
     ),
 )
-"""All metrics, in their order in files."""
-BY_NAME = {metric.name: metric for metric in METRICS}
+"""All metrics but those of several labels, in their order in files."""
+BY_NAME = {metric.name: metric for metric in (*SEVERAL_METRICS, *METRICS)}
+"""All metrics by name. A metric of several labels with the name of another is not here, see `of_kind`."""
 
 
 @functools.cache
 def of_kind(kind: Kind) -> tuple[Metric, ...]:
     """Return the metrics of a kind of label or target, in the order of the table."""
-    return tuple(metric for metric in METRICS if kind in metric.kinds)
+    return tuple(metric for metric in (*METRICS, *SEVERAL_METRICS) if kind in metric.kinds)
+
+
+def named(kind: Kind, *names: str) -> tuple[Metric, ...]:
+    """Return the metrics of a kind with the given names, in the order of the names."""
+    found = {metric.name: metric for metric in of_kind(kind)}
+    return tuple(found[name] for name in names)
 
 
 @functools.cache
@@ -261,5 +243,6 @@ def shown(kind: Kind, place: Place, own: Sequence[Column] = ()) -> tuple[Column,
 
 
 def kind_of(values: Iterable[str], otherwise: Kind = "label") -> Kind:
-    """Return `number` for the names of a number's metrics, and otherwise the given kind of class."""
-    return "number" if objective("number").name in values else otherwise
+    """Return `number` or `several` for names of metrics that only these kinds have, and otherwise the given kind."""
+    values = set(values)
+    return "number" if "rmse" in values else "several" if "precision_at_1" in values else otherwise

@@ -16,16 +16,18 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from components.ingest.spec import DataSpec
+from components.ingest.spec import DataSpec, LabelKind
 from components.metrics.bands import BANDS
 from components.metrics.definitions import Kind, Metric, Sum
 from components.metrics.own import own_metrics
 from components.metrics.table import of_kind
 from components.names import OWN, escaped
 
-BaselineName = Literal["popular", "bigram", "trigram", "cooccurrence", "history", "mean"]
-RANKING_ONLY: frozenset[BaselineName] = frozenset({"cooccurrence", "history"})
+BaselineName = Literal["popular", "bigram", "trigram", "cooccurrence", "history", "bayes", "nearest", "mean"]
+RANKING_ONLY: frozenset[BaselineName] = frozenset({"cooccurrence", "history", "nearest"})
 """Baselines that rank the classes and have no probabilities. Their nll is NaN."""
+LABEL_KINDS: Mapping[LabelKind, Kind] = {"class": "label", "classes": "several", "number": "number"}
+"""Kind of the label in the table of metrics."""
 ROW_NUMBER = f"{OWN}row"
 """Feature of a test row: its number, from 0. The Evaluator groups the rows of a bootstrap by it."""
 
@@ -69,7 +71,7 @@ class Target:
     @property
     def bands(self) -> tuple[str | None, ...]:
         """All labels (None) and the bands of labels. Each of them has all `sums`."""
-        return (None, *BANDS) if self.kind == "label" else (None,)
+        return (None, *BANDS) if self.kind in ("label", "several") else (None,)
 
     @property
     def stored_names(self) -> tuple[str, ...]:
@@ -120,7 +122,7 @@ class Target:
         return f"target/{escaped(self.column)}/{name}" if self.column else name
 
     def measured(self, sums: NDArray[np.float64], band: str | None = None) -> dict[str, float]:
-        """Return the metrics by name. A metric without labels, or without its sums, is NaN.
+        """Return the metrics by name. A metric without labels, without its sums, or not of bands, is NaN.
 
         Args:
             sums: (len(sum_names),) totals of a model, or only the first len(stored_names) of them.
@@ -129,7 +131,10 @@ class Target:
         start = self.bands.index(band) * len(self.sums)
         totals = {of.name: float(sums[start + place]) for place, of in enumerate(self.sums)}
         totals |= self.model_totals(sums) if band is None else self.model_totals(())
-        return {metric.name: metric.formula(totals) for metric in self.metrics}
+        return {
+            metric.name: metric.formula(totals) if metric.in_bands or band is None else math.nan
+            for metric in self.metrics
+        }
 
     def model_totals(self, sums: Sequence[float] | NDArray[np.float64]) -> dict[str, float]:
         """Return the totals of `model_sums` by name, NaN if `sums` ends before them.
@@ -166,7 +171,7 @@ def _metrics(kind: Kind, own: tuple[str, ...]) -> tuple[Metric, ...]:
 def _sums(kind: Kind, own: tuple[str, ...]) -> tuple[Sum, ...]:
     from components.metrics.sums import needed  # TensorFlow takes seconds to load.
 
-    return needed(_metrics(kind, own), kind == "number")
+    return needed(_metrics(kind, own), kind)
 
 
 # The Evaluator asks for these of each row. They are not kept in a target, which is sent to Beam workers.
@@ -196,6 +201,8 @@ def label_baselines(data: DataSpec, exclude_seen: bool = False) -> tuple[Baselin
     """Return the baselines that apply to the label.
 
     - A number: `mean`.
+    - Several classes: `popular`, `bayes` and `nearest`; after items, which are inputs with tokenizer `none`, also
+      `history`.
     - A class: `popular` and `bigram`; for sequences also `trigram`, because a labeled row has no order of labels.
     - A class after items, which are inputs with tokenizer `none`: also `cooccurrence` and `history`. Words of a text
       co-occur with nearly all other words, so that these two would be slow and weak there.
@@ -207,6 +214,8 @@ def label_baselines(data: DataSpec, exclude_seen: bool = False) -> tuple[Baselin
     """
     if data.label_kind == "number":
         return ("mean",)
+    if data.several_labels:
+        return ("popular", *(("history",) if data.tokenizer == "none" else ()), "bayes", "nearest")
     ngrams: tuple[BaselineName, ...] = ("popular", "bigram", "trigram")
     items: tuple[BaselineName, ...] = ("cooccurrence",) if exclude_seen else ("cooccurrence", "history")
     return (
@@ -223,8 +232,7 @@ def label_target(data: DataSpec, own: Sequence[str] = (), exclude_seen: bool = F
         own: Paths of a user's own metrics.
         exclude_seen: True to remove seen items from the ranking.
     """
-    kind: Kind = "number" if data.label_kind == "number" else "label"
-    return Target("", kind, label_baselines(data, exclude_seen), tuple(own))
+    return Target("", LABEL_KINDS[data.label_kind], label_baselines(data, exclude_seen), tuple(own))
 
 
 def further_targets(data: DataSpec, own: Sequence[str] = ()) -> tuple[Target, ...]:

@@ -59,7 +59,7 @@ def check_learnable(
             if spec.min_count > 1
             else f"data.inputs: the train split has no token in {columns}: choose other columns"
         )
-    if data.label_kind == "class":
+    if data.label_kind != "number":
         faults += _label_faults(data, spec, transform, files)
     elif not _has_number(files, LABEL_VALUE):
         faults.append(_no_number("data.label", str(data.label)))
@@ -75,7 +75,7 @@ def check_learnable(
         faults.append(
             f"data.splits.eval: no label of column {data.label or data.inputs[0]!r} in the eval split is one of the "
             "classes of the train split, so that training cannot be validated: bring more rows, or a larger share"
-            if data.label_kind == "class"
+            if data.label_kind != "number"
             else f"data.splits.eval: column {data.label!r} has no number in the eval split: bring more rows"
         )
     if faults:

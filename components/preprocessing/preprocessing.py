@@ -2,7 +2,7 @@
 
     input_ids    VarLen int64   0..V_in-1 by descending frequency, then the out-of-vocabulary buckets
     label_ids    VarLen int64   0..V_out-1 by descending frequency, -1 if out of vocabulary; one per token (sequence) or
-                                one (labelled)
+                                any number (labelled)
     label_value  float32        replaces label_ids if the label is a number: unscaled, NaN if missing
     first_label  int64          position of the first token that is a label, if the positions of a row are split
 

@@ -27,6 +27,7 @@ from components.report.tables import (
     best_baseline,
     columns,
     comparison,
+    counted,
     denominators,
     kind_of_label,
     margin_in_words,
@@ -76,6 +77,7 @@ def render(summary: Summary, sections: Sequence[Section]) -> str:
         sections=[section.template for section in sorted(sections, key=lambda section: section.place)],
         style=Markup((resources.files(_PACKAGE) / "style.css").read_text(encoding="utf-8")),
         number=kind_of_label(summary.metrics) == "number",
+        counted=counted(summary.metrics),
         columns=columns(summary, "column"),
         headlines=columns(summary, "tile"),
         sliced=few,
@@ -166,6 +168,7 @@ def training_charts(training: Training, own: Sequence[Column] = ()) -> list[dict
     seconds = [entry.seconds + (entry.validation_seconds or 0) for entry in history]
     note = minutes_at([entry.epoch for entry in history], seconds)
     charts = []
+    # The curves of several labels have the names of those of one label.
     for column in (*shown("label", "curve", own), *shown("number", "curve", own)):
         kept = [(index, getattr(entry, column.name, None)) for index, entry in enumerate(history)]
         points = [(history[index].epoch, value) for index, value in kept if value is not None]

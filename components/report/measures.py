@@ -27,13 +27,15 @@ class Measured(SummarySection):
     """Metrics over a set of labels. A metric without anything to measure is None.
 
     The fields are the metrics of the table for `kinds`, and a user's own metrics, which the summary describes in
-    `own_metrics`. The objective of the last kind is required. Other metrics are None if an earlier version wrote the
-    summary without them.
+    `own_metrics`. The objective of the last kind, and `mark`, are required. Other metrics are None if an earlier version
+    wrote the summary without them.
     """
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, int | float | None]  # pyright: ignore[reportIncompatibleVariableOverride]
     kinds: ClassVar[tuple[Kind, ...]]
+    mark: ClassVar[str] = ""
+    """Metric that only these kinds have, if other kinds have the same objective."""
 
     @model_validator(mode="before")
     @classmethod
@@ -43,8 +45,8 @@ class Measured(SummarySection):
         mine = names_of(cls.kinds)
         if foreign := [name for name in values if name in BY_NAME and name not in mine]:
             raise ValueError(f"not of this kind: {', '.join(foreign)}")
-        if (needed := objective(cls.kinds[-1]).name) not in values:
-            raise ValueError(f"{needed} is missing")
+        if missing := [name for name in (objective(cls.kinds[-1]).name, cls.mark) if name and name not in values]:
+            raise ValueError(f"{missing[0]} is missing")
         found = {name: values.get(name) for name in mine} | dict(values)
         return {name: _whole(value) if _is_count(name) else value for name, value in found.items()}
 
@@ -59,6 +61,13 @@ class NumberMetrics(Metrics):
     """Metrics of a label that is a number, in the label's units. The metrics of classes are None."""
 
     kinds = ("label", "number")
+
+
+class SeveralMetrics(Metrics):
+    """Metrics of rows that may have several labels. Other metrics of a class label are None."""
+
+    kinds = ("label", "several")
+    mark = "precision_at_1"
 
 
 class ClassTarget(Measured):
@@ -83,7 +92,7 @@ class ReliabilityBin(SummarySection):
     confidence: float | None
     """Mean probability of the most probable class. None: no prediction."""
     share_correct: float | None
-    """Share of the predictions whose most probable class is the label. None: no prediction."""
+    """Share of the predictions whose most probable class is the label, or one of the labels. None: no prediction."""
 
 
 class Calibration(SummarySection):
@@ -97,14 +106,20 @@ class Calibration(SummarySection):
 
 
 class LabelCalibration(SummarySection):
-    """Temperature of a label that is a class, and its effect on the labels that it was fitted on."""
+    """Calibration of a label that is a class, and its effect on the labels that it was fitted on."""
 
-    temperature: float
-    """Number that divides the logits of the softmax. Above 1: the model was too sure."""
+    temperature: float | None = None
+    """Number that divides the logits of the softmax. Above 1: the model was too sure. None with the loss `sigmoid`."""
+    scale: float | None = None
+    """With the loss `sigmoid`: factor of the logits. Below 1: the model was too sure."""
+    shift: float | None = None
+    """With the loss `sigmoid`: number that is added to the scaled logits."""
+    threshold: float | None = None
+    """Probability from which a class counts as one of several labels."""
     before: Calibration
-    """Metrics with temperature 1."""
+    """Metrics before the calibration."""
     after: Calibration
-    """Metrics with the temperature of the exported model."""
+    """Metrics of the exported model."""
 
 
 class Margin(SummarySection):
@@ -132,7 +147,8 @@ class Margin(SummarySection):
         return self.low is not None and self.high is not None and self.low <= equal <= self.high
 
 
-LabelMetrics = Metrics | NumberMetrics
+LabelMetrics = Metrics | NumberMetrics | SeveralMetrics
+ClassMetrics = Metrics | SeveralMetrics
 Targets = dict[str, ClassTarget | NumberTarget]
 TargetBaselines = dict[str, dict[str, ClassTarget | NumberTarget]]
 

@@ -13,10 +13,10 @@ from components.files import write_whole
 from components.metrics.definitions import Column, Kind, Place
 from components.metrics.table import BY_NAME, shown
 from components.report.measures import (
+    ClassMetrics,
     LabelCalibration,
     LabelMetrics,
     Margin,
-    Metrics,
     ReliabilityBin,
     SummarySection,
     TargetBaselines,
@@ -309,7 +309,7 @@ class Summary(SummarySection):
     vocabularies: dict[Literal["inputs", "labels"], Vocabulary] = {}
     metrics: LabelMetrics | None = None
     """Metrics of the label. If the label is a number, these include `rmse`, `mae` and `r2`."""
-    bands: dict[str, Metrics] = {}
+    bands: dict[str, ClassMetrics] = {}
     """Metrics by frequency of the label: `head`, `torso`, `tail`."""
     reliability: list[ReliabilityBin] = []
     """Reliability diagram of the model on the test split, in ascending order of the bins. Empty for a number."""
@@ -320,7 +320,7 @@ class Summary(SummarySection):
     baseline that only ranks is None."""
     margins: list[Margin] = []
     """Margins of the model over the best baseline, by recall@10 and perplexity, or by rmse for a number."""
-    baseline_bands: dict[str, dict[str, Metrics]] = {}
+    baseline_bands: dict[str, dict[str, ClassMetrics]] = {}
     previous: LabelMetrics | None = None
     """Metrics of the last blessed model on the same labels."""
     targets: Targets = {}
@@ -413,7 +413,7 @@ def training_section(training: Mapping[str, Any]) -> dict[str, Any]:
     validations: Sequence[Mapping[str, Any]] = training["validations"]
     best = training.get("best")
     measured = training.get("measured", [*_placed("label", "validation"), *_placed("number", "validation")])
-    shown = {*history("label"), *history("number")}
+    shown = {*history("label"), *history("several"), *history("number")}
     kept = [name for name in measured if name in shown or name not in BY_NAME]
     facts = [name for name in Validation.model_fields if name != "targets"]
     return {

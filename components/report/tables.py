@@ -7,8 +7,8 @@ from typing import Any
 
 from components.formatting import FORMS, figure
 from components.metrics.definitions import Column, Kind, Place
-from components.metrics.table import METRICS, shown
-from components.report.measures import ClassTarget, Margin, Metrics, NumberMetrics, NumberTarget
+from components.metrics.table import of_kind, shown
+from components.report.measures import ClassTarget, Margin, Metrics, NumberMetrics, NumberTarget, SeveralMetrics
 from components.report.summary import Summary
 
 
@@ -19,7 +19,14 @@ def columns(summary: Summary, place: Place) -> tuple[Column, ...]:
 
 def kind_of_label(metrics: Metrics | None) -> Kind:
     """Return the kind of label. A run without metrics counts as a class label."""
+    if isinstance(metrics, SeveralMetrics):
+        return "several"
     return "number" if isinstance(metrics, NumberMetrics) else "label"
+
+
+def counted(metrics: Metrics | None) -> str:
+    """Return the noun for the count of a run: `labels`, or `rows` if they may have several labels."""
+    return "rows" if kind_of_label(metrics) == "several" else "labels"
 
 
 def target_columns(summary: Summary, values: ClassTarget | NumberTarget, place: Place = "column") -> tuple[Column, ...]:
@@ -57,7 +64,7 @@ def against(column: Column, value: float | None, other: float | None) -> str:
 
 def margins(summary: Summary) -> list[tuple[Column, Margin]]:
     """Return the margins over the best baselines, each with its metric."""
-    described = {column.name: column for column in (*METRICS, *summary.own_metrics)}
+    described = {column.name: column for column in (*of_kind(kind_of_label(summary.metrics)), *summary.own_metrics)}
     return [(described[margin.metric], margin) for margin in summary.margins if margin.metric in described]
 
 
@@ -143,9 +150,14 @@ def denominators(summary: Summary) -> str:
     families: dict[str, dict[str, None]] = {}
     for column in columns(summary, "column"):
         families.setdefault(column.over, {})[column.label.partition("@")[0]] = None
+    known = figure(getattr(summary.metrics, "known", None), "count")
+    several = isinstance(summary.metrics, SeveralMetrics)
     texts = {
-        "count": f"all {figure(summary.metrics.count, 'count')} labels (a label outside the vocabulary is a miss)",
-        "known": f"the {figure(getattr(summary.metrics, 'known', None), 'count')} in the vocabulary, full softmax",
+        "count": f"all {figure(summary.metrics.count, 'count')} {counted(summary.metrics)} "
+        "(a label outside the vocabulary is a miss)",
+        "known": f"the {known} with a label in the vocabulary, all classes"
+        if several
+        else f"the {known} in the vocabulary, full softmax",
     }
     text = "; ".join(f"{_listed([*names])} over {texts[over]}" for over, names in families.items())
     return text[:1].upper() + text[1:]

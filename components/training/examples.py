@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 
 import tensorflow as tf
 
@@ -23,7 +24,8 @@ class Examples(ABC):
         replicas: Number of replicas that share each batch.
 
     Attributes:
-        count: Number of labels to train on in one pass.
+        layout: Layout of an example; for rows with several labels, with the facts that a pass over the files finds.
+        count: Number of labels to train on in one pass, or of rows with several labels.
         least_batch: Minimum number of labels in a batch.
     """
 
@@ -34,7 +36,7 @@ class Examples(ABC):
         self, train_files: Sequence[str], eval_files: Sequence[str], layout: Layout, seed: int, replicas: int
     ) -> None:
         self._train_files, self._eval_files = train_files, eval_files
-        self._layout, self._seed, self._replicas = layout, seed, replicas
+        self.layout, self._seed, self._replicas = layout, seed, replicas
 
     @abstractmethod
     def training(self, batch: int, batches: int, skip: int) -> tf.data.Dataset:
@@ -63,18 +65,23 @@ class WindowExamples(Examples):
         self, train_files: Sequence[str], eval_files: Sequence[str], layout: Layout, seed: int, replicas: int
     ) -> None:
         super().__init__(train_files, eval_files, layout, seed, replicas)
-        self._size = windows.count_windows(self._train_files, self._layout)
+        self._size = windows.count_windows(train_files, layout)
         self.count = self._size.windows
+        if layout.several_labels:
+            # A row whose labels are all outside the vocabulary counts in the eval split.
+            of_eval = windows.count_windows(eval_files, layout, known_only=False)
+            most = max(self._size.labels, of_eval.labels)
+            self.layout = replace(layout, most_labels=most, labeled_rows=self._size.rows)
 
     def training(self, batch: int, batches: int, skip: int) -> tf.data.Dataset:
         """Return batches of windows."""
         return windows.training_batches(
-            self._train_files, self._layout, batch, batches, self._seed, skip, self._size.block_rows
+            self._train_files, self.layout, batch, batches, self._seed, skip, self._size.block_rows
         )
 
     def validation(self, batch: int, labels: int) -> tf.data.Dataset:
         """Return a sample of windows."""
-        return windows.validation_batches(self._eval_files, self._layout, batch, labels, self._seed)
+        return windows.validation_batches(self._eval_files, self.layout, batch, labels, self._seed)
 
 
 class RowExamples(Examples):
@@ -84,19 +91,19 @@ class RowExamples(Examples):
         self, train_files: Sequence[str], eval_files: Sequence[str], layout: Layout, seed: int, replicas: int
     ) -> None:
         super().__init__(train_files, eval_files, layout, seed, replicas)
-        self._size = rows.count_cuts(self._train_files, self._layout)
+        self._size = rows.count_cuts(self._train_files, self.layout)
         self.count, self.least_batch = self._size.windows, self._size.least_batch
 
     def training(self, batch: int, batches: int, skip: int) -> tf.data.Dataset:
         """Return batches of rows with about `batch` labels."""
         del batch
         return rows.training_batches(
-            self._train_files, self._layout, self._size, batches, self._seed, skip, self._replicas
+            self._train_files, self.layout, self._size, batches, self._seed, skip, self._replicas
         )
 
     def validation(self, batch: int, labels: int) -> tf.data.Dataset:
         """Return a sample of rows."""
-        return rows.validation_batches(self._eval_files, self._layout, batch, labels, self._seed, self._replicas)
+        return rows.validation_batches(self._eval_files, self.layout, batch, labels, self._seed, self._replicas)
 
 
 def examples_of(

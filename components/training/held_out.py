@@ -7,18 +7,21 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
+from components.layers.losses.labels import PADDING, Labels
 from components.layers.mixture.layer import NgramMixture
 from components.layers.outputs import ClassOutput
 from components.metrics.reliability import reliability
 from components.metrics.rows import label_values
 from components.metrics.sums import needed
-from components.metrics.table import BY_NAME
+from components.metrics.table import named
 from components.names import name_of
 from components.training.layout import LABEL, Batch
 from components.training.model import VocabularyClassifier
-from components.training.rows.hidden import AtLabels, at_labels
+from components.training.rows.hidden import AtLabels, at_labels, of_whole_rows
+from components.training.threshold import best_threshold
 
 # Approximate number of labels that are read. A calibration fits at most six numbers to them. The expected excess of its
 # nll over the minimum is half a nat per fitted number, divided by the number of labels: .0004 nats.
@@ -33,6 +36,8 @@ class Calibrated(NamedTuple):
         label: Calibration of a label that is a class; None if no label that was read is known. `temperature`: see
             `ClassOutput`. `before` and `after`: `nll`, `ece`, `ece_confident` and the points of `reliability` (see
             `components.metrics.reliability`) of the labels that were read, with temperature 1 and with the fitted one.
+            The loss `sigmoid` has `scale` and `shift` in place of the temperature. `threshold`, only for several
+            labels: see `components.training.threshold`.
         mixture: Description of the mixture of the label; None without a mixture. `order`: number of tokens of the
             longest n-gram. `ngrams`: number of n-grams by length. `bytes`: size of the counts. `mean_gate`: mean share
             of the model in the eval split. `cache`: number of tokens that the cache reads. `mean_cache`: mean share of
@@ -45,14 +50,15 @@ class Calibrated(NamedTuple):
     mixture: dict[str, Any] | None
 
 
-def calibrate(model: VocabularyClassifier, batches: tf.data.Dataset) -> Calibrated:
+def calibrate(model: VocabularyClassifier, batches: tf.data.Dataset, top_k: int = 1) -> Calibrated:
     """Calibrate the label, its mixture, and the further targets that are categories.
 
     After training, the probabilities are too extreme, and the rows of the eval split determine the right ones.
 
     - The softmax of the label gets a temperature, see `components.layers.calibration`. The temperature stays 1 unless
       another one lowers the nll of the labels that were read, and does not raise their expected calibration error. A
-      mixture, whose gate is calibrated anyway, often keeps 1.
+      mixture, whose gate is calibrated anyway, often keeps 1. With the loss `sigmoid`, a scale and a shift of the
+      logits take the place of the temperature.
     - A mixture relies on the model as for labels that the model was trained on, see `components.layers.mixture.gate`.
       Its gate is calibrated with the temperature.
     - All windows of a row have the category of the row, so the model sees a further target once per window. Its output
@@ -61,6 +67,7 @@ def calibrate(model: VocabularyClassifier, batches: tf.data.Dataset) -> Calibrat
     Args:
         model: Model with its final weights, outside of any distribution strategy.
         batches: Data set of (model inputs, targets) of the eval split.
+        top_k: Number of labels in an answer, for the threshold of several labels.
     """
     mixture = _mixture(model)
     outputs = {name: output for name, output in model.further.items() if isinstance(output, ClassOutput)}
@@ -70,7 +77,7 @@ def calibrate(model: VocabularyClassifier, batches: tf.data.Dataset) -> Calibrat
             _calibrate(model, name, read)
     return Calibrated(
         {name_of(name): float(output.sharpness.numpy()) for name, output in outputs.items()},
-        None if read is None else _calibrate_label(model, read),
+        None if read is None else _calibrate_label(model, read, top_k),
         None if mixture is None else _described(mixture, read),
     )
 
@@ -123,7 +130,7 @@ def _calibrate(model: VocabularyClassifier, name: str, read: AtLabels) -> None:
         model.answers[name].calibrate(read.hidden, labels, **model.context(name, read.counted))
 
 
-def _calibrate_label(model: VocabularyClassifier, read: AtLabels) -> dict[str, Any] | None:
+def _calibrate_label(model: VocabularyClassifier, read: AtLabels, top_k: int) -> dict[str, Any] | None:
     """Fit the temperature of the label and calibrate its mixture, and return a description: see `Calibrated`."""
     output, labels = model.label, read.targets[LABEL]
     if not isinstance(output, ClassOutput) or not bool(tf.reduce_any(labels >= 0)):
@@ -134,10 +141,12 @@ def _calibrate_label(model: VocabularyClassifier, read: AtLabels) -> dict[str, A
         if gate is not None:
             gate.set_weights(trained)
             _calibrate(model, LABEL, read)
+        if output.loss is not None:
+            return _measured(_values_of_several(output, read.hidden, labels))
         return _measured(output.row_values(read.hidden, labels, confidence=True, **model.context(LABEL, read.counted)))
 
     trained = gate.get_weights() if gate is not None else []
-    output.temperature.assign(1.0)
+    output.reset_calibration()
     before = measured()
     calibrated = gate.get_weights() if gate is not None else []
     output.fit_temperature(read.hidden, labels)
@@ -145,21 +154,57 @@ def _calibrate_label(model: VocabularyClassifier, read: AtLabels) -> dict[str, A
     nlls = before["nll"], after["nll"]
     # The fit lowers the nll of the softmax. The error of a mixture with it may still rise.
     if None in nlls or not (nlls[1] < nlls[0] and after["ece"] <= before["ece"]):
-        output.temperature.assign(1.0)
+        output.reset_calibration()
         if gate is not None:
             gate.set_weights(calibrated)
         after = before
-    return {"temperature": float(output.temperature.numpy()), "before": before, "after": after}
+    weights = {weight.name: float(weight.numpy()) for weight in output.calibration_weights}
+    if output.loss is not None:
+        weights["threshold"] = _threshold(output, read.hidden, labels, top_k)
+    return {**weights, "before": before, "after": after}
+
+
+def _values_of_several(output: ClassOutput, hidden: tf.Tensor, targets: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Return the values that `_measured` needs, of rows with several labels, (batch,) each.
+
+    The probabilities of the loss `softmax` are those of one label that is drawn from the labels of the row. The most
+    probable class is therefore compared with one label of each row, which the number of the row chooses. `sigmoid`
+    predicts if a class is one of the labels.
+    """
+    labels, batch = Labels.of(targets), tf.shape(targets)[0]
+    found = output.sweep_several(hidden, labels, k=1)
+    hit = tf.gather(found.ids[:, 0], labels.rows) == labels.classes
+    number = labels.sums(tf.ones_like(labels.shares), batch)
+    if output.loss == "softmax":
+        # The labels of a row are contiguous.
+        place = tf.range(tf.size(labels.rows)) - tf.searchsorted(labels.rows, labels.rows)
+        hit &= place == labels.rows % tf.cast(tf.gather(number, labels.rows), tf.int32)
+    return {
+        "label": tf.where(number > 0, 0, -1),
+        "nll": labels.sums(labels.shares * found.nll, batch),
+        "confidence": found.probabilities[:, 0],
+        "correct": labels.sums(tf.cast(hit, tf.float32), batch) > 0,
+    }
+
+
+def _threshold(output: ClassOutput, hidden: tf.Tensor, targets: tf.Tensor, top_k: int) -> float:
+    """Return the threshold for the answers of the calibrated model to the rows that were read."""
+    classes, labels = output.head.classes, np.asarray(targets, np.int64)
+    found = output.sweep_several(hidden, k=min(top_k, classes))
+    # Each pair of a row and a class is one number.
+    first = np.arange(len(labels))[:, np.newaxis] * classes
+    hits = np.isin(first + found.ids.numpy(), (first + labels)[labels >= 0])
+    return best_threshold(found.probabilities.numpy(), hits, int(np.count_nonzero(labels > PADDING)))
 
 
 def _measured(values: Mapping[str, tf.Tensor]) -> dict[str, Any]:
     """Return the metrics of a calibration and the points of a reliability diagram. A metric without labels is None.
 
     Args:
-        values: Raw values of the labels, see `ClassOutput.row_values`.
+        values: Raw values of the labels, see `ClassOutput.row_values`, or of rows with several labels.
     """
-    metrics = [BY_NAME[name] for name in ("nll", "ece", "ece_confident")]
-    sums = label_values(needed(metrics, numbers=False), values)
+    metrics = named("label", "nll", "ece", "ece_confident")
+    sums = label_values(needed(metrics, "label"), values)
     totals = {name: float(tf.reduce_sum(tf.cast(value, tf.float64))) for name, value in sums.items()}
     found = {metric.name: metric.formula(totals) for metric in metrics}
     finite = {name: value if math.isfinite(value) else None for name, value in found.items()}
@@ -188,6 +233,7 @@ def _some(batches: Iterable[tuple[Batch, Batch]]) -> Iterator[tuple[Batch, Batch
     read = 0
     for inputs, targets in batches:
         yield inputs, targets
-        read += int(tf.size(targets[LABEL]))
+        labels = targets[LABEL]
+        read += int(tf.size(labels)) if of_whole_rows(targets) else int(labels.shape[0])
         if read >= _LABELS:
             return

@@ -34,7 +34,7 @@ class Layout:
         numbers: Columns that hold one number per row.
         categories: Columns that hold one category per row, with their number of ids. The last id means unknown or
             missing.
-        label_kind: Kind of the label: class or number.
+        label_kind: Kind of the label: class, classes or number.
         target_numbers: Further targets that are numbers.
         target_counts: Further targets that are categories, each with the number of rows of the train split that have
             each class, in the order of the ids.
@@ -48,6 +48,8 @@ class Layout:
         token_numbers: Columns that hold one number per token.
         token_categories: Columns that hold one category per token, with their number of ids. The last id marks the
             positions without a token, and the one before it means unknown or missing.
+        most_labels: Width of the labels of a batch of rows with several labels. None: the largest number in the batch.
+        labeled_rows: Number of rows with several labels in the train split; None before they are counted.
     """
 
     shape: Shape
@@ -66,6 +68,8 @@ class Layout:
     whole_rows: bool = False
     token_numbers: tuple[str, ...] = ()
     token_categories: dict[str, int] = field(default_factory=dict)
+    most_labels: int | None = None
+    labeled_rows: int | None = None
 
     @classmethod
     def of(
@@ -129,6 +133,11 @@ class Layout:
     def token_paddings(self) -> dict[str, int]:
         """Columns that hold a value per token, each with its value at the positions without a token."""
         return {**dict.fromkeys(self.token_numbers, 0), **{name: n - 1 for name, n in self.token_categories.items()}}
+
+    @property
+    def several_labels(self) -> bool:
+        """True if a row may have several labels."""
+        return self.label_kind == "classes"
 
     @property
     def label_column(self) -> str:

@@ -130,7 +130,7 @@ class VocabularyClassifier(keras.Model):
 
         Args:
             hidden: (batch, width) hidden vectors.
-            targets: (batch,) classes or numbers, by key.
+            targets: (batch,) classes or numbers, by key; (batch, most) padded labels of rows with several.
             seed: (2,) int32 seed of the random draws, from which the seed of each output is derived.
             counted: (batch, k) last tokens before each label, for a mixture.
         """
@@ -245,7 +245,10 @@ def build_model(
             tied_to=encoder if spec.model.tie and name == "head" else None,
             name=name,
         )
-        return ClassOutput(layer, mixture, "temperature" if name == "head" else "sharpness", name=name)
+        if name != "head":
+            return ClassOutput(layer, calibration="sharpness", name=name)
+        loss = head.loss if layout.several_labels else None
+        return ClassOutput(layer, mixture, loss=loss, rows=layout.labeled_rows, name=name)
 
     mixture = None if tables is None else NgramMixture(tables, layout.cached, layout.paired, name="mixture")
     number = layout.label_kind == "number"

@@ -121,10 +121,16 @@ class TrainerNode(Node):
 
 
 def _calibrated(calibration: Mapping[str, Any] | None) -> list[str]:
-    """Return a note on the calibration of the label: `temperature 1.21, ECE 0.031 -> 0.008`."""
+    """Return a note on the calibration of the label: `temperature 1.21, ECE 0.031 -> 0.008`.
+
+    For several labels, the note may have `scale` and `shift` in place of the temperature, and the `threshold`.
+    """
     from components.formatting import figure
 
     if not calibration:
         return []
     before, after = (figure(calibration[when]["ece"]) for when in ("before", "after"))
-    return [f"temperature {figure(calibration['temperature'], '.2f')}, ECE {before} -> {after}"]
+    fitted = {name: calibration[name] for name in ("temperature", "scale", "shift", "threshold") if name in calibration}
+    return [
+        ", ".join([*(f"{name} {figure(value, '.2f')}" for name, value in fitted.items()), f"ECE {before} -> {after}"])
+    ]

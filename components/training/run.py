@@ -178,7 +178,8 @@ class Training:
         best = self._build()
         best.set_weights(self._checkpoints.best_weights())
         best.freeze()
-        self._write_history(calibrate(best, self._validation()))
+        calibrated = calibrate(best, self._validation(), spec.top_k)
+        self._write_history(calibrated)
         servable = Servable(
             best,
             data.transform,
@@ -188,6 +189,7 @@ class Training:
             spec.top_k,
             self._own_metrics,
             json.loads(self._config.get("exclude_seen", "false")),
+            (calibrated.label or {}).get("threshold"),
         )
         export(servable, self._fn_args.serving_model_dir)
         beside = warm_start.beside(self._fn_args.serving_model_dir)
@@ -195,7 +197,7 @@ class Training:
         self._checkpoints.remove()
 
     def _build(self) -> VocabularyClassifier:
-        return build_model(self._spec, self._data.layout, self._data.label_counts, self._tables)
+        return build_model(self._spec, self._examples.layout, self._data.label_counts, self._tables)
 
     def _count(self, mixture: NgramMixtureSpec) -> Tables:
         data = self._data

@@ -41,7 +41,7 @@ def _weights(specs: Specs, extent: Extent) -> int:
     """Return the size of the weights in bytes."""
     model, vocabulary = specs.trainer.model, specs.vocabulary
     weights = model.number_of_weights(extent.distinct(vocabulary.input_size) + 1)
-    if specs.data.label_kind == "class" and not model.tie:
+    if specs.data.label_kind != "number" and not model.tie:
         weights += extent.distinct(vocabulary.labels) * (model.output_width + 1)
     return _FLOAT * weights
 

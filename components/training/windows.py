@@ -1,7 +1,8 @@
-"""Conversion of Transform's rows to windows of K input ids, each with one label and the further targets of its row.
+"""Conversion of Transform's rows to windows of K input ids, each with its label and the further targets of its row.
 
 A row of shape `sequence` has a window before each token except the first or, if positions are split, before each token
-that is a label of the split. A row of shape `labelled` has one window, at the end of its inputs. In both shapes, a
+that is a label of the split. A row of shape `labelled` has one window, at the end of its inputs, with its label or, if
+a row may have several, with all its labels. In both shapes, a
 window is a slice of the flat list of the ids of a batch. One gather cuts all windows of a batch, and no window crosses
 the boundary of a row. `components.training.rows` joins the windows of a row again, for encoders that process a row at
 once.
@@ -16,6 +17,7 @@ import tensorflow as tf
 
 from components.compat.tensorflow import untuned
 from components.ingest.spec import Shape
+from components.layers.losses.labels import PADDING
 from components.preprocessing.preprocessing import FIRST_LABEL
 from components.training.layout import COUNTED, LABEL, Batch, Layout
 
@@ -39,15 +41,21 @@ class Windows:
         values: (tokens,) int32 ids of all rows.
         starts: (windows,) start of the row of each window.
         ends: (windows,) position after the last token of each window.
-        labels: (windows,) int32 classes, -1 outside the vocabulary; or (windows,) float32 numbers, NaN if missing.
+        labels: (windows,) int32 classes, -1 outside the vocabulary; or (windows,) float32 numbers, NaN if missing; or
+            (windows, any) int32, all classes of rows with several labels.
         rows: (windows,) index of the row of each window.
     """
 
     values: tf.Tensor
     starts: tf.Tensor
     ends: tf.Tensor
-    labels: tf.Tensor
+    labels: tf.Tensor | tf.RaggedTensor
     rows: tf.Tensor
+
+    @property
+    def count(self) -> tf.Tensor:
+        """Number of windows, a scalar int32."""
+        return tf.shape(self.rows)[0]
 
     def take(self, which: tf.Tensor) -> Windows:
         """Select windows by index, in the order of `which`."""
@@ -56,7 +64,9 @@ class Windows:
 
     @property
     def known(self) -> tf.Tensor:
-        """Mask of the windows with a known label: (windows,) bool."""
+        """Mask of the windows with a known label, or with at least one: (windows,) bool."""
+        if isinstance(self.labels, tf.RaggedTensor):
+            return tf.reduce_any(self.labels >= 0, axis=1)
         return tf.logical_not(tf.math.is_nan(self.labels)) if self.labels.dtype.is_floating else self.labels >= 0
 
     def cut(self, context: int, padding: int) -> tf.Tensor:
@@ -115,11 +125,24 @@ def number_windows(input_ids: tf.RaggedTensor, labels: tf.Tensor) -> Windows:
     return Windows(values, input_ids.row_starts(), input_ids.row_limits(), labels, tf.range(input_ids.nrows()))
 
 
+def several_windows(input_ids: tf.RaggedTensor, label_ids: tf.RaggedTensor) -> Windows:
+    """Return one window at the end of each row, with all labels of the row.
+
+    Args:
+        input_ids: Input ids of the rows.
+        label_ids: Label ids of the rows, -1 outside the vocabulary.
+    """
+    values, labels = tf.cast(input_ids.values, tf.int32), tf.cast(label_ids, tf.int32)
+    return Windows(values, input_ids.row_starts(), input_ids.row_limits(), labels, tf.range(input_ids.nrows()))
+
+
 def windows_of(features: Batch, layout: Layout) -> Windows:
     """Return all windows of parsed rows, with their labels."""
     ids, labels = features["input_ids"], features[layout.label_column]
     if layout.label_kind == "number":
         return number_windows(ids, labels)
+    if layout.several_labels:
+        return several_windows(ids, labels)
     return labelled_windows(ids, labels, layout.shape, features[FIRST_LABEL] if layout.splits_positions else None)
 
 
@@ -166,7 +189,7 @@ def counted_tokens(windows: Windows, features: Batch, layout: Layout) -> tf.Tens
         layout: Layout of an example.
     """
     if not layout.counted:
-        return tf.zeros([tf.shape(windows.labels)[0], 0], tf.int32)
+        return tf.zeros([windows.count, 0], tf.int32)
     other = layout.counted_ids
     if layout.shape == "sequence":
         labels = tf.cast(features["label_ids"].values, tf.int32)
@@ -179,10 +202,14 @@ def counted_tokens(windows: Windows, features: Batch, layout: Layout) -> tf.Tens
 def model_targets(windows: Windows, features: Batch, layout: Layout) -> Batch:
     """Return the targets of the model: `label`, and the further targets of the row of each window.
 
-    Classes are (windows,) int32, -1 if unknown or missing. Numbers are (windows,) float32 in the units of the column,
+    Classes are (windows,) int32, -1 if unknown or missing. Several labels are (windows, most) int32, with `PADDING`
+    after the last label of a row; see `Layout.most_labels`. Numbers are (windows,) float32 in the units of the column,
     NaN if missing.
     """
-    return {LABEL: windows.labels, **row_targets(windows.rows, features, layout)}
+    labels = windows.labels
+    if isinstance(labels, tf.RaggedTensor):
+        labels = labels.to_tensor(PADDING, shape=[None, layout.most_labels])
+    return {LABEL: labels, **row_targets(windows.rows, features, layout)}
 
 
 def row_features(rows: tf.Tensor, features: Batch, layout: Layout) -> Batch:
@@ -199,10 +226,11 @@ def row_targets(rows: tf.Tensor, features: Batch, layout: Layout) -> Batch:
 
 @dataclass(frozen=True)
 class Size:
-    """Number of rows in a set of files, and number of windows in these rows."""
+    """Number of rows in a set of files, number of windows in these rows, and largest number of labels of a window."""
 
     rows: int
     windows: int
+    labels: int = 1
 
     @property
     def block_rows(self) -> int:
@@ -211,7 +239,7 @@ class Size:
 
 
 def count_windows(files: Sequence[str], layout: Layout, known_only: bool = True) -> Size:
-    """Count the rows and windows in the files.
+    """Count the rows and windows in the files, and the labels of the window with the most labels.
 
     Args:
         files: TFRecords (gzip) of Transform.
@@ -219,12 +247,18 @@ def count_windows(files: Sequence[str], layout: Layout, known_only: bool = True)
         known_only: True to count only windows with a known label.
     """
 
-    def count(total: tf.Tensor, serialized: tf.Tensor) -> tf.Tensor:
-        labels = parse_windows(serialized, layout, known_only)[0].labels
-        return total + tf.cast(tf.stack([tf.shape(serialized)[0], tf.shape(labels)[0]]), tf.int64)
+    def count(total: tuple[tf.Tensor, tf.Tensor], serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        numbers, most = total
+        windows = parse_windows(serialized, layout, known_only)[0]
+        numbers += tf.cast(tf.stack([tf.shape(serialized)[0], windows.count]), tf.int64)
+        if isinstance(windows.labels, tf.RaggedTensor):
+            most = tf.reduce_max(tf.concat([[most], windows.labels.row_lengths()], 0))
+        return numbers, most
 
-    rows, windows = read_rows(files).batch(COUNTED_ROWS).reduce(tf.zeros(2, tf.int64), count).numpy()
-    return Size(int(rows), int(windows))
+    start = tf.zeros(2, tf.int64), tf.ones([], tf.int64)
+    numbers, most = read_rows(files).batch(COUNTED_ROWS).reduce(start, count)
+    rows, windows = numbers.numpy().tolist()
+    return Size(rows, windows, int(most))
 
 
 def target_columns(files: Sequence[str], layout: Layout) -> tf.data.Dataset:
@@ -242,7 +276,7 @@ def latest_ids(files: Sequence[str], layout: Layout, length: int) -> tf.data.Dat
 
     def pieces(serialized: tf.Tensor) -> tf.data.Dataset:
         windows, _ = parse_windows(serialized, layout, known_only=True)
-        count = tf.shape(windows.labels)[0]
+        count = windows.count
 
         def piece(start: tf.Tensor) -> tf.Tensor:
             end = tf.minimum(tf.cast(start, tf.int32) + CUT_WINDOWS, count)
@@ -349,7 +383,7 @@ def parse_windows(serialized: tf.Tensor, layout: Layout, known_only: bool) -> tu
 def _block_windows(serialized: tf.Tensor, layout: Layout, seed: tf.Tensor, known_only: bool = True) -> tf.data.Dataset:
     """Return the windows of a block of rows in random order, `CUT_WINDOWS` at a time."""
     windows, features = parse_windows(serialized, layout, known_only)
-    count = tf.shape(windows.labels)[0]
+    count = windows.count
     order = tf.argsort(tf.random.stateless_uniform([count], seed))
 
     def piece(start: tf.Tensor) -> tuple[Batch, Batch]:

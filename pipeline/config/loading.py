@@ -14,11 +14,13 @@ from pydantic import ValidationError
 
 from components.files import exists, is_remote, located, names_beside
 from components.ingest.sources.registry import source_of
+from components.ingest.spec import DataSpec
 from components.redaction import is_secret_name, redacted
 from components.spelling import did_you_mean
 from pipeline.config.beam import option_faults
 from pipeline.config.document import MAX_BYTES, Document, NotYaml, decoded, parse
 from pipeline.config.keys import Key, dotted, new_name, place
+from pipeline.config.label_lists import lists_of_labels
 from pipeline.config.spec import Config
 
 PRESETS = importlib.resources.files("pipeline.config") / "presets"
@@ -39,6 +41,9 @@ def preset_names() -> list[str]:
 def load(name: str | None = None, settings: Iterable[str] = (), quick: bool = False) -> Config:
     """Load a configuration.
 
+    If a configuration of labelled rows does not set `data.label_kind`, the first rows of local files decide if it is
+    `classes`: see `label_lists`.
+
     Args:
         name: Name of a preset, or path of a YAML file. `None` selects the default preset.
         settings: Overrides of the form `a.b=c`, applied last. The value is YAML.
@@ -48,7 +53,7 @@ def load(name: str | None = None, settings: Iterable[str] = (), quick: bool = Fa
         ConfigurationError: The configuration has faults. The error names all of them.
     """
     path, text = _read(name or DEFAULT_PRESET)
-    return _with_absolute_paths(_loaded(path, text, settings, quick), path)
+    return _with_absolute_paths(_loaded(path, text, settings, quick, looks=True), path)
 
 
 def loads(text: str, settings: Iterable[str] = ()) -> Config:
@@ -56,7 +61,16 @@ def loads(text: str, settings: Iterable[str] = ()) -> Config:
     return _loaded(Path("configuration"), text, settings, quick=False)
 
 
-def _loaded(path: Path, text: str, settings: Iterable[str], quick: bool) -> Config:
+def _loaded(path: Path, text: str, settings: Iterable[str], quick: bool, looks: bool = False) -> Config:
+    """Return the configuration in a text.
+
+    Args:
+        path: Path of the text, for messages and for relative paths.
+        text: The text.
+        settings: Overrides.
+        quick: True to apply the settings in the configuration's `quick`.
+        looks: True to look for lists of labels in local files.
+    """
     tree, lines, faults = _parse(path, text)
     origin: dict[Key, str] = {key: f"{path}:{line}" for key, line in lines.items()}
     quick_tree, quick_origin, in_quick = copy.deepcopy(tree), dict(origin), f"{path}: quick"
@@ -66,15 +80,29 @@ def _loaded(path: Path, text: str, settings: Iterable[str], quick: bool) -> Conf
     if quick:
         tree, origin = quick_tree, quick_origin
     else:  # Report faults in `quick` even if it is not applied.
+        if looks:
+            _put_label_kind(quick_tree, path, quick_origin)
         faults += [fault for fault in _validated(quick_tree, quick_origin, path)[1] if fault.startswith(in_quick)]
     for setting in settings:
         _set(tree, setting, f"--set {_shown_setting(setting)}", origin, faults)
+    if looks:
+        _put_label_kind(tree, path, origin)
     config, more = _validated(tree, origin, path)
     faults += more
     if faults or not config:
         # A setting is part of its message, and may contain a URI.
         raise ConfigurationError("\n".join(dict.fromkeys(map(_without_password, faults))))
     return config
+
+
+def _put_label_kind(tree: dict[str, Any], file: Path, origin: dict[Key, str]) -> None:
+    """Set `data.label_kind: classes` if the configuration leaves it to the data, and the labels are lists."""
+    try:
+        data = DataSpec.model_validate(tree.get("data"))
+    except ValidationError:  # Reported with the other faults.
+        return
+    if found := lists_of_labels(data, file.parent):
+        _put(tree, "data.label_kind", "classes", f"{found}: several labels in column '{data.label}'", origin, [])
 
 
 def _set(tree: dict[str, Any], setting: str, shown: str, origin: dict[Key, str], faults: list[str]) -> None:

@@ -9,10 +9,11 @@ from pydantic import Field, model_validator
 
 from components.data_validation.spec import StatisticsSpec
 from components.evaluation.spec import EvaluationSpec, bound_keys
+from components.extensions import is_path, resolve_class
 from components.inference.spec import InferenceSpec
 from components.ingest.errors import nearest
 from components.ingest.spec import DataSpec
-from components.metrics.targets import label_baselines
+from components.metrics.targets import LABEL_KINDS, label_baselines
 from components.preprocessing.spec import VocabularySpec
 from components.pushing.spec import ServingSpec
 from components.spec import Spec
@@ -27,9 +28,13 @@ _REQUIRED = {
     "trigram": "requires shape 'sequence'",
     "cooccurrence": "requires data.tokenizer 'none'",
     "history": "requires data.tokenizer 'none' and no evaluation.exclude_seen",
+    "bayes": "requires data.label_kind 'classes'",
+    "nearest": "requires data.label_kind 'classes'",
     "mean": "requires data.label_kind 'number'",
 }
 """Requirement of each baseline that does not apply to all classes."""
+_OF_ONE_LABEL = ("bigram", "trigram", "cooccurrence")
+"""Baselines of rows with one label."""
 
 
 class Config(Spec):
@@ -89,13 +94,17 @@ class Config(Spec):
         if mixture := self.trainer.head.mixture:
             if self.data.label_kind == "number":
                 faults.append("trainer.head.mixture: the label is a number (data.label_kind), which has no n-grams")
+            elif self.data.several_labels:
+                faults.append(
+                    "trainer.head.mixture: needs one label per row, and data.label_kind is 'classes'; use 'none'"
+                )
             elif self.data.shape == "labelled" and mixture.order == 3:
                 faults.append("trainer.head.mixture.order: 3 requires shape 'sequence'; use 2")
         if self.trainer.model.tie and self.data.label_kind == "number":
             faults.append("trainer.model.tie: the label is a number (data.label_kind), which has no class vectors")
         elif self.trainer.model.tie and not self.vocabulary.shared:
             faults.append("trainer.model.tie: needs one vocabulary for inputs and labels: set vocabulary.shared: true")
-        faults += _example_faults(self.data, self.trainer)
+        faults += _example_faults(self.data, self.trainer) + _loss_faults(self.data, self.trainer)
         if self.data.token_features and not self.trainer.model.token_features:
             faults.append(
                 f"data.token_features: the encoder '{self.trainer.model.kind}' does not read them: use "
@@ -130,25 +139,55 @@ def _example_faults(data: DataSpec, trainer: TrainerSpec) -> list[str]:
     return faults
 
 
+def _loss_faults(data: DataSpec, trainer: TrainerSpec) -> list[str]:
+    """Return the faults of the loss of several labels."""
+    head, faults = trainer.head, []
+    if head.loss != "softmax" and not data.several_labels:
+        faults.append(
+            f"trainer.head.loss: '{head.loss}' needs rows with several labels: set data.label_kind: classes, or remove "
+            "the key"
+        )
+    if data.several_labels and is_path(head.form):
+        from components.layers.forms.base import Form  # TensorFlow takes seconds to load.
+
+        if resolve_class(head.form, Form).losses_of_several is Form.losses_of_several:
+            faults.append(
+                f"trainer.head.form: {head.form} has only a loss for one label per row, and data.label_kind is "
+                "'classes': define losses_of_several, or use a built-in form"
+            )
+    return faults
+
+
 def _evaluation_faults(data: DataSpec, evaluation: EvaluationSpec) -> list[str]:
     """Return the faults of baselines and bounds that do not apply to this kind of label."""
     number = data.label_kind == "number"
     applying = label_baselines(data, evaluation.exclude_seen)
     faults = [
-        f"evaluation.beat: '{name}' {_REQUIRED.get(name, 'does not apply')}; use {_listed(applying)}"
+        f"evaluation.beat: '{name}' {_requirement(name, data)}; use {_listed(applying)}"
         for name in evaluation.beat or ()
         if name not in applying and not number
     ]
     if number and any(name not in applying for name in evaluation.beat or ()):
         faults.append("evaluation.beat: 'mean' is the only baseline of a label that is a number (data.label_kind)")
+    if data.several_labels and evaluation.exclude_seen:
+        faults.append("evaluation.exclude_seen: needs one label per row, and data.label_kind is 'classes'; remove it")
     if number and evaluation.exclude_seen:
         faults.append("evaluation.exclude_seen: the label is a number (data.label_kind), which no item of a row is")
-    kind, foreign = ("number", "label") if number else ("class", "number")
+    is_kind = "rows have several labels" if data.several_labels else f"the label is a {data.label_kind}"
+    without = "without such a metric" if data.several_labels else "which has no such metric"
+    own = bound_keys(LABEL_KINDS[data.label_kind])
+    foreign = dict.fromkeys(bound for kind in LABEL_KINDS.values() for bound in bound_keys(kind) if bound not in own)
     return faults + [
-        f"evaluation.{bound}: the label is a {kind} (data.label_kind), which has no such metric; remove the key"
-        for bound in bound_keys(foreign)
+        f"evaluation.{bound}: {is_kind} (data.label_kind), {without}; remove the key"
+        for bound in foreign
         if getattr(evaluation, bound) is not None
     ]
+
+
+def _requirement(name: str, data: DataSpec) -> str:
+    if data.several_labels and name in _OF_ONE_LABEL:
+        return "requires one label per row, and data.label_kind is 'classes'"
+    return _REQUIRED.get(name, "does not apply")
 
 
 def _listed(names: Sequence[str]) -> str:

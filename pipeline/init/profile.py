@@ -20,6 +20,8 @@ _FORMS = ("%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M"
 _LEAST_TIME, _MOST_TIME = 1e8, 2e18
 _NEARLY = 0.95
 _SOME_WORDS, _MANY_WORDS = 1.8, 4.0
+_SEVERAL = 0.05
+"""Least share of the cells with a separator for a column of several labels in a cell."""
 
 
 @dataclass
@@ -200,6 +202,23 @@ def _find_lists(profile: Profile) -> None:
             profile.separator, profile.lists, profile.tokens = separator, max(several, literal), tokens
             profile.literal = literal > 0.5 * total
             return
+
+
+def separator_of_labels(profile: Profile) -> str | None:
+    """Return the separator of several labels in a cell, or None if a cell seems to be one label.
+
+    The labels repeat in different combinations: they have fewer distinct values than the cells.
+    """
+    total = profile.texts.total()
+    if profile.is_list or profile.is_number or profile.is_text:
+        return None
+    for separator in ("|", ";"):
+        parts = [(text.split(separator), number) for text, number in profile.texts.items()]
+        several = sum(number for labels, number in parts if len(labels) > 1 and all(map(str.strip, labels)))
+        distinct = {label.strip() for labels, _ in parts for label in labels}
+        if several >= _SEVERAL * total and len(distinct) < len(profile.texts):
+            return separator
+    return None
 
 
 def _is_number(text: str) -> bool:

@@ -10,11 +10,12 @@ from typing import Any
 from components.ingest.rows.assignment import SYNONYMS
 from components.ingest.sources.base import Row
 from components.ingest.splits import SPLITS
-from pipeline.init.profile import Profile
+from pipeline.init.profile import Profile, separator_of_labels
 from pipeline.init.sampling import Sample
 
 _LABEL = r"label|target|class|y|bought|purchased|answer|outcome|intent|sentiment|species"
 _MAYBE_LABEL = rf"{_LABEL}|category|next|tag|rating|type"
+_LABELS = rf"{_LABEL}|labels|tags|classes|targets|categories|topics|genres"
 _GROUP = r"user|session|customer|visitor|client|account|member|basket|order|cart|device|person|player|patient"
 _ITEM = r"item|product|sku|article|movie|film|track|song|artist|page|url|event|action|query|asin|isbn|book|video|code"
 _ID = r"(^|[_ .-])(id|uuid|guid|key|index|nr|no|number)$|Id$|ID$|^id"
@@ -86,9 +87,9 @@ def _choose_fixed(choice: Choice, kind: str, columns: Mapping[str, Profile]) -> 
     choice.reasons["shape"] = f"kind {kind} has labels"
     choice.reasons["inputs"] = _description(columns[inputs])
     choice.reasons["label"] = f"{columns['label'].distinct:,} distinct values"
-    if columns["labels"].lists and kind == "fasttext":
-        choice.data["split_by"] = [inputs]
-        choice.reasons["split_by"] = "the rows of a line with several labels are in the same split"
+    if several := columns["labels"].lists:
+        choice.data["label_kind"] = "classes"
+        choice.reasons["label_kind"] = _several(several, columns["labels"])
 
 
 def _share(values: set[str], known: set[str]) -> float:
@@ -155,14 +156,14 @@ def _label_of_lists(rest: Mapping[str, Profile]) -> str | None:
 
     Without other columns, the column is a sequence.
     """
-    named = _named({name: profile for name, profile in rest.items() if profile.is_list}, _LABEL, rest)
+    named = _named({name: profile for name, profile in rest.items() if profile.is_list}, _LABELS, rest)
     return named if any(p.is_list or p.is_text for name, p in rest.items() if name != named) else None
 
 
 def _doubt_label(
     choice: Choice, label: str | None, rest: Mapping[str, Profile], columns: Mapping[str, Profile]
 ) -> None:
-    """Record columns that have the name of a label but are not the label, and a label with lists."""
+    """Record columns that have the name of a label but are not the label."""
     for name, profile in columns.items():
         if name == label or not re.fullmatch(_LABEL, name, re.IGNORECASE):
             continue
@@ -170,11 +171,6 @@ def _doubt_label(
             choice.unsure.append(f"'{name}' is named like a label, but has one class, {next(iter(profile.values))!r}")
         elif name in rest and label is not None and re.fullmatch(_LABEL, label, re.IGNORECASE):
             choice.unsure.append(f"the label: '{name}' is named like one too")
-    if label is not None and (several := rest[label].lists):
-        choice.unsure.append(
-            f"{several:,} of {rest[label].filled:,} rows have several labels in '{label}', and a row has one: write a "
-            "row for each of them"
-        )
 
 
 def _named(columns: Mapping[str, Profile], pattern: str, of: Mapping[str, Profile]) -> str | None:
@@ -250,15 +246,11 @@ def _choose_labelled(choice: Choice, rest: Mapping[str, Profile], label: str) ->
     if inputs and not lists and not texts:
         inputs = _with_full_column(inputs, tokens, others)
     choice.data |= {"shape": "labelled", "inputs": inputs, "label": label}
-    if profile.is_number and (not profile.is_integer or profile.distinct_share > 0.5):
-        choice.data["label_kind"] = "number"
-        choice.reasons["label"] = f"numbers, {profile.distinct:,} distinct ones"
-        choice.unsure.append(f"'{label}' holds numbers: remove label_kind if they are classes")
-    else:
-        choice.reasons["label"] = _description(profile) if profile.is_list else f"{profile.distinct:,} distinct values"
-    if not re.fullmatch(_MAYBE_LABEL, label, re.IGNORECASE):
+    _choose_label_kind(choice, profile)
+    if not re.fullmatch(rf"{_MAYBE_LABEL}|{_LABELS}", label, re.IGNORECASE):
         choice.unsure.append(f"the label: '{label}' is the last column with few distinct values")
-    choice.reasons["shape"] = "a row has inputs and one label"
+    several = choice.data.get("label_kind") == "classes"
+    choice.reasons["shape"] = "a row has inputs and " + ("labels" if several else "one label")
     if inputs:
         choice.reasons["inputs"] = "; ".join(f"{name}: {_description(others[name])}" for name in inputs)
         without = min(others[name].rows - others[name].filled for name in inputs)
@@ -279,6 +271,29 @@ def _choose_labelled(choice: Choice, rest: Mapping[str, Profile], label: str) ->
         features.pop(grouped, None)
         choice.data |= {"features": features} if features else {}
         choice.reasons["split_by"] = f"all rows of a {grouped} are in the same split"
+
+
+def _choose_label_kind(choice: Choice, profile: Profile) -> None:
+    """Choose the kind of the label, and the separator of several labels in one cell."""
+    separator = profile.separator if profile.is_list and not profile.literal else separator_of_labels(profile)
+    if profile.lists or separator:
+        choice.data["label_kind"] = "classes"
+        if separator:
+            choice.data["label_separator"] = separator
+            choice.reasons["label_separator"] = "stands between the labels of a cell"
+        several = profile.lists or sum(n for text, n in profile.texts.items() if separator and separator in text)
+        choice.reasons["label_kind"] = _several(several, profile)
+        choice.reasons["label"] = _description(profile) if profile.is_list else f"{profile.distinct:,} distinct values"
+    elif profile.is_number and (not profile.is_integer or profile.distinct_share > 0.5):
+        choice.data["label_kind"] = "number"
+        choice.reasons["label"] = f"numbers, {profile.distinct:,} distinct ones"
+        choice.unsure.append(f"'{profile.name}' holds numbers: remove label_kind if they are classes")
+    else:
+        choice.reasons["label"] = f"{profile.distinct:,} distinct values"
+
+
+def _several(number: int, profile: Profile) -> str:
+    return f"{number:,} of {profile.filled:,} rows have several labels"
 
 
 def _with_full_column(inputs: list[str], tokens: list[str], others: Mapping[str, Profile]) -> list[str]:

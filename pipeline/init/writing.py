@@ -72,7 +72,7 @@ def schema(data: DataSpec, columns: Mapping[str, Profile]) -> str:
         columns: Profiles of the columns.
     """
     found = schema_pb2.Schema()
-    tokens = {*data.inputs, *([data.label] if data.label and data.label_kind == "class" else [])}
+    tokens = {*data.inputs, *([data.label] if data.label and data.label_kind != "number" else [])}
     for name in columns_of(data):
         feature = found.feature.add(name=name)
         spec = data.features.get(name)
@@ -82,7 +82,7 @@ def schema(data: DataSpec, columns: Mapping[str, Profile]) -> str:
         if name == data.label or (name in data.inputs and data.shape == "sequence"):
             feature.presence.min_fraction = 1.0
         feature.value_count.min = 2 if name in data.inputs and data.shape == "sequence" else 1
-        if name not in data.inputs:
+        if name not in data.inputs and not (name == data.label and data.several_labels):
             feature.value_count.max = 1
         profile = columns.get(name)
         if name not in tokens and not number and profile and profile.distinct <= _FEW_VALUES:

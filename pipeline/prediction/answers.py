@@ -23,8 +23,10 @@ def _lines(answer: Answer, data: DataSpec) -> Iterator[str]:
     rows = [(printable(label), f"{probability:.4f}") for label, probability in answer["labels"]]
     if data.label_kind == "number":
         rows.append((printable(str(data.label)), _number(answer["value"])))
+    if not rows:
+        yield "  no label reaches the threshold"
     # Not a table of rich's, which would wrap or cut a label that is longer than the column.
-    width = min(_WIDTH, max(cell_len(label) for label, _ in rows))
+    width = min(_WIDTH, max((cell_len(label) for label, _ in rows), default=0))
     yield from (f"  {label}{' ' * (width - cell_len(label))}  {figure}" for label, figure in rows)
     for name, found in answer["targets"].items():
         shown = f"{printable(found[0])}  {found[1]:.4f}" if isinstance(found, tuple) else _number(found)

@@ -11,11 +11,11 @@ from components.ingest.rows.token_values import TokenValues
 from components.ingest.rows.tokenize import tokenize
 from components.ingest.spec import DataSpec
 from components.ingest.token_features import elapsed
-from components.ingest.values import list_of, nested, number_of, one_of, text_of, whole
+from components.ingest.values import list_of, literal_list, nested, number_of, one_of, text_of, whole
 
 Columns = dict[str, list[str] | list[float] | list[int]]
-"""Values of each column: any number of tokens, as many values of a token feature, at most one category, or at most one
-number."""
+"""Values of each column: any number of tokens or labels, as many values of a token feature as tokens, at most one
+category, or at most one number."""
 
 HASH_BYTES = 16
 
@@ -57,7 +57,9 @@ class RowReader:
     def __init__(self, data: DataSpec, labelled: bool = True, tokenized: bool = False) -> None:
         self._data = data
         self._tokenized = tokenized
-        self._read_label = self.number_of if data.label_kind == "number" else self.category_of
+        self._read_label = {"class": self.category_of, "classes": self.labels_of, "number": self.number_of}[
+            data.label_kind
+        ]
         side = {**data.features, **(data.targets if labelled else {})}
         taken = [*data.inputs, data.label, *data.features, *data.targets]
         self._whole = data.whole_numbers
@@ -87,11 +89,13 @@ class RowReader:
             total += len(tokens)
         if self.label is not None:
             value = row[self.label] if self.label in row else _required(row, self.label)
-            if isinstance(value, list) and len(value) > 1:
-                reason = f"column '{self.label}' holds {len(value)} labels: write a row for each of them"
+            if isinstance(value, list) and len(value) > 1 and not self._data.several_labels:
+                reason = f"column '{self.label}' holds {len(value)} labels: set data.label_kind: classes"
                 raise RowError(f"{self.label}: several labels", reason)
             columns[self.label] = self._read_label(self.label, value)
             if not columns[self.label]:
+                if self._data.several_labels:
+                    raise ShortRow(f"column '{self.label}' has no label")
                 raise RowError(f"{self.label}: no label", f"column '{self.label}' is empty")
         for name in self.numbers:
             columns[name] = self.number_of(name, row[name] if name in row else nested(row, name)[1])
@@ -164,6 +168,24 @@ class RowReader:
         if not text or text in self.missing_in(name):
             return []
         return [whole(text) if self._whole else text]
+
+    def labels_of(self, name: str, value: Any) -> list[str]:
+        """Return the distinct labels of a value, in order: a list, a text with a list, or a text with a separator.
+
+        Raises:
+            RowError: The value or one of the labels is of a wrong type.
+        """
+        if isinstance(value, str):
+            if value in self.missing_in(name):
+                return []
+            values = literal_list(value)
+            if values is None and self._data.label_separator is not None:
+                values = [part.strip() for part in value.split(self._data.label_separator)]
+            value = value if values is None else values
+        if not isinstance(value, list):
+            return self.category_of(name, value)
+        # A list may contain missing values too.
+        return list(dict.fromkeys(label for each in value for label in self.category_of(name, each)))
 
     def number_of(self, name: str, value: Any) -> list[float]:
         """Return a value as the only number of a column, or an empty list if it is missing.

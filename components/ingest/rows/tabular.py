@@ -38,7 +38,8 @@ class Converted:
         columns: Lists of binary texts, or numbers, by name of the column; null for a missing number. A token feature
             that is a number has lists of numbers.
         refused: (rows,) bool, True for rows that `RowReader` must read.
-        short: (rows,) bool, True for rows with too few tokens, or without a value in a column with `if_missing: drop`.
+        short: (rows,) bool, True for rows with too few tokens, without a label where a row may have several, or without
+            a value in a column with `if_missing: drop`.
         tokens: (rows,) number of tokens in all input columns.
     """
 
@@ -92,9 +93,12 @@ class TableReader:
             columns[name] = self._tokens(name, table.columns[name], refused)
             tokens = tokens + np.diff(np.asarray(columns[name].offsets)).astype(np.int64)
         if name := reader.label:
-            read = self._numbers if self._data.label_kind == "number" else self._categories
+            read = {"class": self._categories, "classes": self._labels, "number": self._numbers}[self._data.label_kind]
             columns[name] = read(name, table.columns[name], refused)
-            refused |= _empty(columns[name])
+            if self._data.several_labels:
+                short |= _empty(columns[name])
+            else:
+                refused |= _empty(columns[name])
         for name in reader.numbers:
             columns[name] = self._numbers(name, table.columns[name], refused)
         for name in reader.categories:
@@ -168,6 +172,9 @@ class TableReader:
                 column = pc.if_else(pc.is_in(column, value_set=pa.array([*missing], pa.string())), "", column)
             return _present(column)
         return _lists(self._each(column, refused, lambda value: _encoded(self._reader.category_of(name, value))))
+
+    def _labels(self, name: str, column: pa.Array, refused: NDArray[np.bool_]) -> pa.ListArray:
+        return _lists(self._each(column, refused, lambda value: _encoded(self._reader.labels_of(name, value))))
 
     def _numbers(self, name: str, column: pa.Array, refused: NDArray[np.bool_]) -> pa.DoubleArray:
         if pa.types.is_integer(column.type):

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, ValidationError
 from pydantic_core import InitErrorDetails
 
 from components.extensions import Kinds, is_path, resolve_class, resolve_spec
-from components.ingest.sources.base import PathSpec, Source, SourceSpec, Sure
+from components.ingest.sources.base import LabelledLinesSpec, PathSpec, Source, SourceSpec, Sure
 from components.ingest.sources.csv import Csv
 from components.ingest.sources.fasttext import Fasttext
 from components.ingest.sources.jsonl import Jsonl
@@ -80,6 +80,21 @@ def named_by_a_kind(path: str, own: SourceSpec) -> bool:
 def spec_of_kind(kind: str, path: str, own: SourceSpec) -> SourceSpec:
     """Return the specification of a file of a known kind; see `spec_of_file`."""
     return own.at(path) if kind == own.kind else _OWN[kind].Spec(kind=kind, path=path)
+
+
+def with_label_lists(source: Any) -> Any:
+    """Return a source with the key that puts all labels of a line into one row, if its kind has such lines.
+
+    Args:
+        source: Keys under `data.source`, or a specification. A key that is already set is not changed.
+    """
+    if isinstance(source, LabelledLinesSpec) and "several" not in source.model_fields_set:
+        return source.model_copy(update={"several": "list"})
+    if isinstance(source, Mapping) and "several" not in source:
+        found = _OWN.get(str(source.get("kind")))
+        if found is not None and issubclass(found.Spec, LabelledLinesSpec):
+            return {**source, "several": "list"}
+    return source
 
 
 def _class_of(kind: str) -> type[Source[Any]]:

@@ -131,8 +131,9 @@ class LabelledLinesSpec(TextPathSpec):
         "several": "source.several is not a key of kind '{kind}': remove it",
     }
 
-    several: Literal["rows", "first"] = "rows"
-    """Rows of a line with several labels. `rows`: a row for each label. `first`: one row, with the first label."""
+    several: Literal["rows", "first", "list"] = "rows"
+    """Rows of a line with several labels. `rows`: a row for each label. `first`: one row, with the first label.
+    `list`: one row, with the list of all labels; needs `data.label_kind: classes`, which sets it."""
 
     def to_predict(self) -> Self:
         """Return the specification with a single row for each line."""
@@ -145,6 +146,9 @@ class LabelledLinesSpec(TextPathSpec):
             labels: Labels of the line.
             columns: Further columns.
         """
+        if self.several == "list":
+            yield {"label": [*labels], "labels": [*labels], **columns}
+            return
         shown: list[str | None] = [*labels[: 1 if self.several == "first" else None]]
         for label in shown or [None]:
             yield {"label": label, "labels": [*labels], **columns}

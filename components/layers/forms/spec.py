@@ -9,6 +9,7 @@ from pydantic import Field
 
 from components.extensions import Kinds, resolve_class, resolve_spec, source_modules
 from components.layers.forms.names import FormName
+from components.layers.losses.names import LossName
 from components.layers.mixture.spec import Mixture
 from components.spec import Spec
 
@@ -28,6 +29,10 @@ class HeadSpec(Spec):
     equally often; 1 draws them as often as they occur."""
     logits_dtype: Literal["float32", "bfloat16"] = "float32"
     """Data type of the large matrix products in the training loss."""
+    loss: LossName = "softmax"
+    """Loss of rows that may have several labels (`data.label_kind: classes`). `softmax`: the probabilities of all
+    classes sum to 1, and each label of a row is an equal share of them. `sigmoid`: each class has a probability of its
+    own. With one label per row: `softmax`."""
     mixture: Mixture = None
     """Mixture of the label's softmax with other estimates. `ngrams`: with n-gram counts of the train split and a
     learned gate, for both windows and whole rows. `none`: only the softmax."""

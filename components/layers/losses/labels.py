@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import tensorflow as tf
 
-LossName = Literal["softmax", "sigmoid"]
-"""Kinds of loss, see `components.layers.losses.several_labels`."""
+from components.layers.losses.names import LossName as LossName
+
+PADDING = -2
+"""Value after the labels of a row in a padded tensor. The value -1 is a label outside the vocabulary."""
 
 
 class Labels(NamedTuple):
@@ -28,7 +30,7 @@ class Labels(NamedTuple):
         """Return the labels of a ragged or a padded tensor, with equal shares that sum to 1 in each row.
 
         Args:
-            labels: (batch, any) integers. Each -1, outside the vocabulary or padding, is removed.
+            labels: (batch, any) integers. Negative values are removed: -1, outside the vocabulary, and padding.
         """
         if isinstance(labels, tf.RaggedTensor):
             values, rows = labels.flat_values, labels.value_rowids()

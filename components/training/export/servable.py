@@ -3,8 +3,10 @@
 Signatures:
 
     serving_default   examples (batch,) serialized tf.Examples -> labels (batch, k), probabilities (batch, k); if the
-                      label is a number, values (batch,). For each further target, <name> (batch,): the most probable
-                      value of a category, with <name>_probability (batch,); or the value of a number
+                      label is a number, values (batch,). The probabilities of all classes sum to 1 or, for several
+                      labels with the loss `sigmoid`, are those of each class by itself. For each further target,
+                      <name> (batch,): the most probable value of a category, with <name>_probability (batch,); or the
+                      value of a number
     predict           columns by name: tokens (batch, length) padded with "", categories (batch,) with "" if missing,
                       numbers (batch,) with NaN if missing; token features (batch, length), each value at the place of
                       its token, padded with "" or NaN -> the same outputs as serving_default
@@ -48,6 +50,16 @@ Columns = dict[str, tf.SparseTensor]
 WINDOWS = 1_024
 # Positions of whole rows that are encoded at a time, with padding.
 POSITIONS = 8_192
+_OF_SEVERAL = {
+    "nll": tf.float32,
+    "rank": tf.int32,
+    "size": tf.float32,
+    "known_size": tf.float32,
+    "first": tf.bool,
+    "inverse": tf.float32,
+    "ideal": tf.int32,
+}
+"""Values of each of several labels, and their types: see `ClassOutput.row_values`."""
 _NUMBER, _INTEGER, _BOOLEAN = (tf.TensorSpec([], dtype) for dtype in (tf.float32, tf.int32, tf.bool))
 
 
@@ -64,6 +76,7 @@ class Servable(tf.Module):
         own: Paths of the user-defined metrics, whose sums `eval` also returns.
         exclude_seen: True to remove classes that the row already contains from the ranking of `eval`. A label that the
             row already contains then counts as a miss.
+        threshold: Probability from which a class counts as one of several labels; None if a row has one label.
     """
 
     def __init__(
@@ -76,8 +89,10 @@ class Servable(tf.Module):
         top_k: int,
         own: Sequence[str] = (),
         exclude_seen: bool = False,
+        threshold: float | None = None,
     ) -> None:
         super().__init__()
+        self.threshold = threshold
         self.model, self.data, self.layout, self.bands = model, data, layout, bands
         self.targets = (label_target(data, own), *further_targets(data, own))
         self.classes = {name: o.head.classes for name, o in model.answers.items() if isinstance(o, ClassOutput)}
@@ -138,7 +153,7 @@ class Servable(tf.Module):
             else:
                 values["label"] = targets[name]
             given = tf.gather(_given(columns[target.column], rows), windows.rows) if target.kind == "class" else None
-            bands = self.bands if target.kind == "label" else None
+            bands = self.bands if len(target.bands) > 1 else None
             contributions = label_values(target.sums, values, bands=bands, given=given)
             contributions |= label_values(target.model_sums, values, given=given)
             added = by_row(contributions, windows.rows, rows)
@@ -186,7 +201,11 @@ class Servable(tf.Module):
         if name not in self.classes:
             return {"answer": _NUMBER}
         of_class = {"nll": _NUMBER, "rank": _INTEGER}
-        return {**of_class, "confidence": _NUMBER, "correct": _BOOLEAN} if name == LABEL else of_class
+        if name != LABEL:
+            return of_class
+        if self.layout.several_labels:
+            of_class = {value: tf.TensorSpec([None], dtype) for value, dtype in _OF_SEVERAL.items()}
+        return {**of_class, "confidence": _NUMBER, "correct": _BOOLEAN}
 
     def _seen(self, columns: Columns, features: Batch, windows: Windows, rows: tf.Tensor) -> SeenClasses:
         """Return the classes that the rows contain before each window."""
@@ -204,6 +223,9 @@ class Servable(tf.Module):
             output = self.model.answers[name]
             if name not in self.classes:
                 return (output(hidden),)
+            if name == LABEL and self.layout.several_labels:
+                several = output.sweep_several(hidden, k=self._asked(name))
+                return several.ids, several.probabilities
             found = output.sweep(hidden, k=self._asked(name), **self.model.context(name, counted))
             return found.ids, found.probabilities
 
@@ -267,7 +289,7 @@ class Servable(tf.Module):
             size = tf.maximum(1, POSITIONS // tf.reduce_max(tf.concat([cuts.lengths, [1]], 0)))
             flat = in_chunks(cuts.count, size, chunk_of_rows, specs)
         else:
-            flat = in_chunks(tf.shape(windows.labels)[0], WINDOWS, chunk, specs)
+            flat = in_chunks(windows.count, WINDOWS, chunk, specs)
         results = iter(flat)
         return {name: tuple(itertools.islice(results, len(specs))) for name, specs in like.items()}
 
@@ -282,7 +304,8 @@ def export(servable: Servable, directory: str) -> None:
     `assets.extra/bigvocab.json` describes the splitting of text into tokens for callers. It also contains the number of
     predicted labels, `top_k`, and the number of classes, `labels`. Both are null if the label is a number.
     `exclude_seen` is true if `eval` ranks only classes that the row does not contain yet. `metrics` contains the paths
-    of the user-defined metrics.
+    of the user-defined metrics. `several` is true if a row may have several labels; `loss` is then the loss of the
+    training, and `threshold` the probability from which a class counts as a label. Both are null otherwise.
 
     Args:
         servable: Model to export.
@@ -304,6 +327,9 @@ def export(servable: Servable, directory: str) -> None:
         "labels": servable.classes.get(LABEL),
         "exclude_seen": servable.exclude_seen,
         "metrics": list(servable.targets[0].own),
+        "several": servable.layout.several_labels,
+        "loss": getattr(servable.model.label, "loss", None),
+        "threshold": servable.threshold,
     }
     extra = f"{directory}/assets.extra"
     tf.io.gfile.makedirs(extra)

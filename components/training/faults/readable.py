@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from numpy.typing import NDArray
 
 from components.formatting import in_units, printable
+from components.layers.losses.labels import PADDING
 from components.names import name_of
 from components.preprocessing.moments import Z_BOUND
 from components.preprocessing.vocabulary import category_file
@@ -45,7 +46,12 @@ class Readable:
         ids = [int(i) for i in ids if i != self.layout.padding]
         words = " ".join(self._token("inputs", i) for i in ids[-_TOKENS:])
         text = f"'{'... ' if len(ids) > _TOKENS else ''}{_short(words)}' -> "
-        text += in_units(float(labels)) if self.layout.label_kind == "number" else f"'{self._token('labels', labels)}'"
+        if self.layout.label_kind == "number":
+            text += in_units(float(labels))
+        else:
+            # Several labels of a row are followed by padding.
+            found = [labels] if not self.layout.several_labels else [label for label in labels if label > PADDING]
+            text += ", ".join(f"'{self._token('labels', label)}'" for label in found)
         return ", ".join([text, *self._features(inputs, row), *self._targets(targets, row)])
 
     def extremes(self, inputs: Arrays, row: int) -> list[str]:

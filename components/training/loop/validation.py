@@ -133,13 +133,15 @@ def _measured(key: str, output: Output, own: Sequence[str], place: Place = "vali
     mine = [metric for metric in own_metrics(own) if kind in metric.kinds]
     # A validation does not search for the most probable class, which sums of the model alone need.
     metrics = without_model_sums(placed([*of_kind(kind), *mine], place))
-    return _Measured(key, "" if key == LABEL else f"{name_of(key)}_", metrics, needed(metrics, kind == "number"))
+    return _Measured(key, "" if key == LABEL else f"{name_of(key)}_", metrics, needed(metrics, kind))
 
 
 def _kind(key: str, output: Output) -> Kind:
     if not isinstance(output, ClassOutput):
         return "number"
-    return "label" if key == LABEL else "class"
+    if key != LABEL:
+        return "class"
+    return "several" if output.several else "label"
 
 
 def _shown(measured: Iterable[_Measured]) -> dict[str, tuple[str, str]]:

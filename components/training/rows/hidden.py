@@ -13,7 +13,7 @@ from components.training.rows.cuts import NO_LABEL, TOTAL
 
 def of_whole_rows(targets: Batch) -> bool:
     """Return True if a batch consists of whole rows, which have a label for each position."""
-    return targets[LABEL].shape.rank == 2
+    return TOTAL in targets
 
 
 class AtLabels(NamedTuple):
@@ -21,7 +21,7 @@ class AtLabels(NamedTuple):
 
     Attributes:
         hidden: (labels, width) hidden vectors.
-        targets: (labels,) targets, by key.
+        targets: (labels,) targets, by key. Several labels of a window are (labels, most), see `windows.model_targets`.
         counted: (labels, layout.counted) tokens that a mixture with counts looks up; None without a mixture.
     """
 

@@ -44,6 +44,11 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
     _add_model(predict)
     predict.add_argument("--top", type=int, metavar="N", help="number of labels per answer (default: 10)")
     predict.add_argument(
+        "--chosen",
+        action="store_true",
+        help="with several labels per row: answer the labels that the threshold of the model chooses, at most --top",
+    )
+    predict.add_argument(
         "--feature",
         action="append",
         default=[],
@@ -87,7 +92,7 @@ def _predict(arguments: argparse.Namespace) -> int:
     return _asked(
         lambda: predict.predict(
             arguments.model, arguments.text, arguments.input, arguments.top, arguments.feature, sys.stdout,
-            arguments.output, arguments.keep,
+            arguments.output, arguments.keep, arguments.chosen,
         ),
         "utf-8" if arguments.input else None,  # JSON is UTF-8 even if the terminal is not.
     )  # fmt: skip

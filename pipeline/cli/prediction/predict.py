@@ -31,6 +31,7 @@ def predict(
     out: TextIO,
     output: Path | None = None,
     keep: Sequence[str] = (),
+    chosen: bool = False,
 ) -> int:
     """Write the answers: a table for texts, JSON Lines for a file of rows, in the order of the rows.
 
@@ -54,18 +55,23 @@ def predict(
         out: Stream for the answers if `output` is None. Flushed after each batch.
         output: File for the answers, which is complete or absent.
         keep: Columns of the rows to copy to the answers.
+        chosen: True for the labels with at least the threshold of a model for several labels, at most `top`.
 
     Returns:
         0: all usable rows were answered.
 
     Raises:
-        PredictError: No model exists, a feature is unknown, `top` exceeds the number of labels that the model returns,
-            or a file cannot be read or written. With exit code `FAILED`: the file of rows is damaged, or none of its
-            rows is usable.
+        PredictError: No model exists, a feature is unknown, the model has no threshold, `top` exceeds the number of
+            labels that the model returns, or a file cannot be read or written. With exit code `FAILED`: the file of
+            rows is damaged, or none of its rows is usable.
     """
     pushed = PushedModel(find_version(model))
     data = pushed.data
-    top = pushed.labels(top, "--top ")
+    least = None
+    if chosen:
+        top, least = pushed.chosen(top, "--chosen", "--top ")
+    else:
+        top = pushed.labels(top, "--top ")
     common = _features(features, data)
     if texts and len(data.inputs) > 1:
         raise PredictError(
@@ -91,7 +97,7 @@ def predict(
         is_file = rows_file is not None and Path(rows_file).is_file()
         total = reader.rows_of_file(str(rows_file)) if rows_file and output else None
         progress = Progress("predict", total, "rows") if total else None
-        for batch in pushed.answers(questions, top, AHEAD if is_file else 0):
+        for batch in pushed.answers(questions, top, AHEAD if is_file else 0, least):
             for number, (question, answer) in enumerate(batch, asked + 1):
                 if answer is None:
                     unusable.add(number, question)

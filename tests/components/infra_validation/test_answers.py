@@ -119,3 +119,12 @@ def test_what_is_expected_follows_from_the_data_in_the_export() -> None:
     )
     assert Expected.of(None, data) == Expected(None, number=True, classes=("party",), numbers=("year",))
     assert Expected.of(5, None) == Expected(5)
+
+
+def test_independent_probabilities_may_sum_to_more_than_1() -> None:
+    likely = {**_good(2, 3), "probabilities": np.array([[1.0, 0.9, 0.2], [0.8, 0.8, 0.7]], np.float32)}
+    check_answer(likely, 2, Expected(3, independent=True))
+    with pytest.raises(BrokenExport, match="sums to more than 1"):
+        check_answer(likely, 2, Expected(3))
+    with pytest.raises(BrokenExport, match="below 0 or above 1"):
+        check_answer({**likely, "probabilities": likely["probabilities"] * 1.2}, 2, Expected(3, independent=True))

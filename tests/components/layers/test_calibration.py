@@ -8,7 +8,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.layers.calibration import calibrated, fit_sharpness, fit_temperature
+from components.layers.calibration import calibrated, fit_platt, fit_sharpness, fit_temperature
 
 CLASSES, WIDTH, ROWS = 5, 8, 4_000
 
@@ -115,3 +115,67 @@ def test_the_temperature_has_bounds(certain: bool, bound: float) -> None:
     logits = hidden @ table.T + bias
     labels = logits.argmax(axis=1) if certain else logits.argmin(axis=1)
     assert fitted(hidden, table, bias, labels) == pytest.approx(bound, rel=0.01)
+
+
+def padded(rng: np.random.Generator, logits: np.ndarray, most: int = 3) -> np.ndarray:
+    """Draw one to three distinct labels for each row; some of them are outside the vocabulary."""
+    order = np.argsort(-(logits + rng.gumbel(size=logits.shape)), axis=1)[:, :most].astype(np.int32)
+    sizes = rng.integers(1, most + 1, len(logits))
+    labels = np.where(np.arange(most) < sizes[:, np.newaxis], order, -2)
+    labels[::7, 0] = -1
+    return labels
+
+
+def nll_of_several(temperature: float, hidden: np.ndarray, table: np.ndarray, bias: np.ndarray, labels) -> float:
+    logits = (hidden.astype(np.float64) @ table.T + bias) / temperature
+    log_p = (
+        logits
+        - np.log(np.exp(logits - logits.max(1, keepdims=True)).sum(1, keepdims=True))
+        - logits.max(1, keepdims=True)
+    )
+    rows = [[-log_p[row, label] for label in of if label >= 0] for row, of in enumerate(labels)]
+    return float(np.mean([np.mean(row) for row in rows if row]))
+
+
+def test_the_temperature_of_several_labels_is_the_best_of_a_grid() -> None:
+    hidden, table, bias = softmax_problem(5, 3.0)
+    labels = padded(np.random.default_rng(5), (hidden @ table.T + bias) / 2)
+    found = fitted(hidden, table, bias, labels)
+    around = [nll_of_several(found * factor, hidden, table, bias, labels) for factor in (0.97, 1.0, 1.03)]
+    assert around[1] == min(around)
+    assert 1 / 8 < found < 16
+
+
+@given(st.integers(0, 1_000))
+@settings(deadline=None, max_examples=5)
+def test_one_label_in_a_padded_row_has_the_temperature_of_one_label(seed: int) -> None:
+    hidden, table, bias = softmax_problem(seed, 2.0, classes=12, rows=200)
+    labels = labels_of(seed, hidden, table, bias, 2.0)
+    one = np.stack([labels, np.full(len(labels), -2)], axis=1)
+    assert fitted(hidden, table, bias, one) == pytest.approx(fitted(hidden, table, bias, labels), rel=1e-3)
+
+
+def cross_entropy(scale: float, shift: float, hidden, table, bias, labels) -> float:
+    logits = scale * (hidden.astype(np.float64) @ table.T + bias) + shift
+    wanted = np.zeros_like(logits)
+    for row, of in enumerate(labels):
+        wanted[row, of[of >= 0]] = 1
+    known = wanted.sum(axis=1)
+    rows = (np.logaddexp(0, logits) - wanted * logits).sum(axis=1)
+    return float(np.mean((rows / np.maximum(known, 1))[known > 0]))
+
+
+@given(seed=st.integers(0, 1_000), scale=st.floats(0.3, 3), shift=st.floats(-3, 1))
+@settings(deadline=None, max_examples=10)
+def test_scale_and_shift_have_the_least_cross_entropy(seed: int, scale: float, shift: float) -> None:
+    hidden, table, bias = softmax_problem(seed, 1.0, classes=12, rows=300)
+    rng = np.random.default_rng(seed)
+    logits = scale * (hidden @ table.T + bias) + shift
+    chosen = rng.uniform(size=logits.shape) < 1 / (1 + np.exp(-logits))
+    labels = np.where(chosen, np.arange(12), -2)
+    labels[::5, 0] = -1
+    a, c = fit_platt(*(tf.constant(each) for each in (hidden, table, bias, labels)))
+    least = cross_entropy(a, c, hidden, table, bias, labels)
+    for change in ((0.02, 0), (-0.02, 0), (0, 0.02), (0, -0.02)):
+        if 1 / 16 <= a + change[0] <= 8:
+            assert least <= cross_entropy(a + change[0], c + change[1], hidden, table, bias, labels) + 1e-6

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from components.layers.head import SampledSoftmax, step_seed
+from components.layers.losses.labels import Labels, LossName
 from components.layers.outputs import ClassOutput, NumberOutput, Output
 from components.metrics.rows import label_values
 from components.metrics.targets import Target
@@ -170,3 +171,52 @@ def test_a_temperature_does_not_train_and_is_fitted_anew():
     first = float(output.temperature.numpy())
     output.fit_temperature(HIDDEN, labels)
     assert float(output.temperature.numpy()) == first
+
+
+def several_output(loss: LossName) -> ClassOutput:
+    """Return an output of four classes with the logits of `HIDDEN` in float32."""
+    output = ClassOutput(SampledSoftmax([5, 4, 3, 2], negatives=8), loss=loss, rows=10)
+    output.build((None, 2))
+    output.head.table.assign([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.5], [0.2, 0.2]])
+    return output
+
+
+def test_each_class_has_its_own_probability_with_scale_and_shift():
+    output = several_output("sigmoid")
+    logits = output.head(HIDDEN).numpy()
+    output.scale.assign(0.5)
+    output.shift.assign(-1.0)
+    expected = 1 / (1 + np.exp(1.0 - 0.5 * logits))
+    np.testing.assert_allclose(tf.sigmoid(output(HIDDEN)), expected, rtol=1e-5)
+    found = output.sweep_several(HIDDEN, k=4)
+    np.testing.assert_allclose(found.probabilities, -np.sort(-expected, axis=1), rtol=1e-5)
+    assert found.ids.numpy().tolist() == np.argsort(-logits, axis=1).tolist()
+    assert [weight.name for weight in output.calibration_weights] == ["scale", "shift"]
+    assert not any(weight.trainable for weight in output.calibration_weights)
+    output.reset_calibration()
+    np.testing.assert_allclose(output(HIDDEN), logits, rtol=1e-6)
+
+
+def test_the_calibration_of_several_labels_lowers_the_nll():
+    rng = np.random.default_rng(0)
+    hidden = tf.constant(rng.normal(size=(400, 2)), tf.float32)
+    for loss in ("softmax", "sigmoid"):
+        output = several_output(loss)
+        chosen = rng.uniform(size=(400, 4)) < 0.3
+        targets = tf.constant(np.where(chosen, np.arange(4), -2), tf.int32)
+
+        def nll(output=output, targets=targets) -> float:
+            return float(tf.reduce_sum(output.row_values(hidden, targets)["nll"]))
+
+        before = nll()
+        output.fit_temperature(hidden, targets)
+        assert nll() < before
+
+
+def test_a_row_without_labels_costs_nothing_in_training():
+    targets = tf.constant([[0, 2, -2], [-1, -2, -2], [3, -2, -2]])
+    for loss in ("softmax", "sigmoid"):
+        losses = several_output(loss).row_losses(HIDDEN, targets, step_seed(1, 0)).numpy()
+        exact = several_output(loss).head.exact_loss_of_several(HIDDEN, Labels.of(targets), loss).numpy()
+        np.testing.assert_allclose(losses, exact, rtol=1e-5)
+        assert losses[1] == 0 < losses[0]

@@ -10,11 +10,12 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from components.layers.losses.labels import PADDING
 from components.metrics.bands import BandSpec
-from components.metrics.definitions import CLASS_NEEDS, MODEL_NEEDS, NUMBER_NEEDS, Kind
+from components.metrics.definitions import CLASS_NEEDS, MODEL_NEEDS, NUMBER_NEEDS, SEVERAL_NEEDS, Kind
 from components.metrics.reliability import EDGES
 from components.metrics.rows import by_row, label_values, row_sums
-from components.metrics.sums import CLASS_SUMS, NUMBER_SUMS
+from components.metrics.sums import sums_of
 from components.metrics.table import METRICS, objective, of_kind, placed
 from components.metrics.targets import Target
 
@@ -56,6 +57,49 @@ def test_sums_of_classes_and_of_their_bands(kind: Kind, labels: list[Label]) -> 
     found = label_values(target.sums, tensors, bands=bands, given=None if kind == "label" else tf.constant(given_))
     expected = row_sums(target.sums, {name: v[given_] for name, v in values.items()}, rows[given_], ROWS, bands=bands)
     assert_the_same(target, found, rows, expected)
+
+
+@given(
+    labels=st.lists(
+        st.tuples(
+            st.integers(-1, 8),
+            st.floats(0, 20, width=32),
+            st.integers(1, 60),
+            st.booleans(),
+            st.floats(1, 50, width=32),
+        )
+    ),
+    sizes=st.lists(st.integers(0, 15), min_size=ROWS, max_size=ROWS),
+)
+@settings(deadline=None)
+def test_sums_of_several_labels_and_of_their_bands(labels: list[Any], sizes: list[int]) -> None:
+    target = Target("", "several", ())
+    rows = np.repeat(np.arange(ROWS), sizes)[: len(labels)]
+    ids, nll, rank, first, inverse = (
+        np.array([label[i] for label in labels[: len(rows)]], dtype)
+        for i, dtype in enumerate((np.int32, np.float32, np.int32, bool, np.float32))
+    )
+    size, known_size = np.bincount(rows, minlength=ROWS), np.bincount(rows[ids >= 0], minlength=ROWS)
+    place = np.arange(len(rows)) - (np.cumsum(size) - size)[rows]
+    values = {
+        "label": ids,
+        "nll": nll,
+        "rank": rank * (ids >= 0),
+        "first": first,
+        "inverse": inverse,
+        "size": size[rows].astype(np.float32),
+        "known_size": known_size[rows].astype(np.float32),
+        "ideal": 1 + place.astype(np.int32),
+    }
+    tensors = {}
+    for name, value in values.items():
+        padded = np.full((ROWS, 16), PADDING if name == "label" else 0, value.dtype)
+        padded[rows, place] = value
+        tensors[name] = tf.constant(padded)
+    found = label_values(target.sums, tensors, bands=BANDS)
+    assert tuple(found) == target.stored_names
+    exact = {name: value.astype(np.float64) if value.dtype.kind == "f" else value for name, value in values.items()}
+    assert_each_the_same(found, row_sums(target.sums, exact, rows, ROWS, bands=BANDS))
 
 
 @given(
@@ -109,15 +153,16 @@ def test_the_sums_of_a_row_count_for_each_of_its_labels() -> None:
 
 def test_the_table_is_made_of_sums_that_are_there() -> None:
     of_classes = (*CLASS_NEEDS, *MODEL_NEEDS)
-    for kind, table, needs in (("label", CLASS_SUMS, of_classes), ("number", NUMBER_SUMS, NUMBER_NEEDS)):
-        kinds: list[Kind] = ["number"] if kind == "number" else ["label", "class"]
+    several: tuple[list[Kind], tuple[str, ...]] = (["several"], (*SEVERAL_NEEDS, *MODEL_NEEDS))
+    for kinds, needs in ((["label", "class"], of_classes), several, (["number"], NUMBER_NEEDS)):
+        kind, table = kinds[0], sums_of(kinds[0])
         used = {of for each in kinds for metric in of_kind(each) for of in metric.sums}
         assert used == {of.name for of in table}
         assert {need for of in table for need in of.needs} <= set(needs)
         assert all(of.of_numbers == (kind == "number") for of in table)
 
 
-@pytest.mark.parametrize("kind", ["label", "class", "number"])
+@pytest.mark.parametrize("kind", ["label", "several", "class", "number"])
 def test_every_place_has_metrics_in_one_order(kind: Kind) -> None:
     assert sum(metric.objective is not None for metric in of_kind(kind)) == 1
     assert objective(kind) in placed(of_kind(kind), "validation")

@@ -18,7 +18,8 @@ from pydantic import ValidationError
 
 from components.report import html
 from components.report.charts import line_chart, minutes_at, ticks
-from components.report.summary import Metrics, Summary, evaluation_section, training_section
+from components.report.measures import Metrics
+from components.report.summary import Summary, evaluation_section, training_section
 from components.report.versions import installed_versions
 from pipeline.nodes import NODES
 

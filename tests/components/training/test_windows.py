@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -5,12 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.training import windows
+from components.training.examples import examples_of
 from components.training.windows import (
     Layout,
     Size,
     count_windows,
     labelled_windows,
     last_windows,
+    several_windows,
     training_batches,
     validation_batches,
 )
@@ -206,3 +210,39 @@ def test_validation_is_the_same_sample_each_time_and_keeps_unknown_labels(files)
 def test_no_thread_of_autotuning_delays_the_end_of_a_training(files):
     for found in (training_batches(files, LAYOUT, 4, 2, seed=1), validation_batches(files, LAYOUT, 4, 8, seed=1)):
         assert found.options().autotune.enabled is False
+
+
+TAGGED = Layout("labelled", 3, PADDING, (), {}, "classes", most_labels=4)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(st.lists(st.integers(0, 99), max_size=5), st.lists(st.integers(-1, 9), max_size=4))))
+def test_a_row_with_several_labels_is_one_window_with_all_of_them(rows):
+    ids, labels = ([row[part] for row in rows] for part in (0, 1))
+    found = several_windows(ragged(ids), ragged(labels))
+    assert found.known.numpy().tolist() == [any(label >= 0 for label in of) for of in labels]
+    order = tf.range(len(rows))[::-1]
+    targets = windows.model_targets(found.take(order), {}, TAGGED)["label"]
+    assert targets.numpy().tolist() == [of + [-2] * (4 - len(of)) for of in labels[::-1]]
+    assert found.cut(3, PADDING).numpy().tolist() == [naive(row, len(row), 3) for row in ids]
+
+
+def write_tagged(path, rows: list[tuple[list[int], list[int]]]) -> str:
+    with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
+        for ids, labels in rows:
+            example = tf.train.Example()
+            example.features.feature["input_ids"].int64_list.value.extend(ids)
+            example.features.feature["label_ids"].int64_list.value.extend(labels)
+            writer.write(example.SerializeToString())
+    return str(path)
+
+
+def test_the_most_labels_of_both_splits_give_the_width_of_all_batches(tmp_path):
+    train = write_tagged(tmp_path / "train.gz", [([1, 2], [3]), ([4], [5, 6]), ([7], [-1])])
+    evaluated = write_tagged(tmp_path / "eval.gz", [([1], [3, -1, 4]), ([2], [-1])])
+    found = examples_of([train], [evaluated], replace(TAGGED, most_labels=None), 1, 1)
+    assert (found.count, found.layout.most_labels, found.layout.labeled_rows) == (2, 3, 3)
+    batch = next(iter(found.training(2, 1, 0)))[1]["label"]
+    assert batch.shape == (2, 3)
+    assert sorted(batch.numpy().tolist()) == [[3, -2, -2], [5, 6, -2]]
+    assert sorted(next(iter(found.validation(2, 2)))[1]["label"].numpy().tolist()) == [[-1, -2, -2], [3, -1, 4]]

@@ -192,6 +192,18 @@ def test_a_wrong_form_of_the_loss_is_one_line(tmp_path: Path, head: str, fault: 
     assert found == [f"mine.yaml:10: {fault}"]
 
 
+def test_a_form_for_one_label_is_refused_for_several(tmp_path: Path) -> None:
+    (tmp_path / "made_up_kinds" / "losses.py").write_text(
+        LOSSES.replace("(Own)", "(Form)").replace(
+            "from components.layers.forms.own import Own", "from components.layers.forms.base import Form"
+        )
+        + "    def losses(self, step):\n        return step.hidden[:, 0]\n"
+    )
+    more = "trainer:\n  head: {form: 'made_up_kinds.losses:MyForm'}\n"
+    found = faults(tmp_path, GOOD + more, "data.shape=labelled", "data.label=b", "data.label_kind=classes")
+    assert ["has only a loss for one label per row" in fault for fault in found] == [True]
+
+
 def test_several_faults_are_reported_at_once(tmp_path: Path) -> None:
     found = faults(tmp_path, f"    kind: {KIND}\n    path: rows\n    widht: 1\n", "data.source.width=0", "data.shap=x")
     assert sorted(found) == [

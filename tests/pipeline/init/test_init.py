@@ -188,12 +188,6 @@ def test_a_guess_is_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize(
     ("rows", "inputs", "label", "doubt"),
     [
-        (  # The lists are no sequence: there is a text that says something about them.
-            [{"text": r["text"], "label": ["a", "b"] if n % 3 else [r["label"]]} for n, r in enumerate(reviews())],
-            ["text"],
-            "label",
-            "133 of 200 rows have several labels in 'label', and a row has one: write a row for each of them",
-        ),
         (
             [{"text": r["text"], "tone": r["label"], "label": "yes"} for r in reviews()],
             ["text"],
@@ -208,7 +202,7 @@ def test_a_guess_is_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         ),
         ([{"bought": ["a", "b", f"c{n % 9}"]} for n in range(200)], ["bought"], None, None),
     ],
-    ids=["lists", "one class", "two labels", "baskets"],
+    ids=["one class", "two labels", "baskets"],
 )
 def test_a_doubtful_label_is_marked(
     rows: list[dict[str, Any]],
@@ -254,6 +248,34 @@ def test_rows_without_a_token_are_avoided(
     assert yaml.safe_load(text)["data"]["inputs"] == inputs
     assert ("are left out" in text) == bool(doubt)
     assert doubt in text
+
+
+@pytest.mark.parametrize(
+    ("tags", "more"),
+    [
+        (["a", "b"], {"label_kind": "classes"}),
+        ("a|b", {"label_kind": "classes", "label_separator": "|"}),
+        ("a; b", {"label_kind": "classes", "label_separator": ";"}),
+        ('["a", "b"]', {"label_kind": "classes"}),
+    ],
+)
+def test_several_labels_in_a_row_are_found(
+    tags: Any, more: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def of(n: int) -> Any:
+        one = json.dumps([f"c{n % 5}"]) if isinstance(tags, str) and "[" in tags else f"c{n % 5}"
+        return tags if n % 3 else [one] if isinstance(tags, list) else one
+
+    rows = [{"text": r["text"], "label": of(n)} for n, r in enumerate(reviews())]
+    Path("rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert main(["init", "rows.jsonl"]) == 0
+    data = yaml.safe_load(Path("rows.yaml").read_text())["data"]
+    assert (data["inputs"], data["label"]) == (["text"], "label")
+    assert {key: data[key] for key in data if key.startswith("label_")} == more
+    schema = Path("rows.schema.pbtxt").read_text()
+    assert schema.count("max: 1") == 0
 
 
 def test_categories_do_not_join_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

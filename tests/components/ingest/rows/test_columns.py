@@ -105,11 +105,44 @@ def test_a_bad_value_is_named_with_its_column(change: dict[str, Any], kind: str)
     assert caught.value.kind == kind
 
 
-def test_several_labels_lead_to_a_row_for_each() -> None:
+def test_a_row_with_several_labels_needs_the_kind_for_them() -> None:
     with pytest.raises(RowError) as caught:
         RowReader(LABELLED)({**ROW, "word": ["a", "b"]})
-    assert caught.value.reason == "column 'word' holds 2 labels: write a row for each of them"
+    assert caught.value.reason == "column 'word' holds 2 labels: set data.label_kind: classes"
     assert RowReader(LABELLED)({**ROW, "word": ["a"]})["word"] == ["a"]
+
+
+TAGGED = LABELLED.model_copy(update={"label_kind": "classes", "label_separator": "|", "missing": ["NA"]})
+
+
+@pytest.mark.parametrize(
+    ("value", "labels"),
+    [
+        (["b", "a", "b"], ["b", "a"]),
+        ([3, 3.0, None, "", "NA"], ["3"]),
+        ('["a", "b|c"]', ["a", "b|c"]),
+        ("['a', 2]", ["a", "2"]),
+        ("b| a |b|", ["b", "a"]),
+        ("a", ["a"]),
+        (7, ["7"]),
+        ("[a]", ["[a]"]),
+    ],
+)
+def test_a_row_has_the_distinct_labels_of_a_list_or_a_cell(value: Any, labels: list[str]) -> None:
+    reader = RowReader(TAGGED)
+    assert reader({**ROW, "word": value})["word"] == labels
+
+
+@pytest.mark.parametrize("value", [[], "", None, "NA", [None, ""], "[]", " | "])
+def test_a_row_without_any_label_is_left_out(value: Any) -> None:
+    reader = RowReader(TAGGED)
+    with pytest.raises(ShortRow):
+        reader({**ROW, "word": value})
+
+
+def test_a_list_in_the_list_of_labels_is_refused() -> None:
+    with pytest.raises(RowError, match="word: wrong type"):
+        RowReader(TAGGED)({**ROW, "word": ["a", ["b", "c"]]})
 
 
 def test_values_keep_their_line_breaks() -> None:

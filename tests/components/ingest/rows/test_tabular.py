@@ -54,6 +54,7 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
         "targets": {"day": {"kind": "category", "if_missing": "drop"}},
     },
     "number": {"label_kind": "number", "label": "price", "features": {"label": {"kind": "category"}}},
+    "several": {"label_kind": "classes", "label_separator": "|", "missing": ["NA"]},
     "groups": {"split_by": ["shop", "day"], "share": 0.5},
     "sequence": {"shape": "sequence", "inputs": ["words"], "label": None, "features": {}},
     "tokens": {
@@ -123,7 +124,7 @@ TYPES = {
 }
 
 
-@pytest.mark.parametrize("name", ["none", "number", "missing", "sequence", "tokens", "labelled tokens"])
+@pytest.mark.parametrize("name", ["none", "number", "missing", "several", "sequence", "tokens", "labelled tokens"])
 @pytest.mark.parametrize("kind", TYPES)
 def test_columns_of_any_type_are_those_of_single_rows(name: str, kind: str, tmp_path: Path) -> None:
     file = tmp_path / "rows.parquet"

@@ -125,3 +125,17 @@ def test_rows_of_a_file_are_the_same_however_it_is_cut() -> None:
         path = Path(folder, "train.txt")
         path.write_text(FASTTEXT * 50)
         assert read(path, "fasttext", 10) == read(path, "fasttext")
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "rows"),
+    [
+        ("fasttext", "__label__b __label__a x y\nx\n", [(["b", "a"], {"text": "x y"}), ([], {"text": "x"})]),
+        ("svmlight", "7,12 3:0.5 18:1\n 4:1\n", [(["7", "12"], {"tokens": ["3", "18"]}), ([], {"tokens": ["4"]})]),
+    ],
+)
+def test_a_line_can_be_one_row_with_all_labels(kind: str, text: str, rows: list[Any], tmp_path: Path) -> None:
+    path = tmp_path / "rows.txt"
+    path.write_text(text)
+    expected = [(n, {"label": labels, "labels": labels, **more}) for n, (labels, more) in enumerate(rows, 1)]
+    assert read(path, kind, 1, several="list") == expected

@@ -1,0 +1,1 @@
+"""Baselines of rows that may have several labels."""
