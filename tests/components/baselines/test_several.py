@@ -183,7 +183,7 @@ def test_the_nll_of_the_sigmoid_is_the_cross_entropy_of_all_classes(train: list[
     bayes = [by_bayes(train, items, 100) for items, _ in test]
     for name, scores in (("popular", [[math.log(p) for p in prior]] * len(test)), ("bayes", bayes)):
         expected = []
-        for row, label in known(test):
+        for row, _ in known(test):
             of_row = [other for at, other in known(test) if at == row]
             total = sum(map(math.exp, scores[row]))
             alone = [min(mean * math.exp(score) / total, 1 - 1e-6) for score in scores[row]]
