@@ -149,7 +149,7 @@ class Servable(tf.Module):
             else:
                 values["label"] = targets[name]
             given = tf.gather(_given(columns[target.column], rows), windows.rows) if target.kind == "class" else None
-            bands = self.bands if target.kind == "label" else None
+            bands = self.bands if len(target.bands) > 1 else None
             contributions = label_values(target.sums, values, bands=bands, given=given)
             contributions |= label_values(target.model_sums, values, given=given)
             added = by_row(contributions, windows.rows, rows)
