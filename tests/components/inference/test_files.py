@@ -118,5 +118,5 @@ def test_without_rows_the_node_is_not_in_the_dag() -> None:
     specs: Any = SimpleNamespace(inference=InferenceSpec())
     assert not BulkInferrerNode().present(specs)
     BulkInferrerNode().prepare(specs)
-    with pytest.raises(ValidationError, match="keep and top need inference.path"):
+    with pytest.raises(ValidationError, match="keep, top and chosen need inference.path"):
         InferenceSpec(keep=["user"])

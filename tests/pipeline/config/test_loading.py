@@ -239,7 +239,7 @@ def test_a_fault_in_a_kind_names_the_line(tmp_path: Path) -> None:
         ("trainer.target_weights={shop: 2}", "trainer.target_weights: 'shop' is not one of data.targets"),
         ("trainer.target_weights={shop: -1}", "greater than or equal to 0"),
         ("evaluation.beat=[mean]", "'mean' requires data.label_kind 'number'"),
-        ("inference.keep=[user]", "inference: keep and top need inference.path"),
+        ("inference.keep=[user]", "inference: keep, top and chosen need inference.path"),
         ("evaluation.max_rmse=3", "evaluation.max_rmse: the label is a class"),
     ],
 )
