@@ -27,8 +27,8 @@ class Measured(SummarySection):
     """Metrics over a set of labels. A metric without anything to measure is None.
 
     The fields are the metrics of the table for `kinds`, and a user's own metrics, which the summary describes in
-    `own_metrics`. The objective of the last kind, and `mark`, are required. Other metrics are None if an earlier version
-    wrote the summary without them.
+    `own_metrics`. The objective of the last kind, and `mark`, are required. Other metrics are None if an earlier
+    version wrote the summary without them.
     """
 
     model_config = ConfigDict(extra="allow")

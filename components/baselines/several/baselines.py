@@ -44,12 +44,12 @@ class SeveralBaselines:
     """
 
     def __init__(self, target: Target, encoder: Encoder, bands: BandSpec, loss: LossName = "softmax") -> None:
-        self._target, self._encoder, self._bands, self._loss = target, encoder, bands, loss
+        self._target, self._encoder, self._bands = target, encoder, bands
+        self._loss: LossName = loss
         self._counts = np.zeros(encoder.classes, np.int64)
         # Ids above those of the vocabulary stand for other tokens, and for none.
         sizes = encoder.contexts - 2, encoder.classes
-        self._bayes = NaiveBayes(*sizes) if "bayes" in target.baselines else None
-        self._nearest = Nearest(*sizes) if "nearest" in target.baselines else None
+        self._bayes, self._nearest = NaiveBayes(*sizes), Nearest(*sizes)
         self._totals = {name: np.zeros(len(target.stored_names)) for name in target.baselines}
         self._train = {"rows": 0, "labels": 0, "known": 0}
         self._labeled_rows = self._test_rows = 0
@@ -66,9 +66,8 @@ class SeveralBaselines:
         self._train["known"] += int(known.sum())
         self._labeled_rows += len(np.unique(batch.rows))
         self._counts += np.bincount(batch.labels[known], minlength=len(self._counts))
-        for model in (self._bayes, self._nearest):
-            if model is not None:
-                model.count(batch)
+        self._bayes.count(batch)
+        self._nearest.count(batch)
 
     def estimate(self) -> None:
         """Estimate the models from the counts.
@@ -86,10 +85,8 @@ class SeveralBaselines:
         self._none = Base(np.zeros_like(classes), self._popular.places)
         self._nats = Nats(self._prior, self._loss, self._train["known"] / self._labeled_rows)
         self._inverse = inverse_propensities(self._counts, self._labeled_rows)
-        if self._bayes is not None:
-            self._bayes.estimate(self._prior)
-        if self._nearest is not None:
-            self._nearest.estimate()
+        self._bayes.estimate(self._prior)
+        self._nearest.estimate()
 
     def measure(self, batch: RowLabels) -> dict[BaselineName, Floats]:
         """Return the sums of each row of a test batch: (rows, len(target.stored_names)) for each baseline."""
@@ -128,8 +125,7 @@ class SeveralBaselines:
 
     def _sizes(self, batch: RowLabels) -> Ints:
         """Return a bound on the classes that are compared with all labels of each row, (n_rows,)."""
-        most = np.full(batch.n_rows, max(CANDIDATES, LATEST))
-        most = most if self._bayes is None else np.maximum(most, self._bayes.sizes(batch.inputs))
+        most = np.maximum(self._bayes.sizes(batch.inputs), max(CANDIDATES, LATEST))
         return most * np.maximum(1, np.bincount(batch.rows, minlength=batch.n_rows))
 
     def summary(self) -> dict[str, Any]:

@@ -71,10 +71,9 @@ class NaiveBayes:
         total = max(1, self._tokens.sum())
         ratio = counts / self._tokens[tokens] * (total / self._classes[classes])
         order = np.lexsort((base.places[classes], -counts * np.log(ratio), tokens))
-        tokens, classes, counts, ratio = (each[order] for each in (tokens, classes, counts, ratio))
-        starts = np.searchsorted(tokens, np.arange(self._n_tokens + 1))
-        kept = np.arange(len(tokens)) - starts[tokens] < KEPT
-        tokens, classes, counts, ratio = (each[kept] for each in (tokens, classes, counts, ratio))
+        starts = np.searchsorted(tokens, np.arange(self._n_tokens + 1))  # The same before and after the sort.
+        kept = order[np.arange(len(tokens)) - starts[tokens] < KEPT]
+        tokens, classes, counts, ratio = tokens[kept], classes[kept], counts[kept], ratio[kept]
         rest = self._tokens - np.bincount(tokens, counts, self._n_tokens)
         rest_of_all = total - np.bincount(tokens, self._classes[classes], self._n_tokens)
         pooled = rest / np.maximum(self._tokens, 1) * (total / np.maximum(rest_of_all, 1))

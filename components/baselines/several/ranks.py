@@ -84,8 +84,8 @@ def row_ranks(batch: RowLabels, scores: Scores, base: Base) -> Ints:
 class Nats:
     """Nll of labels under scores that are log probabilities but for a constant of the row.
 
-    For the loss "softmax", p sums to 1 over the classes. For "sigmoid", a class by itself has the probability m p, where
-    m is the mean number of labels of a row: the expected number of labels is m, too.
+    For the loss "softmax", p sums to 1 over the classes. For "sigmoid", a class by itself has the probability m p,
+    where m is the mean number of labels of a row. The expected number of labels is then m, too.
 
     Args:
         base: Log probabilities of the classes if the row has no scores, in units of 1 / `NAT`.

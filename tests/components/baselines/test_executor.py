@@ -200,3 +200,46 @@ def test_only_what_the_counts_depend_on_is_in_the_cache_key() -> None:
     assert first == node(EvaluationSpec(beat=["trigram"], max_perplexity=100), "1")
     assert first != node(EvaluationSpec(bands=BANDS), "1")
     assert first != node(EvaluationSpec(), "2")
+
+
+@pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
+def test_rows_with_several_labels(loss: str, write: Callable[..., Any], tmp_path: Path) -> None:
+    data = DataSpec.model_validate(
+        {
+            "shape": "labelled",
+            "source": {"kind": "sotu"},
+            "inputs": ["items"],
+            "label": "tags",
+            "label_kind": "classes",
+            "tokenizer": "none",
+        }
+    )
+    train = [
+        {"items": ["a", "b"], "tags": ["x", "a"]},
+        {"items": ["c"], "tags": ["y"]},
+        {"items": ["c"], "tags": ["y"]},
+    ]
+    test = [{"items": ["a"], "tags": ["x", "outside", "a"]}, {"items": ["c", "d"], "tags": ["y"]}]
+    files = write({"train": train * 5, "test": test}, ["a", "b", "c"], ["y", "x", "a"])
+    summary = run(files, data, tmp_path / "out", head={"loss": loss})
+    assert summary["examples"] == {
+        "train": {"rows": 15, "labels": 20, "known": 20},
+        "test": {"rows": 2, "labels": 4, "known": 3},
+    }
+    assert summary["out_of_vocabulary_rate"] == {"inputs": 1 / 3, "labels": 1 / 4}
+    assert summary["labels_outside"]["test"]["most_frequent"] == [{"token": "outside", "count": 1}]
+    precision = {name: of["precision_at_1"] for name, of in summary["metrics"].items()}
+    # The first row: `popular` answers y, `history` a, the others a or x.
+    assert precision == {"popular": 0.5, "history": 1.0, "bayes": 1.0, "nearest": 1.0}
+    assert summary["metrics"]["bayes"]["recall_at_5"] == pytest.approx((2 / 3 + 1) / 2)
+    assert summary["metrics"]["bayes"]["nll"] < summary["metrics"]["popular"]["nll"]
+    target = label_target(data)
+    stored = np.zeros(len(target.stored_names))
+    for path in (tmp_path / "out/examples/Split-test").iterdir():
+        for record in tf.data.TFRecordDataset(str(path), "GZIP").as_numpy_iterator():
+            features = tf.train.Example.FromString(record).features.feature
+            stored += target.restored(np.array(features[target.feature("bayes")].float_list.value))
+    again = target.measured(stored)
+    assert again["count"] == 2
+    for name in ("nll", "recall_at_10", "psp_at_3", "ndcg_at_10"):
+        assert again[name] == pytest.approx(summary["metrics"]["bayes"][name], rel=1e-6), name

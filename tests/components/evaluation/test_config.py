@@ -92,3 +92,20 @@ def test_a_number_is_held_to_its_rmse() -> None:
 def test_a_number_has_no_popular_class() -> None:
     with pytest.raises(ValueError, match="a label that is a number has no baseline popular; it has mean"):
         eval_config(REGRESSION, EvaluationSpec(beat=["popular"]))
+
+
+@pytest.mark.parametrize("tokenizer", ["none", "words"])
+def test_several_labels_per_row_have_baselines_and_thresholds_of_their_own(tokenizer: str) -> None:
+    columns = {"shape": "labelled", "inputs": ["items"], "label": "tags", "label_kind": "classes"}
+    data = DataSpec.model_validate({**columns, "source": {"kind": "sotu"}, "tokenizer": tokenizer})
+    baselines = ["popular", "bayes", "nearest", *(["history"] if tokenizer == "none" else [])]
+    assert set(thresholds(EvaluationSpec(min_precision_at_1=0.3), data)) == {
+        "nll",
+        "precision_at_1",
+        "perplexity_over_popular",
+        "perplexity_over_bayes",
+        *(f"recall_at_10_over_{name}" for name in baselines),
+    }
+    assert "recall_at_10_over_nearest" in thresholds(EvaluationSpec(beat=["nearest"]), data)
+    with pytest.raises(ValueError, match="data with several labels per row has no baseline bigram; it has popular"):
+        thresholds(EvaluationSpec(beat=["bigram"]), data)

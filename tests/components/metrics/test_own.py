@@ -100,7 +100,7 @@ def configured(folder: Path, *paths: str) -> str:
         (f"{PACKAGE}.wrong:STOLEN", "BigVocab has a sum with the name 'hit_10'"),
         (f"{PACKAGE}.wrong:OF_MODEL", "sums: 'top_count_3' is not one of count, known, nll"),
         (f"{PACKAGE}.wrong:NEEDS_CONFIDENCE", "sum 'sure_ones': needs 'confidence', but has label, known, nll, rank"),
-        (f"{PACKAGE}.wrong:BOTH", "kinds: a metric is of classes ('label', 'class') or of numbers ('number'), not of"),
+        (f"{PACKAGE}.wrong:BOTH", "classes ('label', 'several', 'class') or of numbers ('number'), not of both"),
         (f"{PACKAGE}.wrong:DECIDES", "objective: a user's own metric cannot decide a training"),
         (f"{PACKAGE}.wrong:UNNAMED", "formula: 'nll' is not one of the metric's sums, known, count"),
         (f"{PACKAGE}.wrong:DIVIDING", "formula: divides by 0 where there is no label; return math.nan then"),

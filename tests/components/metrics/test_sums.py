@@ -43,6 +43,7 @@ def assert_each_the_same(found: dict[str, tf.Tensor], expected: np.ndarray) -> N
 
 @pytest.mark.parametrize("kind", ["label", "class"])
 @given(labels=LABELS)
+@settings(deadline=None)
 def test_sums_of_classes_and_of_their_bands(kind: Kind, labels: list[Label]) -> None:
     target, bands = Target("", kind, ()), BANDS if kind == "label" else None
     ids, nll, rank, rows, given_ = (
@@ -125,6 +126,7 @@ def test_sums_of_the_model_alone(predictions: list[tuple[float, bool, int]]) -> 
 
 
 @given(numbers=NUMBERS, mean=st.floats(-1e9, 1e9))
+@settings(deadline=None)
 def test_sums_of_numbers(numbers: list[tuple[float, float, int, bool]], mean: float) -> None:
     target = Target("", "number", ())
     answers, wanted, rows, there = (
