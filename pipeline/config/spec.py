@@ -12,6 +12,7 @@ from components.evaluation.spec import EvaluationSpec, bound_keys
 from components.inference.spec import InferenceSpec
 from components.ingest.errors import nearest
 from components.ingest.spec import DataSpec
+from components.labels.spec import LabelsSpec
 from components.metrics.targets import label_baselines
 from components.preprocessing.spec import VocabularySpec
 from components.pushing.spec import ServingSpec
@@ -45,6 +46,8 @@ class Config(Spec):
     """Statistics of the data."""
     vocabulary: VocabularySpec = VocabularySpec()
     """Vocabularies of the input tokens and of the labels."""
+    labels: LabelsSpec | None = None
+    """Features of the labels, from a file with a line for each label. None: a label has no features."""
     trainer: TrainerSpec = TrainerSpec()
     """Model, optimizer and training loop."""
     evaluation: EvaluationSpec = EvaluationSpec()
@@ -96,6 +99,8 @@ class Config(Spec):
         elif self.trainer.model.tie and not self.vocabulary.shared:
             faults.append("trainer.model.tie: needs one vocabulary for inputs and labels: set vocabulary.shared: true")
         faults += _example_faults(self.data, self.trainer)
+        if self.labels is not None:
+            faults += _label_faults(self.data, self.trainer)
         faults += [
             f"kubeflow.nodes: unknown node '{name}'{nearest(name, node_names())}"
             for name in self.kubeflow.nodes
@@ -122,6 +127,18 @@ def _example_faults(data: DataSpec, trainer: TrainerSpec) -> list[str]:
             "none; use 'recurrent' or 'transformer', or 'windows'"
         )
     return faults
+
+
+def _label_faults(data: DataSpec, trainer: TrainerSpec) -> list[str]:
+    """Return the faults of features of labels, without those of their file."""
+    if data.label_kind == "number":
+        return ["labels: the label is a number (data.label_kind), which has no class vectors; remove the section"]
+    if trainer.model.tie and not trainer.model.embeds_label_features:
+        return [
+            f"labels: the encoder '{trainer.model.kind}' cannot add features of labels to its inputs, which "
+            "trainer.model.tie requires: set trainer.model.tie: false, or choose another trainer.model.kind"
+        ]
+    return []
 
 
 def _evaluation_faults(data: DataSpec, evaluation: EvaluationSpec) -> list[str]:

@@ -15,6 +15,7 @@ from components.names import name_of, short
 
 if TYPE_CHECKING:  # The layers must work without pydantic.
     from components.layers.encoders.spec import EncoderSpec
+    from components.layers.label_features.layer import LabelFeatures
 
 
 def uniform(seed: int) -> keras.initializers.Initializer:
@@ -116,8 +117,10 @@ class Encoder(keras.layers.Layer):
     Attributes:
         embedding: Layer with the table of the ids.
         categories: Layers with the tables of the category features, by name.
+        label_features: Layer that adds features of the tokens to their embeddings, or None. Set it before `build`.
     """
 
+    label_features: LabelFeatures | None = None
     Spec: ClassVar[type[EncoderSpec] | None] = None
     """Keys of a user-defined encoder under `trainer.model`."""
 
@@ -158,8 +161,22 @@ class Encoder(keras.layers.Layer):
         """Width of the vectors of `token_vectors`."""
         return self._config["embedding"]
 
+    def embedded(self, ids: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
+        """Return the embeddings of ids, with their features if the encoder has `label_features`.
+
+        Args:
+            ids: Integers of any shape.
+            seed: (2,) int32 in training; None otherwise.
+
+        Returns:
+            Rows of the width of the embedding, with the shape of `ids` before it.
+        """
+        if self.label_features is None:
+            return lookup(self.embedding, ids)
+        return self.label_features.vectors_of(self.embedding.embeddings, ids, seed)
+
     def token_vectors(self, ids: tf.Tensor) -> tf.Tensor:
-        """Return the vectors of input ids that a tied output layer uses: by default, the rows of the embedding.
+        """Return the vectors of input ids that a tied output layer uses: by default, the embeddings.
 
         Args:
             ids: (n,) integers.
@@ -167,10 +184,25 @@ class Encoder(keras.layers.Layer):
         Returns:
             (n, token_width) float32.
         """
-        return lookup(self.embedding, ids)
+        return self.seeded_token_vectors(ids, None)
+
+    def seeded_token_vectors(self, ids: tf.Tensor, seed: tf.Tensor | None) -> tf.Tensor:
+        """Return `token_vectors` in training, with the draws of the own dropout of `label_features`.
+
+        Args:
+            ids: (n,) integers.
+            seed: (2,) int32 in training; None otherwise.
+        """
+        return self.as_token_vectors(self.embedded(ids, seed))
+
+    def as_token_vectors(self, embeddings: tf.Tensor) -> tf.Tensor:
+        """Return the (..., token_width) token vectors of (..., embedding) embeddings: by default, the same."""
+        return embeddings
 
     def first_token_vectors(self, count: int) -> tf.Tensor:
         """Return `token_vectors` of the ids 0 to count - 1, (count, token_width) float32."""
+        if self.label_features is not None:
+            return self.embedded(tf.range(count))
         return self.embedding.embeddings.value[:count]
 
     @property

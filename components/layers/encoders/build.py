@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from components.extensions import resolve_class
 from components.layers.encoders.base import Encoder
 from components.layers.encoders.spec import EncoderSpec
 
+if TYPE_CHECKING:
+    from components.layers.label_features.layer import LabelFeatures
+
 
 def build_encoder(
-    spec: EncoderSpec, *, ids: int, context: int, numbers: tuple[str, ...], categories: dict[str, int], seed: int
+    spec: EncoderSpec,
+    *,
+    ids: int,
+    context: int,
+    numbers: tuple[str, ...],
+    categories: dict[str, int],
+    seed: int,
+    label_features: LabelFeatures | None = None,
 ) -> Encoder:
     """Build the encoder of a configuration with all variables.
 
@@ -19,6 +31,7 @@ def build_encoder(
         numbers: Names of the number features.
         categories: Number of ids of each category feature, by name.
         seed: Seed of the weights.
+        label_features: Layer that adds features of the tokens to their embeddings, or None.
 
     Raises:
         ValueError: A user-defined encoder or submodel cannot be found, or cannot be applied to the inputs.
@@ -31,6 +44,9 @@ def build_encoder(
         name="encoder",
         **spec.model_dump(exclude=spec.not_of_layer),
     )
+    if label_features is not None:
+        label_features.build()
+        encoder.label_features = label_features
     features = dict.fromkeys((*numbers, *categories), (None,))
     encoder.build({"input_ids": (None, context), **features})
     return encoder

@@ -38,9 +38,9 @@ class ProjectedEncoder(Encoder):
         """Width of a projected embedding."""
         return self._config["embedding"] if self.projection is None else self._config["projection"]
 
-    def token_vectors(self, ids: tf.Tensor) -> tf.Tensor:
-        """Return the token vectors of (n,) ids, (n, token_width) float32."""
-        return self.projected(super().token_vectors(ids))
+    def as_token_vectors(self, embeddings: tf.Tensor) -> tf.Tensor:
+        """Return the (..., token_width) token vectors of (..., embedding) embeddings."""
+        return self.projected(embeddings)
 
     def first_token_vectors(self, count: int) -> tf.Tensor:
         """Return the token vectors of the ids 0 to count - 1, (count, token_width) float32."""

@@ -33,6 +33,9 @@ class EncoderSpec(Spec):
     causal: ClassVar[bool] = False
     """True if the layer implements `states`, which processes a row once for all labels of the row."""
 
+    embeds_label_features: ClassVar[bool] = False
+    """True if the layer embeds its inputs by `Encoder.embedded` alone, which adds the features of labels (`labels`)."""
+
     kind: str
     context: int = Field(default=10, ge=1)
     """K: context length, the number of input ids before the label, in order, with the latest last."""

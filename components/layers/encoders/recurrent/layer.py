@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.layers.encoders.base import Encoder, glorot, lookup, seeded
+from components.layers.encoders.base import Encoder, glorot, seeded
 from components.layers.encoders.recurrent.lstm import lstm_states
 
 _CELLS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
@@ -62,34 +62,35 @@ class Recurrent(Encoder):
         """Return the hidden vectors, (batch, width): see `Encoder`."""
         ids = tf.cast(inputs["input_ids"], tf.int32)
         # The mask keeps the state at positions with padding.
-        states = self.recurrence(self._by_id(ids, self.projection), mask=ids != self.padding)
+        states = self.recurrence(self._by_id(ids, self.projection, dropout_seed), mask=ids != self.padding)
         return self.join(states[:, -1], inputs, dropout_seed)
 
     def states(self, ids: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
         """Return the state at each position, (rows, L, units): see `Encoder`."""
-        del dropout_seed
         # A state does not depend on padding to its right, so no position is masked.
         if self._config["cell"] == "gru":
-            return self.recurrence(self._by_id(ids, self.projection))
+            return self.recurrence(self._by_id(ids, self.projection, dropout_seed))
         cell = self.recurrence.cell
 
         def gates(embedded: tf.Tensor) -> tf.Tensor:
             return tf.matmul(self.projection(embedded), cell.kernel.value) + cell.bias.value
 
         # `lstm_states` takes the positions as the first axis.
-        states = lstm_states(self._by_id(tf.transpose(ids), gates), tf.convert_to_tensor(cell.recurrent_kernel.value))
+        by_id = self._by_id(tf.transpose(ids), gates, dropout_seed)
+        states = lstm_states(by_id, tf.convert_to_tensor(cell.recurrent_kernel.value))
         return tf.transpose(states, [1, 0, 2])
 
-    def _by_id(self, ids: tf.Tensor, of: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+    def _by_id(self, ids: tf.Tensor, of: Callable[[tf.Tensor], tf.Tensor], seed: tf.Tensor | None) -> tf.Tensor:
         """Return a function of the embedding of each id, (..., n) for ids of shape (...).
 
         Args:
             ids: Integers of any shape.
             of: Function from (m, embedding) to (m, n).
+            seed: (2,) int32 in training; None otherwise.
         """
         # A batch has far fewer distinct ids than positions.
         found, where = tf.unique(tf.reshape(ids, [-1]))
-        made = tf.gather(of(lookup(self.embedding, found)), where)
+        made = tf.gather(of(self.embedded(found, seed)), where)
         return tf.ensure_shape(
             tf.reshape(made, [*tf.unstack(tf.shape(ids)), made.shape[-1]]), [*ids.shape, made.shape[-1]]
         )

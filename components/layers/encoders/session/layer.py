@@ -83,9 +83,8 @@ class Session(ProjectedEncoder):
         present = ids != self.padding
         where, count = tf.where(present), tf.shape(ids)[0]
         rows, places = where[:, 0], where[:, 1]
-        vectors = dropped(
-            self.token_vectors(tf.boolean_mask(ids, present)), self._config["input_dropout"], dropout_seed, 0
-        )
+        found = self.seeded_token_vectors(tf.boolean_mask(ids, present), dropout_seed)
+        vectors = dropped(found, self._config["input_dropout"], dropout_seed, 0)
         # Rows are padded on the left, so the latest item of a row is at the last position.
         distances = ids.shape[1] - 1 - places
         items = vectors + gather_rows(self.places, tf.minimum(distances, self.places.shape[0] - 1))

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-from components.layers.encoders.base import dropped, lookup
+from components.layers.encoders.base import dropped
 from components.layers.encoders.projected import ProjectedEncoder
 from components.layers.encoders.shared_projection.ngrams import FrequentNgrams
 from components.layers.encoders.shared_projection.pooling import AttentionPooling
@@ -133,11 +133,11 @@ class SharedProjection(ProjectedEncoder):
         # Keras builds symbolically with every input as a float.
         ids = tf.cast(inputs["input_ids"], tf.int32)
         # A separate lookup, because the gradient of a slice would be padded to the size of the whole tensor.
-        latest = self._joined(lookup(self.embedding, ids[:, -self.ordered_ids :]))
+        latest = self._joined(self.embedded(ids[:, -self.ordered_ids :], dropout_seed))
         values = dropped(latest, self._config["input_dropout"], dropout_seed, 0)
         if self.pooling is not None:
             query = latest[:, -min(_ASKING, self.ordered_ids) * self.token_width :]
-            pooled = self.pooling(lookup(self.embedding, ids), query, ids)
+            pooled = self.pooling(self.embedded(ids, dropout_seed), query, ids)
             values = tf.concat([self._joined(pooled), values], axis=1)
         added = None
         if self.ngrams is not None:

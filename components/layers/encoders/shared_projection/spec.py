@@ -16,6 +16,7 @@ class SharedProjectionSpec(EncoderSpec):
     """
 
     layer = "components.layers.encoders.shared_projection.layer:SharedProjection"
+    embeds_label_features = True
 
     kind: Literal["shared_projection"] = "shared_projection"  # pyright: ignore[reportIncompatibleVariableOverride]
     context: int = Field(default=64, ge=1)

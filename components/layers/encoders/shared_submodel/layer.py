@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.layers.encoders.base import Encoder, lookup, stateless
+from components.layers.encoders.base import Encoder, stateless
 from components.layers.encoders.shared_submodel.submodel import Layers, checked, make
 
 
@@ -55,7 +55,7 @@ class SharedSubmodel(Encoder):
         """Return the hidden vectors, (batch, hidden): see `Encoder`."""
         ids = tf.cast(inputs["input_ids"], tf.int32)
         context = ids.shape[1]
-        rows = tf.reshape(lookup(self.embedding, ids), [-1, self._config["embedding"]])
+        rows = tf.reshape(self.embedded(ids, dropout_seed), [-1, self._config["embedding"]])
         seed = None if dropout_seed is None else tf.random.experimental.stateless_fold_in(dropout_seed, 2)
         given = tf.cast(stateless(self.submodel, rows, seed), tf.float32)
         positions = tf.reshape(given, [-1, context, self._given])

@@ -14,6 +14,7 @@ class SharedSubmodelSpec(EncoderSpec):
     """Encoder that applies one user-defined submodel to every input, with shared weights."""
 
     layer = "components.layers.encoders.shared_submodel.layer:SharedSubmodel"
+    embeds_label_features = True
 
     kind: Literal["shared_submodel"]  # pyright: ignore[reportIncompatibleVariableOverride]
     submodel: str | list[dict[str, dict[str, Any]]] = [

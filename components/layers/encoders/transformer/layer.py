@@ -7,7 +7,7 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-from components.layers.encoders.base import Encoder, dropped, lookup, uniform
+from components.layers.encoders.base import Encoder, dropped, uniform
 from components.layers.encoders.transformer.block import DRAWS, Block
 
 # Number of the first dropout draw. `Encoder.join` uses a smaller number.
@@ -106,7 +106,7 @@ class Transformer(Encoder):
     def states(self, ids: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
         """Return the vector at each position, (rows, L, embedding): see `Encoder`."""
         config = self._config
-        x = lookup(self.embedding, ids) * config["embedding"] ** 0.5
+        x = self.embedded(ids, dropout_seed) * config["embedding"] ** 0.5
         if config["positions"] == "learned":
             x += self.places[: tf.shape(ids)[1]]
         x = dropped(x, config["block_dropout"], dropout_seed, _FIRST_DRAW)
