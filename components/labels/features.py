@@ -19,6 +19,9 @@ from components.spec import Spec
 _BOUND = 10.0
 """Largest distance of a standardized number from the mean, as for the numbers of a row."""
 
+_CONSTANT = 1e-9
+"""Largest standard deviation of equal numbers, relative to the largest number."""
+
 
 class FittedFeature(Spec):
     """Feature of labels with its vocabulary or moments.
@@ -41,7 +44,10 @@ class FittedFeature(Spec):
         present = [cell for cell in cells if cell]
         if spec.kind == "number":
             numbers = np.array(present or ["0"], np.float64)
-            return cls(kind="number", mean=float(numbers.mean()), deviation=float(numbers.std()) or 1.0)
+            deviation = float(numbers.std())
+            # The deviation of equal numbers may be their rounding error.
+            constant = deviation <= _CONSTANT * float(np.abs(numbers).max())
+            return cls(kind="number", mean=float(numbers.mean()), deviation=1.0 if constant else deviation)
         counted = Counter(entry for cell in present for entry in set(_entries(spec.kind, cell)))
         ranked = sorted(counted, key=lambda entry: (-counted[entry], entry))
         return cls(kind=spec.kind, entries=ranked[: spec.top])

@@ -59,7 +59,7 @@ def test_new_labels_have_the_entries_of_the_training():
     assert table.numbers[0, 0] == 10.0, "a number is bounded"
 
 
-@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20))
+@given(st.lists(st.floats(-1e6, 1e6).map(lambda number: round(number, 6)), min_size=1, max_size=20))
 def test_numbers_are_standardized(numbers):
     items = {str(i): {"price": str(number)} for i, number in enumerate(numbers)}
     spec = LabelsSpec.model_validate({"file": "x", "key": "item", "features": {"price": {"kind": "number"}}})
@@ -67,5 +67,5 @@ def test_numbers_are_standardized(numbers):
     found = fitted.table(items, list(items), [1] * len(items)).numbers[:, 0]
     assert np.isfinite(found).all()
     np.testing.assert_allclose(found.mean(), 0.0, atol=1e-3)
-    if np.std(numbers) > 1e-3:
+    if np.std(numbers) > 1e-8 * np.abs(numbers).max():
         np.testing.assert_allclose(found.std(), 1.0, rtol=1e-2)
