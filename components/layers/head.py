@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import keras
 import numpy as np
@@ -25,6 +25,7 @@ from components.layers.sweep import Sweep, sweep
 
 if TYPE_CHECKING:
     from components.layers.label_features.layer import LabelFeatures
+    from components.layers.token_vectors import TokenVectors
 
 _DRAWS = "draws"
 
@@ -48,38 +49,6 @@ def _replica_seed(first: Any, step: tf.Tensor) -> tf.Tensor:
     context = tf.distribute.get_replica_context()
     replica = context.replica_id_in_sync_group if context else 0
     return tf.stack([first + tf.cast(replica, tf.int32), tf.cast(step, tf.int32)])
-
-
-class TokenVectors(Protocol):
-    """Vectors of input tokens, which a `SampledSoftmax` can use as the vectors of its classes.
-
-    Class i is the token with the id i.
-    """
-
-    @property
-    def token_width(self) -> int:
-        """Width of a vector."""
-        ...
-
-    def token_vectors(self, ids: tf.Tensor) -> tf.Tensor:
-        """Return the vectors of (n,) ids, (n, token_width) float32, without reading the rest of the table."""
-        ...
-
-    def first_token_vectors(self, count: int) -> tf.Tensor:
-        """Return the vectors of the first `count` ids, (count, token_width) float32."""
-        ...
-
-
-class FeaturedTokenVectors(TokenVectors, Protocol):
-    """Vectors of input tokens that depend on features of the tokens: see `label_features`."""
-
-    def seeded_token_vectors(self, ids: tf.Tensor, seed: tf.Tensor | None) -> tf.Tensor:
-        """Return `token_vectors` in training, with the draws of the own dropout; seed is (2,) int32."""
-        ...
-
-    def as_token_vectors(self, embeddings: tf.Tensor) -> tf.Tensor:
-        """Return the (..., token_width) token vectors of (..., embedding) embeddings."""
-        ...
 
 
 @keras.saving.register_keras_serializable("bigvocab")

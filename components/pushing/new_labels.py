@@ -119,7 +119,7 @@ def _about(model: Path) -> dict[str, Any]:
     if not about["grows"]:
         raise NewLabelsError(
             f"{model}: the model mixes its softmax with counts, which have no room for new labels: set "
-            "trainer.head.mixture: null and train again"
+            "trainer.head.mixture: none and train again"
         )
     return about
 

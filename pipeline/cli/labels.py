@@ -17,7 +17,7 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
         help="publish a new version that also answers the new labels of a file",
         description="Publish a new version of a pushed model that also answers the labels of a file which the model "
         "does not know yet. The model must have been trained with features of labels (`labels`) and without a mixture "
-        "(`trainer.head.mixture: null`). The vector of a new label follows from its features alone. As an input, the "
+        "(`trainer.head.mixture: none`). The vector of a new label follows from its features alone. As an input, the "
         "label remains unknown until the next training.",
     )
     added.add_argument("model", type=Path, metavar="DIR", help="folder of a version, of all versions, or of a run")

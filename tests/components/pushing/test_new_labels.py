@@ -107,5 +107,5 @@ def test_a_model_without_features_is_refused(tmp_path: Path) -> None:
     (model / "assets.extra" / "label_features.json").write_text(
         json.dumps({"grows": False, "features": {"key": "a", "features": {"b": {"kind": "number"}}}})
     )
-    with pytest.raises(NewLabelsError, match="mixture: null"):
+    with pytest.raises(NewLabelsError, match="mixture: none"):
         add_labels(model, "items.csv")
