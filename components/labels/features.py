@@ -19,6 +19,8 @@ from components.spec import Spec
 _BOUND = 10.0
 """Largest distance of a standardized number from the mean, as for the numbers of a row."""
 
+_RANGES = 16
+"""Ranges of a number, each with its own vector, because the effect of a number is rarely proportional to it."""
 _CONSTANT = 1e-9
 """Largest standard deviation of equal numbers, relative to the largest number."""
 
@@ -38,6 +40,9 @@ class FittedFeature(Spec):
     deviation: float = Field(default=1.0, gt=0)
     """Standard deviation of a number over the labels; 1 if all are equal."""
 
+    edges: list[float] = []
+    """Bounds between the ranges of a number, ascending. About equally many labels are in each range."""
+
     @classmethod
     def of(cls, spec: LabelFeatureSpec, cells: Sequence[str]) -> FittedFeature:
         """Fit a feature to the cells of the labels of a training; an empty cell is a missing value."""
@@ -47,7 +52,8 @@ class FittedFeature(Spec):
             deviation = float(numbers.std())
             # The deviation of equal numbers may be their rounding error.
             constant = deviation <= _CONSTANT * float(np.abs(numbers).max())
-            return cls(kind="number", mean=float(numbers.mean()), deviation=1.0 if constant else deviation)
+            edges = np.unique(np.quantile(numbers, np.linspace(0, 1, _RANGES + 1)[1:-1])).tolist()
+            return cls(kind="number", mean=float(numbers.mean()), deviation=1.0 if constant else deviation, edges=edges)
         counted = Counter(entry for cell in present for entry in set(_entries(spec.kind, cell)))
         ranked = sorted(counted, key=lambda entry: (-counted[entry], entry))
         return cls(kind=spec.kind, entries=ranked[: spec.top])
@@ -58,7 +64,10 @@ class FittedFeature(Spec):
         return np.clip(values, -_BOUND, _BOUND).astype(np.float32)
 
     def bag(self, cells: Sequence[str]) -> Bag:
-        """Return the entries of each cell that have a vector."""
+        """Return the entries of each cell that have a vector; for a number, its range."""
+        if self.kind == "number":
+            ranges = [[int(np.searchsorted(self.edges, float(cell)))] if cell else [] for cell in cells]
+            return Bag.of(ranges, len(self.edges) + 1)
         ids = {entry: i for i, entry in enumerate(self.entries)}
         found = [[ids[entry] for entry in _entries(self.kind, cell) if entry in ids] for cell in cells]
         # A table has at least one row.
@@ -99,13 +108,14 @@ class FittedFeatures(Spec):
         return FeatureTable(
             np.asarray(counts, np.int64),
             np.stack(numbers, axis=1) if numbers else np.zeros([len(labels), 0], np.float32),
-            {name: of.bag(cells[name]) for name, of in self.features.items() if of.kind != "number"},
+            {name: of.bag(cells[name]) for name, of in self.features.items()},
         )
 
     @property
     def vocabularies(self) -> dict[str, list[str]]:
-        """Entries of the tables of the categories and texts, by feature."""
-        return {name: of.entries or [""] for name, of in self.features.items() if of.kind != "number"}
+        """Entries of the tables, by feature. The name of a range is its upper bound."""
+        ranges = {name: [*map(repr, of.edges), ""] for name, of in self.features.items() if of.kind == "number"}
+        return {name: ranges.get(name) or of.entries or [""] for name, of in self.features.items()}
 
 
 def coverage(items: Items, labels: Iterable[str]) -> Mapping[str, int]:

@@ -122,7 +122,7 @@ class LabelFeatures(keras.layers.Layer):
 
     @property
     def entry_tables(self) -> dict[str, list[keras.Variable]]:
-        """Trained weights with a row for each entry of a category or text, by the name of the feature."""
+        """Trained weights with a row for each entry of a feature, by the name of the feature."""
         return {name: [table, self.bias_sum.tables[name]] for name, table in self.vector_sum.tables.items()}
 
     @property

@@ -13,7 +13,9 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Bag:
-    """Entries of a feature for each id, as compressed sparse rows: the words of a text, or one value of a category.
+    """Entries of a feature for each id, as compressed sparse rows.
+
+    They are the words of a text, one value of a category, or the range of a number.
 
     Attributes:
         starts: (ids + 1,) index of the first entry of each id, followed by the number of entries.
@@ -48,7 +50,7 @@ class FeatureTable:
     Attributes:
         counts: (ids,) occurrences of each id in the train split. An id without occurrences has no vector of its own.
         numbers: (ids, n) float32 standardized numbers; 0, the mean, where an id has no value. n may be 0.
-        bags: Categories and texts, by name.
+        bags: Categories, texts and ranges of numbers, by name.
     """
 
     counts: Ints

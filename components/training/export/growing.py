@@ -43,8 +43,8 @@ class Growing:
     def signature(self) -> Any:
         """Return the function of the signature.
 
-        Its arguments are `numbers`, (n, numbers) float32; and for each category or text, by its place i among them,
-        `entries_i`, (m,) int64, and `sizes_i`, (n,) int64.
+        Its arguments are `numbers`, (n, numbers) float32; and for each feature, by its place i among them, `entries_i`,
+        (m,) int64, and `sizes_i`, (n,) int64.
         """
         names, stored = list(self._features.entry_tables), self._features.stored
         count = 0 if stored.numbers is None else stored.numbers.shape[1]

@@ -42,6 +42,11 @@ def test_the_features_follow_the_labels_of_the_training():
     assert list(category.entries) == [0, 0, 1]
     assert list(title.starts) == [0, 3, 6, 6, 6, 6]
     assert list(title.entries) == [0, 1, 1, 0, 1, 2]
+    assert price.edges == sorted(set(price.edges))
+    ranges = table.bags["price"]
+    assert list(np.diff(ranges.starts)) == [1, 1, 1, 0, 0], "a missing number has no range"
+    assert list(ranges.entries[[1, 0, 2]]) == sorted(ranges.entries)
+    assert ranges.entries.max() < ranges.size == len(fitted.vocabularies["price"])
     np.testing.assert_allclose(table.numbers[:, 0], np.array([0, -2, 2, 0, 0]) / np.std([1, 3, 5]), rtol=1e-6)
     assert coverage(ITEMS, LABELS) == {"with_features": 4, "without_features": 1, "other_lines": 1}
 
@@ -57,6 +62,7 @@ def test_new_labels_have_the_entries_of_the_training():
     assert list(np.diff(table.bags["category"].starts)) == [0], "'mugs' is not one of the two values of the training"
     assert list(table.bags["title"].entries) == [1]
     assert table.numbers[0, 0] == 10.0, "a number is bounded"
+    assert list(table.bags["price"].entries) == [len(fitted.features["price"].edges)], "the last range has no bound"
 
 
 @given(st.lists(st.floats(-1e6, 1e6).map(lambda number: round(number, 6)), min_size=1, max_size=20))
@@ -66,6 +72,9 @@ def test_numbers_are_standardized(numbers):
     fitted = FittedFeatures.of(spec, items, list(items))
     found = fitted.table(items, list(items), [1] * len(items)).numbers[:, 0]
     assert np.isfinite(found).all()
+    ranges = fitted.table(items, list(items), [1] * len(items)).bags["price"].entries
+    order = np.argsort(numbers)
+    assert (np.diff(ranges[order]) >= 0).all()
     np.testing.assert_allclose(found.mean(), 0.0, atol=1e-3)
     if np.std(numbers) > 1e-8 * np.abs(numbers).max():
         np.testing.assert_allclose(found.std(), 1.0, rtol=1e-2)
