@@ -17,13 +17,13 @@ from components.layers.label_features.table import FeatureTable
 class LabelFeatures(keras.layers.Layer):
     """Layer that joins the own vector and the own bias of a label with contributions of its features.
 
-        v_i = g_i e_i + (1 - g_i) c(f_i)            g_i = sigmoid(s + t log(1 + n_i)) if n_i > 0, else 0
+        v_i = e_i + a(n_i) c(f_i)        a(n) = exp(s + t log(1 + n))        e_i = 0 if n_i = 0
         b_i = o_i if n_i > 0, else b_0 + d(f_i)
 
     e_i and o_i are the own row and the own bias of label i, n_i its count in the train split, and f_i its features. c
-    and d are sums over the features, see `FeatureSum`; s, t and b_0 are learned, with b_0 starting at the log frequency
-    of half an occurrence. A rare label therefore relies more on its features, and a label that training has never seen
-    has a vector and a bias too.
+    and d are sums over the features, see `FeatureSum`; s, t and b_0 are learned. s and t start at 0, and b_0 at the log
+    frequency of half an occurrence. With t < 0, a rare label relies more on its features. A label that training has
+    never seen has a vector and a bias too.
 
     No label of a training has n_i = 0, so the features alone would never be trained. `own_dropout` treats a random
     share of the labels of each training step as if they had not occurred (Volkovs et al., "DropoutNet: Addressing Cold
@@ -54,10 +54,10 @@ class LabelFeatures(keras.layers.Layer):
         self.bias_sum = FeatureSum(self.stored, 1, 0.0, name="biases")
 
     def build(self, input_shape: tuple[int | None, ...] | None = None) -> None:
-        """Create the weights of the sums, the gate and the prior."""
+        """Create the weights of the sums, s and t, and the prior."""
         self.vector_sum.build()
         self.bias_sum.build()
-        self.gate = self.add_weight(shape=(2,), initializer=_gate_start, dtype="float32", autocast=False, name="gate")
+        self.share = self.add_weight(shape=(2,), initializer="zeros", dtype="float32", autocast=False, name="share")
         self.prior = self.add_weight(
             shape=(),
             initializer=keras.initializers.Constant(self._prior),
@@ -76,8 +76,9 @@ class LabelFeatures(keras.layers.Layer):
             seed: (2,) int32 in training; None otherwise.
         """
         counts, present = self._present(ids, seed)
-        gate = tf.where(present, tf.sigmoid(self.gate[0] + self.gate[1] * tf.math.log1p(counts)), 0.0)[:, tf.newaxis]
-        return gate * own + (1.0 - gate) * self.vector_sum(ids)
+        weight = tf.exp(self.share[0] + self.share[1] * tf.math.log1p(tf.where(present, counts, 0.0)))
+        own = tf.where(present[:, tf.newaxis], own, 0.0)
+        return own + weight[:, tf.newaxis] * self.vector_sum(ids)
 
     def vectors_of(self, table: keras.Variable, ids: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
         """Return the vectors v of ids of any shape, (..., width) float32, each distinct id computed once.
@@ -109,7 +110,8 @@ class LabelFeatures(keras.layers.Layer):
             bags: Entries, (m,) integers, and their number for each label, (n,) integers, by name of the feature.
             numbers: (n, numbers) float32 standardized numbers.
         """
-        return self.vector_sum.sum_of(bags, numbers), self.prior.value + self.bias_sum.sum_of(bags, numbers)[:, 0]
+        vectors = tf.exp(self.share[0]) * self.vector_sum.sum_of(bags, numbers)
+        return vectors, self.prior.value + self.bias_sum.sum_of(bags, numbers)[:, 0]
 
     def _present(self, ids: tf.Tensor, seed: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the counts of ids, (n,) float32, and a mask of the ids whose own row and bias are used, (n,) bool."""
@@ -135,8 +137,3 @@ _SCALE = 0.05
 """Bound of the initial contributions to a vector, as of the initial embeddings."""
 _DRAW = 10_000
 """Number that is folded into the seed of a step. The other draws of a step use smaller numbers."""
-
-
-def _gate_start(shape: tuple[int, ...], dtype: Any = None) -> tf.Tensor:
-    """Return initial s and t: the gate of a label with one occurrence is about 0.6, with 20 occurrences 0.8."""
-    return tf.constant([0.0, 0.5], dtype, shape)

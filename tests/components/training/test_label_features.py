@@ -47,7 +47,7 @@ def test_the_other_weights_are_those_of_a_model_without_features(model: str) -> 
     for variable in others:
         np.testing.assert_array_equal(variable, without[variable.path])
     assert len(of_features) == len(featured.weights) - len(others), "each weight has a path of its own"
-    assert {path.rpartition("/")[2] for path in of_features} >= {"gate", "prior", "bag_0", "numbers"}
+    assert {path.rpartition("/")[2] for path in of_features} >= {"share", "prior", "bag_0", "numbers"}
     assert featured.encoder.label_features is (featured.label_features if model == "tied" else None)
 
 

@@ -55,8 +55,7 @@ def plain(layer: LabelFeatures, table: FeatureTable, own: np.ndarray, bias: np.n
         for j, number in enumerate(table.numbers[i]):
             c += number * tf.convert_to_tensor(layer.vector_sum.kernel)[j]
             d += number * tf.convert_to_tensor(layer.bias_sum.kernel)[j, 0]
-        gate = tf.sigmoid(layer.gate[0] + layer.gate[1] * np.log(1.0 + count)) if count else 0.0
-        vectors.append(gate * own[i] + (1.0 - gate) * c)
+        vectors.append((own[i] if count else 0.0) + tf.exp(layer.share[0] + layer.share[1] * np.log(1.0 + count)) * c)
         biases.append(bias[i] if count else layer.prior + d)
     return tf.stack(vectors), tf.stack(biases)
 
@@ -129,17 +128,16 @@ def example() -> FeatureTable:
     return FeatureTable(np.array([9, 7, 3, 2, 1, 0]), numbers, bags)
 
 
-def test_a_rare_label_relies_more_on_its_features():
+def test_the_weight_of_the_features_is_a_learned_function_of_the_count():
     table = example()
-    layer = LabelFeatures(table, WIDTH)
-    layer.build()
-    own = tf.ones([LABELS, WIDTH])
-    for weight in layer.vector_sum.trainable_variables:
-        weight.assign(tf.zeros(weight.shape))
-    shares = layer.vectors(own, tf.range(LABELS)).numpy()[:, 0]
-    assert list(shares) == sorted(shares, reverse=True)
-    assert shares[-1] == 0.0
-    assert 0.55 < shares[-2] < 0.65
+    layer = built(table)
+    ids, nothing = tf.range(LABELS), tf.zeros([LABELS, WIDTH])
+    features = layer.vector_sum(ids)
+    layer.share.assign([0.0, 0.0])
+    np.testing.assert_allclose(layer.vectors(nothing, ids), features, rtol=1e-6)
+    layer.share.assign([0.2, -0.5])
+    weights = np.exp(0.2) / np.sqrt(1.0 + table.counts)
+    np.testing.assert_allclose(layer.vectors(nothing, ids), weights[:, np.newaxis] * features, rtol=1e-5)
 
 
 def test_the_own_dropout_trains_the_features_alone():
@@ -150,7 +148,7 @@ def test_the_own_dropout_trains_the_features_alone():
     for step in range(20):
         found = layer.vectors(own, ids, step_seed(1, step)).numpy()
         biases = layer.biases(tf.fill([LABELS], 50.0), ids, step_seed(1, step)).numpy()
-        features = layer.vector_sum(ids).numpy()
+        features = (tf.exp(layer.share[0]) * layer.vector_sum(ids)).numpy()
         for i in range(LABELS - 1):
             used = np.allclose(found[i], both[i])
             assert used or np.allclose(found[i], features[i])
