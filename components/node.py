@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from components.inference.spec import InferenceSpec
     from components.ingest.extent import Extent
     from components.ingest.spec import DataSpec
+    from components.labels.spec import LabelsSpec
     from components.preprocessing.spec import VocabularySpec
     from components.pushing.spec import ServingSpec
     from components.training.spec import TrainerSpec
@@ -45,6 +46,11 @@ class Specs(Protocol):
     @property
     def vocabulary(self) -> VocabularySpec:
         """Sizes of the vocabularies, and the tokens that they include."""
+        ...
+
+    @property
+    def labels(self) -> LabelsSpec | None:
+        """Features of the labels, or None."""
         ...
 
     @property

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import keras
 import numpy as np
@@ -21,6 +22,10 @@ from components.layers.losses.several_sweep import SeveralSweep, sweep_several
 from components.layers.proposal import Proposal
 from components.layers.similarity import DEFAULT_TEMPERATURE, Name, unit
 from components.layers.sweep import Sweep, sweep
+
+if TYPE_CHECKING:
+    from components.layers.label_features.layer import LabelFeatures
+    from components.layers.token_vectors import TokenVectors
 
 _DRAWS = "draws"
 
@@ -44,26 +49,6 @@ def _replica_seed(first: Any, step: tf.Tensor) -> tf.Tensor:
     context = tf.distribute.get_replica_context()
     replica = context.replica_id_in_sync_group if context else 0
     return tf.stack([first + tf.cast(replica, tf.int32), tf.cast(step, tf.int32)])
-
-
-class TokenVectors(Protocol):
-    """Vectors of input tokens, which a `SampledSoftmax` can use as the vectors of its classes.
-
-    Class i is the token with the id i.
-    """
-
-    @property
-    def token_width(self) -> int:
-        """Width of a vector."""
-        ...
-
-    def token_vectors(self, ids: tf.Tensor) -> tf.Tensor:
-        """Return the vectors of (n,) ids, (n, token_width) float32, without reading the rest of the table."""
-        ...
-
-    def first_token_vectors(self, count: int) -> tf.Tensor:
-        """Return the vectors of the first `count` ids, (count, token_width) float32."""
-        ...
 
 
 @keras.saving.register_keras_serializable("bigvocab")
@@ -128,6 +113,9 @@ class SampledSoftmax(keras.layers.Layer):
         use_bias: True to add a bias for each class, with the log frequency of the class as its initial value.
         tied_to: Token vectors to use as the class vectors in place of a table. Such a layer cannot be saved by itself,
             because the vectors belong to another layer.
+        features: Layer that adds features of the classes to the class vectors and biases. A layer without `tied_to`
+            owns it. With `tied_to`, the token vectors already contain the features, and the layer only adds those of
+            the bias; it then must be a `FeaturedTokenVectors`. Such a layer cannot be saved by itself either.
 
     Raises:
         ValueError: `counts` has fewer than two classes, or is negative or all 0; `negatives` is below 1; the form, the
@@ -162,6 +150,7 @@ class SampledSoftmax(keras.layers.Layer):
         temperature: float | Literal["learned"] | None = None,
         use_bias: bool = True,
         tied_to: TokenVectors | None = None,
+        features: LabelFeatures | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -183,11 +172,15 @@ class SampledSoftmax(keras.layers.Layer):
         self.activation, self.training_logits = activation, training_logits
         self.similarity, self.temperature, self.use_bias = similarity, temperature, use_bias
         # A function, because Keras would count the weights of a layer in an attribute as weights of this layer.
-        self._tokens = lambda: tied_to
-        self.bias = self.log_temperature = self._frozen = None
+        self._tokens, self._features = lambda: tied_to, lambda: features
+        if features is not None and tied_to is None:
+            self.features = features
+        self.bias = self.log_temperature = None
+        self._frozen: tuple[tf.Variable, ...] | None = None
         self.supports_masking = True
         # XLA does not support shapes that depend on the draws, and Keras uses XLA by default.
-        self.supports_jit, self._asked_shape = fixed_shape is True and self.training_form.supports_jit, fixed_shape
+        supports_jit = fixed_shape is True and self.training_form.supports_jit and features is None
+        self.supports_jit, self._asked_shape = supports_jit, fixed_shape
         # The state is [first number of the seed, number of training calls]. It is saved with the model.
         self.seed_generator = keras.random.SeedGenerator(_spread(seed))
 
@@ -206,6 +199,11 @@ class SampledSoftmax(keras.layers.Layer):
     def is_tied(self) -> bool:
         """True if the class vectors are token vectors, so that the layer has no table."""
         return self._tokens() is not None
+
+    @property
+    def label_features(self) -> LabelFeatures | None:
+        """Layer that adds features of the classes to the class vectors and biases, or None."""
+        return self._features()
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the proposal and the weights: table, (classes, width); bias, (classes,); log temperature, ().
@@ -230,6 +228,9 @@ class SampledSoftmax(keras.layers.Layer):
             # The logarithm keeps the factor positive, and lets an optimizer step change it by a relative amount.
             start = np.log(DEFAULT_TEMPERATURE[self.similarity])
             self.log_temperature = self._weight("log_temperature", (), _constant(start))
+        features = self._features()
+        if features is not None and not features.built:
+            features.build()
         self.proposal = Proposal(self.counts, self.alpha, self.negatives)
         self.built = True
 
@@ -258,35 +259,89 @@ class SampledSoftmax(keras.layers.Layer):
                 outputs = keras.activations.get(self.activation)(outputs)
         return mark(like(hidden, outputs, self.classes), Forward(self, hidden, self._draw_seed() if training else None))
 
-    def rows(self, classes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def rows(self, classes: tf.Tensor, seed: tf.Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the vectors and the bias of some classes, without reading the rest of the table.
 
         Args:
             classes: (n,) integers.
+            seed: (2,) int32 seed of the draws of `features` in training; None otherwise.
 
         Returns:
             (n, width) and (n,) float32. The vectors have length 1 if the similarity is the cosine.
         """
+        if self._features() is not None:
+            if self._frozen is not None:
+                return tf.gather(self._frozen[0], classes), tf.gather(self._frozen[1], classes)
+            return self._featured_rows(classes, seed)
         tokens = self._tokens()
         vectors = gather_rows(self.table, classes) if tokens is None else tokens.token_vectors(classes)
         bias = tf.zeros(tf.shape(classes)) if self.bias is None else gather_rows(self.bias, classes)
         return self._compared(vectors), bias
 
-    def all_rows(self) -> tuple[tf.Tensor, tf.Tensor]:
+    def _featured_rows(self, classes: tf.Tensor, seed: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return `rows` of a layer with `features`."""
+        features, tokens = self._features(), self._tokens()
+        if tokens is None:
+            vectors = features.vectors(gather_rows(self.table, classes), classes, seed)
+        else:
+            vectors = tokens.seeded_token_vectors(classes, seed)
+        if self.bias is None:
+            return self._compared(vectors), tf.zeros(tf.shape(classes))
+        return self._compared(vectors), features.biases(gather_rows(self.bias, classes), classes, seed)
+
+    def all_rows(self, seed: tf.Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the vectors, (classes, width), and the bias, (classes,), of all classes: see `rows`."""
+        if self._features() is not None:
+            if self._frozen is not None:
+                return tf.convert_to_tensor(self._frozen[0]), tf.convert_to_tensor(self._frozen[1])
+            return self._featured_rows(tf.range(self.classes), seed)
         bias = tf.zeros([self.classes]) if self.bias is None else self.bias.value
         if self._frozen is not None:
-            return self._frozen, bias
+            return self._frozen[0], bias
         tokens = self._tokens()
         return self._compared(self.table.value if tokens is None else tokens.first_token_vectors(self.classes)), bias
 
-    def freeze(self) -> None:
+    def freeze(self, grows: bool = False) -> None:
         """Compute the class vectors once, for a model whose training is finished.
 
-        Otherwise each call of a tied layer, or of a layer with the cosine, computes the vectors of all classes.
+        Otherwise each call of a layer that is tied, or has features or the cosine, computes the vectors of all classes.
+
+        Args:
+            grows: True if a graph over a layer with `features` must not depend on the number of classes, so that the
+                class vectors and biases of an export can be replaced by more of them.
         """
-        if self.is_tied or self.similarity != "dot":
-            self._frozen = tf.Variable(self.all_rows()[0], trainable=False, name="class_vectors")
+        if self._features() is not None:
+            vectors, bias = self.all_rows()
+            first = None if grows else self.classes
+            self._frozen = (
+                tf.Variable(vectors, trainable=False, name="class_vectors", shape=[first, vectors.shape[1]]),
+                tf.Variable(bias, trainable=False, name="class_biases", shape=[first]),
+            )
+        elif self.is_tied or self.similarity != "dot":
+            self._frozen = (tf.Variable(self.all_rows()[0], trainable=False, name="class_vectors"),)
+
+    @property
+    def frozen(self) -> tuple[tf.Variable, ...] | None:
+        """Class vectors and biases of a layer with `features` after `freeze`; None before it, and for other layers."""
+        return self._frozen if self._features() is not None else None
+
+    def unseen_rows(
+        self, bags: dict[str, tuple[tf.Tensor, tf.Tensor]], numbers: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the vectors and biases of labels that training has never seen, from their features alone.
+
+        Args:
+            bags: Entries, (m,) integers, and their number for each label, (n,) integers, by name of the feature.
+            numbers: (n, numbers) float32 standardized numbers.
+
+        Returns:
+            (n, width) and (n,) float32, as `rows` returns them.
+        """
+        vectors, bias = self._features().unseen(bags, numbers)
+        tokens = self._tokens()
+        if tokens is not None:
+            vectors = tokens.as_token_vectors(vectors)
+        return self._compared(vectors), tf.zeros(tf.shape(bias)) if self.bias is None else bias
 
     def _compared(self, vectors: tf.Tensor) -> tf.Tensor:
         return vectors if self.similarity == "dot" else unit(tf.convert_to_tensor(vectors))
@@ -371,6 +426,8 @@ class SampledSoftmax(keras.layers.Layer):
 
     def _step(self, hidden: tf.Tensor, labels: tf.Tensor, known: tf.Tensor, seed: tf.Tensor) -> Step:
         rows, all_rows, hidden = self.rows, self.all_rows, self.scaled(hidden)
+        if self._features() is not None:
+            rows, all_rows = functools.partial(rows, seed=seed), functools.partial(all_rows, seed)
         return Step(hidden, labels, known, seed, rows, all_rows, self.proposal, self.logits_dtype, self.fixed_shape)
 
     def exact_loss_of_several(self, hidden: tf.Tensor, labels: Labels, loss: LossName = "softmax") -> tf.Tensor:
@@ -414,10 +471,11 @@ class SampledSoftmax(keras.layers.Layer):
         """Return the arguments of the layer, with a user-defined form serialized.
 
         Raises:
-            NotImplementedError: The layer is tied to the token vectors of another layer.
+            NotImplementedError: The layer is tied to the token vectors of another layer, or has features.
         """
-        if self.is_tied:
-            raise NotImplementedError("a SampledSoftmax with tied_to cannot be saved without the layer it is tied to")
+        if self.is_tied or self._features() is not None:
+            name = "tied_to" if self.is_tied else "features"
+            raise NotImplementedError(f"a SampledSoftmax with {name} cannot be saved without the model it belongs to")
         return {
             **super().get_config(),
             "counts": self.counts.tolist(),

@@ -41,7 +41,7 @@ def sweep(hidden: tf.Tensor, table: Any, bias: Any, labels: tf.Tensor | None = N
 
     Args:
         hidden: (batch, width) float32; batch may be 0.
-        table: (classes, width) float32.
+        table: (classes, width) float32. The number of classes may be unknown when the graph is built.
         bias: (classes,) float32.
         labels: (batch,) integers, -1 outside the vocabulary; None if neither nll nor rank is needed.
         k: Number of the most probable classes to find.
@@ -50,14 +50,14 @@ def sweep(hidden: tf.Tensor, table: Any, bias: Any, labels: tf.Tensor | None = N
         ValueError: `k` is larger than the number of classes.
     """
     table, bias = read_once(table, bias, k)
-    classes = table.shape[0]
     rows = tf.shape(hidden)[0]
 
     def of(start: tf.Tensor, end: tf.Tensor) -> Sweep:
         part = None if labels is None else tf.cast(labels[start:end], tf.int32)
         return _sweep(tf.cast(hidden[start:end], tf.float32), table, bias, part, k)
 
-    return Sweep(*in_chunks(rows, min(2_048, LOGITS // min(classes, CLASSES)), of, result_specs(k)))
+    most = CLASSES if table.shape[0] is None else min(table.shape[0], CLASSES)
+    return Sweep(*in_chunks(rows, min(2_048, LOGITS // most), of, result_specs(k)))
 
 
 def read_once(table: Any, bias: Any, k: int) -> tuple[tf.Tensor, tf.Tensor]:
@@ -73,7 +73,7 @@ def read_once(table: Any, bias: Any, k: int) -> tuple[tf.Tensor, tf.Tensor]:
     """
     table, bias = tf.convert_to_tensor(table), tf.convert_to_tensor(bias)
     classes = table.shape[0]
-    if k > classes:
+    if classes is not None and k > classes:
         raise ValueError(f"cannot return {k} classes: there are only {classes} classes")
     return table, bias
 
@@ -89,7 +89,9 @@ def result_specs(k: int) -> tuple[tf.TensorSpec, ...]:
 
 
 def _sweep(hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels: tf.Tensor | None, k: int) -> Sweep:
-    classes = table.shape[0]
+    static = table.shape[0]
+    is_small = static is not None and static <= CLASSES
+    classes = tf.shape(table)[0] if static is None else static
     known = tf.fill(tf.shape(hidden)[:1], False) if labels is None else labels >= 0
     label = tf.zeros_like(known, tf.int32) if labels is None else tf.maximum(labels, 0)
 
@@ -99,10 +101,10 @@ def _sweep(hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels: tf.Tens
     def swept(start: Any, end: Any, logits: tf.Tensor, own: tf.Tensor, margin: Any) -> tuple[tf.Tensor, ...]:
         """Return log normalizer, number of classes before the label, largest logits and their ids, of one chunk."""
         before = tf.zeros_like(label) if labels is None else before_label(start, end, logits, label, own, margin)
-        values, ids = best(logits, k if classes <= CLASSES else tf.minimum(k, end - start))
+        values, ids = best(logits, k if is_small else tf.minimum(k, end - start))
         return log_normaliser(logits, tf.nn.softmax(logits)), before, values, ids + start
 
-    if classes <= CLASSES:
+    if is_small:
         logits = logits_of(0, classes)
         own = tf.gather(logits, label, batch_dims=1)
         normaliser, before, values, ids = swept(0, classes, logits, own, tf.zeros_like(own))

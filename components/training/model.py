@@ -12,6 +12,8 @@ import tensorflow as tf
 from components.layers.encoders.build import build_encoder
 from components.layers.forms.build import build_form
 from components.layers.head import SampledSoftmax, step_seed
+from components.layers.label_features.layer import LabelFeatures
+from components.layers.label_features.table import FeatureTable
 from components.layers.mixture.layer import NgramMixture
 from components.layers.mixture.tables import Tables
 from components.layers.outputs import ClassOutput, NumberOutput, Output
@@ -178,9 +180,15 @@ class VocabularyClassifier(keras.Model):
 
     @property
     def count_weights(self) -> list[keras.Variable]:
-        """Weights with the counts of a mixture, which each training recomputes."""
+        """Weights with the counts of a mixture, and with the features of labels, which each training recomputes."""
         mixture = getattr(self.label, "mixture", None)
-        return [] if mixture is None else mixture.lookup_weights
+        counts = [] if mixture is None else mixture.lookup_weights
+        return counts if self.label_features is None else [*counts, *self.label_features.lookup_weights]
+
+    @property
+    def label_features(self) -> LabelFeatures | None:
+        """Layer that adds the features of the labels to their class vectors, or None."""
+        return self.label.head.label_features if isinstance(self.label, ClassOutput) else None
 
     def standardise(self, moments: Mapping[str, Standard]) -> None:
         """Set the mean and standard deviation of the target in each output of a number."""
@@ -192,15 +200,23 @@ class VocabularyClassifier(keras.Model):
         """Compute the class vectors once, for a model whose training is finished: see `SampledSoftmax.freeze`."""
         for output in self.answers.values():
             if isinstance(output, ClassOutput):
-                output.head.freeze()
+                # The counts of a mixture have no room for more classes.
+                output.head.freeze(grows=output.mixture is None)
 
 
+# Added to the seed of the weights for the features of labels. The encoder adds smaller numbers.
+_FEATURES = 500
 # Base of the numbers that are folded into the seed of a step for the further targets. The encoder uses smaller numbers.
 _FURTHER = 1_000
 
 
 def build_model(
-    spec: TrainerSpec, layout: Layout, counts: Sequence[int], tables: Tables | None = None
+    spec: TrainerSpec,
+    layout: Layout,
+    counts: Sequence[int],
+    tables: Tables | None = None,
+    features: FeatureTable | None = None,
+    own_dropout: float = 0.0,
 ) -> VocabularyClassifier:
     """Build the model of a configuration with all variables.
 
@@ -209,10 +225,30 @@ def build_model(
         layout: Layout of a window.
         counts: Occurrences of each label, in the order of the ids. Not read if the label is a number.
         tables: N-gram counts for the mixture of the label, or None.
+        features: Features of the labels, in the order of the ids, or None.
+        own_dropout: Share of the labels of a training step that are computed from their features alone.
 
     Raises:
-        ValueError: The class vectors are tied to the token vectors, and there are more classes than input ids.
+        ValueError: The class vectors are tied to the token vectors, and there are more classes than input ids; or the
+            encoder cannot add the features of labels to its inputs.
     """
+    if spec.model.tie and layout.padding < len(counts):
+        raise ValueError(
+            f"trainer.model.tie: there are {len(counts):,} classes and only {layout.padding:,} input ids, so that some "
+            "classes have no token vector: set vocabulary.shared: true"
+        )
+    if features is not None and spec.model.tie and not spec.model.embeds_label_features:
+        raise ValueError(
+            f"labels: the encoder '{spec.model.kind}' cannot add features of labels to its inputs: set "
+            "trainer.model.tie: false, or choose another trainer.model.kind"
+        )
+
+    def features_layer(width: int, others: int = 0) -> LabelFeatures:
+        return LabelFeatures(features, width, others, own_dropout, spec.seed + _FEATURES, name="label_features")
+
+    tied = None
+    if features is not None and spec.model.tie:
+        tied = features_layer(spec.model.embedding, layout.padding + 1 - len(counts))
     encoder = build_encoder(
         spec.model,
         ids=layout.padding + 1,
@@ -222,13 +258,10 @@ def build_model(
         seed=spec.seed,
         token_numbers=layout.token_numbers,
         token_categories=layout.token_categories,
+        label_features=tied,
     )
 
-    if spec.model.tie and layout.padding < len(counts):
-        raise ValueError(
-            f"trainer.model.tie: there are {len(counts):,} classes and only {layout.padding:,} input ids, so that some "
-            "classes have no token vector: set vocabulary.shared: true"
-        )
+    of_label = features_layer(encoder.width) if features is not None and tied is None else tied
 
     def classes(name: str, of: Sequence[int], mixture: NgramMixture | None = None) -> ClassOutput:
         head = spec.head
@@ -243,6 +276,7 @@ def build_model(
             temperature=head.temperature,
             use_bias=head.bias,
             tied_to=encoder if spec.model.tie and name == "head" else None,
+            features=of_label if name == "head" else None,
             name=name,
         )
         if name != "head":

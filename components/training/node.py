@@ -60,6 +60,11 @@ class TrainerNode(Node):
 
         specs = site.specs
         trainer = specs.trainer
+        of_labels = {}
+        if specs.labels is not None:
+            from components.labels.reading import digest
+
+            of_labels = {"labels": specs.labels.model_dump_json(), "labels_digest": digest(specs.labels.file)}
         own = (*trainer.model.source_modules, *trainer.head.source_modules, *modules_of(specs.evaluation.metrics))
         return tfx.components.Trainer(
             run_fn="components.training.run.run_fn",
@@ -77,6 +82,7 @@ class TrainerNode(Node):
                 "bands": specs.evaluation.bands.model_dump_json(),
                 "metrics": json.dumps(specs.evaluation.metrics),
                 "exclude_seen": json.dumps(specs.evaluation.exclude_seen),
+                **of_labels,
                 "checkpoints": site.checkpoints,
                 "code": fingerprint("components.training.run", *own),
             },
@@ -110,7 +116,8 @@ class TrainerNode(Node):
         best, last = training["best"], training["validations"][-1]
         speed = f"{best['examples_per_second']:,.0f} examples/s on {training['devices']}"
         line = f"{last['epoch']:.1f} epochs, {speed}; validation {headline(best, 'trainer')}"
-        return "; ".join([line, *_calibrated(training.get("label_calibration"))])
+        more = [*_calibrated(training.get("label_calibration")), *_featured(training.get("label_features"))]
+        return "; ".join([line, *more])
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
         """Return the section `training`."""
@@ -118,6 +125,13 @@ class TrainerNode(Node):
         from components.training.history import read_history
 
         return {"training": training_section(read_history(run[self.name]["model_run"][0].uri))}
+
+
+def _featured(coverage: Mapping[str, int] | None) -> list[str]:
+    """Return a note on the labels without features: `features of 900 labels, 12 have none`."""
+    if not coverage:
+        return []
+    return [f"features of {coverage['with_features']:,} labels, {coverage['without_features']:,} have none"]
 
 
 def _calibrated(calibration: Mapping[str, Any] | None) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 import tensorflow as tf
 
 from components.choices import Choices, merged
+from components.labels.spec import LabelsSpec
 from components.layers.mixture.spec import NgramMixtureSpec
 from components.layers.mixture.tables import Tables
 from components.layers.schedule import WarmupCosine
@@ -28,6 +29,7 @@ from components.training.faults.out_of_memory import check, memory_errors, predi
 from components.training.faults.readable import Readable
 from components.training.held_out import Calibrated, calibrate
 from components.training.history import write_history
+from components.training.label_features import FeaturesOfLabels
 from components.training.loop.checkpoint import Checkpoints, TrainingState, folders, remove_abandoned, training_key
 from components.training.loop.loop import Loop
 from components.training.loop.plan import make_plan
@@ -50,7 +52,8 @@ def run_fn(fn_args: Any) -> None:
 
     `custom_config` contains these keys. `data`, `vocabulary` and `bands`: the specs as JSON. `trainer`: the keys of
     `trainer` that the configuration sets, as JSON. `metrics`: the paths of the user-defined metrics as JSON.
-    `exclude_seen`: the key `evaluation.exclude_seen` as JSON. `checkpoints`: a folder that outlives the execution.
+    `exclude_seen`: the key `evaluation.exclude_seen` as JSON. `labels`: the spec of the features of labels as JSON, if
+    there are any, and `labels_digest`: a hash of their file. `checkpoints`: a folder that outlives the execution.
     `code`: a fingerprint of the source. `hyperparameters` contains the `Choices` of the node Defaults.
 
     An interrupted training resumes from its last checkpoint. A training with a `base_model` starts from the weights
@@ -111,6 +114,7 @@ class Training:
         self._data = Transformed.of(fn_args, self._spec)
         data, replicas = self._data, self._strategy.num_replicas_in_sync
         mixture = self._spec.head.mixture
+        self._label_features = self._read_label_features()
         self._tables = self._count(mixture) if mixture and data.layout.counted else None
         self._examples = examples_of(data.train_files, data.eval_files, data.layout, self._spec.seed, replicas)
         self._plan = make_plan(self._spec, self._examples.count, replicas, self._examples.least_batch)
@@ -123,6 +127,8 @@ class Training:
             self._model.encoder.name_ids(self._data.input_tokens)
             self._schedule = self._compile()
         self._tokens = self._data.tokens()
+        if self._label_features is not None:
+            self._tokens |= self._label_features.vocabularies
         own, others = folders(self._config["checkpoints"], self._key(), Path(fn_args.model_run_dir).name)
         self._checkpoints = Checkpoints(
             own,
@@ -191,13 +197,28 @@ class Training:
             json.loads(self._config.get("exclude_seen", "false")),
             (calibrated.label or {}).get("threshold"),
         )
-        export(servable, self._fn_args.serving_model_dir)
+        export(
+            servable,
+            self._fn_args.serving_model_dir,
+            self._label_features.fitted if self._label_features is not None else None,
+        )
         beside = warm_start.beside(self._fn_args.serving_model_dir)
         warm_start.write(beside, self._model, best.get_weights(), self._tokens)
         self._checkpoints.remove()
 
     def _build(self) -> VocabularyClassifier:
-        return build_model(self._spec, self._examples.layout, self._data.label_counts, self._tables)
+        features = self._label_features
+        of_labels = (features.table, features.own_dropout) if features is not None else ()
+        return build_model(self._spec, self._examples.layout, self._data.label_counts, self._tables, *of_labels)
+
+    def _read_label_features(self) -> FeaturesOfLabels | None:
+        if "labels" not in self._config:
+            return None
+        labels = self._data.vocabularies["labels"].tokens
+        spec = LabelsSpec.model_validate_json(self._config["labels"])
+        features = FeaturesOfLabels.read(spec, labels, self._data.label_counts)
+        note(features.line())
+        return features
 
     def _count(self, mixture: NgramMixtureSpec) -> Tables:
         data = self._data
@@ -237,6 +258,7 @@ class Training:
                 config["vocabulary"],
                 json.dumps(self._own_metrics),
                 config["code"],
+                *(config[key] for key in ("labels", "labels_digest") if key in config),
                 json.dumps([self._tokens, self._data.label_counts]),
                 str(self._plan.batch),
                 self._fn_args.base_model or "",
@@ -261,6 +283,7 @@ class Training:
             "mixture": calibrated.mixture,
             "calibration": calibrated.sharpness,
             "label_calibration": calibrated.label,
+            **({"label_features": dict(self._label_features.coverage)} if self._label_features else {}),
         }
         write_history(self._fn_args.model_run_dir, history)
 

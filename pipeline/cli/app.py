@@ -22,6 +22,7 @@ from components.storage import storage_fault
 from pipeline.cli import clean as clean_command
 from pipeline.cli import cluster as cluster_commands
 from pipeline.cli import init as init_command
+from pipeline.cli import labels as labels_command
 from pipeline.cli import versions as version_commands
 from pipeline.cli.arguments import Parser, add_preset, add_root, add_settings, column_names, no_place_to_run, root_of
 from pipeline.cli.prediction import commands as prediction_commands
@@ -90,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
 
     prediction_commands.add(commands)
     version_commands.add(commands)
+    labels_command.add(commands)
     clean_command.add(commands)
 
     report = commands.add_parser("report", help="print the metrics of the last run, and the path of its report")

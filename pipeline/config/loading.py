@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from components.files import exists, is_remote, located, names_beside
 from components.ingest.sources.registry import source_of
 from components.ingest.spec import DataSpec
+from components.labels.reading import LabelsError, read_items
 from components.redaction import is_secret_name, redacted
 from components.spelling import did_you_mean
 from pipeline.config.beam import option_faults
@@ -137,6 +138,7 @@ def check_files(config: Config, schema_needed: bool = True) -> None:
     if schema_needed:
         faults += schema_faults(config)
     faults += option_faults(config.beam)
+    faults += label_faults(config)
     if faults:
         raise ConfigurationError("\n".join(faults))
 
@@ -148,6 +150,17 @@ def schema_faults(config: Config) -> list[str]:
         return [f"data.schema_file: {schema} does not exist; `bigvocab schema FILE.yaml` writes one from the data"]
     if not schema and not source_of(config.data.source).schema_file():
         return ["data.schema_file is missing; `bigvocab schema FILE.yaml` writes FILE.schema.pbtxt from the data"]
+    return []
+
+
+def label_faults(config: Config) -> list[str]:
+    """Return the faults of the file with the features of labels: see `read_items`."""
+    if config.labels is None:
+        return []
+    try:
+        read_items(config.labels)
+    except LabelsError as error:
+        return str(error).splitlines()
     return []
 
 
@@ -292,4 +305,7 @@ def _with_absolute_paths(config: Config, file: Path) -> Config:
     if inference.path and not is_remote(inference.path):
         inference = inference.model_copy(update={"path": located(inference.path, file.parent)})
     data = data.model_copy(update=changes) if changes else data
-    return config.model_copy(update={"data": data, "inference": inference})
+    labels = config.labels
+    if labels is not None and not is_remote(labels.file):
+        labels = labels.model_copy(update={"file": located(labels.file, file.parent)})
+    return config.model_copy(update={"data": data, "inference": inference, "labels": labels})

@@ -13,6 +13,7 @@ from components.extensions import is_path, resolve_class
 from components.inference.spec import InferenceSpec
 from components.ingest.errors import nearest
 from components.ingest.spec import DataSpec
+from components.labels.spec import LabelsSpec
 from components.metrics.targets import LABEL_KINDS, label_baselines
 from components.preprocessing.spec import VocabularySpec
 from components.pushing.spec import ServingSpec
@@ -50,6 +51,8 @@ class Config(Spec):
     """Statistics of the data."""
     vocabulary: VocabularySpec = VocabularySpec()
     """Vocabularies of the input tokens and of the labels."""
+    labels: LabelsSpec | None = None
+    """Features of the labels, from a file with a line for each label. None: a label has no features."""
     trainer: TrainerSpec = TrainerSpec()
     """Model, optimizer and training loop."""
     evaluation: EvaluationSpec = EvaluationSpec()
@@ -111,6 +114,8 @@ class Config(Spec):
                 "`Encoder.embedded` in its layer and set `token_features = True` in its specification, or choose "
                 "another trainer.model.kind"
             )
+        if self.labels is not None:
+            faults += _label_faults(self.data, self.trainer)
         faults += [
             f"kubeflow.nodes: unknown node '{name}'{nearest(name, node_names())}"
             for name in self.kubeflow.nodes
@@ -156,6 +161,18 @@ def _loss_faults(data: DataSpec, trainer: TrainerSpec) -> list[str]:
                 "'classes': define losses_of_several, or use a built-in form"
             )
     return faults
+
+
+def _label_faults(data: DataSpec, trainer: TrainerSpec) -> list[str]:
+    """Return the faults of features of labels, without those of their file."""
+    if data.label_kind == "number":
+        return ["labels: the label is a number (data.label_kind), which has no class vectors; remove the section"]
+    if trainer.model.tie and not trainer.model.embeds_label_features:
+        return [
+            f"labels: the encoder '{trainer.model.kind}' cannot add features of labels to its inputs, which "
+            "trainer.model.tie requires: set trainer.model.tie: false, or choose another trainer.model.kind"
+        ]
+    return []
 
 
 def _evaluation_faults(data: DataSpec, evaluation: EvaluationSpec) -> list[str]:

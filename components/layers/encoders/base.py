@@ -16,6 +16,7 @@ from components.names import name_of, short
 
 if TYPE_CHECKING:  # The layers must work without pydantic.
     from components.layers.encoders.spec import EncoderSpec
+    from components.layers.label_features.layer import LabelFeatures
 
 
 def uniform(seed: int) -> keras.initializers.Initializer:
@@ -123,8 +124,10 @@ class Encoder(keras.layers.Layer):
         embedding: Layer with the table of the ids.
         categories: Layers with the tables of the category features, by name.
         of_tokens: Layer with the features of the tokens; None without token features.
+        label_features: Layer that adds features of the tokens to their embeddings, or None. Set it before `build`.
     """
 
+    label_features: LabelFeatures | None = None
     Spec: ClassVar[type[EncoderSpec] | None] = None
     """Keys of a user-defined encoder under `trainer.model`."""
 
@@ -193,8 +196,22 @@ class Encoder(keras.layers.Layer):
         """Width of the vectors of `token_vectors`."""
         return self._config["embedding"]
 
+    def embeddings(self, ids: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
+        """Return the embeddings of ids, with the features of these tokens if the encoder has `label_features`.
+
+        Args:
+            ids: Integers of any shape.
+            seed: (2,) int32 in training; None otherwise.
+
+        Returns:
+            Rows of the width of the embedding, with the shape of `ids` before it.
+        """
+        if self.label_features is None:
+            return lookup(self.embedding, ids)
+        return self.label_features.vectors_of(self.embedding.embeddings, ids, seed)
+
     def token_vectors(self, ids: tf.Tensor) -> tf.Tensor:
-        """Return the vectors of input ids that a tied output layer uses: by default, the rows of the embedding.
+        """Return the vectors of input ids that a tied output layer uses: by default, the embeddings.
 
         Args:
             ids: (n,) integers.
@@ -202,10 +219,25 @@ class Encoder(keras.layers.Layer):
         Returns:
             (n, token_width) float32.
         """
-        return lookup(self.embedding, ids)
+        return self.seeded_token_vectors(ids, None)
+
+    def seeded_token_vectors(self, ids: tf.Tensor, seed: tf.Tensor | None) -> tf.Tensor:
+        """Return `token_vectors` in training, with the draws of the own dropout of `label_features`.
+
+        Args:
+            ids: (n,) integers.
+            seed: (2,) int32 in training; None otherwise.
+        """
+        return self.as_token_vectors(self.embeddings(ids, seed))
+
+    def as_token_vectors(self, embeddings: tf.Tensor) -> tf.Tensor:
+        """Return the (..., token_width) token vectors of (..., embedding) embeddings: by default, the same."""
+        return embeddings
 
     def first_token_vectors(self, count: int) -> tf.Tensor:
         """Return `token_vectors` of the ids 0 to count - 1, (count, token_width) float32."""
+        if self.label_features is not None:
+            return self.embeddings(tf.range(count))
         return self.embedding.embeddings.value[:count]
 
     @property
@@ -272,14 +304,15 @@ class Encoder(keras.layers.Layer):
         features = {name: tf.gather(inputs[name], rows) for name in (*self._config["numbers"], *self.categories)}
         return self.join(values, features, dropout_seed)
 
-    def embedded(self, ids: tf.Tensor, inputs: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        """Return the embeddings of ids, each joined with the features of its token: (..., embedded_width) float32.
+    def embedded(self, ids: tf.Tensor, inputs: Mapping[str, tf.Tensor], seed: tf.Tensor | None = None) -> tf.Tensor:
+        """Return the `embeddings` of ids, each joined with its token features: (..., embedded_width) float32.
 
         Args:
             ids: Integers of any shape.
             inputs: Token features by name, each of the same shape.
+            seed: (2,) int32 in training; None otherwise.
         """
-        return self.with_token_features(lookup(self.embedding, ids), inputs)
+        return self.with_token_features(self.embeddings(ids, seed), inputs)
 
     def with_token_features(self, vectors: tf.Tensor, inputs: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Return vectors of tokens, (..., n), joined with the features of the tokens: (..., n + w) float32."""

@@ -40,9 +40,9 @@ class ProjectedEncoder(Encoder):
         """Width of a projected embedding."""
         return self._config["embedding"] if self.projection is None else self._config["projection"]
 
-    def token_vectors(self, ids: tf.Tensor) -> tf.Tensor:
-        """Return the token vectors of (n,) ids, (n, token_width) float32."""
-        return self.projected(super().token_vectors(ids))
+    def as_token_vectors(self, embeddings: tf.Tensor) -> tf.Tensor:
+        """Return the (..., token_width) token vectors of (..., embedding) embeddings."""
+        return self.projected(embeddings)
 
     def first_token_vectors(self, count: int) -> tf.Tensor:
         """Return the token vectors of the ids 0 to count - 1, (count, token_width) float32."""
@@ -53,16 +53,19 @@ class ProjectedEncoder(Encoder):
         """Width of the vector of an input: of a token vector and, without W, of its token features."""
         return self.token_width + (self.token_features_width if self.projection is None else 0)
 
-    def input_vectors(self, ids: tf.Tensor, inputs: Mapping[str, tf.Tensor]) -> tf.Tensor:
+    def input_vectors(
+        self, ids: tf.Tensor, inputs: Mapping[str, tf.Tensor], seed: tf.Tensor | None = None
+    ) -> tf.Tensor:
         """Return the vectors of inputs, the token vectors with the token features: (..., input_width) float32.
 
         Args:
             ids: Integers of any shape.
             inputs: Token features by name, each of the same shape.
+            seed: (2,) int32 in training; None otherwise.
         """
         if self.projection is None:
-            return self.with_token_features(self.token_vectors(ids), inputs)
-        return self.projected(self.embedded(ids, inputs))
+            return self.with_token_features(self.seeded_token_vectors(ids, seed), inputs)
+        return self.projected(self.embedded(ids, inputs, seed))
 
     def projected(self, embeddings: tf.Tensor) -> tf.Tensor:
         """Return the projections of embeddings, with or without token features.

@@ -36,6 +36,10 @@ class EncoderSpec(Spec):
     token_features: ClassVar[bool] = False
     """True if the layer joins the features of the tokens with their embeddings: see `Encoder.embedded`."""
 
+    embeds_label_features: ClassVar[bool] = False
+    """True if the layer embeds its inputs only by `Encoder.embedded` or `Encoder.embeddings`, which add the features of
+    labels (`labels`)."""
+
     kind: str
     context: int = Field(default=10, ge=1)
     """K: context length, the number of input ids before the label, in order, with the latest last."""

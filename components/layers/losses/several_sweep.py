@@ -45,7 +45,7 @@ def sweep_several(
 
     Args:
         hidden: (batch, width) float32; batch may be 0.
-        table: (classes, width) float32.
+        table: (classes, width) float32. The number of classes may be unknown when the graph is built.
         bias: (classes,) float32.
         labels: Labels of the rows, in ascending order of the rows. The shares are not read.
         loss: Loss that the logits were trained with.
@@ -56,7 +56,6 @@ def sweep_several(
         ValueError: `k` is larger than the number of classes.
     """
     table, bias = read_once(table, bias, k)
-    classes = table.shape[0]
 
     def of(start: tf.Tensor, end: tf.Tensor) -> SeveralSweep:
         first, last = tf.unstack(tf.searchsorted(labels.rows, tf.stack([start, end])))
@@ -65,9 +64,8 @@ def sweep_several(
         added = None if bonuses is None else bonuses.take(start, end)
         return _swept(tf.cast(hidden[start:end], tf.float32), table, bias, chosen, loss, k, added)
 
-    return SeveralSweep(
-        *in_chunks(tf.shape(hidden)[0], min(2_048, LOGITS // min(classes, CLASSES)), of, result_specs(k))
-    )
+    most = CLASSES if table.shape[0] is None else min(table.shape[0], CLASSES)
+    return SeveralSweep(*in_chunks(tf.shape(hidden)[0], min(2_048, LOGITS // most), of, result_specs(k)))
 
 
 def _swept(
@@ -79,7 +77,10 @@ def _swept(
     k: int,
     bonuses: Bonuses | None,
 ) -> SeveralSweep:
-    classes, batch, count = table.shape[0], tf.shape(hidden)[0], tf.shape(labels.classes)[0]
+    static = table.shape[0]
+    is_small = static is not None and static <= CLASSES
+    classes = tf.shape(table)[0] if static is None else static
+    batch, count = tf.shape(hidden)[0], tf.shape(labels.classes)[0]
     softmax = loss == "softmax"
 
     def logits_of(start: Any, end: Any) -> tf.Tensor:
@@ -97,7 +98,7 @@ def _swept(
     def total(logits: tf.Tensor) -> tf.Tensor:
         return log_normaliser(logits, tf.nn.softmax(logits)) if softmax else tf.reduce_sum(tf.nn.softplus(logits), 1)
 
-    if classes <= CLASSES:
+    if is_small:
         logits = logits_of(0, classes)
         own = tf.gather_nd(logits, tf.stack([labels.rows, labels.classes], axis=1))
         rank, totals = before(0, classes, logits, own, tf.zeros_like(own)), total(logits)
@@ -106,7 +107,7 @@ def _swept(
         own = tf.reduce_sum(tf.gather(hidden, labels.rows) * tf.gather(table, labels.classes), axis=1)
         own += tf.gather(bias, labels.classes)
         if bonuses is not None:
-            own += bonuses.of(labels, table.shape[0])
+            own += bonuses.of(labels, classes)
         margin = ROUNDING * (1.0 + tf.abs(own))
 
         def body(start, totals, rank, values, ids):

@@ -57,7 +57,9 @@ def several_values(
     sizes = [tf.reduce_sum(tf.cast(mask, tf.float32), axis=1, keepdims=True) for mask in (is_label, known)]
     size, known_size = (tf.broadcast_to(number, tf.shape(targets)) for number in sizes)
     rank = tf.scatter_nd(places, found.rank, shape)
-    weights = tf.where(is_label, tf.gather(inverse, tf.where(known, targets, tf.shape(inverse)[0] - 1)), 0.0)
+    # A class that was added after the training has no occurrences, like a label outside the vocabulary.
+    last = tf.shape(inverse)[0] - 1
+    weights = tf.where(is_label, tf.gather(inverse, tf.where(known, tf.minimum(targets, last), last)), 0.0)
     values = {
         "label": targets,
         "rank": rank,

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.layers.mixture.part import Part, latest, weigh
-from components.layers.mixture.variables import add_variable
+from components.layers.variables import add_variable
 
 # Initial values of theta and phi.
 _FIRST_THETA, _FIRST_PHI = -0.15, (3.0, 2.0)

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from components.layers.gradients import gather_rows
 from components.layers.mixture.tables import Ngrams, Tables
-from components.layers.mixture.variables import add_variable, size_in_bytes
+from components.layers.variables import add_variable, size_in_bytes
 
 
 class Found(NamedTuple):

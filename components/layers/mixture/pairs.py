@@ -11,7 +11,7 @@ import tensorflow as tf
 from components.layers.mixture.counts import Order
 from components.layers.mixture.part import Part, latest, weigh
 from components.layers.mixture.tables import Ngrams
-from components.layers.mixture.variables import add_variable
+from components.layers.variables import add_variable
 
 # Initial value of rho.
 _FIRST_RHO = (0.3, 0.0)

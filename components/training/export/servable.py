@@ -30,6 +30,7 @@ from tensorflow.saved_model.experimental import TrackableResource
 
 from components.files import read_text
 from components.ingest.spec import PROBABILITY, DataSpec
+from components.labels.features import FittedFeatures
 from components.layers.outputs import ClassOutput
 from components.layers.softmax import in_chunks
 from components.layers.unseen import unseen_ranks
@@ -39,6 +40,7 @@ from components.metrics.targets import further_targets, label_target
 from components.names import FIRST_LABEL, key_of, name_of
 from components.preprocessing.vocabulary import category_file, unescape_tensor
 from components.training.export.arguments import by_name, name_arguments
+from components.training.export.growing import Growing, write_features
 from components.training.export.seen import SeenClasses, class_ids, classes_of
 from components.training.layout import COUNTED, LABEL
 from components.training.model import VocabularyClassifier
@@ -103,7 +105,8 @@ class Servable(tf.Module):
         paths = {name: str(transform.vocabulary_file_by_name(file)) for name, file in files.items()}
         self.tables = {name: _strings(path) for name, path in paths.items()}
         # Replacing texts takes 5% of the time of a prediction, and few vocabularies have texts to replace.
-        self.escaped = {name: "\\" in read_text(path) for name, path in paths.items()}
+        # Labels that are added to the export later may have texts to replace.
+        self.escaped = {name: "\\" in read_text(path) or (name == LABEL and self.grows) for name, path in paths.items()}
         self.exclude_seen = exclude_seen and LABEL in self.classes
         # Transform computes the classes of the tokens only for shape `sequence`.
         looked_up = self.exclude_seen and data.shape == "labelled"
@@ -159,6 +162,12 @@ class Servable(tf.Module):
             added = by_row(contributions, windows.rows, rows)
             sums |= {target.name(name): value for name, value in added.items()}
         return sums
+
+    @property
+    def grows(self) -> bool:
+        """True if labels can be added to the export: see `components.training.export.growing`."""
+        label = self.model.label
+        return self.model.label_features is not None and getattr(label, "mixture", None) is None
 
     def column_signature(self) -> dict[str, tf.TensorSpec]:
         """Return the shapes and types of the inputs of `predict`, by column."""
@@ -298,7 +307,7 @@ class Servable(tf.Module):
         return self.top_k if name == LABEL else 1
 
 
-def export(servable: Servable, directory: str) -> None:
+def export(servable: Servable, directory: str, label_features: FittedFeatures | None = None) -> None:
     """Write a SavedModel that also loads in graph sessions, as in TensorFlow Serving and BulkInferrer.
 
     `assets.extra/bigvocab.json` describes the splitting of text into tokens for callers. It also contains the number of
@@ -310,6 +319,8 @@ def export(servable: Servable, directory: str) -> None:
     Args:
         servable: Model to export.
         directory: Folder of the SavedModel.
+        label_features: Vocabularies and moments of the features of labels, if the model has them. They are written to
+            the export, so that labels can be added to it: see `components.training.export.growing`.
     """
     examples = [tf.TensorSpec([None], tf.string, name="examples")]
     columns = servable.column_signature()
@@ -318,7 +329,10 @@ def export(servable: Servable, directory: str) -> None:
         for name, answer in (("serving_default", servable.examples), ("eval", servable.evaluate))
     }
     signatures["predict"] = by_name(servable.columns, columns)
-    tf.saved_model.save(_Parts(servable, signatures.values()), directory, signatures)
+    growing = Growing(servable.model) if servable.grows else None
+    if growing is not None:
+        signatures[growing.SIGNATURE] = growing.signature()
+    tf.saved_model.save(_Parts(servable, signatures.values(), growing), directory, signatures)
     name_arguments(directory, "predict", columns)
     about: dict[str, Any] = {
         "data": servable.data.model_dump(mode="json"),
@@ -335,6 +349,8 @@ def export(servable: Servable, directory: str) -> None:
     tf.io.gfile.makedirs(extra)
     with tf.io.gfile.GFile(f"{extra}/bigvocab.json", "w") as file:
         file.write(json.dumps(about, indent=1, ensure_ascii=False))
+    if label_features is not None:
+        write_features(directory, label_features, growing)
 
 
 class _Parts(tf.Module):
@@ -347,10 +363,14 @@ class _Parts(tf.Module):
     Args:
         servable: Module with the tables.
         functions: Functions with the variables.
+        growing: Class vectors to which rows can be added, or None.
     """
 
-    def __init__(self, servable: Servable, functions: Iterable[Any]) -> None:
+    def __init__(self, servable: Servable, functions: Iterable[Any], growing: Growing | None = None) -> None:
         super().__init__()
+        if growing is not None:
+            # The names of attributes are the names of these variables in the checkpoint.
+            self.class_vectors, self.class_biases = growing.variables
         parts = tf.train.TrackableView(servable).descendants()
         self.tables = [part for part in parts if isinstance(part, TrackableResource)]
         by_id = {id(variable): variable for function in functions for variable in function.variables}

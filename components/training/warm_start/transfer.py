@@ -31,7 +31,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from components.compat.keras import moments
-from components.names import name_of
+from components.names import name_of, short
 from components.preprocessing.vocabulary import category_file
 from components.terminal import plain, table
 from components.training.warm_start.vocabulary_rows import Rows
@@ -51,12 +51,20 @@ def tables(model: keras.Model) -> dict[str, str]:
     found |= {table.path: name for name, table in model.encoder.own_tables.items()}
     for name, layer in {**model.encoder.categories, **model.encoder.token_categories}.items():
         found[layer.embeddings.path] = category_file(name_of(name))
+    if model.label_features is not None:
+        for name, weights in model.label_features.entry_tables.items():
+            found |= {weight.path: label_feature_file(name) for weight in weights}
     for name, answer in model.answers.items():
         if hasattr(answer, "head"):
             vocabulary = "labels" if answer is model.label else category_file(name_of(name))
             weights = (None if answer.head.is_tied else answer.head.table, answer.head.bias)
             found |= {weight.path: vocabulary for weight in weights if weight is not None}
     return found
+
+
+def label_feature_file(name: str) -> str:
+    """Return the name of the vocabulary of a feature of the labels."""
+    return f"label_feature_{short(name)}"
 
 
 def write(

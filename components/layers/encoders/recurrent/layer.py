@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.layers.encoders.base import Encoder, glorot, lookup, seeded
+from components.layers.encoders.base import Encoder, glorot, seeded
 from components.layers.encoders.recurrent.lstm import lstm_states
 
 _CELLS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
@@ -63,7 +63,7 @@ class Recurrent(Encoder):
         """Return the hidden vectors, (batch, width): see `Encoder`."""
         ids = tf.cast(inputs["input_ids"], tf.int32)
         # The mask keeps the state at positions with padding.
-        states = self.recurrence(self._each(ids, inputs, self.projection), mask=ids != self.padding)
+        states = self.recurrence(self._each(ids, inputs, self.projection, dropout_seed), mask=ids != self.padding)
         return self.join(states[:, -1], inputs, dropout_seed)
 
     def states(
@@ -73,11 +73,10 @@ class Recurrent(Encoder):
         token_features: Mapping[str, tf.Tensor] | None = None,
     ) -> tf.Tensor:
         """Return the state at each position, (rows, L, units): see `Encoder`."""
-        del dropout_seed
         features = token_features or {}
         # A state does not depend on padding to its right, so no position is masked.
         if self._config["cell"] == "gru":
-            return self.recurrence(self._each(ids, features, self.projection))
+            return self.recurrence(self._each(ids, features, self.projection, dropout_seed))
         cell = self.recurrence.cell
 
         def gates(embedded: tf.Tensor) -> tf.Tensor:
@@ -85,23 +84,30 @@ class Recurrent(Encoder):
 
         # `lstm_states` takes the positions as the first axis.
         features = {name: tf.transpose(values) for name, values in features.items()}
-        made = self._each(tf.transpose(ids), features, gates)
+        made = self._each(tf.transpose(ids), features, gates, dropout_seed)
         return tf.transpose(lstm_states(made, tf.convert_to_tensor(cell.recurrent_kernel.value)), [1, 0, 2])
 
-    def _each(self, ids: tf.Tensor, inputs: Mapping[str, tf.Tensor], of: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+    def _each(
+        self,
+        ids: tf.Tensor,
+        inputs: Mapping[str, tf.Tensor],
+        of: Callable[[tf.Tensor], tf.Tensor],
+        seed: tf.Tensor | None,
+    ) -> tf.Tensor:
         """Return a function of the embedding of each id with its token features, (..., n) for ids of shape (...).
 
         Args:
             ids: Integers of any shape.
             inputs: Token features by name, each of the same shape.
             of: Function from (m, embedded_width) to (m, n).
+            seed: (2,) int32 in training; None otherwise.
         """
         if self.token_features:
-            made = of(tf.reshape(self.embedded(ids, inputs), [-1, self.embedded_width]))
+            made = of(tf.reshape(self.embedded(ids, inputs, seed), [-1, self.embedded_width]))
         else:
             # A batch has far fewer distinct ids than positions.
             found, where = tf.unique(tf.reshape(ids, [-1]))
-            made = tf.gather(of(lookup(self.embedding, found)), where)
+            made = tf.gather(of(self.embeddings(found, seed)), where)
         return tf.ensure_shape(
             tf.reshape(made, [*tf.unstack(tf.shape(ids)), made.shape[-1]]), [*ids.shape, made.shape[-1]]
         )

@@ -15,6 +15,7 @@ class RecurrentSpec(EncoderSpec):
     layer = "components.layers.encoders.recurrent.layer:Recurrent"
     causal = True
     token_features = True
+    embeds_label_features = True
 
     kind: Literal["recurrent"]  # pyright: ignore[reportIncompatibleVariableOverride]
     context: int = Field(default=80, ge=1)

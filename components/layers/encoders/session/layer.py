@@ -85,7 +85,7 @@ class Session(ProjectedEncoder):
         where, count = tf.where(present), tf.shape(ids)[0]
         rows, places = where[:, 0], where[:, 1]
         of_tokens = {name: tf.boolean_mask(inputs[name], present) for name in self.token_features}
-        vectors = self.input_vectors(tf.boolean_mask(ids, present), of_tokens)
+        vectors = self.input_vectors(tf.boolean_mask(ids, present), of_tokens, dropout_seed)
         vectors = dropped(vectors, self._config["input_dropout"], dropout_seed, 0)
         # Rows are padded on the left, so the latest item of a row is at the last position.
         distances = ids.shape[1] - 1 - places

@@ -18,6 +18,7 @@ class SessionSpec(EncoderSpec):
 
     layer = "components.layers.encoders.session.layer:Session"
     token_features = True
+    embeds_label_features = True
 
     kind: Literal["session"]  # pyright: ignore[reportIncompatibleVariableOverride]
     context: int = Field(default=50, ge=1)

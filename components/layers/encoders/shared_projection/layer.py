@@ -136,11 +136,11 @@ class SharedProjection(ProjectedEncoder):
         ids = tf.cast(inputs["input_ids"], tf.int32)
         # A separate lookup, because the gradient of a slice would be padded to the size of the whole tensor.
         last = {name: inputs[name][:, -self.ordered_ids :] for name in self.token_features}
-        latest = self._joined(self.embedded(ids[:, -self.ordered_ids :], last))
+        latest = self._joined(self.embedded(ids[:, -self.ordered_ids :], last, dropout_seed))
         values = dropped(latest, self._config["input_dropout"], dropout_seed, 0)
         if self.pooling is not None:
             query = latest[:, -min(_ASKING, self.ordered_ids) * self.input_width :]
-            pooled = self.pooling(self.embedded(ids, inputs), query, ids)
+            pooled = self.pooling(self.embedded(ids, inputs, dropout_seed), query, ids)
             values = tf.concat([self._joined(pooled), values], axis=1)
         added = None
         if self.ngrams is not None:

@@ -17,6 +17,7 @@ class SharedProjectionSpec(EncoderSpec):
 
     layer = "components.layers.encoders.shared_projection.layer:SharedProjection"
     token_features = True
+    embeds_label_features = True
 
     kind: Literal["shared_projection"] = "shared_projection"  # pyright: ignore[reportIncompatibleVariableOverride]
     context: int = Field(default=64, ge=1)

@@ -56,7 +56,7 @@ class SharedSubmodel(Encoder):
         """Return the hidden vectors, (batch, hidden): see `Encoder`."""
         ids = tf.cast(inputs["input_ids"], tf.int32)
         context = ids.shape[1]
-        rows = tf.reshape(self.embedded(ids, inputs), [-1, self.embedded_width])
+        rows = tf.reshape(self.embedded(ids, inputs, dropout_seed), [-1, self.embedded_width])
         seed = None if dropout_seed is None else tf.random.experimental.stateless_fold_in(dropout_seed, 2)
         given = tf.cast(stateless(self.submodel, rows, seed), tf.float32)
         positions = tf.reshape(given, [-1, context, self._given])

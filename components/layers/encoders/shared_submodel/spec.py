@@ -15,6 +15,7 @@ class SharedSubmodelSpec(EncoderSpec):
 
     layer = "components.layers.encoders.shared_submodel.layer:SharedSubmodel"
     token_features = True
+    embeds_label_features = True
 
     kind: Literal["shared_submodel"]  # pyright: ignore[reportIncompatibleVariableOverride]
     submodel: str | list[dict[str, dict[str, Any]]] = [

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-from components.layers.encoders.base import Encoder, dropped, glorot, lookup, uniform
+from components.layers.encoders.base import Encoder, dropped, glorot, uniform
 from components.layers.encoders.transformer.block import DRAWS, Block
 
 # Number of the first dropout draw. `Encoder.join` uses a smaller number.
@@ -122,7 +122,7 @@ class Transformer(Encoder):
     ) -> tf.Tensor:
         """Return the vector at each position, (rows, L, embedding): see `Encoder`."""
         config = self._config
-        x = lookup(self.embedding, ids) * config["embedding"] ** 0.5
+        x = self.embeddings(ids, dropout_seed) * config["embedding"] ** 0.5
         if self.of_tokens is not None and self.from_tokens is not None:
             x += self.from_tokens(self.of_tokens(dict(token_features or {})))
         if config["positions"] == "learned":

@@ -15,6 +15,7 @@ class TransformerSpec(EncoderSpec):
     layer = "components.layers.encoders.transformer.layer:Transformer"
     causal = True
     token_features = True
+    embeds_label_features = True
 
     kind: Literal["transformer"]  # pyright: ignore[reportIncompatibleVariableOverride]
     context: int = Field(default=128, ge=1)

@@ -1,0 +1,1 @@
+"""Features of labels: their configuration, their file, and their vocabularies."""

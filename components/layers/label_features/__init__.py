@@ -1,0 +1,1 @@
+"""Vectors of labels that depend on features of the labels."""
