@@ -36,9 +36,9 @@ class Sum:
             `known`, (n,) bool, True for a label in the vocabulary; `nll`, (n,) nats; `rank`, (n,) int, 1 for the most
             probable class. `nll` and `rank` are defined only for known labels. For rows with several labels, the values
             of `components.layers.losses.several_values`. Only in the `eval` signature of a model: `confidence`, (n,)
-            probability of the most probable class, and `correct`, (n,) bool, True if this class is the label, or one of
-            the labels. For numbers, all float64 and in the column's units: `answer`, (n,) predictions of the model;
-            `number`, (n,) true values; `mean`, scalar mean of the train split.
+            probability of the most probable class, and `correct`, (n,) bool, True if this class is the label. For
+            numbers, all float64 and in the column's units: `answer`, (n,) predictions of the model; `number`, (n,) true
+            values; `mean`, scalar mean of the train split.
         tensorflow: Implementation for the model, in validations during training and in the `eval` signature.
         numpy: Implementation for the baselines.
         squared: True for a sum of squares. Its root is stored beside an Example, because float32 ends at 3e38.

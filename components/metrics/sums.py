@@ -65,8 +65,11 @@ def _of_bins() -> Iterator[Sum]:
         yield Sum(
             sum_name(CORRECT, place),
             ("confidence", "correct"),
-            tensorflow=lambda confidence, correct, inside=inside: inside(confidence) & correct,
-            numpy=lambda confidence, correct, inside=inside: inside(confidence) & correct,
+            # A share of 1 if a row has several labels.
+            tensorflow=lambda confidence, correct, inside=inside: tf.where(
+                inside(confidence), tf.cast(correct, confidence.dtype), 0.0
+            ),
+            numpy=lambda confidence, correct, inside=inside: np.where(inside(confidence), correct, 0.0),
         )
 
 

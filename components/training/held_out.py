@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from components.layers.losses.labels import PADDING, Labels
+from components.layers.losses.labels import PADDING
 from components.layers.mixture.layer import NgramMixture
 from components.layers.outputs import ClassOutput
+from components.metrics.definitions import Kind
 from components.metrics.reliability import reliability
 from components.metrics.rows import label_values
 from components.metrics.sums import needed
@@ -141,9 +142,8 @@ def _calibrate_label(model: VocabularyClassifier, read: AtLabels, top_k: int) ->
         if gate is not None:
             gate.set_weights(trained)
             _calibrate(model, LABEL, read)
-        if output.loss is not None:
-            return _measured(_values_of_several(output, read.hidden, labels))
-        return _measured(output.row_values(read.hidden, labels, confidence=True, **model.context(LABEL, read.counted)))
+        values = output.row_values(read.hidden, labels, confidence=True, **model.context(LABEL, read.counted))
+        return _measured("several" if output.several else "label", values)
 
     trained = gate.get_weights() if gate is not None else []
     output.reset_calibration()
@@ -164,29 +164,6 @@ def _calibrate_label(model: VocabularyClassifier, read: AtLabels, top_k: int) ->
     return {**weights, "before": before, "after": after}
 
 
-def _values_of_several(output: ClassOutput, hidden: tf.Tensor, targets: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Return the values that `_measured` needs, of rows with several labels, (batch,) each.
-
-    The probabilities of the loss `softmax` are those of one label that is drawn from the labels of the row. The most
-    probable class is therefore compared with one label of each row, which the number of the row chooses. `sigmoid`
-    predicts if a class is one of the labels.
-    """
-    labels, batch = Labels.of(targets), tf.shape(targets)[0]
-    found = output.sweep_several(hidden, labels, k=1)
-    hit = tf.gather(found.ids[:, 0], labels.rows) == labels.classes
-    number = labels.sums(tf.ones_like(labels.shares), batch)
-    if output.loss == "softmax":
-        # The labels of a row are contiguous.
-        place = tf.range(tf.size(labels.rows)) - tf.searchsorted(labels.rows, labels.rows)
-        hit &= place == labels.rows % tf.cast(tf.gather(number, labels.rows), tf.int32)
-    return {
-        "label": tf.where(number > 0, 0, -1),
-        "nll": labels.sums(labels.shares * found.nll, batch),
-        "confidence": found.probabilities[:, 0],
-        "correct": labels.sums(tf.cast(hit, tf.float32), batch) > 0,
-    }
-
-
 def _threshold(output: ClassOutput, hidden: tf.Tensor, targets: tf.Tensor, top_k: int) -> float:
     """Return the threshold for the answers of the calibrated model to the rows that were read."""
     classes, labels = output.head.classes, np.asarray(targets, np.int64)
@@ -197,14 +174,15 @@ def _threshold(output: ClassOutput, hidden: tf.Tensor, targets: tf.Tensor, top_k
     return best_threshold(found.probabilities.numpy(), hits, int(np.count_nonzero(labels > PADDING)))
 
 
-def _measured(values: Mapping[str, tf.Tensor]) -> dict[str, Any]:
+def _measured(kind: Kind, values: Mapping[str, tf.Tensor]) -> dict[str, Any]:
     """Return the metrics of a calibration and the points of a reliability diagram. A metric without labels is None.
 
     Args:
-        values: Raw values of the labels, see `ClassOutput.row_values`, or of rows with several labels.
+        kind: Kind of the label: `label` or `several`.
+        values: Raw values of the labels, see `ClassOutput.row_values`.
     """
-    metrics = named("label", "nll", "ece", "ece_confident")
-    sums = label_values(needed(metrics, "label"), values)
+    metrics = named(kind, "nll", "ece", "ece_confident")
+    sums = label_values(needed(metrics, kind), values)
     totals = {name: float(tf.reduce_sum(tf.cast(value, tf.float64))) for name, value in sums.items()}
     found = {metric.name: metric.formula(totals) for metric in metrics}
     finite = {name: value if math.isfinite(value) else None for name, value in found.items()}

@@ -54,7 +54,7 @@ def test_a_list_of_labels_is_learned_as_several_labels(tagged: Path, bigvocab: B
     # A row with two labels counts once, so that the most probable class alone cannot find all labels.
     assert 0.6 < found["metrics"]["recall_at_1"] < 0.9
     assert found["metrics"]["recall_at_5"] > 0.95
-    rows = [{"text": "note word1 special"}, {"text": "note word4"}]
+    rows = [{"text": "note 3 noise2 word1 special"}, {"text": "note 8 word4 noise7"}]
     first, second = answers(bigvocab, tagged, rows)
     assert {label["label"] for label in first[:2]} == {"topic1", "kind1"}
     assert second[0]["label"] == "topic4"

@@ -48,8 +48,9 @@ def several_values(
         - `ideal`: int32 place, from 1, of the label among the labels of the row in descending order of `inverse`, the
           earlier of equal labels first; padding comes last.
 
-        With `confidence` also (batch,) `confidence`, the probability of the most probable class, and `correct`, bool,
-        True if this class is one of the labels.
+        With `confidence` also (batch,) float32 `confidence`, the probability of the most probable class, and `correct`,
+        what this probability should be: with "sigmoid", 1 if the class is one of the labels, otherwise 0; with
+        "softmax", whose probabilities are those of one label drawn from the row, 1 / `size` in place of 1.
     """
     known, is_label = targets >= 0, targets > PADDING
     found = sweep_several(hidden, table, bias, Labels.of(targets), loss, k=int(confidence))
@@ -71,10 +72,11 @@ def several_values(
         "ideal": _places(-weights),
     }
     if confidence:
-        best = found.ids[:, :1]
+        hit = (targets == found.ids[:, :1]) & known
+        share = tf.math.reciprocal_no_nan(size) if loss == "softmax" else tf.ones_like(size)
         values |= {
             "confidence": found.probabilities[:, 0],
-            "correct": tf.reduce_any((targets == best) & known, axis=1),
+            "correct": tf.reduce_sum(tf.where(hit, share, 0.0), axis=1),
         }
     return values
 

@@ -213,7 +213,8 @@ class Servable(tf.Module):
         if name != LABEL:
             return of_class
         if self.layout.several_labels:
-            of_class = {value: tf.TensorSpec([None], dtype) for value, dtype in _OF_SEVERAL.items()}
+            of_labels = {value: tf.TensorSpec([None], dtype) for value, dtype in _OF_SEVERAL.items()}
+            return {**of_labels, "confidence": _NUMBER, "correct": _NUMBER}
         return {**of_class, "confidence": _NUMBER, "correct": _BOOLEAN}
 
     def _seen(self, columns: Columns, features: Batch, windows: Windows, rows: tf.Tensor) -> SeenClasses:

@@ -33,6 +33,7 @@ def write(folder: Path, text: str = OWN) -> str:
 
 def test_the_file_is_relative_to_the_configuration(tmp_path: Path) -> None:
     config = load(write(tmp_path))
+    assert config.labels is not None
     assert config.labels.file == str(tmp_path / "items.csv")
     (fault,) = label_faults(config)
     assert "labels.file" in fault
