@@ -72,7 +72,7 @@ def test_the_kind_of_the_last_event_decides(bigvocab: Bigvocab, tmp_path: Path) 
     assert without == with_nulls, "a column that is left out has missing values"
     assert len(without) == 10
     (tmp_path / "new.csv").write_text(
-        "user,time,item,kind,price\nu1,1,item 1,cart,3\nu1,90,item 8,buy,4\nu2,5,item 2,view,\nu2,7,item 3,buy,x\n"
+        "user,time,item,kind,price\nu1,1,item 1,cart,5.5\nu1,90,item 8,buy,9\nu2,5,item 2,view,\nu2,7,item 3,buy,x\n"
     )
     result = bigvocab("predict", "--input", "new.csv", "--top", "1", folder=tmp_path)
     assert result.returncode == 0, result.stderr
