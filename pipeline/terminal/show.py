@@ -14,6 +14,7 @@ from components.report.summary import Summary
 from components.report.tables import (
     about_margins,
     columns,
+    counted,
     kind_of_label,
     margin_in_words,
     margins,
@@ -63,9 +64,9 @@ def metrics(summary: Summary, rows: str = "Test split") -> Iterator[Part]:
     if summary.metrics is None:
         yield "No model was evaluated."
         return
-    labels = summary.metrics.count
+    count, what = summary.metrics.count, counted(summary.metrics)
     how = "in the label's units" if kind_of_label(summary.metrics) == "number" else "full softmax"
-    yield f"{rows}, {how}{f', {labels:,} labels' if labels else ''}:"
+    yield f"{rows}, {how}{f', {count:,} {what}' if count else ''}:"
     yield _compared({"model": summary.metrics, **summary.baselines}, columns(summary, "terminal"))
     if found := margins(summary):
         yield f"{about_margins(found)}:"
@@ -93,7 +94,7 @@ def slices(summary: Summary) -> Iterator[Part]:
             ]
             for entry in found[:_SLICES]
         ]
-        yield table(rows, ["", "labels", *(column.text for column in shown)])
+        yield table(rows, ["", counted(summary.metrics), *(column.text for column in shown)])
 
 
 def _compared(models: Mapping[str, object], shown: Sequence[Column]) -> Table:
