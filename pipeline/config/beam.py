@@ -11,7 +11,7 @@ from components.redaction import is_secret_name, secret_of
 from components.spec import Spec
 from components.spelling import did_you_mean
 
-Address = Annotated[str, Field(pattern=r"^[^\s:/]+:\d+$")]
+Address = Annotated[str, Field(pattern=r"^[^\s:/\x00-\x1f\x7f]+:\d+$")]
 """Address as `host:port`."""
 Options = dict[str, bool | int | float | str]
 # Most engines never use the image. Without an image name, TFX builds a source package of itself before each pipeline.
@@ -133,7 +133,7 @@ class DataflowBeam(_Remote):
     """Google Cloud project."""
     region: str = Field(min_length=1)
     """Google Cloud region."""
-    temp_location: str = Field(pattern=r"^gs://[^/]+(/.*)?$")
+    temp_location: str = Field(pattern=r"^gs://[^/\x00-\x1f\x7f]+(/[^\x00-\x1f\x7f]*)?$")
     """Cloud Storage folder for temporary files, as `gs://BUCKET/FOLDER`."""
     image: str = Field(min_length=1)
     """Container image of the workers: the BigVocab image, in a registry that Dataflow can pull from."""

@@ -61,7 +61,7 @@ class VolumeSpec(Spec):
 
     claim: Name
     """Name of the claim."""
-    path: str = Field(pattern=r"^/[^:]*[^:/]$")
+    path: str = Field(pattern=r"^/[^:\x00-\x1f\x7f]*[^:/\x00-\x1f\x7f]$")
     """Mount path in the pods."""
 
 

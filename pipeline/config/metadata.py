@@ -22,7 +22,7 @@ class MySqlSpec(Spec):
     """
 
     kind: Literal["mysql"]
-    host: str = Field(pattern=r"^[^\s/@]+$")
+    host: str = Field(pattern=r"^[^\s/@\x00-\x1f\x7f]+$")
     """Host name of the server. Overridden by the environment variable `BIGVOCAB_METADATA_HOST`; likewise for port,
     database and user."""
     port: int = Field(default=3306, ge=1, le=65_535)

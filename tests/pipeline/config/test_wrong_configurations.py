@@ -8,14 +8,16 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 from pipeline.cli import main
 from pipeline.config.loading import ConfigurationError, check_files, load, loads, preset_names
-from tests.pipeline.config.faulty import WITH_KERAS, Fault, faulty, written
+from tests.pipeline.config.faulty import SCHEMA, WITH_KERAS, Fault, faulty, written
 
 EXAMPLES = int(os.environ.get("BIGVOCAB_EXAMPLES", "100"))
 OWN = "name: mine\ndata: {shape: labelled, source: {kind: csv, path: rows.csv}, inputs: [viewed], label: bought}\n"
@@ -53,6 +55,23 @@ def test_a_command_exits_with_2_and_writes_nothing(
     assert not unnamed(messages.text, [fault for fault in faults if fault.key.isprintable()])
     assert "\x1b" not in messages.text
     assert [path.name for path in folder.iterdir()] == ["mine.yaml"]
+
+
+def test_no_pattern_accepts_control_characters() -> None:
+    patterns = list(_patterns(SCHEMA))
+    assert len(patterns) > 10
+    for hostile in ("\x1b[31mred", "host\x1b:8080", "/data\x00", "gs://bucket\x7f/temp", "gs://bucket/\x1btemp"):
+        assert not [pattern for pattern in patterns if re.search(pattern, hostile)], hostile
+
+
+def _patterns(schema: Any) -> Iterator[str]:
+    if isinstance(schema, list):
+        schema = dict(enumerate(schema))
+    if isinstance(schema, dict):
+        for key, child in schema.items():
+            if key == "pattern" and isinstance(child, str):
+                yield child
+            yield from _patterns(child)
 
 
 class _Messages:
