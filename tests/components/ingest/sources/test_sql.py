@@ -139,7 +139,8 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, 
         pytest.skip("no PostgreSQL server here (Debian: apt-get install postgresql)")
     # The server refuses to run as root.
     user = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.getuid() == 0 else {}
-    folder, password = tmp_path_factory.mktemp("postgresql"), secrets.token_hex(8)
+    # A letter comes first, because the server has another message for digits alone.
+    folder, password = tmp_path_factory.mktemp("postgresql"), f"p{secrets.token_hex(8)}"
     file = folder / "password"
     file.write_text(password)
     if user:

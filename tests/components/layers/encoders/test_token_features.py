@@ -14,9 +14,17 @@ from components.layers.encoders.registry import ModelSpec
 from tests.components.layers.encoders.conftest import KINDS, PADDING, every_window, inputs, make, token_features
 
 NAMES = ("column/price", "column/kind")
-CAUSAL = [kind for kind in KINDS if TypeAdapter(ModelSpec).validate_python(KINDS[kind]).causal]
+SPECS = {kind: TypeAdapter(ModelSpec).validate_python(keys) for kind, keys in KINDS.items()}
+READERS = [kind for kind, spec in SPECS.items() if spec.token_features]
+CAUSAL = [kind for kind, spec in SPECS.items() if spec.causal]
 # Without token features, their layers have the same weights, except for the rows of one matrix.
 WITH_ONE_MATRIX = ("shared_projection", "ten_inputs", "lstm", "gru", "session, projected", "submodel, sum")
+
+
+@pytest.fixture(params=READERS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """Return an encoder that reads token features."""
+    return request.param
 
 
 def large(encoder: Encoder) -> Encoder:
