@@ -171,8 +171,8 @@ class SampledSoftmax(keras.layers.Layer):
         self.fixed_shape = bool(tf.config.list_physical_devices("GPU")) if fixed_shape is None else fixed_shape
         self.activation, self.training_logits = activation, training_logits
         self.similarity, self.temperature, self.use_bias = similarity, temperature, use_bias
-        # Functions, because Keras would count the weights of a layer in an attribute as weights of this layer. Not on one
-        # line: AutoGraph finds the source of a function by its line and arguments.
+        # Functions, because Keras would count the weights of a layer in an attribute as weights of this layer. Not on
+        # one line: AutoGraph finds the source of a function by its line and arguments.
         self._tokens = lambda: tied_to
         self._features = lambda: features
         if features is not None and tied_to is None:
