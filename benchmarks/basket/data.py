@@ -39,12 +39,14 @@ class Examples:
         ages: (n, K) int32 ages of the baskets of the products: 1 for the latest basket, 0 for padding.
         labels: (n, most) int32 products of the next basket, padded with -1.
         days: (n,) ordinal numbers of the date of the next basket.
+        latest: (n,) ordinal numbers of the date of the latest basket of the history.
     """
 
     ids: np.ndarray
     ages: np.ndarray
     labels: np.ndarray
     days: np.ndarray
+    latest: np.ndarray
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -129,4 +131,5 @@ def _examples(chosen: Sequence[tuple[Customer, int]], context: int, padding: int
             if end == 0:
                 break
         labels[row, : len(customer.baskets[place])] = customer.baskets[place]
-    return Examples(ids, ages, labels, np.array([customer.days[place] for customer, place in chosen]))
+    days, latest = (np.array([c.days[place - back] for c, place in chosen], np.int32) for back in (0, 1))
+    return Examples(ids, ages, labels, days, latest)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -111,8 +111,12 @@ def measure(results: Results, say: Callable[[str], None]) -> None:
     examples = all_of(histories, CONTEXT, products)
     results.examples = len(examples)
     started = time.process_time()
-    model = train(examples, products, Settings(), say)
-    ranking = ranked(model, test, K)
+    settings = Settings()
+    models = [
+        train(examples, products, replace(settings, seed=settings.seed + number), say)
+        for number in range(settings.models)
+    ]
+    ranking = ranked(models, test, K)
     results.cpu_seconds = time.process_time() - started
     of_model = _add(results, MODEL, ranking, test.labels)
     best = max(recalls, key=lambda name: recalls[name].mean())

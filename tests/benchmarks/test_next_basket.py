@@ -14,7 +14,7 @@ from benchmarks import commands
 from benchmarks.basket import data, measure
 from benchmarks.basket.baselines import rankings
 from benchmarks.basket.data import Customer, all_of, before, customers_of, last_of
-from benchmarks.basket.training import Settings, weights_of
+from benchmarks.basket.training import Settings, best, weights_of
 
 
 def customer(*baskets: list[int]) -> Customer:
@@ -42,6 +42,7 @@ def test_examples_are_padded_on_the_left_with_the_latest_basket_last() -> None:
     np.testing.assert_array_equal(last.ages, [[2, 2, 1], [0, 0, 1]])
     np.testing.assert_array_equal(last.labels, [[2, 5], [7, -1]])
     np.testing.assert_array_equal(last.days, [2, 1])
+    np.testing.assert_array_equal(last.latest, [1, 0])
     both = all_of(customers, 3, padding=9)
     np.testing.assert_array_equal(both.ids, [[1, 2, 3], [1, 2, 4], [9, 9, 6]])
     np.testing.assert_array_equal(both.labels, [[4, -1], [2, 5], [7, -1]])
@@ -68,6 +69,11 @@ def test_recent_examples_weigh_more_and_the_mean_is_one() -> None:
     assert weights.mean() == pytest.approx(1)
 
 
+def test_models_are_joined_by_their_mean_probability() -> None:
+    ids, probabilities = np.array([4, 7, 7, 2, 9, 4]), np.array([0.5, 0.3, 0.4, 0.1, 0.05, 0.0])
+    np.testing.assert_array_equal(best(ids, probabilities, 3), [7, 4, 2])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("validation", [False, True])
 def test_the_command_learns_what_customers_buy_again(
@@ -86,7 +92,7 @@ def test_the_command_learns_what_customers_buy_again(
     rows = [row() for _ in range(200)]
     monkeypatch.setattr(measure, "read", lambda: rows)
     monkeypatch.setattr(data, "LEAST_PURCHASES", 1)
-    monkeypatch.setattr("benchmarks.basket.training.Settings", lambda: Settings(8, epochs=3, batch=32, warmup=4))
+    monkeypatch.setattr("benchmarks.basket.training.Settings", lambda: Settings(8, batch=32, warmup=4, models=2))
     out, file = io.StringIO(), tmp_path / "figures.json"
     assert commands.next_basket(validation, out, file) == 0
     figures = json.loads(file.read_text())
