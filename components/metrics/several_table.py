@@ -1,17 +1,16 @@
 """Table of the metrics of rows that may have several labels.
 
 The precision, nDCG and PSP at k follow Bhatia et al., "The Extreme Classification Repository: Multi-label Datasets and
-Code" (2016). nDCG: Järvelin, Kekäläinen, "Cumulated Gain-based Evaluation of IR
-Techniques" (2002). PSP: Jain, Prabhu, Varma, "Extreme Multi-label Loss Functions" (2016), see
-`components.layers.propensity`. MRR: Voorhees, "The TREC-8 Question Answering Track Report" (1999).
+Code" (2016). nDCG: Järvelin, Kekäläinen, "Cumulated Gain-based Evaluation of IR Techniques" (2002). PSP: Jain, Prabhu,
+Varma, "Extreme Multi-label Loss Functions" (2016), see `components.layers.propensity`. MRR: Voorhees, "The TREC-8
+Question Answering Track Report" (1999).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
-from components.metrics.definitions import Metric, Places, Totals
+from components.metrics.definitions import Metric, Places
 from components.metrics.formulas import (
     calibration_metric,
     difference,
@@ -23,9 +22,22 @@ from components.metrics.formulas import (
 from components.metrics.reliability import CONFIDENT
 
 
-def _whole(name: str) -> Callable[[Totals], float]:
-    # The labels of a row have weights such as 1/3, whose sums may end in digits of rounding.
-    return lambda totals: round(totals[name], 6)
+def _number(name: str, label: str, about: str) -> Metric:
+    """Return the metric of a number of rows or labels."""
+    return Metric(
+        name=name,
+        label=label,
+        kinds=("several",),
+        sums=(name,),
+        # The labels of a row have weights such as 1/3, whose sums may end in digits of rounding.
+        formula=lambda totals: round(totals[name], 6),
+        unit="count",
+        per="",
+        better=None,
+        form="count",
+        about=about,
+        places=Places(),
+    )
 
 
 def _recall(at: int, **places: int) -> Metric:
@@ -142,7 +154,8 @@ SEVERAL_METRICS = (
         "ECE",
         0.0,
         "Expected calibration error: mean difference between the probability of the most probable class and the share "
-        "of rows that have this class as a label, over bins of the probability.",
+        "of correct predictions, over bins of the probability. A prediction is correct if its class is a label of the "
+        "row; with the loss softmax, which predicts one label drawn from n, it counts 1/n.",
         "several",
         column=10,
     ),
@@ -153,58 +166,14 @@ SEVERAL_METRICS = (
         "Expected calibration error over the predictions with a probability of at least 0.1.",
         "several",
     ),
-    Metric(
-        name="count",
-        label="rows",
-        kinds=("several",),
-        sums=("count",),
-        formula=_whole("count"),
-        unit="count",
-        per="",
-        better=None,
-        form="count",
-        about="Number of rows with a label. Of a band: each row counts by the share of its labels in the band.",
-        places=Places(),
+    _number(
+        "count",
+        "rows",
+        "Number of rows with a label. Of a band: each row counts by the share of its labels in the band.",
     ),
-    Metric(
-        name="known",
-        label="rows with a label in the vocabulary",
-        kinds=("several",),
-        sums=("known",),
-        formula=_whole("known"),
-        unit="count",
-        per="",
-        better=None,
-        form="count",
-        about="Number of rows with a label in the vocabulary.",
-        places=Places(),
-    ),
-    Metric(
-        name="labels",
-        label="labels",
-        kinds=("several",),
-        sums=("labels",),
-        formula=_whole("labels"),
-        unit="count",
-        per="",
-        better=None,
-        form="count",
-        about="Number of labels.",
-        places=Places(),
-    ),
-    Metric(
-        name="labels_known",
-        label="labels in the vocabulary",
-        kinds=("several",),
-        sums=("labels_known",),
-        formula=_whole("labels_known"),
-        unit="count",
-        per="",
-        better=None,
-        form="count",
-        about="Number of labels in the vocabulary.",
-        places=Places(),
-    ),
+    _number("known", "rows with a label in the vocabulary", "Number of rows with a label in the vocabulary."),
+    _number("labels", "labels", "Number of labels."),
+    _number("labels_known", "labels in the vocabulary", "Number of labels in the vocabulary."),
     Metric(
         name="oov_rate",
         label="out-of-vocabulary rate",

@@ -2,10 +2,9 @@
 
 A row of shape `sequence` has a window before each token except the first or, if positions are split, before each token
 that is a label of the split. A row of shape `labelled` has one window, at the end of its inputs, with its label or, if
-a row may have several, with all its labels. In both shapes, a
-window is a slice of the flat list of the ids of a batch. One gather cuts all windows of a batch, and no window crosses
-the boundary of a row. `components.training.rows` joins the windows of a row again, for encoders that process a row at
-once.
+a row may have several, with all its labels. In both shapes, a window is a slice of the flat list of the ids of a batch.
+One gather cuts all windows of a batch, and no window crosses the boundary of a row. `components.training.rows` joins
+the windows of a row again, for encoders that process a row at once.
 """
 
 from __future__ import annotations
