@@ -14,6 +14,7 @@ from components.baselines.history import LATEST, repeat
 from components.baselines.kneser_ney import KneserNey
 from components.baselines.ranking import parts, ranks, seen_classes, unseen_ranks
 from components.baselines.reading import Earlier, Encoder, Labels
+from components.baselines.results import refuse_empty
 from components.ingest.spec import Shape
 from components.metrics.bands import BANDS, BandSpec
 from components.metrics.rows import row_sums
@@ -151,10 +152,7 @@ class Baselines:
         """
         target = self._target
         test = target.measured(self._totals["popular"])
-        if not test["count"]:
-            raise ValueError(
-                "the test split holds no label to measure: give data.splits.test a larger share, or bring more rows"
-            )
+        refuse_empty(test["count"])
         return {
             "examples": {
                 "train": self._train,

@@ -31,3 +31,18 @@ def write_baselines(uri: str, results: Mapping[str, Any]) -> None:
 def read_baselines(uri: str) -> dict[str, Any]:
     """Return the results that `write_baselines` wrote. The keys of `spans` are strings."""
     return json.loads(read_text(f"{uri}/{_FILE}"))
+
+
+def refuse_empty(labels: float) -> None:
+    """Refuse a test split without labels.
+
+    Args:
+        labels: Number of labels, or of rows with labels, that were measured.
+
+    Raises:
+        ValueError: The number is 0.
+    """
+    if not labels:
+        raise ValueError(
+            "the test split holds no label to measure: give data.splits.test a larger share, or bring more rows"
+        )

@@ -13,6 +13,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.baselines.ngrams import finite
 from components.baselines.reading import first_label_types, first_labels
+from components.baselines.results import refuse_empty
 from components.compat.tfx.bsl import ExamplesDecoder
 from components.ingest.spec import DataSpec
 from components.metrics.rows import row_sums
@@ -162,10 +163,7 @@ class TargetBaselines:
         labels = [metrics for target, metrics in found.values() if not target.column]
         if not labels:
             return {"targets": targets}
-        if not labels[0]["count"]:
-            raise ValueError(
-                "the test split holds no label to measure: give data.splits.test a larger share, or bring more rows"
-            )
+        refuse_empty(labels[0]["count"])
         examples = {split: dict.fromkeys(("rows", "labels", "known"), rows) for split, rows in self._rows.items()}
         return {"examples": examples, "metrics": {"mean": finite(labels[0])}, "targets": targets}
 

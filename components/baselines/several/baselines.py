@@ -13,6 +13,7 @@ from components.baselines.kneser_ney import KneserNey
 from components.baselines.ngrams import finite
 from components.baselines.ranking import parts
 from components.baselines.reading import Encoder, RowLabels
+from components.baselines.results import refuse_empty
 from components.baselines.several.bayes import NaiveBayes
 from components.baselines.several.nearest import CANDIDATES, Nearest
 from components.baselines.several.ranks import NAT, NO_SCORES, Base, Nats, row_ranks
@@ -136,10 +137,7 @@ class SeveralBaselines:
         """
         target = self._target
         test = target.measured(self._totals["popular"])
-        if not test["count"]:
-            raise ValueError(
-                "the test split holds no label to measure: give data.splits.test a larger share, or bring more rows"
-            )
+        refuse_empty(test["count"])
         numbers = {"rows": self._test_rows, "labels": int(test["labels"]), "known": int(test["labels_known"])}
         return {
             "examples": {"train": self._train, "test": numbers},
