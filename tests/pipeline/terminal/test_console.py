@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 
 from pipeline.terminal.console import Console
-from tests.components.test_terminal import Screen
+from tests.components.messages.test_terminal import Screen
 
 
 def test_a_file_gets_a_line_for_each_node() -> None:
