@@ -1,18 +1,20 @@
-"""Tests of the recipes of `docs/extending.md`, executed as a reader would."""
+"""Tests of the recipes of `docs/extending.md`, executed as a reader would, with several of them in one run."""
 
 from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 import yaml
 
 from tests.documents import written
 from tests.pipeline.conftest import Bigvocab
 from tests.pipeline.data_sets import LIGHT, sessions_configuration, speeches
-from tests.pipeline.whole_runs import answers, cached, check, run, summary
+from tests.pipeline.whole_runs import cached, check, run, summary
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,110 +23,134 @@ FAST = [word for key, value in LIGHT.items() for word in ("--set", f"trainer.mod
 pytestmark = pytest.mark.slow
 
 
-def test_a_source(bigvocab: Bigvocab, tmp_path: Path) -> None:
-    written(tmp_path, "my_package/sources.py", "cells.yaml")
-    (tmp_path / "speeches").mkdir()
+@pytest.fixture(scope="module")
+def file(bigvocab: Bigvocab, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run the pipeline with a source, an encoder, a loss and a metric of a user's own."""
+    folder = tmp_path_factory.mktemp("extended")
+    written(folder, *(f"my_package/{name}.py" for name in ("sources", "encoders", "losses", "metrics")))
+    written(folder, "cells.yaml", "mean.yaml", "smoothed.yaml", "metrics.yaml")
+    (folder / "speeches").mkdir()
     for number, (year, paragraphs) in enumerate(speeches(4)):
         rows = [f"{year}|{' '.join(p.split())}\n" for p in paragraphs if "|" not in p]
-        (tmp_path / "speeches" / f"{number}.cells").write_text("".join(rows), encoding="utf-8")
-    file = tmp_path / "cells.yaml"
+        (folder / "speeches" / f"{number}.cells").write_text("".join(rows), encoding="utf-8")
+    file = folder / "cells.yaml"
+    cells, mean, smoothed, metrics = (
+        yaml.safe_load((folder / f"{name}.yaml").read_text()) for name in ("cells", "mean", "smoothed", "metrics")
+    )
+    cells["data"]["slices"] = ["year"]
+    cells["trainer"] |= {**mean["trainer"], **smoothed["trainer"]}
+    cells["trainer"]["head"]["mixture"] = "none"  # The mixture that the defaults choose for words takes longer.
+    cells["evaluation"] |= metrics["evaluation"]
+    file.write_text(yaml.safe_dump(cells), encoding="utf-8")
+    result = run(bigvocab, file)
+    check(file, result)
+    assert "recall@50" in result.stdout
+    return file
 
-    def ingested() -> int:
-        return len(list((tmp_path / "runs" / "cells" / "artifacts" / "ExampleGen" / "examples").iterdir()))
 
-    # Without the mixture that the defaults choose for words: it triples the time of the training.
-    check(file, run(bigvocab, file, "--set", "trainer.batch=256", "--set", "trainer.head.mixture=none", *FAST))
+def ingested(file: Path) -> int:
+    return len(list((file.parent / "runs" / "cells" / "artifacts" / "ExampleGen" / "examples").iterdir()))
+
+
+def test_the_source_is_read_once_and_recognized_by_predict(file: Path, bigvocab: Bigvocab) -> None:
     # `schema` has ingested the rows, and `run` has reused its output.
-    assert ingested() == 1
-
-    (tmp_path / "new.cells").write_text("2020|fellow citizens of the united\n2020\n", encoding="utf-8")
-    asked = bigvocab("predict", "--input", "new.cells", folder=tmp_path)
+    assert ingested(file) == 1
+    (file.parent / "new.cells").write_text("2020|fellow citizens of the united\n2020\n", encoding="utf-8")
+    asked = bigvocab("predict", "--input", "new.cells", folder=file.parent)
     assert asked.returncode == 0, asked.stderr
     assert '"states"' in asked.stdout.splitlines()[0]
     assert "new.cells:2: wrong number of cells: 1 cells, not 2" in asked.stderr
 
-    module = tmp_path / "my_package" / "sources.py"
-    module.write_text(module.read_text(encoding="utf-8") + "# changed\n", encoding="utf-8")
-    for _ in range(2):
-        assert bigvocab("schema", "cells.yaml", "--force", folder=tmp_path).returncode == 0
-        assert ingested() == 2
 
-    (tmp_path / "pods").mkdir()
-    pod = ["run-node", "ExampleGen", "cells.yaml", "--root", "pods", "--run-id", "one"]
-    ran = bigvocab(*pod, folder=tmp_path)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert list((tmp_path / "pods").glob("artifacts/ExampleGen/examples/*/counts.json"))
-
-
-def test_an_encoder(bigvocab: Bigvocab, tmp_path: Path) -> None:
-    file = sessions_configuration(tmp_path)
-    written(tmp_path, "my_package/encoders.py", "mean.yaml")
-    tree = yaml.safe_load(file.read_text(encoding="utf-8"))
-    own = yaml.safe_load((tmp_path / "mean.yaml").read_text(encoding="utf-8"))
-    tree["trainer"] |= {**own["trainer"], "epochs": 1}
-    file.write_text(yaml.safe_dump(tree), encoding="utf-8")
-    check(file, run(bigvocab, file))
-    asked = answers(bigvocab, file, [{"items": ["the", "united"], "shop": "shop 202"}])
-    assert len(asked[0]) == 10
-    assert cached(file) is False
-    check(file, run(bigvocab, file))
-    assert cached(file)
-
-    # A changed encoder is trained again. The training fails at once, because the first one has shown that it succeeds.
-    module = tmp_path / "my_package" / "encoders.py"
-    change = (
-        "def changed(self, input_shape):\n    raise RuntimeError('the changed encoder')\n\n\nMean.build = changed\n"
-    )
-    module.write_text(f"{module.read_text(encoding='utf-8')}\n\n{change}", encoding="utf-8")
-    failed = run(bigvocab, file)
-    assert failed.returncode == 1
-    assert "Trainer failed. RuntimeError: the changed encoder" in failed.stdout
-    trained = {node["name"]: node["cached"] for node in summary(file)["nodes"]}
-    assert (trained["Transform"], trained["Trainer"]) == (True, False)
-
-    wrong = run(bigvocab, file, "--set", "trainer.model.scael=1")
-    assert wrong.returncode == 2
-    assert "unknown key trainer.model.scael; did you mean 'scale'?" in wrong.stderr
+def test_the_metric_is_everywhere(file: Path) -> None:
+    found = summary(file)
+    for metrics in (
+        found["metrics"],
+        found["bands"]["head"],
+        found["baselines"]["popular"],
+        found["baseline_bands"]["bigram"]["head"],
+        found["slices"][0]["metrics"],
+        found["training"]["history"][-1],
+    ):
+        assert 0 < metrics["recall_at_10"] < metrics["recall_at_50"] <= 1
+    assert [metric["label"] for metric in found["own_metrics"]] == ["recall@50"]
+    assert found["training"]["history"][0].get("targets", {}) == {}
+    runs = file.parent / "runs" / file.stem
+    assert ">recall@50<" in (runs / "report" / "report.html").read_text()
+    (baselines,) = runs.glob("**/baselines.json")
+    assert json.loads(baselines.read_text())["metrics"]["popular"]["recall_at_50"] > 0
 
 
-def test_a_loss(bigvocab: Bigvocab, tmp_path: Path) -> None:
-    file = sessions_configuration(tmp_path)
-    written(tmp_path, "my_package/losses.py", "smoothed.yaml")
-    tree = yaml.safe_load(file.read_text(encoding="utf-8"))
-    smoothed = yaml.safe_load((tmp_path / "smoothed.yaml").read_text(encoding="utf-8"))["trainer"]
-    tree["trainer"] |= {**smoothed, "batch": 256, "epochs": 1, "model": {**tree["trainer"].get("model", {}), **LIGHT}}
-    file.write_text(yaml.safe_dump(tree), encoding="utf-8")
-    check(file, run(bigvocab, file))
-    nll = summary(file)["metrics"]["nll"]
+def test_the_exported_model_does_not_need_the_package(file: Path) -> None:
+    (version,) = (file.parent / "runs" / file.stem / "serving").iterdir()
+    assert "my_package" not in sys.modules
+    signatures = tf.saved_model.load(str(version)).signatures
+    assert {"hit_50", "hit_50_head", "hit_50_torso", "hit_50_tail"} <= set(signatures["eval"].structured_outputs)
+    answer = signatures["predict"](words=tf.constant([["the", "united"]]), year=tf.constant([2020.0]))
+    assert b"states" in answer["labels"].numpy()[0]
+
+
+def test_unchanged_parts_are_cached(file: Path, bigvocab: Bigvocab) -> None:
     check(file, run(bigvocab, file))
     assert cached(file)
 
-    def trained(*options: str) -> dict[str, bool]:
-        result = run(bigvocab, file, *options)
-        assert result.returncode == 0, result.stdout + result.stderr
-        return {node["name"]: node["cached"] for node in summary(file)["nodes"]}
 
-    # The key reaches the loss, and the source is a part of the Trainer's cache key.
-    nodes = trained("--set", "trainer.head.smoothing=0.5")
-    assert (nodes["Transform"], nodes["Trainer"]) == (True, False)
-    assert summary(file)["metrics"]["nll"] > nll + 0.01
-    module = tmp_path / "my_package" / "losses.py"
-    module.write_text(module.read_text(encoding="utf-8") + "# changed\n", encoding="utf-8")
-    nodes = trained()
-    assert (nodes["Transform"], nodes["Trainer"]) == (True, False)
-    assert summary(file)["metrics"]["nll"] == pytest.approx(nll, rel=1e-7)  # The Evaluator adds up in any order.
-
-    for setting, fault in (
+@pytest.mark.parametrize(
+    ("setting", "fault"),
+    [
+        ("trainer.model.scael=1", "unknown key trainer.model.scael; did you mean 'scale'?"),
         ("trainer.head.smoothng=1", "unknown key trainer.head.smoothng; did you mean 'smoothing'?"),
         ("trainer.head.form=my_package.losses:Smoothd", "has no class 'Smoothd'; did you mean 'Smoothed'?"),
-    ):
-        wrong = run(bigvocab, file, "--set", setting)
-        assert wrong.returncode == 2
-        assert fault in wrong.stderr
+    ],
+)
+def test_a_wrong_key_is_refused(file: Path, bigvocab: Bigvocab, setting: str, fault: str) -> None:
+    wrong = run(bigvocab, file, "--set", setting)
+    assert wrong.returncode == 2
+    assert fault in wrong.stderr
 
-    # The exported model answers without the package.
-    shutil.rmtree(tmp_path / "my_package")
-    assert len(answers(bigvocab, file, [{"items": ["the", "united"], "shop": "shop 202"}])[0]) == 10
+
+@pytest.mark.parametrize(
+    ("module", "change", "cause"),
+    [
+        (
+            "encoders",
+            "def changed(self, shape):\n    raise RuntimeError(f'scale {self.scale}')\n\n\nMean.build = changed",
+            "scale 2.5",
+        ),
+        (
+            "losses",
+            "def changed(self, step):\n    raise RuntimeError(f'smoothing {self.smoothing}')\n\n\n"
+            "Smoothed.losses = changed",
+            "smoothing 0.5",
+        ),
+    ],
+)
+def test_a_changed_part_trains_again_with_its_keys(
+    file: Path, bigvocab: Bigvocab, module: str, change: str, cause: str
+) -> None:
+    """The training fails at once, because the first one has shown that it succeeds."""
+    source = file.parent / "my_package" / f"{module}.py"
+    before = source.read_text(encoding="utf-8")
+    source.write_text(f"{before}\n\n{change}\n", encoding="utf-8")
+    failed = run(bigvocab, file)
+    assert failed.returncode == 1
+    trained = {node["name"]: node["cached"] for node in summary(file)["nodes"]}
+    assert (trained["Transform"], trained["Trainer"]) == (True, False)
+    failed = run(bigvocab, file, "--set", "trainer.model.scale=2.5", "--set", "trainer.head.smoothing=0.5")
+    source.write_text(before, encoding="utf-8")
+    assert failed.returncode == 1
+    assert f"Trainer failed. RuntimeError: {cause}" in failed.stdout
+
+
+def test_a_changed_source_is_read_again_also_by_a_pod(file: Path, bigvocab: Bigvocab, tmp_path: Path) -> None:
+    module = file.parent / "my_package" / "sources.py"
+    module.write_text(module.read_text(encoding="utf-8") + "# changed\n", encoding="utf-8")
+    for _ in range(2):
+        assert bigvocab("schema", "cells.yaml", "--force", folder=file.parent).returncode == 0
+        assert ingested(file) == 2
+    ran = bigvocab("run-node", "ExampleGen", "cells.yaml", "--root", tmp_path, "--run-id", "one", folder=file.parent)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert list(tmp_path.glob("artifacts/ExampleGen/examples/*/counts.json"))
 
 
 def test_a_node(started_bigvocab: Bigvocab, tmp_path: Path) -> None:

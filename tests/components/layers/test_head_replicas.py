@@ -85,7 +85,8 @@ for form, kind, limits in [*cases, (Smoothed(0.3), "row_adam", several)]:
     assert (one[0] != start.table.numpy()).any()
     if form == "own" and kind == "row_adam":
         np.testing.assert_array_equal(one[0][29], start.table.numpy()[29])
-    for replicas in (2, 4):
+    # Four replicas are the harder case: the last one has fewer rows.
+    for replicas in (2, 4) if limits and form == "own" else (4,):
         for a, b in zip(one, trained(replicas, form, kind, limits), strict=True):
             np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-5, err_msg=f"{form} {kind} {limits} {replicas}")
 """
