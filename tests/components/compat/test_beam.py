@@ -11,11 +11,12 @@ from typing import Any
 
 import apache_beam as beam
 import pytest
+from apache_beam.coders import VarIntCoder
 from apache_beam.options.pipeline_options import DebugOptions, PipelineOptions, StandardOptions, WorkerOptions
 from apache_beam.portability.api import beam_fn_api_pb2
 from apache_beam.runners.worker import worker_pool_main
 from apache_beam.runners.worker.sdk_worker import SdkHarness
-from apache_beam.transforms import core
+from apache_beam.transforms import core, userstate
 from apache_beam.utils import thread_pool_executor
 
 from components.compat import beam_methods, beam_options
@@ -111,6 +112,29 @@ def test_beam_inspects_a_method_each_time() -> None:
     assert "signature = get_signature(f)" in source
     assert "cache" not in source
     assert "get_function_args_defaults(f)" in inspect.getsource(core.get_function_arguments)
+
+
+class Stateful(beam.DoFn):
+    SEEN = userstate.ReadModifyWriteStateSpec("seen", VarIntCoder())
+
+    def process(self, element: int, seen: Any = beam.DoFn.StateParam(SEEN)) -> None: ...  # noqa: B008
+
+
+def test_the_state_of_a_dofn_is_that_which_beam_finds() -> None:
+    of_object = Odd()
+    of_object.process = Stateful().process  # pyright: ignore[reportAttributeAccessIssue]
+    wrapper = core.CallableWrapperDoFn(lambda x: [x])
+    for dofn in (Odd(), Stateful(), Derived(), of_object, wrapper, Odd()) * 2:  # The second time as kept.
+        assert userstate.get_dofn_specs(dofn) == beam_methods.inspected_state(dofn)
+    assert userstate.is_stateful_dofn(Stateful())
+    assert userstate.is_stateful_dofn(of_object)
+    assert not userstate.is_stateful_dofn(Odd())
+
+
+def test_beam_looks_for_state_each_time() -> None:
+    assert userstate.get_dofn_specs is beam_methods.state
+    assert "get_dofn_specs(dofn)" in inspect.getsource(userstate.is_stateful_dofn)
+    assert "for method_name in dir(dofn)" in inspect.getsource(beam_methods.inspected_state)
 
 
 FLAGS = ["--experiments=one", "--experiments=two", "--streaming", "--num_workers=3", "--no_use_public_ips", "--odd=1"]
