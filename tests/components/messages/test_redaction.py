@@ -80,7 +80,7 @@ def test_a_setting_is_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("planted")
 def test_a_record_of_any_logger_has_no_secret(tmp_path: Path) -> None:
     script = (
-        "import logging, os, sys; from components import redaction\n"
+        "import logging, os, sys; from components.messages import redaction\n"
         "logging.basicConfig(); redaction.install(); redaction.install()\n"
         "logging.getLogger('urllib3').warning('GET %s', f'https://me:{sys.argv[1]}@h/?x=1')\n"
         "logging.warning('%s %d', os.environ, 'no number')\n"

@@ -44,7 +44,7 @@ def train(
         "checkpoint_seconds": 1e-6 if out.name == "lost" else 60,
         "worker_timeout": 10,
         "replicas": "auto" if workers else 2,
-        "model": {"num_heads": 0, "ngrams": 2},
+        "model": {"num_heads": 0, "ngrams": 1},
     }
     fn_args, jobs = vars(corpus.fn_args(out, trainer)), []
     logs = [out / f"log-{step}-{index}" for index in range(workers or 1)]
