@@ -1,9 +1,11 @@
-"""Tests of the recipes of `docs/extending.md`, executed as a reader would, with several of them in one run."""
+"""Tests of the recipes of `docs/extending.md`, executed as a reader would, all in one run.
+
+The node, whose recipe changes a file of BigVocab, is in `test_runs_of_sessions`.
+"""
 
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from pathlib import Path
 
@@ -13,12 +15,8 @@ import yaml
 
 from tests.documents import written
 from tests.pipeline.conftest import Bigvocab
-from tests.pipeline.data_sets import LIGHT, sessions_configuration, speeches
+from tests.pipeline.data_sets import speeches
 from tests.pipeline.whole_runs import cached, check, run, summary
-
-ROOT = Path(__file__).parents[2]
-
-FAST = [word for key, value in LIGHT.items() for word in ("--set", f"trainer.model.{key}={value}")]
 
 pytestmark = pytest.mark.slow
 
@@ -151,28 +149,3 @@ def test_a_changed_source_is_read_again_also_by_a_pod(file: Path, bigvocab: Bigv
     ran = bigvocab("run-node", "ExampleGen", "cells.yaml", "--root", tmp_path, "--run-id", "one", folder=file.parent)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert list(tmp_path.glob("artifacts/ExampleGen/examples/*/counts.json"))
-
-
-def test_a_node(started_bigvocab: Bigvocab, tmp_path: Path) -> None:
-    file = sessions_configuration(tmp_path)
-    # The recipe adds lines to a file of BigVocab, so a copy is changed, which no process may have imported before.
-    for package in ("benchmarks", "components", "pipeline", "schemas"):
-        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
-    written(tmp_path, "my_package/longest.py", "my_package/node.py", "my_package/longest.html.j2")
-    nodes = tmp_path / "pipeline" / "nodes.py"
-    first, rest = "    ExampleGenNode(),\n", nodes.read_text(encoding="utf-8")
-    assert first in rest
-    more = "from my_package.node import LongestNode\n"
-    nodes.write_text(rest.replace("\nNODES", f"\n{more}\nNODES").replace(first, f"{first}    LongestNode(),\n"))
-
-    result = run(started_bigvocab, file, "--set", "trainer.epochs=1", *FAST)
-    found = check(file, result)
-    rows = [json.loads(line) for line in (tmp_path / "sessions.jsonl").read_text().splitlines()]
-    assert 1 < found["longest"] <= max(len(row["items"]) for row in rows)
-    assert f"the longest row has {found['longest']:,} tokens" in result.stdout
-    assert [node["name"] for node in found["nodes"]].count("Longest") == 1
-    report = (tmp_path / "runs" / file.stem / "report" / "report.html").read_text(encoding="utf-8")
-    assert "<h2>Longest row</h2>" in report
-    again = run(started_bigvocab, file, "--set", "trainer.epochs=1", *FAST)
-    cached = {node["name"]: node["cached"] for node in check(file, again)["nodes"]}
-    assert cached["Longest"]

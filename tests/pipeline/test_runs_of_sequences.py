@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 import yaml
 
 from tests.pipeline.conftest import Bigvocab
-from tests.pipeline.data_sets import items_configuration, sessions_configuration, text_configuration
+from tests.pipeline.data_sets import items_configuration, text_configuration
 from tests.pipeline.whole_runs import answers, check, run, summary
 
 pytestmark = pytest.mark.slow
@@ -48,29 +47,3 @@ def test_items_in_json_lines(bigvocab: Bigvocab, tmp_path: Path) -> None:
         "mixture": {"kind": "ngrams", "cache": 50},
     }
     assert found["vocabularies"]["inputs"]["size"] == found["vocabularies"]["labels"]["size"]
-
-
-def test_sessions_whose_last_items_are_left_out(bigvocab: Bigvocab, tmp_path: Path) -> None:
-    file = sessions_configuration(tmp_path, splits="{leave_out: 2}")
-    sessions = [json.loads(line)["items"] for line in (tmp_path / "sessions.jsonl").read_text().splitlines()]
-    lengths = [*map(len, sessions)]
-    found = check(file, run(bigvocab, file))
-    test = sum(min(2, length - 1) for length in lengths)
-    evaluated = sum(max(0, min(2, length - 3)) for length in lengths)
-    labels = {split: counts["examples"] for split, counts in found["examples"].items()}
-    assert labels == {
-        "train": sum(length - 1 for length in lengths) - test - evaluated,
-        "eval": evaluated,
-        "test": test,
-    }
-    # The model and the baselines are measured on the labels of the split, not on the context before them.
-    assert found["metrics"]["count"] == found["baselines"]["bigram"]["count"] == test
-    assert sum(entry["metrics"]["count"] for entry in found["slices"]) == test
-    first, *_ = found["vocabularies"]["inputs"]["top"]
-    learnt_from = [session[:-4] for session in sessions if len(session) > 5]
-    assert first["count"] == sum(session.count(first["token"]) for session in learnt_from)
-    assert "the last 2 tokens are test" in found["split_rule"]
-    assert "first_label" not in file.with_suffix(".schema.pbtxt").read_text(), "a schema fits all rules of splits"
-    assert {entry["slice"] for entry in found["slices"]} == {"shop"}
-    (answer,) = answers(bigvocab, file, [{"items": ["the", "united"]}])
-    assert answer[0]["label"] == "states"
