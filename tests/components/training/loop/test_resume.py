@@ -84,15 +84,13 @@ def test_killed_at_any_moment(sequence: Corpus, trainings: Trainings, tmp_path: 
     "trainer",
     [
         {
-            # Whole rows, with their n-grams.
             "model": {"kind": "recurrent", "context": 9, "embedding": 8, "projection": 8, "units": 12},
-            "head": {"negatives": 64, "mixture": "ngrams"},
             "replicas": 2,
             "update": {"kind": "accumulate", "every": 0.7, "embedding": True},
         },
-        {"update": {"kind": "alternate", "every": 1.5}},
+        {"update": {"kind": "alternate", "every": 1.5}, "head": {"negatives": 64, "mixture": "ngrams"}},
     ],
-    ids=["whole rows, two replicas, accumulate", "alternate"],
+    ids=["whole rows, two replicas, accumulate", "alternate, with counts of n-grams"],
 )
 def test_killed_between_updates(sequence: Corpus, trainings: Trainings, tmp_path: Path, trainer: dict) -> None:
     trainer = {"epochs": 2, "batch": 128, **trainer}
