@@ -1,4 +1,4 @@
-"""Tests of the recipes of `docs/extending.md`, executed as a reader would."""
+"""Tests of the recipes of `docs/how-to/extending.md`, executed as a reader would."""
 
 from __future__ import annotations
 
