@@ -1,4 +1,4 @@
-"""Follow the tutorial and the how-to pages for data of your own, as a reader would, by `python -m tests.docs [PAGE ...]`.
+"""Follow the tutorial and the how-to pages for data of your own, by `python -m tests.docs [PAGE ...]`.
 
 Each page runs in a folder of its own, with its own data and with all epochs: about half an hour on two cores. The test
 suite runs the other pages: `test_blocks.py` checks all commands, `tests/pipeline/test_extending.py` runs the recipes.

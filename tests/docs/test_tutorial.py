@@ -30,16 +30,17 @@ def test_a_reader_can_follow_the_tutorial_with_the_file_of_its_script(bigvocab: 
     (tmp_path / "mine.yaml").unlink()  # `init` writes its own.
     subprocess.run([sys.executable, "make_rows.py"], cwd=tmp_path, check=True)
     for words in own:
-        more = ("--set", "trainer.epochs=2") if words[0] == "run" else ()
-        done = bigvocab(*words, *more, folder=tmp_path)
+        done = bigvocab(*words, folder=tmp_path)
         assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
         if words[0] == "init":
             assert "viewed" in (tmp_path / "mine.yaml").read_text(encoding="utf-8")
             (tmp_path / "mine.yaml").write_text(page, encoding="utf-8")
     answers = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
-    assert len(answers) == 8_000
+    assert len(answers) == 20_000
     summary = json.loads((tmp_path / "runs" / "mine" / "report" / "summary.json").read_text())
     assert summary["pushed"] is True
+    # The script's rule cannot be counted from the item alone: the model needs the country.
+    assert summary["metrics"]["recall_at_10"] > 0.7
 
     # The request of docs/how-to/serving.md.
     (program,) = [block for block in blocks(ROOT / "docs" / "how-to" / "serving.md") if block.language == "python"]
