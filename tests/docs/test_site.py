@@ -92,8 +92,13 @@ def test_the_page_about_scaling_gets_its_tables() -> None:
 
 @pytest.mark.slow
 def test_the_notebook_runs() -> None:
-    found: dict[str, Any] = {}
-    for kind, source, _ in notebook.cells():
-        if kind == "code":
-            exec(compile(source, str(notebook.FILE), "exec"), found)
+    found, printed = notebook.execute()
     assert found["answers"].shape == (1, 3)
+    stored = [
+        "".join("".join(each["text"]) for each in cell["outputs"])
+        for kind, _, cell in notebook.cells()
+        if kind == "code"
+    ]
+    # The losses differ with the machine; the data do not.
+    assert printed[1] == stored[1]
+    assert [bool(text) for text in printed] == [bool(text) for text in stored], "python -m docs.tools.notebook"
