@@ -1,6 +1,6 @@
 # Verbs for contributors. Users need only the README.
 .PHONY: help run test quick-test wrong-configurations faults fresh-machine soak image flink format lint schema lock \
-	audit licenses sbom
+	audit licenses sbom docs docs-serve docs-check
 help:        ## list the verbs
 	@sed -n 's/^\([a-z-]*\): *## */\1\t/p' $(MAKEFILE_LIST)
 run:         ## run the pipeline on the default data
@@ -29,13 +29,19 @@ lint:        ## check format, lint, types and import contracts
 	./with-env ruff check .
 	./with-env pyright
 	./with-env lint-imports
+docs:        ## build the documentation site in site/; a broken link or anchor is an error
+	BIGVOCAB_EXTRAS=docs NO_MKDOCS_2_WARNING=1 ./with-env python -m mkdocs build --strict
+docs-serve:  ## show the documentation site at http://localhost:8000 while you edit
+	BIGVOCAB_EXTRAS=docs NO_MKDOCS_2_WARNING=1 ./with-env python -m mkdocs serve
+docs-check:  ## execute the commands of the tutorial and the how-to pages, as a reader would; half an hour on two cores
+	./with-env python -m tests.docs $(DOCS)
 schema:      ## write schemas/bigvocab.schema.json from the types of the configuration
 	./with-env python -m pipeline.config.json_schema
 lock:        ## update uv.lock from pyproject.toml
 	uv lock
 audit:       ## report the known vulnerabilities of the locked packages (needs api.osv.dev)
 	./with-env python -m tests.supply_chain audit
-licenses:    ## write docs/licenses.md from the metadata of the locked packages
+licenses:    ## write docs/reference/licenses.md from the metadata of the locked packages
 	BIGVOCAB_EXTRAS="kubeflow sql" ./with-env python -m tests.supply_chain licenses
 sbom:        ## write the locked packages of users to dist/bigvocab.cdx.json, in the format CycloneDX
 	mkdir -p dist

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from components.messages.exit_codes import INTERRUPTED, UserError
-from pipeline.cli.arguments import Parser, add_root, folder, names, root_of
+from pipeline.cli.arguments import Parser, add_preset, add_root, add_settings, folder, names, root_of
 from pipeline.config.loading import load
 
 _LOCAL = "{kind: local}"
@@ -92,6 +92,13 @@ def _add_benchmarks(benchmarks: argparse._SubParsersAction[Parser]) -> None:
     basket.add_argument("--validation", action="store_true", help="the basket before the last, to choose settings")
     basket.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     basket.set_defaults(do=_bench_next_basket)
+    cost = benchmarks.add_parser("cost", help="predict disk, memory and time for data of a given size")
+    add_preset(cost)
+    add_settings(cost)
+    cost.add_argument("--rows", type=_sizes, default=[10_000_000], metavar="N", help="rows (default: 10M)")
+    cost.add_argument("--tokens", type=int, default=10, metavar="N", help="tokens of a row (default: 10)")
+    cost.add_argument("--cores", type=int, default=2, metavar="N", help="cores of the machine (default: 2)")
+    cost.set_defaults(do=_bench_cost)
 
 
 def _add_trainings(parser: Parser, only: str) -> None:
@@ -179,6 +186,17 @@ def _bench_next_basket(arguments: argparse.Namespace) -> int:
 
     validation, file = arguments.validation, arguments.json
     return _measured(lambda: bench.next_basket(validation, sys.stdout, file))
+
+
+def _bench_cost(arguments: argparse.Namespace) -> int:
+    config = load(arguments.preset, arguments.set)
+    from benchmarks.cost import cost, show
+
+    try:
+        found = cost(config, arguments.rows[0], arguments.tokens, arguments.cores)
+    except ValueError as error:
+        raise UserError(f"--{error}") from error
+    return show(found, sys.stdout)
 
 
 def _measured(do: Callable[[], int]) -> int:

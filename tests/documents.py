@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-EXTENDING = Path(__file__).parents[1] / "docs" / "extending.md"
+EXTENDING = Path(__file__).parents[1] / "docs" / "how-to" / "extending.md"
 
 
 def written(folder: Path, *names: str, document: Path = EXTENDING) -> None:

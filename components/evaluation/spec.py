@@ -31,7 +31,7 @@ class EvaluationSpec(Spec):
     `cooccurrence`, `history` and `nearest` have no probabilities, and are compared only by recall@10. If the label is a
     number, the only baseline is `mean`, the mean of the train split, and the comparison uses the rmse. With several
     labels per row, the baselines are `popular`, `bayes` and `nearest`, and `history` with tokenizer `none`. None: all
-    baselines that apply to the data; see the README."""
+    baselines that apply to the data; see docs/explanation/how-it-works.md."""
     exclude_seen: bool = False
     """Remove items that the row already contains from the ranking on the test split, for both the model and the
     baselines. A label that the row already contains then counts as a miss. Perplexity, the calibration error, and
@@ -58,7 +58,7 @@ class EvaluationSpec(Spec):
     bands: BandSpec = BandSpec()
     """Bands of labels, by frequency rank, to report metrics for separately."""
     metrics: list[Annotated[str, AfterValidator(_checked)]] = []
-    """Your own metrics, each written as `package.module:NAME`. See docs/extending.md."""
+    """Your own metrics, each written as `package.module:NAME`. See docs/how-to/extending.md."""
 
     @field_validator("metrics")
     @classmethod

@@ -24,12 +24,17 @@ _NGRAM, _DISTINCT = 20, 0.5
 
 def training_space(specs: Specs, extent: Extent) -> Space:
     """Return the space of a training: its checkpoints, the export, and the weights for a warm start."""
-    checkpoint = _COPIES * _weights(specs, extent)
+    checkpoint = resident_size(specs, extent)
     # A warm start needs the weights and their moments, and the constants.
     kept = export_size(specs, extent) + 3 * _weights(specs, extent) + _constants(specs, extent)
     # Two checkpoints stay until the export is complete.
     most = max(_SAVES * checkpoint, (_SAVES - 1) * checkpoint + kept)
     return Space(kept, most - kept, sure=_is_known(specs))
+
+
+def resident_size(specs: Specs, extent: Extent) -> int:
+    """Return the memory of a training for its weights, their best values and the moments, in bytes."""
+    return _COPIES * _weights(specs, extent)
 
 
 def export_size(specs: Specs, extent: Extent) -> int:

@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run `bigvocab` and return the exit code."""
     gc.set_threshold(NEW_OBJECTS)
     redaction.install()
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     try:
         return arguments.do(arguments)
     except ConfigurationError as error:
@@ -59,9 +59,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = Parser(prog="bigvocab", description="Train and serve classifiers with a big vocabulary.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    found = Parser(prog="bigvocab", description="Train and serve classifiers with a big vocabulary.")
+    commands = found.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
 
     run = commands.add_parser("run", help="run the pipeline: ingest, train, evaluate, push")
     _add_configuration(run)
@@ -117,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     presets = commands.add_parser("presets", help="list the presets")
     presets.add_argument("name", nargs="?", help="print this preset's file")
     presets.set_defaults(do=_presets)
-    return parser
+    return found
 
 
 def _add_configuration(parser: argparse.ArgumentParser) -> None:

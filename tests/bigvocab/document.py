@@ -1,4 +1,4 @@
-"""Example of docs/layers.md."""
+"""Example of docs/how-to/layers.md."""
 
 from __future__ import annotations
 
@@ -10,5 +10,7 @@ ROOT = Path(__file__).parents[2]
 
 def example() -> str:
     """Return the code of the document's Python block."""
-    (code,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs" / "layers.md").read_text(), re.DOTALL | re.MULTILINE)
+    (code,) = re.findall(
+        r"^```python\n(.*?)^```$", (ROOT / "docs" / "how-to" / "layers.md").read_text(), re.DOTALL | re.MULTILINE
+    )
     return code

@@ -1,4 +1,4 @@
-"""Tests that the example of docs/layers.md behaves as described."""
+"""Tests that the example of docs/how-to/layers.md behaves as described."""
 
 from __future__ import annotations
 

@@ -52,6 +52,18 @@ def test_every_public_name_is_found_where_it_is_documented(module: str) -> None:
         assert name in (found.__doc__ or "") or inspect.isclass(getattr(found, name))
 
 
+@pytest.mark.parametrize("module", MODULES)
+def test_every_public_name_has_a_docstring_and_a_place_in_the_reference(module: str) -> None:
+    found = sys.modules.get(module) or __import__(module, fromlist=["_"])
+    places = (ROOT / "docs" / "reference" / "python.md").read_text(encoding="utf-8")
+    for name in set(found.__all__) - {"__version__", "layers"}:
+        public = getattr(found, name)
+        assert public.__doc__, f"{name} has no docstring"
+        assert f"::: {found._PLACES[name].replace(':', '.')}\n" in places, f"{name} is not in docs/reference/python.md"
+        methods = vars(public).items() if inspect.isclass(public) else ()
+        assert not [word for word, each in methods if word[0] != "_" and inspect.isfunction(each) and not each.__doc__]
+
+
 def test_a_wrong_name_suggests_the_nearest() -> None:
     with pytest.raises(AttributeError, match="no attribute 'load_confg'; did you mean 'load_config'"):
         bigvocab.load_confg  # noqa: B018

@@ -1,4 +1,4 @@
-"""The table of a campaign, as in docs/reliability.md."""
+"""The table of a campaign, as in docs/explanation/guarantees.md."""
 
 from __future__ import annotations
 

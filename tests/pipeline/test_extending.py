@@ -1,4 +1,4 @@
-"""Tests of the recipes of `docs/extending.md`, executed as a reader would, all in one run.
+"""Tests of the recipes of `docs/how-to/extending.md`, executed as a reader would, all in one run.
 
 The node, whose recipe changes a file of BigVocab, is in `test_runs_of_sessions`.
 """

@@ -1,4 +1,4 @@
-"""Tests of a run on sessions whose last items are left out, with the node of `docs/extending.md` in its DAG."""
+"""Tests of a run on sessions whose last items are left out, with the node of `docs/how-to/extending.md` in its DAG."""
 
 from __future__ import annotations
 

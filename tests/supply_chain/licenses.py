@@ -1,4 +1,4 @@
-"""Licenses of the locked packages: their table in `docs/licenses.md`, and the licenses that are allowed.
+"""Licenses of the locked packages: their table in `docs/reference/licenses.md`, and the licenses that are allowed.
 
 The table is made from the metadata of the packages: of the installed ones, and of the others in the index.
 """
@@ -17,7 +17,7 @@ from typing import Any
 
 from tests.supply_chain.lock import ROOT
 
-TABLE = ROOT / "docs" / "licenses.md"
+TABLE = ROOT / "docs" / "reference" / "licenses.md"
 ALLOWED = {
     "0BSD", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0",
     "CNRI-Python", "ISC", "MIT", "MIT-0", "MIT-CMU", "MPL-2.0", "PSF-2.0", "Unlicense", "Zlib",

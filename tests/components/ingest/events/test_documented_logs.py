@@ -1,4 +1,4 @@
-"""Tests that the configurations of `docs/data.md` read event logs of the form that they name."""
+"""Tests that the configurations of `docs/how-to/data.md` read event logs of the form that they name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import yaml
 from components.ingest.spec import DataSpec
 from tests.components.ingest.conftest import Ingest
 
-PAGE = Path(__file__).parents[4] / "docs" / "data.md"
+PAGE = Path(__file__).parents[4] / "docs" / "how-to" / "data.md"
 CONFIGURATIONS = {
     found["name"]: found["data"]
     for block in re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)

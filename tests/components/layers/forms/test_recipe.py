@@ -1,4 +1,4 @@
-"""Tests that the loss of `docs/extending.md` equals its equation."""
+"""Tests that the loss of `docs/how-to/extending.md` equals its equation."""
 
 from __future__ import annotations
 
