@@ -18,6 +18,10 @@ SEVERAL_NEEDS = (*CLASS_NEEDS, "size", "known_size", "first", "inverse", "ideal"
 NUMBER_NEEDS = ("answer", "number", "mean")
 MODEL_NEEDS = ("confidence", "correct")
 """Values of the label that only the `eval` signature of a model computes."""
+WEIGHT = "weight"
+"""Name of the weights of the labels among their raw values. With them, all sums are computed a second time."""
+WEIGHTED = "weighted"
+"""View of the labels in which each counts by its weight; also the suffix of its sums and metrics, as `nll_weighted`."""
 Totals = Mapping[str, float]
 Values = Mapping[str, float]
 _LAST = 100
