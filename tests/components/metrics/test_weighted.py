@@ -45,7 +45,7 @@ def total(target: Target, values: dict[str, Any]) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", ["label", "class", "number"])
 @given(seed=st.integers(0, 10**6), n=st.integers(0, 12))
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=6)
 def test_a_weight_of_n_counts_like_n_labels(kind: Kind, seed: int, n: int) -> None:
     rng = np.random.default_rng(seed)
     values, weights = raw_values(kind, rng, n), rng.integers(0, 4, n)
@@ -62,7 +62,7 @@ def test_a_weight_of_n_counts_like_n_labels(kind: Kind, seed: int, n: int) -> No
 
 @pytest.mark.parametrize("kind", ["label", "number"])
 @given(seed=st.integers(0, 10**6), n=st.integers(0, 12))
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=6)
 def test_the_sums_of_a_baseline_are_those_of_a_model(kind: Kind, seed: int, n: int) -> None:
     rng = np.random.default_rng(seed)
     target, rows = Target("", kind, (), weight="w"), rng.integers(0, ROWS, n)

@@ -80,7 +80,7 @@ def test_equal_frequencies_have_the_weight_1(loss: LossName) -> None:
 
 
 @pytest.mark.parametrize("loss", KINDS)
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=6)
 @given(problem=problems(), chunk=st.integers(1, 4), seed=st.integers(0, 1000))
 def test_loss_and_gradients_of_several_labels_are_those_of_the_plain_formula(
     loss: LossName, problem: Any, chunk: int, seed: int
