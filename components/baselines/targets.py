@@ -193,7 +193,7 @@ class TargetBaselines:
         rows = np.repeat(np.arange(len(lengths)), lengths)
         place = np.arange(len(numbers)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         is_label = place >= first_labels(batch)[rows]
-        return np.bincount(rows[is_label], numbers[is_label], len(lengths))
+        return np.bincount(rows[is_label], numbers[is_label], len(lengths)).astype(np.float64)
 
 
 def _rows_with_a_value(column: pa.Array) -> NDArray[np.int64]:

@@ -202,20 +202,20 @@ class TableReader:
         self, column: pa.Array, tokens: NDArray[np.int64], refused: NDArray[np.bool_]
     ) -> pa.DoubleArray | pa.ListArray:
         """Return the weight of each row or, in shape `sequence`, the weights of its tokens."""
-        reader, kind = self._reader, column.type
-        assert reader.weights is not None
+        weights, kind = self._reader.weights, column.type
+        assert weights is not None
         one = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_string(kind)
         if self._data.shape == "labelled" and one:
-            numbers = self._numbers(reader.weights.name, column, refused).fill_null(MISSING)
+            numbers = self._numbers(weights.name, column, refused).fill_null(MISSING)
             refused |= np.asarray(numbers) < 0
             if pa.types.is_floating(kind):  # NaN is missing as a number, and refused as a weight.
                 refused |= np.asarray(pc.is_nan(column).fill_null(False))
             return numbers
         lengths = iter(tokens.tolist())
-        found = self._each(column, refused, lambda value: reader.weights.of(value, next(lengths)))
+        found = self._each(column, refused, lambda value: weights.of(value, next(lengths)))
         if self._data.shape == "sequence":
             return pa.array(found, pa.list_(pa.float64()))
-        return pa.array([weights[0] if weights else MISSING for weights in found], pa.float64())
+        return pa.array([of_row[0] if of_row else MISSING for of_row in found], pa.float64())
 
     def _token_values(
         self, name: str, column: pa.Array, tokens: NDArray[np.int64], refused: NDArray[np.bool_], is_category: bool
