@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from components.compat.tensorflow import untuned
 from components.compat.transform import empty_file_line
 from components.ingest.spec import DataSpec
-from components.names import key_of
-from components.preprocessing.preprocessing import FIRST_LABEL, LABEL_IDS, LABEL_VALUE, WEIGHT
+from components.names import WEIGHT, key_of
+from components.preprocessing.preprocessing import FIRST_LABEL, LABEL_IDS, LABEL_VALUE
 from components.preprocessing.spec import VocabularySpec
 from components.preprocessing.vocabulary import Vocabulary, category_file, read_vocabulary
 

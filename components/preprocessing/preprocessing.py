@@ -35,6 +35,7 @@ import tensorflow_transform as tft
 from components import names
 from components.ingest.spec import DataSpec, FeatureSpec
 from components.ingest.token_features import TokenFeatureSpec
+from components.names import WEIGHT
 from components.preprocessing.counting import Counted
 from components.preprocessing.numbers import analyzed, z_scores, z_scores_in_place
 from components.preprocessing.spec import VocabularySpec
@@ -45,7 +46,6 @@ INPUT_IDS = "input_ids"
 LABEL_IDS = "label_ids"
 LABEL_VALUE = "label_value"
 FIRST_LABEL = "first_label"
-WEIGHT = "weight"
 MISSING = "(missing)"
 """Category of the rows without a value, with `if_missing: value`."""
 Column = tf.Tensor | tf.SparseTensor

@@ -121,7 +121,7 @@ def _read(model: VocabularyClassifier, batches: Iterable[tuple[Batch, Batch]]) -
     read = [at_labels(model.encoder, inputs, targets) for inputs, targets in _some(batches)]
     if not read:
         return None
-    names = [*model.answers, *(name for name in (WEIGHT,) if name in read[0].targets)]
+    names = [*model.answers, *({WEIGHT} & read[0].targets.keys())]
     found = AtLabels(
         tf.concat([each.hidden for each in read], axis=0),
         {name: tf.concat([each.targets[name] for each in read], axis=0) for name in names},

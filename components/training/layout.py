@@ -11,7 +11,8 @@ import tensorflow_transform as tft
 from components import names
 from components.ingest.spec import DataSpec, FeatureSpec, LabelKind, Shape
 from components.layers.mixture.spec import NgramMixtureSpec
-from components.preprocessing.preprocessing import FIRST_LABEL, WEIGHT
+from components.names import WEIGHT
+from components.preprocessing.preprocessing import FIRST_LABEL
 from components.preprocessing.vocabulary import category_file, read_vocabulary
 
 Batch = dict[str, tf.Tensor]

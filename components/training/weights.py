@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
-from components.preprocessing.preprocessing import WEIGHT as WEIGHT
+from components.names import WEIGHT as WEIGHT
 from components.training.layout import Batch, Layout
 
 if TYPE_CHECKING:

@@ -209,7 +209,7 @@ class TableReader:
             numbers = self._numbers(weights.name, column, refused).fill_null(MISSING)
             refused |= np.asarray(numbers) < 0
             if pa.types.is_floating(kind):  # NaN is missing as a number, and refused as a weight.
-                refused |= np.asarray(pc.is_nan(column).fill_null(False))
+                refused |= np.asarray(pc.is_nan(column.cast(pa.float64())).fill_null(False))
             return numbers
         lengths = iter(tokens.tolist())
         found = self._each(column, refused, lambda value: weights.of(value, next(lengths)))
