@@ -18,10 +18,10 @@ import numpy as np
 import tensorflow as tf
 
 from components.names import WEIGHT as WEIGHT
-from components.training.layout import Batch, Layout
+from components.training.data.layout import Batch, Layout
 
 if TYPE_CHECKING:
-    from components.training.windows import Windows
+    from components.training.data.windows import Windows
 
 
 def label_weights(windows: Windows, features: Batch, layout: Layout) -> tf.Tensor:

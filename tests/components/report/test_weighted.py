@@ -6,9 +6,9 @@ from typing import Any
 
 from rich.table import Table
 
+from components.messages.terminal import plain
 from components.report.html import render
 from components.report.summary import Summary
-from components.terminal import plain
 from pipeline.nodes import NODES
 from pipeline.terminal import show
 from tests.components.report.test_report import _metrics, _summary
