@@ -19,6 +19,8 @@ OWN = "bigvocab/"
 """Prefix of features that the pipeline adds to a user's rows."""
 FIRST_LABEL = f"{OWN}first_label"
 """Feature with the position, from 0, of the first token of a row that is a label; the tokens before it are context."""
+WEIGHT = "weight"
+"""Key of the weights of labels: in transformed rows, among the targets of a batch, and among the values of metrics."""
 _COLUMN = "column/"
 _SHORT = 120
 

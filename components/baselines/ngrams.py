@@ -17,6 +17,7 @@ from components.baselines.reading import Earlier, Encoder, Labels
 from components.baselines.results import refuse_empty
 from components.ingest.spec import Shape
 from components.metrics.bands import BANDS, BandSpec
+from components.metrics.definitions import WEIGHT
 from components.metrics.rows import row_sums
 from components.metrics.targets import RANKING_ONLY, BaselineName, Target
 
@@ -110,7 +111,9 @@ class Baselines:
             nll = np.zeros(len(labels.labels))
             rank = np.zeros(len(labels.labels), np.int64)
             nll[known], rank[known] = nll_of_known, rank_of_known
-            values = {"label": labels.labels, "nll": nll, "rank": rank}
+            values: dict[str, NDArray] = {"label": labels.labels, "nll": nll, "rank": rank}
+            if labels.weights is not None:
+                values[WEIGHT] = labels.weights
             sums = row_sums(self._target.sums, values, labels.rows, labels.n_rows, bands=self._bands)
             self._totals[name] += sums.sum(axis=0)
             result[name] = sums

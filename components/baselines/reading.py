@@ -55,6 +55,7 @@ class Labels:
         n_rows: Number of rows in the batch, including rows without a label.
         earlier: All tokens before each label.
         unknown: (m,) binary, the labels of the batch outside the vocabulary.
+        weights: (n,) weight of each label; None without weights.
     """
 
     contexts: NDArray[np.int64]
@@ -63,11 +64,13 @@ class Labels:
     n_rows: int
     earlier: Earlier
     unknown: pa.Array
+    weights: NDArray[np.float64] | None = None
 
     def take(self, which: NDArray[np.int64] | slice) -> Labels:
         """Select labels by index."""
         contexts, labels, rows = self.contexts[which], self.labels[which], self.rows[which]
-        return Labels(contexts, labels, rows, self.n_rows, self.earlier.take(which), self.unknown)
+        weights = None if self.weights is None else self.weights[which]
+        return Labels(contexts, labels, rows, self.n_rows, self.earlier.take(which), self.unknown, weights)
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ class RowLabels:
         n_rows: Number of rows in the batch, including rows without a label.
         inputs: Input tokens of each row, (n_rows,).
         unknown: (m,) binary, the labels of the batch outside the vocabulary.
+        weights: (n,) weight of the row of each label; None without weights, and for selected rows.
     """
 
     labels: NDArray[np.int64]
@@ -87,6 +91,7 @@ class RowLabels:
     n_rows: int
     inputs: Earlier
     unknown: pa.Array
+    weights: NDArray[np.float64] | None = None
 
     def take_rows(self, part: slice) -> RowLabels:
         """Select consecutive rows."""
@@ -125,7 +130,7 @@ class Encoder:
         self.order = 3 if data.shape == "sequence" else 2
         """Number of tokens in an n-gram: the label and its context."""
         columns = [*data.inputs, *([data.label] if data.label and len(labels) else [])]
-        types = dict.fromkeys(columns, schema_pb2.BYTES) | first_label_types(data)
+        types = dict.fromkeys(columns, schema_pb2.BYTES) | first_label_types(data) | weight_types(data)
         schema = schema_pb2.Schema(feature=[schema_pb2.Feature(name=name, type=type_) for name, type_ in types.items()])
         self._decoder = ExamplesDecoder(schema.SerializeToString())
 
@@ -149,7 +154,8 @@ class Encoder:
         ids, starts = _ids(column, self._labels)
         labels, rows = self._known(ids), np.repeat(np.arange(batch.num_rows), np.diff(starts))
         unknown = column.flatten().take(pa.array(np.flatnonzero(labels < 0)))
-        return RowLabels(labels, rows, batch.num_rows, self._inputs_of(batch), unknown)
+        weights = weights_of(batch, self._data, rows)
+        return RowLabels(labels, rows, batch.num_rows, self._inputs_of(batch), unknown, weights)
 
     def count_inputs(self, records: list[bytes]) -> tuple[int, int]:
         """Return the number of tokens in the input columns, and the number outside the input vocabulary."""
@@ -169,7 +175,8 @@ class Encoder:
         known = self._known(ids)
         earlier = Earlier(ids, known, np.repeat(starts[:-1], lengths)[at], at)
         unknown = column.flatten().take(pa.array(at[known[at] < 0]))
-        return Labels(np.stack([before, ids[at - 1]], axis=1), known[at], rows[at], len(lengths), earlier, unknown)
+        contexts, weights = np.stack([before, ids[at - 1]], axis=1), weights_of(batch, self._data, at)
+        return Labels(contexts, known[at], rows[at], len(lengths), earlier, unknown, weights)
 
     def _labelled(self, batch: pa.RecordBatch) -> Labels:
         column = batch.column(str(self._data.label))
@@ -181,7 +188,8 @@ class Encoder:
         last = np.where(earlier.ends > earlier.starts, earlier.items[at], none) if len(earlier.items) else none
         labels = self._known(ids[starts[rows]])
         unknown = column.flatten().take(pa.array(starts[rows][labels < 0]))
-        return Labels(last[:, np.newaxis], labels, rows, batch.num_rows, earlier, unknown)
+        weights = weights_of(batch, self._data, rows)
+        return Labels(last[:, np.newaxis], labels, rows, batch.num_rows, earlier, unknown, weights)
 
     def _inputs_of(self, batch: pa.RecordBatch) -> Earlier:
         """Return the inputs of labeled rows. The tokens of a row are in the order of the columns."""
@@ -222,6 +230,22 @@ def first_labels(batch: pa.RecordBatch) -> NDArray[np.int64]:
         given = np.asarray(pc.fill_null(pc.list_value_length(column), 0)) > 0
         first[given] = np.asarray(column.flatten(), np.int64)
     return first
+
+
+def weight_types(data: DataSpec) -> dict[str, schema_pb2.FeatureType]:
+    """Return the type of the column of the weights by its name, if the rows have one, to decode `weights_of`."""
+    return dict.fromkeys(data.weights, schema_pb2.FLOAT)
+
+
+def weights_of(batch: pa.RecordBatch, data: DataSpec, at: NDArray[np.int64]) -> NDArray[np.float64] | None:
+    """Return the weights of some rows or, in shape `sequence`, of some tokens, (n,); None without weights.
+
+    Args:
+        batch: Rows. ExampleGen writes a weight for each row, or for each token.
+        data: Configuration of the columns.
+        at: (n,) indices of the rows, or of the tokens of all rows.
+    """
+    return None if data.weight is None else np.asarray(batch.column(data.weight).flatten(), np.float64)[at]
 
 
 def _value_set(vocabulary: Vocabulary) -> pa.Array:

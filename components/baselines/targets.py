@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.baselines.ngrams import finite
-from components.baselines.reading import first_label_types, first_labels
+from components.baselines.reading import first_label_types, first_labels, weight_types
 from components.baselines.results import refuse_empty
 from components.compat.tfx.bsl import ExamplesDecoder
 from components.ingest.spec import DataSpec
+from components.metrics.definitions import WEIGHT
 from components.metrics.rows import row_sums
 from components.metrics.targets import further_targets, label_target
 from components.preprocessing.vocabulary import Vocabulary
@@ -113,9 +114,11 @@ class TargetBaselines:
         self._totals = {column: np.zeros(len(target.stored_names)) for column, target in self._targets.items()}
         # In shape `sequence`, every token from the first label of a row on is a label.
         self._tokens = data.inputs[0] if data.shape == "sequence" else None
+        self._weight = data.weight
         types = {column: schema_pb2.FLOAT if self._is_mean(column) else schema_pb2.BYTES for column in self._targets}
         if self._tokens:
             types |= {self._tokens: schema_pb2.BYTES, **first_label_types(data)}
+        types |= weight_types(data)
         features = [schema_pb2.Feature(name=name, type=type_) for name, type_ in types.items()]
         self._decoder = ExamplesDecoder(schema_pb2.Schema(feature=features).SerializeToString())
         self._rows = {"train": 0, "test": 0}
@@ -140,10 +143,12 @@ class TargetBaselines:
         if not self._targets:
             return {}
         batch = self._decoder.DecodeBatch(records)
-        weights = self._weights(batch)
+        weights, of_labels = self._weights(batch), self._label_weights(batch)
         result: dict[str, Floats] = {}
         for column, target in self._targets.items():
             values, rows = self._models[column].answers(batch.column(column))
+            if of_labels is not None:
+                values[WEIGHT] = of_labels[rows]
             sums = row_sums(target.sums, values, rows, batch.num_rows, weights=weights)
             self._totals[column] += sums.sum(axis=0)
             result[target.feature(target.baselines[0])] = target.stored(sums)
@@ -175,6 +180,20 @@ class TargetBaselines:
             return np.ones(batch.num_rows)
         lengths = np.asarray(pc.fill_null(pc.list_value_length(batch.column(self._tokens)), 0))
         return np.maximum(lengths - first_labels(batch), 0).astype(np.float64)
+
+    def _label_weights(self, batch: pa.RecordBatch) -> Floats | None:
+        """Return the weight of all labels of each row together, (rows,); None without weights."""
+        if self._weight is None:
+            return None
+        column = batch.column(self._weight)
+        numbers = np.asarray(column.flatten(), np.float64)
+        if self._tokens is None:
+            return numbers
+        lengths = np.asarray(pc.fill_null(pc.list_value_length(column), 0))
+        rows = np.repeat(np.arange(len(lengths)), lengths)
+        place = np.arange(len(numbers)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        is_label = place >= first_labels(batch)[rows]
+        return np.bincount(rows[is_label], numbers[is_label], len(lengths)).astype(np.float64)
 
 
 def _rows_with_a_value(column: pa.Array) -> NDArray[np.int64]:

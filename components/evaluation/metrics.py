@@ -122,7 +122,7 @@ def _stored(target: Target, features: Any) -> Iterator[NDArray[np.float64]]:
         values = np.ravel(features[feature]) if feature in features else np.zeros(0)
         if len(values) != len(target.stored_names):
             raise ValueError(f"a row has {len(values)} values in '{feature}', not {len(target.stored_names)}")
-        yield np.append(target.restored(values), np.full(len(target.model_sums), np.nan))
+        yield np.append(target.restored(values), np.full(len(target.sum_names) - len(values), np.nan))
 
 
 class _AddUp(beam.CombineFn):

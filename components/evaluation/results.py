@@ -17,6 +17,7 @@ from components.evaluation.config import read_targets
 from components.evaluation.margins import read_margins
 from components.evaluation.metrics import compared
 from components.messages.formatting import in_sentence
+from components.metrics.definitions import WEIGHTED
 from components.metrics.own import own_metrics
 from components.metrics.reliability import reliability
 from components.metrics.targets import Target
@@ -37,6 +38,8 @@ def read_results(evaluation: str) -> dict[str, Any]:
         - `bands`: Metrics by band of labels. A label that is a number has no bands.
         - `reliability`: Points of the reliability diagram of the model, see `components.metrics.reliability`. Empty if
           the label is a number.
+        - `weighted`: None without weights. Otherwise a dictionary with `column`, the column of the weights, and with
+          `metrics`, `baselines`, `targets` and `target_baselines`, in which each label counts by its weight.
         - `baselines`, `baseline_bands`: Metrics of the baselines, by name of the baseline.
         - `margins`: A `Margin` over the best baseline for each metric that is compared.
         - `previous`: Metrics of the last blessed model on the same rows, or None.
@@ -78,7 +81,8 @@ def read_results(evaluation: str) -> dict[str, Any]:
         whole = {
             "metrics": _pick(candidate, label),
             "reliability": _reliability(candidate, label),
-            "bands": {band: _pick(candidate, label, band=band) for band in bands},
+            "bands": {band: _pick(candidate, label, view=band) for band in bands},
+            "weighted": _weighted(candidate, label, targets) if label.weight else None,
             **found,
             "baseline_bands": {
                 name: {band: _pick(candidate, label, name, band) for band in bands} for name in label.baselines if bands
@@ -104,8 +108,21 @@ def _by_model(record: metrics_for_slice_pb2.MetricsForSlice) -> dict[str, dict[s
     return result
 
 
-def _pick(values: dict[str, float], target: Target, baseline: str | None = None, band: str | None = None) -> Metrics:
-    found = {metric.name: values[target.name(metric.name, baseline, band)] for metric in target.metrics}
+def _weighted(values: dict[str, float], label: Target, targets: list[Target]) -> dict[str, Any]:
+    return {
+        "column": label.weight,
+        "metrics": _pick(values, label, view=WEIGHTED),
+        "baselines": {name: _pick(values, label, name, WEIGHTED) for name in label.baselines},
+        "targets": {target.column: _pick(values, target, view=WEIGHTED) for target in targets},
+        "target_baselines": {
+            target.column: {name: _pick(values, target, name, WEIGHTED) for name in target.baselines}
+            for target in targets
+        },
+    }
+
+
+def _pick(values: dict[str, float], target: Target, baseline: str | None = None, view: str | None = None) -> Metrics:
+    found = {metric.name: values[target.name(metric.name, baseline, view)] for metric in target.metrics}
     return {metric: value if math.isfinite(value) else None for metric, value in found.items()}
 
 

@@ -34,7 +34,7 @@ _STREAM_LINES = 256
 _NEAR = 0.7
 """Minimum similarity of a column to a missing feature for a warning: rows have many columns that the model ignores."""
 _REASON_LENGTH = 500
-_WITHOUT_OPTIONAL: dict[str, Any] = {"features": {}, "token_features": {}, "targets": {}}
+_WITHOUT_OPTIONAL: dict[str, Any] = {"features": {}, "token_features": {}, "targets": {}, "weight": None}
 """Changes of a data specification that leave the columns without which a row cannot be answered."""
 
 
@@ -83,7 +83,7 @@ class Questions:
         model: str | Path | None = None,
     ) -> None:
         self._known = {*columns_read(data), *data.token_features}
-        unused: dict[str, Any] = {} if labelled else {"label": None, "targets": {}, "slices": []}
+        unused: dict[str, Any] = {} if labelled else {"label": None, "targets": {}, "weight": None, "slices": []}
         unused |= {"split_by": [], "splits": SplitSpec()}
         self._logged = data.model_copy(update={**unused, "min_length": 2 if labelled else 1})
         """Data specification that reads events, if the model was trained on events."""
@@ -102,6 +102,7 @@ class Questions:
         self._without = {
             **dict.fromkeys(self._data.slices, "are in none of its slices"),
             **dict.fromkeys(self._data.targets, "do not count for it"),
+            **dict.fromkeys(self._data.weights, "count with weight 1"),
             **dict.fromkeys(data.features, "are answered as if the value were unknown"),
             **dict.fromkeys(data.token_features, "are answered as if the values were unknown"),
         }

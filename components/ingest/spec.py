@@ -94,6 +94,11 @@ class DataSpec(Spec):
     token_features: dict[str, TokenFeatureSpec] = {}
     """Columns with one value for each token, by name. The values are joined with the embedding of the token. Only with
     tokenizer `none` and one input column."""
+    weight: str | None = None
+    """Column with the weight of a row in the training and in the weighted metrics: a number of at least 0. An empty
+    value is 1. A row with weight 0 is not trained on. In shape `events`, the weight of the event; in shape `sequence`,
+    one number, or a list with one for each token. The weight of a token applies to it as a label. None: all weights
+    are 1."""
     targets: dict[str, FeatureSpec] = {}
     """Further columns that the model predicts in addition to the label, by name: one of the values of a category, or a
     number. A target must not be listed in `inputs` or `features`."""
@@ -216,9 +221,10 @@ class DataSpec(Spec):
         faults += _events_refused(self)
         faults += token_features_refused(self)
         faults += _targets_refused(self)
+        faults += _weight_refused(self)
         faults += _splits_refused(self)
         of_rows = [*self.features, *self.targets, *self.slices, *self.splits.columns]
-        faults += _names_refused([*taken, *self.token_features, *of_rows])
+        faults += _names_refused([*taken, *self.token_features, *of_rows, *self.weights])
         faults += _arguments_refused([*self.inputs, *self.features, *self.token_features])
         if faults:
             raise ValueError("; ".join(faults))
@@ -228,6 +234,11 @@ class DataSpec(Spec):
     def several_labels(self) -> bool:
         """True if a row may have several labels."""
         return self.label_kind == "classes"
+
+    @property
+    def weights(self) -> list[str]:
+        """Column of the weights, or an empty list."""
+        return [] if self.weight is None else [self.weight]
 
     @property
     def splits_positions(self) -> bool:
@@ -307,6 +318,23 @@ def _targets_refused(data: DataSpec) -> list[str]:
         f"data.targets: an answer of the model has an output '{name}' already: rename the column"
         for name in data.targets
         if name in answered
+    ]
+
+
+def _weight_refused(data: DataSpec) -> list[str]:
+    """Return the faults of the column of the weights."""
+    uses = {
+        **dict.fromkeys(data.slices, "a slice"),
+        **dict.fromkeys(data.token_features, "a token feature"),
+        **dict.fromkeys(data.targets, "a target"),
+        **dict.fromkeys(data.features, "a feature"),
+        **dict.fromkeys(data.inputs, "an input"),
+        **({data.label: "the label"} if data.label else {}),
+    }
+    return [
+        f"data.weight: column '{name}' is also {uses[name]}: copy the column under another name, or remove one"
+        for name in data.weights
+        if name in uses
     ]
 
 

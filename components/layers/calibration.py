@@ -42,7 +42,12 @@ def calibrated(hidden: tf.Tensor, bias: tf.Tensor, log_prior: tf.Tensor, sharpne
 
 
 def fit_sharpness(
-    hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, log_prior: tf.Tensor, labels: tf.Tensor
+    hidden: tf.Tensor,
+    table: tf.Tensor,
+    bias: tf.Tensor,
+    log_prior: tf.Tensor,
+    labels: tf.Tensor,
+    weights: tf.Tensor | None = None,
 ) -> float:
     """Return the sharpness s in [0, 4] with the least mean negative log-likelihood of the labels.
 
@@ -55,9 +60,9 @@ def fit_sharpness(
         bias: (classes,) float32.
         log_prior: (classes,) float32, log f.
         labels: (batch,) integers, -1 outside the vocabulary. At least one must be known.
+        weights: (batch,) float32 weights of the rows in the mean, above 0. None: 1.
     """
-    known = tf.where(labels >= 0)[:, 0]
-    hidden, labels = tf.gather(hidden, known), tf.gather(labels, known)
+    hidden, labels, weights = _known(hidden, labels, weights)
 
     @tf.function(autograph=False)
     def slope(sharpness: tf.Tensor) -> tf.Tensor:
@@ -68,7 +73,8 @@ def fit_sharpness(
             return (tf.reduce_sum(p * difference, axis=1) - own,)
 
         chunk = max(1, LOGITS // table.shape[0])
-        return tf.reduce_mean(in_chunks(tf.shape(labels)[0], chunk, of, (tf.TensorSpec([], tf.float32),))[0])
+        found = in_chunks(tf.shape(labels)[0], chunk, of, (tf.TensorSpec([], tf.float32),))[0]
+        return tf.reduce_mean(found if weights is None else found * weights)
 
     low, high = 0.0, _SHARPEST
     if slope(tf.constant(low)) >= 0:
@@ -79,7 +85,9 @@ def fit_sharpness(
     return (low + high) / 2
 
 
-def fit_temperature(hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels: tf.Tensor) -> float:
+def fit_temperature(
+    hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor | None = None
+) -> float:
     """Return the temperature T in [1/8, 16] with the least mean negative log-likelihood of the labels.
 
         p = softmax(z / T),   z = hidden table^T + bias
@@ -101,8 +109,9 @@ def fit_temperature(hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels
         bias: (classes,) float32.
         labels: (batch,) integers, -1 outside the vocabulary; or (batch, most) integers, negative outside the vocabulary
             and for padding. At least one must be known.
+        weights: (batch,) float32 weights of the rows in the mean, above 0. None: 1.
     """
-    hidden, labels = _known(hidden, labels)
+    hidden, labels, weights = _known(hidden, labels, weights)
 
     @tf.function(autograph=False)
     def derivatives(sharpness: tf.Tensor) -> tf.Tensor:
@@ -117,7 +126,7 @@ def fit_temperature(hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels
 
         chunk = max(1, LOGITS // table.shape[0])
         found = in_chunks(tf.shape(labels)[0], chunk, of, (tf.TensorSpec([], tf.float32),) * 2)
-        return tf.stack([tf.reduce_mean(tf.cast(each, tf.float64)) for each in found])
+        return _means(found, weights)
 
     low, high, sharpness = 1 / _HOTTEST, 1 / _COLDEST, 1.0
     for _ in range(_PASSES):
@@ -131,7 +140,9 @@ def fit_temperature(hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels
     return 1 / sharpness
 
 
-def fit_platt(hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels: tf.Tensor) -> tuple[float, float]:
+def fit_platt(
+    hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor | None = None
+) -> tuple[float, float]:
     """Return the scale a in [1/16, 8] and the shift c with the least mean binary cross entropy of all classes.
 
         p = sigmoid(a z + c),   z = hidden table^T + bias
@@ -150,8 +161,9 @@ def fit_platt(hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels: tf.T
         table: (classes, width) float32.
         bias: (classes,) float32.
         labels: (batch, most) integers, negative outside the vocabulary and for padding. At least one must be known.
+        weights: (batch,) float32 weights of the rows in the mean, above 0. None: 1.
     """
-    hidden, labels = _known(hidden, labels)
+    hidden, labels, weights = _known(hidden, labels, weights)
 
     @tf.function(autograph=False)
     def sums(scale: tf.Tensor, shift: tf.Tensor) -> tf.Tensor:
@@ -175,7 +187,7 @@ def fit_platt(hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels: tf.T
 
         chunk = max(1, LOGITS // table.shape[0])
         found = in_chunks(tf.shape(labels)[0], chunk, of, (tf.TensorSpec([], tf.float32),) * 6)
-        return tf.stack([tf.reduce_mean(tf.cast(each, tf.float64)) for each in found])
+        return _means(found, weights)
 
     def at(point: NDArray[np.float64]) -> NDArray[np.float64]:
         return sums(*(tf.constant(value, tf.float32) for value in point)).numpy()
@@ -200,12 +212,25 @@ def fit_platt(hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels: tf.T
     return float(point[0]), float(point[1])
 
 
-def _known(hidden: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return the hidden vectors and the labels of the rows with a known label."""
+def _known(
+    hidden: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor | None = None
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
+    """Return the hidden vectors, the labels and the weights of the rows with a known label. The mean weight is 1."""
     labels = tf.convert_to_tensor(labels)
     known = labels >= 0 if labels.shape.rank == 1 else tf.reduce_any(labels >= 0, axis=1)
     rows = tf.where(known)[:, 0]
-    return tf.gather(hidden, rows), tf.gather(labels, rows)
+    if weights is not None:
+        weights = tf.gather(weights, rows)
+        weights /= tf.reduce_mean(weights)
+    return tf.gather(hidden, rows), tf.gather(labels, rows), weights
+
+
+def _means(values: tuple[tf.Tensor, ...], weights: tf.Tensor | None) -> tf.Tensor:
+    """Return the means of (batch,) values, float64, each row with its weight."""
+    exact = [tf.cast(each, tf.float64) for each in values]
+    if weights is not None:
+        exact = [each * tf.cast(weights, tf.float64) for each in exact]
+    return tf.stack([tf.reduce_mean(each) for each in exact])
 
 
 def _at_labels(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:

@@ -12,6 +12,7 @@ from components.layers.calibration import calibrated, fit_platt, fit_sharpness, 
 from components.layers.classes.propensity import inverse_propensities
 from components.layers.classes.sweep import Sweep, sweep
 from components.layers.head import SampledSoftmax
+from components.layers.losses.class_weights import class_weights
 from components.layers.losses.labels import Labels, LossName
 from components.layers.losses.several_sweep import SeveralSweep, sweep_several
 from components.layers.losses.several_values import several_values
@@ -30,6 +31,9 @@ class ClassOutput(keras.layers.Layer):
             for a further target. The loss `sigmoid` has `scale` and `shift` in its place.
         loss: Loss of rows with several labels. None: a row has one label.
         rows: Number of rows with a label in the train split. None: the number of labels. Only for several labels.
+        class_weight_power: Power of the weights of the classes in the training loss, see `losses.class_weights`; 0
+            without weights. A weight multiplies the loss of a row with one label. It does not change the draws of a
+            sampled loss or their correction.
 
     Attributes:
         temperature: Scalar weight T that does not train, 1 before `fit_temperature`. All probabilities, but not the
@@ -47,9 +51,11 @@ class ClassOutput(keras.layers.Layer):
         calibration: Literal["temperature", "sharpness"] = "temperature",
         loss: LossName | None = None,
         rows: int | None = None,
+        class_weight_power: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.class_weights = class_weights(head.counts, class_weight_power) if class_weight_power else None
         self.head, self.mixture, self.calibration, self.loss, self.rows = head, mixture, calibration, loss, rows
         self.temperature: keras.Variable | None = None
         self.sharpness: keras.Variable | None = None
@@ -101,10 +107,14 @@ class ClassOutput(keras.layers.Layer):
             seed: (2,) int32 seed of the draws.
             context: (batch, k) last tokens, for a mixture.
         """
+        factors = None if self.class_weights is None else tf.constant(self.class_weights)
         if self.loss is not None:
-            return self.head.sampled_loss_of_several(hidden, Labels.of(targets), seed, self.loss)
+            labels = Labels.of(targets) if factors is None else Labels.of(targets).by_class(factors)
+            return self.head.sampled_loss_of_several(hidden, labels, seed, self.loss)
         losses = self.head.sampled_loss(hidden, targets, seed)
-        return losses if self.mixture is None else self.mixture.row_losses(hidden, context, targets, losses)
+        if self.mixture is not None:
+            losses = self.mixture.row_losses(hidden, context, targets, losses)
+        return losses if factors is None else losses * tf.gather(factors, tf.maximum(targets, 0))
 
     def sweep(
         self, hidden: tf.Tensor, labels: tf.Tensor | None = None, k: int = 0, context: tf.Tensor | None = None
@@ -162,7 +172,7 @@ class ClassOutput(keras.layers.Layer):
         mixed = self.mixture.scorer(hidden, context)
         return lambda of, classes: mixed(of, classes, tf.gather(normaliser, of) - logits(of, classes))
 
-    def fit_temperature(self, hidden: tf.Tensor, labels: tf.Tensor) -> None:
+    def fit_temperature(self, hidden: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor | None = None) -> None:
         """Set the temperature to that of the softmax, without a mixture, which `calibration.fit_temperature` finds.
 
         With the loss `sigmoid`, set scale and shift to those that `calibration.fit_platt` finds.
@@ -171,12 +181,13 @@ class ClassOutput(keras.layers.Layer):
             hidden: (batch, width) float, of examples that the model was not trained on.
             labels: (batch,) integers, -1 outside the vocabulary; or (batch, most) padded labels. At least one must be
                 known.
+            weights: (batch,) float32 weights of the rows, above 0. None: 1.
         """
         self.reset_calibration()
         if self.scale is None:
-            self.temperature.assign(fit_temperature(*self._softmax(hidden), labels))
+            self.temperature.assign(fit_temperature(*self._softmax(hidden), labels, weights))
             return
-        scale, shift = fit_platt(*self._softmax(hidden), labels)
+        scale, shift = fit_platt(*self._softmax(hidden), labels, weights)
         self.scale.assign(scale)
         self.shift.assign(shift)
 
@@ -185,7 +196,13 @@ class ClassOutput(keras.layers.Layer):
         for weight in self.calibration_weights:
             weight.assign(0.0 if weight is self.shift else 1.0)
 
-    def calibrate(self, hidden: tf.Tensor, labels: tf.Tensor, context: tf.Tensor | None = None) -> None:
+    def calibrate(
+        self,
+        hidden: tf.Tensor,
+        labels: tf.Tensor,
+        context: tf.Tensor | None = None,
+        weights: tf.Tensor | None = None,
+    ) -> None:
         """Calibrate the probabilities on examples that the model was not trained on.
 
         With a mixture, the method fits the shares of the parts (`mixture.gate`) to the softmax with its present
@@ -195,14 +212,16 @@ class ClassOutput(keras.layers.Layer):
             hidden: (batch, width) float.
             labels: (batch,) integers, -1 outside the vocabulary. At least one must be known.
             context: (batch, k) last tokens, for a mixture.
+            weights: (batch,) float32 weights of the rows, above 0. None: 1.
         """
         if self.mixture is None:
             vectors, table, bias = self._softmax(hidden)
-            self.sharpness.assign(fit_sharpness(vectors, table, bias, self._log_prior, labels))
+            self.sharpness.assign(fit_sharpness(vectors, table, bias, self._log_prior, labels, weights))
             return
         known = tf.where(labels >= 0)[:, 0]
         hidden, labels, context = (tf.gather(each, known) for each in (hidden, labels, context))
-        self.mixture.calibrate(hidden, context, labels, sweep(*self._softmax(hidden), labels).nll)
+        weights = None if weights is None else tf.gather(weights, known)
+        self.mixture.calibrate(hidden, context, labels, sweep(*self._softmax(hidden), labels).nll, weights)
 
     def _softmax(self, hidden: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Return (batch, width) vectors, (classes, width) class vectors and (classes,) bias of the calibrated logits.

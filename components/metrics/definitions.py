@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+from components.names import WEIGHT as WEIGHT
+
 Kind = Literal["label", "several", "class", "number"]
 """`label`: label that is a class, with bands. `several`: labels of rows that may have several, with bands. `class`:
 further target that is a class. `number`: label or target."""
@@ -18,6 +20,8 @@ SEVERAL_NEEDS = (*CLASS_NEEDS, "size", "known_size", "first", "inverse", "ideal"
 NUMBER_NEEDS = ("answer", "number", "mean")
 MODEL_NEEDS = ("confidence", "correct")
 """Values of the label that only the `eval` signature of a model computes."""
+WEIGHTED = "weighted"
+"""View of the labels in which each counts by its weight; also the suffix of its sums and metrics, as `nll_weighted`."""
 Totals = Mapping[str, float]
 Values = Mapping[str, float]
 _LAST = 100

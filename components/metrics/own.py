@@ -10,7 +10,7 @@ from collections.abc import Container, Iterator, Sequence
 from components.extensions import resolve, source_modules
 from components.messages.spelling import did_you_mean
 from components.metrics.bands import BANDS
-from components.metrics.definitions import CLASS_NEEDS, NUMBER_NEEDS, SEVERAL_NEEDS, Kind, Metric, Sum
+from components.metrics.definitions import CLASS_NEEDS, NUMBER_NEEDS, SEVERAL_NEEDS, WEIGHTED, Kind, Metric, Sum
 from components.metrics.table import BY_NAME
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -105,5 +105,6 @@ def _name_faults(noun: str, name: str, taken: Container[str]) -> Iterator[str]:
         yield f"the name of a {noun} has small letters, digits and '_' (found {name!r})"
     if name in taken:
         yield f"BigVocab has a {noun} with the name {name!r}"
-    if "_over_" in name or name.endswith(tuple(f"_{band}" for band in BANDS)):
-        yield f"the name of a {noun} does not contain '_over_' or end in {', '.join(f'_{b}' for b in BANDS)} ({name!r})"
+    endings = [f"_{view}" for view in (*BANDS, WEIGHTED)]
+    if "_over_" in name or name.endswith(tuple(endings)):
+        yield f"the name of a {noun} does not contain '_over_' or end in {', '.join(endings)} ({name!r})"

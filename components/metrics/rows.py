@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from components.layers.losses.labels import PADDING
 from components.metrics.bands import BandSpec
-from components.metrics.definitions import Sum
+from components.metrics.definitions import WEIGHT, WEIGHTED, Sum
 
 Tensors = dict[str, tf.Tensor]
 
@@ -29,7 +29,8 @@ def label_values(
         values: Raw values of the labels, (n,) each: `label` (-1 outside the vocabulary), `nll` (nats), `rank`, and
             for sums of the model alone `confidence` and `correct`; or `answer`, `number` (NaN if missing) and the
             scalar `mean`, in the column's units. For n rows with several labels, the values of
-            `components.layers.losses.several_values`, with `size` among them.
+            `components.layers.losses.several_values`, with `size` among them. `weight`, to return also the sums in
+            which each label, or each row with several, counts by its weight.
         bands: Bands, to return also the sums of each band, with names such as `nll_head`.
         given: (n,) bool, True if the row of a class has a value, known or not. By default, all rows have a value.
 
@@ -49,7 +50,8 @@ def label_values(
     zero = tf.zeros([], dtype)
     found = {of.name: tf.cast(of.tensorflow(*(values[need] for need in of.needs)), dtype) for of in sums}
     masks = _masks(values["label"], mask, bands) if bands else {"": mask}
-    return {f"{name}{band}": tf.where(m, value, zero) for band, m in masks.items() for name, value in found.items()}
+    plain = {f"{name}{band}": tf.where(m, value, zero) for band, m in masks.items() for name, value in found.items()}
+    return plain | _weighted({name: plain[name] for name in found}, values)
 
 
 def _several_values(sums: Sequence[Sum], values: Mapping[str, tf.Tensor], bands: BandSpec | None) -> Tensors:
@@ -59,13 +61,26 @@ def _several_values(sums: Sequence[Sum], values: Mapping[str, tf.Tensor], bands:
     values["known"] = labels >= 0
     mask, zero = labels > PADDING, tf.zeros([], dtype)
     found = {of: tf.cast(of.tensorflow(*(values[need] for need in of.needs)), dtype) for of in sums}
-    return {
+    plain = {
         # A sum of the model alone has a value for each row, the others for each label.
         f"{of.name}{band}": tf.where(tf.reduce_any(m, axis=1), value, zero)
         if of.of_model
         else tf.reduce_sum(tf.where(m, value, zero), axis=1)
         for band, m in _masks(labels, mask, bands).items()
         for of, value in found.items()
+    }
+    return plain | _weighted({of.name: plain[of.name] for of in found}, values)
+
+
+def _weighted(sums: Tensors, values: Mapping[str, tf.Tensor]) -> Tensors:
+    """Return the sums times the weights, with the suffix of `WEIGHTED`; empty without weights."""
+    if WEIGHT not in values:
+        return {}
+    weights = values[WEIGHT]
+    # An infinite sum times a weight of 0 would be NaN.
+    return {
+        f"{name}_{WEIGHTED}": tf.where(weights > 0, value * tf.cast(weights, value.dtype), tf.zeros([], value.dtype))
+        for name, value in sums.items()
     }
 
 
@@ -98,11 +113,13 @@ def row_sums(
 
     Args:
         sums: Sums of classes, or sums of numbers.
-        values: Raw values of the labels that are present, as in `label_values`; numbers without NaN.
+        values: Raw values of the labels that are present, as in `label_values`; numbers without NaN. `weight` is that
+            of each label, also with several labels per row.
         rows: (n,) row of each label, in [0, n_rows).
         n_rows: Number of rows.
         bands: Bands, to return also the sums of each band.
-        weights: (n_rows,) number of labels that each row represents; 1 by default.
+        weights: (n_rows,) number of labels that each row represents; 1 by default. `weight` is then that of all these
+            labels together.
 
     Returns:
         (n_rows, columns) sums, in the order of `Target.sum_names`.
@@ -113,7 +130,10 @@ def row_sums(
         values = {**values, "known": labels >= 0}
         masks += bands.masks(labels).values() if bands else []
     found = [np.asarray(of.numpy(*(values[need] for need in of.needs)), np.float64) for of in sums]
-    if weights is not None:
-        found = [value * weights[rows] for value in found]
-    columns = [np.bincount(rows[mask], value[mask], n_rows) for mask in masks for value in found]
+    counted = found if weights is None else [value * weights[rows] for value in found]
+    columns = [np.bincount(rows[mask], value[mask], n_rows) for mask in masks for value in counted]
+    if WEIGHT in values:
+        factors = np.asarray(values[WEIGHT], np.float64)
+        some = factors > 0  # An infinite sum times 0 would be NaN.
+        columns += [np.bincount(rows[some], value[some] * factors[some], n_rows) for value in found]
     return np.stack(columns, axis=1).astype(np.float64)

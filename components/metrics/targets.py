@@ -1,8 +1,9 @@
 """Targets that a model is measured on: its label, and each further target.
 
-Each target has a row of sums per Example, added up over a split or a slice. The model's `eval` signature returns the
-sums. The sums of the target's baselines are stored beside each Example in the same order, without those that only the
-model has.
+Each target has a row of sums per Example, added up over a split or a slice. With weights, the sums of all labels are
+there a second time, with each label counted by its weight: the metrics of this view have the same formulas. The model's
+`eval` signature returns the sums. The sums of the target's baselines are stored beside each Example in the same order,
+without those that only the model has.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from components.ingest.spec import DataSpec, LabelKind
 from components.metrics.bands import BANDS
-from components.metrics.definitions import Kind, Metric, Sum
+from components.metrics.definitions import WEIGHTED, Kind, Metric, Sum
 from components.metrics.own import own_metrics
 from components.metrics.table import of_kind
 from components.names import OWN, escaped
@@ -41,17 +42,20 @@ class Target:
         kind: Kind of label or target.
         baselines: Baselines of the target. The sums of each baseline are a feature of every Example.
         own: Paths of a user's own metrics. Paths, since a target is sent to Beam workers and is part of a cache key.
+        weight: Column with the weights of the labels; empty without weights.
     """
 
     column: str
     kind: Kind
     baselines: tuple[BaselineName, ...]
     own: tuple[str, ...] = ()
+    weight: str = ""
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> Target:
         """Return the target with these fields, whose tuples may be lists after a conversion from JSON."""
-        return cls(fields["column"], fields["kind"], tuple(fields["baselines"]), tuple(fields.get("own", ())))
+        names = tuple(fields["baselines"]), tuple(fields.get("own", ()))
+        return cls(fields["column"], fields["kind"], *names, fields.get("weight", ""))
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -60,22 +64,32 @@ class Target:
 
     @property
     def sums(self) -> tuple[Sum, ...]:
-        """Sums of the model and of the baselines, over all labels and over each band."""
+        """Sums of the model and of the baselines, in each of `views`."""
         return _sums_of(self.kind, self.own, False)
 
     @property
     def model_sums(self) -> tuple[Sum, ...]:
-        """Sums of the model alone, over all labels."""
+        """Sums of the model alone, in each of `model_views`."""
         return _sums_of(self.kind, self.own, True)
 
     @property
     def bands(self) -> tuple[str | None, ...]:
-        """All labels (None) and the bands of labels. Each of them has all `sums`."""
+        """All labels (None) and the bands of labels."""
         return (None, *BANDS) if self.kind in ("label", "several") else (None,)
 
     @property
+    def views(self) -> tuple[str | None, ...]:
+        """`bands` and, with weights, `WEIGHTED`: all labels by their weights. Each of them has all `sums`."""
+        return (*self.bands, WEIGHTED) if self.weight else self.bands
+
+    @property
+    def model_views(self) -> tuple[str | None, ...]:
+        """All labels (None) and, with weights, `WEIGHTED`. Each of them has all `model_sums`."""
+        return (None, WEIGHTED) if self.weight else (None,)
+
+    @property
     def stored_names(self) -> tuple[str, ...]:
-        """Names of the sums that a baseline stores: `count`, `known`, ..., then `count_head`, ... for each band."""
+        """Names of the sums that a baseline stores: `count`, `known`, ..., then `count_head`, ... for each view."""
         return _stored_names(self)
 
     @property
@@ -112,53 +126,54 @@ class Target:
         values, squares = np.asarray(values, np.float64), _squares(self)
         return values if squares is None else np.where(squares, np.square(values), values)
 
-    def name(self, metric: str, baseline: str | None = None, band: str | None = None) -> str:
+    def name(self, metric: str, baseline: str | None = None, view: str | None = None) -> str:
         """Return the TFMA name of a metric, such as `nll_head` or `target/party/baseline/popular/nll`.
 
         The column is `escaped`, so that a slash in it does not separate components of the name.
         """
-        name = metric if band is None else f"{metric}_{band}"
+        name = metric if view is None else f"{metric}_{view}"
         name = name if baseline is None else f"baseline/{baseline}/{name}"
         return f"target/{escaped(self.column)}/{name}" if self.column else name
 
-    def measured(self, sums: NDArray[np.float64], band: str | None = None) -> dict[str, float]:
+    def measured(self, sums: NDArray[np.float64], view: str | None = None) -> dict[str, float]:
         """Return the metrics by name. A metric without labels, without its sums, or not of bands, is NaN.
 
         Args:
             sums: (len(sum_names),) totals of a model, or only the first len(stored_names) of them.
-            band: One of `BANDS`; None for all labels.
+            view: One of `views`; None for all labels.
         """
-        start = self.bands.index(band) * len(self.sums)
+        start = self.views.index(view) * len(self.sums)
         totals = {of.name: float(sums[start + place]) for place, of in enumerate(self.sums)}
-        totals |= self.model_totals(sums) if band is None else self.model_totals(())
+        totals |= self.model_totals(sums, view) if view in self.model_views else self.model_totals(())
         return {
-            metric.name: metric.formula(totals) if metric.in_bands or band is None else math.nan
+            metric.name: metric.formula(totals) if metric.in_bands or view in self.model_views else math.nan
             for metric in self.metrics
         }
 
-    def model_totals(self, sums: Sequence[float] | NDArray[np.float64]) -> dict[str, float]:
+    def model_totals(self, sums: Sequence[float] | NDArray[np.float64], view: str | None = None) -> dict[str, float]:
         """Return the totals of `model_sums` by name, NaN if `sums` ends before them.
 
         Args:
             sums: (len(sum_names),) totals of a model, or only the first of them.
+            view: One of `model_views`.
         """
-        start = len(self.bands) * len(self.sums)
+        start = len(self.views) * len(self.sums) + self.model_views.index(view) * len(self.model_sums)
         has_them = len(sums) > start
         return {
             of.name: float(sums[start + place]) if has_them else math.nan for place, of in enumerate(self.model_sums)
         }
 
     def values(self, sums: NDArray[np.float64], baseline: str | None = None) -> dict[str, float]:
-        """Return the metrics of all labels and of each band by their TFMA names.
+        """Return the metrics of each view by their TFMA names.
 
         Args:
             sums: (len(sum_names),) totals of the model, or (len(stored_names),) totals of a baseline.
             baseline: Baseline that the totals belong to; None for the model.
         """
         return {
-            self.name(metric, baseline, band): value
-            for band in self.bands
-            for metric, value in self.measured(sums, band).items()
+            self.name(metric, baseline, view): value
+            for view in self.views
+            for metric, value in self.measured(sums, view).items()
         }
 
 
@@ -182,18 +197,19 @@ def _sums_of(kind: Kind, own: tuple[str, ...], of_model: bool) -> tuple[Sum, ...
 
 @functools.cache
 def _stored_names(target: Target) -> tuple[str, ...]:
-    return tuple(target.name(of.name, band=band) for band in target.bands for of in target.sums)
+    return tuple(target.name(of.name, view=view) for view in target.views for of in target.sums)
 
 
 @functools.cache
 def _sum_names(target: Target) -> tuple[str, ...]:
-    return (*_stored_names(target), *(target.name(of.name) for of in target.model_sums))
+    of_model = (target.name(of.name, view=view) for view in target.model_views for of in target.model_sums)
+    return (*_stored_names(target), *of_model)
 
 
 @functools.cache
 def _squares(target: Target) -> NDArray[np.bool_] | None:
     """Return which of the stored sums are squares, or None if none is."""
-    squares = np.array([of.squared for _ in target.bands for of in target.sums])
+    squares = np.array([of.squared for _ in target.views for of in target.sums])
     return squares if squares.any() else None
 
 
@@ -232,7 +248,8 @@ def label_target(data: DataSpec, own: Sequence[str] = (), exclude_seen: bool = F
         own: Paths of a user's own metrics.
         exclude_seen: True to remove seen items from the ranking.
     """
-    return Target("", LABEL_KINDS[data.label_kind], label_baselines(data, exclude_seen), tuple(own))
+    kind, baselines = LABEL_KINDS[data.label_kind], label_baselines(data, exclude_seen)
+    return Target("", kind, baselines, tuple(own), data.weight or "")
 
 
 def further_targets(data: DataSpec, own: Sequence[str] = ()) -> tuple[Target, ...]:
@@ -242,9 +259,10 @@ def further_targets(data: DataSpec, own: Sequence[str] = ()) -> tuple[Target, ..
         data: Columns of the data.
         own: Paths of a user's own metrics.
     """
+    weight = data.weight or ""
     return tuple(
-        Target(name, "number", ("mean",), tuple(own))
+        Target(name, "number", ("mean",), tuple(own), weight)
         if spec.kind == "number"
-        else Target(name, "class", ("popular",), tuple(own))
+        else Target(name, "class", ("popular",), tuple(own), weight)
         for name, spec in data.targets.items()
     )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from components.compat.tensorflow import untuned
 from components.compat.transform import empty_file_line
 from components.ingest.spec import DataSpec
-from components.names import key_of
+from components.names import WEIGHT, key_of
 from components.preprocessing.preprocessing import FIRST_LABEL, LABEL_IDS, LABEL_VALUE
 from components.preprocessing.spec import VocabularySpec
 from components.preprocessing.vocabulary import Vocabulary, category_file, read_vocabulary
@@ -48,7 +48,8 @@ def check_learnable(
 
     Raises:
         NothingToLearn: No input token has an id. Or a categorical label or target has fewer than two classes. Or a
-            numeric label or target has no value. Or the eval split has no label to validate on.
+            numeric label or target has no value. Or the eval split has no label to validate on. Or all weights of the
+            train or the eval split are 0.
     """
     faults = []
     if not _vocabulary(transform, "inputs"):
@@ -78,6 +79,11 @@ def check_learnable(
             if data.label_kind != "number"
             else f"data.splits.eval: column {data.label!r} has no number in the eval split: bring more rows"
         )
+    faults += [
+        f"data.weight: all weights of column {data.weight!r} are 0 in the {split} split: give rows a weight above 0"
+        for split, of in (("train", files), ("eval", eval_files))
+        if data.weight is not None and not _has_weight(of, data)
+    ]
     if faults:
         raise NothingToLearn("\n".join(faults))
 
@@ -169,6 +175,13 @@ def _has_number(files: Sequence[str], column: str) -> bool:
         ~np.isnan(values.numpy()) for values in _batches(files, column, tf.io.FixedLenFeature([], tf.float32))
     )
     return any(map(np.any, found))
+
+
+def _has_weight(files: Sequence[str], data: DataSpec) -> bool:
+    tokens = tf.io.RaggedFeature(tf.float32, row_splits_dtype=tf.int64)
+    feature = tokens if data.shape == "sequence" else tf.io.FixedLenFeature([], tf.float32)
+    found = _batches(files, WEIGHT, feature)
+    return any(bool(tf.reduce_any((w.values if isinstance(w, tf.RaggedTensor) else w) > 0)) for w in found)
 
 
 def _batches(files: Sequence[str], column: str, feature: Any) -> Iterator[Any]:

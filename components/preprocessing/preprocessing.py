@@ -5,6 +5,7 @@
                                 any number (labelled)
     label_value  float32        replaces label_ids if the label is a number: unscaled, NaN if missing
     first_label  int64          position of the first token that is a label, if the positions of a row are split
+    weight       float32        with `data.weight`, weight of the row, 1 if missing; VarLen, one per token (sequence)
 
 The key of each feature and further target is `column/<name>`; see `components.names`:
 
@@ -34,6 +35,7 @@ import tensorflow_transform as tft
 from components import names
 from components.ingest.spec import DataSpec, FeatureSpec
 from components.ingest.token_features import TokenFeatureSpec
+from components.names import WEIGHT
 from components.preprocessing.counting import Counted
 from components.preprocessing.numbers import analyzed, z_scores, z_scores_in_place
 from components.preprocessing.spec import VocabularySpec
@@ -61,6 +63,8 @@ def preprocessing_fn(inputs: dict[str, Column], custom_config: dict[str, Any]) -
     outputs = _token_ids(inputs, data, vocabulary)
     if data.splits_positions:
         outputs[FIRST_LABEL] = _dense(_sparse(inputs[names.FIRST_LABEL]), 1)
+    if data.weight is not None:
+        outputs[WEIGHT] = _weight(inputs, data, data.weight)
     of_tokens = _of_tokens(inputs, data)
     numbers = {name: _sparse(inputs[name]) for name in _numbers(data)}
     numbers |= {name: column for name, column in of_tokens.items() if not data.token_features[name].is_category}
@@ -86,6 +90,20 @@ def _of_tokens(inputs: dict[str, Column], data: DataSpec) -> dict[str, tf.Sparse
         name: scale_of(at_tokens(_sparse(inputs[name]), tokens), feature)
         for name, feature in data.token_features.items()
     }
+
+
+def _weight(inputs: dict[str, Column], data: DataSpec, name: str) -> Column:
+    """Return the weight of each row, or of each token of a sequence; 1 for a missing one."""
+    column = tf.cast(_sparse(inputs[name]), tf.float32)
+    if data.shape != "sequence":
+        # A column with a fixed shape in the schema has NaN where a request lacks the value.
+        return _known_weights(_dense(column, math.nan))
+    column = at_tokens(column, _sparse(inputs[data.inputs[0]]))
+    return column.with_values(_known_weights(column.values))
+
+
+def _known_weights(weights: tf.Tensor) -> tf.Tensor:
+    return tf.where(tf.math.is_nan(weights), 1.0, weights)
 
 
 def _numbers(data: DataSpec) -> list[str]:

@@ -35,6 +35,7 @@ from components.report.tables import (
     target_columns,
     target_rows,
     value,
+    weighted_comparison,
     widest_bar,
 )
 
@@ -86,6 +87,7 @@ def render(summary: Summary, sections: Sequence[Section]) -> str:
         targets=target_rows(summary),
         target_columns={name: target_columns(summary, values)[0] for name, values in summary.targets.items()},
         rows=comparison(summary),
+        weighted_rows=weighted_comparison(summary),
         best=best,
         best_metrics=summary.baselines.get(best) if best else None,
         best_in=functools.partial(best_baseline, summary.baselines),

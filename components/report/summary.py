@@ -109,6 +109,19 @@ class Slice(SummarySection):
     target_baselines: TargetBaselines = {}
 
 
+class Weighted(SummarySection):
+    """Metrics in which each label counts by its weight. `count` and `known` are sums of weights."""
+
+    left_out = ("targets", "target_baselines")
+
+    column: str
+    """Column of the weights."""
+    metrics: LabelMetrics
+    baselines: dict[str, LabelMetrics] = {}
+    targets: Targets = {}
+    target_baselines: TargetBaselines = {}
+
+
 class Node(SummarySection):
     """Execution of one node: its time, state and result."""
 
@@ -287,7 +300,7 @@ class Summary(SummarySection):
     model_config = ConfigDict(extra="allow")
     left_out = (
         "targets", "target_baselines", "previous_targets", "spans", "own_metrics", "margins", "split_rule",
-        "unused", "constant_columns", "reliability",
+        "unused", "constant_columns", "reliability", "weighted",
     )  # fmt: skip
 
     format: int = FORMAT
@@ -313,6 +326,8 @@ class Summary(SummarySection):
     """Metrics by frequency of the label: `head`, `torso`, `tail`."""
     reliability: list[ReliabilityBin] = []
     """Reliability diagram of the model on the test split, in ascending order of the bins. Empty for a number."""
+    weighted: Weighted | None = None
+    """Metrics by the weights of the rows (`data.weight`). All other metrics are without weights."""
     band_limits: dict[Literal["head", "torso"], int] = {}
     """Labels with a rank, from 0, below this limit are in the band or in an earlier one. The rest is the tail."""
     baselines: dict[str, LabelMetrics] = {}
@@ -372,14 +387,15 @@ def evaluation_section(evaluation: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a summary that come from `components.evaluation.results.read_results`.
 
     Returns:
-        Keyword arguments of `Summary`: metrics, reliability, bands, baselines, baseline_bands, margins, previous,
-        targets, target_baselines, previous_targets, slices, blessed, failures.
+        Keyword arguments of `Summary`: metrics, reliability, bands, weighted, baselines, baseline_bands, margins,
+        previous, targets, target_baselines, previous_targets, slices, blessed, failures.
     """
     names = evaluation["metrics"]
     return {
         "metrics": _finite(evaluation["metrics"]),
         "reliability": evaluation.get("reliability", []),
         "bands": {band: _finite(values) for band, values in evaluation["bands"].items()},
+        "weighted": _weighted(evaluation["weighted"]) if evaluation.get("weighted") else None,
         "baselines": {name: _finite(values) for name, values in evaluation["baselines"].items()},
         "baseline_bands": {
             name: {band: _finite(values) for band, values in bands.items()}
@@ -401,6 +417,15 @@ def evaluation_section(evaluation: Mapping[str, Any]) -> dict[str, Any]:
         ],
         "blessed": evaluation["blessed"],
         "failures": list(evaluation["failures"]),
+    }
+
+
+def _weighted(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "column": found["column"],
+        "metrics": _finite(found["metrics"]),
+        "baselines": {name: _finite(values) for name, values in found["baselines"].items()},
+        **_targets(found),
     }
 
 

@@ -94,6 +94,14 @@ def about_margins(margins: Sequence[tuple[Column, Margin]]) -> str:
     return f"Margin over the best baseline, {first.level:.0%} interval over {first.rows:,} rows"
 
 
+def weighted_comparison(summary: Summary) -> list[dict[str, Any]]:
+    """Return the rows of the table of models by the weights of the rows: see `comparison`. Empty without weights."""
+    if summary.weighted is None:
+        return []
+    changes = {"metrics": summary.weighted.metrics, "baselines": summary.weighted.baselines, "previous": None}
+    return comparison(summary.model_copy(update=changes))
+
+
 def comparison(summary: Summary) -> list[dict[str, Any]]:
     """Return the rows of the table of models: `name`, `kind`, `metrics`, and `best`, the set of metrics it leads.
 

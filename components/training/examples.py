@@ -11,6 +11,7 @@ import tensorflow as tf
 from components.training.data import windows
 from components.training.data.layout import Layout
 from components.training.rows import batches as rows
+from components.training.weights import mean_weight
 
 
 class Examples(ABC):
@@ -24,7 +25,8 @@ class Examples(ABC):
         replicas: Number of replicas that share each batch.
 
     Attributes:
-        layout: Layout of an example; for rows with several labels, with the facts that a pass over the files finds.
+        layout: Layout of an example; for rows with several labels or with weights, with the facts that a pass over the
+            files finds.
         count: Number of labels to train on in one pass, or of rows with several labels.
         least_batch: Minimum number of labels in a batch.
     """
@@ -37,6 +39,8 @@ class Examples(ABC):
     ) -> None:
         self._train_files, self._eval_files = train_files, eval_files
         self.layout, self._seed, self._replicas = layout, seed, replicas
+        if layout.weighted:
+            self.layout = replace(layout, mean_weight=mean_weight(windows.target_columns(train_files, layout)))
 
     @abstractmethod
     def training(self, batch: int, batches: int, skip: int) -> tf.data.Dataset:
@@ -71,7 +75,7 @@ class WindowExamples(Examples):
             # A row whose labels are all outside the vocabulary counts in the eval split.
             of_eval = windows.count_windows(eval_files, layout, known_only=False)
             most = max(self._size.labels, of_eval.labels)
-            self.layout = replace(layout, most_labels=most, labeled_rows=self._size.rows)
+            self.layout = replace(self.layout, most_labels=most, labeled_rows=self._size.rows)
 
     def training(self, batch: int, batches: int, skip: int) -> tf.data.Dataset:
         """Return batches of windows."""

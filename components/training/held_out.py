@@ -13,7 +13,7 @@ import tensorflow as tf
 from components.layers.losses.labels import PADDING
 from components.layers.mixture.layer import NgramMixture
 from components.layers.outputs import ClassOutput
-from components.metrics.definitions import Kind
+from components.metrics.definitions import WEIGHTED, Kind
 from components.metrics.reliability import reliability
 from components.metrics.rows import label_values
 from components.metrics.sums import needed
@@ -23,6 +23,7 @@ from components.training.data.layout import LABEL, Batch
 from components.training.model import VocabularyClassifier
 from components.training.rows.hidden import AtLabels, at_labels, of_whole_rows
 from components.training.threshold import best_threshold
+from components.training.weights import WEIGHT
 
 # Approximate number of labels that are read. A calibration fits at most six numbers to them. The expected excess of its
 # nll over the minimum is half a nat per fitted number, divided by the number of labels: .0004 nats.
@@ -37,6 +38,7 @@ class Calibrated(NamedTuple):
         label: Calibration of a label that is a class; None if no label that was read is known. `temperature`: see
             `ClassOutput`. `before` and `after`: `nll`, `ece`, `ece_confident` and the points of `reliability` (see
             `components.metrics.reliability`) of the labels that were read, with temperature 1 and with the fitted one.
+            With weights, each label counts by its weight, divided by the mean weight of the labels that were read.
             The loss `sigmoid` has `scale` and `shift` in place of the temperature. `threshold`, only for several
             labels: see `components.training.threshold`.
         mixture: Description of the mixture of the label; None without a mixture. `order`: number of tokens of the
@@ -64,6 +66,8 @@ def calibrate(model: VocabularyClassifier, batches: tf.data.Dataset, top_k: int 
       Its gate is calibrated with the temperature.
     - All windows of a row have the category of the row, so the model sees a further target once per window. Its output
       gets a sharpness, see `components.layers.calibration`.
+
+    With weights, all of these minimize the weighted mean, and labels with weight 0 are not read.
 
     Args:
         model: Model with its final weights, outside of any distribution strategy.
@@ -117,18 +121,32 @@ def _read(model: VocabularyClassifier, batches: Iterable[tuple[Batch, Batch]]) -
     read = [at_labels(model.encoder, inputs, targets) for inputs, targets in _some(batches)]
     if not read:
         return None
-    return AtLabels(
+    names = [*model.answers, *({WEIGHT} & read[0].targets.keys())]
+    found = AtLabels(
         tf.concat([each.hidden for each in read], axis=0),
-        {name: tf.concat([each.targets[name] for each in read], axis=0) for name in model.answers},
+        {name: tf.concat([each.targets[name] for each in read], axis=0) for name in names},
         tf.concat([each.counted for each in read], axis=0) if _mixture(model) is not None else None,
     )
+    return _with_weight(found) if WEIGHT in names else found
+
+
+def _with_weight(read: AtLabels) -> AtLabels | None:
+    """Return the labels with a weight above 0, with the mean weight 1; None without any."""
+    kept = tf.where(read.targets[WEIGHT] > 0)[:, 0]
+    if not len(kept):
+        return None
+    targets = {name: tf.gather(values, kept) for name, values in read.targets.items()}
+    targets[WEIGHT] /= tf.reduce_mean(targets[WEIGHT])
+    counted = None if read.counted is None else tf.gather(read.counted, kept)
+    return AtLabels(tf.gather(read.hidden, kept), targets, counted)
 
 
 def _calibrate(model: VocabularyClassifier, name: str, read: AtLabels) -> None:
     """Calibrate the output with a target key: see `ClassOutput.calibrate`."""
     labels = read.targets[name]
     if bool(tf.reduce_any(labels >= 0)):
-        model.answers[name].calibrate(read.hidden, labels, **model.context(name, read.counted))
+        context = model.context(name, read.counted)
+        model.answers[name].calibrate(read.hidden, labels, **context, weights=read.targets.get(WEIGHT))
 
 
 def _calibrate_label(model: VocabularyClassifier, read: AtLabels, top_k: int) -> dict[str, Any] | None:
@@ -137,19 +155,22 @@ def _calibrate_label(model: VocabularyClassifier, read: AtLabels, top_k: int) ->
     if not isinstance(output, ClassOutput) or not bool(tf.reduce_any(labels >= 0)):
         return None
     gate = output.mixture.gate if output.mixture is not None else None
+    weights = read.targets.get(WEIGHT)
 
     def measured() -> dict[str, Any]:
         if gate is not None:
             gate.set_weights(trained)
             _calibrate(model, LABEL, read)
         values = output.row_values(read.hidden, labels, confidence=True, **model.context(LABEL, read.counted))
+        if weights is not None:
+            values[WEIGHT] = weights
         return _measured("several" if output.several else "label", values)
 
     trained = gate.get_weights() if gate is not None else []
     output.reset_calibration()
     before = measured()
     calibrated = gate.get_weights() if gate is not None else []
-    output.fit_temperature(read.hidden, labels)
+    output.fit_temperature(read.hidden, labels, weights)
     after = measured()
     nlls = before["nll"], after["nll"]
     # The fit lowers the nll of the softmax. The error of a mixture with it may still rise.
@@ -158,20 +179,24 @@ def _calibrate_label(model: VocabularyClassifier, read: AtLabels, top_k: int) ->
         if gate is not None:
             gate.set_weights(calibrated)
         after = before
-    weights = {weight.name: float(weight.numpy()) for weight in output.calibration_weights}
+    fitted = {weight.name: float(weight.numpy()) for weight in output.calibration_weights}
     if output.loss is not None:
-        weights["threshold"] = _threshold(output, read.hidden, labels, top_k)
-    return {**weights, "before": before, "after": after}
+        fitted["threshold"] = _threshold(output, read.hidden, labels, top_k, weights)
+    return {**fitted, "before": before, "after": after}
 
 
-def _threshold(output: ClassOutput, hidden: tf.Tensor, targets: tf.Tensor, top_k: int) -> float:
+def _threshold(
+    output: ClassOutput, hidden: tf.Tensor, targets: tf.Tensor, top_k: int, weights: tf.Tensor | None
+) -> float:
     """Return the threshold for the answers of the calibrated model to the rows that were read."""
     classes, labels = output.head.classes, np.asarray(targets, np.int64)
     found = output.sweep_several(hidden, k=min(top_k, classes))
     # Each pair of a row and a class is one number.
     first = np.arange(len(labels))[:, np.newaxis] * classes
     hits = np.isin(first + found.ids.numpy(), (first + labels)[labels >= 0])
-    return best_threshold(found.probabilities.numpy(), hits, int(np.count_nonzero(labels > PADDING)))
+    of_rows = np.ones(len(labels)) if weights is None else weights.numpy().astype(np.float64)
+    given = float((labels > PADDING).sum(axis=1) @ of_rows)
+    return best_threshold(found.probabilities.numpy(), hits, given, of_rows)
 
 
 def _measured(kind: Kind, values: Mapping[str, tf.Tensor]) -> dict[str, Any]:
@@ -182,8 +207,9 @@ def _measured(kind: Kind, values: Mapping[str, tf.Tensor]) -> dict[str, Any]:
         values: Raw values of the labels, see `ClassOutput.row_values`.
     """
     metrics = named(kind, "nll", "ece", "ece_confident")
-    sums = label_values(needed(metrics, kind), values)
-    totals = {name: float(tf.reduce_sum(tf.cast(value, tf.float64))) for name, value in sums.items()}
+    needs, suffix = needed(metrics, kind), f"_{WEIGHTED}" if WEIGHT in values else ""
+    sums = label_values(needs, values)
+    totals = {of.name: float(tf.reduce_sum(tf.cast(sums[of.name + suffix], tf.float64))) for of in needs}
     found = {metric.name: metric.formula(totals) for metric in metrics}
     finite = {name: value if math.isfinite(value) else None for name, value in found.items()}
     return {**finite, "reliability": reliability(totals)}

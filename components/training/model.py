@@ -24,6 +24,7 @@ from components.training.data.windows import Batch, Layout
 from components.training.devices import workers
 from components.training.rows.hidden import at_labels, weights
 from components.training.spec import TrainerSpec
+from components.training.weights import WEIGHT
 
 if TYPE_CHECKING:
     from components.training.faults.guard import Guard
@@ -42,6 +43,8 @@ class VocabularyClassifier(keras.Model):
         further: Outputs of the further targets, by key.
         weights: Weights of the losses of the further targets, by column. The default weight is 1.
         seed: Seed of the random draws in training.
+        mean_weight: Mean weight of the labels of the train split, by which the weights of a batch are divided: see
+            `components.training.weights`.
 
     Attributes:
         update: Object that applies the gradients instead of the optimizer, or None. Its method `apply(gradients)` takes
@@ -56,9 +59,11 @@ class VocabularyClassifier(keras.Model):
         further: Mapping[str, Output] | None = None,
         weights: Mapping[str, float] | None = None,
         seed: int = 0,
+        mean_weight: float = 1.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.mean_weight = mean_weight
         self.encoder, self.label, self.further = encoder, label, dict(further or {})
         self.loss_weights = {name: (weights or {}).get(name_of(name), 1.0) for name in self.further}
         self.seed = seed
@@ -112,6 +117,8 @@ class VocabularyClassifier(keras.Model):
                 total += weight * losses[name]
             # Keras sums the gradients over the replicas, so each replica contributes its share of the mean.
             share = weights(targets, total, replicas)
+            if WEIGHT in flat:
+                share *= flat[WEIGHT] / self.mean_weight
             loss = tf.reduce_sum(share * total)
         gradients = tape.gradient(loss, [v.value for v in variables])
         if self.guard is not None:
@@ -164,10 +171,14 @@ class VocabularyClassifier(keras.Model):
         return [self.loss_mean, *self.output_means.values()]
 
     def row_values(self, inputs: Batch, targets: Batch) -> dict[str, dict[str, tf.Tensor]]:
-        """Return the `row_values` of each output for all labels of a batch, by the key of its target."""
+        """Return the `row_values` of each output for all labels of a batch, by the key of its target.
+
+        If the labels have weights, the values contain them as `weight`.
+        """
         hidden, flat, counted = at_labels(self.encoder, inputs, targets)
+        weight = {WEIGHT: flat[WEIGHT]} if WEIGHT in flat else {}
         return {
-            name: output.row_values(hidden, flat[name], **self.context(name, counted))
+            name: output.row_values(hidden, flat[name], **self.context(name, counted)) | weight
             for name, output in self.answers.items()
         }
 
@@ -282,7 +293,8 @@ def build_model(
         if name != "head":
             return ClassOutput(layer, calibration="sharpness", name=name)
         loss = head.loss if layout.several_labels else None
-        return ClassOutput(layer, mixture, loss=loss, rows=layout.labeled_rows, name=name)
+        power = spec.class_weights.power if spec.class_weights is not None else 0.0
+        return ClassOutput(layer, mixture, loss=loss, rows=layout.labeled_rows, class_weight_power=power, name=name)
 
     mixture = None if tables is None else NgramMixture(tables, layout.cached, layout.paired, name="mixture")
     number = layout.label_kind == "number"
@@ -290,7 +302,9 @@ def build_model(
     further = {name: NumberOutput(spec.seed, name=f"target_{i}") for i, name in enumerate(layout.target_numbers)}
     for name, of in layout.target_counts.items():
         further[name] = classes(f"target_{len(further)}", of)
-    model = VocabularyClassifier(encoder, label, further, spec.target_weights, spec.seed, name="model")
+    model = VocabularyClassifier(
+        encoder, label, further, spec.target_weights, spec.seed, layout.mean_weight, name="model"
+    )
     for output in model.answers.values():
         output.build((None, encoder.width))
     model.built = True

@@ -165,7 +165,10 @@ class Training:
         if self.state.finished:
             return
         spec, plan = self._spec, self._plan
-        validator = Validator(self._model, self._validation(), self._strategy, self._own_metrics, calibrates=True)
+        weighted = self._data.layout.weighted
+        validator = Validator(
+            self._model, self._validation(), self._strategy, self._own_metrics, calibrates=True, weighted=weighted
+        )
         readable = Readable(self._data.tokens(), self._data.layout)
         loop = Loop(self._model, validator, self._checkpoints, self.state, plan, readable)
         with memory_errors(spec, "training"):
@@ -274,7 +277,7 @@ class Training:
             "devices": describe(self._strategy),
             "examples": "rows" if self._data.layout.whole_rows else "windows",
             "validation_examples": self._spec.validation_examples,
-            "measured": label_metrics(self._model.label, self._own_metrics),
+            "measured": label_metrics(self._model.label, self._own_metrics, self._data.layout.weighted),
             "validations": state.validations,
             "best": state.validations[state.best] if state.best is not None else None,
             "stopped_early": len(state.validations) < self._plan.validations,

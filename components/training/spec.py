@@ -65,6 +65,14 @@ class UpdateSpec(Spec):
         return self
 
 
+class ClassWeightsSpec(Spec):
+    """Weights of the classes of the label in the training loss: rare classes count more."""
+
+    power: float = Field(default=0.5, gt=0, le=1)
+    """p in the weight of class j, (n / n_j)^p, where n_j is the number of occurrences of the class in the train split.
+    n makes the mean over all occurrences 1. With 1, all classes have the same share in the loss."""
+
+
 class TrainerSpec(Spec):
     """Model, optimizer and training loop."""
 
@@ -93,6 +101,8 @@ class TrainerSpec(Spec):
     target_weights: dict[str, NonNegativeFloat] = {}
     """Loss weights of the further targets (`data.targets`), by column. The default weight is 1, equal to the label's.
     The loss of a category is in nats; the loss of a number is the squared error divided by the variance."""
+    class_weights: ClassWeightsSpec | None = None
+    """Weights of the classes of the label. None: all classes have the weight 1."""
     patience: int = Field(default=2, ge=1)
     """Number of validations without improvement after which training stops. The quotient of perplexity and recall@10
     must improve, or the rmse if the label is a number. The best weights are kept."""

@@ -6,7 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def best_threshold(probabilities: NDArray[np.floating], hits: NDArray[np.bool_], labels: int) -> float:
+def best_threshold(
+    probabilities: NDArray[np.floating],
+    hits: NDArray[np.bool_],
+    labels: float,
+    weights: NDArray[np.float64] | None = None,
+) -> float:
     """Return the threshold with the largest micro-averaged F1.
 
     The classes of the answers with a probability of at least the threshold are chosen. Over all rows together:
@@ -21,12 +26,14 @@ def best_threshold(probabilities: NDArray[np.floating], hits: NDArray[np.bool_],
     Args:
         probabilities: (rows, k) probabilities of the classes in the answers; at least one.
         hits: (rows, k) bool, True if the class is one of the labels of the row.
-        labels: Number of labels of all rows, also of those that no answer contains.
+        labels: Number of labels of all rows, also of those that no answer contains, each with the weight of its row.
+        weights: (rows,) weights with which hits and chosen classes count. None: 1.
     """
     order = np.argsort(-probabilities, axis=None, kind="stable")
     falling = np.asarray(probabilities, np.float64).reshape(-1)[order]
-    chosen = np.arange(1, len(order) + 1)
-    f1 = 2.0 * np.cumsum(hits.reshape(-1)[order]) / (chosen + labels)
+    each = np.ones(hits.shape) if weights is None else np.broadcast_to(weights[:, np.newaxis], hits.shape)
+    chosen, found = (np.cumsum(of.reshape(-1)[order]) for of in (each, hits * each))
+    f1 = 2.0 * found / (chosen + labels)
     # Equal probabilities are chosen together.
     ends = np.append(falling[:-1] > falling[1:], True)
     place = int(np.argmax(np.where(ends, f1, -1.0)))

@@ -145,8 +145,10 @@ def _example_faults(data: DataSpec, trainer: TrainerSpec) -> list[str]:
 
 
 def _loss_faults(data: DataSpec, trainer: TrainerSpec) -> list[str]:
-    """Return the faults of the loss of several labels."""
+    """Return the faults of the loss of several labels, and of the weights of classes."""
     head, faults = trainer.head, []
+    if trainer.class_weights is not None and data.label_kind == "number":
+        faults.append("trainer.class_weights: the label is a number (data.label_kind), which has no classes; remove it")
     if head.loss != "softmax" and not data.several_labels:
         faults.append(
             f"trainer.head.loss: '{head.loss}' needs rows with several labels: set data.label_kind: classes, or remove "

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from components.inference.model import PushedModel
 from components.inference.questions import Question
+from components.metrics.definitions import WEIGHTED
 from components.metrics.own import own_metric
 from components.metrics.targets import further_targets, label_target
 from components.report.summary import evaluation_section
@@ -56,7 +57,10 @@ class Evaluation:
                 self._slices[key] = self._slices.get(key, 0.0) + row
 
     def section(self) -> dict[str, Any]:
-        """Return the fields of a `Summary` that were measured: metrics, bands, targets, slices and own_metrics."""
+        """Return the fields of a `Summary` that were measured.
+
+        These are metrics, bands, targets, slices and own_metrics, and weighted if the model has a column of weights.
+        """
         assert self._total is not None, "no row was added"
         label = self._targets[0]
         of_label = self._by_target(self._total)[0]
@@ -66,6 +70,14 @@ class Evaluation:
                 "metrics": label.measured(of_label),
                 "bands": {band: label.measured(of_label, band) for band in label.bands if band},
                 "targets": self._further(self._total),
+                "weighted": {
+                    "column": label.weight,
+                    "metrics": label.measured(of_label, WEIGHTED),
+                    "baselines": {},
+                    "targets": self._further(self._total, WEIGHTED),
+                }
+                if label.weight
+                else None,
                 "slices": [
                     {
                         "slice": name,
@@ -83,17 +95,17 @@ class Evaluation:
             }
         )
         return {
-            **{name: section[name] for name in ("metrics", "bands", "targets")},
+            **{name: section[name] for name in ("metrics", "bands", "weighted", "targets")},
             "slices": [
                 {name: entry[name] for name in ("slice", "value", "metrics", "targets")} for entry in section["slices"]
             ],
             "own_metrics": [own_metric(path).column for path in self._own],
         }
 
-    def _further(self, sums: Sums) -> dict[str, dict[str, float]]:
+    def _further(self, sums: Sums, view: str | None = None) -> dict[str, dict[str, float]]:
         """Return the metrics of the further targets, by column."""
         pairs = zip(self._targets[1:], self._by_target(sums)[1:], strict=True)
-        return {target.column: target.measured(of) for target, of in pairs}
+        return {target.column: target.measured(of, view) for target, of in pairs}
 
     def _by_target(self, sums: Sums) -> list[Sums]:
         return np.split(sums, np.cumsum([len(target.sum_names) for target in self._targets])[:-1])

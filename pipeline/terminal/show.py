@@ -68,6 +68,10 @@ def metrics(summary: Summary, rows: str = "Test split") -> Iterator[Part]:
     how = "in the label's units" if kind_of_label(summary.metrics) == "number" else "full softmax"
     yield f"{rows}, {how}{f', {count:,} {what}' if count else ''}:"
     yield _compared({"model": summary.metrics, **summary.baselines}, columns(summary, "terminal"))
+    if summary.weighted is not None:
+        yield f"By weight (column '{printable(summary.weighted.column)}'):"
+        models = {"model": summary.weighted.metrics, **summary.weighted.baselines}
+        yield _compared(models, columns(summary, "terminal"))
     if found := margins(summary):
         yield f"{about_margins(found)}:"
         yield table([[f"  {column.label}", margin_in_words(column, margin)] for column, margin in found], figures=False)

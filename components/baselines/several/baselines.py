@@ -20,6 +20,7 @@ from components.baselines.several.ranks import NAT, NO_SCORES, Base, Nats, row_r
 from components.layers.classes.propensity import inverse_propensities
 from components.layers.losses.names import LossName
 from components.metrics.bands import BANDS, BandSpec
+from components.metrics.definitions import WEIGHT
 from components.metrics.rows import row_sums
 from components.metrics.several import several_values
 from components.metrics.targets import BaselineName, Target
@@ -100,6 +101,8 @@ class SeveralBaselines:
             nll[is_known] = np.concatenate([of[name][0] for of in found])
             rank[is_known] = np.concatenate([of[name][1] for of in found])
             values = several_values(batch.labels, batch.rows, nll, rank, self._inverse, batch.n_rows)
+            if batch.weights is not None:
+                values[WEIGHT] = batch.weights
             sums = row_sums(self._target.sums, values, batch.rows, batch.n_rows, bands=self._bands)
             self._totals[name] += sums.sum(axis=0)
             result[name] = sums

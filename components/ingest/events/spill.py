@@ -108,6 +108,8 @@ class EventSpiller:
                 kind, time = _time(row, data) if data.order_by else (NUMBER, 0)
                 tokens = reader.tokens(row)
                 of_tokens = reader.token_values.of_event(row, len(tokens)) if tokens else {}
+                if reader.weights is not None and tokens:
+                    of_tokens[reader.weights.name] = reader.weights(row, len(tokens))
                 values = _packed(row, tokens, others, of_tokens)
             except RowError as error:
                 file.bad += 1

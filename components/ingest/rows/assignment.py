@@ -58,7 +58,7 @@ class Assignment:
         self._positional = data.splits_positions
         self._sequence = data.shape == "sequence"
         self._tokens = data.inputs[0]
-        self._of_tokens = [self._tokens, *data.token_features]
+        self._of_tokens = [self._tokens, *data.token_features, *data.weights]
         self._bounds = list(itertools.accumulate(data.splits.shares.values()))
         # If the eval split has no files of its own, it is cut from the files of train.
         self._cut = self._bounds[:2] if "eval" not in data.source.split_paths else self._bounds[:1]

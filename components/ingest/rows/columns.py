@@ -9,6 +9,7 @@ from typing import Any
 from components.ingest.errors import RowError, ShortRow, nearest
 from components.ingest.rows.token_values import TokenValues
 from components.ingest.rows.tokenize import tokenize
+from components.ingest.rows.weights import Weights
 from components.ingest.spec import DataSpec
 from components.ingest.token_features import elapsed
 from components.ingest.values import list_of, literal_list, nested, number_of, one_of, text_of, whole
@@ -21,7 +22,15 @@ HASH_BYTES = 16
 
 
 def columns_of(data: DataSpec) -> list[str]:
-    """Return the names of all columns of an Example: inputs, label, features, targets, slices, token features."""
+    """Return the names of all columns of an Example: those of `columns_hashed`, and the weight."""
+    return [*columns_hashed(data), *data.weights]
+
+
+def columns_hashed(data: DataSpec) -> list[str]:
+    """Return the names of the columns of an Example that identify a row: all but the weight.
+
+    They are inputs, label, features, targets, slices and token features. A row with another weight stays in its split.
+    """
     names = [*data.inputs, *([data.label] if data.label else []), *data.features, *data.targets, *data.slices]
     return list(dict.fromkeys([*names, *data.token_features]))
 
@@ -40,8 +49,8 @@ class RowReader:
 
     Args:
         data: Configuration of the columns.
-        labelled: False for rows of `bigvocab predict`: label and targets are not required, one token is enough in shape
-            `sequence`, and no row is dropped for a missing value.
+        labelled: False for rows of `bigvocab predict`: label, targets and weight are not read, one token is enough in
+            shape `sequence`, and no row is dropped for a missing value.
         tokenized: True if the input columns already contain lists of tokens.
 
     Attributes:
@@ -50,6 +59,7 @@ class RowReader:
         numbers: Features and targets that are numbers.
         categories: Features and targets that are categories, and other slices.
         token_values: Reader of the token features.
+        weights: Reader of the weights; None if they are not read.
         plain: True if only the tokenizer turns the text of an input column into tokens.
         dropped: Columns with `if_missing: drop`.
     """
@@ -72,6 +82,7 @@ class RowReader:
         self.categories = [name for name, column in side.items() if column.kind == "category"]
         self.categories += [name for name in dict.fromkeys(data.slices) if name not in taken]
         self.token_values = TokenValues(data, self.category_of, self.number_of, self.missing_in)
+        self.weights = Weights(data, self.number_of) if data.weights and labelled else None
         self.plain = not (data.missing or data.separator or data.whole_numbers)
         self.dropped = [name for name, column in side.items() if column.if_missing == "drop"] if labelled else []
 
@@ -105,6 +116,8 @@ class RowReader:
             raise ShortRow(f"{total} tokens, at least {self.least} are needed")
         if self.token_values.names:
             columns |= self.token_values(row, total)
+        if self.weights is not None:
+            columns[self.weights.name] = self.weights(row, total)
         for name in self.dropped:
             if not columns[name]:
                 raise ShortRow(f"no value in '{name}'")
@@ -234,8 +247,8 @@ def row_hash(columns: Columns, data: DataSpec, row: Mapping[str, Any]) -> bytes:
     """Return a hash of the values that determine the split of a row. Rows with equal values share a split.
 
     For a sequence, these are the tokens, so that a paragraph that occurs in two years is in one split. For a labelled
-    row, these are all columns, as in TFX's split by hash: equal pairs of inputs and label are frequent in such data,
-    and each pair is a separate observation.
+    row, these are all columns but the weight, as in TFX's split by hash: equal pairs of inputs and label are frequent
+    in such data, and each pair is a separate observation.
 
     Args:
         columns: Columns of the row.
@@ -256,7 +269,7 @@ def row_hash(columns: Columns, data: DataSpec, row: Mapping[str, Any]) -> bytes:
                 raise RowError(f"{name}: missing column", f"no value in '{name}', which decides the row's split")
             parts.append(value)
     else:
-        for name in data.inputs if data.shape == "sequence" else columns_of(data):
+        for name in data.inputs if data.shape == "sequence" else columns_hashed(data):
             values = columns[name]
             parts += values if values and isinstance(values[0], str) else map(str, values)  # type: ignore[arg-type]
             parts.append("")

@@ -18,7 +18,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from components.ingest.errors import RowError
-from components.ingest.rows.columns import HASH_BYTES, RowReader, columns_of, columns_read
+from components.ingest.rows.columns import HASH_BYTES, RowReader, columns_hashed, columns_read
+from components.ingest.rows.weights import MISSING
 from components.ingest.sources.files.table import Table
 from components.ingest.spec import DataSpec
 
@@ -36,7 +37,7 @@ class Converted:
 
     Attributes:
         columns: Lists of binary texts, or numbers, by name of the column; null for a missing number. A token feature
-            that is a number has lists of numbers.
+            that is a number, and the weights of sequences, have lists of numbers.
         refused: (rows,) bool, True for rows that `RowReader` must read.
         short: (rows,) bool, True for rows with too few tokens, without a label where a row may have several, or without
             a value in a column with `if_missing: drop`.
@@ -105,6 +106,8 @@ class TableReader:
             columns[name] = self._categories(name, table.columns[name], refused)
         for name, is_category in reader.token_values.names.items():
             columns[name] = self._token_values(name, table.columns[name], tokens, refused, is_category)
+        if reader.weights is not None:
+            columns[reader.weights.name] = self._weights(table.columns[reader.weights.name], tokens, refused)
         short |= tokens < reader.least
         for name in reader.dropped:
             short |= _empty(columns[name])
@@ -127,7 +130,7 @@ class TableReader:
                 texts += [column.cast(pa.binary()), _NUL]
             texts.pop()
         else:
-            for name in data.inputs if data.shape == "sequence" else columns_of(data):
+            for name in data.inputs if data.shape == "sequence" else columns_hashed(data):
                 column = converted.columns[name]
                 if pa.types.is_floating(column.type):
                     numbers = pa.array(map(str, column.drop_null().to_pylist()), pa.string())
@@ -194,6 +197,25 @@ class TableReader:
                     return found
         values = self._each(column, refused, lambda value: self._reader.number_of(name, value))
         return pa.array([found[0] if found else None for found in values], pa.float64())
+
+    def _weights(
+        self, column: pa.Array, tokens: NDArray[np.int64], refused: NDArray[np.bool_]
+    ) -> pa.DoubleArray | pa.ListArray:
+        """Return the weight of each row or, in shape `sequence`, the weights of its tokens."""
+        weights, kind = self._reader.weights, column.type
+        assert weights is not None
+        one = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_string(kind)
+        if self._data.shape == "labelled" and one:
+            numbers = self._numbers(weights.name, column, refused).fill_null(MISSING)
+            refused |= np.asarray(numbers) < 0
+            if pa.types.is_floating(kind):  # NaN is missing as a number, and refused as a weight.
+                refused |= np.asarray(pc.is_nan(column.cast(pa.float64())).fill_null(False))
+            return numbers
+        lengths = iter(tokens.tolist())
+        found = self._each(column, refused, lambda value: weights.of(value, next(lengths)))
+        if self._data.shape == "sequence":
+            return pa.array(found, pa.list_(pa.float64()))
+        return pa.array([of_row[0] if of_row else MISSING for of_row in found], pa.float64())
 
     def _token_values(
         self, name: str, column: pa.Array, tokens: NDArray[np.int64], refused: NDArray[np.bool_], is_category: bool

@@ -62,7 +62,7 @@ class TokenValues:
         Raises:
             RowError: There is another number of values, or a value is of a wrong type.
         """
-        values = self._listed(value)
+        values = listed(value, self._separator)
         missing = NO_TEXT if self.names[name] else NO_NUMBER
         if values is None:
             return [missing] * length
@@ -70,7 +70,7 @@ class TokenValues:
             return [self._converted(name, each) for each in values]
         if isinstance(value, str) and value in self._missing_in(name):
             return [missing] * length
-        raise _wrong_number(name, len(values), length, self._tokens, "write one value for each token")
+        raise wrong_number(name, len(values), length, self._tokens, "write one value for each token")
 
     def of_event(self, row: Mapping[str, Any], length: int) -> dict[str, list[Any]]:
         """Return the unconverted values of the columns of an event, one for each of its tokens.
@@ -85,26 +85,16 @@ class TokenValues:
         found = {}
         for name in self._of_columns:
             value = nested(row, name)[1]
-            values = self._listed(value)
+            values = listed(value, self._separator)
             if values is None or len(values) <= 1:
                 values = [None if values is None else one_of(values)]
             elif len(values) != length:
                 advice = "write one value for the event, or one for each of its tokens"
-                raise _wrong_number(name, len(values), length, self._tokens, advice)
+                raise wrong_number(name, len(values), length, self._tokens, advice)
             for each in values:
                 self._converted(name, each)
             found[name] = values * length if len(values) == 1 else values
         return found
-
-    def _listed(self, value: Any) -> list[Any] | None:
-        """Return the values of a cell, or None for an empty cell."""
-        if isinstance(value, list):
-            return value
-        if value is None or value == "" or value != value:
-            return None
-        if isinstance(value, str) and self._separator is not None:
-            return list_of(value, self._separator, keep_empty=True)
-        return [value]
 
     def _converted(self, name: str, value: Any) -> Any:
         if self.names[name]:
@@ -114,7 +104,19 @@ class TokenValues:
         return numbers[0] if numbers else NO_NUMBER
 
 
-def _wrong_number(name: str, found: int, length: int, tokens: str, advice: str) -> RowError:
+def listed(value: Any, separator: str | None) -> list[Any] | None:
+    """Return the values of a cell, or None for an empty cell."""
+    if isinstance(value, list):
+        return value
+    if value is None or value == "" or value != value:
+        return None
+    if isinstance(value, str) and separator is not None:
+        return list_of(value, separator, keep_empty=True)
+    return [value]
+
+
+def wrong_number(name: str, found: int, length: int, tokens: str, advice: str) -> RowError:
+    """Return the error of a row with another number of values than tokens."""
     return RowError(
         f"{name}: wrong number of values",
         f"column '{name}' holds {found} values, and column '{tokens}' {length} tokens: {advice}, in the same order",

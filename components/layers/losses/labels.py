@@ -19,11 +19,13 @@ class Labels(NamedTuple):
         classes: (labels,) int32 classes.
         rows: (labels,) int32 row of each label.
         shares: (labels,) float32 share of each label in the target mass of its row.
+        weights: (labels,) float32 factor of the cost of each label in the loss "sigmoid"; None: 1.
     """
 
     classes: tf.Tensor
     rows: tf.Tensor
     shares: tf.Tensor
+    weights: tf.Tensor | None = None
 
     @classmethod
     def of(cls, labels: tf.RaggedTensor | tf.Tensor) -> Labels:
@@ -48,6 +50,22 @@ class Labels(NamedTuple):
     def none(cls) -> Labels:
         """Return the labels of rows that have none."""
         return cls(tf.zeros([0], tf.int32), tf.zeros([0], tf.int32), tf.zeros([0]))
+
+    def by_class(self, factors: tf.Tensor) -> Labels:
+        """Return the labels with the weights of their classes.
+
+        In the loss "softmax", a weight multiplies the share of the label in the target mass, whose sum is then no
+        longer 1. In the loss "sigmoid", it multiplies the cost of the label, not that of other classes.
+
+        Args:
+            factors: (classes,) float32 weight of each class.
+        """
+        weights = tf.gather(factors, self.classes)
+        return Labels(self.classes, self.rows, self.shares * weights, weights)
+
+    def weighted(self, values: tf.Tensor) -> tf.Tensor:
+        """Return values of the labels, (labels,) float32, times their weights."""
+        return values if self.weights is None else values * self.weights
 
     def sums(self, values: tf.Tensor, batch: int | tf.Tensor) -> tf.Tensor:
         """Return the sums of values by row: (labels, ...) -> (batch, ...).

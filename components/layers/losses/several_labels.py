@@ -3,13 +3,13 @@
 For the labels Y of a row, the logits z, and the shares t of the labels in the target mass of the row:
 
     softmax    (sum_(j in Y) t_j) log(sum_j exp z_j) - sum_(j in Y) t_j z_j
-    sigmoid    sum_(j in Y) softplus(-z_j) + sum_(j not in Y) softplus(z_j)
+    sigmoid    sum_(j in Y) w_j softplus(-z_j) + sum_(j not in Y) softplus(z_j)
 
 `softmax` is the cross entropy of the distribution t. With one label, it is the loss of `one_label`. The probabilities
 sum to 1 over the classes: the model predicts how likely a class is the next label. Source: Joulin et al., "Learning
 Visual Features from Large Weakly Supervised Data" (2016), section 3.1. `sigmoid` is the sum of the binary cross
 entropies of all classes: the model predicts how likely a class is one of the labels. Source: Bishop, "Pattern
-Recognition and Machine Learning" (2006), equation 4.90.
+Recognition and Machine Learning" (2006), equation 4.90. The weights w are 1 unless `Labels.by_class` sets them.
 
 Over a sample, a class that is not a label of the row is a candidate with probability pi, and its term, exp z or
 softplus(z), counts 1 / pi times (Horvitz and Thompson, "A Generalization of Sampling Without Replacement From a Finite
@@ -71,8 +71,10 @@ def candidates_loss(
             factors = labels.sums(labels.shares, batch) * tf.exp(wide.log_normaliser - log_all)
         else:
             wide = WideSigmoid(hidden, rows[:count], bias[:count], dtype, excluded, tf.exp(-log_pi))
-            losses = _labeled(wide.total, labels, batch) + labels.sums(tf.nn.softplus(-own_logits), batch)
-            factors, slopes = _labeled(tf.ones([batch]), labels, batch), -tf.sigmoid(-own_logits)
+            costs = labels.weighted(tf.nn.softplus(-own_logits))
+            losses = _labeled(wide.total, labels, batch) + labels.sums(costs, batch)
+            factors = _labeled(tf.ones([batch]), labels, batch)
+            slopes = -labels.weighted(tf.sigmoid(-own_logits))
 
         def gradient(upstream):
             d_hidden, d_rows, d_bias = wide.gradients(upstream * factors)
@@ -133,9 +135,13 @@ def full_loss(
             losses, _ = _cross_entropy(total, own_logits, labels, batch)
             mass, shares = labels.sums(labels.shares, batch), labels.shares
         else:
-            # softplus(-z) - softplus(z) = -z
-            losses = _labeled(total, labels, batch) - labels.sums(own_logits, batch)
             mass, shares = _labeled(tf.ones([batch]), labels, batch), tf.ones_like(labels.shares)
+            gains = own_logits
+            if labels.weights is not None:
+                # w softplus(-z) - softplus(z) = (w - 1) softplus(-z) - z
+                gains -= (labels.weights - 1.0) * tf.nn.softplus(-own_logits)
+                shares += (labels.weights - 1.0) * tf.sigmoid(-own_logits)
+            losses = _labeled(total, labels, batch) - labels.sums(gains, batch)
 
         def gradient(upstream):
             def gradients_at(start: Any, count: int) -> chunks.Gradients:

@@ -59,7 +59,7 @@ def sweep_several(
 
     def of(start: tf.Tensor, end: tf.Tensor) -> SeveralSweep:
         first, last = tf.unstack(tf.searchsorted(labels.rows, tf.stack([start, end])))
-        classes, rows, shares = (each[first:last] for each in labels)
+        classes, rows, shares = (each[first:last] for each in (labels.classes, labels.rows, labels.shares))
         chosen = Labels(classes, rows - start, shares)
         added = None if bonuses is None else bonuses.take(start, end)
         return _swept(tf.cast(hidden[start:end], tf.float32), table, bias, chosen, loss, k, added)

@@ -62,7 +62,14 @@ class Gate(keras.layers.Layer):
         """
         return _log_shares(self._logits(hidden, features), empty)
 
-    def calibrate(self, hidden: tf.Tensor, features: tf.Tensor, empty: Sequence[tf.Tensor], logs: tf.Tensor) -> None:
+    def calibrate(
+        self,
+        hidden: tf.Tensor,
+        features: tf.Tensor,
+        empty: Sequence[tf.Tensor],
+        logs: tf.Tensor,
+        weights: tf.Tensor | None = None,
+    ) -> None:
         """Fit the shares of the gate to examples that the model was not trained on.
 
             z' = a z + d
@@ -77,6 +84,7 @@ class Gate(keras.layers.Layer):
             features: (labels, features) float32.
             empty: (labels,) bool for each further part, True for the rows that do not have the part.
             logs: (labels, parts) float32 log probabilities of the label in the model and in each other part.
+            weights: (labels,) float32 weights of the labels in the mean. None: 1.
         """
         logits = self._logits(hidden, features)
         scale, shift = (keras.Variable(tf.fill(logits.shape[1:], first), dtype="float32") for first in (1.0, 0.0))
@@ -87,7 +95,8 @@ class Gate(keras.layers.Layer):
         def step(done: tf.Tensor) -> tf.Tensor:
             with tf.GradientTape() as tape:
                 shares = _log_shares(scale * logits + shift, empty)
-                loss = -tf.reduce_mean(tf.reduce_logsumexp(shares + logs, axis=1))
+                found = tf.reduce_logsumexp(shares + logs, axis=1)
+                loss = -tf.reduce_mean(found if weights is None else found * (weights / tf.reduce_mean(weights)))
                 loss += prior * (tf.reduce_sum((scale - 1.0) ** 2) + tf.reduce_sum(shift**2))
             optimizer.apply(tape.gradient(loss, [scale.value, shift.value]))
             return done + 1

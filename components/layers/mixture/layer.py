@@ -96,7 +96,14 @@ class NgramMixture(keras.layers.Layer):
         # `model_losses - fixed` is 0, but its gradient is the gradient of `model_losses`.
         return tf.where(labels >= 0, losses + model_losses - fixed, 0.0)
 
-    def calibrate(self, hidden: tf.Tensor, context: tf.Tensor, labels: tf.Tensor, model_losses: tf.Tensor) -> None:
+    def calibrate(
+        self,
+        hidden: tf.Tensor,
+        context: tf.Tensor,
+        labels: tf.Tensor,
+        model_losses: tf.Tensor,
+        weights: tf.Tensor | None = None,
+    ) -> None:
         """Fit the gate to examples that the model was not trained on: see `gate.Gate.calibrate`.
 
         Args:
@@ -104,10 +111,11 @@ class NgramMixture(keras.layers.Layer):
             context: (batch, k) context ids, the latest last.
             labels: (batch,) integers, all in the vocabulary.
             model_losses: (batch,) float32, -log p_model(label) over all classes.
+            weights: (batch,) float32 weights of the examples. None: 1.
         """
         lookup = self._lookup(context, labels)
         logs = log_probabilities(model_losses, lookup.probabilities)
-        self.gate.calibrate(hidden, lookup.features, lookup.empty, logs)
+        self.gate.calibrate(hidden, lookup.features, lookup.empty, logs, weights)
 
     def gates(self, hidden: tf.Tensor, context: tf.Tensor) -> tf.Tensor:
         """Return the shares of the model, the n-grams and each of `others` in each row, (batch, parts) float32.

@@ -11,6 +11,7 @@ import tensorflow_transform as tft
 from components import names
 from components.ingest.spec import DataSpec, FeatureSpec, LabelKind, Shape
 from components.layers.mixture.spec import NgramMixtureSpec
+from components.names import WEIGHT
 from components.preprocessing.preprocessing import FIRST_LABEL
 from components.preprocessing.vocabulary import category_file, read_vocabulary
 
@@ -50,6 +51,9 @@ class Layout:
             positions without a token, and the one before it means unknown or missing.
         most_labels: Width of the labels of a batch of rows with several labels. None: the largest number in the batch.
         labeled_rows: Number of rows with several labels in the train split; None before they are counted.
+        weighted: True if labels have weights, under the key `WEIGHT` among the targets of a batch. The column has one
+            weight per row, or one per token in shape `sequence`.
+        mean_weight: Mean weight of the labels to train on; 1 before it is computed.
     """
 
     shape: Shape
@@ -70,6 +74,8 @@ class Layout:
     token_categories: dict[str, int] = field(default_factory=dict)
     most_labels: int | None = None
     labeled_rows: int | None = None
+    weighted: bool = False
+    mean_weight: float = 1.0
 
     @classmethod
     def of(
@@ -111,6 +117,7 @@ class Layout:
             whole_rows=whole_rows,
             token_numbers=tuple(name for name, is_category in of_tokens.items() if not is_category),
             token_categories={name: len(counts(name)) + 2 for name, is_category in of_tokens.items() if is_category},
+            weighted=data.weight is not None,
         )
 
     def counting(self, mixture: NgramMixtureSpec | None, inputs: int, labels: int) -> Layout:
@@ -135,6 +142,12 @@ class Layout:
         return {**dict.fromkeys(self.token_numbers, 0), **{name: n - 1 for name, n in self.token_categories.items()}}
 
     @property
+    def per_token(self) -> tuple[str, ...]:
+        """Transformed columns that hold one value per token, beside the tokens: token features, and weights."""
+        weights = (WEIGHT,) if self.weighted and self.shape == "sequence" else ()
+        return (*self.token_numbers, *self.token_categories, *weights)
+
+    @property
     def several_labels(self) -> bool:
         """True if a row may have several labels."""
         return self.label_kind == "classes"
@@ -149,14 +162,16 @@ class Layout:
         ids = tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)
         number = tf.io.FixedLenFeature([], tf.float32)
         category = tf.io.FixedLenFeature([], tf.int64)
+        numbers = tf.io.RaggedFeature(tf.float32, row_splits_dtype=tf.int64)
         return {
             "input_ids": ids,
             self.label_column: number if self.label_kind == "number" else ids,
             **({FIRST_LABEL: category} if self.splits_positions else {}),
             **dict.fromkeys((*self.numbers, *self.target_numbers), number),
             **dict.fromkeys((*self.categories, *self.target_counts), category),
-            **dict.fromkeys(self.token_numbers, tf.io.RaggedFeature(tf.float32, row_splits_dtype=tf.int64)),
+            **dict.fromkeys(self.token_numbers, numbers),
             **dict.fromkeys(self.token_categories, ids),
+            **({WEIGHT: numbers if self.shape == "sequence" else number} if self.weighted else {}),
         }
 
 

@@ -19,6 +19,7 @@ from components.ingest.spec import Shape
 from components.layers.losses.labels import PADDING
 from components.preprocessing.preprocessing import FIRST_LABEL
 from components.training.data.layout import COUNTED, LABEL, Batch, Layout
+from components.training.weights import WEIGHT, label_weights
 
 # Size of the buffer that shuffles rows.
 SHUFFLED_ROWS = 8_192
@@ -203,12 +204,13 @@ def model_targets(windows: Windows, features: Batch, layout: Layout) -> Batch:
 
     Classes are (windows,) int32, -1 if unknown or missing. Several labels are (windows, most) int32, with `PADDING`
     after the last label of a row; see `Layout.most_labels`. Numbers are (windows,) float32 in the units of the column,
-    NaN if missing.
+    NaN if missing. With weights, the key `WEIGHT` holds them, (windows,) float32.
     """
     labels = windows.labels
     if isinstance(labels, tf.RaggedTensor):
         labels = labels.to_tensor(PADDING, shape=[None, layout.most_labels])
-    return {LABEL: labels, **row_targets(windows.rows, features, layout)}
+    weights = {WEIGHT: label_weights(windows, features, layout)} if layout.weighted else {}
+    return {LABEL: labels, **row_targets(windows.rows, features, layout), **weights}
 
 
 def row_features(rows: tf.Tensor, features: Batch, layout: Layout) -> Batch:
@@ -371,11 +373,20 @@ def read_rows(files: Sequence[str], order: tf.Tensor | int | None = None) -> tf.
 
 
 def parse_windows(serialized: tf.Tensor, layout: Layout, known_only: bool) -> tuple[Windows, Batch]:
-    """Return the windows of serialized rows, all or those with a known label, and the parsed rows."""
+    """Return the windows of serialized rows, and the parsed rows.
+
+    Args:
+        serialized: (rows,) serialized rows.
+        layout: Layout of a window.
+        known_only: True for only the windows to train on: with a known label, and a weight above 0.
+    """
     features = tf.io.parse_example(serialized, layout.feature_spec())
     windows = windows_of(features, layout)
     if known_only:
-        windows = windows.take(tf.where(windows.known)[:, 0])
+        kept = windows.known
+        if layout.weighted:
+            kept &= label_weights(windows, features, layout) > 0
+        windows = windows.take(tf.where(kept)[:, 0])
     return windows, features
 
 

@@ -54,6 +54,7 @@ from components.training.export.growing import Growing, write_features
 from components.training.export.seen import SeenClasses, class_ids, classes_of
 from components.training.model import VocabularyClassifier
 from components.training.rows.cuts import Cuts
+from components.training.weights import WEIGHT
 
 Columns = dict[str, tf.SparseTensor]
 # Windows that are encoded at a time.
@@ -135,10 +136,11 @@ class Servable(tf.Module):
         """Return the outputs of the signature `eval`."""
         label = [self.data.label] if self.data.label else []
         own = [FIRST_LABEL] if self.layout.splits_positions else []
-        columns = self._parse(examples, (*self._inputs, *label, *own, *self.data.targets))
+        columns = self._parse(examples, (*self._inputs, *label, *own, *self.data.targets, *self.data.weights))
         features, rows = self._transformed(columns), tf.shape(examples)[0]
         windows = windows_of(features, self.layout)
         targets = model_targets(windows, features, self.layout)
+        weights = {WEIGHT: targets.pop(WEIGHT)} if self.layout.weighted else {}
         seen = self._seen(columns, features, windows, rows) if self.exclude_seen else None
 
         def measured(name: str, hidden: tf.Tensor, counted: tf.Tensor | None, part: slice) -> tuple[tf.Tensor, ...]:
@@ -158,7 +160,7 @@ class Servable(tf.Module):
         sums: dict[str, tf.Tensor] = {}
         for target in self.targets:
             name = key_of(target.column) if target.column else LABEL
-            values = dict(zip(made[name], found[name], strict=True))
+            values = dict(zip(made[name], found[name], strict=True)) | weights
             if target.kind == "number":
                 values |= {"number": targets[name], "mean": self.model.answers[name].mean}
             else:
@@ -204,7 +206,7 @@ class Servable(tf.Module):
         }
         # Calls the graph without the wrapping of the Keras layer, which AutoGraph would convert.
         out = dict(self.transform.call(raw))
-        for name in ("input_ids", "label_ids", *self.layout.token_paddings):
+        for name in ("input_ids", "label_ids", *self.layout.per_token):
             if name in out:
                 sparse = out[name]
                 # Rows may have gaps if columns were joined. Only the order of the values matters, and needs no check.

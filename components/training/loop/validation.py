@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from components.layers.outputs import ClassOutput, Output
-from components.metrics.definitions import Kind, Metric, Place, Sum
+from components.metrics.definitions import WEIGHTED, Kind, Metric, Place, Sum
 from components.metrics.own import own_metrics
 from components.metrics.rows import label_values
 from components.metrics.sums import needed, without_model_sums
@@ -47,6 +47,8 @@ class Validator:
         own: Paths of the user-defined metrics.
         place: Place of `components.metrics` whose metrics are measured.
         calibrates: True to measure a mixture of the label as an export would contain it: calibrated on the same data.
+        weighted: True if the labels have weights. Each metric is then measured a second time with them, as
+            `<name>_weighted`, and these metrics select the best weights.
 
     Attributes:
         objective: Name of the metric that must be finite: `nll`, or `rmse` for a number. Lower is better.
@@ -62,14 +64,16 @@ class Validator:
         own: Sequence[str] = (),
         place: Place = "validation",
         calibrates: bool = False,
+        weighted: bool = False,
     ) -> None:
+        self._suffix = f"_{WEIGHTED}" if weighted else ""
         measured = tuple(_measured(key, output, own, place) for key, output in model.answers.items())
         self._calibration = functools.partial(calibrated_mixture, model, batches) if calibrates else nullcontext
         if workers.are_several(strategy):
             batches = workers.shared_out(batches)
         self._measured = measured
         self._batches = strategy.experimental_distribute_dataset(batches)
-        self.objective = objective(_kind(LABEL, model.label)).name
+        self.objective = objective(_kind(LABEL, model.label)).name + self._suffix
         lines = _shown(measured)
         self.shown = {title: name for title, (name, _) in lines.items()}
         self.forms = {title: form for title, (_, form) in lines.items()}
@@ -98,12 +102,14 @@ class Validator:
             measured: Metrics that `measure` returned.
         """
         score = measured[self.objective]
-        if "recall_at_10" in measured:
-            score -= math.log(max(measured["recall_at_10"], _LEAST_RECALL))
+        if (recall := f"recall_at_10{self._suffix}") in measured:
+            score -= math.log(max(measured[recall], _LEAST_RECALL))
         return score
 
     def measure(self) -> dict[str, float]:
         """Return the metrics of the label by name, and the metrics of each further target as `<target>_<name>`.
+
+        With weights, each metric has a second entry: `<name>_weighted`.
 
         A class outside the vocabulary counts as a miss, and has no nll. Metrics of numbers are in the units of the
         column.
@@ -113,19 +119,22 @@ class Validator:
             for batch in self._batches:
                 sums = self._sums(batch).numpy().tolist()
                 total = [a + b for a, b in zip(total, sums, strict=True)] if total else sums
+        suffixes = [*dict.fromkeys(("", self._suffix))]
         if not total:
-            total = [0.0] * sum(len(each.sums) for each in self._measured)
+            total = [0.0] * sum(len(each.sums) for each in self._measured) * len(suffixes)
         measured: dict[str, float] = {}
         for each in self._measured:
-            totals = dict(zip((of.name for of in each.sums), total, strict=False))
-            total = total[len(each.sums) :]
-            measured |= {f"{each.prefix}{metric.name}": metric.formula(totals) for metric in each.metrics}
+            for suffix in suffixes:
+                totals = dict(zip((of.name for of in each.sums), total, strict=False))
+                total = total[len(each.sums) :]
+                measured |= {f"{each.prefix}{metric.name}{suffix}": metric.formula(totals) for metric in each.metrics}
         return measured
 
 
-def label_metrics(label: Output, own: Sequence[str] = ()) -> list[str]:
+def label_metrics(label: Output, own: Sequence[str] = (), weighted: bool = False) -> list[str]:
     """Return the names of the metrics of the label that a validation measures."""
-    return [metric.name for metric in _measured(LABEL, label, own).metrics]
+    names = [metric.name for metric in _measured(LABEL, label, own).metrics]
+    return [*names, *(f"{name}_{WEIGHTED}" for name in names if weighted)]
 
 
 def _measured(key: str, output: Output, own: Sequence[str], place: Place = "validation") -> _Measured:

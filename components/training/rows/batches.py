@@ -183,7 +183,7 @@ def _packed(windows: Windows, features: Batch, layout: Layout, count: tf.Tensor,
     bounds = tf.stack([bounds[:-1], bounds[1:]], axis=1)
     order = tf.argsort(tf.random.stateless_uniform([count], seed + 1))
     names = (*layout.numbers, *layout.categories, *layout.target_numbers, *layout.target_counts)
-    names += (*layout.token_numbers, *layout.token_categories)
+    names += layout.per_token
     parts = (cuts.windows.values, cuts.windows.starts, cuts.windows.ends, cuts.windows.labels, cuts.windows.rows)
     return parts, cuts.firsts, cuts.counted, {name: features[name] for name in names}, tf.gather(bounds, order)
 

@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from components.training.data.layout import COUNTED, LABEL, Batch, Layout
 from components.training.data.windows import Windows, counted_tokens, row_features, row_targets, token_values
+from components.training.weights import WEIGHT, label_weights
 
 OVERLAP = 4
 """Context divided by the number of ids by which a cut overlaps the one before it."""
@@ -144,12 +145,17 @@ class Cuts:
 
         Returns:
             `label` (cuts, L) int32, the class that follows each position, or `NO_LABEL`; the further targets of the
-            row of each cut, (cuts,); `TOTAL`, the number of all labels, repeated for each cut.
+            row of each cut, (cuts,); `TOTAL`, the number of all labels, repeated for each cut. With weights, `WEIGHT`
+            (cuts, L) float32, the weight of each label.
         """
         none = tf.fill(tf.shape(inputs["input_ids"]), NO_LABEL)
         labels = tf.tensor_scatter_nd_update(none, self.places(), self.windows.labels)
         total = tf.fill([self.count], self.firsts[-1])
-        return {LABEL: labels, **row_targets(self._rows, features, layout), TOTAL: total}
+        found = {LABEL: labels, **row_targets(self._rows, features, layout), TOTAL: total}
+        if layout.weighted:
+            weights = label_weights(self.windows, features, layout)
+            found[WEIGHT] = tf.tensor_scatter_nd_update(tf.zeros(tf.shape(none)), self.places(), weights)
+        return found
 
     @property
     def _rows(self) -> tf.Tensor:

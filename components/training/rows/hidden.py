@@ -9,6 +9,7 @@ import tensorflow as tf
 from components.layers.encoders.base import Encoder
 from components.training.data.layout import COUNTED, LABEL, Batch
 from components.training.rows.cuts import NO_LABEL, TOTAL
+from components.training.weights import WEIGHT
 
 
 def of_whole_rows(targets: Batch) -> bool:
@@ -44,8 +45,10 @@ def at_labels(encoder: Encoder, inputs: Batch, targets: Batch, dropout_seed: tf.
         return AtLabels(encoder(inputs, dropout_seed=dropout_seed), targets, counted)
     places = tf.where(targets[LABEL] != NO_LABEL)
     hidden = encoder.encode(inputs, places, dropout_seed)
-    flat = {name: tf.gather(values, places[:, 0]) for name, values in targets.items() if name not in (LABEL, TOTAL)}
-    flat[LABEL] = tf.gather_nd(targets[LABEL], places)
+    of_labels = [name for name in (LABEL, WEIGHT) if name in targets]
+    of_rows = [name for name in targets if name not in (*of_labels, TOTAL)]
+    flat = {name: tf.gather(targets[name], places[:, 0]) for name in of_rows}
+    flat |= {name: tf.gather_nd(targets[name], places) for name in of_labels}
     return AtLabels(hidden, flat, None if counted is None else tf.gather_nd(counted, places))
 
 

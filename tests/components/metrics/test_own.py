@@ -92,7 +92,10 @@ def configured(folder: Path, *paths: str) -> str:
         (f"{PACKAGE}.good:HIT_50", "HIT_50 is of type Sum, not a components.metrics.Metric"),
         (f"{PACKAGE}.wrong:TAKEN", "BigVocab has a metric with the name 'recall_at_10'"),
         (f"{PACKAGE}.wrong:SHOUTED", "the name of a metric has small letters, digits and '_' (found 'Recall')"),
-        (f"{PACKAGE}.wrong:BANDED", "does not contain '_over_' or end in _head, _torso, _tail ('hit_rate_head')"),
+        (
+            f"{PACKAGE}.wrong:BANDED",
+            "does not contain '_over_' or end in _head, _torso, _tail, _weighted ('hit_rate_head')",
+        ),
         (f"{PACKAGE}.wrong:COMPARED", "does not contain '_over_'"),
         (f"{PACKAGE}.wrong:MISSPELT", "sums: 'coumt' is not one of count, known, nll"),
         (f"{PACKAGE}.wrong:MISSPELT", "did you mean 'count'?"),

@@ -66,6 +66,16 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
         "features": {},
         "token_features": {"price": {"kind": "number"}, "shop": {"kind": "category"}},
     },
+    "weights": {"features": {"shop": {"kind": "category"}}, "weight": "price"},
+    "weights of tokens": {
+        "shape": "sequence",
+        "inputs": ["words"],
+        "label": None,
+        "tokenizer": "none",
+        "separator": "|",
+        "features": {},
+        "weight": "price",
+    },
     "labelled tokens": {
         "inputs": ["items"],
         "tokenizer": "none",
@@ -124,7 +134,12 @@ TYPES = {
 }
 
 
-@pytest.mark.parametrize("name", ["none", "number", "missing", "several", "sequence", "tokens", "labelled tokens"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "none", "number", "missing", "several", "sequence", "tokens", "labelled tokens", "weights", "weights of tokens",
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("kind", TYPES)
 def test_columns_of_any_type_are_those_of_single_rows(name: str, kind: str, tmp_path: Path) -> None:
     file = tmp_path / "rows.parquet"
