@@ -9,8 +9,8 @@ from typing import Any, get_args
 from benchmarks.bounds import Bound
 from benchmarks.tables import table
 from benchmarks.timing import Timing
-from components.formatting import three_digits
 from components.layers.losses.names import LossName
+from components.messages.formatting import three_digits
 
 LABELS = (1, 2, 5, 10)
 """Numbers of labels of each row that are measured."""

@@ -15,11 +15,11 @@ from benchmarks.labels.data import COST, PRICE, SUBCLASS, Queries, Split
 from components.labels.features import FittedFeatures
 from components.labels.reading import Items
 from components.labels.spec import LabelsSpec
-from components.layers.schedule import WarmupCosine
+from components.layers.optimization.schedule import WarmupCosine
+from components.training.data.layout import Layout
 from components.training.examples import examples_of
 from components.training.export.growing import arguments
 from components.training.label_features import FeaturesOfLabels
-from components.training.layout import Layout
 from components.training.loop.plan import make_plan
 from components.training.model import VocabularyClassifier, build_model
 from components.training.optimizer import make_optimizer

@@ -14,8 +14,8 @@ import tensorflow as tf
 from components.ingest.spec import DataSpec
 from components.layers.losses.labels import PADDING
 from components.metrics.targets import label_target
+from components.training.data.layout import LABEL, Layout
 from components.training.history import read_history
-from components.training.layout import LABEL, Layout
 from components.training.model import build_model
 from components.training.spec import TrainerSpec
 from tests.components.training.conftest import Corpus, Row, corpus_once, sentences, serialize

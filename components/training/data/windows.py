@@ -18,7 +18,7 @@ from components.compat.tensorflow import untuned
 from components.ingest.spec import Shape
 from components.layers.losses.labels import PADDING
 from components.preprocessing.preprocessing import FIRST_LABEL
-from components.training.layout import COUNTED, LABEL, Batch, Layout
+from components.training.data.layout import COUNTED, LABEL, Batch, Layout
 
 # Size of the buffer that shuffles rows.
 SHUFFLED_ROWS = 8_192
