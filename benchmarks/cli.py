@@ -40,8 +40,8 @@ def _add_benchmarks(benchmarks: argparse._SubParsersAction[Parser]) -> None:
     _add_trainings(sampling, "these forms of the loss beside the full one")
     sampling.add_argument("--steps", type=int, default=900, metavar="N", help="of each training (default: 900)")
     sampling.set_defaults(do=_bench_sampling)
-    heads = benchmarks.add_parser("heads", help="the cost of tied tables, cosine and n-gram counts")
-    heads.add_argument("--only", type=names, metavar="NAME,...", help="steps, mixture, bias (default: all)")
+    heads = benchmarks.add_parser("heads", help="the cost of tied tables, cosine, n-gram counts and several labels")
+    heads.add_argument("--only", type=names, metavar="NAME,...", help="steps, several, mixture, bias (default: all)")
     heads.add_argument("--rounds", type=int, default=9, metavar="N", help="turns of each (default: 9)")
     heads.add_argument("--threads", type=int, metavar="N", help="of each process (default: all cores)")
     heads.add_argument("--check", action="store_true", help="are the bounds kept? exits with 1 if not")
@@ -99,6 +99,11 @@ def _add_benchmarks(benchmarks: argparse._SubParsersAction[Parser]) -> None:
     cost.add_argument("--tokens", type=int, default=10, metavar="N", help="tokens of a row (default: 10)")
     cost.add_argument("--cores", type=int, default=2, metavar="N", help="cores of the machine (default: 2)")
     cost.set_defaults(do=_bench_cost)
+    labels = benchmarks.add_parser("labels", help="features of labels: known products, and products never seen")
+    labels.add_argument("--only", type=names, metavar="NAME,...", help="these forms (default: all)")
+    labels.add_argument("--test", action="store_true", help="measure the test split too, once the settings are chosen")
+    labels.add_argument("--json", type=Path, metavar="FILE", help="write all figures there, as they come")
+    labels.set_defaults(do=_bench_labels)
 
 
 def _add_trainings(parser: Parser, only: str) -> None:
@@ -197,6 +202,13 @@ def _bench_cost(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         raise UserError(f"--{error}") from error
     return show(found, sys.stdout)
+
+
+def _bench_labels(arguments: argparse.Namespace) -> int:
+    from benchmarks import commands as bench
+
+    only, test, file = arguments.only, arguments.test, arguments.json
+    return _measured(lambda: bench.labels(only, test, sys.stdout, file))
 
 
 def _measured(do: Callable[[], int]) -> int:

@@ -26,6 +26,7 @@ from benchmarks.ingest import report as ingest_report
 from benchmarks.ingest import spans as ingest_spans
 from benchmarks.ingest.data import CORPUS, WRITERS
 from benchmarks.ingest.stage import TARGET as STAGE
+from benchmarks.labels import measure as labels_measure
 from benchmarks.machine import Machine, this_machine
 from benchmarks.processes import WorkerError
 from benchmarks.quality import measure as quality_measure
@@ -438,6 +439,37 @@ def next_basket(validation: bool, out: TextIO, file: Path | None = None) -> int:
     _print(out, [f"{results.machine}.", "", *basket_measure.lines(results)])
     if file:
         file.write_text(json.dumps(results.as_json(), indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+def labels(only: Sequence[str] | None, test: bool, out: TextIO, file: Path | None = None) -> int:
+    """Measure the features of labels on grocery transactions, and print tables. Progress goes to standard error.
+
+    Args:
+        only: Names from `benchmarks.labels.training.FORMS`. None selects all.
+        test: Measure the test split too.
+        out: Receives the tables.
+        file: Receives all figures as JSON, after each training.
+
+    Returns:
+        0.
+
+    Raises:
+        BenchError: An option is invalid, or the package with the transactions is not installed.
+    """
+    from benchmarks.labels.training import FORMS  # Imports TensorFlow, whose threads start with the import.
+
+    forms = _chosen(only, FORMS)
+    _check_folder(file)
+    splits = [labels_measure.EVAL, labels_measure.TEST] if test else [labels_measure.EVAL]
+    results = labels_measure.Results(this_machine(), splits)
+    try:
+        for _ in labels_measure.measure(forms, results, _progress()):
+            if file:
+                file.write_text(json.dumps(results.as_json(), indent=1) + "\n", encoding="utf-8")
+    except IngestError as error:
+        raise BenchError(str(error)) from error
+    _print(out, [f"{results.machine}.", "", *labels_measure.lines(results)])
     return 0
 
 

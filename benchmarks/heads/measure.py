@@ -10,12 +10,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from benchmarks.bounds import Bound
+from benchmarks.heads import several
 from benchmarks.machine import Machine
 from benchmarks.processes import Worker, workers
 from benchmarks.timing import Spent, Timing, steps_a_turn
+from components.layers.losses.names import LossName
 
 _WORKLOADS = "benchmarks.heads.workloads"
-PARTS = ("steps", "mixture", "bias")
+PARTS = ("steps", "several", "mixture", "bias")
 ENCODERS = ("shared_projection", "session")
 PLAIN = "dot, untied"
 FORMS: dict[str, dict[str, Any]] = {
@@ -89,6 +91,7 @@ class Results:
         threads: Threads of each process.
         size: Sizes of the measurement.
         steps: Milliseconds of a training step, by encoder and form.
+        several: Milliseconds of a training step of rows with several labels, see `several.Steps`.
         answers: Milliseconds of an answer, by number of rows and by `SOFTMAX` or `MIXED`.
         ngrams: Numbers of n-grams in the mixture, by length from 2.
         bytes: Size of the counts in the mixture.
@@ -100,6 +103,7 @@ class Results:
     threads: int
     size: Size
     steps: dict[str, dict[str, Timing]] = field(default_factory=dict)
+    several: dict[str, dict[str, Timing]] = field(default_factory=dict)
     answers: dict[int, dict[str, Timing]] = field(default_factory=dict)
     ngrams: list[int] = field(default_factory=list)
     bytes: int = 0
@@ -116,18 +120,34 @@ class Results:
     def as_json(self) -> dict[str, Any]:
         """Return all figures: times in milliseconds, losses in nats, memory in bytes."""
         ratios = {of: {form: self.ratio(of, form) for form in forms} for of, forms in self.steps.items()}
-        return {**asdict(self), "ratios": ratios}
+        several_ratios = {
+            of: {
+                several.arm(loss, labels): several.ratio(self.several, of, loss, labels)
+                for loss in several.LOSSES
+                for labels in several.LABELS
+            }
+            for of in self.several
+        }
+        return {**asdict(self), "ratios": ratios, "several_ratios": several_ratios}
 
 
 def _of(encoder: str, form: str) -> Callable[[Results], float | None]:
     return lambda results: results.ratio(encoder, form)
 
 
-BOUNDS = tuple(
-    Bound(f"CPU time of a step, {encoder}: {form} / {PLAIN}", "at most", 1.10, _of(encoder, form))
-    for encoder in ENCODERS
-    for form in FORMS
-    if form != PLAIN
+def _of_several(loss: LossName) -> Bound[Results]:
+    bound = several.bound(loss)
+    return Bound(bound.what, bound.sense, bound.limit, lambda results: bound.measured(results.several))
+
+
+BOUNDS = (
+    *(
+        Bound(f"CPU time of a step, {encoder}: {form} / {PLAIN}", "at most", 1.10, _of(encoder, form))
+        for encoder in ENCODERS
+        for form in FORMS
+        if form != PLAIN
+    ),
+    *map(_of_several, several.LOSSES),
 )
 
 
@@ -151,6 +171,9 @@ def measure(parts: Sequence[str], results: Results, say: Callable[[str], None]) 
                 _start(running, "TrainingStep", arms, threads)
                 wanted = {"classes": size.classes, "batch": size.batch}
                 results.steps[encoder], _ = _take_turns(running, wanted, size.rounds)
+    if "several" in parts:
+        for workload, (target, options) in several.WORKLOADS.items():
+            results.several[workload] = _several(target, options, results, say)
     counted = {"classes": size.classes, "tokens": size.tokens, "most": size.most}
     if "mixture" in parts:
         say(f"the ten most probable classes: 2 processes, {size.rounds} rounds for each number of rows")
@@ -170,6 +193,21 @@ def measure(parts: Sequence[str], results: Results, say: Callable[[str], None]) 
                 results.biases[negatives] = Biases(**estimates)
 
 
+def _several(
+    target: str, options: Mapping[str, Any], results: Results, say: Callable[[str], None]
+) -> dict[str, Timing]:
+    """Measure the steps of a workload of `several.WORKLOADS`, by name of the arm."""
+    size, steps = results.size, {}
+    for loss in several.LOSSES:
+        arms = {name: {**options, **arm} for name, arm in several.arms(loss).items() if name not in steps}
+        say(f"several labels, {target.partition(':')[2]}, {loss}: {len(arms)} processes, {size.rounds} rounds")
+        with workers() as running:
+            _start(running, target, arms, results.threads)
+            timings, _ = _take_turns(running, {"classes": size.classes, "batch": size.batch}, size.rounds)
+            steps.update(timings)
+    return steps
+
+
 def _start(
     running: dict[str, Worker],
     workload: str,
@@ -180,7 +218,8 @@ def _start(
     """Start a process for each arm, with the arguments of all arms and its own."""
     for name, options in arms.items():
         arguments = {"threads": threads, **(shared or {}), **options}
-        running[name] = Worker(f"{_WORKLOADS}:{workload}", arguments)
+        target = workload if ":" in workload else f"{_WORKLOADS}:{workload}"
+        running[name] = Worker(target, arguments)
         running[name].send(do="start")
     for worker in running.values():
         worker.receive()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from benchmarks import bounds
+from benchmarks.heads import several
 from benchmarks.heads.measure import BOUNDS, MIXED, SOFTMAX, Estimate, Results
 from benchmarks.tables import table
 from components.messages.formatting import in_mebibytes, three_digits
@@ -27,6 +28,8 @@ def lines(results: Results) -> Iterator[str]:
         ]
         yield from table(header, rows)
         yield ""
+    if results.several:
+        yield from several.lines(results.several, size.classes, size.batch)
     if results.answers:
         ngrams = ", ".join(f"{count:,} {length}-grams" for length, count in enumerate(results.ngrams, start=2))
         yield (

@@ -15,6 +15,7 @@ from benchmarks.timing import Spent, timed
 from components.baselines.counting import packed
 from components.baselines.tables import tables_of
 from components.layers.head import SampledSoftmax
+from components.layers.losses.labels import LossName
 from components.layers.mixture.gate import mixture_loss
 from components.layers.mixture.layer import NgramMixture
 from components.layers.mixture.spec import NgramMixtureSpec
@@ -43,20 +44,33 @@ class TrainingStep:
         encoder: Kind of the encoder.
         similarity: `dot` or `cosine`.
         tie: Use the token vectors as class vectors.
+        labels: Number of labels of each row.
+        loss: Loss of rows with several labels. None: a row has one label.
     """
 
-    def __init__(self, threads: int, encoder: str, similarity: str, tie: bool) -> None:
+    def __init__(
+        self,
+        threads: int,
+        encoder: str,
+        similarity: str = "dot",
+        tie: bool = False,
+        labels: int = 1,
+        loss: LossName | None = None,
+    ) -> None:
         use_threads(threads)
-        model = {"kind": encoder, "tie": tie}
-        self._spec = TrainerSpec.model_validate({"model": model, "head": {"similarity": similarity}})
+        head = {"similarity": similarity, **({} if loss is None else {"loss": loss})}
+        self._spec = TrainerSpec.model_validate({"model": {"kind": encoder, "tie": tie}, "head": head})
+        self._labels = None if loss is None else labels
 
     def prepare(self, classes: int, batch: int) -> None:
         """Build the model for a size and warm it up."""
         problem, context = Problem(classes, batch), self._spec.model.context
         uniform = np.random.default_rng(problem.seed + 2).random((BATCHES, batch, context))
         ids = tf.constant(zipf.drawn(problem.frequencies, uniform), tf.int32)
-        self._batches = [({"input_ids": i}, {LABEL: tf.constant(y)}) for i, y in zip(ids, problem.labels, strict=True)]
-        model = build_model(self._spec, Layout("sequence", context, classes, (), {}), problem.counts.tolist())
+        labels = problem.labels if self._labels is None else problem.several_labels(self._labels)
+        self._batches = [({"input_ids": i}, {LABEL: tf.constant(y)}) for i, y in zip(ids, labels, strict=True)]
+        layout = Layout("labelled", context, classes, (), {}, "class" if self._labels is None else "classes")
+        model = build_model(self._spec, layout, problem.counts.tolist())
         model.compile_with(make_optimizer(self._spec.optimizer, self._spec.learning_rate))
         model.encoder.adapt(lambda length: [inputs["input_ids"][:, -length:] for inputs, _ in self._batches])
         self._step = tf.function(model.train_step)

@@ -18,6 +18,7 @@ from benchmarks.timing import Spent, Stopwatch, timed
 from components.layers.crossentropy import SampledCrossentropy
 from components.layers.forms.names import FormName
 from components.layers.head import SampledSoftmax
+from components.layers.losses.labels import Labels, LossName
 from components.layers.optimization.optimizers import RowAdam
 from components.training.optimizer import make_optimizer
 from components.training.spec import OptimizerSpec
@@ -43,7 +44,8 @@ class Step:
     def prepare(self, classes: int, batch: int) -> None:
         """Compile the step for a size and warm it up."""
         problem = Problem(classes, batch)
-        self._batches = [(tf.constant(h), tf.constant(y)) for h, y in zip(problem.hidden, problem.labels, strict=True)]
+        labels = self.labels_of(problem)
+        self._batches = [(tf.constant(h), tf.constant(y)) for h, y in zip(problem.hidden, labels, strict=True)]
         self._number = 0
         keras.utils.set_random_seed(problem.seed)
         self._step = tf.function(self.build(problem))
@@ -57,6 +59,10 @@ class Step:
             self._step(*self._batches[self._number % BATCHES], tf.constant(self._number)).numpy()
 
         return timed(step, steps)
+
+    def labels_of(self, problem: Problem) -> np.ndarray:
+        """Return the labels of the batches, (BATCHES, batch, ...) int32."""
+        return problem.labels
 
     def build(self, problem: Problem) -> Any:
         """Return the function to measure, which maps hidden vectors, labels and the step number to a scalar."""
@@ -83,13 +89,33 @@ def training_step(losses: Any, variables: list[Any], optimizer: keras.optimizers
 
 
 class Ours(Step):
-    """Step with `SampledSoftmax` and one of BigVocab's optimizers."""
+    """Step with `SampledSoftmax` and one of BigVocab's optimizers.
+
+    Args:
+        threads: Size of each of TensorFlow's thread pools.
+        optimizer: Kind of the optimizer.
+        logits_dtype: Type of the wide matrix products.
+        form: Form of the loss.
+        labels: Number of labels of each row.
+        loss: Loss of rows with several labels. None: a row has one label.
+    """
 
     def __init__(
-        self, threads: int, optimizer: OptimizerKind, logits_dtype: str = "float32", form: FormName = "auto"
+        self,
+        threads: int,
+        optimizer: OptimizerKind,
+        logits_dtype: str = "float32",
+        form: FormName = "auto",
+        labels: int = 1,
+        loss: LossName | None = None,
     ) -> None:
         super().__init__(threads)
         self._optimizer, self._logits_dtype, self._form = optimizer, logits_dtype, form
+        self._labels, self._loss = labels, loss
+
+    def labels_of(self, problem: Problem) -> np.ndarray:
+        """Return the labels of the batches; with a loss of several labels, those of `Problem.several_labels`."""
+        return problem.labels if self._loss is None else problem.several_labels(self._labels)
 
     def build(self, problem: Problem) -> Any:
         """Return a training step of the layer's sampled loss."""
@@ -100,9 +126,13 @@ class Ours(Step):
         gains = Gains(problem.width)
         variables = [*gains.trainable_variables, *head.trainable_variables]
         optimizer = make_optimizer(OptimizerSpec(kind=self._optimizer), LEARNING_RATE)
-        seed = problem.seed  # The closure must not hold the problem: its arrays would count as memory of the step.
+        # The closure must not hold the problem: its arrays would count as memory of the step.
+        seed, loss = problem.seed, self._loss
 
         def losses(hidden: tf.Tensor, labels: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
+            if loss is not None:
+                several = Labels.of(labels)
+                return head.sampled_loss_of_several(gains(hidden), several, tf.stack([seed, number]), loss)
             return head.sampled_loss(gains(hidden), labels, tf.stack([seed, number]))
 
         return training_step(losses, variables, optimizer)

@@ -63,6 +63,20 @@ class Problem:
         uniform = np.random.default_rng(self.seed + 1).random((BATCHES, self.batch))
         return zipf.drawn(self.frequencies, uniform).astype(np.int32)
 
+    def several_labels(self, count: int) -> np.ndarray:
+        """Return the labels of rows with several distinct labels, (BATCHES, batch, count) int32, ascending in each row.
+
+        Equal draws of a row are repeated until all labels of the row are distinct.
+        """
+        generator = np.random.default_rng(self.seed + 1)
+        labels = zipf.drawn(self.frequencies, generator.random((BATCHES, self.batch, count))).astype(np.int32)
+        while True:
+            labels.sort(axis=2)
+            equal = np.pad(labels[..., 1:] == labels[..., :-1], [(0, 0), (0, 0), (1, 0)])
+            if not equal.any():
+                return labels
+            labels[equal] = zipf.drawn(self.frequencies, generator.random(equal.sum()))
+
     @property
     def candidates(self) -> int:
         """Expected number of distinct classes among the labels of a batch and the draws, averaged over the batches.

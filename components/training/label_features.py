@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from components.labels.features import FittedFeatures, coverage
-from components.labels.reading import read_items
+from components.labels.reading import Items, read_items
 from components.labels.spec import LabelsSpec
 from components.layers.label_features.table import FeatureTable
 from components.training.warm_start.transfer import label_feature_file
@@ -40,7 +40,18 @@ class FeaturesOfLabels:
         Raises:
             LabelsError: The file has faults; see `read_items`.
         """
-        items = read_items(spec)
+        return cls.of(spec, read_items(spec), labels, counts)
+
+    @classmethod
+    def of(cls, spec: LabelsSpec, items: Items, labels: Sequence[str], counts: Sequence[int]) -> FeaturesOfLabels:
+        """Fit features to the labels of the training.
+
+        Args:
+            spec: Configuration of the features of labels, whose file is not read.
+            items: Cells of the file.
+            labels: Labels by id.
+            counts: Occurrences of each label in the train split.
+        """
         fitted = FittedFeatures.of(spec, items, labels)
         return cls(fitted, fitted.table(items, labels, counts), spec.own_dropout, coverage(items, labels))
 

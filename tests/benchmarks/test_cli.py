@@ -39,6 +39,8 @@ from tests.pipeline.conftest import Bigvocab
         (("heads", "--only", "step"), "there is no 'step'; did you mean 'steps'?"),
         (("heads", "--rounds", "0"), "--rounds and --threads must be at least 1"),
         (("heads", "--json", "nowhere/figures.json"), "--json: nowhere is not a folder"),
+        (("labels", "--only", "featurs"), "there is no 'featurs'; did you mean 'features'?"),
+        (("labels", "--json", "nowhere/figures.json"), "--json: nowhere is not a folder"),
         (("sampling", "--only", "onw"), "there is no 'onw'; did you mean 'own'?"),
         (("sampling", "--steps", "1"), "--seeds must be above 0 and --steps above 1"),
         (("sampling", "--root", "elsewhere"), "elsewhere holds no transformed data"),

@@ -95,7 +95,7 @@ class Tafeng(PackageSource[TafengSpec]):
     def rows(self, file_range: Range, used: Sequence[str], lines: Lines) -> Rows:
         """Yield the row of each customer with the line of the first event, and a fault for each unreadable event."""
         customers: dict[str, _Customer] = {}
-        for line, cells in _events(file_range.path):
+        for line, cells in events(file_range.path):
             day = _day(cells[0]) if len(cells) == len(_HEADER) else None
             if day is None:
                 yield line, RowError("not an event", f"no date and {len(_HEADER)} cells: {','.join(cells)[:100]}")
@@ -128,7 +128,7 @@ class Tafeng(PackageSource[TafengSpec]):
         return str(importlib.resources.files("schemas") / "tafeng" / "schema.pbtxt")
 
 
-def _events(path: str) -> Iterator[tuple[int, list[str]]]:
+def events(path: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the line number and the cells of each event in the file of the archive.
 
     Raises:

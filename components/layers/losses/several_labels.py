@@ -27,7 +27,7 @@ import tensorflow as tf
 from components.layers.classes.softmax import log_add
 from components.layers.losses import wide as chunks
 from components.layers.losses.labels import Labels, LossName
-from components.layers.losses.wide import Wide, WideSigmoid, WideSoftmax, gradients_over_chunks, over_chunks
+from components.layers.losses.wide import WideSigmoid, WideSoftmax, gradients_over_chunks, over_chunks
 
 
 def candidates_loss(
@@ -65,19 +65,20 @@ def candidates_loss(
         own_rows, own_hidden = tf.gather(rows, own), tf.gather(hidden, labels.rows)
         own_logits = tf.reduce_sum(own_hidden * own_rows, axis=1) + tf.gather(bias, own)
         if loss == "softmax":
-            wide: Wide = WideSoftmax(hidden, rows[:count], bias[:count] - log_pi, dtype, excluded)
-            log_all = log_add(wide.log_normaliser, labels.log_sums(own_logits, batch))
+            softmax = WideSoftmax(hidden, rows[:count], bias[:count] - log_pi, dtype, excluded)
+            gradients, log_all = softmax.gradients, log_add(softmax.log_normaliser, labels.log_sums(own_logits, batch))
             losses, slopes = _cross_entropy(log_all, own_logits, labels, batch)
-            factors = labels.sums(labels.shares, batch) * tf.exp(wide.log_normaliser - log_all)
+            factors = labels.sums(labels.shares, batch) * tf.exp(softmax.log_normaliser - log_all)
         else:
-            wide = WideSigmoid(hidden, rows[:count], bias[:count], dtype, excluded, tf.exp(-log_pi))
+            sigmoid = WideSigmoid(hidden, rows[:count], bias[:count], dtype, excluded, tf.exp(-log_pi))
+            gradients = sigmoid.gradients
             costs = labels.weighted(tf.nn.softplus(-own_logits))
-            losses = _labeled(wide.total, labels, batch) + labels.sums(costs, batch)
+            losses = _labeled(sigmoid.total, labels, batch) + labels.sums(costs, batch)
             factors = _labeled(tf.ones([batch]), labels, batch)
             slopes = -labels.weighted(tf.sigmoid(-own_logits))
 
         def gradient(upstream):
-            d_hidden, d_rows, d_bias = wide.gradients(upstream * factors)
+            d_hidden, d_rows, d_bias = gradients(upstream * factors)
             change = tf.gather(upstream, labels.rows) * slopes
             into, after = own[:, tf.newaxis], tf.shape(rows)[0] - count
             return (

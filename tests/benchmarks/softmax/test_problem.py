@@ -39,3 +39,12 @@ def test_candidates_are_as_many_as_a_step_finds() -> None:
     ]
     error = np.std(found) / np.sqrt(len(found))
     assert abs(problem.candidates - np.mean(found)) < 4 * error + 0.5
+
+
+def test_several_labels_of_a_row_are_distinct_and_follow_the_frequencies() -> None:
+    problem = Problem(50, 400)
+    labels = problem.several_labels(5)
+    assert labels.shape == (BATCHES, 400, 5)
+    assert (np.diff(labels, axis=2) > 0).all()
+    counts = np.bincount(labels.ravel(), minlength=50)
+    assert counts[0] > counts[5] > counts[40] > 0

@@ -6,13 +6,18 @@ import json
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from components.ingest.spec import DataSpec
+from components.layers.losses.labels import PADDING
 from components.metrics.targets import label_target
+from components.training.data.layout import LABEL, Layout
 from components.training.history import read_history
+from components.training.model import build_model
+from components.training.spec import TrainerSpec
 from tests.components.training.conftest import Corpus, Row, corpus_once, sentences, serialize
 from tests.once import Once
 
@@ -38,6 +43,29 @@ def tagged(row: Row) -> Row:
 def corpus(once: Once) -> Corpus:
     rows = [tagged(row) for row in sentences() if len(row["words"]) > 4]
     return corpus_once(once, "tagged", TAGGED, rows)
+
+
+@pytest.mark.parametrize("negatives", [4, 64])
+def test_rows_with_one_label_each_train_like_rows_of_one_label(negatives: int) -> None:
+    """With sampled classes, and with all classes; some labels are outside the vocabulary."""
+    rng = np.random.default_rng(0)
+    ids = [tf.constant(rng.integers(0, 31, (16, 3)), tf.int32) for _ in range(5)]
+    labels = [rng.integers(-1, 12, 16).astype(np.int32) for _ in ids]
+    trainer = {"model": {"context": 3, "embedding": 4, "hidden": 6, "ngrams": 1}, "head": {"negatives": negatives}}
+    spec = TrainerSpec.model_validate(trainer)
+
+    def weights(kind: Any) -> list[np.ndarray]:
+        model = build_model(spec, Layout("labelled", 3, 30, (), {}, kind), [*range(24, 0, -2)])
+        model.compile_with(keras.optimizers.SGD(0.5))
+        step = tf.function(model.train_step)
+        for inputs, of in zip(ids, labels, strict=True):
+            padded = np.stack([of, np.full(16, PADDING)], axis=1)
+            step(({"input_ids": inputs}, {LABEL: tf.constant(of if kind == "class" else padded, tf.int32)}))
+        return [variable.numpy() for variable in model.trainable_variables]
+
+    one, several = weights("class"), weights("classes")
+    for a, b in zip(one, several, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.slow
