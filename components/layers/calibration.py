@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from components.layers.losses.bonuses import Bonuses
 from components.layers.softmax import LOGITS, in_chunks
 
 # Largest sharpness. A model may be too cautious, but a few labels must not make it certain.
@@ -79,10 +80,12 @@ def fit_sharpness(
     return (low + high) / 2
 
 
-def fit_temperature(hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels: tf.Tensor) -> float:
+def fit_temperature(
+    hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels: tf.Tensor, bonuses: Bonuses | None = None
+) -> float:
     """Return the temperature T in [1/8, 16] with the least mean negative log-likelihood of the labels.
 
-        p = softmax(z / T),   z = hidden table^T + bias
+        p = softmax(z / T),   z = hidden table^T + bias + bonuses
 
     The negative log-likelihood f is convex in s = 1 / T, with these derivatives:
 
@@ -101,13 +104,18 @@ def fit_temperature(hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels
         bias: (classes,) float32.
         labels: (batch,) integers, -1 outside the vocabulary; or (batch, most) integers, negative outside the vocabulary
             and for padding. At least one must be known.
+        bonuses: Numbers to add to the logits of some classes of each row; None for none.
     """
-    hidden, labels = _known(hidden, labels)
+    known = _known_rows(labels)
+    hidden, labels = tf.gather(hidden, known), tf.gather(labels, known)
+    bonuses = None if bonuses is None else bonuses.of_rows(known)
 
     @tf.function(autograph=False)
     def derivatives(sharpness: tf.Tensor) -> tf.Tensor:
         def of(start: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             logits = tf.nn.bias_add(tf.matmul(hidden[start:end], table, transpose_b=True), bias)
+            if bonuses is not None:
+                logits = bonuses.take(start, end).added(logits, 0, table.shape[0])
             # Probable classes then have logits near 0, so that the variance is not the difference of large squares.
             logits -= tf.reduce_max(logits, axis=1, keepdims=True)
             weighted = tf.nn.softmax(sharpness * logits) * logits
@@ -151,7 +159,8 @@ def fit_platt(hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels: tf.T
         bias: (classes,) float32.
         labels: (batch, most) integers, negative outside the vocabulary and for padding. At least one must be known.
     """
-    hidden, labels = _known(hidden, labels)
+    known = _known_rows(labels)
+    hidden, labels = tf.gather(hidden, known), tf.gather(labels, known)
 
     @tf.function(autograph=False)
     def sums(scale: tf.Tensor, shift: tf.Tensor) -> tf.Tensor:
@@ -200,12 +209,10 @@ def fit_platt(hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels: tf.T
     return float(point[0]), float(point[1])
 
 
-def _known(hidden: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return the hidden vectors and the labels of the rows with a known label."""
+def _known_rows(labels: tf.Tensor) -> tf.Tensor:
+    """Return the indices of the rows with a known label, (n,) int64."""
     labels = tf.convert_to_tensor(labels)
-    known = labels >= 0 if labels.shape.rank == 1 else tf.reduce_any(labels >= 0, axis=1)
-    rows = tf.where(known)[:, 0]
-    return tf.gather(hidden, rows), tf.gather(labels, rows)
+    return tf.where(labels >= 0 if labels.shape.rank == 1 else tf.reduce_any(labels >= 0, axis=1))[:, 0]
 
 
 def _at_labels(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:

@@ -29,7 +29,8 @@ class Basket(ProjectedEncoder):
         a_k = softmax_k(s_(age_k) + r_(id_k))   s: one score per age, first -log(age) / 2; r: one score per token
         m   = sum_k a_k u_k
         l   = mean of u_k over the tokens of age 1
-        x   = [m, l, numbers, categories]
+        f   = mean of the token features over the tokens of age 1
+        x   = [m, l, f, numbers, categories]
 
     `Encoder` computes h from x. If h is as wide as a token vector, m is added to the hidden layer, so that the layer
     learns what differs from the mean of the products. The age of a basket is 1 for the latest basket, 2 for the basket
@@ -87,7 +88,9 @@ class Basket(ProjectedEncoder):
         self.age_vectors = self.add_weight(shape=(ages, width), initializer="zeros", name="age_vectors")
         self.age_scores = self.add_weight(shape=(ages,), initializer=scores, name="age_scores")
         self.token_scores = self.add_weight(shape=(self._config["ids"],), initializer="zeros", name="token_scores")
-        self.build_join(2 * width)
+        if self.of_tokens is not None:
+            self.of_tokens.build()
+        self.build_join(2 * width + self.token_features_width)
         self.built = True
 
     def call(self, inputs: dict[str, tf.Tensor], dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
@@ -95,7 +98,7 @@ class Basket(ProjectedEncoder):
 
         Args:
             inputs: `input_ids`, (batch, K), padded on the left; `ages`, (batch, K) integers, at least 1 at each token;
-                and the features, (batch,) each.
+                the token features, (batch, K) each; and the features, (batch,) each.
             dropout_seed: (2,) int32 in training; None otherwise.
         """
         # Keras builds symbolically with every input as a float.
@@ -116,7 +119,12 @@ class Basket(ProjectedEncoder):
         weights = tf.gather_nd(tf.nn.softmax(spread), where)
         mean = tf.math.unsorted_segment_sum(weights[:, tf.newaxis] * items, rows, count)
         latest = tf.where(ages == 0)[:, 0]
-        last = tf.math.unsorted_segment_mean(tf.gather(items, latest), tf.gather(rows, latest), count)
+        of_latest = tf.gather(items, latest)
+        if self.of_tokens is not None:
+            chosen = tf.gather(where, latest)
+            features = self.of_tokens({name: tf.gather_nd(inputs[name], chosen) for name in self.token_features})
+            of_latest = tf.concat([of_latest, features], axis=1)
+        last = tf.math.unsorted_segment_mean(of_latest, tf.gather(rows, latest), count)
         added = mean if self._config["hidden"] == self.token_width else None
         return self.join(tf.concat([mean, last], axis=1), inputs, dropout_seed, added)
 
