@@ -25,17 +25,17 @@ class Basket(ProjectedEncoder):
     """Encoder that joins the attention-weighted mean of the products of all baskets with the mean of the latest basket.
 
         v_i = E_i W                             or E_i without W; divided by its length with `unit_length`
-        u_k = v_(id_k) + p_(age_k)              p: one vector per age
+        u_k = [v_(id_k) + p_(age_k), f_k]       p: one vector per age; f: token features
         a_k = softmax_k(s_(age_k) + r_(id_k))   s: one score per age, first -log(age) / 2; r: one score per token
         m   = sum_k a_k u_k
         l   = mean of u_k over the tokens of age 1
-        f   = mean of the token features over the tokens of age 1
-        x   = [m, l, f, numbers, categories]
+        x   = [m, l, numbers, categories]
 
-    `Encoder` computes h from x. If h is as wide as a token vector, m is added to the hidden layer, so that the layer
-    learns what differs from the mean of the products. The age of a basket is 1 for the latest basket, 2 for the basket
-    before it, and so on. The order of the tokens within a basket does not matter. The layer reads only the tokens of a
-    row, not the padding before them. The cost of a step therefore depends on the lengths of the rows and not on K.
+    `Encoder` computes h from x. If h is as wide as a token vector, m without f is added to the hidden layer, so that
+    the layer learns what differs from the mean of the products. The age of a basket is 1 for the latest basket, 2 for
+    the basket before it, and so on. The order of the tokens within a basket does not matter. The layer reads only the
+    tokens of a row, not the padding before them. The cost of a step therefore depends on the lengths of the rows and
+    not on K.
 
     Call the layer with `ages`, (batch, K) int32, beside `input_ids`. Without `ages`, or if a feature has this name,
     each token is a basket of its own.
@@ -88,9 +88,7 @@ class Basket(ProjectedEncoder):
         self.age_vectors = self.add_weight(shape=(ages, width), initializer="zeros", name="age_vectors")
         self.age_scores = self.add_weight(shape=(ages,), initializer=scores, name="age_scores")
         self.token_scores = self.add_weight(shape=(self._config["ids"],), initializer="zeros", name="token_scores")
-        if self.of_tokens is not None:
-            self.of_tokens.build()
-        self.build_join(2 * width + self.token_features_width)
+        self.build_join(2 * (width + self.token_features_width))
         self.built = True
 
     def call(self, inputs: dict[str, tf.Tensor], dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
@@ -114,18 +112,15 @@ class Basket(ProjectedEncoder):
         ages = tf.clip_by_value(ages, 1, self._config["ages"]) - 1
         vectors = dropped(self.token_vectors(tokens), self._config["input_dropout"], dropout_seed, 0)
         items = vectors + gather_rows(self.age_vectors, ages)
+        of_tokens = {name: tf.gather_nd(inputs[name], where) for name in self.token_features}
+        items = self.with_token_features(items, of_tokens)
         scores = gather_rows(self.age_scores, ages) + gather_rows(self.token_scores, tokens)
         spread = tf.tensor_scatter_nd_update(tf.fill(tf.shape(ids), _NEVER), where, scores)
         weights = tf.gather_nd(tf.nn.softmax(spread), where)
         mean = tf.math.unsorted_segment_sum(weights[:, tf.newaxis] * items, rows, count)
         latest = tf.where(ages == 0)[:, 0]
-        of_latest = tf.gather(items, latest)
-        if self.of_tokens is not None:
-            chosen = tf.gather(where, latest)
-            features = self.of_tokens({name: tf.gather_nd(inputs[name], chosen) for name in self.token_features})
-            of_latest = tf.concat([of_latest, features], axis=1)
-        last = tf.math.unsorted_segment_mean(of_latest, tf.gather(rows, latest), count)
-        added = mean if self._config["hidden"] == self.token_width else None
+        last = tf.math.unsorted_segment_mean(tf.gather(items, latest), tf.gather(rows, latest), count)
+        added = mean[:, : self.token_width] if self._config["hidden"] == self.token_width else None
         return self.join(tf.concat([mean, last], axis=1), inputs, dropout_seed, added)
 
     def _reads_ages(self, inputs: dict[str, tf.Tensor]) -> bool:

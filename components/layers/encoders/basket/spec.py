@@ -12,8 +12,7 @@ from components.layers.encoders.spec import Activation, EncoderSpec
 class BasketSpec(EncoderSpec):
     """Encoder for rows of baskets, such as the purchases of a customer, with attention by the age of the basket.
 
-    The order of the tokens within a basket does not matter. Of the token features, those of the latest basket are
-    joined with the output. The encoder is designed for `tie: true` and
+    The order of the tokens within a basket does not matter. The encoder is designed for `tie: true` and
     `trainer.head.similarity: cosine`.
     """
 
