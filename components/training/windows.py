@@ -227,7 +227,9 @@ def token_values(features: Batch, layout: Layout) -> Batch:
 def basket_ages(windows: Windows, features: Batch, layout: Layout) -> tf.Tensor:
     """Return the ages of the baskets of the tokens of windows, 1 for the latest, 0 for padding: (windows, K) int32."""
     numbers = windows.cut_of(features[BASKET].values, layout.context, -1)
-    return tf.cast(tf.where(numbers < 0, tf.zeros_like(numbers), windows.baskets[:, tf.newaxis] - numbers), tf.int32)
+    return tf.cast(
+        tf.where(numbers < 0, tf.zeros_like(numbers), tf.expand_dims(windows.baskets, 1) - numbers), tf.int32
+    )
 
 
 def counted_tokens(windows: Windows, features: Batch, layout: Layout) -> tf.Tensor:
