@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from components.exit_codes import INTERRUPTED, UserError
+from components.messages.exit_codes import INTERRUPTED, UserError
 from pipeline.cli.arguments import Parser, add_root, folder, names, root_of
 from pipeline.config.loading import load
 

@@ -21,9 +21,9 @@ from benchmarks import zipf
 from benchmarks.bounds import Bound
 from benchmarks.machine import ChildrenWatch, Machine
 from benchmarks.tables import table
-from components.formatting import in_mebibytes
 from components.inference.model import PushedModel
 from components.ingest.spec import DataSpec
+from components.messages.formatting import in_mebibytes
 from components.preprocessing.vocabulary import category_file, read_vocabulary
 
 TOKENS = 10

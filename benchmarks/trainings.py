@@ -208,17 +208,17 @@ def train(data: Data, training: Training) -> Reached:
 
     from benchmarks.softmax.keras_steps import use_threads
     from components.ingest.spec import DataSpec
-    from components.layers.schedule import WarmupCosine
-    from components.training import windows
+    from components.layers.optimization.schedule import WarmupCosine
+    from components.training.data import windows
+    from components.training.data.ngram_counts import count_ngrams
+    from components.training.data.transformed import Transformed
     from components.training.examples import examples_of
     from components.training.held_out import calibrate
     from components.training.loop.plan import make_plan
     from components.training.loop.validation import Validator
     from components.training.model import VocabularyClassifier, build_model
-    from components.training.ngram_counts import count_ngrams
     from components.training.optimizer import make_optimizer
     from components.training.spec import TrainerSpec
-    from components.training.transformed import Transformed
 
     use_threads(1)
     spec = TrainerSpec.model_validate({**training.trainer, "seed": training.seed})

@@ -21,7 +21,7 @@ def find(module: str, name: str, places: Mapping[str, str]) -> Any:
         ImportError: The packages of the pipeline are not installed.
     """
     if name not in places:
-        from components.spelling import did_you_mean
+        from components.messages.spelling import did_you_mean
 
         raise AttributeError(f"module '{module}' has no attribute '{name}'{did_you_mean(name, places)}")
     owner, _, attribute = places[name].partition(":")

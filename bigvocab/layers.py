@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from components.layers.encoders.shared_projection.ngrams import FrequentNgrams as FrequentNgrams
     from components.layers.head import SampledSoftmax as SampledSoftmax
     from components.layers.head import step_seed as step_seed
-    from components.layers.optimizers import FusedAdam as FusedAdam
-    from components.layers.optimizers import RowAdam as RowAdam
-    from components.layers.schedule import WarmupCosine as WarmupCosine
+    from components.layers.optimization.optimizers import FusedAdam as FusedAdam
+    from components.layers.optimization.optimizers import RowAdam as RowAdam
+    from components.layers.optimization.schedule import WarmupCosine as WarmupCosine
     from components.layers.top import TopClasses as TopClasses
 
 __all__ = [
@@ -37,12 +37,12 @@ __all__ = [
 
 _PLACES = {
     "FrequentNgrams": "components.layers.encoders.shared_projection.ngrams:FrequentNgrams",
-    "FusedAdam": "components.layers.optimizers:FusedAdam",
-    "RowAdam": "components.layers.optimizers:RowAdam",
+    "FusedAdam": "components.layers.optimization.optimizers:FusedAdam",
+    "RowAdam": "components.layers.optimization.optimizers:RowAdam",
     "SampledCrossentropy": "components.layers.crossentropy:SampledCrossentropy",
     "SampledSoftmax": "components.layers.head:SampledSoftmax",
     "TopClasses": "components.layers.top:TopClasses",
-    "WarmupCosine": "components.layers.schedule:WarmupCosine",
+    "WarmupCosine": "components.layers.optimization.schedule:WarmupCosine",
     "step_seed": "components.layers.head:step_seed",
 }
 

@@ -22,7 +22,7 @@ from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, Vali
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import InitErrorDetails, core_schema
 
-from components.spelling import did_you_mean
+from components.messages.spelling import did_you_mean
 
 _Base = TypeVar("_Base")
 _Spec = TypeVar("_Spec", bound=BaseModel)

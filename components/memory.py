@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.formatting import in_bytes
-from components.own_errors import is_own
+from components.messages.formatting import in_bytes
+from components.messages.own_errors import is_own
 
 # Limit and use of a container, of cgroup version 2 and version 1.
 _CGROUPS = (

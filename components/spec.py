@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
-from components.redaction import secret_of
+from components.messages.redaction import secret_of
 
 
 class Spec(BaseModel):

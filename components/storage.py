@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.formatting import in_bytes
-from components.own_errors import is_own
+from components.messages.formatting import in_bytes
+from components.messages.own_errors import is_own
 
 _WHAT = {
     errno.ENOSPC: "No space left on device",

@@ -13,9 +13,9 @@ from benchmarks.basket.data import Examples
 from components.layers.encoders.basket.layer import Basket
 from components.layers.head import SampledSoftmax, step_seed
 from components.layers.losses.labels import Labels
-from components.layers.optimizers import FusedAdam
+from components.layers.optimization.optimizers import FusedAdam
+from components.layers.optimization.schedule import WarmupCosine
 from components.layers.repeats.layer import Repeats
-from components.layers.schedule import WarmupCosine
 
 WEEK = "week"
 """Feature of an example: the number of the week of the latest basket of its history."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from benchmarks import bounds
 from benchmarks.heads.measure import BOUNDS, MIXED, SOFTMAX, Estimate, Results
 from benchmarks.tables import table
-from components.formatting import in_mebibytes, three_digits
+from components.messages.formatting import in_mebibytes, three_digits
 
 
 def lines(results: Results) -> Iterator[str]:

@@ -20,7 +20,7 @@ from components.layers.mixture.layer import NgramMixture
 from components.layers.mixture.spec import NgramMixtureSpec
 from components.layers.mixture.tables import Tables
 from components.layers.outputs import ClassOutput
-from components.training.layout import LABEL, Layout
+from components.training.data.layout import LABEL, Layout
 from components.training.model import build_model
 from components.training.optimizer import make_optimizer
 from components.training.spec import TrainerSpec

@@ -9,7 +9,7 @@ from benchmarks.bounds import Bound
 from benchmarks.ingest.data import CORPUS
 from benchmarks.ingest.measure import STAGES, Results, Stage, growth, of_node
 from benchmarks.tables import table
-from components.formatting import in_mebibytes
+from components.messages.formatting import in_mebibytes
 
 _HEADER = ("data", "examples", "node", "wall s", "examples/s", "CPU s", "CPU µs an example", "peak, MiB")
 

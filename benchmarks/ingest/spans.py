@@ -16,7 +16,7 @@ from benchmarks.ingest.data import write_rows, write_sequences
 from benchmarks.ingest.measure import STAGES, examples_of, run_node
 from benchmarks.machine import Machine
 from benchmarks.tables import table
-from components.formatting import in_mebibytes
+from components.messages.formatting import in_mebibytes
 
 DATA = {"sequences": (write_sequences, "text"), "rows": (write_rows, "rows.csv")}
 """Writer of a span, and the path that it writes to, by name of the data."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.processes import environment
 from benchmarks.trainings import Data
-from components.exit_codes import FAILED, INTERRUPTED
+from components.messages.exit_codes import FAILED, INTERRUPTED
 from pipeline.config.loading import load
 from pipeline.config.spec import Config
 from pipeline.paths import Paths

@@ -10,7 +10,7 @@ from benchmarks.quality.data import Metrics
 from benchmarks.quality.measure import Results
 from benchmarks.tables import table
 from benchmarks.trainings import Reached
-from components.formatting import figure
+from components.messages.formatting import figure
 from components.metrics.table import BY_NAME
 
 FIGURES = {"recall_at_10": ".4f", "recall_at_20": ".4f", "mrr_at_20": ".4f", "nll": ".3f"}

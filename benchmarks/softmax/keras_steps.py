@@ -18,7 +18,7 @@ from benchmarks.timing import Spent, Stopwatch, timed
 from components.layers.crossentropy import SampledCrossentropy
 from components.layers.forms.names import FormName
 from components.layers.head import SampledSoftmax
-from components.layers.optimizers import RowAdam
+from components.layers.optimization.optimizers import RowAdam
 from components.training.optimizer import make_optimizer
 from components.training.spec import OptimizerSpec
 

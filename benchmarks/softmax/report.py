@@ -10,7 +10,7 @@ from benchmarks.softmax.results import BOUNDS, Results
 from benchmarks.softmax.training import BARE, FIT, INPUT, REPLICAS, TrainingRates
 from benchmarks.softmax.variants import VARIANTS
 from benchmarks.tables import table
-from components.formatting import in_mebibytes, rounded_count, three_digits, times
+from components.messages.formatting import in_mebibytes, rounded_count, three_digits, times
 
 
 def legend(names: list[str]) -> Iterator[str]:

@@ -18,13 +18,13 @@ from benchmarks import zipf
 from benchmarks.softmax.keras_steps import Clock, use_threads
 from benchmarks.softmax.problem import Problem
 from benchmarks.timing import Spent, timed
-from components.training import windows
+from components.training.data import windows
+from components.training.data.windows import Layout
 from components.training.devices.strategy import configure_devices, make_strategy
 from components.training.loop.callbacks import Callbacks
 from components.training.model import VocabularyClassifier, build_model
 from components.training.optimizer import make_optimizer
 from components.training.spec import TrainerSpec
-from components.training.windows import Layout
 
 INPUTS = 10_000
 CONTEXT = TrainerSpec().model.context

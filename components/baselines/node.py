@@ -65,7 +65,7 @@ class BaselinesNode(Node):
         If many labels of the test split are outside the vocabulary, say so.
         """
         from components.baselines.results import read_baselines
-        from components.formatting import share
+        from components.messages.formatting import share
         from components.metrics.headline import best_of, headline
 
         results = read_baselines(outputs["baselines"][0].uri)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from components.terminal import plain, table
+from components.messages.terminal import plain, table
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components.exit_codes import UserError
+from components.messages.exit_codes import UserError
 
 
 class PredictError(UserError):

@@ -13,7 +13,6 @@ from tfx.types import artifact_utils, standard_component_specs
 
 from components.beam_results import BeamResult
 from components.compat.tfx.executors import OpenBeamExecutor
-from components.exit_codes import FAILED
 from components.files import remove_tree
 from components.inference.errors import PredictError
 from components.inference.files import checked
@@ -25,7 +24,8 @@ from components.inference.spec import InferenceSpec
 from components.ingest.sources.base import RANGE_BYTES, Range
 from components.ingest.sources.files.listing import length
 from components.ingest.spec import DataSpec
-from components.progress import Progress
+from components.messages.exit_codes import FAILED
+from components.messages.progress import Progress
 from components.pushing.executor import REASON_KEY
 
 _MOST = 1000

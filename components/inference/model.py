@@ -14,12 +14,12 @@ from typing import Any
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from components.exit_codes import FAILED
 from components.files import read_text
 from components.inference.answers import Answer, as_data, from_outputs
 from components.inference.errors import PredictError
 from components.inference.questions import Question, Questions
 from components.ingest.spec import DataSpec
+from components.messages.exit_codes import FAILED
 
 # Rows of one request: enough to keep the cores busy, few enough to keep rows x labels small.
 ROWS = 256

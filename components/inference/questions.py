@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from components.exit_codes import FAILED
 from components.inference.errors import PredictError
 from components.inference.reading import STANDARD_INPUT, head_of_file, name_of_file, reading, rows_of_range
 from components.inference.unknown import OtherForms
@@ -28,7 +27,8 @@ from components.ingest.sources.registry import STREAMED, source_of, spec_of_file
 from components.ingest.spec import DataSpec
 from components.ingest.splits import SplitSpec
 from components.ingest.values import nested
-from components.spelling import did_you_mean
+from components.messages.exit_codes import FAILED
+from components.messages.spelling import did_you_mean
 
 _STREAM_LINES = 256
 _NEAR = 0.7

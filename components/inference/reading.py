@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from components.exit_codes import FAILED
 from components.files import is_remote, open_bytes
 from components.inference.errors import PredictError
 from components.ingest.errors import IngestError
@@ -17,7 +16,8 @@ from components.ingest.rows.columns import columns_read
 from components.ingest.sources.base import Lines, Range, Rows
 from components.ingest.sources.registry import source_of
 from components.ingest.spec import DataSpec
-from components.spelling import did_you_mean
+from components.messages.exit_codes import FAILED
+from components.messages.spelling import did_you_mean
 
 STANDARD_INPUT = "-"
 

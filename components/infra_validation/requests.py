@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.infra_validation.answers import BrokenExport
-from components.spelling import did_you_mean
+from components.messages.spelling import did_you_mean
 
 SERIALIZED, COLUMNS = "serving_default", "predict"
 """Signatures of an export: the first takes serialized tf.Examples, the second takes columns by name."""

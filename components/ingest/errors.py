@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from components.spelling import did_you_mean
+from components.messages.spelling import did_you_mean
 
 
 class IngestError(ValueError):

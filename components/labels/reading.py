@@ -13,7 +13,7 @@ from components.ingest.errors import BrokenFile, IngestError, RowError, nearest
 from components.ingest.sources.base import Lines
 from components.ingest.sources.csv import Csv, CsvSpec
 from components.labels.spec import LabelsSpec
-from components.spelling import did_you_mean
+from components.messages.spelling import did_you_mean
 
 Items = Mapping[str, Mapping[str, str]]
 """Cells of the features of each label, by the text of the label. A missing cell is empty."""

@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from components.layers.classes.softmax import LOGITS, in_chunks
 from components.layers.losses.bonuses import Bonuses
-from components.layers.softmax import LOGITS, in_chunks
 
 # Largest sharpness. A model may be too cautious, but a few labels must not make it certain.
 _SHARPEST = 4.0

@@ -10,18 +10,18 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from components.layers.classes.proposal import Proposal
+from components.layers.classes.similarity import DEFAULT_TEMPERATURE, Name, unit
+from components.layers.classes.sweep import Sweep, sweep
 from components.layers.forms.base import Form, Step
 from components.layers.forms.names import FormName
 from components.layers.forms.registry import check_form, form_of
 from components.layers.forward import Forward, as_rows, like, mark
-from components.layers.gradients import gather_rows
 from components.layers.losses import several_labels as several
 from components.layers.losses.labels import Labels, LossName
 from components.layers.losses.one_label import full_loss
 from components.layers.losses.several_sweep import SeveralSweep, sweep_several
-from components.layers.proposal import Proposal
-from components.layers.similarity import DEFAULT_TEMPERATURE, Name, unit
-from components.layers.sweep import Sweep, sweep
+from components.layers.optimization.gradients import gather_rows
 
 if TYPE_CHECKING:
     from components.layers.label_features.layer import LabelFeatures

@@ -9,15 +9,15 @@ import keras
 import tensorflow as tf
 
 from components.layers.calibration import calibrated, fit_platt, fit_sharpness, fit_temperature
+from components.layers.classes.propensity import inverse_propensities
+from components.layers.classes.sweep import Sweep, sweep
 from components.layers.head import SampledSoftmax
 from components.layers.losses.bonuses import Bonuses, full_loss_with
 from components.layers.losses.labels import Labels, LossName
 from components.layers.losses.several_sweep import SeveralSweep, sweep_several
 from components.layers.losses.several_values import several_values
 from components.layers.mixture.layer import NgramMixture
-from components.layers.propensity import inverse_propensities
 from components.layers.repeats.layer import Repeats
-from components.layers.sweep import Sweep, sweep
 
 
 class ClassOutput(keras.layers.Layer):

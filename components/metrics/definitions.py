@@ -106,7 +106,7 @@ class Column:
         better: Direction of improvement; None if neither direction is better.
         over: Denominator: all labels that have a value (`count`), or labels in the vocabulary (`known`). With several
             labels per row, all rows, or the rows that have a label in the vocabulary.
-        form: Format of a value; see `components.formatting`.
+        form: Format of a value; see `components.messages.formatting`.
         about: Description of the metric, in one sentence.
         places: Places that show the metric.
     """

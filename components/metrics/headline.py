@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from components.formatting import on_terminal
+from components.messages.formatting import on_terminal
 from components.metrics.definitions import Column, Kind, Place
 from components.metrics.table import kind_of, shown
 

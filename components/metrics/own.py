@@ -8,10 +8,10 @@ import sys
 from collections.abc import Container, Iterator, Sequence
 
 from components.extensions import resolve, source_modules
+from components.messages.spelling import did_you_mean
 from components.metrics.bands import BANDS
 from components.metrics.definitions import CLASS_NEEDS, NUMBER_NEEDS, SEVERAL_NEEDS, Kind, Metric, Sum
 from components.metrics.table import BY_NAME
-from components.spelling import did_you_mean
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 

@@ -2,8 +2,8 @@
 
 The precision, nDCG and PSP at k follow Bhatia et al., "The Extreme Classification Repository: Multi-label Datasets and
 Code" (2016). nDCG: Järvelin, Kekäläinen, "Cumulated Gain-based Evaluation of IR Techniques" (2002). PSP: Jain, Prabhu,
-Varma, "Extreme Multi-label Loss Functions" (2016), see `components.layers.propensity`. MRR: Voorhees, "The TREC-8
-Question Answering Track Report" (1999).
+Varma, "Extreme Multi-label Loss Functions" (2016), see `components.layers.classes.propensity`. MRR: Voorhees, "The
+TREC-8 Question Answering Track Report" (1999).
 """
 
 from __future__ import annotations

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.exit_codes import UserError
 from components.labels.reading import LabelsError, read_items
 from components.labels.spec import LabelFeatureSpec, LabelsSpec
+from components.messages.exit_codes import UserError
 from components.preprocessing.vocabulary import escape, read_vocabulary
 from components.pushing import records, versions
 from components.training.export.growing import FEATURES_FILE, LABELS_FILE, Growing, arguments, read_features

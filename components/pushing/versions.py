@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from components.exit_codes import UserError
 from components.files import commit, make_folder, remove_tree, sync
+from components.messages.exit_codes import UserError
+from components.messages.spelling import did_you_mean
 from components.pushing import records
-from components.spelling import did_you_mean
 
 STAGING_PREFIX = ".incoming-"
 MAIN_FILE = "saved_model.pb"

@@ -14,7 +14,7 @@ import jinja2
 from markupsafe import Markup
 
 from components.files import write_whole
-from components.formatting import duration, figure, in_bytes, on_axis, share
+from components.messages.formatting import duration, figure, in_bytes, on_axis, share
 from components.metrics.definitions import Column
 from components.metrics.table import shown
 from components.node import Section

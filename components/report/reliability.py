@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from components.formatting import share
+from components.messages.formatting import share
 from components.metrics.reliability import CONFIDENT
 from components.report.charts import ticks
 from components.report.measures import ReliabilityBin

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from components.formatting import FORMS, figure
+from components.messages.formatting import FORMS, figure
 from components.metrics.definitions import Column, Kind, Place
 from components.metrics.table import of_kind, shown
 from components.report.measures import ClassTarget, Margin, Metrics, NumberMetrics, NumberTarget, SeveralMetrics

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import tensorflow as tf
 
-from components.training import windows
-from components.training.layout import Layout
+from components.training.data import windows
+from components.training.data.layout import Layout
 from components.training.rows import batches as rows
 
 
@@ -59,7 +59,7 @@ class Examples(ABC):
 
 
 class WindowExamples(Examples):
-    """Windows of K ids, see `components.training.windows`."""
+    """Windows of K ids, see `components.training.data.windows`."""
 
     def __init__(
         self, train_files: Sequence[str], eval_files: Sequence[str], layout: Layout, seed: int, replicas: int

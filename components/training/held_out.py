@@ -19,7 +19,7 @@ from components.metrics.rows import label_values
 from components.metrics.sums import needed
 from components.metrics.table import named
 from components.names import name_of
-from components.training.layout import LABEL, Batch
+from components.training.data.layout import LABEL, Batch
 from components.training.model import VocabularyClassifier
 from components.training.rows.hidden import AtLabels, at_labels, of_whole_rows
 from components.training.threshold import best_threshold

@@ -139,7 +139,7 @@ def _calibrated(calibration: Mapping[str, Any] | None) -> list[str]:
 
     For several labels, the note may have `scale` and `shift` in place of the temperature, and the `threshold`.
     """
-    from components.formatting import figure
+    from components.messages.formatting import figure
 
     if not calibration:
         return []

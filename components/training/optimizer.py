@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from components.layers.optimizers import FusedAdam, RowAdam
+from components.layers.optimization.optimizers import FusedAdam, RowAdam
 from components.training.spec import OptimizerSpec
 
 

@@ -15,10 +15,13 @@ from components.choices import Choices, merged
 from components.labels.spec import LabelsSpec
 from components.layers.mixture.spec import NgramMixtureSpec
 from components.layers.mixture.tables import Tables
-from components.layers.schedule import WarmupCosine
+from components.layers.optimization.schedule import WarmupCosine
 from components.memory import memory
-from components.progress import note
-from components.training import windows
+from components.messages.progress import note
+from components.training.data import windows
+from components.training.data.moments import number_moments
+from components.training.data.ngram_counts import count_ngrams
+from components.training.data.transformed import Transformed
 from components.training.devices import workers
 from components.training.devices.strategy import describe, make_strategy
 from components.training.devices.workers import Workers
@@ -36,11 +39,8 @@ from components.training.loop.plan import make_plan
 from components.training.loop.update import periodic_update
 from components.training.loop.validation import Validator, label_metrics
 from components.training.model import VocabularyClassifier, build_model
-from components.training.moments import number_moments
-from components.training.ngram_counts import count_ngrams
 from components.training.optimizer import make_optimizer
 from components.training.spec import TrainerSpec
-from components.training.transformed import Transformed
 from components.training.warm_start import transfer as warm_start
 
 

@@ -14,10 +14,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from components import redaction
-from components.exit_codes import FAILED, WRONG, UserError
 from components.files import is_remote
-from components.formatting import printable
+from components.messages import redaction
+from components.messages.exit_codes import FAILED, WRONG, UserError
+from components.messages.formatting import printable
 from components.storage import storage_fault
 from pipeline.cli import clean as clean_command
 from pipeline.cli import cluster as cluster_commands
@@ -157,7 +157,7 @@ def _report(arguments: argparse.Namespace) -> int:
     page, summary = (root_of(arguments) / "report" / name for name in ("report.html", "summary.json"))
     if not summary.exists():
         raise UserError(f"{summary} does not exist; `bigvocab run {arguments.preset}` writes it")
-    from components.terminal import Terminal
+    from components.messages.terminal import Terminal
     from pipeline.terminal import show
 
     terminal = Terminal(sys.stdout)
@@ -194,7 +194,7 @@ def _presets(arguments: argparse.Namespace) -> int:
         return 0
     from rich.text import Text
 
-    from components.terminal import Terminal
+    from components.messages.terminal import Terminal
 
     terminal = Terminal(sys.stdout)
     width = max(map(len, preset_names()))

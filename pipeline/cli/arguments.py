@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
-from components.exit_codes import FAILED, INTERRUPTED, WRONG, UserError
 from components.files import is_remote
-from components.spelling import did_you_mean
+from components.messages.exit_codes import FAILED, INTERRUPTED, WRONG, UserError
+from components.messages.spelling import did_you_mean
 from components.storage import storage_fault
 from pipeline.config.loading import DEFAULT_PRESET
 

@@ -6,9 +6,9 @@ import argparse
 import contextlib
 from pathlib import Path
 
-from components.exit_codes import UserError
 from components.files import is_remote
-from components.formatting import in_bytes, printable
+from components.messages.exit_codes import UserError
+from components.messages.formatting import in_bytes, printable
 from pipeline.cli.arguments import Parser, add_root, add_settings, no_place_to_run, root_of
 from pipeline.config.loading import load
 from pipeline.paths import Paths

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from components.exit_codes import FAILED, INTERRUPTED, UserError
+from components.messages.exit_codes import FAILED, INTERRUPTED, UserError
 from pipeline.cli.arguments import Parser, add_preset, add_root, add_settings, root_of
 from pipeline.config.loading import check_files, load, loads
 from pipeline.nodes import node_names

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Literal, TextIO
 
 from rich.text import Text
 
-from components.formatting import in_bytes
+from components.messages.formatting import in_bytes
+from components.messages.terminal import Terminal
 from components.storage import free_space, full_temporary_folder
-from components.terminal import Terminal
 
 if TYPE_CHECKING:
     from pipeline.config.spec import Config

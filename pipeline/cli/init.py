@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from components.exit_codes import UserError
+from components.messages.exit_codes import UserError
 
 
 def add(commands: Any) -> None:

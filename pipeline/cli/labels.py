@@ -26,7 +26,7 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
 
 
 def _add(arguments: argparse.Namespace) -> int:
-    from components.exit_codes import UserError
+    from components.messages.exit_codes import UserError
     from pipeline.prediction.model import find_version
     from pipeline.terminal.redirection import native_messages_hidden
 

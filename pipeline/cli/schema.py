@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from components.exit_codes import FAILED
 from components.ingest.sources.base import SourceSpec
+from components.messages.exit_codes import FAILED
 from pipeline.config.spec import Config
 from pipeline.execution.runner import session
 from pipeline.paths import Paths

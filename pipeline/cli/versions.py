@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.exit_codes import UserError
-from components.formatting import in_bytes
+from components.messages.exit_codes import UserError
+from components.messages.formatting import in_bytes
 from components.pushing import records, versions
 from pipeline.cli.arguments import Parser, add_root, root_of
 from pipeline.config.loading import DEFAULT_PRESET
@@ -114,7 +114,7 @@ def _versions(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps([version.as_data() for version in found], indent=1))
         return 0
-    from components.terminal import Terminal, table
+    from components.messages.terminal import Terminal, table
 
     terminal = Terminal(sys.stdout)
     rows = [

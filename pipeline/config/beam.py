@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PositiveInt, field_validator, model_validator
 
-from components.redaction import is_secret_name, secret_of
+from components.messages.redaction import is_secret_name, secret_of
+from components.messages.spelling import did_you_mean
 from components.spec import Spec
-from components.spelling import did_you_mean
 
 Address = Annotated[str, Field(pattern=r"^[^\s:/\x00-\x1f\x7f]+:\d+$")]
 """Address as `host:port`."""

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from components.extensions import Kinds
-from components.formatting import printable
+from components.messages.formatting import printable
 from pipeline.config.spec import Config
 
 Key = tuple[str | int, ...]

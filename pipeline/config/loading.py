@@ -16,8 +16,8 @@ from components.files import exists, is_remote, located, names_beside
 from components.ingest.sources.registry import source_of
 from components.ingest.spec import DataSpec
 from components.labels.reading import LabelsError, read_items
-from components.redaction import is_secret_name, redacted
-from components.spelling import did_you_mean
+from components.messages.redaction import is_secret_name, redacted
+from components.messages.spelling import did_you_mean
 from pipeline.config.beam import option_faults
 from pipeline.config.document import MAX_BYTES, Document, NotYaml, decoded, parse
 from pipeline.config.keys import Key, dotted, new_name, place

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from components.formatting import in_bytes
+from components.messages.formatting import in_bytes
 from components.storage import storage_fault
 from pipeline.config.spec import Config
 from pipeline.paths import Paths

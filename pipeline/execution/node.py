@@ -22,8 +22,8 @@ from components.compat.tfx.launcher import connection, launch
 from components.compat.tfx.metadata import Metadata
 from components.files import check_fence
 from components.memory import lacks_memory, memory
-from components.own_errors import is_own
-from components.redaction import redacted
+from components.messages.own_errors import is_own
+from components.messages.redaction import redacted
 from components.storage import free_space, is_full, storage_fault
 from pipeline.execution import killed
 from pipeline.metadata import record, store

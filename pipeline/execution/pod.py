@@ -19,11 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from components.exit_codes import FAILED, INTERRUPTED
 from components.files import is_remote, write_whole
-from components.formatting import printable
-from components.redaction import redacted
-from components.spelling import did_you_mean
+from components.messages.exit_codes import FAILED, INTERRUPTED
+from components.messages.formatting import printable
+from components.messages.redaction import redacted
+from components.messages.spelling import did_you_mean
 from components.storage import storage_fault
 from pipeline.config.spec import Config
 from pipeline.execution.interruption import Interruption, interruptible
@@ -107,7 +107,7 @@ def run(pod: Pod, out: TextIO) -> int:
 
 def _run(pod: Pod, console: Console, interruption: Interruption) -> int:
     paths = Paths.of(pod.root)
-    from components import progress
+    from components.messages import progress
 
     progress.set_terminal(console)
     try:

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.exit_codes import FAILED, INTERRUPTED, UserError
 from components.files import partial_files
+from components.messages.exit_codes import FAILED, INTERRUPTED, UserError
 from components.storage import storage_fault
 from pipeline.config.loading import ConfigurationError
 from pipeline.config.spec import Config
@@ -156,7 +156,7 @@ def session(config: Config, paths: Paths, command: str) -> Iterator[tuple[Consol
             console = Console(terminal)
             console.line(f"BigVocab {config.name} -> {paths.root}")
             # Prepare all nodes now: the first use of TensorFlow fixes the devices, and Transform precedes the Trainer.
-            from components import progress
+            from components.messages import progress
 
             try:
                 for node in NODES:

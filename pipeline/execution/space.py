@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.exit_codes import FAILED, UserError
-from components.formatting import in_bytes
 from components.ingest.extent import extent_of
+from components.messages.exit_codes import FAILED, UserError
+from components.messages.formatting import in_bytes
 from components.node import Space
 from components.storage import free_bytes, free_space, full_temporary_folder
 from pipeline.config.spec import Config

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from components.exit_codes import UserError
 from components.ingest.errors import IngestError, RowError
 from components.ingest.sources.base import Lines, Row, Source, SourceSpec
 from components.ingest.sources.files.csv_records import Dialect
@@ -18,6 +17,7 @@ from components.ingest.sources.files.opening import file_name, open_source, read
 from components.ingest.sources.files.sniffing import Guess, broken_rows, guess
 from components.ingest.sources.files.text_form import Encoding, check_text, form_of
 from components.ingest.sources.registry import kind_of_file, source_of, spec_of
+from components.messages.exit_codes import UserError
 
 ROWS = 20_000
 """Maximum number of rows in a sample."""

@@ -11,9 +11,9 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.data_validation.header import SCHEMA_HEADER
-from components.formatting import printable
 from components.ingest.rows.columns import columns_of
 from components.ingest.spec import DataSpec
+from components.messages.formatting import printable
 from pipeline.init.profile import Profile
 from pipeline.init.roles import Choice
 from pipeline.init.sampling import Sample

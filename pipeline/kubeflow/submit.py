@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from components.redaction import secret_of
-from components.spelling import did_you_mean
+from components.messages.redaction import secret_of
+from components.messages.spelling import did_you_mean
 from pipeline.config.spec import Config
 from pipeline.kubeflow import compile as kubeflow_compile
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from rich.cells import cell_len
 
-from components.formatting import printable
 from components.inference.answers import Answer
 from components.ingest.spec import DataSpec
+from components.messages.formatting import printable
 
 _WIDTH = 60
 """Characters of the column of labels, at most; longer labels stand out."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from components.inference.errors import PredictError
 from components.inference.model import PushedModel
-from components.spelling import did_you_mean
+from components.messages.spelling import did_you_mean
 
 
 def load(folder: str | Path) -> PushedModel:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from components.terminal import Terminal
+from components.messages.terminal import Terminal
 
 NODE_WIDTH, TIME_WIDTH = 18, 9
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from components.redaction import scrub
+from components.messages.redaction import scrub
 
 
 @contextlib.contextmanager

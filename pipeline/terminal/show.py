@@ -8,7 +8,8 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from components.formatting import duration, on_terminal, printable
+from components.messages.formatting import duration, on_terminal, printable
+from components.messages.terminal import table
 from components.metrics.definitions import Column
 from components.report.summary import Summary
 from components.report.tables import (
@@ -20,7 +21,6 @@ from components.report.tables import (
     margins,
     target_columns,
 )
-from components.terminal import table
 from pipeline.paths import Paths
 
 Part = str | Text | Table

@@ -17,8 +17,8 @@ from components.baselines.results import refuse_empty
 from components.baselines.several.bayes import NaiveBayes
 from components.baselines.several.nearest import CANDIDATES, Nearest
 from components.baselines.several.ranks import NAT, NO_SCORES, Base, Nats, row_ranks
+from components.layers.classes.propensity import inverse_propensities
 from components.layers.losses.names import LossName
-from components.layers.propensity import inverse_propensities
 from components.metrics.bands import BANDS, BandSpec
 from components.metrics.rows import row_sums
 from components.metrics.several import several_values

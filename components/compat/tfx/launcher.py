@@ -27,7 +27,7 @@ from tfx.types.standard_component_specs import MODEL_RUN_KEY
 from components.compat.tfx.channels import bounded_lookups
 from components.compat.tfx.v1 import v1 as tfx
 from components.files import check_fence, is_remote, remove_tree, sync_tree
-from components.redaction import without_secrets
+from components.messages.redaction import without_secrets
 
 
 def compiled(pipeline: tfx.dsl.Pipeline, run_id: str | None = None) -> pipeline_pb2.Pipeline:

@@ -51,7 +51,7 @@ from components.ingest.sources.files.ranges import RANGE_BYTES, Lines, Range
 from components.ingest.sources.files.table import Table
 from components.ingest.sources.files.text_form import check_text
 from components.ingest.sources.spec import LabelledLinesSpec, PathlessSpec, PathSpec, SourceSpec, TextPathSpec
-from components.spelling import did_you_mean
+from components.messages.spelling import did_you_mean
 
 __all__ = [
     "RANGE_BYTES",

@@ -17,7 +17,7 @@ from components.files import exists, located
 from components.ingest.errors import BrokenFile
 from components.ingest.sources.base import Lines, PathlessSpec, Range, Rows, Source, Sure
 from components.ingest.sources.files.placeholders import EVERYTHING
-from components.redaction import redacted
+from components.messages.redaction import redacted
 
 PASSWORD = "BIGVOCAB_SQL_PASSWORD"
 """Environment variable with the password. Without it, the driver uses its default, such as PGPASSWORD."""

@@ -10,7 +10,7 @@ from components.ingest.errors import IngestError
 from components.ingest.sources.base import SourceSpec
 from components.ingest.sources.files import placeholders
 from components.ingest.sources.registry import source_of
-from components.spelling import did_you_mean
+from components.messages.spelling import did_you_mean
 
 _SHOWN = 40
 

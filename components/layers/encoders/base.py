@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from components.layers.encoders.token_features import TokenFeatures
-from components.layers.gradients import gather_rows
+from components.layers.optimization.gradients import gather_rows
 from components.names import name_of, short
 
 if TYPE_CHECKING:  # The layers must work without pydantic.

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.layers.gradients import gather_rows
+from components.layers.optimization.gradients import gather_rows
 from components.names import name_of, short
 
 

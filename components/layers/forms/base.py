@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import tensorflow as tf
 
+from components.layers.classes.proposal import Proposal
 from components.layers.losses.labels import Labels, LossName
-from components.layers.proposal import Proposal
 
 if TYPE_CHECKING:  # The layers must work without pydantic.
     from components.layers.forms.spec import HeadSpec

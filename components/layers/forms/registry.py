@@ -9,7 +9,7 @@ from components.layers.forms.full import Full
 from components.layers.forms.names import FormName
 from components.layers.forms.own import Own
 from components.layers.forms.shared import Shared
-from components.spelling import did_you_mean
+from components.messages.spelling import did_you_mean
 
 FORMS: dict[str, type[Form]] = {"shared": Shared, "own": Own, "full": Full}
 """Each built-in form by its name."""

@@ -8,10 +8,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from components.layers.gradients import gather_rows
 from components.layers.label_features.stored import StoredFeatures
 from components.layers.label_features.sums import FeatureSum
 from components.layers.label_features.table import FeatureTable
+from components.layers.optimization.gradients import gather_rows
 
 
 class LabelFeatures(keras.layers.Layer):

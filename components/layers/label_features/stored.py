@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from components.layers.gradients import gather_rows
 from components.layers.label_features.table import FeatureTable
+from components.layers.optimization.gradients import gather_rows
 from components.layers.variables import add_variable
 
 

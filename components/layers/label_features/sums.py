@@ -7,8 +7,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.layers.gradients import gather_rows
 from components.layers.label_features.stored import StoredFeatures
+from components.layers.optimization.gradients import gather_rows
 
 
 class FeatureSum(keras.layers.Layer):

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from components.layers.classes.softmax import log_add
+from components.layers.classes.sweep import CLASSES
 from components.layers.losses import wide as chunks
 from components.layers.losses.labels import Labels
 from components.layers.losses.wide import WideSoftmax, gradients_over_chunks, over_chunks
-from components.layers.softmax import log_add
-from components.layers.sweep import CLASSES
 
 
 class Bonuses(NamedTuple):

@@ -10,9 +10,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from components.layers.classes.softmax import log_add
 from components.layers.losses import wide as chunks
 from components.layers.losses.wide import WideSoftmax, gradients_over_chunks, over_chunks
-from components.layers.softmax import log_add
 
 
 def candidates_loss(

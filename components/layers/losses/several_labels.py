@@ -24,10 +24,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from components.layers.classes.softmax import log_add
 from components.layers.losses import wide as chunks
 from components.layers.losses.labels import Labels, LossName
 from components.layers.losses.wide import Wide, WideSigmoid, WideSoftmax, gradients_over_chunks, over_chunks
-from components.layers.softmax import log_add
 
 
 def candidates_loss(

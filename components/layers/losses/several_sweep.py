@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from components.layers.classes.softmax import LOGITS, best, in_chunks, log_add, log_normaliser
+from components.layers.classes.sweep import CLASSES, ROUNDING, before_label, read_once, result_specs
 from components.layers.losses.bonuses import Bonuses
 from components.layers.losses.labels import Labels, LossName
-from components.layers.softmax import LOGITS, best, in_chunks, log_add, log_normaliser
-from components.layers.sweep import CLASSES, ROUNDING, before_label, read_once, result_specs
 
 
 class SeveralSweep(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from components.layers.softmax import log_normaliser
+from components.layers.classes.softmax import log_normaliser
 
 # Classes of the full softmax whose logits are held at a time: 32 MiB per thousand rows.
 CLASSES = 8_192

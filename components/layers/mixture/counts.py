@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from components.layers.gradients import gather_rows
 from components.layers.mixture.tables import Ngrams, Tables
+from components.layers.optimization.gradients import gather_rows
 from components.layers.variables import add_variable, size_in_bytes
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from components.layers.classes.sweep import Sweep
 from components.layers.mixture.cache import Cache
 from components.layers.mixture.counts import Counts
 from components.layers.mixture.gate import Gate, log_probabilities, mixture_loss
@@ -15,7 +16,6 @@ from components.layers.mixture.lookup import Lookup, Sources
 from components.layers.mixture.pairs import Pairs
 from components.layers.mixture.sweep import mixture_sweep
 from components.layers.mixture.tables import Tables
-from components.layers.sweep import Sweep
 
 
 class NgramMixture(keras.layers.Layer):

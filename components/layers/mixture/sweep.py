@@ -6,10 +6,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from components.layers.classes.softmax import LOGITS, best, count_true, in_chunks, log_add, log_normaliser, sum_at
+from components.layers.classes.sweep import CLASSES, Sweep, read_once, result_specs
 from components.layers.mixture.gate import mixture_loss
 from components.layers.mixture.lookup import Lookup, Sources
-from components.layers.softmax import LOGITS, best, count_true, in_chunks, log_add, log_normaliser, sum_at
-from components.layers.sweep import CLASSES, Sweep, read_once, result_specs
 
 
 def mixture_sweep(

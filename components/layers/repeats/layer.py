@@ -7,10 +7,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.layers.gradients import gather_rows
 from components.layers.losses.bonuses import Bonuses, full_loss_with
 from components.layers.losses.labels import Labels
 from components.layers.losses.several_sweep import SeveralSweep, sweep_several
+from components.layers.optimization.gradients import gather_rows
 
 # Initial values of c and d: a product in the latest basket is 21 times as likely as its logit alone says, and one in
 # the basket before it 19 times.

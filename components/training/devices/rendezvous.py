@@ -26,7 +26,7 @@ from typing import Any
 import tensorflow as tf
 
 from components.files import remove_tree, write_whole
-from components.progress import note
+from components.messages.progress import note
 
 _POLL_SECONDS = 1.0
 _CALL = "call.json"

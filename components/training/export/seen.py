@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from components.layers.unseen import first_occurrences
+from components.layers.classes.unseen import first_occurrences
 from components.preprocessing.vocabulary import escape_tensor
 
 

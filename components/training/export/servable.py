@@ -32,23 +32,31 @@ from tensorflow.saved_model.experimental import TrackableResource
 from components.files import read_text
 from components.ingest.spec import PROBABILITY, DataSpec
 from components.labels.features import FittedFeatures
+from components.layers.classes.softmax import in_chunks
+from components.layers.classes.unseen import unseen_ranks
 from components.layers.outputs import ClassOutput
-from components.layers.softmax import in_chunks
-from components.layers.unseen import unseen_ranks
 from components.metrics.bands import BandSpec
 from components.metrics.rows import by_row, label_values
 from components.metrics.targets import further_targets, label_target
 from components.names import FIRST_LABEL, key_of, name_of
 from components.preprocessing.preprocessing import BASKET
 from components.preprocessing.vocabulary import category_file, unescape_tensor
+from components.training.data.layout import LABEL
+from components.training.data.windows import (
+    Batch,
+    Layout,
+    Windows,
+    last_windows,
+    model_inputs,
+    model_targets,
+    windows_of,
+)
 from components.training.export.arguments import by_name, name_arguments
 from components.training.export.growing import Growing, write_features
 from components.training.export.seen import SeenClasses, class_ids, classes_of
-from components.training.layout import LABEL
 from components.training.model import VocabularyClassifier
 from components.training.rows.cuts import Cuts
 from components.training.rows.hidden import looked_up
-from components.training.windows import Batch, Layout, Windows, last_windows, model_inputs, model_targets, windows_of
 
 Columns = dict[str, tf.SparseTensor]
 # Windows that are encoded at a time.

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.layers.gradients import Gradient, half_square_norm, zeros_if
+from components.layers.optimization.gradients import Gradient, half_square_norm, zeros_if
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from components.layers.gradients import half_square_norm
 from components.layers.head import step_seed
+from components.layers.optimization.gradients import half_square_norm
+from components.training.data.layout import LABEL, Batch
 from components.training.faults.guard import BadStep
 from components.training.faults.readable import Arrays, Readable
-from components.training.layout import LABEL, Batch
 from components.training.model import VocabularyClassifier
 from components.training.rows.cuts import NO_LABEL
 from components.training.rows.hidden import at_labels, of_whole_rows

@@ -10,10 +10,10 @@ from typing import Literal
 import keras
 
 from components.compat.keras import planned_weights
-from components.formatting import in_bytes
-from components.layers.softmax import LOGITS
+from components.layers.classes.softmax import LOGITS
 from components.memory import Memory, lacks_memory, memory
-from components.progress import note
+from components.messages.formatting import in_bytes
+from components.messages.progress import note
 from components.training.spec import TrainerSpec
 
 _FLOAT = 4

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from numpy.typing import NDArray
 
-from components.formatting import in_units, printable
 from components.layers.losses.labels import PADDING
+from components.messages.formatting import in_units, printable
 from components.names import name_of
 from components.preprocessing.moments import Z_BOUND
 from components.preprocessing.vocabulary import category_file
-from components.training.layout import LABEL, Layout
+from components.training.data.layout import LABEL, Layout
 
 _TOKENS = 8
 _CHARACTERS = 80

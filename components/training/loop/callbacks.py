@@ -11,8 +11,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.formatting import on_terminal
-from components.progress import Progress
+from components.messages.formatting import on_terminal
+from components.messages.progress import Progress
 from components.training.devices.workers import ASKED_STEPS
 from components.training.loop.checkpoint import Checkpoints, TrainingState
 from components.training.loop.plan import Plan

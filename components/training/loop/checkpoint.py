@@ -16,7 +16,7 @@ import keras
 import tensorflow as tf
 
 from components.files import check_fence, commit, is_remote, make_folder, remove_tree
-from components.progress import note
+from components.messages.progress import note
 
 # Complete checkpoints that are kept. If the last checkpoint is damaged, the previous one is restored.
 KEPT_SAVES = 2

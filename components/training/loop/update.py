@@ -23,7 +23,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.layers.gradients import Gradient
+from components.layers.optimization.gradients import Gradient
 from components.training.loop.checkpoint import TrainingState
 from components.training.loop.plan import Plan
 from components.training.spec import UpdateSpec

@@ -14,9 +14,8 @@ from typing import Any
 import tensorflow as tf
 
 from components.compat.tensorflow import untuned
-from components.training.layout import Batch, Layout
-from components.training.rows.cuts import TOTAL, Cuts, filled_up
-from components.training.windows import (
+from components.training.data.layout import Batch, Layout
+from components.training.data.windows import (
     BLOCK_ROWS,
     BLOCK_WINDOWS,
     COUNTED_ROWS,
@@ -25,6 +24,7 @@ from components.training.windows import (
     parse_windows,
     read_rows,
 )
+from components.training.rows.cuts import TOTAL, Cuts, filled_up
 
 # Random relative noise of the lengths in the sort, so that the same rows do not always share a batch.
 _NOISE = 0.125

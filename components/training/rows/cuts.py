@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 
 import tensorflow as tf
 
-from components.training.layout import COUNTED, LABEL, Batch, Layout
-from components.training.windows import Windows, counted_tokens, row_features, row_targets, token_values
+from components.training.data.layout import COUNTED, LABEL, Batch, Layout
+from components.training.data.windows import Windows, counted_tokens, row_features, row_targets, token_values
 
 OVERLAP = 4
 """Context divided by the number of ids by which a cut overlaps the one before it."""

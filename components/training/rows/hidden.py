@@ -7,7 +7,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from components.layers.encoders.base import Encoder
-from components.training.layout import COUNTED, HISTORY, LABEL, Batch
+from components.training.data.layout import COUNTED, HISTORY, LABEL, Batch
 from components.training.rows.cuts import NO_LABEL, TOTAL
 
 

@@ -31,9 +31,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from components.compat.keras import moments
+from components.messages.terminal import plain, table
 from components.names import name_of, short
 from components.preprocessing.vocabulary import category_file
-from components.terminal import plain, table
 from components.training.warm_start.vocabulary_rows import Rows
 
 FOLDER = "warm_start"

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from components.exit_codes import FAILED
 from components.files import commit, sync
 from components.inference.errors import PredictError
+from components.messages.exit_codes import FAILED
 from pipeline.terminal.redirection import drop_output
 
 STANDARD_OUTPUT = "-"

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from components.exit_codes import INTERRUPTED, UserError
+from components.messages.exit_codes import INTERRUPTED, UserError
 from pipeline.cli.arguments import Parser, column_names
 from pipeline.terminal.redirection import native_messages_hidden
 

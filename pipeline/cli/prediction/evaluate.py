@@ -7,13 +7,13 @@ import time
 from pathlib import Path
 from typing import TextIO
 
-from components.exit_codes import FAILED
 from components.inference.errors import PredictError
 from components.inference.model import PushedModel
 from components.inference.questions import Questions
 from components.inference.reading import name_of_file
+from components.messages.exit_codes import FAILED
+from components.messages.terminal import Terminal
 from components.report.summary import FORMAT, Summary
-from components.terminal import Terminal
 from pipeline.cli.prediction.answer_files import STANDARD_OUTPUT, answers_to
 from pipeline.cli.prediction.unusable import Unusable, warn
 from pipeline.prediction.evaluation import Evaluation

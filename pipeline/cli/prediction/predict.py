@@ -15,7 +15,7 @@ from components.inference.model import AHEAD, PushedModel
 from components.inference.questions import Questions
 from components.inference.reading import name_of_file
 from components.ingest.spec import DataSpec
-from components.progress import Progress
+from components.messages.progress import Progress
 from pipeline.cli.prediction.answer_files import answers_to
 from pipeline.cli.prediction.unusable import Unusable, warn
 from pipeline.prediction.answers import as_table

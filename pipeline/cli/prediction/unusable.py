@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from components.exit_codes import FAILED
-from components.formatting import printable
 from components.inference.errors import PredictError
 from components.inference.questions import Question
+from components.messages.exit_codes import FAILED
+from components.messages.formatting import printable
 from pipeline.cli.prediction.answer_files import AnswerFile, AnswerStream
 
 _REASONS_SHOWN = 20

@@ -12,7 +12,7 @@ import tensorflow as tf
 from components.layers import crossentropy as module
 from components.layers.crossentropy import SampledCrossentropy
 from components.layers.head import SampledSoftmax, step_seed
-from components.layers.optimizers import FusedAdam, RowAdam
+from components.layers.optimization.optimizers import FusedAdam, RowAdam
 from components.layers.top import TopClasses
 
 CLASSES, WIDTH, ROWS = 40, 6, 48

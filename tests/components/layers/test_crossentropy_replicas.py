@@ -15,7 +15,7 @@ import keras
 import tensorflow as tf
 from components.layers.crossentropy import SampledCrossentropy
 from components.layers.head import SampledSoftmax, step_seed
-from components.layers.optimizers import RowAdam
+from components.layers.optimization.optimizers import RowAdam
 
 CLASSES, WIDTH, RATE = 30, 6, 0.5
 rng = np.random.default_rng(0)

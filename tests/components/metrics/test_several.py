@@ -11,10 +11,10 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from components.layers.classes.propensity import inverse_propensities
 from components.layers.head import SampledSoftmax
 from components.layers.losses.labels import PADDING, LossName
 from components.layers.outputs import ClassOutput
-from components.layers.propensity import inverse_propensities
 from components.metrics.bands import BANDS, BandSpec
 from components.metrics.rows import label_values, row_sums
 from components.metrics.several import several_values

@@ -11,11 +11,11 @@ import pytest
 from pydantic import ValidationError
 from rich.table import Table
 
+from components.messages.terminal import plain
 from components.metrics import Metric
 from components.report import html
 from components.report.measures import ClassTarget, Metrics, NumberMetrics
 from components.report.summary import Summary, evaluation_section, training_section
-from components.terminal import plain
 from pipeline.terminal import show
 from tests.components.report.test_report import SECTIONS, _evaluation, _metrics, _Page, _summary, _training
 

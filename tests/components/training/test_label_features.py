@@ -9,9 +9,9 @@ import pytest
 import tensorflow as tf
 
 from components.layers.label_features.table import Bag, FeatureTable
-from components.layers.optimizers import RowAdam
+from components.layers.optimization.optimizers import RowAdam
+from components.training.data.layout import LABEL, Layout
 from components.training.export.growing import Growing, arguments
-from components.training.layout import LABEL, Layout
 from components.training.model import VocabularyClassifier, build_model
 from components.training.spec import TrainerSpec
 

@@ -16,17 +16,17 @@ from components.baselines.kneser_ney import KneserNey
 from components.baselines.reading import Encoder, Labels
 from components.baselines.tables import tables_of
 from components.layers.mixture.spec import NgramMixtureSpec
-from components.layers.optimizers import FusedAdam
+from components.layers.optimization.optimizers import FusedAdam
 from components.preprocessing.vocabulary import read_vocabulary, vocabularies
+from components.training.data.layout import LABEL, Layout
+from components.training.data.ngram_counts import count_ngrams
+from components.training.data.windows import validation_batches
 from components.training.export.servable import Servable
 from components.training.held_out import calibrate
-from components.training.layout import LABEL, Layout
 from components.training.loop.validation import Validator
 from components.training.model import build_model
-from components.training.ngram_counts import count_ngrams
 from components.training.spec import TrainerSpec
 from components.training.warm_start.transfer import Earlier, start_from, write
-from components.training.windows import validation_batches
 from tests.components.training.conftest import BANDS, SMALL, VOCABULARY, Corpus, Row, serialize
 
 SHAPES = ["sequence", "labelled"]

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.training.layout import Layout
+from components.training.data.layout import Layout
+from components.training.data.moments import Standard
 from components.training.loop.validation import Validator
 from components.training.model import VocabularyClassifier, build_model
-from components.training.moments import Standard
 from components.training.spec import TrainerSpec
 
 TRAINER: dict[str, Any] = {

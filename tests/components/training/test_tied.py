@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.layers.optimizers import RowAdam
-from components.training.layout import LABEL, Layout
+from components.layers.optimization.optimizers import RowAdam
+from components.training.data.layout import LABEL, Layout
 from components.training.model import VocabularyClassifier, build_model
 from components.training.spec import TrainerSpec
 from components.training.warm_start.transfer import Earlier, start_from, write

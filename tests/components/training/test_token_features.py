@@ -17,13 +17,13 @@ from components.infra_validation.requests import requests_of
 from components.ingest.spec import DataSpec
 from components.preprocessing.numbers import read_numbers
 from components.preprocessing.vocabulary import read_vocabulary, vocabularies
+from components.training.data.layout import LABEL, Layout
+from components.training.data.windows import labelled_windows, last_windows, model_inputs, number_windows
 from components.training.examples import examples_of
 from components.training.export.servable import Servable, export
-from components.training.layout import LABEL, Layout
 from components.training.model import build_model
 from components.training.rows.cuts import NO_LABEL, Cuts
 from components.training.spec import TrainerSpec
-from components.training.windows import labelled_windows, last_windows, model_inputs, number_windows
 from tests.components.training.conftest import BANDS, SMALL, VOCABULARY, Corpus, make_corpus, sentences, serialize
 from tests.once import Once
 

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import io
 
-from pipeline.terminal.console import Console
 from tests.components.test_terminal import Screen
+
+from pipeline.terminal.console import Console
 
 
 def test_a_file_gets_a_line_for_each_node() -> None:

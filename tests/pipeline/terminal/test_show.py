@@ -4,7 +4,7 @@ from typing import Any
 
 from rich.table import Table
 
-from components.terminal import plain
+from components.messages.terminal import plain
 from pipeline.paths import Paths
 from pipeline.terminal import show
 from tests.components.report.test_report import _summary

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import re
 
-from components.spelling import did_you_mean
+from components.messages.spelling import did_you_mean
 
 EVERYTHING = "**"
 """Pattern of all files of a source below a folder."""

@@ -8,10 +8,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from components.layers.classes.similarity import unit
 from components.layers.encoders.base import dropped
 from components.layers.encoders.projected import ProjectedEncoder
-from components.layers.gradients import gather_rows
-from components.layers.similarity import unit
+from components.layers.optimization.gradients import gather_rows
 
 AGES = "ages"
 """Name of the input with the age of the basket of each token."""

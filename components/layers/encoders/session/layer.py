@@ -7,10 +7,10 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
+from components.layers.classes.similarity import unit
 from components.layers.encoders.base import dropped, glorot
 from components.layers.encoders.projected import ProjectedEncoder
-from components.layers.gradients import gather_rows
-from components.layers.similarity import unit
+from components.layers.optimization.gradients import gather_rows
 
 # Score of padding before the softmax. Finite, because a row with only padding would give NaN with an infinite score.
 _NEVER = -1e9

@@ -11,7 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from components.layers.encoders.base import lookup
-from components.layers.gradients import gather_rows
+from components.layers.optimization.gradients import gather_rows
 
 # 2^64 / golden ratio, an odd number, as a signed 64-bit integer. Source: Knuth, "The Art of Computer Programming", 6.4
 # (multiplicative hashing).

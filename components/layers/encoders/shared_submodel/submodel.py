@@ -12,7 +12,7 @@ import keras
 from components import extensions
 from components.compat.keras import flattened, own_states
 from components.layers.encoders.base import seeded
-from components.spelling import did_you_mean
+from components.messages.spelling import did_you_mean
 
 Layers = list[dict[str, dict[str, Any]]]
 # Arguments of keras.layers.Layer.

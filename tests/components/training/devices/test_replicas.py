@@ -19,12 +19,12 @@ configure_devices(replicas)  # A second call is none.
 import tensorflow as tf
 from components.baselines.counting import packed
 from components.baselines.tables import pairs_of, tables_of
-from components.training.layout import COUNTED
+from components.training.data.layout import COUNTED
 from components.training.model import build_model
-from components.layers.optimizers import FusedAdam
+from components.layers.optimization.optimizers import FusedAdam
 from components.training.spec import TrainerSpec
 from components.training.loop.validation import Validator
-from components.training.windows import Layout
+from components.training.data.windows import Layout
 
 strategy = make_strategy(replicas)
 assert strategy.num_replicas_in_sync == replicas, describe(strategy)

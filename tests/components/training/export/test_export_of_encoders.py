@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 
 from components.preprocessing.vocabulary import vocabularies
+from components.training.data.layout import Layout
 from components.training.export.servable import Servable, export
-from components.training.layout import Layout
 from components.training.model import build_model
 from components.training.spec import TrainerSpec
 from tests.components.training.conftest import BANDS, SMALL, VOCABULARY, Corpus, serialize

@@ -11,9 +11,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.layers.gradients import half_square_norm, zeros_if
-from components.layers.optimizers import FusedAdam, RowAdam
-from components.layers.schedule import WarmupCosine
+from components.layers.optimization.gradients import half_square_norm, zeros_if
+from components.layers.optimization.optimizers import FusedAdam, RowAdam
+from components.layers.optimization.schedule import WarmupCosine
 from components.training.faults.guard import Guard, HaltingRate
 
 BAD = (math.nan, math.inf, -math.inf)
@@ -97,7 +97,7 @@ def test_the_weights_stay_those_before_the_first_bad_step(optimizer, part):
 
 TWO_REPLICAS = """
 import keras, numpy as np, tensorflow as tf
-from components.layers.optimizers import RowAdam
+from components.layers.optimization.optimizers import RowAdam
 from components.training.devices.strategy import configure_devices, make_strategy
 from components.training.faults.guard import Guard, HaltingRate
 

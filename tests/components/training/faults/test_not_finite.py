@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.training.data.layout import LABEL, Batch, Layout
 from components.training.faults.guard import BadStep
 from components.training.faults.not_finite import NotFinite, not_finite
 from components.training.faults.readable import Readable
-from components.training.layout import LABEL, Batch, Layout
 from components.training.loop.checkpoint import damage, saves
 from components.training.model import VocabularyClassifier, build_model
 from components.training.rows.cuts import NO_LABEL, TOTAL

@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 
 from components.memory import Memory
+from components.training.data.layout import Layout
 from components.training.faults.out_of_memory import Need, OutOfMemory, check, memory_errors, predicted
-from components.training.layout import Layout
 from components.training.model import build_model
 from components.training.spec import TrainerSpec
 

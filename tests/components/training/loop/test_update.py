@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from components.layers.optimizers import FusedAdam
+from components.layers.optimization.optimizers import FusedAdam
 from components.training.loop import callbacks
 from components.training.loop.plan import Plan
 from components.training.loop.update import Period, PeriodicUpdate
@@ -160,10 +160,10 @@ from components.training.devices.strategy import configure_devices, make_strateg
 configure_devices(2)
 import keras, numpy as np, tensorflow as tf
 from components.training.loop.checkpoint import TrainingState
-from components.training.layout import Layout
+from components.training.data.layout import Layout
 from components.training.model import build_model
 from components.training.loop.plan import Plan
-from components.layers.schedule import WarmupCosine
+from components.layers.optimization.schedule import WarmupCosine
 from components.training.spec import TrainerSpec
 from components.training.loop.update import Updates, periodic_update
 from components.training.loop.callbacks import Steps

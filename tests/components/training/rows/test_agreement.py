@@ -8,20 +8,20 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.layers.optimizers import RowAdam
+from components.layers.optimization.optimizers import RowAdam
 from components.preprocessing.vocabulary import vocabularies
+from components.training.data.layout import LABEL, Layout
+from components.training.data.ngram_counts import count_ngrams
+from components.training.data.windows import labelled_windows, model_inputs
+from components.training.data.windows import validation_batches as window_batches
 from components.training.export import servable as export
 from components.training.export.servable import Servable
-from components.training.layout import LABEL, Layout
 from components.training.loop.validation import Validator
 from components.training.model import build_model
-from components.training.ngram_counts import count_ngrams
 from components.training.rows.batches import count_cuts, training_batches, validation_batches
 from components.training.rows.cuts import Cuts
 from components.training.rows.hidden import at_labels
 from components.training.spec import TrainerSpec
-from components.training.windows import labelled_windows, model_inputs
-from components.training.windows import validation_batches as window_batches
 from tests.components.training.conftest import BANDS, SMALL, VOCABULARY, Corpus, serialize
 
 # Most sentences are longer than the context.

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.training.layout import LABEL, Layout
+from components.training.data.layout import LABEL, Layout
 from components.training.rows import batches
 from components.training.rows.batches import RowsSize, count_cuts, training_batches, validation_batches
 from components.training.rows.cuts import NO_LABEL, TOTAL

@@ -9,9 +9,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.training.layout import COUNTED, LABEL, Layout
+from components.training.data.layout import COUNTED, LABEL, Layout
+from components.training.data.windows import counted_tokens, labelled_windows, last_windows
 from components.training.rows.cuts import NO_LABEL, TOTAL, Cuts, cut_starts, filled_up
-from components.training.windows import counted_tokens, labelled_windows, last_windows
 
 PADDING = 1_000
 Example = tuple[tuple[int, ...], int, int]

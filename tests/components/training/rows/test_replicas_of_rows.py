@@ -15,10 +15,10 @@ configure_devices(2)
 import keras
 import tensorflow as tf
 from components.layers.mixture.spec import NgramMixtureSpec
-from components.training.layout import Layout
+from components.training.data.layout import Layout
 from components.training.loop.validation import Validator
 from components.training.model import build_model
-from components.training.ngram_counts import count_ngrams
+from components.training.data.ngram_counts import count_ngrams
 from components.training.rows.batches import count_cuts, training_batches, validation_batches
 from components.training.spec import TrainerSpec
 

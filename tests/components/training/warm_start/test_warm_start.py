@@ -13,8 +13,8 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.layers.optimizers import FusedAdam
-from components.training.layout import Layout
+from components.layers.optimization.optimizers import FusedAdam
+from components.training.data.layout import Layout
 from components.training.model import VocabularyClassifier, build_model
 from components.training.spec import TrainerSpec
 from components.training.warm_start.transfer import Earlier, beside, lines, start_from, write

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components import redaction
-from components.redaction import is_secret_name, redacted, scrub, secret_of, without_secrets
+from components.messages import redaction
+from components.messages.redaction import is_secret_name, redacted, scrub, secret_of, without_secrets
 from tests.planted import ENVIRONMENT, IN_URI, found_in
 
 

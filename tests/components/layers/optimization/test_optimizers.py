@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.layers.optimizers import FusedAdam, RowAdam
-from components.layers.schedule import WarmupCosine
+from components.layers.optimization.optimizers import FusedAdam, RowAdam
+from components.layers.optimization.schedule import WarmupCosine
 from components.training.optimizer import make_optimizer
 from components.training.spec import OptimizerSpec
 

@@ -4,7 +4,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.layers.softmax import best, in_chunks, sum_at
+from components.layers.classes.softmax import best, in_chunks, sum_at
 
 
 @settings(deadline=None, max_examples=30)

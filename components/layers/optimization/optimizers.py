@@ -20,7 +20,7 @@ import keras
 import tensorflow as tf
 
 from components.compat.keras import OpenAdam
-from components.layers.gradients import clip, sum_duplicates_once
+from components.layers.optimization.gradients import clip, sum_duplicates_once
 
 
 @keras.saving.register_keras_serializable("bigvocab")

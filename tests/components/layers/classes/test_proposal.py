@@ -4,7 +4,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.layers.proposal import Proposal, alias_table
+from components.layers.classes.proposal import Proposal, alias_table
 
 
 @settings(deadline=None, max_examples=200)

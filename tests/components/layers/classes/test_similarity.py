@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.layers.classes.similarity import unit
 from components.layers.crossentropy import SampledCrossentropy
 from components.layers.forms.base import Step
 from components.layers.forms.registry import FORMS
 from components.layers.forms.sampled import Sampled
 from components.layers.head import SampledSoftmax
-from components.layers.similarity import unit
 from components.layers.top import TopClasses
 
 COUNTS = [400, 200, 100, 50, 25, 12, 6, 3, 2, 2]

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 
 from rich.text import Text
 
-from components.formatting import clock, figure
-from components.terminal import Terminal
+from components.messages.formatting import clock, figure
+from components.messages.terminal import Terminal
 
 # A terminal is updated in place. A log gets a line at longer intervals, so that it stays short.
 _TERMINAL_SECONDS = 0.25

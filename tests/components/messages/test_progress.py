@@ -3,9 +3,9 @@ import re
 
 import pytest
 
-from components import progress
-from components.progress import Progress
-from components.terminal import Terminal
+from components.messages import progress
+from components.messages.progress import Progress
+from components.messages.terminal import Terminal
 
 
 class Screen(io.StringIO):

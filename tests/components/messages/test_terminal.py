@@ -8,7 +8,7 @@ import re
 import pytest
 from rich.text import Text
 
-from components.terminal import Terminal, plain, table
+from components.messages.terminal import Terminal, plain, table
 
 CLEARED = "\r\x1b[K"
 ROWS = [["  model", "0.552", "83.0"], ["  a[b] :smile:", "0.1", Text("1636.7", "green")]]

@@ -6,9 +6,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.layers import unseen as module
-from components.layers.sweep import sweep
-from components.layers.unseen import first_occurrences, unseen_ranks
+from components.layers.classes import unseen as module
+from components.layers.classes.sweep import sweep
+from components.layers.classes.unseen import first_occurrences, unseen_ranks
 
 
 @settings(deadline=None, max_examples=60)

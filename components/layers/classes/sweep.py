@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from components.layers.softmax import LOGITS, best, count_true, in_chunks, log_add, log_normaliser
+from components.layers.classes.softmax import LOGITS, best, count_true, in_chunks, log_add, log_normaliser
 
 # Maximum number of classes whose logits are held at a time, for as many rows as `LOGITS` allows.
 CLASSES = 32_768

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.training.layout import Layout
-from components.training.moments import Standard, number_moments
+from components.training.data.layout import Layout
+from components.training.data.moments import Standard, number_moments
 
 # Tokens and year. All tokens but the first are labels; the last label of the second row is unknown.
 ROWS = [([1, 2, 3], 1990.0), ([4, 5, 6, 7], 1862.0), ([8, 9], float("nan"))]

@@ -4,8 +4,8 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.layers import sweep as module
-from components.layers.sweep import sweep
+from components.layers.classes import sweep as module
+from components.layers.classes.sweep import sweep
 
 
 def reference(hidden, table, bias):

@@ -6,9 +6,8 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.training import windows
-from components.training.examples import examples_of
-from components.training.windows import (
+from components.training.data import windows
+from components.training.data.windows import (
     Layout,
     Size,
     count_windows,
@@ -18,6 +17,7 @@ from components.training.windows import (
     training_batches,
     validation_batches,
 )
+from components.training.examples import examples_of
 
 PADDING = 100
 rows_of_ids = st.lists(st.lists(st.integers(0, 99), max_size=9), min_size=1, max_size=6)

@@ -13,8 +13,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from components.formatting import printable
-from components.redaction import redacted
+from components.messages.formatting import printable
+from components.messages.redaction import redacted
 
 _NO_LIMIT = 1 << 16
 _NARROWEST_REST = 20

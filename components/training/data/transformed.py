@@ -12,7 +12,7 @@ from components.ingest.spec import DataSpec
 from components.metrics.bands import BandSpec
 from components.preprocessing.spec import VocabularySpec
 from components.preprocessing.vocabulary import Vocabulary, category_file, read_vocabulary, vocabularies
-from components.training.layout import Layout
+from components.training.data.layout import Layout
 from components.training.spec import TrainerSpec
 
 

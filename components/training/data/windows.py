@@ -20,7 +20,7 @@ from components.ingest.spec import Shape
 from components.layers.encoders.basket.layer import AGES
 from components.layers.losses.labels import PADDING
 from components.preprocessing.preprocessing import BASKET, FIRST_LABEL
-from components.training.layout import COUNTED, HISTORY, LABEL, Batch, Layout
+from components.training.data.layout import COUNTED, HISTORY, LABEL, Batch, Layout
 
 # Size of the buffer that shuffles rows.
 SHUFFLED_ROWS = 8_192

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from components.formatting import (
+from components.messages.formatting import (
     clock,
     duration,
     figure,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from components.spelling import did_you_mean
+from components.messages.spelling import did_you_mean
 
 
 @pytest.mark.parametrize(

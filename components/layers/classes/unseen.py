@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from components.layers.softmax import LOGITS, in_chunks
+from components.layers.classes.softmax import LOGITS, in_chunks
 
 Scores = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 

@@ -1,0 +1,1 @@
+"""Optimizers, schedule of the learning rate, and gradients of table rows."""

@@ -1,0 +1,1 @@
+"""What people read: texts, numbers, colors, progress, errors and exit codes, without secrets."""

@@ -1,0 +1,1 @@
+"""Examples of a training, made of Transform's output."""
