@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmarks.basket.baselines import rankings
 from benchmarks.basket.data import Customer, all_of, before, customers_of, last_of, read
+from benchmarks.basket.neighbors import tifu_knn
 from benchmarks.machine import Machine
 from benchmarks.tables import table
 
@@ -105,7 +106,8 @@ def measure(results: Results, say: Callable[[str], None]) -> None:
     say(f"{results.customers:,} customers, {results.products:,} products")
     test = last_of(customers, CONTEXT, products)
     recalls = {}
-    for name, ranking in rankings(histories, products, K).items():
+    counted = {**rankings(histories, products, K), "TIFU-KNN": tifu_knn(histories, products, K)}
+    for name, ranking in counted.items():
         recalls[name] = _add(results, name, ranking, test.labels)
         say(f"{name}: recall@{K} {results.metrics[name]['recall'].mean:.4f}")
     examples = all_of(histories, CONTEXT, products)

@@ -77,6 +77,8 @@ class Labels:
 class RowLabels:
     """Labels of a batch of rows that may have several labels each.
 
+    With baskets, a row is a basket after the first of its tf.Example, and the inputs are the tokens before it.
+
     Attributes:
         labels: (n,) label ids, -1 outside the vocabulary, in ascending order of the rows.
         rows: (n,) index of the row of each label.
@@ -84,6 +86,8 @@ class RowLabels:
         inputs: Input tokens of each row, (n_rows,).
         unknown: (m,) binary, the labels of the batch outside the vocabulary.
         weights: (n,) weight of the row of each label; None without weights, and for selected rows.
+        records: (n_rows,) index of the tf.Example of each row; None if they are the same.
+        n_records: Number of tf.Examples.
     """
 
     labels: NDArray[np.int64]
@@ -92,6 +96,8 @@ class RowLabels:
     inputs: Earlier
     unknown: pa.Array
     weights: NDArray[np.float64] | None = None
+    records: NDArray[np.int64] | None = None
+    n_records: int = 0
 
     def take_rows(self, part: slice) -> RowLabels:
         """Select consecutive rows."""
@@ -99,6 +105,14 @@ class RowLabels:
         rows = self.rows[first:last] - part.start
         inputs = self.inputs.take(part)
         return RowLabels(self.labels[first:last], rows, part.stop - part.start, inputs, self.unknown)
+
+    def by_record(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the sums over the rows of each tf.Example: (n_rows, any) -> (n_records, any)."""
+        if self.records is None:
+            return values
+        found = np.zeros((self.n_records, values.shape[1]))
+        np.add.at(found, self.records, values)
+        return found
 
     @property
     def known(self) -> RowLabels:
@@ -130,6 +144,7 @@ class Encoder:
         self.order = 3 if data.shape == "sequence" else 2
         """Number of tokens in an n-gram: the label and its context."""
         columns = [*data.inputs, *([data.label] if data.label and len(labels) else [])]
+        columns += [data.baskets] if data.baskets else []
         types = dict.fromkeys(columns, schema_pb2.BYTES) | first_label_types(data) | weight_types(data)
         schema = schema_pb2.Schema(feature=[schema_pb2.Feature(name=name, type=type_) for name, type_ in types.items()])
         self._decoder = ExamplesDecoder(schema.SerializeToString())
@@ -144,12 +159,14 @@ class Encoder:
         return self._sequence(batch) if self._data.shape == "sequence" else self._labelled(batch)
 
     def several(self, records: list[bytes]) -> RowLabels:
-        """Return all labels of serialized tf.Examples of labeled rows, and the inputs of each row.
+        """Return all labels of serialized tf.Examples of labeled rows, or of baskets, and the inputs of each row.
 
         Raises:
             RuntimeError: A record is not a tf.Example, or a token column does not hold bytes.
         """
         batch = self._decoder.DecodeBatch(records)
+        if self._data.baskets is not None:
+            return self._of_baskets(batch)
         column = batch.column(str(self._data.label))
         ids, starts = _ids(column, self._labels)
         labels, rows = self._known(ids), np.repeat(np.arange(batch.num_rows), np.diff(starts))
@@ -177,6 +194,24 @@ class Encoder:
         unknown = column.flatten().take(pa.array(at[known[at] < 0]))
         contexts, weights = np.stack([before, ids[at - 1]], axis=1), weights_of(batch, self._data, at)
         return Labels(contexts, known[at], rows[at], len(lengths), earlier, unknown, weights)
+
+    def _of_baskets(self, batch: pa.RecordBatch) -> RowLabels:
+        column, of_tokens = (batch.column(str(name)) for name in (self._data.inputs[0], self._data.baskets))
+        ids, starts = _ids(column, self._labels)
+        record = np.repeat(np.arange(batch.num_rows), np.diff(starts))
+        value, token = (_codes(each) for each in (of_tokens, column))
+        new = (np.diff(record, prepend=-1) != 0) | (np.diff(value, prepend=-1) != 0)
+        basket, firsts = np.cumsum(new) - 1, np.flatnonzero(new)
+        # A token that occurs in a basket again does not count.
+        kept = np.sort(np.unique(basket * (1 + token.max(initial=0)) + token, return_index=True)[1])
+        is_label = firsts - starts[record[firsts]] >= first_labels(batch)[record[firsts]]
+        begins, records = np.searchsorted(kept, firsts[is_label]), record[firsts][is_label]
+        items, of_kept = ids[kept], basket[kept]
+        classes, at = self._known(items), np.flatnonzero(is_label[of_kept])
+        rows = (np.cumsum(is_label) - 1)[of_kept[at]]
+        inputs = Earlier(items, classes, np.searchsorted(kept, starts[records]), begins)
+        unknown = column.flatten().take(pa.array(kept[at[classes[at] < 0]]))
+        return RowLabels(classes[at], rows, len(begins), inputs, unknown, records, batch.num_rows)
 
     def _labelled(self, batch: pa.RecordBatch) -> Labels:
         column = batch.column(str(self._data.label))
@@ -246,6 +281,11 @@ def weights_of(batch: pa.RecordBatch, data: DataSpec, at: NDArray[np.int64]) -> 
         at: (n,) indices of the rows, or of the tokens of all rows.
     """
     return None if data.weight is None else np.asarray(batch.column(data.weight).flatten(), np.float64)[at]
+
+
+def _codes(column: pa.Array) -> NDArray[np.int64]:
+    """Return a number for each value of a list column, equal for equal values."""
+    return np.asarray(column.flatten().dictionary_encode().indices, np.int64)
 
 
 def _value_set(vocabulary: Vocabulary) -> pa.Array:

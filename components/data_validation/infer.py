@@ -76,8 +76,11 @@ def infer_schema(statistics_uri: str, data: DataSpec, earlier: Sequence[str] = (
             [domain] = [d for d in inferred.string_domain if d.name == feature.domain]
             feature.string_domain.CopyFrom(domain)
             feature.distribution_constraints.min_domain_mass = _KNOWN_SHARE
-        if name in data.token_features or (name == data.weight and data.shape == "sequence"):  # As many as tokens.
+        if name in data.token_columns or (name == data.weight and data.shape == "sequence"):  # As many as tokens.
             feature.value_count.ClearField("max")
+        if name == data.baskets:  # New rows have other dates or orders.
+            for field in ("domain", "string_domain", "distribution_constraints"):
+                feature.ClearField(field)
         feature.annotation.tag.append(chance.BY_ROWS)
         schema.feature.append(feature)
     return schema

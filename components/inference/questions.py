@@ -34,7 +34,13 @@ _STREAM_LINES = 256
 _NEAR = 0.7
 """Minimum similarity of a column to a missing feature for a warning: rows have many columns that the model ignores."""
 _REASON_LENGTH = 500
-_WITHOUT_OPTIONAL: dict[str, Any] = {"features": {}, "token_features": {}, "targets": {}, "weight": None}
+_WITHOUT_OPTIONAL: dict[str, Any] = {
+    "features": {},
+    "token_features": {},
+    "targets": {},
+    "weight": None,
+    "baskets": None,
+}
 """Changes of a data specification that leave the columns without which a row cannot be answered."""
 
 
@@ -82,7 +88,7 @@ class Questions:
         keep: Sequence[str] = (),
         model: str | Path | None = None,
     ) -> None:
-        self._known = {*columns_read(data), *data.token_features}
+        self._known = {*columns_read(data), *data.token_columns}
         unused: dict[str, Any] = {} if labelled else {"label": None, "targets": {}, "weight": None, "slices": []}
         unused |= {"split_by": [], "splits": SplitSpec()}
         self._logged = data.model_copy(update={**unused, "min_length": 2 if labelled else 1})
@@ -105,6 +111,7 @@ class Questions:
             **dict.fromkeys(self._data.weights, "count with weight 1"),
             **dict.fromkeys(data.features, "are answered as if the value were unknown"),
             **dict.fromkeys(data.token_features, "are answered as if the values were unknown"),
+            **({data.baskets: "are answered as if all tokens were one basket"} if data.baskets else {}),
         }
         """Consequence for rows without an optional column, by column."""
         self._unlike: dict[str, set[str]] = {name: set() for name in self._without}

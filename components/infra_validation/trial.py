@@ -109,7 +109,7 @@ def _about(model: str) -> tuple[Expected, set[str] | None]:
     with tf.io.gfile.GFile(path) as file:
         about = json.loads(file.read())
     data = DataSpec.model_validate(about["data"]) if about.get("data") else None
-    columns = {*data.inputs, *data.features, *data.token_features} if data else None
+    columns = {*data.inputs, *data.features, *data.token_columns} if data else None
     independent = about.get("loss") == "sigmoid"
     return Expected.of(about.get("top_k"), data, independent), columns
 

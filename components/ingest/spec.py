@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from components.ingest.baskets import baskets_refused
 from components.ingest.sources.base import LabelledLinesSpec
 from components.ingest.sources.base import SourceSpec as SourceSpec
 from components.ingest.sources.registry import AnySource, source_of, with_label_lists
@@ -70,8 +71,8 @@ class DataSpec(Spec):
     label_kind: LabelKind = "class"
     """`class`: a row has one label, an entry of the label vocabulary. `classes`: a row may have several labels: a list,
     a cell with a JSON or Python list, or a cell with `label_separator`. `number`: the label is a number, trained with
-    mean squared error. `classes` and `number` are for shape `labelled`. If the key is not set, a command looks at the
-    first rows of local files, and sets `classes` if their labels are lists."""
+    mean squared error. `classes` and `number` are for shape `labelled`; `baskets` sets `classes`. If the key is not
+    set, a command looks at the first rows of local files, and sets `classes` if their labels are lists."""
     label_separator: str | None = Field(default=None, min_length=1)
     """Text between the labels in one cell, such as `|` in `python|pandas`. Sets `label_kind: classes`. None: a cell is
     one label, or a list."""
@@ -99,6 +100,13 @@ class DataSpec(Spec):
     value is 1. A row with weight 0 is not trained on. In shape `events`, the weight of the event; in shape `sequence`,
     one number, or a list with one for each token. The weight of a token applies to it as a label. None: all weights
     are 1."""
+    baskets: str | None = None
+    """Column that divides the tokens of a row into baskets, such as a date or the number of an order. Consecutive
+    tokens with equal values form a basket, in which equal tokens count once. The distinct tokens of each basket after
+    the first are the labels of an example, and the tokens of the earlier baskets its input. In shape `sequence`, the
+    column holds a list with one value for each token; in shape `events`, the value of the event."""
+    min_baskets: int = Field(default=2, ge=2)
+    """With `baskets`: minimum number of baskets of a row. Rows with fewer are left out."""
     targets: dict[str, FeatureSpec] = {}
     """Further columns that the model predicts in addition to the label, by name: one of the values of a category, or a
     number. A target must not be listed in `inputs` or `features`."""
@@ -149,10 +157,10 @@ class DataSpec(Spec):
     @model_validator(mode="before")
     @classmethod
     def _several_labels(cls, value: Any) -> Any:
-        """Set `label_kind: classes` for a separator, and let the source put all labels of a line into one row."""
+        """Set `label_kind: classes` for a separator or baskets, and let the source join the labels of a line."""
         if not isinstance(value, Mapping):
             return value
-        if value.get("label_separator") is not None and "label_kind" not in value:
+        if (value.get("label_separator") or value.get("baskets")) is not None and "label_kind" not in value:
             value = {**value, "label_kind": "classes"}
         if value.get("label_kind") == "classes" and "source" in value:
             value = {**value, "source": with_label_lists(value["source"])}
@@ -203,7 +211,7 @@ class DataSpec(Spec):
             )
         if self.whole_numbers and self.tokenizer != "none":
             faults.append("data.whole_numbers needs data.tokenizer 'none'")
-        if self.label_kind != "class" and self.shape != "labelled":
+        if self.label_kind != "class" and self.shape != "labelled" and self.baskets is None:
             faults.append(
                 f"data.label_kind '{self.label_kind}' needs shape 'labelled': the labels of a sequence are its tokens"
             )
@@ -220,12 +228,13 @@ class DataSpec(Spec):
                 )
         faults += _events_refused(self)
         faults += token_features_refused(self)
+        faults += baskets_refused(self)
         faults += _targets_refused(self)
         faults += _weight_refused(self)
         faults += _splits_refused(self)
         of_rows = [*self.features, *self.targets, *self.slices, *self.splits.columns]
-        faults += _names_refused([*taken, *self.token_features, *of_rows, *self.weights])
-        faults += _arguments_refused([*self.inputs, *self.features, *self.token_features])
+        faults += _names_refused([*taken, *self.token_columns, *of_rows, *self.weights])
+        faults += _arguments_refused([*self.inputs, *self.features, *self.token_columns])
         if faults:
             raise ValueError("; ".join(faults))
         return self
@@ -239,6 +248,12 @@ class DataSpec(Spec):
     def weights(self) -> list[str]:
         """Column of the weights, or an empty list."""
         return [] if self.weight is None else [self.weight]
+
+    @property
+    def token_columns(self) -> dict[str, bool]:
+        """Columns with one value for each token, by name: token features and baskets. True: texts; False: numbers."""
+        features = {name: feature.is_category for name, feature in self.token_features.items()}
+        return features if self.baskets is None else {**features, self.baskets: True}
 
     @property
     def splits_positions(self) -> bool:

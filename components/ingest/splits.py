@@ -33,7 +33,12 @@ class SplitSpec(Spec):
     the eval split. In shape `sequence`, a list with the time of each token assigns the labels instead of the rows."""
     leave_out: int | None = Field(default=None, ge=1)
     """Shape `sequence` only: the last `leave_out` tokens of each row are labels of the test split, the same number of
-    tokens before them are labels of the eval split, and the others are labels of the train split."""
+    tokens before them are labels of the eval split, and the others are labels of the train split. With `data.baskets`,
+    the last `leave_out` baskets."""
+    eval_share: float = Field(default=1.0, gt=0, le=1)
+    """With `leave_out`: share of the rows, selected by a hash, that have labels in the eval split. The labels of the
+    other rows before those of the test split are all in the train split. A small share leaves more recent labels to
+    train on."""
     train: int | None = Field(default=None, ge=1)
     """Relative size of the train split, which the model is trained on. The share of a split is its size divided by the
     sum of all three. None: 90."""
@@ -66,6 +71,8 @@ class SplitSpec(Spec):
                 raise ValueError("by_time leaves all earlier rows to the train split: remove train")
             if missing := [name for name in ("eval", "test") if name not in given]:
                 raise ValueError(f"by_time needs {' and '.join(missing)}: how long the split is, such as 7d")
+        elif self.eval_share != 1.0 and self.leave_out is None:
+            raise ValueError("eval_share needs leave_out: set leave_out, or remove eval_share")
         elif forms and given:
             raise ValueError(f"{', '.join(given)}: relative sizes of a split by hash: remove them, or {forms[0]}")
         return self

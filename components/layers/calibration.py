@@ -10,6 +10,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from components.layers.classes.softmax import LOGITS, in_chunks
+from components.layers.losses.bonuses import Bonuses
 
 # Largest sharpness. A model may be too cautious, but a few labels must not make it certain.
 _SHARPEST = 4.0
@@ -86,11 +87,16 @@ def fit_sharpness(
 
 
 def fit_temperature(
-    hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor | None = None
+    hidden: tf.Tensor,
+    table: tf.Tensor,
+    bias: tf.Tensor,
+    labels: tf.Tensor,
+    weights: tf.Tensor | None = None,
+    bonuses: Bonuses | None = None,
 ) -> float:
     """Return the temperature T in [1/8, 16] with the least mean negative log-likelihood of the labels.
 
-        p = softmax(z / T),   z = hidden table^T + bias
+        p = softmax(z / T),   z = hidden table^T + bias + bonuses
 
     The negative log-likelihood f is convex in s = 1 / T, with these derivatives:
 
@@ -110,13 +116,18 @@ def fit_temperature(
         labels: (batch,) integers, -1 outside the vocabulary; or (batch, most) integers, negative outside the vocabulary
             and for padding. At least one must be known.
         weights: (batch,) float32 weights of the rows in the mean, above 0. None: 1.
+        bonuses: Numbers to add to the logits of some classes of each row; None for none.
     """
+    if bonuses is not None:
+        bonuses = bonuses.of_rows(_known_rows(labels))
     hidden, labels, weights = _known(hidden, labels, weights)
 
     @tf.function(autograph=False)
     def derivatives(sharpness: tf.Tensor) -> tf.Tensor:
         def of(start: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             logits = tf.nn.bias_add(tf.matmul(hidden[start:end], table, transpose_b=True), bias)
+            if bonuses is not None:
+                logits = bonuses.take(start, end).added(logits, 0, table.shape[0])
             # Probable classes then have logits near 0, so that the variance is not the difference of large squares.
             logits -= tf.reduce_max(logits, axis=1, keepdims=True)
             weighted = tf.nn.softmax(sharpness * logits) * logits
@@ -216,13 +227,17 @@ def _known(
     hidden: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor | None = None
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
     """Return the hidden vectors, the labels and the weights of the rows with a known label. The mean weight is 1."""
-    labels = tf.convert_to_tensor(labels)
-    known = labels >= 0 if labels.shape.rank == 1 else tf.reduce_any(labels >= 0, axis=1)
-    rows = tf.where(known)[:, 0]
+    rows = _known_rows(labels)
     if weights is not None:
         weights = tf.gather(weights, rows)
         weights /= tf.reduce_mean(weights)
     return tf.gather(hidden, rows), tf.gather(labels, rows), weights
+
+
+def _known_rows(labels: tf.Tensor) -> tf.Tensor:
+    """Return the indices of the rows with a known label, (n,) int64."""
+    labels = tf.convert_to_tensor(labels)
+    return tf.where(labels >= 0 if labels.shape.rank == 1 else tf.reduce_any(labels >= 0, axis=1))[:, 0]
 
 
 def _means(values: tuple[tf.Tensor, ...], weights: tf.Tensor | None) -> tf.Tensor:

@@ -12,11 +12,13 @@ from components.layers.calibration import calibrated, fit_platt, fit_sharpness, 
 from components.layers.classes.propensity import inverse_propensities
 from components.layers.classes.sweep import Sweep, sweep
 from components.layers.head import SampledSoftmax
+from components.layers.losses.bonuses import Bonuses, full_loss_with
 from components.layers.losses.class_weights import class_weights
 from components.layers.losses.labels import Labels, LossName
 from components.layers.losses.several_sweep import SeveralSweep, sweep_several
 from components.layers.losses.several_values import several_values
 from components.layers.mixture.layer import NgramMixture
+from components.layers.repeats.layer import Repeats
 
 
 class ClassOutput(keras.layers.Layer):
@@ -34,6 +36,8 @@ class ClassOutput(keras.layers.Layer):
         class_weight_power: Power of the weights of the classes in the training loss, see `losses.class_weights`; 0
             without weights. A weight multiplies the loss of a row with one label. It does not change the draws of a
             sampled loss or their correction.
+        repeats: Bonus for the classes of the row's own history, for the loss `softmax`; None: no bonus. All losses are
+            then computed over all classes.
 
     Attributes:
         temperature: Scalar weight T that does not train, 1 before `fit_temperature`. All probabilities, but not the
@@ -52,19 +56,21 @@ class ClassOutput(keras.layers.Layer):
         loss: LossName | None = None,
         rows: int | None = None,
         class_weight_power: float = 0.0,
+        repeats: Repeats | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.class_weights = class_weights(head.counts, class_weight_power) if class_weight_power else None
         self.head, self.mixture, self.calibration, self.loss, self.rows = head, mixture, calibration, loss, rows
+        self.repeats = repeats
         self.temperature: keras.Variable | None = None
         self.sharpness: keras.Variable | None = None
         self.scale: keras.Variable | None = None
         self.shift: keras.Variable | None = None
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Create the variables of the head and the mixture, unless they are already built."""
-        for layer in (self.head, self.mixture):
+        """Create the variables of the head, the mixture and the repeats, unless they are already built."""
+        for layer in (self.head, self.mixture, self.repeats):
             if layer is not None and not layer.built:
                 layer.build(input_shape)
         if self.loss == "sigmoid":
@@ -86,14 +92,26 @@ class ClassOutput(keras.layers.Layer):
         return self.loss is not None
 
     @property
+    def reads_context(self) -> bool:
+        """True if the methods of the layer need `context`."""
+        return self.mixture is not None or self.repeats is not None
+
+    @property
     def calibration_weights(self) -> list[keras.Variable]:
         """Weights that the calibration of the softmax sets, and that training does not change."""
         weights = (self.temperature, self.sharpness, self.scale, self.shift)
         return [weight for weight in weights if weight is not None]
 
-    def call(self, hidden: tf.Tensor) -> tf.Tensor:
-        """Return the calibrated (batch, classes) float32 logits of (batch, width) hidden vectors."""
+    def call(self, hidden: tf.Tensor, context: tf.Tensor | None = None) -> tf.Tensor:
+        """Return the calibrated (batch, classes) float32 logits of (batch, width) hidden vectors, without a mixture.
+
+        Args:
+            hidden: (batch, width) float.
+            context: (batch, K, 2) classes and ages of the tokens, for repeats.
+        """
         logits = self._scaled(self.head(hidden))
+        if self.repeats is not None:
+            logits = self._calibrated_bonuses(context).added(logits, 0, self.head.classes)
         return logits if self.shift is None else logits + self.shift.value
 
     def row_losses(
@@ -105,9 +123,13 @@ class ClassOutput(keras.layers.Layer):
             hidden: (batch, width) float.
             targets: (batch,) integer classes; or (batch, most) padded labels.
             seed: (2,) int32 seed of the draws.
-            context: (batch, k) last tokens, for a mixture.
+            context: (batch, k) last tokens, for a mixture; (batch, K, 2) classes and ages of the tokens, for repeats.
         """
         factors = None if self.class_weights is None else tf.constant(self.class_weights)
+        if self.repeats is not None:
+            softmax, labels = (self.head.scaled(hidden), *self.head.all_rows(seed)), Labels.of(targets)
+            labels = labels if factors is None else labels.by_class(factors)
+            return full_loss_with(*softmax, self._bonuses(context), labels, self.head.logits_dtype)
         if self.loss is not None:
             labels = Labels.of(targets) if factors is None else Labels.of(targets).by_class(factors)
             return self.head.sampled_loss_of_several(hidden, labels, seed, self.loss)
@@ -134,15 +156,19 @@ class ClassOutput(keras.layers.Layer):
             vectors, bias = calibrated(vectors, bias, self._log_prior, self.sharpness.value)
         return sweep(vectors, table, bias, labels, k)
 
-    def sweep_several(self, hidden: tf.Tensor, labels: Labels | None = None, k: int = 0) -> SeveralSweep:
+    def sweep_several(
+        self, hidden: tf.Tensor, labels: Labels | None = None, k: int = 0, context: tf.Tensor | None = None
+    ) -> SeveralSweep:
         """Measure the labels of rows that may have several, and find the k most probable classes, over all classes.
 
         Args:
             hidden: (batch, width) float.
             labels: Labels of the rows, in ascending order of the rows; None if neither nll nor rank is needed.
             k: Number of the most probable classes to find.
+            context: (batch, K, 2) classes and ages of the tokens, for repeats.
         """
-        return sweep_several(*self._softmax(hidden), Labels.none() if labels is None else labels, self.loss, k)
+        labels = Labels.none() if labels is None else labels
+        return sweep_several(*self._softmax(hidden), labels, self.loss, k, self._calibrated_bonuses(context))
 
     def scorer(
         self, hidden: tf.Tensor, context: tf.Tensor | None = None
@@ -172,7 +198,13 @@ class ClassOutput(keras.layers.Layer):
         mixed = self.mixture.scorer(hidden, context)
         return lambda of, classes: mixed(of, classes, tf.gather(normaliser, of) - logits(of, classes))
 
-    def fit_temperature(self, hidden: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor | None = None) -> None:
+    def fit_temperature(
+        self,
+        hidden: tf.Tensor,
+        labels: tf.Tensor,
+        weights: tf.Tensor | None = None,
+        context: tf.Tensor | None = None,
+    ) -> None:
         """Set the temperature to that of the softmax, without a mixture, which `calibration.fit_temperature` finds.
 
         With the loss `sigmoid`, set scale and shift to those that `calibration.fit_platt` finds.
@@ -182,10 +214,12 @@ class ClassOutput(keras.layers.Layer):
             labels: (batch,) integers, -1 outside the vocabulary; or (batch, most) padded labels. At least one must be
                 known.
             weights: (batch,) float32 weights of the rows, above 0. None: 1.
+            context: (batch, K, 2) classes and ages of the tokens, for repeats.
         """
         self.reset_calibration()
         if self.scale is None:
-            self.temperature.assign(fit_temperature(*self._softmax(hidden), labels, weights))
+            bonuses = self._calibrated_bonuses(context)
+            self.temperature.assign(fit_temperature(*self._softmax(hidden), labels, weights, bonuses))
             return
         scale, shift = fit_platt(*self._softmax(hidden), labels, weights)
         self.scale.assign(scale)
@@ -234,6 +268,17 @@ class ClassOutput(keras.layers.Layer):
             bias += self.shift.value
         return self._scaled(self.head.scaled(hidden)), table, bias
 
+    def _bonuses(self, context: Any) -> Bonuses:
+        """Return the bonuses to the logits of the head, for (batch, K, 2) classes and ages of tokens."""
+        return self.repeats(context[..., 0], context[..., 1])
+
+    def _calibrated_bonuses(self, context: tf.Tensor | None) -> Any:
+        """Return the `Bonuses` to the logits of `_softmax`; None without repeats."""
+        if self.repeats is None:
+            return None
+        bonuses = self._bonuses(context)
+        return bonuses._replace(values=self._scaled(bonuses.values))
+
     def _scaled(self, logits: tf.Tensor) -> tf.Tensor:
         if self.scale is not None:
             return logits * self.scale.value
@@ -252,7 +297,7 @@ class ClassOutput(keras.layers.Layer):
             hidden: (batch, width) float.
             targets: (batch,) integer classes, -1 outside the vocabulary. If rows have several labels, (batch, most),
                 with `PADDING` after the last label of a row.
-            context: (batch, k) last tokens, for a mixture.
+            context: (batch, k) last tokens, for a mixture; (batch, K, 2) classes and ages of the tokens, for repeats.
             confidence: True to find the most probable class too, which takes more time.
 
         Returns:
@@ -263,7 +308,8 @@ class ClassOutput(keras.layers.Layer):
         targets = tf.cast(targets, tf.int32)
         if self.loss is not None:
             inverse = tf.constant(inverse_propensities(self.head.counts, self.rows))
-            return several_values(*self._softmax(hidden), targets, inverse, self.loss, confidence)
+            bonuses = self._calibrated_bonuses(context)
+            return several_values(*self._softmax(hidden), targets, inverse, self.loss, confidence, bonuses)
         found = self.sweep(hidden, targets, k=int(confidence), context=context)
         values = {"label": targets, "nll": found.nll, "rank": found.rank}
         if confidence:

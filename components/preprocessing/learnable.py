@@ -14,7 +14,7 @@ from components.compat.tensorflow import untuned
 from components.compat.transform import empty_file_line
 from components.ingest.spec import DataSpec
 from components.names import WEIGHT, key_of
-from components.preprocessing.preprocessing import FIRST_LABEL, LABEL_IDS, LABEL_VALUE
+from components.preprocessing.preprocessing import BASKET, FIRST_LABEL, LABEL_IDS, LABEL_VALUE
 from components.preprocessing.spec import VocabularySpec
 from components.preprocessing.vocabulary import Vocabulary, category_file, read_vocabulary
 
@@ -157,6 +157,8 @@ def _can_validate(files: Sequence[str], data: DataSpec) -> bool:
     features: dict[str, Any] = {LABEL_IDS: _IDS}
     if data.splits_positions:
         features[FIRST_LABEL] = tf.io.FixedLenFeature([], tf.int64)
+    if data.baskets is not None:
+        features[BASKET] = _IDS
     return any(np.any(_labels(columns, data) >= 0) for columns in _columns(files, features))
 
 
@@ -165,7 +167,10 @@ def _labels(columns: Mapping[str, Any], data: DataSpec) -> NDArray[np.int64]:
     ids = columns[LABEL_IDS]
     if data.shape != "sequence":
         return ids.values.numpy()
-    places = tf.range(tf.size(ids.values, tf.int64)) - tf.gather(ids.row_starts(), ids.value_rowids())
+    if data.baskets is not None:
+        places = columns[BASKET].values  # Baskets are numbered as positions are.
+    else:
+        places = tf.range(tf.size(ids.values, tf.int64)) - tf.gather(ids.row_starts(), ids.value_rowids())
     first = tf.gather(columns[FIRST_LABEL], ids.value_rowids()) if FIRST_LABEL in columns else 1
     return tf.boolean_mask(ids.values, places >= first).numpy()
 

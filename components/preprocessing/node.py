@@ -91,7 +91,7 @@ class TransformNode(Node):
         copies = 2 if specs.data.splits_positions else 1  # A row is in the train split and in the eval split.
         sizes = {specs.vocabulary.input_size, specs.vocabulary.labels}
         vocabularies = sum(_ENTRY * extent.distinct(size) for size in sizes)
-        of_tokens = sum(_ID if each.is_category else _NUMBER for each in specs.data.token_features.values())
+        of_tokens = sum(_ID if is_text else _NUMBER for is_text in specs.data.token_columns.values())
         rows = int((_ID + of_tokens) * extent.tokens) + _ROW * extent.rows
         return Space(copies * rows + vocabularies + _GRAPH, 2 * vocabularies)
 

@@ -4,7 +4,10 @@
     label_ids    VarLen int64   0..V_out-1 by descending frequency, -1 if out of vocabulary; one per token (sequence) or
                                 any number (labelled)
     label_value  float32        replaces label_ids if the label is a number: unscaled, NaN if missing
-    first_label  int64          position of the first token that is a label, if the positions of a row are split
+    first_label  int64          position of the first token that is a label, if the positions of a row are split; with
+                                 baskets, the number of the basket of this token
+    basket       VarLen int64   number of the basket of each token, from 0, with baskets; a token that occurs in a
+                                 basket again is left out of all columns of tokens
     weight       float32        with `data.weight`, weight of the row, 1 if missing; VarLen, one per token (sequence)
 
 The key of each feature and further target is `column/<name>`; see `components.names`:
@@ -36,6 +39,7 @@ from components import names
 from components.ingest.spec import DataSpec, FeatureSpec
 from components.ingest.token_features import TokenFeatureSpec
 from components.names import WEIGHT
+from components.preprocessing.baskets import Baskets
 from components.preprocessing.counting import Counted
 from components.preprocessing.numbers import analyzed, z_scores, z_scores_in_place
 from components.preprocessing.spec import VocabularySpec
@@ -46,6 +50,7 @@ INPUT_IDS = "input_ids"
 LABEL_IDS = "label_ids"
 LABEL_VALUE = "label_value"
 FIRST_LABEL = "first_label"
+BASKET = "basket"
 MISSING = "(missing)"
 """Category of the rows without a value, with `if_missing: value`."""
 Column = tf.Tensor | tf.SparseTensor
@@ -60,9 +65,19 @@ def preprocessing_fn(inputs: dict[str, Column], custom_config: dict[str, Any]) -
     """
     data = DataSpec.model_validate_json(custom_config["data"])
     vocabulary = VocabularySpec.model_validate_json(custom_config["vocabulary"])
-    outputs = _token_ids(inputs, data, vocabulary)
-    if data.splits_positions:
-        outputs[FIRST_LABEL] = _dense(_sparse(inputs[names.FIRST_LABEL]), 1)
+    first = _dense(_sparse(inputs[names.FIRST_LABEL]), 1) if data.splits_positions else None
+    numbers_of_baskets: dict[str, Column] = {}
+    if data.baskets is not None:
+        baskets = Baskets.of(_sparse(inputs[data.inputs[0]]), _sparse(inputs[data.baskets]))
+        first = None if first is None else baskets.numbers_at(first)
+        of_each = [*data.token_features, *data.weights]
+        aligned = {name: at_tokens(_sparse(inputs[name]), baskets.tokens) for name in of_each}
+        inputs = {**inputs, **{name: baskets.distinct(each) for name, each in aligned.items()}}
+        inputs[data.inputs[0]] = baskets.distinct(baskets.tokens)
+        numbers_of_baskets[BASKET] = baskets.distinct(baskets.numbers)
+    outputs = {**_token_ids(inputs, data, vocabulary), **numbers_of_baskets}
+    if first is not None:
+        outputs[FIRST_LABEL] = first
     if data.weight is not None:
         outputs[WEIGHT] = _weight(inputs, data, data.weight)
     of_tokens = _of_tokens(inputs, data)

@@ -75,7 +75,8 @@ class WindowExamples(Examples):
             # A row whose labels are all outside the vocabulary counts in the eval split.
             of_eval = windows.count_windows(eval_files, layout, known_only=False)
             most = max(self._size.labels, of_eval.labels)
-            self.layout = replace(self.layout, most_labels=most, labeled_rows=self._size.rows)
+            rows = self._size.windows if layout.baskets else self._size.rows
+            self.layout = replace(self.layout, most_labels=most, labeled_rows=rows)
 
     def training(self, batch: int, batches: int, skip: int) -> tf.data.Dataset:
         """Return batches of windows."""

@@ -125,7 +125,7 @@ def _read(model: VocabularyClassifier, batches: Iterable[tuple[Batch, Batch]]) -
     found = AtLabels(
         tf.concat([each.hidden for each in read], axis=0),
         {name: tf.concat([each.targets[name] for each in read], axis=0) for name in names},
-        tf.concat([each.counted for each in read], axis=0) if _mixture(model) is not None else None,
+        tf.concat([each.counted for each in read], axis=0) if read[0].counted is not None else None,
     )
     return _with_weight(found) if WEIGHT in names else found
 
@@ -170,7 +170,7 @@ def _calibrate_label(model: VocabularyClassifier, read: AtLabels, top_k: int) ->
     output.reset_calibration()
     before = measured()
     calibrated = gate.get_weights() if gate is not None else []
-    output.fit_temperature(read.hidden, labels, weights)
+    output.fit_temperature(read.hidden, labels, weights, **model.context(LABEL, read.counted))
     after = measured()
     nlls = before["nll"], after["nll"]
     # The fit lowers the nll of the softmax. The error of a mixture with it may still rise.
@@ -181,16 +181,15 @@ def _calibrate_label(model: VocabularyClassifier, read: AtLabels, top_k: int) ->
         after = before
     fitted = {weight.name: float(weight.numpy()) for weight in output.calibration_weights}
     if output.loss is not None:
-        fitted["threshold"] = _threshold(output, read.hidden, labels, top_k, weights)
+        fitted["threshold"] = _threshold(model, read, top_k, weights)
     return {**fitted, "before": before, "after": after}
 
 
-def _threshold(
-    output: ClassOutput, hidden: tf.Tensor, targets: tf.Tensor, top_k: int, weights: tf.Tensor | None
-) -> float:
+def _threshold(model: VocabularyClassifier, read: AtLabels, top_k: int, weights: tf.Tensor | None) -> float:
     """Return the threshold for the answers of the calibrated model to the rows that were read."""
-    classes, labels = output.head.classes, np.asarray(targets, np.int64)
-    found = output.sweep_several(hidden, k=min(top_k, classes))
+    classes, labels = model.label.head.classes, np.asarray(read.targets[LABEL], np.int64)
+    context = model.context(LABEL, read.counted)
+    found = model.label.sweep_several(read.hidden, k=min(top_k, classes), **context)
     # Each pair of a row and a class is one number.
     first = np.arange(len(labels))[:, np.newaxis] * classes
     hits = np.isin(first + found.ids.numpy(), (first + labels)[labels >= 0])

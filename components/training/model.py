@@ -17,12 +17,13 @@ from components.layers.label_features.table import FeatureTable
 from components.layers.mixture.layer import NgramMixture
 from components.layers.mixture.tables import Tables
 from components.layers.outputs import ClassOutput, NumberOutput, Output
+from components.layers.repeats.layer import Repeats
 from components.names import name_of, short
 from components.training.data.layout import LABEL
 from components.training.data.moments import Standard
 from components.training.data.windows import Batch, Layout
 from components.training.devices import workers
-from components.training.rows.hidden import at_labels, weights
+from components.training.rows.hidden import at_labels, looked_up, weights
 from components.training.spec import TrainerSpec
 from components.training.weights import WEIGHT
 
@@ -101,7 +102,7 @@ class VocabularyClassifier(keras.Model):
 
     def call(self, inputs: Batch) -> tf.Tensor:
         """Return the prediction of the label: logits (batch, classes), or numbers (batch,)."""
-        return self.label(self.encoder(inputs))
+        return self.label(self.encoder(inputs), **self.context(LABEL, looked_up(inputs)))
 
     def train_step(self, data: tuple[Batch, Batch]) -> dict[str, tf.Tensor]:
         """Update the weights on one batch, and return the running means of the losses."""
@@ -141,7 +142,7 @@ class VocabularyClassifier(keras.Model):
             hidden: (batch, width) hidden vectors.
             targets: (batch,) classes or numbers, by key; (batch, most) padded labels of rows with several.
             seed: (2,) int32 seed of the random draws, from which the seed of each output is derived.
-            counted: (batch, k) last tokens before each label, for a mixture.
+            counted: (batch, k) last tokens before each label, for a mixture; (batch, K, 2) for repeats.
         """
         fold = tf.random.experimental.stateless_fold_in
         return {
@@ -155,15 +156,14 @@ class VocabularyClassifier(keras.Model):
         }
 
     def context(self, name: str, counted: tf.Tensor | None) -> dict[str, tf.Tensor]:
-        """Return the further arguments of an output: `context`, the last tokens, for a mixture.
+        """Return the further arguments of an output: `context`, the tokens that a mixture or repeats look up.
 
         Args:
             name: Key of the target.
-            counted: (batch, k) last tokens before each label.
+            counted: (batch, k) last tokens before each label; (batch, K, 2) classes and ages for repeats.
         """
-        if counted is None or getattr(self.answers[name], "mixture", None) is None:
-            return {}
-        return {"context": counted}
+        reads = getattr(self.answers[name], "reads_context", False)
+        return {"context": counted} if reads and counted is not None else {}
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -294,7 +294,16 @@ def build_model(
             return ClassOutput(layer, calibration="sharpness", name=name)
         loss = head.loss if layout.several_labels else None
         power = spec.class_weights.power if spec.class_weights is not None else 0.0
-        return ClassOutput(layer, mixture, loss=loss, rows=layout.labeled_rows, class_weight_power=power, name=name)
+        repeats = Repeats(len(of), name="repeats") if layout.repeats else None
+        return ClassOutput(
+            layer,
+            mixture,
+            loss=loss,
+            rows=layout.labeled_rows,
+            class_weight_power=power,
+            repeats=repeats,
+            name=name,
+        )
 
     mixture = None if tables is None else NgramMixture(tables, layout.cached, layout.paired, name="mixture")
     number = layout.label_kind == "number"

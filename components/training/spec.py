@@ -128,11 +128,12 @@ class TrainerSpec(Spec):
     top_k: int = Field(default=50, ge=1)
     """Number of most probable labels that the serving signatures return; at most the number of labels."""
 
-    def whole_rows(self, shape: Shape) -> bool:
+    def whole_rows(self, shape: Shape, baskets: bool = False) -> bool:
         """Return True if the encoder processes whole rows, False if it processes windows.
 
         Args:
             shape: Shape of the data.
+            baskets: True if the labels are baskets, which have windows.
         """
-        fits = shape == "sequence" and self.model.causal
+        fits = shape == "sequence" and not baskets and self.model.causal
         return self.examples == "rows" or (self.examples == "auto" and fits)

@@ -108,6 +108,7 @@ class Config(Spec):
         elif self.trainer.model.tie and not self.vocabulary.shared:
             faults.append("trainer.model.tie: needs one vocabulary for inputs and labels: set vocabulary.shared: true")
         faults += _example_faults(self.data, self.trainer) + _loss_faults(self.data, self.trainer)
+        faults += _basket_faults(self.data, self.trainer)
         if self.data.token_features and not self.trainer.model.token_features:
             faults.append(
                 f"data.token_features: the encoder '{self.trainer.model.kind}' does not read them: use "
@@ -162,6 +163,29 @@ def _loss_faults(data: DataSpec, trainer: TrainerSpec) -> list[str]:
                 f"trainer.head.form: {head.form} has only a loss for one label per row, and data.label_kind is "
                 "'classes': define losses_of_several, or use a built-in form"
             )
+    return faults
+
+
+def _basket_faults(data: DataSpec, trainer: TrainerSpec) -> list[str]:
+    """Return the faults of an encoder and of an output layer that need baskets."""
+    head, faults = trainer.head, []
+    if data.baskets is None:
+        column = "set data.baskets to the column of the basket of each token"
+        if trainer.model.baskets:
+            faults.append(
+                f"trainer.model.kind: '{trainer.model.kind}' reads the ages of baskets: {column}, or use 'session'"
+            )
+        if head.repeats:
+            faults.append(f"trainer.head.repeats: reads the ages of baskets: {column}, or remove the key")
+    elif trainer.examples == "rows":
+        faults.append("trainer.examples: 'rows' has one label at each position, and data.baskets sets: use 'windows'")
+    if head.repeats and head.loss != "softmax":
+        faults.append(f"trainer.head.repeats: needs trainer.head.loss 'softmax', not '{head.loss}'")
+    if head.repeats and head.form not in ("auto", "full"):
+        faults.append(
+            f"trainer.head.repeats: its loss is over all classes, and trainer.head.form is '{head.form}': remove "
+            "the form, or the repeats"
+        )
     return faults
 
 

@@ -14,6 +14,8 @@ from benchmarks import commands
 from benchmarks.basket import data, measure
 from benchmarks.basket.baselines import rankings
 from benchmarks.basket.data import Customer, all_of, before, customers_of, last_of
+from benchmarks.basket.neighbors import Settings as NeighborSettings
+from benchmarks.basket.neighbors import tifu_knn
 from benchmarks.basket.training import Settings, best, weights_of
 
 
@@ -55,6 +57,22 @@ def test_baselines_rank_by_counts() -> None:
     np.testing.assert_array_equal(found["own"], [[1, 3, 2], [2, 1, -1], [0, 1, -1]])
     np.testing.assert_array_equal(found["own, then popular"], [[1, 3, 2], [2, 1, 0], [0, 1, 2]])
     np.testing.assert_array_equal(found["own, latest first"], [[1, 2, 3], [2, 1, 0], [0, 1, 2]])
+
+
+def test_tifu_knn_adds_the_vectors_of_neighbors() -> None:
+    customers = [customer([0], [1], [1, 2]), customer([1, 3], [2]), customer([4])]
+    settings = NeighborSettings(within=0.5, between=0.25, group=2, neighbors=1, own=0.75)
+    # Two groups: [0] alone, and [1], [1, 2].
+    vectors = np.zeros((3, 5))
+    vectors[0] = 0.25 * np.eye(5)[0] / 2 + (0.5 * np.eye(5)[1] + np.eye(5)[1] + np.eye(5)[2]) / 4
+    vectors[1] = (0.5 * (np.eye(5)[1] + np.eye(5)[3]) + np.eye(5)[2]) / 2
+    vectors[2] = np.eye(5)[4]
+    distances = ((vectors[:, np.newaxis] - vectors) ** 2).sum(axis=2) + np.diag([np.inf] * 3)
+    scores = 0.75 * vectors + 0.25 * vectors[distances.argmin(axis=1)]
+    np.testing.assert_array_equal(
+        tifu_knn(customers, 5, 3, settings), np.argsort(-scores, axis=1, kind="stable")[:, :3]
+    )
+    assert tifu_knn(customers[:1], 5, 2).tolist() == [[1, 2]]
 
 
 def test_recall_and_ndcg_of_hand_worked_rows() -> None:

@@ -91,7 +91,7 @@ class SeveralBaselines:
         self._nearest.estimate()
 
     def measure(self, batch: RowLabels) -> dict[BaselineName, Floats]:
-        """Return the sums of each row of a test batch: (rows, len(target.stored_names)) for each baseline."""
+        """Return the sums of each Example of a test batch: (n, len(target.stored_names)) for each baseline."""
         known = batch.known
         found = [dict(self._of_part(known.take_rows(part))) for part in parts(self._sizes(batch))]
         is_known = batch.labels >= 0
@@ -105,7 +105,7 @@ class SeveralBaselines:
                 values[WEIGHT] = batch.weights
             sums = row_sums(self._target.sums, values, batch.rows, batch.n_rows, bands=self._bands)
             self._totals[name] += sums.sum(axis=0)
-            result[name] = sums
+            result[name] = batch.by_record(sums)
         self._test_rows += batch.n_rows
         return result
 

@@ -73,7 +73,8 @@ class GroupedEvents:
     """Reader of the rows of a partition: the events of a group in order of time, cut into sessions.
 
     A row has the tokens of its events in the input column, the values of each token in the columns of the token
-    features and of the weight, and the other columns of its first event. With `data.splits.by_time`, the row also has
+    features, the baskets and the weight, and the other columns of its first event. With `data.splits.by_time`, the row
+    also has
     the time of each token.
 
     Args:
@@ -103,15 +104,15 @@ class GroupedEvents:
             yield number, {**row, data.inputs[0]: tokens}
 
     def _of_tokens(self, events: Sequence[Event]) -> dict[str, list[Any]]:
-        """Return the values of the token features and the weights of a row, one for each token."""
-        features, weights = self._data.token_features, self._data.weights
-        if not features and not weights:
+        """Return the values of the token features, the baskets and the weights of a row, one for each token."""
+        features, names = self._data.token_features, [*self._data.token_columns, *self._data.weights]
+        if not names:
             return {}
         # The first event of a row has no event before it, even if a cut separates it from one.
         before = [events[0], *events[:-1]]
         times = [float(event[1] - last[1]) for event, last in zip(events, before, strict=True) for _ in event[2]]
         found: dict[str, list[Any]] = dict.fromkeys(elapsed(features), times)
-        of_columns = [name for name in (*features, *weights) if name not in found]
+        of_columns = [name for name in names if name not in found]
         parts = [json.loads(event[3]) for event in events] if of_columns else []
         return found | {name: [value for part in parts for value in part[name]] for name in of_columns}
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from components.ingest.baskets import basket_bounds
 from components.ingest.errors import RowError, nearest
 from components.ingest.rows.columns import Columns
 from components.ingest.rows.times import Boundaries, times_of
@@ -27,7 +28,7 @@ class Part(NamedTuple):
     Attributes:
         split: Name of the split.
         columns: Columns of the Example.
-        labels: Number of labels in the part.
+        labels: Number of labels in the part; of baskets that are labels, with `data.baskets`.
     """
 
     split: str
@@ -40,7 +41,7 @@ class Assignment:
 
     If the positions of a row are split, a split gets the tokens up to the last of its own labels. The tokens before the
     first label are context: they are labels of the earlier splits. The feature `FIRST_LABEL` holds the position of the
-    first label. Each label is therefore in one split, with all tokens before it.
+    first label. Each label is therefore in one split, with all tokens before it. The tokens of a basket stay together.
 
     Args:
         data: Configuration of the source and of the columns.
@@ -54,11 +55,12 @@ class Assignment:
         if data.splits.by_time is not None and boundaries is None:
             raise ValueError("data.splits.by_time: the times between the splits are missing")
         self._column, self._by_time, self._leave_out = data.splits.column, data.splits.by_time, data.splits.leave_out
+        self._eval_share = data.splits.eval_share
         self._times = boundaries.times if boundaries else ()
         self._positional = data.splits_positions
         self._sequence = data.shape == "sequence"
-        self._tokens = data.inputs[0]
-        self._of_tokens = [self._tokens, *data.token_features, *data.weights]
+        self._tokens, self._baskets = data.inputs[0], data.baskets
+        self._of_tokens = [self._tokens, *data.token_columns, *data.weights]
         self._bounds = list(itertools.accumulate(data.splits.shares.values()))
         # If the eval split has no files of its own, it is cut from the files of train.
         self._cut = self._bounds[:2] if "eval" not in data.source.split_paths else self._bounds[:1]
@@ -76,7 +78,7 @@ class Assignment:
             RowError: The column that determines the split has no value, or its value is not a split or not a time.
         """
         if self._positional:
-            return list(self._positions(row, columns))
+            return list(self._positions(row, columns, key))
         if self._column is not None:
             split = split_named(row, self._column)
         elif self._by_time is not None:
@@ -84,7 +86,7 @@ class Assignment:
             split = SPLITS[bisect.bisect_left(self._times, time)]
         else:
             split = self.split_of(key, split)
-        return [Part(split, columns, len(columns[self._tokens]) - 1 if self._sequence else 1)]
+        return [Part(split, columns, len(self._units(columns)) - 2 if self._sequence else 1)]
 
     def split_of(self, key: bytes, split: str = "") -> str:
         """Return the split of a row, as its hash or its file determines it.
@@ -109,22 +111,36 @@ class Assignment:
         bounds = self._cut if split else self._bounds
         return np.searchsorted(bounds, keys.view(">u8")[:, 0] % np.uint64(bounds[-1]), side="right")
 
-    def _positions(self, row: Mapping[str, Any], columns: Columns) -> Iterator[Part]:
-        tokens = columns[self._tokens]
-        length = len(tokens)
+    def _positions(self, row: Mapping[str, Any], columns: Columns, key: bytes) -> Iterator[Part]:
+        bounds, length = self._units(columns), len(columns[self._tokens])
+        units = len(bounds) - 1
         if self._leave_out is not None:
-            ends = [length - 2 * self._leave_out, length - self._leave_out]
+            ends = [units - 2 * self._leave_out, units - self._leave_out]
+            if not self._evaluated(key):
+                ends[0] = ends[1]
         else:
             times = times_of(row, str(self._by_time), length)
             # A single time applies to all tokens.
             each = times if len(times) == length else times * length
-            ends = [bisect.bisect_right(each, time) for time in self._times]
+            # A basket has the time of its last token.
+            ends = [bisect.bisect_right([each[end - 1] for end in bounds[1:]], time) for time in self._times]
         start = 1
-        for split, end in zip(SPLITS, [*ends, length], strict=True):
+        for split, end in zip(SPLITS, [*ends, units], strict=True):
             if end > start:
-                context = {name: columns[name][:end] for name in self._of_tokens}
-                yield Part(split, {**columns, **context, FIRST_LABEL: [start]}, end - start)
+                context = {name: columns[name][: bounds[end]] for name in self._of_tokens}
+                yield Part(split, {**columns, **context, FIRST_LABEL: [bounds[start]]}, end - start)
                 start = end
+
+    def _units(self, columns: Columns) -> Sequence[int]:
+        """Return the start of each token or basket of a row, followed by the number of tokens."""
+        if self._baskets is None:
+            return range(len(columns[self._tokens]) + 1)
+        return basket_bounds(columns[self._baskets])
+
+    def _evaluated(self, key: bytes) -> bool:
+        """Return True if a row with `leave_out` has labels in the eval split."""
+        # The bytes that determine the split of whole rows.
+        return int.from_bytes(key[:8], "big") < self._eval_share * 2**64
 
 
 def split_rule(data: DataSpec) -> str:
@@ -133,11 +149,12 @@ def split_rule(data: DataSpec) -> str:
     if rule.column is not None:
         return f"Column '{rule.column}' names the split of each row."
     if rule.leave_out is not None:
-        n = rule.leave_out
-        test, evaluated = ("token is", "token") if n == 1 else (f"{n} tokens are", f"{n}")
+        n, unit = rule.leave_out, "basket" if data.baskets else "token"
+        test, evaluated = (f"{unit} is", unit) if n == 1 else (f"{n} {unit}s are", f"{n}")
+        some = f" (in {rule.eval_share:.0%} of the rows, otherwise train)" if rule.eval_share < 1 else ""
         return (
-            f"By position: the last {test} test, the {evaluated} before eval, and all others train. A row may be in "
-            "several splits, each of its labels in one."
+            f"By position: the last {test} test, the {evaluated} before eval{some}, and all others train. A row may be "
+            "in several splits, each of its labels in one."
         )
     if files and "eval" not in files:
         return "Each split has its own files; a hash cuts the eval split from the rows of the train files."

@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+from components.ingest.baskets import basket_bounds
 from components.ingest.errors import RowError, ShortRow, nearest
-from components.ingest.rows.token_values import TokenValues
+from components.ingest.rows.token_values import NO_TEXT, TokenValues
 from components.ingest.rows.tokenize import tokenize
 from components.ingest.rows.weights import Weights
 from components.ingest.spec import DataSpec
@@ -29,10 +30,11 @@ def columns_of(data: DataSpec) -> list[str]:
 def columns_hashed(data: DataSpec) -> list[str]:
     """Return the names of the columns of an Example that identify a row: all but the weight.
 
-    They are inputs, label, features, targets, slices and token features. A row with another weight stays in its split.
+    They are columns of rows (inputs, label, features, targets, slices) and of tokens. A row with another weight stays
+    in its split.
     """
     names = [*data.inputs, *([data.label] if data.label else []), *data.features, *data.targets, *data.slices]
-    return list(dict.fromkeys([*names, *data.token_features]))
+    return list(dict.fromkeys([*names, *data.token_columns]))
 
 
 def columns_read(data: DataSpec) -> list[str]:
@@ -56,6 +58,7 @@ class RowReader:
     Attributes:
         label: Column of the label; None if the label is not read.
         least: Minimum number of tokens of a row.
+        least_baskets: Minimum number of baskets of a row; 0: the baskets are not counted.
         numbers: Features and targets that are numbers.
         categories: Features and targets that are categories, and other slices.
         token_values: Reader of the token features.
@@ -84,6 +87,7 @@ class RowReader:
         self.token_values = TokenValues(data, self.category_of, self.number_of, self.missing_in)
         self.weights = Weights(data, self.number_of) if data.weights and labelled else None
         self.plain = not (data.missing or data.separator or data.whole_numbers)
+        self.least_baskets = data.min_baskets if labelled and data.baskets else 0
         self.dropped = [name for name, column in side.items() if column.if_missing == "drop"] if labelled else []
 
     def __call__(self, row: Mapping[str, Any]) -> Columns:
@@ -118,10 +122,20 @@ class RowReader:
             columns |= self.token_values(row, total)
         if self.weights is not None:
             columns[self.weights.name] = self.weights(row, total)
+        if self.least_baskets:
+            self._check_baskets(str(self._data.baskets), columns)
         for name in self.dropped:
             if not columns[name]:
                 raise ShortRow(f"no value in '{name}'")
         return columns
+
+    def _check_baskets(self, name: str, columns: Columns) -> None:
+        """Refuse a row with a token without a basket, or with too few baskets."""
+        if NO_TEXT in columns[name]:
+            raise RowError(f"{name}: no basket", f"column '{name}' has no value for a token, which decides its basket")
+        number = len(basket_bounds(columns[name])) - 1
+        if number < self.least_baskets:
+            raise ShortRow(f"{number} baskets, data.min_baskets is {self.least_baskets}")
 
     def tokens(self, row: Mapping[str, Any]) -> list[str]:
         """Return the tokens of the first input column.

@@ -72,7 +72,8 @@ class RangeReader:
         self._events = events
         self._looked_at = columns_looked_at(data)
         self._columns_of_row = RowReader(data, tokenized=events is not None)
-        self._tables = None if events or data.splits.form else TableReader(data, self._columns_of_row)
+        by_row = events or data.splits.form or data.baskets
+        self._tables = None if by_row else TableReader(data, self._columns_of_row)
 
     def __call__(self, file_range: Range) -> tuple[Counts, list[tuple[Shard, Piece]]]:
         """Spill the records of a range, and return its counts and the pieces of each shard.

@@ -8,6 +8,7 @@ from typing import Any
 
 from components.ingest.errors import RowError
 from components.ingest.spec import DataSpec
+from components.ingest.token_features import elapsed
 from components.ingest.values import list_of, nested, one_of
 
 NO_TEXT, NO_NUMBER = "", math.nan
@@ -24,7 +25,7 @@ class TokenValues:
         missing_in: Function from a column to the texts that stand for a missing value.
 
     Attributes:
-        names: Names of all token features. True: a category.
+        names: Names of all token features, and of the column of the baskets. True: texts.
     """
 
     def __init__(
@@ -36,8 +37,8 @@ class TokenValues:
     ) -> None:
         self._tokens, self._separator = data.inputs[0], data.separator
         self._category_of, self._number_of, self._missing_in = category_of, number_of, missing_in
-        self.names = {name: feature.is_category for name, feature in data.token_features.items()}
-        self._of_columns = [name for name, feature in data.token_features.items() if feature.kind != "elapsed"]
+        self.names, derived = data.token_columns, elapsed(data.token_features)
+        self._of_columns = [name for name in self.names if name not in derived]
 
     def __call__(self, row: Mapping[str, Any], length: int) -> dict[str, list[Any]]:
         """Return the values of all token features of a row, by column.

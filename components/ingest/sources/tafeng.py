@@ -6,14 +6,19 @@ Each line of the file is an event: a product that a customer bought on a day fro
 from __future__ import annotations
 
 import csv
+import datetime
+import functools
 import importlib.resources
 import io
 import sys
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+from pydantic import Field
 
 from components.files import open_bytes
 from components.ingest.errors import BrokenFile, RowError
@@ -33,13 +38,17 @@ _HEADER = [
     "ASSET",
     "SALES_PRICE",
 ]
-_COLUMNS = ("products", "dates", "customer", "age", "area", "last_date")
+_COLUMNS = ("products", "dates", "weeks", "customer", "age", "area", "last_date")
 
 
 class TafengSpec(PathlessSpec):
     """Transactions of the Ta-Feng grocery store: each customer makes one row."""
 
     kind: Literal["tafeng"]  # pyright: ignore[reportIncompatibleVariableOverride]
+    min_purchases: int = Field(default=1, ge=1)
+    """Minimum number of times that a product was bought in all four months. The other products are left out of the
+    rows, as in published comparisons on these data. The number also counts the purchases of the eval and test
+    splits."""
 
 
 @dataclass
@@ -58,12 +67,14 @@ class _Customer:
     area: str
     days: dict[str, list[str]] = field(default_factory=dict)
 
-    def row(self, customer: str) -> Row:
-        """Return the row, with the days in order."""
+    def row(self, customer: str, left_out: Set[str]) -> Row:
+        """Return the row, with the days in order, without some products."""
         days = sorted(self.days)
+        bought = [(product, day) for day in days for product in self.days[day] if product not in left_out]
         return {
-            "products": [product for day in days for product in self.days[day]],
-            "dates": [day for day in days for _ in self.days[day]],
+            "products": [product for product, _ in bought],
+            "dates": [day for _, day in bought],
+            "weeks": [_week(day) for _, day in bought],
             "customer": customer,
             "age": self.age,
             "area": self.area,
@@ -77,6 +88,7 @@ class Tafeng(PackageSource[TafengSpec]):
     Columns:
         products: Products in order of date; within a day, in the order of the file.
         dates: ISO date of each product.
+        weeks: ISO week of each product, such as `2000-W44`.
         customer: Number of the customer.
         age: Age group, such as `35-39`; empty if it is unknown.
         area: Postal code.
@@ -104,8 +116,10 @@ class Tafeng(PackageSource[TafengSpec]):
             if name not in customers:
                 customers[name] = _Customer(line, cells[2], cells[3])
             customers[name].days.setdefault(day, []).append(product)
+        purchases = Counter(product for of in customers.values() for day in of.days.values() for product in day)
+        rare = {product for product, count in purchases.items() if count < self.spec.min_purchases}
         for name, customer in customers.items():
-            yield customer.line, customer.row(name)
+            yield customer.line, customer.row(name, rare)
 
     def columns(self, file: str, used: Sequence[str]) -> list[str]:
         """Return the columns of a row."""
@@ -148,6 +162,12 @@ def events(path: str) -> Iterator[tuple[int, list[str]]]:
                     yield line, cells
         except (zipfile.BadZipFile, UnicodeDecodeError, csv.Error) as error:
             raise BrokenFile(f"{path}: cannot be read: {error}") from error
+
+
+@functools.cache
+def _week(day: str) -> str:
+    year, week, _ = datetime.date.fromisoformat(day).isocalendar()
+    return f"{year}-W{week:02}"
 
 
 def _day(text: str) -> str | None:

@@ -36,6 +36,9 @@ class EncoderSpec(Spec):
     token_features: ClassVar[bool] = False
     """True if the layer joins the features of the tokens with their embeddings: see `Encoder.embedded`."""
 
+    baskets: ClassVar[bool] = False
+    """True if the layer needs the age of the basket of each token (`data.baskets`)."""
+
     embeds_label_features: ClassVar[bool] = False
     """True if the layer embeds its inputs only by `Encoder.embedded` or `Encoder.embeddings`, which add the features of
     labels (`labels`)."""

@@ -33,6 +33,10 @@ class HeadSpec(Spec):
     """Loss of rows that may have several labels (`data.label_kind: classes`). `softmax`: the probabilities of all
     classes sum to 1, and each label of a row is an equal share of them. `sigmoid`: each class has a probability of its
     own. With one label per row: `softmax`."""
+    repeats: bool = False
+    """With `data.baskets`: add a learned bonus to the classes in the row's own history, such as products that a
+    customer buys again. The loss is then computed over all classes, whatever `negatives` and `form`, so the time of a
+    step grows with the number of classes."""
     mixture: Mixture = None
     """Mixture of the label's softmax with other estimates. `ngrams`: with n-gram counts of the train split and a
     learned gate, for both windows and whole rows. `none`: only the softmax."""

@@ -31,6 +31,18 @@ class Bonuses(NamedTuple):
         kept = tf.where((self.rows >= start) & (self.rows < end))[:, 0]
         return Bonuses(tf.gather(self.classes, kept), tf.gather(self.rows, kept) - start, tf.gather(self.values, kept))
 
+    def of_rows(self, which: tf.Tensor) -> Bonuses:
+        """Return the bonuses of some rows, numbered by their position in `which`.
+
+        Args:
+            which: (n,) int64 rows, each at most once.
+        """
+        most = tf.reduce_max(tf.concat([tf.cast(self.rows, tf.int64), which, [-1]], axis=0)) + 1
+        places = tf.tensor_scatter_nd_update(tf.fill([most], -1), which[:, tf.newaxis], tf.range(tf.size(which)))
+        rows = tf.gather(places, self.rows)
+        kept = tf.where(rows >= 0)[:, 0]
+        return Bonuses(tf.gather(self.classes, kept), tf.gather(rows, kept), tf.gather(self.values, kept))
+
     def added(self, logits: tf.Tensor, start: Any, end: Any) -> tf.Tensor:
         """Return the logits of the classes [start, end), (batch, end - start) float32, with the bonuses added."""
         kept = tf.where((self.classes >= start) & (self.classes < end))[:, 0]

@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from components.layers.losses.bonuses import Bonuses
 from components.layers.losses.labels import PADDING, Labels, LossName
 from components.layers.losses.several_sweep import sweep_several
 
@@ -18,6 +19,7 @@ def several_values(
     inverse: tf.Tensor,
     loss: LossName = "softmax",
     confidence: bool = False,
+    bonuses: Bonuses | None = None,
 ) -> dict[str, tf.Tensor]:
     """Measure the labels of rows under the logits hidden table^T + bias.
 
@@ -33,6 +35,7 @@ def several_values(
         inverse: (classes + 1,) float32 inverse propensities, the last of them for a label outside the vocabulary.
         loss: Loss that the logits were trained with.
         confidence: True to find the most probable class too, which takes more time.
+        bonuses: Numbers to add to the logits of some classes of each row; None for none.
 
     Returns:
         (batch, most) each:
@@ -53,7 +56,7 @@ def several_values(
         "softmax", whose probabilities are those of one label drawn from the row, 1 / `size` in place of 1.
     """
     known, is_label = targets >= 0, targets > PADDING
-    found = sweep_several(hidden, table, bias, Labels.of(targets), loss, k=int(confidence))
+    found = sweep_several(hidden, table, bias, Labels.of(targets), loss, int(confidence), bonuses)
     places, shape = tf.where(known), tf.shape(targets, tf.int64)
     sizes = [tf.reduce_sum(tf.cast(mask, tf.float32), axis=1, keepdims=True) for mask in (is_label, known)]
     size, known_size = (tf.broadcast_to(number, tf.shape(targets)) for number in sizes)

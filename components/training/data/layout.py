@@ -12,12 +12,15 @@ from components import names
 from components.ingest.spec import DataSpec, FeatureSpec, LabelKind, Shape
 from components.layers.mixture.spec import NgramMixtureSpec
 from components.names import WEIGHT
-from components.preprocessing.preprocessing import FIRST_LABEL
+from components.preprocessing.preprocessing import BASKET, FIRST_LABEL
 from components.preprocessing.vocabulary import category_file, read_vocabulary
 
 Batch = dict[str, tf.Tensor]
 COUNTED = "counted"
 """Key among the inputs of a batch of the tokens before a label, which a mixture with counts looks up."""
+HISTORY = "history"
+"""Key among the inputs of a batch of the classes of the tokens of a window and the ages of their baskets, which the
+bonus for repeated classes reads: see `windows.model_inputs`."""
 LABEL = "label"
 """Key of the main target among the targets of a batch. The key of a further target is the key of its column."""
 
@@ -49,8 +52,10 @@ class Layout:
         token_numbers: Columns that hold one number per token.
         token_categories: Columns that hold one category per token, with their number of ids. The last id marks the
             positions without a token, and the one before it means unknown or missing.
+        baskets: True if the labels of a window are the tokens of a basket; see `DataSpec.baskets`.
+        repeats: True if the output of the label reads the classes and ages of the tokens (`HISTORY`).
         most_labels: Width of the labels of a batch of rows with several labels. None: the largest number in the batch.
-        labeled_rows: Number of rows with several labels in the train split; None before they are counted.
+        labeled_rows: Number of rows, or baskets, with several labels in the train split; None before they are counted.
         weighted: True if labels have weights, under the key `WEIGHT` among the targets of a batch. The column has one
             weight per row, or one per token in shape `sequence`.
         mean_weight: Mean weight of the labels to train on; 1 before it is computed.
@@ -72,6 +77,8 @@ class Layout:
     whole_rows: bool = False
     token_numbers: tuple[str, ...] = ()
     token_categories: dict[str, int] = field(default_factory=dict)
+    baskets: bool = False
+    repeats: bool = False
     most_labels: int | None = None
     labeled_rows: int | None = None
     weighted: bool = False
@@ -85,6 +92,7 @@ class Layout:
         context: int,
         input_ids: int,
         whole_rows: bool = False,
+        repeats: bool = False,
     ) -> Layout:
         """Return the layout of an output of Transform.
 
@@ -94,6 +102,7 @@ class Layout:
             context: K, the maximum number of input ids of an example.
             input_ids: Size of the input vocabulary, including the out-of-vocabulary buckets after it.
             whole_rows: True if the model processes whole rows.
+            repeats: True if the output of the label reads the classes and ages of the tokens.
         """
         numbers, categories = _by_kind(data.features)
         target_numbers, target_categories = _by_kind(data.targets)
@@ -115,6 +124,8 @@ class Layout:
             target_counts,
             splits_positions=data.splits_positions,
             whole_rows=whole_rows,
+            baskets=data.baskets is not None,
+            repeats=repeats,
             token_numbers=tuple(name for name, is_category in of_tokens.items() if not is_category),
             token_categories={name: len(counts(name)) + 2 for name, is_category in of_tokens.items() if is_category},
             weighted=data.weight is not None,
@@ -167,6 +178,7 @@ class Layout:
             "input_ids": ids,
             self.label_column: number if self.label_kind == "number" else ids,
             **({FIRST_LABEL: category} if self.splits_positions else {}),
+            **({BASKET: ids} if self.baskets else {}),
             **dict.fromkeys((*self.numbers, *self.target_numbers), number),
             **dict.fromkeys((*self.categories, *self.target_counts), category),
             **dict.fromkeys(self.token_numbers, numbers),

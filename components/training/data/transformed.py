@@ -54,8 +54,8 @@ class Transformed:
         transform = tft.TFTransformOutput(fn_args.transform_output)
         found = vocabularies(transform)
         buckets = VocabularySpec.model_validate_json(config["vocabulary"]).num_oov_buckets
-        ids, whole_rows = len(found["inputs"]) + buckets, trainer.whole_rows(spec.shape)
-        layout = Layout.of(spec, transform, trainer.model.context, ids, whole_rows)
+        ids, whole_rows = len(found["inputs"]) + buckets, trainer.whole_rows(spec.shape, spec.baskets is not None)
+        layout = Layout.of(spec, transform, trainer.model.context, ids, whole_rows, trainer.head.repeats)
         return cls(
             spec,
             BandSpec.model_validate_json(config["bands"]),

@@ -1,8 +1,9 @@
 """Conversion of Transform's rows to windows of K input ids, each with its label and the further targets of its row.
 
 A row of shape `sequence` has a window before each token except the first or, if positions are split, before each token
-that is a label of the split. A row of shape `labelled` has one window, at the end of its inputs, with its label or, if
-a row may have several, with all its labels. In both shapes, a window is a slice of the flat list of the ids of a batch.
+that is a label of the split. With baskets, it has a window before each basket except the first, with all tokens of the
+basket as its labels. A row of shape `labelled` has one window, at the end of its inputs, with its label or, if a row
+may have several, with all its labels. In all shapes, a window is a slice of the flat list of the ids of a batch.
 One gather cuts all windows of a batch, and no window crosses the boundary of a row. `components.training.rows` joins
 the windows of a row again, for encoders that process a row at once.
 """
@@ -16,9 +17,10 @@ import tensorflow as tf
 
 from components.compat.tensorflow import untuned
 from components.ingest.spec import Shape
+from components.layers.encoders.basket.layer import AGES
 from components.layers.losses.labels import PADDING
-from components.preprocessing.preprocessing import FIRST_LABEL
-from components.training.data.layout import COUNTED, LABEL, Batch, Layout
+from components.preprocessing.preprocessing import BASKET, FIRST_LABEL
+from components.training.data.layout import COUNTED, HISTORY, LABEL, Batch, Layout
 from components.training.weights import WEIGHT, label_weights
 
 # Size of the buffer that shuffles rows.
@@ -44,6 +46,7 @@ class Windows:
         labels: (windows,) int32 classes, -1 outside the vocabulary; or (windows,) float32 numbers, NaN if missing; or
             (windows, any) int32, all classes of rows with several labels.
         rows: (windows,) index of the row of each window.
+        baskets: (windows,) int64 number of the basket that follows each window; None without baskets.
     """
 
     values: tf.Tensor
@@ -51,6 +54,7 @@ class Windows:
     ends: tf.Tensor
     labels: tf.Tensor | tf.RaggedTensor
     rows: tf.Tensor
+    baskets: tf.Tensor | None = None
 
     @property
     def count(self) -> tf.Tensor:
@@ -59,8 +63,8 @@ class Windows:
 
     def take(self, which: tf.Tensor) -> Windows:
         """Select windows by index, in the order of `which`."""
-        picked = (tf.gather(t, which) for t in (self.starts, self.ends, self.labels, self.rows))
-        return Windows(self.values, *picked)
+        parts = (self.starts, self.ends, self.labels, self.rows, self.baskets)
+        return Windows(self.values, *(None if part is None else tf.gather(part, which) for part in parts))
 
     @property
     def known(self) -> tf.Tensor:
@@ -136,29 +140,68 @@ def several_windows(input_ids: tf.RaggedTensor, label_ids: tf.RaggedTensor) -> W
     return Windows(values, input_ids.row_starts(), input_ids.row_limits(), labels, tf.range(input_ids.nrows()))
 
 
+def basket_windows(
+    input_ids: tf.RaggedTensor,
+    label_ids: tf.RaggedTensor,
+    baskets: tf.RaggedTensor,
+    first_label: tf.Tensor | None = None,
+) -> Windows:
+    """Return a window before each basket except the first of its row, with the classes of the basket as its labels.
+
+    Args:
+        input_ids: Input ids of the rows.
+        label_ids: Classes of the same tokens, -1 outside the vocabulary.
+        baskets: Number of the basket of each token in its row, from 0.
+        first_label: (rows,) int64 number of the first basket of each row that is a label, at least 1. None: 1.
+    """
+    numbers, rows, count = baskets.values, baskets.value_rowids(), tf.size(baskets.values, tf.int64)
+    places = tf.range(count)
+    before = tf.concat([[tf.constant(-1, tf.int64)], numbers], axis=0)[:-1]
+    firsts = tf.where((places == tf.gather(baskets.row_starts(), rows)) | (numbers != before))[:, 0]
+    labels = tf.RaggedTensor.from_row_splits(
+        tf.cast(label_ids.values, tf.int32), tf.concat([firsts, [count]], axis=0), validate=False
+    )
+    numbers, rows = tf.gather(numbers, firsts), tf.gather(rows, firsts)
+    starts = tf.gather(baskets.row_starts(), rows)
+    windows = Windows(tf.cast(input_ids.values, tf.int32), starts, firsts, labels, rows, numbers)
+    return windows.take(tf.where(numbers >= (1 if first_label is None else tf.gather(first_label, rows)))[:, 0])
+
+
 def windows_of(features: Batch, layout: Layout) -> Windows:
     """Return all windows of parsed rows, with their labels."""
     ids, labels = features["input_ids"], features[layout.label_column]
     if layout.label_kind == "number":
         return number_windows(ids, labels)
+    first_label = features[FIRST_LABEL] if layout.splits_positions else None
+    if layout.baskets:
+        return basket_windows(ids, labels, features[BASKET], first_label)
     if layout.several_labels:
         return several_windows(ids, labels)
-    return labelled_windows(ids, labels, layout.shape, features[FIRST_LABEL] if layout.splits_positions else None)
+    return labelled_windows(ids, labels, layout.shape, first_label)
 
 
-def last_windows(input_ids: tf.RaggedTensor) -> Windows:
-    """Return one window at the end of each row, for a prediction of a served model. The labels are -1."""
+def last_windows(input_ids: tf.RaggedTensor, baskets: tf.RaggedTensor | None = None) -> Windows:
+    """Return one window at the end of each row, for a prediction of a served model. The labels are -1.
+
+    Args:
+        input_ids: Input ids of the rows.
+        baskets: Number of the basket of each token in its row, from 0; None without baskets.
+    """
     count = input_ids.nrows()
     labels = tf.fill([count], tf.constant(-1, tf.int32))
     values = tf.cast(input_ids.values, tf.int32)
-    return Windows(values, input_ids.row_starts(), input_ids.row_limits(), labels, tf.range(count))
+    # A row without tokens has no basket, and its maximum is the least integer.
+    next_baskets = None if baskets is None else 1 + tf.maximum(tf.reduce_max(baskets, axis=1), -1)
+    return Windows(values, input_ids.row_starts(), input_ids.row_limits(), labels, tf.range(count), next_baskets)
 
 
 def model_inputs(windows: Windows, features: Batch, layout: Layout) -> Batch:
     """Return the inputs of the model: `input_ids` (windows, K), and the features of the row of each window, (windows,).
 
     The token features, (windows, K), are those of the tokens of a window, never those of its label, which follows them.
-    A mixture with counts also gets the tokens to look up: `COUNTED` (windows, layout.counted).
+    A mixture with counts also gets the tokens to look up: `COUNTED` (windows, layout.counted). With baskets, `AGES`
+    (windows, K) is the age of the basket of each token: 1 for the latest, 0 for padding. The bonus for repeated classes
+    gets `HISTORY` (windows, K, 2): the class of each token, -1 outside the vocabulary and for padding, and its age.
     """
     chosen = row_features(windows.rows, features, layout)
     if layout.counted:
@@ -166,6 +209,12 @@ def model_inputs(windows: Windows, features: Batch, layout: Layout) -> Batch:
     paddings = layout.token_paddings
     for name, values in token_values(features, layout).items():
         chosen[name] = windows.cut_of(values, layout.context, paddings[name])
+    if layout.baskets:
+        ages = basket_ages(windows, features, layout)
+        chosen[AGES] = ages
+        if layout.repeats:
+            classes = windows.cut_of(tf.cast(features["label_ids"].values, tf.int32), layout.context, -1)
+            chosen[HISTORY] = tf.stack([classes, ages], axis=-1)
     return {"input_ids": windows.cut(layout.context, layout.padding), **chosen}
 
 
@@ -174,6 +223,14 @@ def token_values(features: Batch, layout: Layout) -> Batch:
     numbers = {name: features[name].values for name in layout.token_numbers}
     categories = {name: tf.cast(features[name].values, tf.int32) for name in layout.token_categories}
     return {**numbers, **categories}
+
+
+def basket_ages(windows: Windows, features: Batch, layout: Layout) -> tf.Tensor:
+    """Return the ages of the baskets of the tokens of windows, 1 for the latest, 0 for padding: (windows, K) int32."""
+    numbers = windows.cut_of(features[BASKET].values, layout.context, -1)
+    return tf.cast(
+        tf.where(numbers < 0, tf.zeros_like(numbers), tf.expand_dims(windows.baskets, 1) - numbers), tf.int32
+    )
 
 
 def counted_tokens(windows: Windows, features: Batch, layout: Layout) -> tf.Tensor:

@@ -9,7 +9,8 @@ Signatures:
                       value of a number
     predict           columns by name: tokens (batch, length) padded with "", categories (batch,) with "" if missing,
                       numbers (batch,) with NaN if missing; token features (batch, length), each value at the place of
-                      its token, padded with "" or NaN -> the same outputs as serving_default
+                      its token, padded with "" or NaN; the column of the baskets likewise -> the same outputs as
+                      serving_default
     eval              examples (batch,) with their labels and targets -> (batch,) sums, one output for each name in the
                       `sum_names` of `components.metrics.targets`; float32, or float64 for numbers
 
@@ -38,8 +39,9 @@ from components.metrics.bands import BandSpec
 from components.metrics.rows import by_row, label_values
 from components.metrics.targets import further_targets, label_target
 from components.names import FIRST_LABEL, key_of, name_of
+from components.preprocessing.preprocessing import BASKET
 from components.preprocessing.vocabulary import category_file, unescape_tensor
-from components.training.data.layout import COUNTED, LABEL
+from components.training.data.layout import LABEL
 from components.training.data.windows import (
     Batch,
     Layout,
@@ -54,6 +56,7 @@ from components.training.export.growing import Growing, write_features
 from components.training.export.seen import SeenClasses, class_ids, classes_of
 from components.training.model import VocabularyClassifier
 from components.training.rows.cuts import Cuts
+from components.training.rows.hidden import looked_up
 from components.training.weights import WEIGHT
 
 Columns = dict[str, tf.SparseTensor]
@@ -127,7 +130,7 @@ class Servable(tf.Module):
 
     def columns(self, columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Return the outputs of the signature `predict`."""
-        of_tokens = self.data.token_features
+        of_tokens = self.data.token_columns
         return self._answer(
             {name: _places(column) if name in of_tokens else _present(column) for name, column in columns.items()}
         )
@@ -184,15 +187,15 @@ class Servable(tf.Module):
         kinds = {"number": tf.float32, "category": tf.string}
         features = {name: tf.TensorSpec([None], kinds[of.kind]) for name, of in self.data.features.items()}
         of_tokens = {
-            name: tf.TensorSpec([None, None], tf.string if feature.is_category else tf.float32)
-            for name, feature in self.data.token_features.items()
+            name: tf.TensorSpec([None, None], tf.string if is_text else tf.float32)
+            for name, is_text in self.data.token_columns.items()
         }
         return {**dict.fromkeys(self.data.inputs, tf.TensorSpec([None, None], tf.string)), **features, **of_tokens}
 
     @property
     def _inputs(self) -> tuple[str, ...]:
         """Names of the columns that a prediction reads."""
-        return (*self.data.inputs, *self.data.features, *self.data.token_features)
+        return (*self.data.inputs, *self.data.features, *self.data.token_columns)
 
     def _parse(self, examples: tf.Tensor, names: tuple[str, ...]) -> Columns:
         # Parsed as variable-length even if the schema has a fixed shape: a row of a request may lack a feature.
@@ -206,7 +209,7 @@ class Servable(tf.Module):
         }
         # Calls the graph without the wrapping of the Keras layer, which AutoGraph would convert.
         out = dict(self.transform.call(raw))
-        for name in ("input_ids", "label_ids", *self.layout.per_token):
+        for name in ("input_ids", "label_ids", BASKET, *self.layout.per_token):
             if name in out:
                 sparse = out[name]
                 # Rows may have gaps if columns were joined. Only the order of the values matters, and needs no check.
@@ -236,7 +239,7 @@ class Servable(tf.Module):
 
     def _answer(self, columns: Columns) -> dict[str, tf.Tensor]:
         features = self._transformed(columns)
-        windows = last_windows(features["input_ids"])
+        windows = last_windows(features["input_ids"], features.get(BASKET))
 
         def answered(name: str, hidden: tf.Tensor, counted: tf.Tensor | None, part: slice) -> tuple[tf.Tensor, ...]:
             del part
@@ -244,7 +247,7 @@ class Servable(tf.Module):
             if name not in self.classes:
                 return (output(hidden),)
             if name == LABEL and self.layout.several_labels:
-                several = output.sweep_several(hidden, k=self._asked(name))
+                several = output.sweep_several(hidden, k=self._asked(name), **self.model.context(name, counted))
                 return several.ids, several.probabilities
             found = output.sweep(hidden, k=self._asked(name), **self.model.context(name, counted))
             return found.ids, found.probabilities
@@ -281,8 +284,8 @@ class Servable(tf.Module):
         Args:
             windows: Windows.
             features: Features of the rows of the windows.
-            of: Function that takes the name of a target, the hidden vectors of a chunk, the tokens that a mixture looks
-                up (None without a mixture), and the slice of the windows in the chunk.
+            of: Function that takes the name of a target, the hidden vectors of a chunk, the tokens that a mixture or
+                repeats look up (None without both), and the slice of the windows in the chunk.
             like: Shapes and types of the results of `of` for one window, by name.
 
         Returns:
@@ -292,7 +295,7 @@ class Servable(tf.Module):
 
         def chunk(start: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, ...]:
             inputs = model_inputs(windows.take(tf.range(start, end)), features, layout)
-            return made(encoder(inputs), inputs.get(COUNTED), slice(start, end))
+            return made(encoder(inputs), looked_up(inputs), slice(start, end))
 
         def chunk_of_rows(start: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, ...]:
             part = cuts.take(tf.range(start, end))

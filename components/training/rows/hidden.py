@@ -7,7 +7,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from components.layers.encoders.base import Encoder
-from components.training.data.layout import COUNTED, LABEL, Batch
+from components.training.data.layout import COUNTED, HISTORY, LABEL, Batch
 from components.training.rows.cuts import NO_LABEL, TOTAL
 from components.training.weights import WEIGHT
 
@@ -23,12 +23,18 @@ class AtLabels(NamedTuple):
     Attributes:
         hidden: (labels, width) hidden vectors.
         targets: (labels,) targets, by key. Several labels of a window are (labels, most), see `windows.model_targets`.
-        counted: (labels, layout.counted) tokens that a mixture with counts looks up; None without a mixture.
+        counted: (labels, layout.counted) tokens that a mixture with counts looks up; or (labels, K, 2) classes and ages
+            of the tokens, for repeats: see `windows.model_inputs`; None without both.
     """
 
     hidden: tf.Tensor
     targets: Batch
     counted: tf.Tensor | None
+
+
+def looked_up(inputs: Batch) -> tf.Tensor | None:
+    """Return the input of a batch that the output of the label looks up, beside the hidden vectors, or None."""
+    return inputs.get(COUNTED, inputs.get(HISTORY))
 
 
 def at_labels(encoder: Encoder, inputs: Batch, targets: Batch, dropout_seed: tf.Tensor | None = None) -> AtLabels:
@@ -40,7 +46,7 @@ def at_labels(encoder: Encoder, inputs: Batch, targets: Batch, dropout_seed: tf.
         targets: Targets of the model.
         dropout_seed: (2,) int32 in training; None otherwise.
     """
-    counted = inputs.get(COUNTED)
+    counted = looked_up(inputs)
     if not of_whole_rows(targets):
         return AtLabels(encoder(inputs, dropout_seed=dropout_seed), targets, counted)
     places = tf.where(targets[LABEL] != NO_LABEL)

@@ -58,6 +58,8 @@ def tables(model: keras.Model) -> dict[str, str]:
         if hasattr(answer, "head"):
             vocabulary = "labels" if answer is model.label else category_file(name_of(name))
             weights = (None if answer.head.is_tied else answer.head.table, answer.head.bias)
+            if answer.repeats is not None:
+                weights += (answer.repeats.strengths, answer.repeats.decays)
             found |= {weight.path: vocabulary for weight in weights if weight is not None}
     return found
 

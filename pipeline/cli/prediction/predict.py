@@ -149,7 +149,7 @@ def _features(settings: Iterable[str], data: DataSpec) -> dict[str, str]:
     values = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
-        names = (*data.features, *data.token_features)
+        names = (*data.features, *data.token_columns)
         if not equals or name not in names:
             raise PredictError(f"--feature {setting}: expected NAME=VALUE with NAME one of {', '.join(names)}")
         values[name] = value

@@ -251,6 +251,21 @@ def test_what_does_not_fit_together(tmp_path: Path, setting: str, fault: str) ->
         load(write(tmp_path, OWN), [setting])
 
 
+def test_faults_of_baskets_are_named_at_once(tmp_path: Path) -> None:
+    settings = ["trainer.model.kind=basket", "trainer.head={repeats: true, form: own, loss: sigmoid}"]
+    with pytest.raises(ConfigurationError) as error:
+        load(write(tmp_path, OWN), settings)
+    for fault in (
+        "trainer.model.kind: 'basket' reads the ages of baskets: set data.baskets",
+        "trainer.head.repeats: reads the ages of baskets: set data.baskets",
+        "trainer.head.repeats: needs trainer.head.loss 'softmax', not 'sigmoid'",
+        "trainer.head.repeats: its loss is over all classes, and trainer.head.form is 'own'",
+    ):
+        assert fault in str(error.value)
+    with pytest.raises(ConfigurationError, match="trainer.examples: 'rows' has one label at each position"):
+        load("next_basket", ["trainer.model={kind: recurrent}", "trainer.examples=rows", "trainer.head={}"])
+
+
 def test_an_encoder_must_read_token_features(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = ["data.tokenizer=none", "data.token_features={kind: {kind: category}}", "trainer.model.kind=recurrent"]
     file = write(tmp_path, OWN)

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import io
 
-from tests.components.test_terminal import Screen
-
 from pipeline.terminal.console import Console
 from tests.components.messages.test_terminal import Screen
 

@@ -25,16 +25,17 @@ class Basket(ProjectedEncoder):
     """Encoder that joins the attention-weighted mean of the products of all baskets with the mean of the latest basket.
 
         v_i = E_i W                             or E_i without W; divided by its length with `unit_length`
-        u_k = v_(id_k) + p_(age_k)              p: one vector per age
+        u_k = [v_(id_k) + p_(age_k), f_k]       p: one vector per age; f: token features
         a_k = softmax_k(s_(age_k) + r_(id_k))   s: one score per age, first -log(age) / 2; r: one score per token
         m   = sum_k a_k u_k
         l   = mean of u_k over the tokens of age 1
         x   = [m, l, numbers, categories]
 
-    `Encoder` computes h from x. If h is as wide as a token vector, m is added to the hidden layer, so that the layer
-    learns what differs from the mean of the products. The age of a basket is 1 for the latest basket, 2 for the basket
-    before it, and so on. The order of the tokens within a basket does not matter. The layer reads only the tokens of a
-    row, not the padding before them. The cost of a step therefore depends on the lengths of the rows and not on K.
+    `Encoder` computes h from x. If h is as wide as a token vector, m without f is added to the hidden layer, so that
+    the layer learns what differs from the mean of the products. The age of a basket is 1 for the latest basket, 2 for
+    the basket before it, and so on. The order of the tokens within a basket does not matter. The layer reads only the
+    tokens of a row, not the padding before them. The cost of a step therefore depends on the lengths of the rows and
+    not on K.
 
     Call the layer with `ages`, (batch, K) int32, beside `input_ids`. Without `ages`, or if a feature has this name,
     each token is a basket of its own.
@@ -87,7 +88,7 @@ class Basket(ProjectedEncoder):
         self.age_vectors = self.add_weight(shape=(ages, width), initializer="zeros", name="age_vectors")
         self.age_scores = self.add_weight(shape=(ages,), initializer=scores, name="age_scores")
         self.token_scores = self.add_weight(shape=(self._config["ids"],), initializer="zeros", name="token_scores")
-        self.build_join(2 * width)
+        self.build_join(2 * (width + self.token_features_width))
         self.built = True
 
     def call(self, inputs: dict[str, tf.Tensor], dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
@@ -95,7 +96,7 @@ class Basket(ProjectedEncoder):
 
         Args:
             inputs: `input_ids`, (batch, K), padded on the left; `ages`, (batch, K) integers, at least 1 at each token;
-                and the features, (batch,) each.
+                the token features, (batch, K) each; and the features, (batch,) each.
             dropout_seed: (2,) int32 in training; None otherwise.
         """
         # Keras builds symbolically with every input as a float.
@@ -111,13 +112,15 @@ class Basket(ProjectedEncoder):
         ages = tf.clip_by_value(ages, 1, self._config["ages"]) - 1
         vectors = dropped(self.token_vectors(tokens), self._config["input_dropout"], dropout_seed, 0)
         items = vectors + gather_rows(self.age_vectors, ages)
+        of_tokens = {name: tf.gather_nd(inputs[name], where) for name in self.token_features}
+        items = self.with_token_features(items, of_tokens)
         scores = gather_rows(self.age_scores, ages) + gather_rows(self.token_scores, tokens)
         spread = tf.tensor_scatter_nd_update(tf.fill(tf.shape(ids), _NEVER), where, scores)
         weights = tf.gather_nd(tf.nn.softmax(spread), where)
         mean = tf.math.unsorted_segment_sum(weights[:, tf.newaxis] * items, rows, count)
         latest = tf.where(ages == 0)[:, 0]
         last = tf.math.unsorted_segment_mean(tf.gather(items, latest), tf.gather(rows, latest), count)
-        added = mean if self._config["hidden"] == self.token_width else None
+        added = mean[:, : self.token_width] if self._config["hidden"] == self.token_width else None
         return self.join(tf.concat([mean, last], axis=1), inputs, dropout_seed, added)
 
     def _reads_ages(self, inputs: dict[str, tf.Tensor]) -> bool:

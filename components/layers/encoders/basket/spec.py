@@ -17,6 +17,8 @@ class BasketSpec(EncoderSpec):
     """
 
     layer = "components.layers.encoders.basket.layer:Basket"
+    token_features = True
+    baskets = True
 
     kind: Literal["basket"]  # pyright: ignore[reportIncompatibleVariableOverride]
     context: int = Field(default=128, ge=1)

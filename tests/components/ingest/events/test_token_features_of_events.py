@@ -145,3 +145,19 @@ def test_the_examples_of_a_log_split_by_time(tmp_path: Path, ingest: Ingest) -> 
         assert row["kind"] == [item.replace("i", "k") for item in row["item"]]
         assert row["price"] == [float(item[1:]) + 0.5 for item in row["item"]]
         assert row["seconds"] == [0.0, *[10.0] * (length - 1)]
+
+
+def test_events_of_equal_orders_are_a_basket() -> None:
+    events = [
+        {"user": "u", "time": 5, "item": "c", "order": 7},
+        {"user": "u", "time": 1, "item": ["a", "b"], "order": "x"},
+        {"user": "u", "time": 2, "item": "a", "order": "x"},
+    ]
+    assert grouped(events, token_features={}, baskets="order") == (
+        [{"item": ["a", "b", "a", "c"], "order": ["x", "x", "x", "7"]}],
+        [],
+    )
+    # The times may be the baskets, also if they split the row.
+    changes = {"baskets": "time", "splits": {"by_time": "time", "eval": 1, "test": 1}}
+    found, _ = grouped(events, token_features={}, **changes)
+    assert found == [{"item": ["a", "b", "a", "c"], "time": ["1", "1", "2", "5"]}]

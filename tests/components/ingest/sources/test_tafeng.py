@@ -64,6 +64,7 @@ def test_a_customer_is_a_row_of_products_in_order_of_date(tmp_path: Path) -> Non
     first = {
         "products": ["c", "a", "b", "b"],
         "dates": ["2000-11-30", "2000-11-30", "2000-12-01", "2001-01-02"],
+        "weeks": ["2000-W48", "2000-W48", "2000-W48", "2001-W01"],
         "customer": "7",
         "age": "35-39",
         "area": "115",
@@ -73,6 +74,14 @@ def test_a_customer_is_a_row_of_products_in_order_of_date(tmp_path: Path) -> Non
     assert (line, row) == (2, first)
     assert (second["products"], second["age"], second["area"]) == (["x"], "<25", "Others")
     assert list(row) == SOURCE.columns(str(path), [])
+
+
+def test_rarely_bought_products_are_left_out(tmp_path: Path) -> None:
+    events = [("12/1/2000", "7", "a"), ("12/2/2000", "7", "b"), ("12/1/2000", "8", "c"), ("12/3/2000", "7", "a")]
+    path = archive(tmp_path / "events.zip", [HEADER, *(event(*each) for each in events)])
+    source = Tafeng(TafengSpec(kind="tafeng", min_purchases=2))
+    rows = [row for _, row in source.rows(Range(str(path)), ["products"], Lines()) if isinstance(row, dict)]
+    assert [(row["products"], row["dates"]) for row in rows] == [(["a", "a"], ["2000-12-01", "2000-12-03"]), ([], [])]
 
 
 EVENTS = st.tuples(st.integers(1, 28), st.sampled_from("789"), st.sampled_from("abcde"))
