@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from components.training.data import windows
 from components.training.data.layout import Layout
+from components.training.data.weights import mean_weight
 from components.training.rows import batches as rows
-from components.training.weights import mean_weight
 
 
 class Examples(ABC):

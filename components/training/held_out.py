@@ -20,10 +20,10 @@ from components.metrics.sums import needed
 from components.metrics.table import named
 from components.names import name_of
 from components.training.data.layout import LABEL, Batch
+from components.training.data.weights import WEIGHT
 from components.training.model import VocabularyClassifier
 from components.training.rows.hidden import AtLabels, at_labels, of_whole_rows
 from components.training.threshold import best_threshold
-from components.training.weights import WEIGHT
 
 # Approximate number of labels that are read. A calibration fits at most six numbers to them. The expected excess of its
 # nll over the minimum is half a nat per fitted number, divided by the number of labels: .0004 nats.

@@ -21,11 +21,11 @@ from components.layers.repeats.layer import Repeats
 from components.names import name_of, short
 from components.training.data.layout import LABEL
 from components.training.data.moments import Standard
+from components.training.data.weights import WEIGHT
 from components.training.data.windows import Batch, Layout
 from components.training.devices import workers
 from components.training.rows.hidden import at_labels, looked_up, weights
 from components.training.spec import TrainerSpec
-from components.training.weights import WEIGHT
 
 if TYPE_CHECKING:
     from components.training.faults.guard import Guard
@@ -45,7 +45,7 @@ class VocabularyClassifier(keras.Model):
         weights: Weights of the losses of the further targets, by column. The default weight is 1.
         seed: Seed of the random draws in training.
         mean_weight: Mean weight of the labels of the train split, by which the weights of a batch are divided: see
-            `components.training.weights`.
+            `components.training.data.weights`.
 
     Attributes:
         update: Object that applies the gradients instead of the optimizer, or None. Its method `apply(gradients)` takes

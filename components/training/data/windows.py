@@ -21,7 +21,7 @@ from components.layers.encoders.basket.layer import AGES
 from components.layers.losses.labels import PADDING
 from components.preprocessing.preprocessing import BASKET, FIRST_LABEL
 from components.training.data.layout import COUNTED, HISTORY, LABEL, Batch, Layout
-from components.training.weights import WEIGHT, label_weights
+from components.training.data.weights import WEIGHT, label_weights
 
 # Size of the buffer that shuffles rows.
 SHUFFLED_ROWS = 8_192

@@ -42,6 +42,7 @@ from components.names import FIRST_LABEL, key_of, name_of
 from components.preprocessing.preprocessing import BASKET
 from components.preprocessing.vocabulary import category_file, unescape_tensor
 from components.training.data.layout import LABEL
+from components.training.data.weights import WEIGHT
 from components.training.data.windows import (
     Batch,
     Layout,
@@ -57,7 +58,6 @@ from components.training.export.seen import SeenClasses, class_ids, classes_of
 from components.training.model import VocabularyClassifier
 from components.training.rows.cuts import Cuts
 from components.training.rows.hidden import looked_up
-from components.training.weights import WEIGHT
 
 Columns = dict[str, tf.SparseTensor]
 # Windows that are encoded at a time.

@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 import tensorflow as tf
 
 from components.training.data.layout import COUNTED, LABEL, Batch, Layout
+from components.training.data.weights import WEIGHT, label_weights
 from components.training.data.windows import Windows, counted_tokens, row_features, row_targets, token_values
-from components.training.weights import WEIGHT, label_weights
 
 OVERLAP = 4
 """Context divided by the number of ids by which a cut overlaps the one before it."""

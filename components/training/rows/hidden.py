@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from components.layers.encoders.base import Encoder
 from components.training.data.layout import COUNTED, HISTORY, LABEL, Batch
+from components.training.data.weights import WEIGHT
 from components.training.rows.cuts import NO_LABEL, TOTAL
-from components.training.weights import WEIGHT
 
 
 def of_whole_rows(targets: Batch) -> bool:

@@ -13,6 +13,7 @@ import tensorflow as tf
 from components.layers.calibration import fit_platt, fit_sharpness, fit_temperature
 from components.layers.mixture.gate import Gate
 from components.training.data.layout import Batch, Layout
+from components.training.data.weights import WEIGHT, mean_weight
 from components.training.data.windows import model_targets, parse_windows, target_columns
 from components.training.export.servable import LABEL
 from components.training.loop.validation import Validator
@@ -20,7 +21,6 @@ from components.training.model import VocabularyClassifier, build_model
 from components.training.rows.cuts import NO_LABEL, Cuts
 from components.training.spec import TrainerSpec
 from components.training.threshold import best_threshold
-from components.training.weights import WEIGHT, mean_weight
 
 LABELLED = Layout("labelled", 3, 50, (), {}, weighted=True)
 SEQUENCE = Layout("sequence", 3, 50, (), {}, weighted=True)
