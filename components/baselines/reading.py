@@ -211,7 +211,9 @@ class Encoder:
         rows = (np.cumsum(is_label) - 1)[of_kept[at]]
         inputs = Earlier(items, classes, np.searchsorted(kept, starts[records]), begins)
         unknown = column.flatten().take(pa.array(kept[at[classes[at] < 0]]))
-        return RowLabels(classes[at], rows, len(begins), inputs, unknown, records, batch.num_rows)
+        # As in the training, the weight of a basket is that of its first token.
+        weights = weights_of(batch, self._data, firsts[of_kept[at]])
+        return RowLabels(classes[at], rows, len(begins), inputs, unknown, weights, records, batch.num_rows)
 
     def _labelled(self, batch: pa.RecordBatch) -> Labels:
         column = batch.column(str(self._data.label))

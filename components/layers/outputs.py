@@ -277,7 +277,7 @@ class ClassOutput(keras.layers.Layer):
         if self.repeats is None:
             return None
         bonuses = self._bonuses(context)
-        return bonuses._replace(values=self._scaled(bonuses.values))
+        return Bonuses(bonuses.classes, bonuses.rows, self._scaled(bonuses.values))
 
     def _scaled(self, logits: tf.Tensor) -> tf.Tensor:
         if self.scale is not None:

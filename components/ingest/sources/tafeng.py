@@ -10,6 +10,7 @@ import datetime
 import functools
 import importlib.resources
 import io
+import math
 import sys
 import zipfile
 from collections import Counter
@@ -38,7 +39,8 @@ _HEADER = [
     "ASSET",
     "SALES_PRICE",
 ]
-_COLUMNS = ("products", "dates", "weeks", "customer", "age", "area", "last_date")
+_COLUMNS = ("products", "dates", "weeks", "recency", "customer", "age", "area", "last_date")
+_LEAST_RECENCY, _DAYS = 0.2, 30
 
 
 class TafengSpec(PathlessSpec):
@@ -67,14 +69,15 @@ class _Customer:
     area: str
     days: dict[str, list[str]] = field(default_factory=dict)
 
-    def row(self, customer: str, left_out: Set[str]) -> Row:
-        """Return the row, with the days in order, without some products."""
+    def row(self, customer: str, left_out: Set[str], last: str) -> Row:
+        """Return the row, with the days in order, without some products. `last` is the last day of all customers."""
         days = sorted(self.days)
         bought = [(product, day) for day in days for product in self.days[day] if product not in left_out]
         return {
             "products": [product for product, _ in bought],
             "dates": [day for _, day in bought],
             "weeks": [_week(day) for _, day in bought],
+            "recency": [_recency(day, last) for _, day in bought],
             "customer": customer,
             "age": self.age,
             "area": self.area,
@@ -89,6 +92,8 @@ class Tafeng(PackageSource[TafengSpec]):
         products: Products in order of date; within a day, in the order of the file.
         dates: ISO date of each product.
         weeks: ISO week of each product, such as `2000-W44`.
+        recency: Weight of each product for `data.weight`, because the demand changes: .2 + .8 exp(-d / 30), with the
+            number of days d from its date to the last date of the file.
         customer: Number of the customer.
         age: Age group, such as `35-39`; empty if it is unknown.
         area: Postal code.
@@ -118,8 +123,9 @@ class Tafeng(PackageSource[TafengSpec]):
             customers[name].days.setdefault(day, []).append(product)
         purchases = Counter(product for of in customers.values() for day in of.days.values() for product in day)
         rare = {product for product, count in purchases.items() if count < self.spec.min_purchases}
+        last = max((day for of in customers.values() for day in of.days), default="")
         for name, customer in customers.items():
-            yield customer.line, customer.row(name, rare)
+            yield customer.line, customer.row(name, rare, last)
 
     def columns(self, file: str, used: Sequence[str]) -> list[str]:
         """Return the columns of a row."""
@@ -168,6 +174,12 @@ def events(path: str) -> Iterator[tuple[int, list[str]]]:
 def _week(day: str) -> str:
     year, week, _ = datetime.date.fromisoformat(day).isocalendar()
     return f"{year}-W{week:02}"
+
+
+@functools.cache
+def _recency(day: str, last: str) -> float:
+    age = datetime.date.fromisoformat(last) - datetime.date.fromisoformat(day)
+    return round(_LEAST_RECENCY + (1 - _LEAST_RECENCY) * math.exp(-age.days / _DAYS), 4)
 
 
 def _day(text: str) -> str | None:

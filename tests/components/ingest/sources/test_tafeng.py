@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import math
 import subprocess
 import sys
 import tomllib
@@ -65,6 +66,8 @@ def test_a_customer_is_a_row_of_products_in_order_of_date(tmp_path: Path) -> Non
         "products": ["c", "a", "b", "b"],
         "dates": ["2000-11-30", "2000-11-30", "2000-12-01", "2001-01-02"],
         "weeks": ["2000-W48", "2000-W48", "2000-W48", "2001-W01"],
+        # The last date of all customers is 46 and 45 days after the first two, and 13 days after the last.
+        "recency": [round(0.2 + 0.8 * math.exp(-days / 30), 4) for days in (46, 46, 45, 13)],
         "customer": "7",
         "age": "35-39",
         "area": "115",
