@@ -83,6 +83,15 @@ def test_only_baskets_from_the_first_label_on_are_examples() -> None:
     assert found.inputs.items.tolist()[: int(found.inputs.ends[0])] == [0, 1]
 
 
+def test_a_basket_has_the_weight_of_its_first_token() -> None:
+    weighted = DATA.model_copy(update={"weight": "trust"})
+    example = tf.train.Example.FromString(record([("a", "x"), ("b", "y"), ("b", "y"), ("c", "y"), ("a", "z")]))
+    example.features.feature["trust"].float_list.value.extend([9.0, 2.0, 5.0, 7.0, 0.5])
+    found = Encoder(weighted, vocabulary([]), vocabulary(WORDS)).several([example.SerializeToString()])
+    assert found.weights is not None
+    assert (found.labels.tolist(), found.weights.tolist()) == ([1, 2, 0], [2.0, 2.0, 0.5])
+
+
 def test_history_ranks_by_the_number_of_baskets_then_the_latest_then_popularity() -> None:
     baselines = SeveralBaselines(label_target(DATA), Encoder(DATA, vocabulary(WORDS), vocabulary(WORDS)), BandSpec())
     # Of the labels of the train split, c is the most frequent.

@@ -37,6 +37,18 @@ SEQUENCES: list[dict[str, list[Any]]] = [
 ]
 
 
+BASKETS = Layout("sequence", 3, 50, (), {}, label_kind="classes", baskets=True, weighted=True)
+BASKET_ROWS: list[dict[str, list[Any]]] = [
+    {
+        "input_ids": [1, 2, 3, 4, 5],
+        "label_ids": [1, 2, 3, 4, 5],
+        "basket": [0, 0, 1, 1, 2],
+        "weight": [9, 9, 2, 7, 0.5],
+    },
+    {"input_ids": [6, 7, 8], "label_ids": [6, 7, 8], "basket": [0, 1, 2], "weight": [1, 0, 3]},
+]
+
+
 def serialized(rows: list[dict[str, list[Any]]]) -> list[bytes]:
     found = []
     for row in rows:
@@ -46,6 +58,12 @@ def serialized(rows: list[dict[str, list[Any]]]) -> list[bytes]:
             (feature.float_list if name == "weight" else feature.int64_list).value.extend(values)
         found.append(example.SerializeToString())
     return found
+
+
+def test_a_basket_has_the_weight_of_its_first_token() -> None:
+    for known_only, expected in ((True, [2.0, 0.5, 3.0]), (False, [2.0, 0.5, 0.0, 3.0])):
+        windows, features = parse_windows(tf.constant(serialized(BASKET_ROWS)), BASKETS, known_only)
+        assert model_targets(windows, features, BASKETS)[WEIGHT].numpy().tolist() == expected
 
 
 @pytest.mark.parametrize(
