@@ -73,7 +73,7 @@ FORMS = {
     DEFAULT: Form(_FEATURES),
     "features - own_dropout 0": Form(_FEATURES, {"own_dropout": 0.0}),
     "features - own_dropout 0.05": Form(_FEATURES, {"own_dropout": 0.05}),
-    "features - own_dropout 0.1": Form(_FEATURES, {"own_dropout": 0.1}),
+    "features - own_dropout 0.2": Form(_FEATURES, {"own_dropout": 0.2}),
     "features - prices as categories": Form({SUBCLASS: _CATEGORY, PRICE: _CATEGORY, COST: _CATEGORY}),
     "features - crossed": Form({**_FEATURES, CROSSED: _CATEGORY}),
 }

@@ -28,7 +28,7 @@ class LabelsSpec(Spec):
     """Column with the label, in the spelling of the data."""
     features: dict[str, LabelFeatureSpec] = Field(min_length=1)
     """Columns that are features, by name."""
-    own_dropout: float = Field(default=0.2, ge=0, lt=1)
+    own_dropout: float = Field(default=0.1, ge=0, lt=1)
     """Share of the labels of a training step that are computed from their features alone. Above 0, features alone can
     stand for a label that training has never seen."""
 

@@ -10,9 +10,12 @@ import math
 FORMS = {"fraction": ".3f", "large": ",.1f", "count": ",d", "units": "units"}
 """Forms that a metric may name in place of a format such as `.2%`.
 
-`fraction`: three decimals. `large`: one decimal below 1,000, and none from 1,000. `count`: a whole number. `units`: at
-least four significant digits.
+`fraction`: three decimals. `large`: one decimal below 1,000, none from 1,000, and a power of ten from 10 million, such
+as a perplexity of a model that is sure of wrong labels. `count`: a whole number. `units`: at least four significant
+digits.
 """
+_POWER_OF_TEN = 9_999_999.5
+"""The least large number that would have more than seven digits."""
 _WITHOUT_DECIMALS = 999.95
 """The least number that one decimal would round to 1,000.0."""
 
@@ -34,13 +37,15 @@ def figure(value: float | None, form: str = "fraction", missing: str = "–") ->
     if form == "count":
         return f"{int(value):,}"
     if form == "large" and abs(value) >= _WITHOUT_DECIMALS:
-        return f"{value:,.0f}"
+        return f"{value:.1e}" if abs(value) >= _POWER_OF_TEN else f"{value:,.0f}"
     return format(value, FORMS.get(form, form))
 
 
 def on_terminal(value: float | None, form: str) -> str:
     """Format a metric for the terminal: `large` has a decimal and no separators, so that it can be copied."""
-    return format(value, ".1f") if form == "large" and value is not None else figure(value, form, missing="-")
+    if form == "large" and value is not None and not abs(value) >= _POWER_OF_TEN:
+        return format(value, ".1f")
+    return figure(value, form, missing="-")
 
 
 def on_axis(value: float, form: str) -> str:

@@ -42,7 +42,7 @@ class LabelFeatures(keras.layers.Layer):
         table: FeatureTable,
         width: int,
         others: int = 0,
-        own_dropout: float = 0.2,
+        own_dropout: float = 0.1,
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
