@@ -79,6 +79,13 @@ def _ideal_inverse(at: int) -> Sum:
     )
 
 
+NLL = Sum(
+    "nll",
+    ("known", "nll"),
+    tensorflow=lambda known, nll: tf.where(known, nll, 0.0),
+    numpy=lambda known, nll: np.where(known, nll, 0.0),
+)
+"""Sum of the nll of the known labels, also of rows with one label."""
 LABEL_SUMS = (
     Sum(
         "count",
@@ -100,12 +107,7 @@ LABEL_SUMS = (
         tensorflow=lambda known: known,
         numpy=lambda known: known,
     ),
-    Sum(
-        "nll",
-        ("known", "nll"),
-        tensorflow=lambda known, nll: tf.where(known, nll, 0.0),
-        numpy=lambda known, nll: np.where(known, nll, 0.0),
-    ),
+    NLL,
     _hit(1),
     _hit(5),
     _hit(10),

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from components.metrics.definitions import Kind, Metric, Sum
 from components.metrics.reliability import BINS, CONFIDENCE, CORRECT, COUNT, sum_name
-from components.metrics.several_sums import LABEL_SUMS
+from components.metrics.several_sums import LABEL_SUMS, NLL
 
 
 def _hit(at: int) -> Sum:
@@ -83,12 +83,7 @@ CLASS_SUMS = (
         tensorflow=lambda known: known,
         numpy=lambda known: known,
     ),
-    Sum(
-        "nll",
-        ("known", "nll"),
-        tensorflow=lambda known, nll: tf.where(known, nll, 0.0),
-        numpy=lambda known, nll: np.where(known, nll, 0.0),
-    ),
+    NLL,
     _hit(1),
     _hit(5),
     _hit(10),

@@ -6,7 +6,7 @@ separate because reading a configuration must be fast, and importing Keras takes
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -124,3 +124,41 @@ class EncoderSpec(Spec):
     def layer_path(self) -> str:
         """Path of the layer, as `package.module:Name`."""
         return self.kind if is_path(self.kind) else self.layer
+
+
+class ItemsSpec(EncoderSpec):
+    """Keys of the encoders of items with attention, `session` and `basket`."""
+
+    embedding: int = Field(default=128, ge=1)
+    """Width of the input embedding."""
+    projection: Annotated[int, Field(ge=1)] | Literal["none"] = "none"
+    """Width of the projection matrix W, (embedding, projection) without bias, shared by all positions and examples.
+    `none`: no matrix; the embeddings are the token vectors."""
+    unit_length: bool = True
+    """Divide each token vector by its length, so that frequent items do not outweigh rare ones."""
+    input_dropout: float = Field(default=0.2, ge=0, lt=1)
+    """Dropout rate of the token vectors in training."""
+    hidden: int = Field(default=128, ge=0)
+    """Width of the output of the encoder and of each class vector. The default is the width of a token vector. 0: no
+    layer after the attention; the joined vectors and features are the output."""
+    activation: Activation = "linear"
+    """Activation of the output. `glu` multiplies the layer by a sigmoid gate with separate weights."""
+    normalize: bool = False
+    """Apply layer normalization to the output."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Dropout rate of the output in training."""
+
+    @property
+    def token_width(self) -> int:
+        """Width of a token vector."""
+        return self.embedding if self.projection == "none" else self.projection
+
+    @model_validator(mode="before")
+    @classmethod
+    def _width(cls, tree: Any) -> Any:
+        """Set `hidden` to the width of a token vector if it is not set."""
+        return cls.with_token_width(tree)
+
+    def number_of_weights(self, ids: int) -> int:
+        """Estimate the number of weights of the table, the projection and the output layer."""
+        return ids * self.embedding + self.embedding * self.token_width + self.hidden_weights(2 * self.token_width)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from components.layers.encoders.spec import Activation, EncoderSpec
+from components.layers.encoders.spec import ItemsSpec
 
 
-class SessionSpec(EncoderSpec):
+class SessionSpec(ItemsSpec):
     """Encoder for rows of items, such as the clicks of a session, with attention over all items.
 
     The latest item is the query of the attention. The encoder is designed for `tie: true` and
@@ -23,36 +23,3 @@ class SessionSpec(EncoderSpec):
     kind: Literal["session"]  # pyright: ignore[reportIncompatibleVariableOverride]
     context: int = Field(default=50, ge=1)
     """K: context length, the number of input ids before the label, in order, with the latest last."""
-    embedding: int = Field(default=128, ge=1)
-    """Width of the input embedding."""
-    projection: Annotated[int, Field(ge=1)] | Literal["none"] = "none"
-    """Width of the projection matrix W, (embedding, projection) without bias, shared by all positions and examples.
-    `none`: no matrix; the embeddings are the token vectors."""
-    unit_length: bool = True
-    """Divide each token vector by its length, so that frequent items do not outweigh rare ones."""
-    input_dropout: float = Field(default=0.2, ge=0, lt=1)
-    """Dropout rate of the token vectors in training."""
-    hidden: int = Field(default=128, ge=0)
-    """Width of the output of the encoder and of each class vector. The default is the width of a token vector. 0: no
-    layer after the attention; the joined vectors and features are the output."""
-    activation: Activation = "linear"
-    """Activation of the output. `glu` multiplies the layer by a sigmoid gate with separate weights."""
-    normalize: bool = False
-    """Apply layer normalization to the output."""
-    dropout: float = Field(default=0.0, ge=0, lt=1)
-    """Dropout rate of the output in training."""
-
-    @property
-    def token_width(self) -> int:
-        """Width of a token vector."""
-        return self.embedding if self.projection == "none" else self.projection
-
-    @model_validator(mode="before")
-    @classmethod
-    def _width(cls, tree: Any) -> Any:
-        """Set `hidden` to the width of a token vector if it is not set."""
-        return cls.with_token_width(tree)
-
-    def number_of_weights(self, ids: int) -> int:
-        """Estimate the number of weights of the table, the projection and the output layer."""
-        return ids * self.embedding + self.embedding * self.token_width + self.hidden_weights(2 * self.token_width)

@@ -34,6 +34,7 @@ def lines(name: str, users: int = 60) -> list[str]:
                 {
                     "shop": f"u{user},i{item},{time.isoformat()},buy,2.5",
                     "clicks": f"u{user},i{item},{time.isoformat()},DE",
+                    "groceries": f"u{user},i{item},{time.isoformat()},o{len(found)}",
                     "movielens": f"{user}::{item}::5::{int(time.timestamp())}",
                     "yoochoose": f"{user},{time.isoformat(timespec='milliseconds').replace('+00:00', 'Z')},{item},0",
                     "ta_feng": f'"{day}","{user:08}","45-49","115","1","{item}","2","24","30"',
@@ -46,6 +47,7 @@ def lines(name: str, users: int = 60) -> list[str]:
 HEADERS = {
     "shop": "user,item,time,event,price\n",
     "clicks": "user,item,time,country\n",
+    "groceries": "customer,product,time,order\n",
     "ta_feng": '\ufeff"TRANSACTION_DT","CUSTOMER_ID","AGE_GROUP","PIN_CODE","PRODUCT_SUBCLASS","PRODUCT_ID","AMOUNT",'
     '"ASSET","SALES_PRICE"\n',
 }
@@ -61,4 +63,4 @@ def test_a_documented_log_becomes_rows(name: str, tmp_path: Path, ingest: Ingest
     found = ingest(data).counts()
     assert (found["events"], found["bad"]) == (len(log), {})
     assert sum(found["rows"].values()) >= 40
-    assert set(CONFIGURATIONS) == {"clicks", "shop", "movielens", "yoochoose", "ta_feng"}
+    assert set(CONFIGURATIONS) == {"clicks", "groceries", "shop", "movielens", "yoochoose", "ta_feng"}
