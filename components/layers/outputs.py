@@ -202,8 +202,8 @@ class ClassOutput(keras.layers.Layer):
         self,
         hidden: tf.Tensor,
         labels: tf.Tensor,
-        weights: tf.Tensor | None = None,
         context: tf.Tensor | None = None,
+        weights: tf.Tensor | None = None,
     ) -> None:
         """Set the temperature to that of the softmax, without a mixture, which `calibration.fit_temperature` finds.
 
@@ -213,8 +213,8 @@ class ClassOutput(keras.layers.Layer):
             hidden: (batch, width) float, of examples that the model was not trained on.
             labels: (batch,) integers, -1 outside the vocabulary; or (batch, most) padded labels. At least one must be
                 known.
-            weights: (batch,) float32 weights of the rows, above 0. None: 1.
             context: (batch, K, 2) classes and ages of the tokens, for repeats.
+            weights: (batch,) float32 weights of the rows, above 0. None: 1.
         """
         self.reset_calibration()
         if self.scale is None:

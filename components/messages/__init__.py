@@ -1,1 +1,1 @@
-"""What people read: texts, numbers, colors, progress, errors and exit codes, without secrets."""
+"""Texts for people, without secrets: formats, colors, progress, errors and exit codes."""

@@ -170,7 +170,7 @@ def _calibrate_label(model: VocabularyClassifier, read: AtLabels, top_k: int) ->
     output.reset_calibration()
     before = measured()
     calibrated = gate.get_weights() if gate is not None else []
-    output.fit_temperature(read.hidden, labels, weights, **model.context(LABEL, read.counted))
+    output.fit_temperature(read.hidden, labels, **model.context(LABEL, read.counted), weights=weights)
     after = measured()
     nlls = before["nll"], after["nll"]
     # The fit lowers the nll of the softmax. The error of a mixture with it may still rise.
