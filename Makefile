@@ -42,7 +42,7 @@ lock:        ## update uv.lock from pyproject.toml
 audit:       ## report the known vulnerabilities of the locked packages (needs api.osv.dev)
 	./with-env python -m tests.supply_chain audit
 licenses:    ## write docs/reference/licenses.md from the metadata of the locked packages
-	BIGVOCAB_EXTRAS="kubeflow sql" ./with-env python -m tests.supply_chain licenses
+	BIGVOCAB_EXTRAS="kubeflow sql onnx profile" ./with-env python -m tests.supply_chain licenses
 sbom:        ## write the locked packages of users to dist/bigvocab.cdx.json, in the format CycloneDX
 	mkdir -p dist
 	./with-env sh -c '"$$UV" export --quiet --locked --all-extras --no-default-groups --format cyclonedx1.5 \

@@ -7,12 +7,17 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pipeline.cli.app import NEW_OBJECTS
+from tests.browser import launched
 from tests.forks import ForkServer, execute, refuse_fork_with_threads
 from tests.once import Once
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 _BYTES_PER_WORKER = 4 << 30
 
@@ -46,6 +51,13 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Once]:
     found = Once(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own)
     yield found
     found.check()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Yield a headless Chromium. Tests that need it are skipped where Chromium or Playwright is missing."""
+    with launched() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -17,8 +17,8 @@ from components.files import remove_tree
 from components.inference.errors import PredictError
 from components.inference.files import checked
 from components.inference.model import PushedModel
-from components.inference.questions import Questions
 from components.inference.results import write_results
+from components.inference.rows.questions import Questions
 from components.inference.shards import UNFINISHED, Shard, ShardWriter
 from components.inference.spec import InferenceSpec
 from components.ingest.sources.base import RANGE_BYTES, Range

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from components.inference.errors import PredictError
 from components.inference.formats import clashes
-from components.inference.questions import Questions
+from components.inference.rows.questions import Questions
 from components.inference.spec import InferenceSpec
 from components.ingest.errors import IngestError
 from components.ingest.sources.base import SourceSpec

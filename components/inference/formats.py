@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.inference.answers import LINE_BREAKS, NO_ANSWER, Answer, as_data, as_json
-from components.inference.questions import Question
+from components.inference.rows.questions import Question
 from components.ingest.spec import PROBABILITY, RESERVED_OUTPUTS, DataSpec
 from components.ingest.values import text_of
 

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from components.files import read_text
 from components.inference.answers import Answer, as_data, from_outputs
 from components.inference.errors import PredictError
-from components.inference.questions import Question, Questions
+from components.inference.rows.questions import Question, Questions
 from components.ingest.spec import DataSpec
 from components.messages.exit_codes import FAILED
 

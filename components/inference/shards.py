@@ -14,7 +14,7 @@ from components.files import move, open_bytes
 from components.inference.errors import PredictError
 from components.inference.formats import JsonLines
 from components.inference.model import PushedModel
-from components.inference.questions import Questions
+from components.inference.rows.questions import Questions
 from components.ingest.sources.base import Range
 
 UNFINISHED = "unfinished"

@@ -10,10 +10,10 @@ from tfx.proto import example_gen_pb2, range_config_pb2
 
 from components.ingest.driver import Driver
 from components.ingest.executor import ExampleGenExecutor
+from components.ingest.options.splits import SPLITS
 from components.ingest.properties import pack
 from components.ingest.sources.registry import source_of
 from components.ingest.spec import DataSpec
-from components.ingest.splits import SPLITS
 
 
 class IngestExampleGen(FileBasedExampleGen):

@@ -29,6 +29,7 @@ from components.ingest.errors import IngestError
 from components.ingest.events.grouped import grouped_events, write_partition
 from components.ingest.events.spill import EventSpiller, Partition, Piece, partitions_for
 from components.ingest.header import check_columns
+from components.ingest.options.splits import SPLITS
 from components.ingest.properties import unpack
 from components.ingest.rows.assignment import split_rule
 from components.ingest.rows.latest import LatestReader
@@ -40,7 +41,6 @@ from components.ingest.sources.files.ranges import RANGE_BYTES, Range
 from components.ingest.sources.registry import source_of
 from components.ingest.spec import DataSpec
 from components.ingest.split_files import Files, list_by_split
-from components.ingest.splits import SPLITS
 
 _SHARD_BYTES = 8 << 20
 _MOST = 1000

@@ -8,12 +8,12 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from components.ingest.baskets import baskets_refused
+from components.ingest.options.baskets import baskets_refused
+from components.ingest.options.splits import SPLITS, Amount, SplitSpec, duration
+from components.ingest.options.token_features import TokenFeatureSpec, token_features_refused
 from components.ingest.sources.base import LabelledLinesSpec
 from components.ingest.sources.base import SourceSpec as SourceSpec
 from components.ingest.sources.registry import AnySource, source_of, with_label_lists
-from components.ingest.splits import SPLITS, Amount, SplitSpec, duration
-from components.ingest.token_features import TokenFeatureSpec, token_features_refused
 from components.names import OWN, argument
 from components.spec import Spec
 

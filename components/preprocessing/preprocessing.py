@@ -36,8 +36,8 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from components import names
+from components.ingest.options.token_features import TokenFeatureSpec
 from components.ingest.spec import DataSpec, FeatureSpec
-from components.ingest.token_features import TokenFeatureSpec
 from components.names import WEIGHT
 from components.preprocessing.baskets import Baskets
 from components.preprocessing.counting import Counted

@@ -6,7 +6,7 @@ import math
 
 import tensorflow as tf
 
-from components.ingest.token_features import TokenFeatureSpec
+from components.ingest.options.token_features import TokenFeatureSpec
 
 
 def at_tokens(column: tf.SparseTensor, tokens: tf.SparseTensor) -> tf.SparseTensor:

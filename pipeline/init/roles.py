@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from components.ingest.options.splits import SPLITS
 from components.ingest.rows.assignment import SYNONYMS
 from components.ingest.sources.base import Row
-from components.ingest.splits import SPLITS
 from pipeline.init.profile import Profile, separator_of_labels
 from pipeline.init.sampling import Sample
 

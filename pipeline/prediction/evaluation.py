@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.inference.model import PushedModel
-from components.inference.questions import Question
+from components.inference.rows.questions import Question
 from components.metrics.definitions import WEIGHTED
 from components.metrics.own import own_metric
 from components.metrics.targets import further_targets, label_target

@@ -12,12 +12,12 @@ import pyarrow as pa
 from components.files import open_bytes, read_text, write_whole
 from components.ingest.errors import IngestError, ShortRow
 from components.ingest.events.spill import SCHEMA, Piece
+from components.ingest.options.splits import duration
+from components.ingest.options.token_features import elapsed
 from components.ingest.rows.times import DATE, Latest, Time, seconds_of_unit
 from components.ingest.sources.base import Row
 from components.ingest.sources.files.ranges import Range
 from components.ingest.spec import DataSpec
-from components.ingest.splits import duration
-from components.ingest.token_features import elapsed
 
 
 def write_partition(path: str, pieces: Sequence[Piece]) -> None:

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from components.ingest.baskets import basket_bounds
 from components.ingest.errors import RowError, nearest
+from components.ingest.options.baskets import basket_bounds
+from components.ingest.options.splits import SPLITS
 from components.ingest.rows.columns import Columns
 from components.ingest.rows.times import Boundaries, times_of
 from components.ingest.spec import DataSpec
-from components.ingest.splits import SPLITS
 from components.names import FIRST_LABEL
 
 SYNONYMS = {"validation": "eval", "valid": "eval", "val": "eval", "dev": "eval"}

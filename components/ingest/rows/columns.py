@@ -6,13 +6,13 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from components.ingest.baskets import basket_bounds
 from components.ingest.errors import RowError, ShortRow, nearest
+from components.ingest.options.baskets import basket_bounds
+from components.ingest.options.token_features import elapsed
 from components.ingest.rows.token_values import NO_TEXT, TokenValues
 from components.ingest.rows.tokenize import tokenize
 from components.ingest.rows.weights import Weights
 from components.ingest.spec import DataSpec
-from components.ingest.token_features import elapsed
 from components.ingest.values import list_of, literal_list, nested, number_of, one_of, text_of, whole
 
 Columns = dict[str, list[str] | list[float] | list[int]]

@@ -18,6 +18,7 @@ from components.files import move, open_bytes
 from components.ingest.counts import Counts, FileCounts
 from components.ingest.errors import BrokenFile, RowError, ShortRow
 from components.ingest.odd_values import columns_looked_at
+from components.ingest.options.splits import SPLITS
 from components.ingest.rows.assignment import Assignment
 from components.ingest.rows.columns import HASH_BYTES, RowReader, columns_read, row_hash
 from components.ingest.rows.encoding import serialize_all
@@ -29,7 +30,6 @@ from components.ingest.sources.base import Row, Table
 from components.ingest.sources.files.ranges import Lines, Range
 from components.ingest.sources.registry import source_of
 from components.ingest.spec import DataSpec
-from components.ingest.splits import SPLITS
 
 _HELD_BYTES = 16 << 20
 _RECORD_BYTES = 33

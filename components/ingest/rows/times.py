@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from components.ingest.errors import IngestError, RowError, nearest
-from components.ingest.splits import SplitSpec, duration
+from components.ingest.options.splits import SplitSpec, duration
 
 Time = int | float
 """Time: a number in the unit of the column, or the seconds since 1970-01-01 UTC of a date."""

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from components.ingest.errors import RowError
+from components.ingest.options.token_features import elapsed
 from components.ingest.spec import DataSpec
-from components.ingest.token_features import elapsed
 from components.ingest.values import list_of, nested, one_of
 
 NO_TEXT, NO_NUMBER = "", math.nan

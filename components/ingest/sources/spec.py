@@ -10,9 +10,9 @@ from pydantic import model_validator
 
 from components.extensions import source_modules
 from components.files import located
+from components.ingest.options.splits import SPLITS
 from components.ingest.sources.files import placeholders
 from components.ingest.sources.files.text_form import Encoding
-from components.ingest.splits import SPLITS
 from components.spec import Spec
 
 _OTHER_KIND = "source.train, source.eval and source.test are keys of sources with a path, not of '{kind}': remove them"

@@ -9,8 +9,8 @@ from typing import TextIO
 
 from components.inference.errors import PredictError
 from components.inference.model import PushedModel
-from components.inference.questions import Questions
-from components.inference.reading import name_of_file
+from components.inference.rows.questions import Questions
+from components.inference.rows.reading import name_of_file
 from components.messages.exit_codes import FAILED
 from components.messages.terminal import Terminal
 from components.report.summary import FORMAT, Summary

@@ -12,8 +12,8 @@ from typing import TextIO
 from components.inference.errors import PredictError
 from components.inference.formats import Answered, Csv, Format, JsonLines, Parquet, clashes
 from components.inference.model import AHEAD, PushedModel
-from components.inference.questions import Questions
-from components.inference.reading import name_of_file
+from components.inference.rows.questions import Questions
+from components.inference.rows.reading import name_of_file
 from components.ingest.spec import DataSpec
 from components.messages.progress import Progress
 from pipeline.cli.prediction.answer_files import answers_to

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from components.inference.errors import PredictError
-from components.inference.questions import Question
+from components.inference.rows.questions import Question
 from components.messages.exit_codes import FAILED
 from components.messages.formatting import printable
 from pipeline.cli.prediction.answer_files import AnswerFile, AnswerStream

@@ -13,8 +13,8 @@ import pytest
 import tensorflow as tf
 
 from components.baselines.targets import TargetBaselines
+from components.ingest.options.splits import SplitSpec
 from components.ingest.spec import DataSpec
-from components.ingest.splits import SplitSpec
 from components.metrics.targets import further_targets, label_target
 from components.names import FIRST_LABEL
 from components.preprocessing.vocabulary import Vocabulary

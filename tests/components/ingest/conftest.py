@@ -16,8 +16,8 @@ from tfx.types import standard_artifacts
 from components.ingest.component import example_gen
 from components.ingest.driver import Driver
 from components.ingest.executor import ExampleGenExecutor
+from components.ingest.options.splits import SPLITS
 from components.ingest.spec import DataSpec
-from components.ingest.splits import SPLITS
 from tests.components.ingest.sources.helpers import source
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from components.ingest.options.splits import SplitSpec
 from components.ingest.rows.columns import columns_of, columns_read
 from components.ingest.spec import DataSpec
-from components.ingest.splits import SplitSpec
 
 CSV = {"kind": "csv", "path": "rows.csv"}
 FILES = {"kind": "csv", "train": "train.csv", "test": "test.csv"}

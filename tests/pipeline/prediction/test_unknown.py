@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from components.inference.questions import Questions
-from components.inference.unknown import OtherForms
+from components.inference.rows.questions import Questions
+from components.inference.rows.unknown import OtherForms
 from components.ingest.spec import DataSpec
 from components.preprocessing.vocabulary import escape
 from tests.pipeline.cli.prediction import tiny_model

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.ingest.errors import IngestError
+from components.ingest.options.splits import SplitSpec
 from components.ingest.rows.times import Boundaries, Latest, times_of
-from components.ingest.splits import SplitSpec
 
 UTC = datetime.UTC
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from components.inference.questions import Questions
+from components.inference.rows.questions import Questions
 from components.ingest.errors import RowError
 from components.ingest.rows.assignment import Assignment
 from components.ingest.rows.columns import RowReader, columns_read, row_hash, row_to_columns

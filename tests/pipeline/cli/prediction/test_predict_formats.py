@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.inference.formats import Csv, JsonLines, Parquet
-from components.inference.questions import Question
+from components.inference.rows.questions import Question
 from components.ingest.spec import DataSpec
 from tests.pipeline.cli.prediction import tiny_model
 from tests.pipeline.cli.prediction.tiny_model import DICTS, ROWS, TOP, same

@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from components.inference import model
-from components.inference.questions import Questions
+from components.inference.rows.questions import Questions
 from components.ingest.spec import DataSpec
 from pipeline.cli import main
 from tests.pipeline.cli.prediction import tiny_model

@@ -13,19 +13,19 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from components.inference.errors import PredictError
-from components.inference.reading import STANDARD_INPUT, head_of_file, name_of_file, reading, rows_of_range
-from components.inference.unknown import OtherForms
+from components.inference.rows.reading import STANDARD_INPUT, head_of_file, name_of_file, reading, rows_of_range
+from components.inference.rows.unknown import OtherForms
 from components.ingest.errors import IngestError, RowError, ShortRow
 from components.ingest.events.grouped import grouped_events, write_partition
 from components.ingest.events.spill import EventSpiller, partitions_for
 from components.ingest.header import check_columns
+from components.ingest.options.splits import SplitSpec
 from components.ingest.rows.columns import Columns, RowReader, columns_read
 from components.ingest.rows.example import serialize
 from components.ingest.rows.times import Latest
 from components.ingest.sources.base import RANGE_BYTES, Range, SourceSpec
 from components.ingest.sources.registry import STREAMED, source_of, spec_of_file, spec_of_kind, with_label_lists
 from components.ingest.spec import DataSpec
-from components.ingest.splits import SplitSpec
 from components.ingest.values import nested
 from components.messages.exit_codes import FAILED
 from components.messages.spelling import did_you_mean
