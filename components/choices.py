@@ -1,4 +1,4 @@
-"""`choices.json`: the chosen values of unset keys, and the reason."""
+"""`choices.json`: the chosen values of keys, and the reason."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ _FILE = "choices.json"
 
 @dataclass(frozen=True)
 class Choices:
-    """Chosen values of keys that the configuration does not set.
+    """Chosen values of keys.
 
     Attributes:
-        trainer: Values under `trainer`.
-        vocabulary: Values under `vocabulary`.
+        trainer: Values under `trainer` that the configuration does not set.
+        vocabulary: Values under `vocabulary` that the configuration does not set.
         reason: The choice and its reason, in one line.
         facts: Statistics that the choice follows from.
+        tuned: Values under `trainer` that a search found. They override the configuration.
     """
 
     trainer: dict[str, Any]
     vocabulary: dict[str, Any]
     reason: str
     facts: Mapping[str, Any] = field(default_factory=dict)
+    tuned: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, values: Mapping[str, Any] | None) -> Choices:
@@ -50,6 +52,7 @@ def write_choices(uri: str, choices: Choices) -> None:
         "vocabulary": choices.vocabulary,
         "reason": choices.reason,
         "facts": dict(choices.facts),
+        **({"tuned": dict(choices.tuned)} if choices.tuned else {}),
     }
     write_whole(f"{uri}/{_FILE}", json.dumps(values, indent=2) + "\n")
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from components.preprocessing.spec import VocabularySpec
     from components.pushing.spec import ServingSpec
     from components.training.spec import TrainerSpec
+    from components.tuning.spec import TunerSpec
 
 Outputs = Mapping[str, Sequence["Artifact"]]
 """Artifacts of one node by output key."""
@@ -59,6 +60,11 @@ class Specs(Protocol):
         ...
 
     @property
+    def tuner(self) -> TunerSpec | None:
+        """Search for values of trainer keys, or None."""
+        ...
+
+    @property
     def evaluation(self) -> EvaluationSpec:
         """Metrics, frequency bands, and thresholds that a model must meet."""
         ...
@@ -82,6 +88,7 @@ class Site:
         specs: The configuration.
         schema_file: Path of the curated schema of the data.
         checkpoints: Folder for checkpoints. It outlives an execution.
+        searches: Folder for the trials of searches. It outlives an execution.
         serving: Folder that a model server watches.
         spans: Spans of the source up to the newest to ingest, oldest first. Empty if the source has no spans, or if
             neither `ExampleGen` nor `RollingRange` is going to run.
@@ -91,6 +98,7 @@ class Site:
     specs: Specs
     schema_file: str
     checkpoints: str
+    searches: str
     serving: str
     spans: Sequence[int] = ()
     built: dict[str, BaseNode] = field(default_factory=dict)

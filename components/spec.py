@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from components.messages.redaction import secret_of
+
+Duration = Annotated[str, Field(pattern=r"^\d+[smhd]$")]
+"""Duration, such as `90s`, `30m`, `6h` or `2d`."""
+
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+def seconds(duration: str) -> int:
+    """Return the number of seconds of a `Duration`."""
+    return int(duration[:-1]) * _UNITS[duration[-1]]
 
 
 class Spec(BaseModel):

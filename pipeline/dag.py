@@ -37,6 +37,7 @@ def build(
         specs=config,
         schema_file=schema_file(config),
         checkpoints=paths.checkpoints,
+        searches=paths.searches,
         serving=paths.serving,
         spans=spans,
     )

@@ -13,6 +13,7 @@ from components.node import Node, Specs
 from components.preprocessing.node import AnalyzerCacheNode, TransformNode
 from components.pushing.node import PusherNode
 from components.training.node import BaseModelNode, TrainerNode
+from components.tuning.node import TunerNode
 
 NODES: tuple[Node, ...] = (
     ExampleGenNode(),
@@ -24,6 +25,7 @@ NODES: tuple[Node, ...] = (
     AnalyzerCacheNode(),
     TransformNode(),
     BaselinesNode(),
+    TunerNode(),
     BaseModelNode(),
     TrainerNode(),
     ResolverNode(),

@@ -45,6 +45,11 @@ class Paths:
         return f"{self.root}/checkpoints"
 
     @property
+    def searches(self) -> str:
+        """Folder of the trials of the Tuner, with their TensorBoard logs."""
+        return f"{self.root}/searches"
+
+    @property
     def workers(self) -> str:
         """Folder of the files through which the pods of one training find each other, by the id of the run."""
         return f"{self.root}/workers"

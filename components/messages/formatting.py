@@ -68,6 +68,11 @@ def in_units(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= _WITHOUT_DECIMALS else f"{value:#.4g}"
 
 
+def setting(value: object) -> str:
+    """Format the value of a key of the configuration: a number with a fraction to three significant digits."""
+    return figure(value, ".3g") if isinstance(value, float) else "none" if value is None else str(value)
+
+
 def share(value: float | None) -> str:
     """Format a share as a percentage, with two decimals below 10% and one decimal from 10%: `1.82%`, `12.3%`."""
     if value is None:

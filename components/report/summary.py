@@ -22,6 +22,7 @@ from components.report.measures import (
     TargetBaselines,
     Targets,
 )
+from components.report.tuning import Tuning
 
 FORMAT = 1
 _TRAINING_FACTS = (
@@ -300,7 +301,7 @@ class Summary(SummarySection):
     model_config = ConfigDict(extra="allow")
     left_out = (
         "targets", "target_baselines", "previous_targets", "spans", "own_metrics", "margins", "split_rule",
-        "unused", "constant_columns", "reliability", "weighted",
+        "unused", "constant_columns", "reliability", "weighted", "tuning",
     )  # fmt: skip
 
     format: int = FORMAT
@@ -360,6 +361,8 @@ class Summary(SummarySection):
     pushed_to: str | None = None
     defaults: Defaults | None = None
     """Values of unset keys that were chosen from the statistics."""
+    tuning: Tuning | None = None
+    """Search for values of trainer keys."""
     nodes: list[Node] = []
     versions: dict[str, str] = {}
     training: Training | None = None

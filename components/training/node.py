@@ -14,6 +14,37 @@ if TYPE_CHECKING:
     from components.ingest.extent import Extent
 
 
+def custom_config(site: Site, checkpoints: str, code: str) -> dict[str, str]:
+    """Return the configuration of a training: see `components.training.run.run_fn`.
+
+    Args:
+        site: Configuration and folders.
+        checkpoints: Folder of the checkpoints.
+        code: Module that trains, whose source is part of the cache key.
+    """
+    from components.code import fingerprint
+    from components.metrics.own import modules_of
+
+    specs, trainer = site.specs, site.specs.trainer
+    of_labels = {}
+    if specs.labels is not None:
+        from components.labels.reading import digest
+
+        of_labels = {"labels": specs.labels.model_dump_json(), "labels_digest": digest(specs.labels.file)}
+    own = (*trainer.model.source_modules, *trainer.head.source_modules, *modules_of(specs.evaluation.metrics))
+    return {
+        "trainer": trainer.model_dump_json(exclude_unset=True),
+        "data": site.columns.model_dump_json(),
+        "vocabulary": specs.vocabulary.model_dump_json(),
+        "bands": specs.evaluation.bands.model_dump_json(),
+        "metrics": json.dumps(specs.evaluation.metrics),
+        "exclude_seen": json.dumps(specs.evaluation.exclude_seen),
+        **of_labels,
+        "checkpoints": checkpoints,
+        "code": fingerprint(code, *own),
+    }
+
+
 class BaseModelNode(Node):
     """Node that finds the base model of a warm start."""
 
@@ -54,38 +85,22 @@ class TrainerNode(Node):
 
     def build(self, site: Site) -> BaseNode:
         """Build the TFX component that calls `run_fn`, with the specs as JSON in its custom config."""
-        from components.code import fingerprint
         from components.compat.tfx.v1 import v1 as tfx
-        from components.metrics.own import modules_of
 
-        specs = site.specs
-        trainer = specs.trainer
-        of_labels = {}
-        if specs.labels is not None:
-            from components.labels.reading import digest
-
-            of_labels = {"labels": specs.labels.model_dump_json(), "labels_digest": digest(specs.labels.file)}
-        own = (*trainer.model.source_modules, *trainer.head.source_modules, *modules_of(specs.evaluation.metrics))
         return tfx.components.Trainer(
             run_fn="components.training.run.run_fn",
             base_model=site.output("model", "BaseModel") if "BaseModel" in site.built else None,
             examples=site.output("transformed_examples", "Transform"),
             transform_graph=site.output("transform_graph", "Transform"),
             schema=site.output("schema", "ImportSchemaGen"),
-            hyperparameters=site.output("choices", "Defaults"),
+            hyperparameters=(
+                site.output("best_hyperparameters", "Tuner")
+                if "Tuner" in site.built
+                else site.output("choices", "Defaults")
+            ),
             train_args=tfx.proto.TrainArgs(splits=["train"]),
             eval_args=tfx.proto.EvalArgs(splits=["eval"]),
-            custom_config={
-                "trainer": trainer.model_dump_json(exclude_unset=True),
-                "data": site.columns.model_dump_json(),
-                "vocabulary": specs.vocabulary.model_dump_json(),
-                "bands": specs.evaluation.bands.model_dump_json(),
-                "metrics": json.dumps(specs.evaluation.metrics),
-                "exclude_seen": json.dumps(specs.evaluation.exclude_seen),
-                **of_labels,
-                "checkpoints": site.checkpoints,
-                "code": fingerprint("components.training.run", *own),
-            },
+            custom_config=custom_config(site, site.checkpoints, "components.training.run"),
         )
 
     def space(self, specs: Specs, extent: Extent) -> Space:

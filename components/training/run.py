@@ -6,9 +6,11 @@ import contextlib
 import dataclasses
 import functools
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from components.choices import Choices, merged
@@ -43,6 +45,8 @@ from components.training.optimizer import make_optimizer
 from components.training.spec import TrainerSpec
 from components.training.warm_start import transfer as warm_start
 
+MoreCallbacks = Callable[[TrainingState, Validator], Sequence[keras.callbacks.Callback]]
+
 
 # AutoGraph would take three seconds to rewrite the source of the traced functions. No function here needs it, and Keras
 # does not apply it to the training step either.
@@ -54,7 +58,7 @@ def run_fn(fn_args: Any) -> None:
     `trainer` that the configuration sets, as JSON. `metrics`: the paths of the user-defined metrics as JSON.
     `exclude_seen`: the key `evaluation.exclude_seen` as JSON. `labels`: the spec of the features of labels as JSON, if
     there are any, and `labels_digest`: a hash of their file. `checkpoints`: a folder that outlives the execution.
-    `code`: a fingerprint of the source. `hyperparameters` contains the `Choices` of the node Defaults.
+    `code`: a fingerprint of the source. `hyperparameters` contains the `Choices` of the node Defaults or Tuner.
 
     An interrupted training resumes from its last checkpoint. A training with a `base_model` starts from the weights
     that were written beside the export of the base model. The function writes the history of the training to
@@ -85,9 +89,13 @@ def run_fn(fn_args: Any) -> None:
 
 
 def spec_of(fn_args: Any) -> TrainerSpec:
-    """Return the configuration of the training: the keys of the user, and the choices of the node Defaults."""
+    """Return the configuration of the training.
+
+    The keys of the user override the choices of the node Defaults. The values that the node Tuner found override both.
+    """
     choices = Choices.of(fn_args.hyperparameters)
-    return TrainerSpec.model_validate(merged(choices.trainer, json.loads(fn_args.custom_config["trainer"])))
+    keys = merged(choices.trainer, json.loads(fn_args.custom_config["trainer"]))
+    return TrainerSpec.model_validate(merged(keys, choices.tuned))
 
 
 class Training:
@@ -160,17 +168,22 @@ class Training:
             self.state.first_iteration = int(self._model.optimizer.iterations.numpy())
         self._schedule.first = self.state.first_iteration
 
-    def fit(self) -> None:
-        """Train to the end of the plan, or until training stops early."""
-        if self.state.finished:
-            return
+    def fit(self, more: MoreCallbacks = lambda state, validator: ()) -> None:
+        """Train to the end of the plan, or until training stops early.
+
+        Args:
+            more: Function that returns further callbacks for the state and the validator of the training.
+        """
         spec, plan = self._spec, self._plan
         weighted = self._data.layout.weighted
         validator = Validator(
             self._model, self._validation(), self._strategy, self._own_metrics, calibrates=True, weighted=weighted
         )
+        further = more(self.state, validator)
+        if self.state.finished:
+            return
         readable = Readable(self._data.tokens(), self._data.layout)
-        loop = Loop(self._model, validator, self._checkpoints, self.state, plan, readable)
+        loop = Loop(self._model, validator, self._checkpoints, self.state, plan, readable, further)
         with memory_errors(spec, "training"):
             loop.run(self._batches, self._fn_args.model_run_dir, spec)
 
@@ -207,6 +220,10 @@ class Training:
         )
         beside = warm_start.beside(self._fn_args.serving_model_dir)
         warm_start.write(beside, self._model, best.get_weights(), self._tokens)
+        self._checkpoints.remove()
+
+    def discard(self) -> None:
+        """Remove the checkpoints of a training whose weights are not needed."""
         self._checkpoints.remove()
 
     def _build(self) -> VocabularyClassifier:

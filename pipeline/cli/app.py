@@ -23,6 +23,7 @@ from pipeline.cli import clean as clean_command
 from pipeline.cli import cluster as cluster_commands
 from pipeline.cli import init as init_command
 from pipeline.cli import labels as labels_command
+from pipeline.cli import tune as tune_command
 from pipeline.cli import versions as version_commands
 from pipeline.cli.arguments import Parser, add_preset, add_root, add_settings, column_names, no_place_to_run, root_of
 from pipeline.cli.prediction import commands as prediction_commands
@@ -82,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
     )
     run.set_defaults(do=_run)
 
+    tune_command.add(commands)
     init_command.add(commands)
 
     schema = commands.add_parser("schema", help="infer a schema from your own data")

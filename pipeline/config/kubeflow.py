@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from components.spec import Spec
+from components.spec import Duration, Spec
 from pipeline.config.metadata import MySqlSpec
 
 Cpu = Annotated[str, Field(pattern=r"^(\d*\.)?\d+m?$")]
@@ -15,15 +15,6 @@ Bytes = Annotated[str, Field(pattern=r"^\d+([KMGTPE]i?)?$")]
 """Memory quantity in Kubernetes notation, as the SDK accepts it, such as `512Mi` or `16Gi`."""
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)]
 """Name of an object in the cluster."""
-Duration = Annotated[str, Field(pattern=r"^\d+[smhd]$")]
-"""Duration, such as `90s`, `30m`, `6h` or `2d`."""
-
-_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-
-
-def seconds(duration: str) -> int:
-    """Return the number of seconds of a `Duration`."""
-    return int(duration[:-1]) * _UNITS[duration[-1]]
 
 
 class GpuSpec(Spec):
@@ -98,13 +89,17 @@ class PodSpec(Spec):
     timeout: Duration | None = None
     """Time limit of each try."""
     workers: PositiveInt | None = None
-    """Trainer only: number of pods that train together. Each pod gets all of the settings above."""
+    """Trainer: number of pods that train together. Tuner: number of pods that run trials side by side. Each pod gets
+    all of the settings above."""
     rendezvous_timeout: Duration | None = None
     """Maximum time that workers wait for each other, for example until the cluster has capacity for all of them."""
 
     def over(self, other: PodSpec) -> PodSpec:
         """Return these settings, with unset keys taken from `other`."""
         return other.model_copy(update={name: value for name, value in self if value is not None})
+
+
+_TRAINING = PodSpec(image="bigvocab:0.1.0-gpu", cpu="4", memory="16Gi", shared_memory="8Gi", gpu=GpuSpec(count=1))
 
 
 class KubeflowSpec(Spec):
@@ -137,11 +132,7 @@ class KubeflowSpec(Spec):
     """Address of the Kubeflow Pipelines API; only for `submit`. None: the SDK takes it from the environment."""
     pod: PodSpec = PodSpec(cpu="1", memory="4Gi", retries=2, backoff="30s", timeout="1d", rendezvous_timeout="30m")
     """Default settings of the pods of all nodes."""
-    nodes: dict[str, PodSpec] = {
-        "Trainer": PodSpec(
-            image="bigvocab:0.1.0-gpu", cpu="4", memory="16Gi", shared_memory="8Gi", gpu=GpuSpec(count=1)
-        ),
-    }
+    nodes: dict[str, PodSpec] = {"Trainer": _TRAINING, "Tuner": _TRAINING}
     """Settings of the pods of single nodes, by node, such as `Trainer: {gpu: {count: 4}}`. A value replaces the whole
     default of this key."""
 

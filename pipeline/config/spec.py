@@ -19,10 +19,12 @@ from components.preprocessing.spec import VocabularySpec
 from components.pushing.spec import ServingSpec
 from components.spec import Spec
 from components.training.spec import TrainerSpec
+from components.tuning.spec import TunerSpec
 from pipeline.config.artifacts import ArtifactsSpec
 from pipeline.config.beam import BeamSpec, LocalBeam
 from pipeline.config.kubeflow import KubeflowSpec
 from pipeline.config.metadata import MetadataSpec, SqliteSpec
+from pipeline.config.tuning import range_faults
 from pipeline.nodes import node_names
 
 _REQUIRED = {
@@ -55,6 +57,8 @@ class Config(Spec):
     """Features of the labels, from a file with a line for each label. None: a label has no features."""
     trainer: TrainerSpec = TrainerSpec()
     """Model, optimizer and training loop."""
+    tuner: TunerSpec | None = None
+    """Search for values of trainer keys before the training: `bigvocab tune`. None: no search."""
     evaluation: EvaluationSpec = EvaluationSpec()
     """Thresholds that a model must meet to be blessed, label bands, and user-defined metrics."""
     serving: ServingSpec = ServingSpec()
@@ -122,6 +126,9 @@ class Config(Spec):
             for name in self.kubeflow.nodes
             if name not in node_names()
         ]
+        if self.tuner is not None and not faults:
+            set_keys = self.model_dump(mode="json", exclude_unset=True, exclude={"tuner", "quick"})
+            faults += range_faults(self.tuner, self.trainer, set_keys, type(self).model_validate)
         if faults:
             raise ValueError("; ".join(faults))
         return self

@@ -13,8 +13,9 @@ from kfp import compiler, dsl, kubernetes
 from kfp.dsl import ContainerSpec, PipelineTask
 
 from components.files import is_remote
+from components.spec import seconds
 from pipeline.config.beam import option_faults
-from pipeline.config.kubeflow import KubeflowSpec, PodSpec, seconds
+from pipeline.config.kubeflow import KubeflowSpec, PodSpec
 from pipeline.config.loading import ConfigurationError, schema_faults
 from pipeline.config.metadata import MySqlSpec
 from pipeline.config.spec import Config

@@ -22,6 +22,10 @@ from components.training.rows.hidden import at_labels, of_whole_rows
 _SHOWN = 3
 
 
+class ValidationNotFinite(ValueError):
+    """Error that the objective of a validation is not finite."""
+
+
 class NotFinite(Exception):
     """Loss or gradient that is not finite."""
 

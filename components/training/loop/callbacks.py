@@ -14,6 +14,7 @@ import tensorflow as tf
 from components.messages.formatting import on_terminal
 from components.messages.progress import Progress
 from components.training.devices.workers import ASKED_STEPS
+from components.training.faults.not_finite import ValidationNotFinite
 from components.training.loop.checkpoint import Checkpoints, TrainingState
 from components.training.loop.plan import Plan
 from components.training.loop.validation import Validator
@@ -134,7 +135,7 @@ class Validation(keras.callbacks.Callback):
         """Validate, record the metrics, save a checkpoint, and decide if the training ends.
 
         Raises:
-            ValueError: The objective is not finite.
+            ValidationNotFinite: The objective is not finite.
         """
         logs = logs if logs is not None else {}
         state, started = self.state, time.monotonic()
@@ -142,7 +143,7 @@ class Validation(keras.callbacks.Callback):
             measured = self._validator.measure()
         objective = self._validator.objective
         if not math.isfinite(measured[objective]):
-            raise ValueError(
+            raise ValidationNotFinite(
                 f"the validation {objective} is {measured[objective]} after {state.step} steps: "
                 "lower trainer.learning_rate, or look for an eval split without known labels"
             )

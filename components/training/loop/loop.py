@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import keras
@@ -33,6 +33,7 @@ class Loop:
         state: State of the training; changed in place.
         plan: Steps and validations of the training.
         readable: Readable form of the examples, for the error of a loss that is not finite.
+        more: Callbacks that come last, such as one that stops a training.
     """
 
     model: VocabularyClassifier
@@ -41,6 +42,7 @@ class Loop:
     state: TrainingState
     plan: Plan
     readable: Readable
+    more: Sequence[keras.callbacks.Callback] = ()
 
     def run(self, batches: Callable[[int], tf.data.Dataset], directory: str, spec: TrainerSpec) -> None:
         """Train to the end of the plan, or until training stops early.
@@ -102,7 +104,9 @@ class Loop:
             scalars,
             ProgressLine(state, plan.batch, plan.steps, self.validator.shown, self.validator.forms),
         ]
-        return [*callbacks, Updates(self.model.update, state)] if self.model.update is not None else callbacks
+        if self.model.update is not None:
+            callbacks.append(Updates(self.model.update, state))
+        return [*callbacks, *self.more]
 
     @property
     def _several(self) -> bool:

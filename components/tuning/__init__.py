@@ -1,0 +1,1 @@
+"""Search for values of trainer keys: the node Tuner."""
