@@ -64,8 +64,8 @@ class TunerNode(Node):
         first = headline(trials[0]["best"], "curve") if trials[0]["state"] == "complete" else "stopped early"
         before = "" if best is trials[0] else f"; trial 0, as configured: {first}"
         return (
-            f"{len(trials)} trials, {pruned} stopped early; the best is trial {best['number']}: {words(best['values'])}; "
-            f"validation {headline(best['best'], 'curve')}{before}"
+            f"{len(trials)} trials, {pruned} stopped early; the best is trial {best['number']}: "
+            f"{words(best['values'])}; validation {headline(best['best'], 'curve')}{before}"
         )
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:

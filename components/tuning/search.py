@@ -15,7 +15,7 @@ from components.files import matching
 from components.messages.formatting import duration, setting
 from components.messages.progress import note
 from components.metrics.headline import headline
-from components.training.loop.checkpoint import training_key
+from components.training.loop.checkpoint import remove_abandoned, training_key
 from components.training.run import spec_of
 from components.tuning.space import configured, default_space, tree
 from components.tuning.spec import RangeSpec, TunerSpec
@@ -24,6 +24,8 @@ from components.tuning.trial import OutOfTime, run_trial
 from components.tuning.words import words
 
 _POLL_SECONDS = 2.0
+IDLE_SECONDS = 600.0
+"""Time without progress after which another process counts as ended."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ def search(
     own = f"{folder}/{search_key(arguments, space)}"
     study = Study(own, space, spec, trainer.seed, worker, workers)
     if worker == 0:
+        remove_abandoned(folder, own)
         _announce(study, space)
     first = configured(trainer, space)
     failures = 0
@@ -90,10 +93,10 @@ def search(
         outcome = f"stopped: {cause}" if cause else headline(trial.best or {}, "curve")
         note(f"trial {attempt.number}: {outcome}, {duration(time.monotonic() - began)}")
         failures = failures + 1 if cause and study.must_go_on() else 0
-        if failures > _most_failures(spec):
+        if failures >= _most_failures(spec):
             break
     if worker == 0 and workers > 1:
-        _wait_for_others(study, wait)
+        wait_for_others(study, wait)
     best = study.best()
     if best is None:
         causes = sorted({trial.cause for trial in study.trials() if trial.cause})
@@ -130,10 +133,10 @@ def _most_failures(spec: TunerSpec) -> int:
     return spec.trials or 10
 
 
-def _wait_for_others(study: Study, wait: Callable[[float], None]) -> None:
+def wait_for_others(study: Study, wait: Callable[[float], None]) -> None:
     """Wait until the other processes have ended their trials, as long as one of them makes progress."""
     idle, before = 0.0, study.trials()
-    while study.others_running() and idle < 600:
+    while study.others_running() and idle < IDLE_SECONDS:
         wait(_POLL_SECONDS)
         now = study.trials()
         idle, before = (0.0, now) if now != before else (idle + _POLL_SECONDS, before)

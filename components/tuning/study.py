@@ -219,7 +219,7 @@ class Attempt:
         """
         self._trial.set_user_attr(_BEST, dict(best))
         self._trial.report(score, validation)
-        return self._trial.should_prune()
+        return bool(self._trial.should_prune())
 
     def complete(self, score: float) -> None:
         """Record the score of the best validation of the whole training."""

@@ -99,7 +99,8 @@ class PodSpec(Spec):
         return other.model_copy(update={name: value for name, value in self if value is not None})
 
 
-_TRAINING = PodSpec(image="bigvocab:0.1.0-gpu", cpu="4", memory="16Gi", shared_memory="8Gi", gpu=GpuSpec(count=1))
+_LIKE = {"Tuner": "Trainer"}
+"""Nodes without an entry that take the settings of another node, apart from its number of pods."""
 
 
 class KubeflowSpec(Spec):
@@ -132,10 +133,15 @@ class KubeflowSpec(Spec):
     """Address of the Kubeflow Pipelines API; only for `submit`. None: the SDK takes it from the environment."""
     pod: PodSpec = PodSpec(cpu="1", memory="4Gi", retries=2, backoff="30s", timeout="1d", rendezvous_timeout="30m")
     """Default settings of the pods of all nodes."""
-    nodes: dict[str, PodSpec] = {"Trainer": _TRAINING, "Tuner": _TRAINING}
+    nodes: dict[str, PodSpec] = {
+        "Trainer": PodSpec(
+            image="bigvocab:0.1.0-gpu", cpu="4", memory="16Gi", shared_memory="8Gi", gpu=GpuSpec(count=1)
+        ),
+    }
     """Settings of the pods of single nodes, by node, such as `Trainer: {gpu: {count: 4}}`. A value replaces the whole
-    default of this key."""
+    default of this key. A Tuner without an entry has the settings of the Trainer, in one pod."""
 
     def pod_of(self, node: str) -> PodSpec:
         """Return the settings of a node's pod: its entry in `nodes`, completed from `pod`."""
-        return self.nodes.get(node, PodSpec()).over(self.pod)
+        alike = self.nodes.get(_LIKE.get(node, ""), PodSpec()).model_copy(update={"workers": None})
+        return self.nodes.get(node, alike).over(self.pod)

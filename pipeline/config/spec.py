@@ -128,10 +128,19 @@ class Config(Spec):
         ]
         if self.tuner is not None and not faults:
             set_keys = self.model_dump(mode="json", exclude_unset=True, exclude={"tuner", "quick"})
-            faults += range_faults(self.tuner, self.trainer, set_keys, type(self).model_validate)
+            faults += range_faults(self.tuner, self.trainer, set_keys, self._check_values)
         if faults:
             raise ValueError("; ".join(faults))
         return self
+
+    def _check_values(self, tree: Any) -> None:
+        """Check a configuration with values of a search.
+
+        Raises:
+            ValueError: The configuration is wrong, or its vocabularies would have to be counted again.
+        """
+        if type(self).model_validate(tree).vocabulary != self.vocabulary:
+            raise ValueError("it would change the vocabularies, which are counted before the search")
 
 
 def _example_faults(data: DataSpec, trainer: TrainerSpec) -> list[str]:

@@ -29,7 +29,7 @@ def range_faults(
         tuner: Ranges by dotted key.
         trainer: Configuration of the training.
         config: Keys that the configuration sets, without `tuner`.
-        check: Function that raises `ValidationError` for a wrong configuration.
+        check: Function that raises `ValueError` for a wrong configuration.
     """
     for key, values in tuner.space.items():
         section, _, rest = key.partition(".")
@@ -59,7 +59,16 @@ def _wrong(key: str, values: RangeSpec, config: Mapping[str, Any], check: Callab
     for value in values.ends:
         try:
             check(merged(config, {SECTION: tree({key: value})}))
-        except ValidationError as error:
-            reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-            return f"tuner.space: '{key}' cannot be {value!r}: {reason}"
+        except ValueError as error:
+            return f"tuner.space: '{key}' cannot be {value!r}: {_reason(error, key)}"
     return None
+
+
+def _reason(error: ValueError, key: str) -> str:
+    """Return the first fault of a configuration, with the name of the key if it is another one."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    where, message = [str(part) for part in first["loc"]], first["msg"].removeprefix("Value error, ")
+    own = not where or where[-1] in key.split(".")
+    return message if own else f"{where[-1]}: {message}"

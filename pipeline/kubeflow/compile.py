@@ -65,16 +65,21 @@ def check(config: Config) -> None:
                 f"{key}: {source} does not exist in a pod; copy it into one of kubeflow.volumes "
                 f"({', '.join(mounts) or 'none set'}) or to gs://, and set its path there"
             )
+    if config.tuner is not None and is_remote(at.root):
+        faults.append(
+            f"tuner: the journal of a search needs a file system, and kubeflow.root is {at.root}; use a folder of one "
+            "of kubeflow.volumes, or remove the section"
+        )
     faults += schema_faults(config) + option_faults(config.beam)
     accelerated = [node.name for node in NODES if node.accelerated]
     for key, everywhere, alone in (
-        ("gpu", "the pod of every node would reserve a GPU", "uses a GPU"),
-        ("workers", "only one node trains", "runs in several pods"),
+        ("gpu", "the pod of every node would reserve a GPU", "use a GPU"),
+        ("workers", "other nodes do not train", "run in several pods"),
     ):
         if getattr(at.pod, key):
-            faults.append(f"kubeflow.pod.{key}: {everywhere}; set kubeflow.nodes.{accelerated[0]}.{key} instead")
+            faults.append(f"kubeflow.pod.{key}: {everywhere}; set kubeflow.nodes.{accelerated[-1]}.{key} instead")
         faults += [
-            f"kubeflow.nodes.{node}.{key}: only the {accelerated[0]} {alone}; remove the key"
+            f"kubeflow.nodes.{node}.{key}: only {' and '.join(accelerated)} {alone}; remove the key"
             for node in at.nodes
             if getattr(at.nodes[node], key) and node not in accelerated
         ]
@@ -88,7 +93,9 @@ def check(config: Config) -> None:
         f"kubeflow.nodes.{node}.image is still {at.pod_of(node).image}, but kubeflow.image is {at.image}; "
         f"set the image of the {node} too"
         for node in accelerated
-        if at.image != images.image and at.pod_of(node).image == images.pod_of(node).image
+        if named(node).present(config)
+        and at.image != images.image
+        and at.pod_of(node).image == images.pod_of(node).image
     ]
     if faults:
         raise ConfigurationError("\n".join(faults))

@@ -20,8 +20,8 @@ from pipeline.kubeflow.compile import check, compile_pipeline
 from tests.kubeflow.test_network_policies import NODE
 
 OF_SPANS = {"RollingRange", "AnalyzerCache"}
-USUAL = {*node_names()} - OF_SPANS - {"BulkInferrer"}
-"""Nodes of data without spans, where no rows are answered in bulk."""
+USUAL = {*node_names()} - OF_SPANS - {"BulkInferrer", "Tuner"}
+"""Nodes of data without spans, where no rows are answered in bulk and no values are searched."""
 CLUSTER = [
     "kubeflow.metadata={kind: mysql, host: database, user: me}",
     "kubeflow.image=registry.example.org/bigvocab:1.2.0",
@@ -157,22 +157,36 @@ def test_data_in_spans_have_the_nodes_of_spans_and_new_rows_that_of_answers(tmp_
 
 @pytest.mark.slow
 def test_several_workers_are_tasks_beside_each_other_that_nothing_waits_for(tmp_path: Path) -> None:
-    trainer = "{image: gpu, gpu: {count: 8}, retries: 4, workers: 3, rendezvous_timeout: 2h}"
-    compile_pipeline(load(None, [f"kubeflow.nodes.Trainer={trainer}"]), tmp_path / "pipeline.yaml")
+    pods = "{image: gpu, gpu: {count: 8}, retries: 4, workers: 3, rendezvous_timeout: 2h}"
+    settings = ["tuner={}", *(f"kubeflow.nodes.{node}={pods}" for node in ("Tuner", "Trainer"))]
+    compile_pipeline(load(None, settings), tmp_path / "pipeline.yaml")
     found = tuple(yaml.safe_load_all((tmp_path / "pipeline.yaml").read_text()))
-    names = ["Trainer", "Trainer-worker-1", "Trainer-worker-2"]
-    for index, name in enumerate(names):
-        started = container(found, name)
-        assert started["command"][-2:] == ["run-node", "Trainer"]
-        own = started["args"][started["args"].index("--workers") :][:6]
-        assert own == ["--workers", "3", "--patience", "7200", "--worker", str(index)]
-        assert started["resources"]["accelerator"]["resourceCount"] == "8"
-        assert task(found, name)["retryPolicy"]["maxRetryCount"] == 4
-        assert task(found, name)["dependentTasks"] == task(found, "Trainer")["dependentTasks"]
-        assert kubernetes(found, name)["pvcMount"] == kubernetes(found, "Trainer")["pvcMount"]
-    waiting = [before for one in found[0]["root"]["dag"]["tasks"].values() for before in one.get("dependentTasks", [])]
-    assert "trainer" in waiting
-    assert not {name.lower() for name in names[1:]} & {*waiting}
+    for node in ("Tuner", "Trainer"):
+        names = [node, f"{node}-worker-1", f"{node}-worker-2"]
+        for index, name in enumerate(names):
+            started = container(found, name)
+            assert started["command"][-2:] == ["run-node", node]
+            own = started["args"][started["args"].index("--workers") :][:6]
+            assert own == ["--workers", "3", "--patience", "7200", "--worker", str(index)]
+            assert started["resources"]["accelerator"]["resourceCount"] == "8"
+            assert task(found, name)["retryPolicy"]["maxRetryCount"] == 4
+            assert task(found, name)["dependentTasks"] == task(found, node)["dependentTasks"]
+            assert kubernetes(found, name)["pvcMount"] == kubernetes(found, node)["pvcMount"]
+        waiting = [one for each in found[0]["root"]["dag"]["tasks"].values() for one in each.get("dependentTasks", [])]
+        assert node.lower() in waiting
+        assert not {name.lower() for name in names[1:]} & {*waiting}
+
+
+def test_a_search_needs_a_file_system() -> None:
+    with pytest.raises(ConfigurationError, match="tuner: the journal of a search needs a file system"):
+        check(load(None, ["tuner={}", "kubeflow.root=gs://bucket/runs", "kubeflow.volumes=[]"]))
+
+
+def test_a_tuner_has_the_pod_of_the_trainer_unless_it_has_its_own() -> None:
+    at = load(None, ["kubeflow.nodes.Trainer={image: mine, gpu: {count: 8}, workers: 3}"]).kubeflow
+    assert at.pod_of("Tuner") == at.pod_of("Trainer").model_copy(update={"workers": None})
+    at = load(None, ["kubeflow.nodes.Tuner={image: mine, workers: 3}"]).kubeflow
+    assert (at.pod_of("Tuner").image, at.pod_of("Tuner").gpu, at.pod_of("Tuner").workers) == ("mine", None, 3)
 
 
 @pytest.mark.slow
@@ -201,7 +215,7 @@ def test_what_would_only_fail_in_a_pod_is_reported_before_all_at_once(tmp_path: 
     assert faults[1].startswith(f"data.source.path: {tmp_path}/rows.csv does not exist in a pod; copy it into")
     assert faults[2].startswith(f"inference.path: {tmp_path}/new.csv does not exist in a pod; copy it into")
     assert faults[3].startswith("data.schema_file is missing; `bigvocab schema FILE.yaml` writes")
-    assert faults[4] == "kubeflow.nodes.Transform.gpu: only the Trainer uses a GPU; remove the key"
+    assert faults[4] == "kubeflow.nodes.Transform.gpu: only Tuner and Trainer use a GPU; remove the key"
     with pytest.raises(ConfigurationError, match="is not in any of kubeflow.volumes"):
         check(load(None, ["kubeflow.root=/home/me/runs"]))
     compile_pipeline(load(None, ["kubeflow.root=gs://bucket/runs", "kubeflow.volumes=[]"]), tmp_path / "gs.yaml")
@@ -217,10 +231,10 @@ def test_what_would_only_fail_in_a_pod_is_reported_before_all_at_once(tmp_path: 
         ("kubeflow.secrets=[{name: gcs, env: {key: KEY}}]", "no secret sets BIGVOCAB_METADATA_PASSWORD"),
         ("kubeflow.image=registry/bigvocab:1", "kubeflow.nodes.Trainer.image is still bigvocab:0.1.0-gpu"),
         ("kubeflow.pod.gpu={count: 1}", "kubeflow.pod.gpu: the pod of every node would reserve a GPU"),
-        ("kubeflow.pod.workers=2", "kubeflow.pod.workers: only one node trains"),
+        ("kubeflow.pod.workers=2", "kubeflow.pod.workers: other nodes do not train"),
         (
             "kubeflow.nodes.Transform={workers: 2}",
-            "kubeflow.nodes.Transform.workers: only the Trainer runs in several pods",
+            "kubeflow.nodes.Transform.workers: only Tuner and Trainer run in several pods",
         ),
     ],
 )
