@@ -23,15 +23,14 @@ class RangeSpec(Spec):
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
-        bounds = self.low is not None and self.high is not None
         if self.choices is not None:
             if self.low is not None or self.high is not None or self.log:
                 raise ValueError("'choices' takes neither 'low', 'high' nor 'log': remove them, or remove 'choices'")
-        elif not bounds:
+        elif self.low is None or self.high is None:
             raise ValueError("set both 'low' and 'high', or 'choices'")
-        elif self.low >= self.high:  # pyright: ignore[reportOperatorIssue]
+        elif self.low >= self.high:
             raise ValueError(f"'low' must be below 'high', and {self.low} is not below {self.high}")
-        elif self.log and self.low <= 0:  # pyright: ignore[reportOperatorIssue]
+        elif self.log and self.low <= 0:
             raise ValueError(f"'log' needs positive values, and 'low' is {self.low}")
         return self
 
