@@ -36,6 +36,7 @@ MAX_BODY = 16 << 20
 """Maximum size of the body of a request in bytes."""
 _JSON = "application/json"
 _MODEL = "/v1/models/{name}"
+_PATHS = (_MODEL, f"{_MODEL}/versions/{{version}}")
 
 
 def application(versions: Versions, batcher: Batcher, metrics: Metrics) -> FastAPI:
@@ -58,29 +59,14 @@ def application(versions: Versions, batcher: Batcher, metrics: Metrics) -> FastA
     app.add_exception_handler(RequestError, _refused)
     app.add_exception_handler(HTTPException, _not_routed)
     app.add_exception_handler(Exception, _failed)
-    _add_rest(app, versions, batcher)
+    _add_predict(app, versions, batcher)
     _add_extensions(app, versions, batcher)
+    _add_state(app, versions)
     _add_pages(app, versions, metrics)
     return app
 
 
-def _add_rest(app: FastAPI, versions: Versions, batcher: Batcher) -> None:
-    async def status(request: Request, name: str) -> Response:
-        if name != versions.name:
-            raise RequestError(f"Could not find any versions of model {name}", NOT_FOUND)
-        version, found = _version(request), versions.statuses()
-        if version is not None:
-            found = [each for each in found if each["version"] == version]
-            if not found:
-                raise RequestError(f"Could not find version {version} of model {name}", NOT_FOUND)
-        return _json({"model_version_status": found})
-
-    async def metadata(request: Request, name: str) -> Response:
-        with versions.using(name, _version(request)) as model:
-            spec = {"name": name, "signature_name": "", "version": str(model.version)}
-            signatures = {"signature_def": {"signature_def": model.metadata()}}
-        return _json({"model_spec": spec, "metadata": signatures})
-
+def _add_predict(app: FastAPI, versions: Versions, batcher: Batcher) -> None:
     async def predict(request: Request, name: str) -> Response:
         with versions.using(name, _version(request)) as model:
             asked = inputs.document(await _body(request))
@@ -98,13 +84,11 @@ def _add_rest(app: FastAPI, versions: Versions, batcher: Batcher) -> None:
         )
 
     body = predict_body(versions.current)
-    for path in (_MODEL, f"{_MODEL}/versions/{{version}}"):
+    for path in _PATHS:
         about: dict[str, Any] = {"responses": ERROR, "include_in_schema": path == _MODEL}
         app.post(f"{path}:predict", summary="Answers to rows", openapi_extra=body, **about)(predict)
         app.post(f"{path}:classify", include_in_schema=False)(other)
         app.post(f"{path}:regress", include_in_schema=False)(other)
-        app.get(f"{path}/metadata", summary="Signatures", **about)(metadata)
-        app.get(path, summary="State of the versions", **about)(status)
 
 
 def _add_extensions(app: FastAPI, versions: Versions, batcher: Batcher) -> None:
@@ -137,6 +121,31 @@ def _add_extensions(app: FastAPI, versions: Versions, batcher: Batcher) -> None:
     summary = "Answers to one row, with the contribution of each value"
     app.post(path, summary=summary, responses=ERROR, openapi_extra=body)(explain)
     app.get(f"{_MODEL}:suggest", summary="Known values of a column by a prefix", responses=ERROR)(suggest)
+
+
+def _add_state(app: FastAPI, versions: Versions) -> None:
+    async def status(request: Request, name: str) -> Response:
+        if ":" in name:  # Another method.
+            raise HTTPException(NOT_FOUND)
+        if name != versions.name:
+            raise RequestError(f"Could not find any versions of model {name}", NOT_FOUND)
+        version, found = _version(request), versions.statuses()
+        if version is not None:
+            found = [each for each in found if each["version"] == version]
+            if not found:
+                raise RequestError(f"Could not find version {version} of model {name}", NOT_FOUND)
+        return _json({"model_version_status": found})
+
+    async def metadata(request: Request, name: str) -> Response:
+        with versions.using(name, _version(request)) as model:
+            spec = {"name": name, "signature_name": "", "version": str(model.version)}
+            signatures = {"signature_def": {"signature_def": model.metadata()}}
+        return _json({"model_spec": spec, "metadata": signatures})
+
+    for path in _PATHS:
+        about: dict[str, Any] = {"responses": ERROR, "include_in_schema": path == _MODEL}
+        app.get(f"{path}/metadata", summary="Signatures", **about)(metadata)
+        app.get(path, summary="State of the versions", **about)(status)
 
 
 def _add_pages(app: FastAPI, versions: Versions, metrics: Metrics) -> None:

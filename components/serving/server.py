@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from components.serving.versions import POLL_SECONDS, Versions
 
 WORKERS = 2
 """Threads that call the model: one works while the other one waits for the Python part of a call."""
+_SWITCH_SECONDS = 0.001
 _BACKLOG = 2_048
 _SHUTDOWN_SECONDS = 10
 
@@ -94,6 +96,8 @@ def run(app: FastAPI, listening: socket.socket, ready: Callable[[], object] = la
         listening: Socket of `bound`.
         ready: Called when clients can connect.
     """
+    # A worker that prepares a call would otherwise hold Python's global lock for up to 5 ms.
+    sys.setswitchinterval(_SWITCH_SECONDS)
     gc.collect()
     gc.freeze()  # The graph of the model has millions of objects, which no later collection has to visit.
     config = uvicorn.Config(

@@ -44,6 +44,8 @@ def _json(value: Any) -> bytes:
 def _plain(array: NDArray[Any], as_base64: bool) -> Any:
     """Return an array in a form that orjson writes: float32 with as many digits as it has, bytes as text or base64."""
     if array.dtype != object:
+        if not array.ndim:
+            return array[()]
         return np.ascontiguousarray(array) if array.ndim < 2 else [np.ascontiguousarray(row) for row in array]
     return _texts(array.tolist(), as_base64)
 
