@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+import zlib
 from typing import Any
 
 import orjson
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -34,6 +36,7 @@ from components.serving.versions import Versions
 
 MAX_BODY = 16 << 20
 """Maximum size of the body of a request in bytes."""
+_GZIP = 16 + zlib.MAX_WBITS
 _JSON = "application/json"
 _MODEL = "/v1/models/{name}"
 _PATHS = (_MODEL, f"{_MODEL}/versions/{{version}}")
@@ -57,6 +60,7 @@ def application(versions: Versions, batcher: Batcher, metrics: Metrics) -> FastA
     )
     app.add_middleware(_Counted, metrics=metrics)
     app.add_exception_handler(RequestError, _refused)
+    app.add_exception_handler(RequestValidationError, _wrong_parameter)
     app.add_exception_handler(HTTPException, _not_routed)
     app.add_exception_handler(Exception, _failed)
     _add_predict(app, versions, batcher)
@@ -206,10 +210,10 @@ def _method(path: str) -> str:
 
 
 async def _body(request: Request) -> bytes:
-    """Return the body of a request.
+    """Return the body of a request, unpacked if it is packed with gzip.
 
     Raises:
-        RequestError: The body is too large.
+        RequestError: The body is too large, or is no gzip although it should be.
     """
     parts, size = [], 0
     async for part in request.stream():
@@ -217,7 +221,19 @@ async def _body(request: Request) -> bytes:
         if size > MAX_BODY:
             raise RequestError(f"the body is larger than {MAX_BODY >> 20} MiB: send several requests", TOO_LARGE)
         parts.append(part)
-    return b"".join(parts)
+    body = b"".join(parts)
+    return _unpacked(body) if request.headers.get("content-encoding", "").lower() == "gzip" else body
+
+
+def _unpacked(body: bytes) -> bytes:
+    unpacker = zlib.decompressobj(_GZIP)
+    try:
+        found = unpacker.decompress(body, MAX_BODY + 1)
+    except zlib.error as error:
+        raise RequestError("the body is not packed with gzip, as its Content-Encoding says") from error
+    if len(found) > MAX_BODY or not unpacker.eof:
+        raise RequestError(f"the body is cut off, or larger than {MAX_BODY >> 20} MiB when it is unpacked", TOO_LARGE)
+    return found
 
 
 def _version(request: Request) -> str | None:
@@ -242,6 +258,13 @@ async def _refused(request: Request, error: Exception) -> Response:
     del request
     assert isinstance(error, RequestError)
     return _json({"error": str(error)}, error.status)
+
+
+async def _wrong_parameter(request: Request, error: Exception) -> Response:
+    del request
+    assert isinstance(error, RequestValidationError)
+    faults = [f"parameter '{fault['loc'][-1]}': {fault['msg']}" for fault in error.errors()]
+    return _json({"error": "; ".join(faults)}, BAD_REQUEST)
 
 
 async def _not_routed(request: Request, error: Exception) -> Response:

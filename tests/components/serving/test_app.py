@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gzip
 import json
 import math
 from pathlib import Path
@@ -114,6 +115,7 @@ def test_the_state_and_the_signatures_have_the_form_of_tensorflow_serving(client
         ("POST", f"{MODEL}:explain", '{"row": {"words": "a"}, "top": 9}', 400, "from 1 to 3"),
         ("POST", f"{MODEL}:explain", '{"row": []}', 400, "'row' must be an object"),
         ("GET", f"{MODEL}:suggest?column=contry", "", 400, "did you mean 'country'?"),
+        ("GET", f"{MODEL}:suggest?limit=x", "", 400, "parameter 'column': Field required; parameter 'limit'"),
     ],
 )
 def test_a_wrong_request_has_an_error_in_json(
@@ -129,6 +131,23 @@ def test_a_body_that_is_too_large_is_refused(client: Client, monkeypatch: pytest
     monkeypatch.setattr(serving_app, "MAX_BODY", 1 << 20)
     found = client.post(f"{MODEL}:predict", content=b" " * ((1 << 20) + 1))
     assert (found.status_code, "1 MiB" in found.json()["error"]) == (413, True)
+
+
+def test_a_body_may_be_packed_with_gzip(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = gzip.compress(body(ROWS[0]).encode())
+
+    def ask(content: bytes) -> tuple[int, dict[str, Any]]:
+        found = client.post(f"{MODEL}:predict", content=content, headers={"Content-Encoding": "gzip"})
+        return found.status_code, found.json()
+
+    status, found = ask(packed)
+    assert status == 200
+    assert_right(found["predictions"][0], ROWS[0])
+    for content, wanted, message in ((b"{}", 400, "not packed"), (packed[:-9], 413, "cut off")):
+        status, found = ask(content)
+        assert (status, message in found["error"]) == (wanted, True)
+    monkeypatch.setattr(serving_app, "MAX_BODY", 1 << 20)
+    assert ask(gzip.compress(b" " * (2 << 20)))[0] == 413
 
 
 def test_a_fault_of_the_server_is_not_shown(client: Client, server: Serving, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,14 +1,18 @@
-"""Test of the page, in a browser."""
+"""Tests of the page, in a browser."""
 
 from __future__ import annotations
 
+import json
+import re
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import uvicorn
 
+from components.serving.pages import render
 from components.serving.server import Serving, bound
 from tests.browser import opened
 
@@ -26,6 +30,17 @@ def address(server: Serving) -> Iterator[str]:
     yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     server_of_http.should_exit = True
     thread.join()
+
+
+def test_hostile_names_are_data(server: Serving) -> None:
+    model: Any = SimpleNamespace(**vars(server.versions.current), vocabulary=lambda column: None)
+    hostile = "</script><img src=x onerror=alert(1)>"
+    model.data = model.data.model_copy(update={"inputs": [hostile], "features": {}})
+    page = render.trial(hostile, model)
+    assert hostile not in page
+    assert "<img" not in page
+    (form,) = re.findall(r"^const form = (.*);$", page, re.M)
+    assert json.loads(form)["inputs"][0]["name"] == hostile
 
 
 @pytest.mark.slow
