@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -30,6 +31,17 @@ def address(server: Serving) -> Iterator[str]:
     yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     server_of_http.should_exit = True
     thread.join()
+
+
+def test_answers_do_not_wait_for_acknowledgments() -> None:
+    with bound("localhost", 0) as listening:
+        # asyncio sets TCP_NODELAY for connections of this protocol only.
+        assert (listening.proto, listening.type) == (socket.IPPROTO_TCP, socket.SOCK_STREAM)
+        listening.listen()
+        with socket.create_connection(listening.getsockname()[:2]):
+            accepted, _ = listening.accept()
+            assert accepted.proto == socket.IPPROTO_TCP
+            accepted.close()
 
 
 def test_hostile_names_are_data(server: Serving) -> None:
