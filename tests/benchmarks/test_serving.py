@@ -11,7 +11,8 @@ import pytest
 
 from benchmarks.commands import BenchError, serving
 from benchmarks.machine import this_machine
-from benchmarks.serving.measure import BOUNDS, LOADS, WRONG_EVERY, Answered, Memory, Results, lines
+from benchmarks.serving import measure
+from benchmarks.serving.measure import BOUNDS, CLIENTS, WRONG_EVERY, Answered, Memory, Results, lines
 from tests.components.serving import planted_model
 
 
@@ -36,12 +37,14 @@ def test_wrong_options_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_command_is_measured(tmp_path: Path) -> None:
+def test_the_command_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loads = ((1, 2), (8, 2))
+    monkeypatch.setattr(measure, "LOADS", loads)
     planted_model.export(tmp_path / "serving" / "1")
     out, file = io.StringIO(), tmp_path / "figures.json"
-    assert serving(tmp_path, 0.05, 100, 500, False, out, file) == 0, out.getvalue()
+    assert serving(tmp_path, 0.05, 100, 300, False, out, file) == 0, out.getvalue()
     found = json.loads(file.read_text())
-    assert [(each["rows"], each["clients"]) for each in found["found"]][: len(LOADS)] == [*LOADS]
-    assert found["memory"]["refused"] == 500 // WRONG_EVERY
+    assert [(each["rows"], each["clients"]) for each in found["found"]] == [*loads, (1, CLIENTS)]
+    assert found["memory"]["refused"] == 300 // WRONG_EVERY
     assert found["memory"]["before"] > 100 << 20
     assert all(each["requests"] > 0 and each["cpu"] >= 0 for each in found["found"])
