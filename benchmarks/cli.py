@@ -76,6 +76,19 @@ def _add_benchmarks(benchmarks: argparse._SubParsersAction[Parser]) -> None:
     predict.add_argument("--check", action="store_true", help="are the bounds kept? exits with 1 if not")
     predict.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     predict.set_defaults(do=_bench_predict)
+    serve = benchmarks.add_parser("serve", help="the answers of `bigvocab serve` under load")
+    serve.add_argument(
+        "--model", type=Path, metavar="DIR",
+        help="folder of a model, of its versions, or of a run (default: the model pushed last under runs/)",
+    )  # fmt: skip
+    serve.add_argument("--seconds", type=float, default=5, metavar="S", help="of each load (default: 5)")
+    serve.add_argument("--rate", type=float, default=100, metavar="N", help="requests/s of one load (default: 100)")
+    serve.add_argument(
+        "--requests", type=int, default=0, metavar="N", help="then so many requests, and the memory before and after"
+    )
+    serve.add_argument("--check", action="store_true", help="are the bounds kept? exits with 1 if not")
+    serve.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    serve.set_defaults(do=_bench_serve)
     quality = benchmarks.add_parser("quality", help="what encoders and heads reach on two data sets, beside baselines")
     quality.add_argument("--data", type=names, metavar="NAME,...", help="speeches, products (default: both)")
     quality.add_argument("--only", type=names, metavar="NAME,...", help="these combinations (default: all)")
@@ -174,6 +187,13 @@ def _bench_predict(arguments: argparse.Namespace) -> int:
 
     model, sizes, check = arguments.model, arguments.sizes, arguments.check
     return _measured(lambda: bench.prediction(model, sizes, check, sys.stdout, arguments.json))
+
+
+def _bench_serve(arguments: argparse.Namespace) -> int:
+    from benchmarks import commands as bench
+
+    load = arguments.seconds, arguments.rate, arguments.requests
+    return _measured(lambda: bench.serving(arguments.model, *load, arguments.check, sys.stdout, arguments.json))
 
 
 def _bench_quality(arguments: argparse.Namespace) -> int:

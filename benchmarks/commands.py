@@ -33,6 +33,7 @@ from benchmarks.quality import measure as quality_measure
 from benchmarks.quality import report as quality_report
 from benchmarks.quality.combinations import COMBINATIONS, DATA
 from benchmarks.quality.data import DataError
+from benchmarks.serving import measure as serving_measure
 from benchmarks.softmax import report
 from benchmarks.softmax.grid import Grid, measure
 from benchmarks.softmax.results import BATCH, BOUNDS, CLASSES, MANY_CLASSES, Results
@@ -506,6 +507,51 @@ def prediction(model: Path | None, sizes: Sequence[int], check: bool, out: TextI
     if file:
         file.write_text(json.dumps(results.as_json(), indent=1) + "\n", encoding="utf-8")
     return 1 if check and any(bound.missed(results) for bound in answers.BOUNDS) else 0
+
+
+def serving(
+    model: Path | None,
+    seconds: float,
+    rate: float,
+    requests: int,
+    check: bool,
+    out: TextIO,
+    file: Path | None = None,
+) -> int:
+    """Measure `bigvocab serve` under load, and print a table. Progress goes to standard error.
+
+    Args:
+        model: Folder of a model, of its versions, or of a run. None: the model pushed last under `runs/`.
+        seconds: Duration of each load.
+        rate: Requests per second of the load at a rate.
+        requests: Requests after which the memory is measured again; 0: it is not measured.
+        check: Check the bounds.
+        out: Receives the table.
+        file: Receives all figures as JSON.
+
+    Returns:
+        0, or 1 if the server failed or a checked bound does not hold.
+
+    Raises:
+        BenchError: An option is invalid.
+        PredictError: There is no such model.
+    """
+    if not (seconds > 0 and rate > 0 and requests >= 0):
+        raise BenchError("--seconds and --rate must be greater than 0, and --requests at least 0")
+    _check_folder(file)
+    folder, machine = find_version(model), this_machine()
+    results = serving_measure.Results(machine, str(folder))
+    try:
+        serving_measure.measure(folder, seconds, rate, requests, results, _progress())
+    except serving_measure.ServingError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    _print(out, [f"{machine}.", "", *serving_measure.lines(results)])
+    if check:
+        _print(out, ["", *bound_lines(serving_measure.BOUNDS, results)])
+    if file:
+        file.write_text(json.dumps(results.as_json(), indent=1) + "\n", encoding="utf-8")
+    return 1 if check and any(bound.missed(results) for bound in serving_measure.BOUNDS) else 0
 
 
 def _check_folder(file: Path | None) -> None:

@@ -73,9 +73,9 @@ def peak_memory() -> int:
     return _status("VmHWM")
 
 
-def resident_memory() -> int:
-    """Return the bytes that are resident in this process now."""
-    return _status("VmRSS")
+def resident_memory(process: int | None = None) -> int:
+    """Return the bytes that are resident in a process now. None: in this process."""
+    return _status("VmRSS", "self" if process is None else str(process))
 
 
 class ChildrenWatch:

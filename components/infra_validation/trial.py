@@ -18,38 +18,16 @@ from typing import Any
 import components.compat.lazy  # noqa: F401  must precede TensorFlow
 
 # isort: split
-import numpy as np
 import tensorflow as tf
 
 from components.infra_validation.answers import BrokenExport, Expected, check_answer
-from components.infra_validation.requests import Request, requests_of
+from components.infra_validation.requests import requests_of
+from components.infra_validation.served import Served
 from components.infra_validation.verdict import Verdict
 from components.ingest.spec import DataSpec
 from components.storage import storage_fault
 
 METADATA_FILE = "assets.extra/bigvocab.json"
-
-
-class Served:
-    """SavedModel in a graph session, as TensorFlow Serving runs it. Some exports load only in eager mode.
-
-    Args:
-        path: Directory of the SavedModel.
-    """
-
-    def __init__(self, path: str) -> None:
-        config = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
-        self._session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
-        with self._session.graph.as_default():
-            meta_graph = tf.compat.v1.saved_model.load(self._session, [tf.saved_model.SERVING], path)
-        self.signatures = dict(meta_graph.signature_def)  # pyright: ignore[reportAttributeAccessIssue]
-
-    def answer(self, request: Request) -> dict[str, np.ndarray]:
-        """Run a request, and return the outputs by name."""
-        signature = self.signatures[request[0]]
-        feed = {signature.inputs[name].name: value for name, value in request[1].items()}
-        found = self._session.run({name: output.name for name, output in signature.outputs.items()}, feed)
-        return {name: np.asarray(value) for name, value in found.items()}
 
 
 def try_model(model: str, records: Sequence[bytes], tell: Callable[[Verdict], None]) -> Verdict:

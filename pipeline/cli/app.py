@@ -24,6 +24,7 @@ from pipeline.cli import cluster as cluster_commands
 from pipeline.cli import init as init_command
 from pipeline.cli import labels as labels_command
 from pipeline.cli import tune as tune_command
+from pipeline.cli import serve as serve_command
 from pipeline.cli import versions as version_commands
 from pipeline.cli.arguments import Parser, add_preset, add_root, add_settings, column_names, no_place_to_run, root_of
 from pipeline.cli.prediction import commands as prediction_commands
@@ -93,6 +94,7 @@ def parser() -> argparse.ArgumentParser:
     schema.set_defaults(do=_schema, quick=False)
 
     prediction_commands.add(commands)
+    serve_command.add(commands)
     version_commands.add(commands)
     labels_command.add(commands)
     clean_command.add(commands)

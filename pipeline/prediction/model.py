@@ -43,6 +43,29 @@ def find_version(place: Path | None) -> Path:
     return pushed_last(place) if any(place.glob("*/serving/*")) else newest_version(place)
 
 
+def versions_folder(place: Path | None) -> Path:
+    """Return the folder that a model server watches: that of all versions, or `place` if it is that of one version.
+
+    Args:
+        place: See `load`. None: `runs`.
+
+    Raises:
+        PredictError: The folder does not exist, or no run in it has pushed a model.
+    """
+    version = find_version(place)
+    return version if place is not None and version.samefile(place) else version.parent
+
+
+def model_name(folder: Path) -> str:
+    """Return the name of a model for its folder, or for the folder of its versions: that of the run, or of the folder.
+
+    In `runs/mine/serving` and `runs/mine/serving/1700000000`, this is `mine`.
+    """
+    folder = folder.resolve()
+    folder = folder.parent if folder.name.isdecimal() else folder
+    return folder.parent.name if folder.name == "serving" else folder.name
+
+
 def pushed_last(runs: Path) -> Path:
     """Return the folder of the version that was pushed last.
 

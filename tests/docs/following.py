@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.docs.blocks import ROOT, Block, blocks
 
-ENDLESS = ("bigvocab tensorboard",)
+ENDLESS = ("bigvocab tensorboard", "bigvocab serve")
 """Commands that end only when they are interrupted."""
 
 

@@ -240,3 +240,14 @@ def test_kubeflow_s_tensorboard_looks_where_the_default_pipeline_writes() -> Non
     folder = f"{kubeflow.root}/{load(DEFAULT_PRESET).name}/artifacts/Trainer/model_run"
     tensorboard = of_kind(objects("overlays/kubeflow-tensorboard"), "Tensorboard")["bigvocab-tensorboard"]
     assert tensorboard["spec"]["logspath"] == f"pvc://{volume.claim}{folder.removeprefix(volume.path)}"
+
+
+def test_tensorflow_serving_reads_where_the_default_pipeline_pushes() -> None:
+    kubeflow = pytest.importorskip("pipeline.config.kubeflow").KubeflowSpec()
+    deployment = of_kind(objects("overlays/tensorflow-serving"), "Deployment")["bigvocab-tensorflow-serving"]
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    (variable,) = container["env"]
+    name = load(DEFAULT_PRESET).name
+    assert variable == {"name": "MODEL_NAME", "value": name}
+    assert f'--model_base_path="{kubeflow.root}/$MODEL_NAME/serving"' in container["args"][0]
+    assert container["readinessProbe"]["httpGet"]["path"] == f"/v1/models/{name}/metadata"

@@ -95,3 +95,11 @@ def test_only_the_job_server_and_the_operator_hand_code_to_flink() -> None:
     assert not _reaches(found, {}, job_server, 8099, None)
     # Only the task manager of the same pod connects to a worker, and no policy restricts that.
     assert not _reaches(found, NODE, managers[1], 50000, None)
+
+
+def test_the_model_server_is_reached_from_its_namespace_alone() -> None:
+    found = objects("overlays/tensorflow-serving")
+    server = _target(found, "Deployment bigvocab-tensorflow-serving")
+    for port in (8501, 8500):
+        assert _reaches(found, {"app": "client"}, server, port, None)
+        assert not _reaches(found, {"app": "client"}, server, port, ELSEWHERE)

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from components.serving.model import Model
+from components.serving.server import serving
+from tests.components.serving.conftest import Client
 from tests.documents import written
 from tests.forks import ROOT
 from tests.pipeline.conftest import Bigvocab
@@ -62,6 +65,30 @@ def test_the_last_items_are_left_out(bigvocab: Bigvocab, file: Path) -> None:
     assert {entry["slice"] for entry in found["slices"]} == {"shop"}
     (answer,) = answers(bigvocab, file, [{"items": ["the", "united"]}])
     assert answer[0]["label"] == "states"
+
+
+def test_the_pushed_model_is_served(bigvocab: Bigvocab, file: Path) -> None:
+    rows = [{"items": ["the", "united"]}, {"items": ["of", "the", "united"]}]
+    expected = answers(bigvocab, file, rows, "--top", "3")
+    folder = file.parent / "runs" / file.stem / "serving"
+    with serving(folder, "sessions", 16, print, poll_seconds=None) as parts:
+        client = Client(parts.app)
+        inputs = {"items": [["the", "united", ""], rows[1]["items"]]}
+        body = {"signature_name": "predict", "inputs": {**_missing(parts.versions.current, 2), **inputs}}
+        found = client.post("/v1/models/sessions:predict", json=body).json()["outputs"]
+        for number, answer in enumerate(expected):
+            assert found["labels"][number][:3] == [each["label"] for each in answer]
+            probabilities = [each["probability"] for each in answer]
+            assert found["probabilities"][number][:3] == pytest.approx(probabilities, abs=2e-6)
+        explained = client.post("/v1/models/sessions:explain", json={"row": rows[1], "top": 3}).json()
+    assert [each["label"] for each in explained["answer"]] == [each["label"] for each in expected[1]]
+    decisive = max(explained["values"], key=lambda value: value["contributions"][0])
+    assert (decisive["value"], decisive["place"]) == ("united", 2), "`states` follows `united`"
+
+
+def _missing(model: Model, rows: int) -> dict[str, list[str]]:
+    """Return missing categories for the other columns of the signature `predict`."""
+    return {name: [""] * rows for name in model.signatures["predict"].inputs if name != "items"}
 
 
 def test_the_node_is_in_the_dag_the_report_and_the_cache(started_bigvocab: Bigvocab, file: Path) -> None:

@@ -41,7 +41,7 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
         metavar="COLUMN,...",
         help="columns of the rows that the answers have too",
     )
-    _add_model(predict)
+    add_model(predict)
     predict.add_argument("--top", type=int, metavar="N", help="number of labels per answer (default: 10)")
     predict.add_argument(
         "--chosen",
@@ -71,11 +71,12 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
         help="also write the metrics to FILE, in the form of a run's summary.json, and the reasons for unusable rows "
         "to FILE.errors.jsonl; '-': only JSON, to standard output",
     )
-    _add_model(evaluate)
+    add_model(evaluate)
     evaluate.set_defaults(do=_evaluate)
 
 
-def _add_model(parser: argparse.ArgumentParser) -> None:
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add `--model`, the place of a pushed model."""
     parser.add_argument(
         "--model",
         type=Path,

@@ -1,0 +1,1 @@
+"""REST interface of TensorFlow Serving: signatures, inputs and answers as JSON."""
