@@ -21,6 +21,7 @@ from components.messages.formatting import printable
 from components.storage import storage_fault
 from pipeline.cli import clean as clean_command
 from pipeline.cli import cluster as cluster_commands
+from pipeline.cli import compare as compare_command
 from pipeline.cli import init as init_command
 from pipeline.cli import labels as labels_command
 from pipeline.cli import versions as version_commands
@@ -94,6 +95,7 @@ def parser() -> argparse.ArgumentParser:
     version_commands.add(commands)
     labels_command.add(commands)
     clean_command.add(commands)
+    compare_command.add(commands)
 
     report = commands.add_parser("report", help="print the metrics of the last run, and the path of its report")
     add_root(report)
