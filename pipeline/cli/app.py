@@ -24,6 +24,7 @@ from pipeline.cli import cluster as cluster_commands
 from pipeline.cli import compare as compare_command
 from pipeline.cli import init as init_command
 from pipeline.cli import labels as labels_command
+from pipeline.cli import runs as runs_command
 from pipeline.cli import versions as version_commands
 from pipeline.cli.arguments import Parser, add_preset, add_root, add_settings, column_names, no_place_to_run, root_of
 from pipeline.cli.prediction import commands as prediction_commands
@@ -96,6 +97,7 @@ def parser() -> argparse.ArgumentParser:
     labels_command.add(commands)
     clean_command.add(commands)
     compare_command.add(commands)
+    runs_command.add(commands)
 
     report = commands.add_parser("report", help="print the metrics of the last run, and the path of its report")
     add_root(report)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from components.evaluation.margins import LEVEL, RESAMPLES, ends
+from components.evaluation.margins import LEVEL, ends
 from components.metrics.definitions import Column, Metric, Values
 from components.metrics.formulas import difference
 from components.report.measures import Margin
@@ -37,5 +37,5 @@ def margin(
         high=high,
         level=LEVEL,
         rows=rows,
-        resamples=RESAMPLES if drawn else 0,
+        resamples=len(drawn),
     )

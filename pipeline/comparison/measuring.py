@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.evaluation.margins import resampled
+from components.evaluation.margins import RESAMPLES, resampled
 from components.inference.errors import PredictError
 from components.inference.model import PushedModel
 from components.inference.rows.questions import Question
@@ -118,9 +118,13 @@ class Measurement:
         targets: Targets that all models have.
         names: Names of the models.
         known: True to compare also over the rows whose labels all models know, because their labels differ.
+        resamples: Number of resamples of the bootstrap.
     """
 
-    def __init__(self, targets: Sequence[Target], names: Sequence[str], known: bool = False) -> None:
+    def __init__(
+        self, targets: Sequence[Target], names: Sequence[str], known: bool = False, resamples: int = RESAMPLES
+    ) -> None:
+        self._resamples = resamples
         self._targets, self._names = targets, names
         self._by_target = [_Rows(_ALL) for _ in targets]
         self._known = _Rows(_ALL) if known and targets[0].kind == "label" else None
@@ -154,6 +158,7 @@ class Measurement:
     def groups(self) -> Iterator[Group]:
         """Yield the comparisons: all labels, then known labels, weights, bands, slices and further targets.
 
+        Of the values of a slice, the one with the most labels comes first.
         The bands and the weights are drawn with the same resamples as all labels.
         """
         label = self._targets[0]
@@ -166,7 +171,8 @@ class Measurement:
         for view, kind in views[1:]:
             name = {"column": label.weight} if kind == "weighted" else {"value": view}
             yield Group(kind=kind, rows=len(self._by_target[0]), **name, **found[view])  # pyright: ignore[reportArgumentType]
-        for (column, value), rows in sorted(self._slices.items(), key=lambda item: (item[0][0], -item[1].labels)):
+        in_order = sorted(self._slices.items(), key=lambda item: (item[0][0], -item[1].labels, str(item[0][1])))
+        for (column, value), rows in in_order:
             (compared,) = self._compared(label, rows, (None,), "brief")
             yield Group(kind="slice", column=column, value=value, rows=len(rows), **compared)
         for target, rows in zip(self._targets[1:], self._by_target[1:], strict=True):
@@ -179,7 +185,7 @@ class Measurement:
         """Yield `models` and `margins` of a group for each view. Views but the first have the metrics of `brief`."""
         kept = rows.sums()
         total = kept.sum(axis=0)
-        drawn = [*resampled(kept)] if len(kept) >= FEWEST_ROWS else []
+        drawn = [*resampled(kept, self._resamples)] if len(kept) >= FEWEST_ROWS else []
         for number, view in enumerate(views):
             metrics = placed(target.metrics, "brief" if number else place)
             ours = [target.measured(of, view) for of in total]
