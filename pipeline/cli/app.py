@@ -22,6 +22,7 @@ from components.storage import storage_fault
 from pipeline.cli import clean as clean_command
 from pipeline.cli import cluster as cluster_commands
 from pipeline.cli import compare as compare_command
+from pipeline.cli import completion as completion_command
 from pipeline.cli import init as init_command
 from pipeline.cli import labels as labels_command
 from pipeline.cli import runs as runs_command
@@ -61,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Return the parser of all commands."""
     found = Parser(prog="bigvocab", description="Train and serve classifiers with a big vocabulary.")
     commands = found.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
@@ -120,8 +121,9 @@ def parser() -> argparse.ArgumentParser:
     importlib.import_module("benchmarks.cli").add(commands)
 
     presets = commands.add_parser("presets", help="list the presets")
-    presets.add_argument("name", nargs="?", help="print this preset's file")
+    presets.add_argument("name", nargs="?", metavar="PRESET", help="print this preset's file")
     presets.set_defaults(do=_presets)
+    completion_command.add(commands)
     return found
 
 
