@@ -39,7 +39,7 @@ class Run:
         state: `running`, `stopped` (SIGSTOP) or `elsewhere` (on another machine) if a process holds the root. Otherwise
             the end of the last run.
         about: Text after the state: the failed node, or the fault of the summary.
-        started: Time of the start of a run that has no summary; None if unknown.
+        started: Time of the start of a run after the one of the summary, which has not ended; None without one.
         version: Newest pushed version; None without one.
         summary: Summary of the last run that ended; None without one.
     """
@@ -186,15 +186,15 @@ def _cells(run: Run) -> list[str]:
     summary = run.summary
     version = str(run.version) if run.version else _MISSING
     state = f"{run.state}: {run.about}" if run.about else run.state
+    started = f"started {run.started:%Y-%m-%d %H:%M}" if run.started else _MISSING
     if summary is None:
-        started = f"started {run.started:%Y-%m-%d %H:%M}" if run.started else _MISSING
         return [run.name, _MISSING, started, *[_MISSING] * 4, version, state]
     metrics = summary.metrics.model_dump() if summary.metrics else None
     return [
         run.name,
         summary.name,
-        moment(summary.finished),
-        duration(summary.seconds),
+        started if run.started else moment(summary.finished),
+        _MISSING if run.started else duration(summary.seconds),
         f"{run.rows:,}" if run.rows else _MISSING,
         headline(metrics, own=summary.own_metrics) if metrics else _MISSING,
         _margin(summary),

@@ -189,7 +189,9 @@ class Measurement:
         for number, view in enumerate(views):
             metrics = placed(target.metrics, "brief" if number else place)
             ours = [target.measured(of, view) for of in total]
-            resamples = [[target.measured(of, view) for of in totals] for totals in drawn]
+            # The first sum of each view is `count`. A view without labels has no metric.
+            some = total[0, target.views.index(view) * len(target.sums)] > 0
+            resamples = [[target.measured(of, view) for of in totals] for totals in drawn] if some else []
             yield {
                 "models": [{name: v if math.isfinite(v) else None for name, v in found.items()} for found in ours],
                 "margins": [
