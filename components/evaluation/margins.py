@@ -15,10 +15,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from components.evaluation.metrics import compared
 from components.files import matching, read_text, write_whole
 from components.metrics.definitions import Metric
-from components.metrics.targets import Target
+from components.metrics.targets import Target, compared
 from components.report.measures import Margin
 
 LEVEL = 0.95
@@ -76,17 +75,36 @@ def interval(
         resamples: Number of resamples.
         seed: Seed of the draws.
     """
-    n = len(rows)
-    if n < 2:
+    if len(rows) < 2:
         return None, None
-    flat = rows.reshape(n, -1)
-    values = np.array(
+    return ends(
         [
-            metric.compare(*(label.measured(of) for of in totals.reshape(rows.shape[1:])))  # pyright: ignore[reportOptionalCall]
-            for weights in resample_weights(n, resamples, seed)
-            for totals in weights @ flat
+            metric.compare(*(label.measured(of) for of in totals))  # pyright: ignore[reportOptionalCall]
+            for totals in resampled(rows, resamples, seed)
         ]
     )
+
+
+def resampled(rows: Floats, resamples: int = RESAMPLES, seed: int = _SEED) -> Iterator[Floats]:
+    """Yield the totals of each resample, (models, sums).
+
+    Args:
+        rows: (rows, models, sums) sums of each row.
+        resamples: Number of resamples.
+        seed: Seed of the draws.
+    """
+    flat = rows.reshape(len(rows), -1)
+    for weights in resample_weights(len(rows), resamples, seed):
+        for totals in weights @ flat:
+            yield totals.reshape(rows.shape[1:])
+
+
+def ends(values: Sequence[float]) -> tuple[float, float] | tuple[None, None]:
+    """Return the ends of the percentile interval of a figure; None if a resample has no finite value.
+
+    Args:
+        values: Value of the figure in each resample.
+    """
     if not np.isfinite(values).all():
         return None, None
     low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])

@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.compat.tfma import constants, metric_types
-from components.metrics.definitions import Metric
-from components.metrics.targets import Target
+from components.metrics.targets import Target, compared
 
 Sums = tuple[NDArray[np.float64], ...]
 """Sums of each target, (1 + baselines, sums). The first row belongs to the model. A baseline has NaN in place of the
@@ -43,11 +42,6 @@ def model_metrics(targets: Iterable[Target], sums: Sums) -> dict[str, float]:
             for metric in compared(target):
                 result[metric.over_baseline(baseline)] = metric.compare(ours, values)  # pyright: ignore[reportOptionalCall]
     return result
-
-
-def compared(target: Target) -> tuple[Metric, ...]:
-    """Return the metrics that compare a model with the baselines, in the order of the report's columns."""
-    return tuple(sorted((m for m in target.metrics if m.compare), key=lambda metric: metric.places.column))
 
 
 class LabelMetrics(metric_types.Metric):

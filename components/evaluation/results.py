@@ -15,12 +15,11 @@ from components.compat.tfma import (
 )
 from components.evaluation.config import read_targets
 from components.evaluation.margins import read_margins
-from components.evaluation.metrics import compared
 from components.messages.formatting import in_sentence
 from components.metrics.definitions import WEIGHTED
 from components.metrics.own import own_metrics
 from components.metrics.reliability import reliability
-from components.metrics.targets import Target
+from components.metrics.targets import Target, compared
 
 Metrics = dict[str, float | None]
 

@@ -43,6 +43,7 @@ class PushedModel:
         top_k: Maximum number of labels in an answer; None if the label is a number.
         own_metrics: Paths of the user-defined metrics, whose sums the signature `eval` returns.
         threshold: Probability from which a class counts as one of several labels; None if a row has one label.
+        exclude_seen: True if the signature `eval` leaves the items of a row out of the ranking.
 
     Raises:
         PredictError: The folder contains no model of BigVocab, or a user-defined source is not installed.
@@ -55,6 +56,7 @@ class PushedModel:
         self.top_k: int | None = about["top_k"]
         self.own_metrics: list[str] = about.get("metrics", [])
         self.threshold: float | None = about.get("threshold")
+        self.exclude_seen: bool = about.get("exclude_seen", False)
         self._loaded: Any = None
 
     def predict(self, rows: Sequence[Mapping[str, Any]], top: int | None = None, *, chosen: bool = False) -> list[Any]:
@@ -119,6 +121,13 @@ class PushedModel:
                 f"{option}: this model has no threshold, because a row has one label: see data.label_kind: classes"
             )
         return self.labels(self.top_k if top is None else top, of_top), self.threshold
+
+    def known_labels(self) -> frozenset[str]:
+        """Return the labels that the model knows, as escaped in its vocabulary file; empty without such a file."""
+        file = Path(self.folder, "assets", "labels")
+        # A line is a count, a space and the escaped label.
+        lines = read_text(str(file)).split("\n") if file.is_file() else []
+        return frozenset(line.partition(" ")[2] for line in lines if line)
 
     def load(self) -> None:
         """Load the model, unless it is already loaded.

@@ -6,6 +6,7 @@ No function raises for a number that is not finite.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 FORMS = {"fraction": ".3f", "large": ",.1f", "count": ",d", "units": "units"}
 """Forms that a metric may name in place of a format such as `.2%`.
@@ -145,6 +146,12 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(int(max(seconds, 0) + 0.5), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def listed(words: Iterable[str]) -> str:
+    """Join words as in a sentence: `a`, `a and b`, `a, b and c`. There must be at least one word."""
+    *before, last = words
+    return f"{', '.join(before)} and {last}" if before else last
 
 
 def printable(text: str, kept: str = "") -> str:

@@ -177,6 +177,11 @@ class Target:
         }
 
 
+def compared(target: Target) -> tuple[Metric, ...]:
+    """Return the metrics that compare a model with the baselines, in the order of the report's columns."""
+    return tuple(sorted((m for m in target.metrics if m.compare), key=lambda metric: metric.places.column))
+
+
 @functools.cache
 def _metrics(kind: Kind, own: tuple[str, ...]) -> tuple[Metric, ...]:
     return (*of_kind(kind), *(metric for metric in own_metrics(own) if kind in metric.kinds))

@@ -44,8 +44,8 @@ ROLES = {"inputs": "input tokens", "labels": "labels"}
 
 
 @functools.cache
-def page() -> jinja2.Template:
-    """Return the compiled template of the page."""
+def page(name: str = f"{_PACKAGE}:report.html.j2") -> jinja2.Template:
+    """Return the compiled template of a page. A name is `package:file`."""
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_template),
         autoescape=True,
@@ -60,7 +60,12 @@ def page() -> jinja2.Template:
         duration=duration,
         size=in_bytes,
     )
-    return environment.get_template(f"{_PACKAGE}:report.html.j2")
+    return environment.get_template(name)
+
+
+def style() -> Markup:
+    """Return the style sheet of the pages, in light and dark."""
+    return Markup((resources.files(_PACKAGE) / "style.css").read_text(encoding="utf-8"))
 
 
 def render(summary: Summary, sections: Sequence[Section]) -> str:
@@ -76,7 +81,7 @@ def render(summary: Summary, sections: Sequence[Section]) -> str:
     return page().render(
         s=summary,
         sections=[section.template for section in sorted(sections, key=lambda section: section.place)],
-        style=Markup((resources.files(_PACKAGE) / "style.css").read_text(encoding="utf-8")),
+        style=style(),
         number=kind_of_label(summary.metrics) == "number",
         counted=counted(summary.metrics),
         columns=columns(summary, "column"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from components.messages.formatting import FORMS, figure
+from components.messages.formatting import FORMS, figure, listed
 from components.metrics.definitions import Column, Kind, Place
 from components.metrics.table import of_kind, shown
 from components.report.measures import ClassTarget, Margin, Metrics, NumberMetrics, NumberTarget, SeveralMetrics
@@ -167,12 +167,8 @@ def denominators(summary: Summary) -> str:
         if several
         else f"the {known} in the vocabulary, full softmax",
     }
-    text = "; ".join(f"{_listed([*names])} over {texts[over]}" for over, names in families.items())
+    text = "; ".join(f"{listed([*names])} over {texts[over]}" for over, names in families.items())
     return text[:1].upper() + text[1:]
-
-
-def _listed(words: Sequence[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def value(metrics: Metrics | ClassTarget | NumberTarget | None, column: Column) -> float | None:

@@ -13,7 +13,7 @@ _HEAD = """# Command line
 Every command and option, from the parser that reads them. `./with-env bigvocab COMMAND --help` prints the same. After
 `uv sync` or an installation with pip, `bigvocab` stands alone, without `./with-env`.
 
-Exit codes: 0 done, 1 a run failed, 2 wrong configuration or command, 130 interrupted.
+[Exit codes](exit-codes.md): 0 done, 1 a run failed, 2 wrong configuration or command, 130 interrupted.
 
 """
 

@@ -21,10 +21,13 @@ from components.messages.formatting import printable
 from components.storage import storage_fault
 from pipeline.cli import clean as clean_command
 from pipeline.cli import cluster as cluster_commands
+from pipeline.cli import compare as compare_command
+from pipeline.cli import completion as completion_command
 from pipeline.cli import init as init_command
 from pipeline.cli import labels as labels_command
 from pipeline.cli import tune as tune_command
 from pipeline.cli import serve as serve_command
+from pipeline.cli import runs as runs_command
 from pipeline.cli import versions as version_commands
 from pipeline.cli.arguments import Parser, add_preset, add_root, add_settings, column_names, no_place_to_run, root_of
 from pipeline.cli.prediction import commands as prediction_commands
@@ -61,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Return the parser of all commands."""
     found = Parser(prog="bigvocab", description="Train and serve classifiers with a big vocabulary.")
     commands = found.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
@@ -98,6 +101,8 @@ def parser() -> argparse.ArgumentParser:
     version_commands.add(commands)
     labels_command.add(commands)
     clean_command.add(commands)
+    compare_command.add(commands)
+    runs_command.add(commands)
 
     report = commands.add_parser("report", help="print the metrics of the last run, and the path of its report")
     add_root(report)
@@ -120,8 +125,9 @@ def parser() -> argparse.ArgumentParser:
     importlib.import_module("benchmarks.cli").add(commands)
 
     presets = commands.add_parser("presets", help="list the presets")
-    presets.add_argument("name", nargs="?", help="print this preset's file")
+    presets.add_argument("name", nargs="?", metavar="PRESET", help="print this preset's file")
     presets.set_defaults(do=_presets)
+    completion_command.add(commands)
     return found
 
 

@@ -34,12 +34,17 @@ class Parser(argparse.ArgumentParser):
         The top-level parser needs all of them, because argparse lets it reject the unknown options of a command.
         """
         known: set[str] = set()
-        for action in self._actions:
-            known |= set(action.option_strings)
-            if isinstance(action.choices, dict):
-                for name, parser in action.choices.items():
-                    known |= {name, *parser._known()}
+        for action in self.every_argument():
+            known |= {*action.option_strings, *(action.choices if isinstance(action.choices, dict) else ())}
         return known
+
+    def every_argument(self) -> Iterator[argparse.Action]:
+        """Yield the arguments of this parser, and those of its commands."""
+        for action in self._actions:
+            yield action
+            if isinstance(action.choices, dict):
+                for parser in action.choices.values():
+                    yield from parser.every_argument()
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:

@@ -5,6 +5,12 @@ from __future__ import annotations
 import contextlib
 import signal
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from components.messages.formatting import listed
+
+if TYPE_CHECKING:
+    from pipeline.terminal.console import Console
 
 
 class Interruption:
@@ -29,6 +35,26 @@ class Interruption:
         """
         if self._requested:
             raise KeyboardInterrupt
+
+
+def kept(console: Console, checkpoints: str) -> str:
+    """Return what an interrupted run has kept: the outputs of the complete nodes, and the newest checkpoint.
+
+    Args:
+        console: Console of the run.
+        checkpoints: Folder of the checkpoints.
+    """
+    from components.training.loop.checkpoint import newest_step  # Loads TensorFlow.
+
+    nodes, running = list(dict.fromkeys(console.complete)), console.running
+    step = None
+    if running:
+        with contextlib.suppress(Exception):  # The message must appear even if the folder cannot be read.
+            step = newest_step(checkpoints, console.since)
+    parts = [f"the outputs of {listed(nodes)}"] if nodes else []
+    parts += [f"the checkpoint of step {step:,}"] if step is not None else []
+    while_ = f" while {running} ran" if running else ""
+    return f"Interrupted{while_}. Kept: {listed(parts) if parts else 'nothing, because no node had completed'}."
 
 
 @contextlib.contextmanager

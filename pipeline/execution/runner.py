@@ -16,7 +16,7 @@ from components.messages.exit_codes import FAILED, INTERRUPTED, UserError
 from components.storage import storage_fault
 from pipeline.config.loading import ConfigurationError
 from pipeline.config.spec import Config
-from pipeline.execution.interruption import Interruption, interruptible
+from pipeline.execution.interruption import Interruption, interruptible, kept
 from pipeline.execution.walk import walk
 from pipeline.lease.acquisition import holding
 from pipeline.lease.lease import Lease
@@ -169,7 +169,8 @@ def session(config: Config, paths: Paths, command: str) -> Iterator[tuple[Consol
             except KeyboardInterrupt:
                 lease.check()  # The interruption may be the one by the loss of the lease.
                 console.line()
-                console.line("Interrupted. Completed work is kept: run the same command again to resume.")
+                console.line("", kept(console, paths.checkpoints))
+                console.line("To resume, run the same command again.")
                 raise SystemExit(INTERRUPTED) from None
             except (ConfigurationError, UserError, MetadataError, StoreUnreachable):
                 raise

@@ -32,7 +32,7 @@ class Evaluation:
     """
 
     def __init__(self, model: PushedModel, warn: Callable[[str], None]) -> None:
-        self._own = tuple(_installed(model.own_metrics, warn))
+        self._own = tuple(installed(model.own_metrics, warn))
         self._targets = (label_target(model.data, self._own), *further_targets(model.data, self._own))
         self._total: Sums | None = None
         self._slices: dict[tuple[str, str | float], Sums] = {}
@@ -116,7 +116,7 @@ class Evaluation:
         return [name for target in self._targets for name in target.sum_names]
 
 
-def _installed(paths: Sequence[str], warn: Callable[[str], None]) -> list[str]:
+def installed(paths: Sequence[str], warn: Callable[[str], None]) -> list[str]:
     """Return the paths of the user's own metrics that can be imported here."""
     found = []
     for path in paths:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,30 @@ def test_labelled_rows_of_a_csv(labelled: Path, bigvocab: Bigvocab) -> None:
 
 def test_the_pushed_model_has_the_same_figures_on_the_test_rows(labelled: Path, bigvocab: Bigvocab) -> None:
     evaluated_alike(bigvocab, labelled)
+
+
+def test_runs_are_compared_on_the_stored_test_rows_and_listed(labelled: Path, bigvocab: Bigvocab) -> None:
+    root, moved = labelled.parent / "runs" / "words", labelled.parent / "runs" / "moved"
+    for part in ("serving", "report"):
+        shutil.copytree(root / part, moved / part)
+    shutil.copy(root / "metadata.sqlite", moved)
+    try:
+        result = bigvocab("compare", "runs/words", "runs/moved", "--json", "-", folder=labelled.parent)
+        listed = bigvocab("runs", "--json", folder=labelled.parent)
+    finally:
+        shutil.rmtree(moved)
+    assert (result.returncode, result.stderr) == (0, "")
+    found, expected = json.loads(result.stdout), summary(labelled)
+    assert (found["settings"], found["notes"], found["rows"]) == ([], [], "test split of words")
+    whole, *others = found["groups"]
+    assert {group["kind"] for group in others} == {"band", "slice"}
+    for name, value in whole["models"][1].items():
+        assert value == pytest.approx(expected["metrics"][name], rel=1e-5), name
+    for margin in whole["margins"][0]:
+        same = 1.0 if margin["measure"] == "ratio" else 0.0
+        assert (margin["value"], margin["low"], margin["high"]) == (same, same, same)
+    assert found["cases"][0]["rows_first"] == 0
+    assert {run["name"] for run in json.loads(listed.stdout)} == {"words", "moved"}
 
 
 def test_the_pushed_version_is_listed_with_the_figures_of_the_run(labelled: Path, bigvocab: Bigvocab) -> None:

@@ -198,6 +198,19 @@ def saves(directory: str, up_to: str | None = None) -> list[str]:
     return prefixes if up_to is None else prefixes[: prefixes.index(up_to) + 1]
 
 
+def newest_step(root: str, since: float) -> int | None:
+    """Return the step of the newest checkpoint of any training that was written since a time; None without one.
+
+    Args:
+        root: Folder that holds a folder for each training.
+        since: Seconds since the epoch.
+    """
+    saved = [prefix for entry in _entries(root) for prefix in saves(f"{root}/{entry}")]
+    written = [(tf.io.gfile.stat(f"{prefix}{_INDEX}").mtime_nsec / 1e9, prefix) for prefix in saved]
+    time_, prefix = max(written, default=(0.0, ""))
+    return int(Path(prefix).name.removeprefix(_STEP)) if prefix and time_ >= since else None
+
+
 def unfinished(directory: str) -> list[str]:
     """Return the names of the checkpoints without an index: the training ended while it was writing them."""
     entries = _entries(directory)

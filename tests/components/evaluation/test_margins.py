@@ -20,9 +20,8 @@ from components.evaluation.margins import (
     resample_weights,
     write_margins,
 )
-from components.evaluation.metrics import compared
 from components.evaluation.node import _equals
-from components.metrics.targets import Target
+from components.metrics.targets import Target, compared
 from components.report.measures import Margin
 
 LABEL = Target("", "label", ("popular", "bigram", "cooccurrence"))

@@ -26,7 +26,8 @@ def test_interrupted_and_taken_up_again(bigvocab: Bigvocab, tmp_path: Path) -> N
     process.send_signal(signal.SIGINT)
     rest = process.stdout.read()
     assert process.wait() == 130
-    assert "run the same command again to resume" in rest
+    assert "Kept: the outputs of ExampleGen, " in rest
+    assert "To resume, run the same command again." in rest
     assert second.returncode == 1
     assert second.stderr.startswith(f"bigvocab: process {process.pid} on host ")
     killed = tmp_path / "runs" / file.stem / "report" / ".summary.json.0abcdef0.part"
