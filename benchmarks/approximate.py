@@ -28,7 +28,7 @@ K, WIDTH = 10, 128
 LEAST = 1_000
 """Least number of classes that can be measured."""
 BATCHES = (1, 64)
-_CHOSEN, _TESTED = 1_024, 1_024
+_CHOSEN, _TESTED = 4_096, 1_024
 """Rows that choose the number of clusters, and other rows that measure the recall."""
 _GROUP = 50
 """Classes of a planted group, on average."""
@@ -107,21 +107,26 @@ BOUNDS = (
 def planted(classes: int, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Return class vectors in groups, biases by Zipf's law, and queries near the vectors of frequent classes.
 
+    The variance of the i-th coordinate is proportional to 1 / i, as in trained embeddings, whose variance lies in few
+    directions.
+
     Args:
         classes: Number of classes.
         seed: Seed of the draws.
 
     Returns:
-        (classes, WIDTH), (classes,) and (rows, WIDTH) float32. About half of the probability of a row is on 10 classes.
+        (classes, WIDTH), (classes,) and (rows, WIDTH) float32.
     """
     rng = np.random.default_rng(seed)
+    scale = np.sqrt(WIDTH / (np.arange(1, WIDTH + 1) * np.sum(1 / np.arange(1, WIDTH + 1)))).astype(np.float32)
     centers = rng.normal(size=(classes // _GROUP, WIDTH)).astype(np.float32)
     group = rng.integers(len(centers), size=classes)
     vectors = 0.7 * centers[group] + 0.7 * rng.normal(size=(classes, WIDTH)).astype(np.float32)
+    vectors *= scale
     frequencies = zipf.frequencies(classes)
     labels = zipf.drawn(frequencies, rng.random(_CHOSEN + _TESTED))
     noise = rng.normal(size=(len(labels), WIDTH)).astype(np.float32)
-    queries = 0.15 * vectors[labels] + 0.1 * noise
+    queries = 0.1 * vectors[labels] + 0.07 * scale * noise
     return vectors.astype(np.float32), np.log(frequencies).astype(np.float32), queries.astype(np.float32)
 
 

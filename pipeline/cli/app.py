@@ -21,6 +21,7 @@ from components.messages.formatting import printable
 from components.storage import storage_fault
 from pipeline.cli import clean as clean_command
 from pipeline.cli import cluster as cluster_commands
+from pipeline.cli import export as export_command
 from pipeline.cli import init as init_command
 from pipeline.cli import labels as labels_command
 from pipeline.cli import versions as version_commands
@@ -93,6 +94,7 @@ def parser() -> argparse.ArgumentParser:
     prediction_commands.add(commands)
     version_commands.add(commands)
     labels_command.add(commands)
+    export_command.add(commands)
     clean_command.add(commands)
 
     report = commands.add_parser("report", help="print the metrics of the last run, and the path of its report")

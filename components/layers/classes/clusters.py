@@ -135,7 +135,7 @@ class ClusterIndex(tf.Module):
 
         like = (tf.TensorSpec([k], tf.int32), tf.TensorSpec([k], tf.float32))
         given = (tf.cast(queries, tf.float32), chosen, rest)
-        return Found(*tf.map_fn(lambda row: one(*row), given, _PARALLEL, fn_output_signature=like))
+        return Found(*tf.map_fn(lambda row: one(*row), given, parallel_iterations=_PARALLEL, fn_output_signature=like))
 
 
 def logit_moments(queries: tf.Tensor, means: Any, variances: Any) -> tuple[tf.Tensor, tf.Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ TOP = 10
 """Number of classes of an answer whose recall is bounded."""
 MOST_READ = 0.1
 """Largest share of the classes that a search may read. Beyond it, the exact answers of a batch are faster."""
-_SPREADS = (0.0, 1.0, 2.0, 3.0)
+_SPREADS = (0.0, 1.0, 2.0, 3.0, 4.0)
 _SEED = 7
 # Rows of the measurement, and logits of all rows together.
 _LEAST_ROWS, _ROWS, _LOGITS = 512, 4_096, 1 << 31
@@ -85,8 +86,8 @@ def choose(model: VocabularyClassifier, hidden: tf.Tensor | None, spec: Approxim
         top_k: Number of labels in an answer.
     """
     reason = obstacle(model)
-    if reason is None and hidden is None:
-        reason = "the eval split has no rows to measure the recall"
+    if reason is None and (hidden is None or hidden.shape[0] < 2 * _fewest(spec.recall)):
+        reason = f"the eval split has too few rows to bound the recall: {2 * _fewest(spec.recall):,} are needed"
     if reason is not None:
         return Chosen(None, {"exact": reason})
     queries, table, bias = model.label.logit_factors(hidden)
@@ -102,17 +103,35 @@ def fit(queries: NDArray[np.float32], points: NDArray[np.float32], spec: Approxi
     of a one-sided interval of 95% over the rows, with one more row of recall 0.
 
     Args:
-        queries: (rows, width) float32 vectors of rows.
+        queries: (rows, width) float32 vectors of rows, at least 2. The first half shapes the clusters, and the recall
+            is measured on the second half.
         points: (classes, width + 1) float32: the vector and the bias of each class.
         spec: Configuration.
         top_k: Number of labels in an answer.
     """
     classes = len(points)
     count = spec.clusters if spec.clusters != "auto" else 1 << round(math.log2(2 * math.sqrt(classes)))
-    clusters = Clusters.of(points, kmeans(points, min(count, classes), _SEED))
+    # The recall on the rows that shaped the clusters would be too large.
+    first, queries = queries[: len(queries) // 2], queries[len(queries) // 2 :]
+    near = np.concatenate([points[:, :-1] @ _metric(first), points[:, -1:]], axis=1)
+    clusters = Clusters.of(points, kmeans(near, min(count, classes), _SEED))
     queries = queries[: int(np.clip(_LOGITS // classes, _LEAST_ROWS, _ROWS))]
     exact = measured(queries, points, clusters, min(max(top_k, TOP), classes))
     return _chosen(queries, clusters, exact, spec, min(top_k, classes))
+
+
+def _metric(queries: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the matrix A for which |(v - w) A|^2 is the mean square of the difference of two classes' products.
+
+    A is the Cholesky factor of the mean of q q^T, so the classes of a cluster have similar logits.
+
+    Args:
+        queries: (rows, width) float32.
+    """
+    moments = queries.T.astype(np.float64) @ queries / len(queries)
+    # Queries may lie in a part of the space.
+    ridge = 1e-5 * np.trace(moments) / len(moments) + 1e-12
+    return np.linalg.cholesky(moments + ridge * np.eye(len(moments))).astype(np.float32)
 
 
 def measured(queries: NDArray[np.float32], points: NDArray[np.float32], clusters: Clusters, top: int) -> Measured:
@@ -198,6 +217,11 @@ def _probes(needed: NDArray[np.int64], recall: float, count: int) -> int:
         else:
             low = middle + 1
     return low
+
+
+def _fewest(recall: float) -> int:
+    """Return the least number of rows with which a search that finds all classes reaches a bound."""
+    return next(n for n in itertools.count(1) if _bounded(np.ones(n))[1] >= recall)
 
 
 def _bounded(recalls: NDArray[np.float64]) -> tuple[float, float]:

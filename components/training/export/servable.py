@@ -344,8 +344,9 @@ def export(servable: Servable, directory: str, label_features: FittedFeatures | 
     predicted labels, `top_k`, and the number of classes, `labels`. Both are null if the label is a number.
     `exclude_seen` is true if `eval` ranks only classes that the row does not contain yet. `metrics` contains the paths
     of the user-defined metrics. `several` is true if a row may have several labels; `loss` is then the loss of the
-    training, and `threshold` the probability from which a class counts as a label. Both are null otherwise. `vectors`
-    describes the signatures of `components.training.export.vectors`; null if the label is a number.
+    training, and `threshold` the probability from which a class counts as a label. Both are null otherwise.
+    `approximate` is true if `serving_default` answers by an approximate search. `vectors` describes the signatures of
+    `components.training.export.vectors`; null if the label is a number.
 
     Args:
         servable: Model to export.
@@ -380,6 +381,7 @@ def export(servable: Servable, directory: str, label_features: FittedFeatures | 
         "several": servable.layout.several_labels,
         "loss": getattr(servable.model.label, "loss", None),
         "threshold": servable.threshold,
+        "approximate": servable.index is not None,
         "vectors": vectors.facts() if vectors is not None else None,
     }
     extra = f"{directory}/assets.extra"

@@ -59,13 +59,15 @@ class Vectors:
         """Return a description for the file beside the export.
 
         Returns:
-            `padding`: id of a position without a token. `whole_rows`: True if rows are padded on the right. `beside`:
-            what the answers of the model add to the softmax: `mixture`, `repeats` or None.
+            `inputs`: names of the arguments of `encode`. `padding`: id of a position without a token.
+            `whole_rows`: True if rows are padded on the right. `beside`: what the answers of the model add to the
+            softmax: `mixture`, `repeats` or None.
         """
         label = self._model.label
         assert isinstance(label, ClassOutput)
         beside = [name for name in ("mixture", "repeats") if getattr(label, name) is not None]
         return {
+            "inputs": list(self.arguments),
             "padding": self._layout.padding,
             "whole_rows": self._layout.whole_rows,
             "beside": beside[0] if beside else None,
