@@ -81,7 +81,7 @@ def export(version: Path, kind: Format, output: Path, rows: str | None = None) -
 
             written = onnx_model.write(folder, model, inputs)
             file, difference, opset = written.file, written.difference, onnx_model.OPSET
-            more |= {"onnx_inputs": written.inputs, "onnx_difference": difference, "opset": opset}
+            more |= {"onnx_difference": difference, "opset": opset}
         else:
             file = npz.write(folder, model)
         write_vocabularies(folder, found)

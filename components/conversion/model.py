@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from components.conversion.errors import ConversionError
 from components.files import read_text
 from components.inference.model import ABOUT, PushedModel
-from components.training.export.arguments import plain_arguments
 from components.training.export.vectors import CLASSES, ENCODE, QUERY
 
 # Classes that are read at a time.
@@ -93,9 +92,7 @@ class VectorModel:
     @property
     def arguments(self) -> dict[str, tf.TensorSpec]:
         """Shapes and types of the inputs of the encoder, by name."""
-        plain = {key: name for name, key in plain_arguments(self.about["vectors"]["inputs"]).items()}
-        specs = self.loaded.signatures[ENCODE].structured_input_signature[1]
-        return {key: specs[name] for key, name in plain.items()}
+        return dict(self.loaded.signatures[ENCODE].structured_input_signature[1])
 
     @property
     def input_table(self) -> NDArray[np.float32] | None:

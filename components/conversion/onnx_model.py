@@ -21,7 +21,6 @@ from components.conversion.errors import ConversionError
 from components.conversion.model import VectorModel
 from components.conversion.operations import HANDLERS
 from components.messages.exit_codes import FAILED
-from components.training.export.arguments import plain_arguments
 
 FILE, OPSET = "model.onnx", 18
 OUTPUTS = ("query", "ids", "probabilities")
@@ -35,12 +34,10 @@ class Written:
 
     Attributes:
         file: The file.
-        inputs: Name in the file of each input of the encoder.
         difference: Largest difference from TensorFlow: of a probability, or of a query relative to its largest number.
     """
 
     file: Path
-    inputs: dict[str, str]
     difference: float
 
 
@@ -62,15 +59,14 @@ def write(folder: Path, model: VectorModel, inputs: Mapping[str, NDArray[Any]]) 
             f"an ONNX file holds at most 2 GB, and the class vectors have {model.vectors.nbytes / 1e9:.1f} GB: use "
             "--format npz"
         )
-    names = {key: plain for plain, key in plain_arguments(model.arguments).items()}
     file = folder / FILE
-    missing = _converted(file, model, names)
+    missing = _converted(file, model)
     if missing:
         raise ConversionError(
             f"the encoder of {model.folder} has operations without a form in ONNX: {', '.join(missing)}; use --format "
             "npz, whose queries come from the signature `query`"
         )
-    return Written(file, names, _checked(file, model, {names[key]: value for key, value in inputs.items()}, inputs))
+    return Written(file, _checked(file, model, inputs))
 
 
 def _require() -> None:
@@ -82,19 +78,18 @@ def _require() -> None:
         raise ConversionError(f"--format onnx needs the package {error.name}: pip install 'bigvocab[onnx]'") from error
 
 
-def _converted(file: Path, model: VectorModel, names: Mapping[str, str]) -> Sequence[str]:
+def _converted(file: Path, model: VectorModel) -> Sequence[str]:
     """Write the file, and return the operations that have no form in ONNX."""
     import onnx
     import tf2onnx
 
-    keys = list(names)
-    specs = [tf.TensorSpec(spec.shape, spec.dtype, names[key]) for key, spec in model.arguments.items()]
-    vectors, biases = tf.constant(model.vectors.T), tf.constant(model.biases)
+    names = list(model.arguments)
+    specs = [tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in model.arguments.items()]
     top = model.top_k
 
     def answer(*given: tf.Tensor) -> dict[str, tf.Tensor]:
-        query = model.encode(dict(zip(keys, given, strict=True)))
-        logits = tf.matmul(query, vectors) + biases
+        query = model.encode(dict(zip(names, given, strict=True)))
+        logits = tf.matmul(query, tf.constant(model.vectors.T)) + tf.constant(model.biases)
         probabilities = tf.sigmoid(logits) if model.independent else tf.nn.softmax(logits)
         largest, ids = tf.math.top_k(probabilities, top)
         return dict(zip(OUTPUTS, (query, ids, largest), strict=True))
@@ -107,19 +102,10 @@ def _converted(file: Path, model: VectorModel, names: Mapping[str, str]) -> Sequ
         )
     except Exception as error:  # tf2onnx has many errors for an operation that it cannot convert.
         raise ConversionError(f"tf2onnx cannot convert {model.folder}: {error}", FAILED) from error
-    _drop_unused_inputs(proto.graph)
     missing = sorted({n.op_type for n in _nodes(proto.graph) if not onnx.defs.has(n.op_type, n.domain)})
     if not missing:
         onnx.save(proto, file)
     return missing
-
-
-def _drop_unused_inputs(graph: Any) -> None:
-    """Remove the inputs that no node reads: tf2onnx leaves some of folded shapes."""
-    read = {name for node in _nodes(graph) for name in node.input}
-    kept = [each for each in graph.input if each.name in read or "/" not in each.name]
-    del graph.input[:]
-    graph.input.extend(kept)
 
 
 def _nodes(graph: Any) -> Sequence[Any]:
@@ -128,14 +114,12 @@ def _nodes(graph: Any) -> Sequence[Any]:
     return [*graph.node, *(node for part in inner for node in _nodes(part))]
 
 
-def _checked(
-    file: Path, model: VectorModel, given: Mapping[str, NDArray[Any]], inputs: Mapping[str, NDArray[Any]]
-) -> float:
+def _checked(file: Path, model: VectorModel, inputs: Mapping[str, NDArray[Any]]) -> float:
     """Return the largest difference between the answers of the file and those of TensorFlow."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-    query, ids, probabilities = session.run(OUTPUTS, dict(given))
+    query, ids, probabilities = session.run(OUTPUTS, dict(inputs))
     expected = model.encode({name: tf.constant(value) for name, value in inputs.items()}).numpy()
     _, all_probabilities = model.scores(expected)
     own = np.take_along_axis(all_probabilities, np.asarray(ids, np.int64), axis=1)

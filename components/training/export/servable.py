@@ -59,7 +59,7 @@ from components.training.data.windows import (
 from components.training.export.arguments import by_name, name_arguments
 from components.training.export.growing import Growing, write_features
 from components.training.export.seen import SeenClasses, class_ids, classes_of
-from components.training.export.vectors import ENCODE, Vectors
+from components.training.export.vectors import Vectors
 from components.training.model import VocabularyClassifier
 from components.training.rows.cuts import Cuts
 from components.training.rows.hidden import looked_up
@@ -369,8 +369,6 @@ def export(servable: Servable, directory: str, label_features: FittedFeatures | 
         signatures[growing.SIGNATURE] = growing.signature()
     tf.saved_model.save(_Parts(servable, signatures.values(), growing), directory, signatures)
     name_arguments(directory, "predict", columns)
-    if vectors is not None:
-        name_arguments(directory, ENCODE, vectors.arguments)
     about: dict[str, Any] = {
         "data": servable.data.model_dump(mode="json"),
         "top_k": servable.top_k,
