@@ -300,7 +300,7 @@ class SampledSoftmax(keras.layers.Layer):
     def all_rows(self, seed: tf.Tensor | None = None) -> tuple[Any, tf.Tensor]:
         """Return the vectors, (classes, width), and the bias, (classes,), of all classes: see `rows`.
 
-        After `quantize`, the vectors are `Int8Rows`.
+        After `to_int8`, the vectors are `Int8Rows`.
         """
         if self._features() is not None:
             if self._frozen is not None:
@@ -333,7 +333,7 @@ class SampledSoftmax(keras.layers.Layer):
         elif self.is_tied or self.similarity != "dot":
             self._frozen = (tf.Variable(self.all_rows()[0], trainable=False, name="class_vectors"),)
 
-    def quantize(self) -> Int8Rows:
+    def to_int8(self) -> Int8Rows:
         """Replace the class vectors of a frozen layer without `features` by int8 vectors, and return these."""
         self._int8 = Int8Rows.of(self.all_rows()[0])
         return self._int8

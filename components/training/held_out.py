@@ -213,7 +213,7 @@ def quantize(model: VocabularyClassifier, read: AtLabels | None) -> dict[str, An
         return _metrics("several" if output.several else "label", values, "nll", "recall_at_10")[0]
 
     before = measured()
-    rows = output.head.quantize()
+    rows = output.head.to_int8()
     after = measured()
     sizes = {"bytes": rows.bytes, "float_bytes": 4 * rows.shape[0] * rows.shape[1]}
     return {**sizes, **{name: [before[name], after[name]] for name in before}}
