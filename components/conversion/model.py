@@ -130,4 +130,5 @@ class VectorModel:
             signature(ids=tf.range(first, min(first + _CLASSES, count), dtype=tf.int64))
             for first in range(0, count, _CLASSES)
         ]
-        return tuple(np.concatenate([part[name].numpy() for part in parts]) for name in ("vectors", "biases"))
+        vectors, biases = (np.concatenate([p[name].numpy() for p in parts]) for name in ("vectors", "biases"))
+        return vectors, biases

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,8 @@ def write(folder: Path, model: VectorModel) -> Path:
         The file.
     """
     table = model.input_table
-    inputs = {} if table is None else {"inputs": table}
-    np.savez(folder / FILE, vectors=model.vectors, biases=model.biases, **inputs)
+    arrays: dict[str, Any] = {"vectors": model.vectors, "biases": model.biases}
+    if table is not None:
+        arrays["inputs"] = table
+    np.savez(folder / FILE, **arrays)
     return folder / FILE

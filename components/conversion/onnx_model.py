@@ -119,10 +119,10 @@ def _checked(file: Path, model: VectorModel, inputs: Mapping[str, NDArray[Any]])
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-    query, ids, probabilities = session.run(OUTPUTS, dict(inputs))
+    query, ids, probabilities = (np.asarray(each) for each in session.run(OUTPUTS, dict(inputs)))
     expected = model.encode({name: tf.constant(value) for name, value in inputs.items()}).numpy()
     _, all_probabilities = model.scores(expected)
-    own = np.take_along_axis(all_probabilities, np.asarray(ids, np.int64), axis=1)
+    own = np.take_along_axis(all_probabilities, ids.astype(np.int64), axis=1)
     best = -np.sort(-all_probabilities, axis=1)[:, : model.top_k]
     difference = max(
         float(np.abs(query - expected).max() / np.abs(expected).max()),

@@ -34,7 +34,7 @@ class Chosen(NamedTuple):
     """Approximate search of an export.
 
     Attributes:
-        index: Index for the search; None if the answers are exact.
+        search: Index for the search; None if the answers are exact.
         facts: Facts for the history. `exact`: the reason for exact answers; absent for approximate ones. `clusters`:
             number of clusters. `probes`: number of clusters that a search reads. `read`: mean share of the classes in
             them. `recall_at_10`, with its lower bound `recall_at_10_bound`, and `recall_at_k`, for the `k` labels of an
@@ -43,7 +43,7 @@ class Chosen(NamedTuple):
             of the probabilities of a row.
     """
 
-    index: ClusterIndex | None
+    search: ClusterIndex | None
     facts: dict[str, Any]
 
 
