@@ -9,7 +9,7 @@ from typing import Any
 
 from components.conversion.model import VectorModel
 from components.ingest.rows.columns import columns_read
-from components.preprocessing.vocabulary import Vocabulary, read_vocabulary
+from components.preprocessing.vocabulary import ESCAPES, Vocabulary, read_vocabulary
 
 ABOUT_FILE = "about.json"
 _ASSETS = "assets"
@@ -51,7 +51,8 @@ def write_about(folder: Path, model: VectorModel, found: dict[str, Vocabulary], 
         "context": model.about["context"],
         "input_ids": {
             "vocabulary": "inputs.csv",
-            "unknown": f"{inputs} + farmhash_fingerprint64(token) % {facts['padding'] - inputs}",
+            "unknown": f"{inputs} + farmhash_fingerprint64(escaped token) % {facts['padding'] - inputs}",
+            "escapes": ESCAPES,
             "padding": facts["padding"],
             "padded": "right" if facts["whole_rows"] else "left",
         },

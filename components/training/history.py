@@ -39,8 +39,7 @@ def served_lines(history: Mapping[str, Any]) -> Iterator[str]:
     if table := history.get("class_table"):
         (nll, nll_after), (recall, recall_after) = table["nll"], table["recall_at_10"]
         yield (
-            f"int8 class vectors: {in_bytes(table['bytes'])} in place of {in_bytes(table['float_bytes'])}, "
-            f"nll {figure(nll, '.4f')} -> {figure(nll_after, '.4f')}, "
+            f"int8 class vectors: {in_bytes(table['bytes'])}, nll {figure(nll, '.4f')} -> {figure(nll_after, '.4f')}, "
             f"recall@10 {figure(recall, '.4f')} -> {figure(recall_after, '.4f')}"
         )
     if found := history.get("approximate"):
@@ -48,6 +47,6 @@ def served_lines(history: Mapping[str, Any]) -> Iterator[str]:
             yield f"exact answers: {found['exact']}"
             return
         yield (
-            f"approximate answers: reads {found['probes']:,} of {found['clusters']:,} clusters, "
-            f"{found['read']:.1%} of the classes; finds {found['recall_at_10']:.2%} of the 10 most probable labels"
+            f"approximate answers: {found['recall_at_10']:.2%} of the 10 most probable labels, in {found['probes']:,} "
+            f"of {found['clusters']:,} clusters"
         )
