@@ -105,6 +105,14 @@ def _add_benchmarks(benchmarks: argparse._SubParsersAction[Parser]) -> None:
     basket.add_argument("--validation", action="store_true", help="the basket before the last, to choose settings")
     basket.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     basket.set_defaults(do=_bench_next_basket)
+    approximate = benchmarks.add_parser("approximate", help="exact, approximate and int8 answers over many classes")
+    approximate.add_argument(
+        "--classes", type=_sizes, default=[200_000, 1_000_000], metavar="N,...", help="default: 200K,1M"
+    )
+    approximate.add_argument("--rounds", type=int, default=5, metavar="N", help="turns of each (default: 5)")
+    approximate.add_argument("--check", action="store_true", help="are the bounds kept? exits with 1 if not")
+    approximate.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    approximate.set_defaults(do=_bench_approximate)
     cost = benchmarks.add_parser("cost", help="predict disk, memory and time for data of a given size")
     add_preset(cost)
     add_settings(cost)
@@ -211,6 +219,13 @@ def _bench_next_basket(arguments: argparse.Namespace) -> int:
 
     validation, file = arguments.validation, arguments.json
     return _measured(lambda: bench.next_basket(validation, sys.stdout, file))
+
+
+def _bench_approximate(arguments: argparse.Namespace) -> int:
+    from benchmarks import commands as bench
+
+    classes, rounds, check = arguments.classes, arguments.rounds, arguments.check
+    return _measured(lambda: bench.approximate(classes, rounds, check, sys.stdout, arguments.json))
 
 
 def _bench_cost(arguments: argparse.Namespace) -> int:

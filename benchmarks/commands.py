@@ -14,6 +14,7 @@ from typing import Any, TextIO
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from benchmarks import approximate as approximate_answers
 from benchmarks import encoders as encoder_arms
 from benchmarks import prediction as answers
 from benchmarks import sampling as sampling_forms
@@ -616,3 +617,34 @@ def _print(out: TextIO, lines: Iterable[str]) -> None:
     for line in lines:
         out.write(f"{line}\n")
     out.flush()
+
+
+def approximate(classes: Sequence[int], rounds: int, check: bool, out: TextIO, file: Path | None = None) -> int:
+    """Measure exact and approximate answers over many classes, and print a table. Progress goes to standard error.
+
+    Args:
+        classes: Numbers of classes.
+        rounds: Turns of each form.
+        check: Check the bounds.
+        out: Receives the table.
+        file: Receives all figures as JSON.
+
+    Returns:
+        0, or 1 if a checked bound does not hold.
+
+    Raises:
+        BenchError: An option is invalid.
+    """
+    if not classes or min(classes) < approximate_answers.LEAST:
+        raise BenchError(f"--classes must be at least {approximate_answers.LEAST:,}")
+    if rounds < 1:
+        raise BenchError("--rounds must be at least 1")
+    _check_folder(file)
+    results = approximate_answers.Results(this_machine())
+    approximate_answers.measure(sorted(set(classes)), rounds, results, _progress())
+    _print(out, [f"{results.machine}.", "", *approximate_answers.lines(results)])
+    if check:
+        _print(out, ["", *bound_lines(approximate_answers.BOUNDS, results)])
+    if file:
+        file.write_text(json.dumps(results.as_json(), indent=1) + "\n", encoding="utf-8")
+    return 1 if check and any(bound.missed(results) for bound in approximate_answers.BOUNDS) else 0

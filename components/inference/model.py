@@ -26,7 +26,8 @@ ROWS = 256
 AHEAD = 2
 """Requests that run while the rows of the next request are read. TensorFlow releases Python's global lock meanwhile."""
 _TOP = 10
-_ABOUT = "assets.extra/bigvocab.json"
+ABOUT = "assets.extra/bigvocab.json"
+"""Description of a model, in its folder: see `components.training.export.servable.export`."""
 _OF_LABELS = ("labels", "probabilities")
 """Outputs with a column for each label, the most probable first."""
 
@@ -129,13 +130,14 @@ class PushedModel:
         lines = read_text(str(file)).split("\n") if file.is_file() else []
         return frozenset(line.partition(" ")[2] for line in lines if line)
 
-    def load(self) -> None:
-        """Load the model, unless it is already loaded.
+    def load(self) -> Any:
+        """Load the model, unless it is already loaded, and return the SavedModel.
 
         Raises:
             PredictError: The files of the model are damaged.
         """
         self._loaded = self._loaded or _load(self.folder)
+        return self._loaded
 
     def answers(
         self, questions: Iterable[Question], top: int, ahead: int = AHEAD, least: float | None = None
@@ -212,12 +214,12 @@ class PushedModel:
 
 def _about(folder: str | Path) -> dict[str, Any]:
     try:
-        about = json.loads(read_text(f"{folder}/{_ABOUT}"))
+        about = json.loads(read_text(f"{folder}/{ABOUT}"))
         if not isinstance(about["data"], dict) or not isinstance(about["top_k"], int | None):
             raise TypeError
         return about
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise PredictError(f"{folder} is no model of BigVocab: {_ABOUT} is damaged; push the model again") from error
+        raise PredictError(f"{folder} is no model of BigVocab: {ABOUT} is damaged; push the model again") from error
     except OSError as error:
         place = Path(folder)
         if place.name == "serving" and place.is_dir() and not any(place.iterdir()):

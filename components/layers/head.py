@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from components.layers.classes.int8 import Int8Rows
 from components.layers.classes.proposal import Proposal
 from components.layers.classes.similarity import DEFAULT_TEMPERATURE, Name, unit
 from components.layers.classes.sweep import Sweep, sweep
@@ -179,6 +180,7 @@ class SampledSoftmax(keras.layers.Layer):
             self.features = features
         self.bias = self.log_temperature = None
         self._frozen: tuple[tf.Variable, ...] | None = None
+        self._int8: Int8Rows | None = None
         self.supports_masking = True
         # XLA does not support shapes that depend on the draws, and Keras uses XLA by default.
         supports_jit = fixed_shape is True and self.training_form.supports_jit and features is None
@@ -276,8 +278,12 @@ class SampledSoftmax(keras.layers.Layer):
                 return tf.gather(self._frozen[0], classes), tf.gather(self._frozen[1], classes)
             return self._featured_rows(classes, seed)
         tokens = self._tokens()
-        vectors = gather_rows(self.table, classes) if tokens is None else tokens.token_vectors(classes)
         bias = tf.zeros(tf.shape(classes)) if self.bias is None else gather_rows(self.bias, classes)
+        if self._int8 is not None:
+            return self._int8.rows(classes), bias
+        if self._frozen is not None:
+            return tf.gather(self._frozen[0], classes), bias
+        vectors = gather_rows(self.table, classes) if tokens is None else tokens.token_vectors(classes)
         return self._compared(vectors), bias
 
     def _featured_rows(self, classes: tf.Tensor, seed: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
@@ -291,13 +297,18 @@ class SampledSoftmax(keras.layers.Layer):
             return self._compared(vectors), tf.zeros(tf.shape(classes))
         return self._compared(vectors), features.biases(gather_rows(self.bias, classes), classes, seed)
 
-    def all_rows(self, seed: tf.Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return the vectors, (classes, width), and the bias, (classes,), of all classes: see `rows`."""
+    def all_rows(self, seed: tf.Tensor | None = None) -> tuple[Any, tf.Tensor]:
+        """Return the vectors, (classes, width), and the bias, (classes,), of all classes: see `rows`.
+
+        After `to_int8`, the vectors are `Int8Rows`.
+        """
         if self._features() is not None:
             if self._frozen is not None:
                 return tf.convert_to_tensor(self._frozen[0]), tf.convert_to_tensor(self._frozen[1])
             return self._featured_rows(tf.range(self.classes), seed)
         bias = tf.zeros([self.classes]) if self.bias is None else self.bias.value
+        if self._int8 is not None:
+            return self._int8, bias
         if self._frozen is not None:
             return self._frozen[0], bias
         tokens = self._tokens()
@@ -321,6 +332,11 @@ class SampledSoftmax(keras.layers.Layer):
             )
         elif self.is_tied or self.similarity != "dot":
             self._frozen = (tf.Variable(self.all_rows()[0], trainable=False, name="class_vectors"),)
+
+    def to_int8(self) -> Int8Rows:
+        """Replace the class vectors of a frozen layer without `features` by int8 vectors, and return these."""
+        self._int8 = Int8Rows.of(self.all_rows()[0])
+        return self._int8
 
     @property
     def frozen(self) -> tuple[tf.Variable, ...] | None:

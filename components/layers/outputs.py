@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from components.layers.calibration import calibrated, fit_platt, fit_sharpness, fit_temperature
+from components.layers.classes.clusters import ClusterIndex, Found
 from components.layers.classes.propensity import inverse_propensities
 from components.layers.classes.sweep import Sweep, sweep
 from components.layers.head import SampledSoftmax
@@ -149,12 +150,22 @@ class ClassOutput(keras.layers.Layer):
             k: Number of the most probable classes to find.
             context: (batch, k) last tokens, for a mixture.
         """
-        vectors, table, bias = self._softmax(hidden)
+        vectors, table, bias = self.logit_factors(hidden)
         if self.mixture is not None:
             return self.mixture.sweep(hidden, (vectors, table, bias), context, labels, k)
         if self.sharpness is not None:
             vectors, bias = calibrated(vectors, bias, self._log_prior, self.sharpness.value)
         return sweep(vectors, table, bias, labels, k)
+
+    def approximate(self, hidden: tf.Tensor, index: ClusterIndex, k: int) -> Found:
+        """Find the k most probable classes approximately, by an index of `logit_factors`: see `ClusterIndex`.
+
+        Args:
+            hidden: (batch, width) float.
+            index: Index of the class vectors and biases, of an output without a mixture and without repeats.
+            k: Number of the most probable classes to find.
+        """
+        return index.search(self.queries(hidden), self.class_rows, k, independent=self.loss == "sigmoid")
 
     def sweep_several(
         self, hidden: tf.Tensor, labels: Labels | None = None, k: int = 0, context: tf.Tensor | None = None
@@ -168,7 +179,7 @@ class ClassOutput(keras.layers.Layer):
             context: (batch, K, 2) classes and ages of the tokens, for repeats.
         """
         labels = Labels.none() if labels is None else labels
-        return sweep_several(*self._softmax(hidden), labels, self.loss, k, self._calibrated_bonuses(context))
+        return sweep_several(*self.logit_factors(hidden), labels, self.loss, k, self._calibrated_bonuses(context))
 
     def scorer(
         self, hidden: tf.Tensor, context: tf.Tensor | None = None
@@ -194,7 +205,7 @@ class ClassOutput(keras.layers.Layer):
         rows = tf.range(tf.shape(hidden)[0])
         first = tf.zeros_like(rows)
         # The nll of a class is the log normalizer minus the logit of the class.
-        normaliser = sweep(*self._softmax(hidden), first).nll + logits(rows, first)
+        normaliser = sweep(*self.logit_factors(hidden), first).nll + logits(rows, first)
         mixed = self.mixture.scorer(hidden, context)
         return lambda of, classes: mixed(of, classes, tf.gather(normaliser, of) - logits(of, classes))
 
@@ -219,9 +230,9 @@ class ClassOutput(keras.layers.Layer):
         self.reset_calibration()
         if self.scale is None:
             bonuses = self._calibrated_bonuses(context)
-            self.temperature.assign(fit_temperature(*self._softmax(hidden), labels, weights, bonuses))
+            self.temperature.assign(fit_temperature(*self.logit_factors(hidden), labels, weights, bonuses))
             return
-        scale, shift = fit_platt(*self._softmax(hidden), labels, weights)
+        scale, shift = fit_platt(*self.logit_factors(hidden), labels, weights)
         self.scale.assign(scale)
         self.shift.assign(shift)
 
@@ -249,24 +260,41 @@ class ClassOutput(keras.layers.Layer):
             weights: (batch,) float32 weights of the rows, above 0. None: 1.
         """
         if self.mixture is None:
-            vectors, table, bias = self._softmax(hidden)
+            vectors, table, bias = self.logit_factors(hidden)
             self.sharpness.assign(fit_sharpness(vectors, table, bias, self._log_prior, labels, weights))
             return
         known = tf.where(labels >= 0)[:, 0]
         hidden, labels, context = (tf.gather(each, known) for each in (hidden, labels, context))
         weights = None if weights is None else tf.gather(weights, known)
-        self.mixture.calibrate(hidden, context, labels, sweep(*self._softmax(hidden), labels).nll, weights)
+        self.mixture.calibrate(hidden, context, labels, sweep(*self.logit_factors(hidden), labels).nll, weights)
 
-    def _softmax(self, hidden: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def logit_factors(self, hidden: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Return (batch, width) vectors, (classes, width) class vectors and (classes,) bias of the calibrated logits.
 
         The calibration is that of the label. A sharpness does not count.
         """
         table, bias = self.head.all_rows()
+        return self.queries(hidden), table, self._calibrated_bias(bias)
+
+    def queries(self, hidden: tf.Tensor) -> tf.Tensor:
+        """Return the first of `logit_factors`: (batch, width) float32 vectors."""
+        return self._scaled(self.head.scaled(hidden))
+
+    def class_rows(self, classes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the last two of `logit_factors` for some classes, without reading the rest of the table.
+
+        Args:
+            classes: (n,) integers.
+
+        Returns:
+            (n, width) and (n,) float32.
+        """
+        vectors, bias = self.head.rows(classes)
+        return vectors, self._calibrated_bias(bias)
+
+    def _calibrated_bias(self, bias: tf.Tensor) -> tf.Tensor:
         bias = self._scaled(bias)
-        if self.shift is not None:
-            bias += self.shift.value
-        return self._scaled(self.head.scaled(hidden)), table, bias
+        return bias if self.shift is None else bias + self.shift.value
 
     def _bonuses(self, context: Any) -> Bonuses:
         """Return the bonuses to the logits of the head, for (batch, K, 2) classes and ages of tokens."""
@@ -309,7 +337,7 @@ class ClassOutput(keras.layers.Layer):
         if self.loss is not None:
             inverse = tf.constant(inverse_propensities(self.head.counts, self.rows))
             bonuses = self._calibrated_bonuses(context)
-            return several_values(*self._softmax(hidden), targets, inverse, self.loss, confidence, bonuses)
+            return several_values(*self.logit_factors(hidden), targets, inverse, self.loss, confidence, bonuses)
         found = self.sweep(hidden, targets, k=int(confidence), context=context)
         values = {"label": targets, "nll": found.nll, "rank": found.rank}
         if confidence:

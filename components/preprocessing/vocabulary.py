@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
     import tensorflow_transform as tft
 
-_ESCAPES = (("\\", r"\b"), (" ", r"\s"), ("\n", r"\n"), ("\r", r"\r"))
+ESCAPES = (("\\", r"\b"), (" ", r"\s"), ("\n", r"\n"), ("\r", r"\r"))
 """The backslash must come first, because the other escapes begin with a backslash."""
 _DAMAGED = re.compile(r"\\(?![bsnr])|[ \r]")
 
@@ -50,14 +50,14 @@ class Vocabulary:
 
 def escape(token: str) -> str:
     """Escape a token as in a vocabulary file."""
-    for text, escaped in _ESCAPES:
+    for text, escaped in ESCAPES:
         token = token.replace(text, escaped)
     return token
 
 
 def unescape(token: str) -> str:
     """Return the original token of an escaped token."""
-    for text, escaped in reversed(_ESCAPES):
+    for text, escaped in reversed(ESCAPES):
         token = token.replace(escaped, text)
     return token
 
@@ -77,19 +77,19 @@ def escape_tensor(tokens: tf.Tensor) -> tf.Tensor:
 
     def all_four() -> tf.Tensor:
         found = tokens
-        for text, escaped in _ESCAPES:
+        for text, escaped in ESCAPES:
             found = _replace(found, text, escaped)
         return found
 
     def some() -> tf.Tensor:
-        return tf.cond(without("\\\n\r"), lambda: _replace(tokens, *_ESCAPES[1]), all_four)
+        return tf.cond(without("\\\n\r"), lambda: _replace(tokens, *ESCAPES[1]), all_four)
 
-    return tf.cond(without("".join(text for text, _ in _ESCAPES)), lambda: tf.identity(tokens), some)
+    return tf.cond(without("".join(text for text, _ in ESCAPES)), lambda: tf.identity(tokens), some)
 
 
 def unescape_tensor(tokens: tf.Tensor) -> tf.Tensor:
     """Apply `unescape` in a graph, to strings of any shape."""
-    for text, escaped in reversed(_ESCAPES):
+    for text, escaped in reversed(ESCAPES):
         tokens = _replace(tokens, escaped, text)
     return tokens
 

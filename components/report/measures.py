@@ -122,6 +122,48 @@ class LabelCalibration(SummarySection):
     """Metrics of the exported model."""
 
 
+class ClassTable(SummarySection):
+    """Class vectors of the exported model as int8 numbers, and their loss on labels of the eval split."""
+
+    bytes: int = Field(ge=0)
+    """Size of the class vectors."""
+    float_bytes: int = Field(ge=0)
+    """Size of the same vectors in float32."""
+    nll: tuple[float | None, float | None]
+    """nll with float32 and with int8 vectors, in nats."""
+    recall_at_10: tuple[float | None, float | None]
+    """recall@10 with float32 and with int8 vectors."""
+
+
+class Approximate(SummarySection):
+    """Approximate search for the labels of `serving_default`, measured on rows of the eval split."""
+
+    left_out = ("exact",)
+
+    exact: str | None = None
+    """Reason for exact answers in place of approximate ones. The other values may then be None."""
+    clusters: int | None = None
+    """Number of clusters of classes."""
+    probes: int | None = None
+    """Number of clusters that a search reads."""
+    read: float | None = None
+    """Mean share of the classes in these clusters."""
+    recall_at_10: float | None = None
+    """Mean share of the 10 most probable labels that a search finds."""
+    recall_at_10_bound: float | None = None
+    """Lower bound of `recall_at_10`, of a one-sided interval of 95%."""
+    k: int | None = None
+    """Number of labels in an answer."""
+    recall_at_k: float | None = None
+    """Mean share of the k most probable labels that a search finds."""
+    rows: int | None = None
+    """Number of rows of the measurement."""
+    probability_error: float | None = None
+    """Median of the relative error of the probabilities of a row."""
+    probability_error_99: float | None = None
+    """99% quantile of the relative error of the probabilities of a row."""
+
+
 class Margin(SummarySection):
     """Margin of the model over the best baseline in a metric, with its confidence interval."""
 

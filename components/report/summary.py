@@ -13,7 +13,9 @@ from components.files import write_whole
 from components.metrics.definitions import Column, Kind, Place
 from components.metrics.table import BY_NAME, shown
 from components.report.measures import (
+    Approximate,
     ClassMetrics,
+    ClassTable,
     LabelCalibration,
     LabelMetrics,
     Margin,
@@ -27,7 +29,7 @@ from components.report.tuning import Tuning
 FORMAT = 1
 _TRAINING_FACTS = (
     "validation_examples", "parameters", "devices", "stopped_early", "resumed", "warm_start", "mixture", "calibration",
-    "label_calibration",
+    "label_calibration", "class_table", "approximate",
 )  # fmt: skip
 
 
@@ -221,7 +223,7 @@ class NgramCounts(SummarySection):
 class Training(SummarySection):
     """Validations of a training, and facts about the trained model."""
 
-    left_out = ("label_calibration",)
+    left_out = ("label_calibration", "class_table", "approximate")
 
     history: list[Validation] = []
     best: int | None = None
@@ -241,6 +243,10 @@ class Training(SummarySection):
     label_calibration: LabelCalibration | None = None
     """Temperature of the label, fitted on the eval split. None: the label is a number, or an earlier version trained
     the model."""
+    class_table: ClassTable | None = None
+    """int8 class vectors (`trainer.class_table`). None: float32."""
+    approximate: Approximate | None = None
+    """Approximate answers (`trainer.approximate`). None: not configured, or too few classes."""
 
 
 class Failure(SummarySection):

@@ -76,7 +76,7 @@ def calibrate(model: VocabularyClassifier, batches: tf.data.Dataset, top_k: int 
     """
     mixture = _mixture(model)
     outputs = {name: output for name, output in model.further.items() if isinstance(output, ClassOutput)}
-    read = _read(model, batches) if outputs or isinstance(model.label, ClassOutput) else None
+    read = read_labels(model, batches) if outputs or isinstance(model.label, ClassOutput) else None
     if read is not None:
         for name in outputs:
             _calibrate(model, name, read)
@@ -105,7 +105,7 @@ def calibrated_mixture(model: VocabularyClassifier, batches: tf.data.Dataset) ->
         return
     trained = mixture.gate.get_weights()
     try:
-        if (read := _read(model, batches)) is not None:
+        if (read := read_labels(model, batches)) is not None:
             _calibrate(model, LABEL, read)
         yield
     finally:
@@ -116,8 +116,13 @@ def _mixture(model: VocabularyClassifier) -> NgramMixture | None:
     return getattr(model.answers[LABEL], "mixture", None)
 
 
-def _read(model: VocabularyClassifier, batches: Iterable[tuple[Batch, Batch]]) -> AtLabels | None:
-    """Return about `_LABELS` labels, or None without a batch."""
+def read_labels(model: VocabularyClassifier, batches: Iterable[tuple[Batch, Batch]]) -> AtLabels | None:
+    """Return the hidden vectors and targets of about `_LABELS` labels, or None without a batch.
+
+    Args:
+        model: Model with its final weights.
+        batches: Data set of (model inputs, targets) of the eval split.
+    """
     read = [at_labels(model.encoder, inputs, targets) for inputs, targets in _some(batches)]
     if not read:
         return None
@@ -185,6 +190,35 @@ def _calibrate_label(model: VocabularyClassifier, read: AtLabels, top_k: int) ->
     return {**fitted, "before": before, "after": after}
 
 
+def quantize(model: VocabularyClassifier, read: AtLabels | None) -> dict[str, Any]:
+    """Replace the class vectors of the label by int8 vectors, and measure the loss.
+
+    Args:
+        model: Frozen and calibrated model without features of labels.
+        read: Labels that the model was not trained on; None without any.
+
+    Returns:
+        `bytes` and `float_bytes`, the size of the vectors after and before; `nll` and `recall_at_10`, each a list of
+        the value before and after, None if not measured.
+    """
+    output = model.label
+
+    def measured() -> dict[str, float | None]:
+        if read is None:
+            return {"nll": None, "recall_at_10": None}
+        context = model.context(LABEL, read.counted)
+        values = output.row_values(read.hidden, read.targets[LABEL], confidence=True, **context)
+        if WEIGHT in read.targets:
+            values[WEIGHT] = read.targets[WEIGHT]
+        return _metrics("several" if output.several else "label", values, "nll", "recall_at_10")[0]
+
+    before = measured()
+    rows = output.head.to_int8()
+    after = measured()
+    sizes = {"bytes": rows.bytes, "float_bytes": 4 * rows.shape[0] * rows.shape[1]}
+    return {**sizes, **{name: [before[name], after[name]] for name in before}}
+
+
 def _threshold(model: VocabularyClassifier, read: AtLabels, top_k: int, weights: tf.Tensor | None) -> float:
     """Return the threshold for the answers of the calibrated model to the rows that were read."""
     classes, labels = model.label.head.classes, np.asarray(read.targets[LABEL], np.int64)
@@ -205,13 +239,20 @@ def _measured(kind: Kind, values: Mapping[str, tf.Tensor]) -> dict[str, Any]:
         kind: Kind of the label: `label` or `several`.
         values: Raw values of the labels, see `ClassOutput.row_values`.
     """
-    metrics = named(kind, "nll", "ece", "ece_confident")
+    found, totals = _metrics(kind, values, "nll", "ece", "ece_confident")
+    return {**found, "reliability": reliability(totals)}
+
+
+def _metrics(
+    kind: Kind, values: Mapping[str, tf.Tensor], *names: str
+) -> tuple[dict[str, float | None], dict[str, float]]:
+    """Return metrics by name, None without labels, and the sums that they need."""
+    metrics = named(kind, *names)
     needs, suffix = needed(metrics, kind), f"_{WEIGHTED}" if WEIGHT in values else ""
     sums = label_values(needs, values)
     totals = {of.name: float(tf.reduce_sum(tf.cast(sums[of.name + suffix], tf.float64))) for of in needs}
     found = {metric.name: metric.formula(totals) for metric in metrics}
-    finite = {name: value if math.isfinite(value) else None for name, value in found.items()}
-    return {**finite, "reliability": reliability(totals)}
+    return {name: value if math.isfinite(value) else None for name, value in found.items()}, totals
 
 
 def _described(mixture: NgramMixture, read: AtLabels | None) -> dict[str, Any]:

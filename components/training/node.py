@@ -123,15 +123,19 @@ class TrainerNode(Node):
         return TrainerPods(Rendezvous(folder, count, timeout, address))
 
     def line(self, outputs: Outputs) -> str:
-        """Return the epochs, the examples per second, the metrics of the best validation, and the calibration."""
+        """Return the epochs, the examples per second, the metrics of the best validation, and the calibration.
+
+        Options of the export and their loss follow.
+        """
         from components.metrics.headline import headline
-        from components.training.history import read_history
+        from components.training.history import read_history, served_lines
 
         training = read_history(outputs["model_run"][0].uri)
         best, last = training["best"], training["validations"][-1]
         speed = f"{best['examples_per_second']:,.0f} examples/s on {training['devices']}"
         line = f"{last['epoch']:.1f} epochs, {speed}; validation {headline(best, 'trainer')}"
         more = [*_calibrated(training.get("label_calibration")), *_featured(training.get("label_features"))]
+        more += served_lines(training)
         return "; ".join([line, *more])
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:

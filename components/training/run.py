@@ -29,6 +29,7 @@ from components.training.devices.strategy import describe, make_strategy
 from components.training.devices.workers import Workers
 from components.training.examples import examples_of
 from components.training.export.servable import Servable, export
+from components.training.export.served import prepare
 from components.training.faults.guard import Guard, HaltingRate
 from components.training.faults.out_of_memory import check, memory_errors, predicted
 from components.training.faults.readable import Readable
@@ -201,7 +202,8 @@ class Training:
         best.set_weights(self._checkpoints.best_weights())
         best.freeze()
         calibrated = calibrate(best, self._validation(), spec.top_k)
-        self._write_history(calibrated)
+        index, served = prepare(best, self._validation(), spec)
+        self._write_history(calibrated, served)
         servable = Servable(
             best,
             data.transform,
@@ -212,6 +214,7 @@ class Training:
             self._own_metrics,
             json.loads(self._config.get("exclude_seen", "false")),
             (calibrated.label or {}).get("threshold"),
+            index,
         )
         export(
             servable,
@@ -273,7 +276,8 @@ class Training:
         config = self._config
         return training_key(
             [
-                self._spec.model_dump_json(exclude={"worker_timeout"}),  # May be raised after it was exceeded.
+                # The first may be raised after it was exceeded. The others are only read after the training.
+                self._spec.model_dump_json(exclude={"worker_timeout", "approximate", "class_table"}),
                 config["data"],
                 config["vocabulary"],
                 json.dumps(self._own_metrics),
@@ -286,7 +290,7 @@ class Training:
             [*self._data.train_files, *self._data.eval_files],
         )
 
-    def _write_history(self, calibrated: Calibrated) -> None:
+    def _write_history(self, calibrated: Calibrated, served: dict[str, Any]) -> None:
         state = self.state
         history = {
             "plan": dataclasses.asdict(self._plan),
@@ -303,6 +307,7 @@ class Training:
             "mixture": calibrated.mixture,
             "calibration": calibrated.sharpness,
             "label_calibration": calibrated.label,
+            **served,
             **({"label_features": dict(self._label_features.coverage)} if self._label_features else {}),
         }
         write_history(self._fn_args.model_run_dir, history)

@@ -73,6 +73,20 @@ class ClassWeightsSpec(Spec):
     n makes the mean over all occurrences 1. With 1, all classes have the same share in the loss."""
 
 
+class ApproximateSpec(Spec):
+    """Approximate search for the most probable labels in the signature `serving_default`, by clusters of classes."""
+
+    above: int = Field(default=100_000, ge=0)
+    """Number of classes above which answers are approximate. With fewer classes, they are exact."""
+    clusters: PositiveInt | Literal["auto"] = "auto"
+    """Number of clusters. `auto`: about twice the square root of the number of classes."""
+    probes: PositiveInt | Literal["auto"] = "auto"
+    """Number of clusters that a search reads. `auto`: the least number that reaches `recall` on the eval split."""
+    recall: float = Field(default=0.99, gt=0, lt=1)
+    """Least recall@10: share of the 10 most probable labels that a search finds. Its lower bound (95%) on the eval
+    split must reach this value. Otherwise, the answers are exact."""
+
+
 class TrainerSpec(Spec):
     """Model, optimizer and training loop."""
 
@@ -127,6 +141,12 @@ class TrainerSpec(Spec):
     """Seed of the initial weights and of the random draws in training."""
     top_k: int = Field(default=50, ge=1)
     """Number of most probable labels that the serving signatures return; at most the number of labels."""
+    approximate: ApproximateSpec | None = ApproximateSpec()
+    """Approximate answers of `serving_default` for many classes. The signatures `predict` and `eval` stay exact, so
+    metrics are those of exact answers. None: exact answers."""
+    class_table: Literal["float32", "int8"] = "float32"
+    """Type of the class vectors in the exported model. `int8`: one byte per number and one factor per class, a quarter
+    of the size. All signatures then use these vectors, so the Evaluator measures them."""
 
     def whole_rows(self, shape: Shape, baskets: bool = False) -> bool:
         """Return True if the encoder processes whole rows, False if it processes windows.

@@ -23,6 +23,7 @@ from pipeline.cli import clean as clean_command
 from pipeline.cli import cluster as cluster_commands
 from pipeline.cli import compare as compare_command
 from pipeline.cli import completion as completion_command
+from pipeline.cli import export as export_command
 from pipeline.cli import init as init_command
 from pipeline.cli import labels as labels_command
 from pipeline.cli import tune as tune_command
@@ -100,6 +101,7 @@ def parser() -> Parser:
     serve_command.add(commands)
     version_commands.add(commands)
     labels_command.add(commands)
+    export_command.add(commands)
     clean_command.add(commands)
     compare_command.add(commands)
     runs_command.add(commands)

@@ -119,6 +119,7 @@ class Config(Spec):
                 "`Encoder.embedded` in its layer and set `token_features = True` in its specification, or choose "
                 "another trainer.model.kind"
             )
+        faults += _export_faults(self.data, self.trainer, self.labels is not None)
         if self.labels is not None:
             faults += _label_faults(self.data, self.trainer)
         faults += [
@@ -215,6 +216,33 @@ def _label_faults(data: DataSpec, trainer: TrainerSpec) -> list[str]:
             "trainer.model.tie requires: set trainer.model.tie: false, or choose another trainer.model.kind"
         ]
     return []
+
+
+def _export_faults(data: DataSpec, trainer: TrainerSpec, features: bool) -> list[str]:
+    """Return the faults of the search and of the class vectors of an export, as far as the configuration sets them.
+
+    Args:
+        data: Meaning of the columns.
+        trainer: Configuration of the training.
+        features: True if the labels have features.
+    """
+    keys, faults = trainer.model_fields_set, []
+    number = "the label is a number (data.label_kind), which has no classes; remove the key"
+    if trainer.class_table == "int8" and data.label_kind == "number":
+        faults.append(f"trainer.class_table: {number}")
+    elif trainer.class_table == "int8" and features:
+        faults.append("trainer.class_table: 'int8' has no room for labels that are added later; remove it, or `labels`")
+    if "approximate" not in keys or trainer.approximate is None:
+        return faults
+    if data.label_kind == "number":
+        faults.append(f"trainer.approximate: {number}")
+    elif features:
+        faults.append("trainer.approximate: a label that is added later is in no cluster: remove it, or `labels`")
+    elif trainer.head.mixture:
+        faults.append("trainer.approximate: the counts of trainer.head.mixture rank other classes first: use 'none'")
+    elif trainer.head.repeats:
+        faults.append("trainer.approximate: no cluster knows the bonus of trainer.head.repeats: remove one of them")
+    return faults
 
 
 def _evaluation_faults(data: DataSpec, evaluation: EvaluationSpec) -> list[str]:

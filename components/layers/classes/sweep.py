@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from components.layers.classes.int8 import Int8Rows, rows_at
 from components.layers.classes.softmax import LOGITS, best, count_true, in_chunks, log_add, log_normaliser
 
 # Maximum number of classes whose logits are held at a time, for as many rows as `LOGITS` allows.
@@ -41,7 +42,7 @@ def sweep(hidden: tf.Tensor, table: Any, bias: Any, labels: tf.Tensor | None = N
 
     Args:
         hidden: (batch, width) float32; batch may be 0.
-        table: (classes, width) float32. The number of classes may be unknown when the graph is built.
+        table: (classes, width) float32, or `Int8Rows`. The number of classes may be unknown when the graph is built.
         bias: (classes,) float32.
         labels: (batch,) integers, -1 outside the vocabulary; None if neither nll nor rank is needed.
         k: Number of the most probable classes to find.
@@ -60,18 +61,19 @@ def sweep(hidden: tf.Tensor, table: Any, bias: Any, labels: tf.Tensor | None = N
     return Sweep(*in_chunks(rows, min(2_048, LOGITS // most), of, result_specs(k)))
 
 
-def read_once(table: Any, bias: Any, k: int) -> tuple[tf.Tensor, tf.Tensor]:
+def read_once(table: Any, bias: Any, k: int) -> tuple[Any, tf.Tensor]:
     """Return the class vectors and the bias as tensors, because each slice of a variable may copy the whole variable.
 
     Args:
-        table: (classes, width) float32.
+        table: (classes, width) float32, or `Int8Rows`.
         bias: (classes,) float32.
         k: Number of the most probable classes to find.
 
     Raises:
         ValueError: `k` is larger than the number of classes.
     """
-    table, bias = tf.convert_to_tensor(table), tf.convert_to_tensor(bias)
+    table = table.read() if isinstance(table, Int8Rows) else tf.convert_to_tensor(table)
+    bias = tf.convert_to_tensor(bias)
     classes = table.shape[0]
     if classes is not None and k > classes:
         raise ValueError(f"cannot return {k} classes: there are only {classes} classes")
@@ -88,7 +90,7 @@ def result_specs(k: int) -> tuple[tf.TensorSpec, ...]:
     )
 
 
-def _sweep(hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels: tf.Tensor | None, k: int) -> Sweep:
+def _sweep(hidden: tf.Tensor, table: Any, bias: tf.Tensor, labels: tf.Tensor | None, k: int) -> Sweep:
     static = table.shape[0]
     is_small = static is not None and static <= CLASSES
     classes = tf.shape(table)[0] if static is None else static
@@ -109,7 +111,7 @@ def _sweep(hidden: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, labels: tf.Tens
         own = tf.gather(logits, label, batch_dims=1)
         normaliser, before, values, ids = swept(0, classes, logits, own, tf.zeros_like(own))
     else:
-        own = tf.reduce_sum(hidden * tf.gather(table, label), axis=1) + tf.gather(bias, label)
+        own = tf.reduce_sum(hidden * rows_at(table, label), axis=1) + tf.gather(bias, label)
         margin = ROUNDING * (1.0 + tf.abs(own))
 
         def body(start, normaliser, before, values, ids):

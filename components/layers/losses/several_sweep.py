@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from components.layers.classes.int8 import rows_at
 from components.layers.classes.softmax import LOGITS, best, in_chunks, log_add, log_normaliser
 from components.layers.classes.sweep import CLASSES, ROUNDING, before_label, read_once, result_specs
 from components.layers.losses.bonuses import Bonuses
@@ -45,7 +46,7 @@ def sweep_several(
 
     Args:
         hidden: (batch, width) float32; batch may be 0.
-        table: (classes, width) float32. The number of classes may be unknown when the graph is built.
+        table: (classes, width) float32, or `Int8Rows`. The number of classes may be unknown when the graph is built.
         bias: (classes,) float32.
         labels: Labels of the rows, in ascending order of the rows. The shares are not read.
         loss: Loss that the logits were trained with.
@@ -70,7 +71,7 @@ def sweep_several(
 
 def _swept(
     hidden: tf.Tensor,
-    table: tf.Tensor,
+    table: Any,
     bias: tf.Tensor,
     labels: Labels,
     loss: LossName,
@@ -104,7 +105,7 @@ def _swept(
         rank, totals = before(0, classes, logits, own, tf.zeros_like(own)), total(logits)
         values, ids = best(logits, k)
     else:
-        own = tf.reduce_sum(tf.gather(hidden, labels.rows) * tf.gather(table, labels.classes), axis=1)
+        own = tf.reduce_sum(tf.gather(hidden, labels.rows) * rows_at(table, labels.classes), axis=1)
         own += tf.gather(bias, labels.classes)
         if bonuses is not None:
             own += bonuses.of(labels, classes)

@@ -32,7 +32,7 @@ def mixture_sweep(
 
     Args:
         hidden: (batch, width) float32; batch may be 0.
-        table: (classes, width) float32.
+        table: (classes, width) float32, or `Int8Rows`.
         bias: (classes,) float32.
         shares: (batch, parts) float32 logarithms of the shares g.
         sources: Other parts of the mixture.
@@ -62,7 +62,7 @@ class _Rows:
     def __init__(
         self,
         hidden: tf.Tensor,
-        table: tf.Tensor,
+        table: Any,
         bias: tf.Tensor,
         shares: tf.Tensor,
         sources: Sources,

@@ -28,7 +28,7 @@ def by_name(answer: Callable[[dict[str, tf.Tensor]], Any], columns: Mapping[str,
         answer: Function that takes the columns, by name.
         columns: Shape and type of each column.
     """
-    names = _arguments(columns)
+    names = plain_arguments(columns)
     specs = {argument: tf.TensorSpec(columns[n].shape, columns[n].dtype, argument) for argument, n in names.items()}
     function = tf.function(
         lambda given: answer({names[argument]: tensor for argument, tensor in given.items()}), autograph=False
@@ -44,7 +44,7 @@ def name_arguments(directory: str, signature: str, columns: Iterable[str]) -> No
         signature: Signature whose function `by_name` made.
         columns: Names of the columns, in the same order as in the call of `by_name`.
     """
-    names = _arguments(columns)
+    names = plain_arguments(columns)
     if all(argument == name for argument, name in names.items()):
         return
 
@@ -65,7 +65,7 @@ def name_arguments(directory: str, signature: str, columns: Iterable[str]) -> No
     change_saved_model(directory, rename)
 
 
-def _arguments(columns: Iterable[str]) -> dict[str, str]:
+def plain_arguments(columns: Iterable[str]) -> dict[str, str]:
     """Return the name of each column, keyed by the name under which the column is exported."""
     names: dict[str, str] = {}
     taken = {_GIVEN}

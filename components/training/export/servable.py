@@ -6,13 +6,16 @@ Signatures:
                       label is a number, values (batch,). The probabilities of all classes sum to 1 or, for several
                       labels with the loss `sigmoid`, are those of each class by itself. For each further target,
                       <name> (batch,): the most probable value of a category, with <name>_probability (batch,); or the
-                      value of a number
+                      value of a number. Labels may be found by an approximate search, see
+                      `components.layers.classes.clusters`
     predict           columns by name: tokens (batch, length) padded with "", categories (batch,) with "" if missing,
                       numbers (batch,) with NaN if missing; token features (batch, length), each value at the place of
                       its token, padded with "" or NaN; the column of the baskets likewise -> the same outputs as
-                      serving_default
+                      serving_default, always exact
     eval              examples (batch,) with their labels and targets -> (batch,) sums, one output for each name in the
                       `sum_names` of `components.metrics.targets`; float32, or float64 for numbers
+    query, encode,    vectors of rows and of classes, if the label is a class: see `components.training.export.vectors`
+    classes
 
 In shape `sequence`, the first two signatures predict the token that follows the given tokens. Numbers are in the units
 of their columns.
@@ -32,6 +35,7 @@ from tensorflow.saved_model.experimental import TrackableResource
 from components.files import read_text
 from components.ingest.spec import PROBABILITY, DataSpec
 from components.labels.features import FittedFeatures
+from components.layers.classes.clusters import ClusterIndex
 from components.layers.classes.softmax import in_chunks
 from components.layers.classes.unseen import unseen_ranks
 from components.layers.outputs import ClassOutput
@@ -55,6 +59,7 @@ from components.training.data.windows import (
 from components.training.export.arguments import by_name, name_arguments
 from components.training.export.growing import Growing, write_features
 from components.training.export.seen import SeenClasses, class_ids, classes_of
+from components.training.export.vectors import Vectors
 from components.training.model import VocabularyClassifier
 from components.training.rows.cuts import Cuts
 from components.training.rows.hidden import looked_up
@@ -91,6 +96,7 @@ class Servable(tf.Module):
         exclude_seen: True to remove classes that the row already contains from the ranking of `eval`. A label that the
             row already contains then counts as a miss.
         threshold: Probability from which a class counts as one of several labels; None if a row has one label.
+        index: Index for an approximate search of the labels of `serving_default`. None: exact answers.
     """
 
     def __init__(
@@ -104,9 +110,10 @@ class Servable(tf.Module):
         own: Sequence[str] = (),
         exclude_seen: bool = False,
         threshold: float | None = None,
+        index: ClusterIndex | None = None,
     ) -> None:
         super().__init__()
-        self.threshold = threshold
+        self.threshold, self.index = threshold, index
         self.model, self.data, self.layout, self.bands = model, data, layout, bands
         self.targets = (label_target(data, own), *further_targets(data, own))
         self.classes = {name: o.head.classes for name, o in model.answers.items() if isinstance(o, ClassOutput)}
@@ -126,7 +133,7 @@ class Servable(tf.Module):
 
     def examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return the outputs of the signature `serving_default`."""
-        return self._answer(self._parse(examples, self._inputs))
+        return self._answer(self._parse(examples, self._inputs), self.index)
 
     def columns(self, columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Return the outputs of the signature `predict`."""
@@ -175,6 +182,13 @@ class Servable(tf.Module):
             added = by_row(contributions, windows.rows, rows)
             sums |= {target.name(name): value for name, value in added.items()}
         return sums
+
+    @property
+    def vectors(self) -> Vectors | None:
+        """Signatures of the vectors of rows and of classes; None if the label is a number."""
+        if LABEL not in self.classes:
+            return None
+        return Vectors(self.model, self.layout, lambda examples: self._transformed(self._parse(examples, self._inputs)))
 
     @property
     def grows(self) -> bool:
@@ -237,7 +251,7 @@ class Servable(tf.Module):
         ids = classes_of([columns[name] for name in self.data.inputs], self._class_ids, rows)
         return SeenClasses(ids, ids.row_starts(), ids.row_limits())
 
-    def _answer(self, columns: Columns) -> dict[str, tf.Tensor]:
+    def _answer(self, columns: Columns, index: ClusterIndex | None = None) -> dict[str, tf.Tensor]:
         features = self._transformed(columns)
         windows = last_windows(features["input_ids"], features.get(BASKET))
 
@@ -246,6 +260,8 @@ class Servable(tf.Module):
             output = self.model.answers[name]
             if name not in self.classes:
                 return (output(hidden),)
+            if name == LABEL and index is not None:
+                return tuple(output.approximate(hidden, index, self._asked(name)))
             if name == LABEL and self.layout.several_labels:
                 several = output.sweep_several(hidden, k=self._asked(name), **self.model.context(name, counted))
                 return several.ids, several.probabilities
@@ -329,6 +345,8 @@ def export(servable: Servable, directory: str, label_features: FittedFeatures | 
     `exclude_seen` is true if `eval` ranks only classes that the row does not contain yet. `metrics` contains the paths
     of the user-defined metrics. `several` is true if a row may have several labels; `loss` is then the loss of the
     training, and `threshold` the probability from which a class counts as a label. Both are null otherwise.
+    `approximate` is true if `serving_default` answers by an approximate search. `vectors` describes the signatures of
+    `components.training.export.vectors`; null if the label is a number.
 
     Args:
         servable: Model to export.
@@ -343,6 +361,9 @@ def export(servable: Servable, directory: str, label_features: FittedFeatures | 
         for name, answer in (("serving_default", servable.examples), ("eval", servable.evaluate))
     }
     signatures["predict"] = by_name(servable.columns, columns)
+    vectors = servable.vectors
+    if vectors is not None:
+        signatures |= vectors.signatures()
     growing = Growing(servable.model) if servable.grows else None
     if growing is not None:
         signatures[growing.SIGNATURE] = growing.signature()
@@ -358,6 +379,8 @@ def export(servable: Servable, directory: str, label_features: FittedFeatures | 
         "several": servable.layout.several_labels,
         "loss": getattr(servable.model.label, "loss", None),
         "threshold": servable.threshold,
+        "approximate": servable.index is not None,
+        "vectors": vectors.facts() if vectors is not None else None,
     }
     extra = f"{directory}/assets.extra"
     tf.io.gfile.makedirs(extra)

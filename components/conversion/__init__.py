@@ -1,0 +1,1 @@
+"""Conversion of pushed models to files of other programs: NumPy and ONNX."""
