@@ -51,6 +51,7 @@ class VocabularyClassifier(keras.Model):
         update: Object that applies the gradients instead of the optimizer, or None. Its method `apply(gradients)` takes
             the gradients in the order of `trainable_variables`.
         guard: Guard against losses and gradients that are not finite, or None.
+        step_graph: Graph of the training step that was traced last; None before the first.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class VocabularyClassifier(keras.Model):
         self.seed = seed
         self.update: Any = None
         self.guard: Guard | None = None
+        self.step_graph: tf.Graph | None = None
         self.loss_mean = keras.metrics.Mean("loss")
         means = {name: keras.metrics.Mean(f"{short(name)}_loss") for name in self.answers}
         self.output_means = means if further else {}
@@ -106,6 +108,8 @@ class VocabularyClassifier(keras.Model):
 
     def train_step(self, data: tuple[Batch, Batch]) -> dict[str, tf.Tensor]:
         """Update the weights on one batch, and return the running means of the losses."""
+        if not tf.executing_eagerly():
+            self.step_graph = tf.compat.v1.get_default_graph()
         inputs, targets = data
         variables = self.trainable_variables
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
