@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import string
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -11,7 +10,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from components.layers.outputs import ClassOutput
-from components.messages.formatting import in_units, share
+from components.messages.formatting import in_markdown, in_units, share
 from components.training.data.layout import LABEL, Batch
 from components.training.faults.readable import Readable
 from components.training.model import VocabularyClassifier
@@ -26,7 +25,6 @@ _ROWS = 16
 """Whole rows that are encoded for these labels."""
 _ANSWERS = 5
 _RIGHT = " ✓"
-_PLAIN = frozenset(string.ascii_letters + string.digits + " .,'")
 
 
 class Predictions(NamedTuple):
@@ -160,10 +158,5 @@ def _beginning(batch: tuple[Batch, Batch]) -> tuple[Batch, Batch]:
 
 
 def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    rows = [head, ["---"] * len(head), *([_cell(text) for text in line] for line in lines)]
+    rows = [head, ["---"] * len(head), *([in_markdown(text) for text in line] for line in lines)]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
-def _cell(text: str) -> str:
-    """Escape a text for a cell of a Markdown table, so that no character of it is read as Markdown or HTML."""
-    return "".join(c if c in _PLAIN or not c.isascii() else f"&#{ord(c)};" for c in text)

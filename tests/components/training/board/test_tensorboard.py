@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import urllib.request
@@ -40,7 +41,9 @@ def logs(once: Once, sequence: Corpus, run: Callable[..., None]) -> Path:
 @pytest.fixture(scope="module")
 def address(logs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start TensorBoard, wait until it has read the logs, and yield its address."""
-    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(logs), "--port", "0", "--load_fast", "false"]
+    # The plugin of the profile writes results beside the profile.
+    copy = shutil.copytree(logs, tmp_path_factory.mktemp("logs") / "run")
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(copy), "--port", "0", "--load_fast", "false"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr
