@@ -132,7 +132,7 @@ def _added(rows: Iterable[_Row]) -> _Row | None:
     if not found:
         return None
     values = zip(*(of for _, of in found), strict=True)
-    return sum(sums for sums, _ in found), tuple(one[0] if len(set(one)) == 1 else None for one in values)
+    return np.sum([sums for sums, _ in found], axis=0), tuple(one[0] if len(set(one)) == 1 else None for one in values)
 
 
 def _record(

@@ -115,8 +115,11 @@ class VocabularyClassifier(keras.Model):
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         seed = step_seed(self.seed, self.optimizer.iterations)
         with tf.GradientTape() as tape:
-            hidden, flat, counted = at_labels(self.encoder, inputs, targets, seed)
-            losses = self.row_losses(hidden, flat, seed, counted)
+            # The scopes order the graph for TensorBoard.
+            with tf.name_scope("encoder"):
+                hidden, flat, counted = at_labels(self.encoder, inputs, targets, seed)
+            with tf.name_scope("loss"):
+                losses = self.row_losses(hidden, flat, seed, counted)
             total = losses[LABEL]
             for name, weight in self.loss_weights.items():
                 total += weight * losses[name]
@@ -125,13 +128,15 @@ class VocabularyClassifier(keras.Model):
             if WEIGHT in flat:
                 share *= flat[WEIGHT] / self.mean_weight
             loss = tf.reduce_sum(share * total)
-        gradients = tape.gradient(loss, [v.value for v in variables])
-        if self.guard is not None:
-            gradients = self.guard.checked(loss, gradients, self.optimizer.iterations)
-        if self.update is None:
-            self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        else:
-            self.update.apply(gradients)
+        with tf.name_scope("gradients"):
+            gradients = tape.gradient(loss, [v.value for v in variables])
+        with tf.name_scope("update"):
+            if self.guard is not None:
+                gradients = self.guard.checked(loss, gradients, self.optimizer.iterations)
+            if self.update is None:
+                self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+            else:
+                self.update.apply(gradients)
         self.loss_mean.update_state(total, share)
         for name, mean in self.output_means.items():
             mean.update_state(losses[name], share)

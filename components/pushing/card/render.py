@@ -32,7 +32,7 @@ def _template(name: str, autoescape: bool) -> jinja2.Template:
         autoescape=autoescape, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     environment.filters["md"] = in_markdown
-    return environment.from_string((resources.files(__package__) / name).read_text(encoding="utf-8"))
+    return environment.from_string((resources.files("components.pushing.card") / name).read_text(encoding="utf-8"))
 
 
 def _fence(code: str) -> str:

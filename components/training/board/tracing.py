@@ -47,6 +47,7 @@ class Profile(keras.callbacks.Callback):
     def __init__(self, directory: str, steps: int, left: int) -> None:
         super().__init__()
         self._directory, self._done, self._running = directory, 0, False
+        self._step: tf.profiler.experimental.Trace | None = None
         self._first = max(0, min(_BEFORE, left - steps))
         self._end = self._first + steps
 
@@ -55,9 +56,15 @@ class Profile(keras.callbacks.Callback):
         if self._done == self._first:
             tf.profiler.experimental.start(self._directory)
             self._running = True
+        if self._running:
+            self._step = tf.profiler.experimental.Trace("train", step_num=self._done, _r=1)  # `_r`: a step.
+            self._step.__enter__()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Count the step, and write the profile after its last step."""
+        if self._step is not None:
+            self._step.__exit__(None, None, None)
+            self._step = None
         self._done += 1
         if self._done == self._end:
             self._write()
