@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from components.ingest.spec import DataSpec
     from components.labels.spec import LabelsSpec
     from components.preprocessing.spec import VocabularySpec
-    from components.pushing.spec import ServingSpec
+    from components.pushing.spec import CardSpec, ServingSpec
     from components.training.spec import TrainerSpec
     from components.tuning.spec import TunerSpec
 
@@ -72,6 +72,21 @@ class Specs(Protocol):
     @property
     def serving(self) -> ServingSpec:
         """Versions of the model that remain after a push."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Name of the pipeline."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """One-line description of the pipeline."""
+        ...
+
+    @property
+    def card(self) -> CardSpec:
+        """Statements of the model card."""
         ...
 
     @property

@@ -154,6 +154,15 @@ def listed(words: Iterable[str]) -> str:
     return f"{', '.join(before)} and {last}" if before else last
 
 
+_MARKUP = frozenset("\\`*_{}[]<>&|#~$!")
+"""Characters that Markdown or HTML may read as markup."""
+
+
+def in_markdown(text: str) -> str:
+    """Write text of data for Markdown on one line: characters of markup become references, such as `&#42;`."""
+    return "".join(f"&#{ord(c)};" if c in _MARKUP else c for c in printable(text))
+
+
 def printable(text: str, kept: str = "") -> str:
     r"""Write control characters, line breaks and other characters that do not print as escapes, such as `\x1b`.
 

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.proto import pusher_pb2
 from tfx.types import component_spec, standard_artifacts, standard_component_specs
 
+from components.baselines.component import BaselineMetrics
 from components.pushing.driver import Driver
-from components.pushing.executor import PusherExecutor
+from components.pushing.executor import CARD_KEYS, PusherExecutor
 from components.pushing.spec import ServingSpec
+
+_CARD_TYPES = (
+    standard_artifacts.Examples,
+    standard_artifacts.TransformGraph,
+    BaselineMetrics,
+    standard_artifacts.ModelRun,
+)
+"""Types of the inputs `CARD_KEYS`."""
 
 
 class PusherSpec(standard_component_specs.PusherSpec):
@@ -22,6 +33,10 @@ class PusherSpec(standard_component_specs.PusherSpec):
         standard_component_specs.EVALUATION_KEY: component_spec.ChannelParameter(
             type=standard_artifacts.ModelEvaluation, optional=True
         ),
+        **{
+            key: component_spec.ChannelParameter(type=kind, optional=True)
+            for key, kind in zip(CARD_KEYS, _CARD_TYPES, strict=True)
+        },
     }
 
 
@@ -35,6 +50,7 @@ class Pusher(base_component.BaseComponent):
         push_destination: Folder that the model server watches.
         custom_config: JSON that is included in the cache key.
         evaluation: The Evaluator's `evaluation`. None: the versions are pushed without their metrics.
+        card: Channels by the keys of `CARD_KEYS`.
     """
 
     SPEC_CLASS = PusherSpec
@@ -49,9 +65,11 @@ class Pusher(base_component.BaseComponent):
         push_destination: pusher_pb2.PushDestination,
         custom_config: str,
         evaluation: types.BaseChannel | None,
+        **card: types.BaseChannel,
     ) -> None:
         super().__init__(
             PusherSpec(
+                **card,
                 model=model,
                 model_blessing=model_blessing,
                 infra_blessing=infra_blessing,
@@ -71,6 +89,8 @@ def pusher(
     code: str,
     evaluation: types.BaseChannel | None = None,
     serving: ServingSpec | None = None,
+    card: Mapping[str, types.BaseChannel] | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> Pusher:
     """Create the node that pushes the model to `directory/<version>/` if both validators have blessed it.
 
@@ -83,6 +103,8 @@ def pusher(
         code: Fingerprint of the code.
         evaluation: The Evaluator's `evaluation`, whose metrics are recorded with the version.
         serving: Number of versions that remain after a push. None: all.
+        card: Channels by `CARD_KEYS`. None: no model card.
+        about: What the card says of the configuration, see `components.pushing.card.content.make_card`.
 
     Returns:
         A node with the output `pushed_model` (PushedModel).
@@ -100,6 +122,13 @@ def pusher(
         push_destination=pusher_pb2.PushDestination(
             filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=directory)
         ),
-        custom_config=json.dumps({"code": code, "serving": (serving or ServingSpec()).model_dump(mode="json")}),
+        custom_config=json.dumps(
+            {
+                "code": code,
+                "serving": (serving or ServingSpec()).model_dump(mode="json"),
+                **({"about": about} if about else {}),
+            }
+        ),
         evaluation=evaluation,
+        **(card or {}),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,14 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
 from components.compat.tfx.executors import OpenPusherExecutor
-from components.files import is_remote, remove_tree
-from components.pushing import versions
+from components.files import is_remote, remove_tree, write_whole
+from components.pushing import records, versions
 from components.pushing.driver import MODEL_URI_KEY
 from components.pushing.spec import ServingSpec
 
 REASON_KEY = "reason"
+CARD_KEYS = ("examples", "transform_graph", "baselines", "model_run")
+"""Inputs from which, with the evaluation, the model card is made. Without one of them there is no card."""
 _VALIDATORS = {
     standard_component_specs.MODEL_BLESSING_KEY: "the Evaluator",
     standard_component_specs.INFRA_BLESSING_KEY: "the InfraValidator",
@@ -76,17 +79,18 @@ class PusherExecutor(OpenPusherExecutor):
         model = self.GetModelPath(input_dict)
         local = not is_remote(directory) and not is_remote(model)
         figures = _figures(input_dict) if local else {}
+        cards = _cards(input_dict, exec_properties)
         if local:
             versions.refuse_links_outside(Path(model))
         # The archive comes first, so that nothing can fail once the version is visible.
         io_utils.copy_dir(model, pushed.uri)
         try:
-            target = str(versions.push(Path(model), Path(directory), **figures)) if local else None
+            target = str(versions.push(Path(model), Path(directory), **figures, cards=cards)) if local else None
         except versions.Withdrawn as error:
             remove_tree(pushed.uri)
             self._refuse(pushed, str(error))
             return
-        target = target or _push_remote(model, directory)
+        target = target or _push_remote(model, directory, cards)
         self.mark_pushed(pushed, target, target.rsplit("/", maxsplit=1)[-1])
         trained = artifact_utils.get_single_instance(input_dict[standard_component_specs.MODEL_KEY])
         pushed.set_string_custom_property(MODEL_URI_KEY, trained.uri)
@@ -137,10 +141,27 @@ def _figures(input_dict: dict[str, list[types.Artifact]]) -> dict[str, Any]:
     return {"metrics": result["metrics"], "previous": result["previous"]}
 
 
+def _cards(input_dict: dict[str, list[types.Artifact]], exec_properties: dict[str, Any]) -> dict[str, str]:
+    """Return the texts of the model card by their path in a version; empty without the inputs of a card."""
+    about = _custom_config(exec_properties).get("about")
+    keys = (*CARD_KEYS, standard_component_specs.EVALUATION_KEY)
+    if not about or not all(input_dict.get(key) for key in keys):
+        return {}
+    from components.pushing.card.content import make_card
+    from components.pushing.card.render import as_html, as_markdown
+
+    card = make_card({key: input_dict[key] for key in keys}, about)
+    markdown, html = records.CARDS
+    return {markdown: as_markdown(card), html: as_html(card)}
+
+
+def _custom_config(exec_properties: dict[str, Any]) -> dict[str, Any]:
+    return json.loads(exec_properties.get(standard_component_specs.CUSTOM_CONFIG_KEY) or "{}")
+
+
 def _prune(directory: str, exec_properties: dict[str, Any]) -> None:
     """Delete the versions beyond `serving.keep`. A failure is only logged, because the model is already pushed."""
-    config = json.loads(exec_properties.get(standard_component_specs.CUSTOM_CONFIG_KEY) or "{}")
-    keep = ServingSpec.model_validate(config.get("serving", {})).keep
+    keep = ServingSpec.model_validate(_custom_config(exec_properties).get("serving", {})).keep
     if keep is None:
         return
     try:
@@ -151,11 +172,13 @@ def _prune(directory: str, exec_properties: dict[str, Any]) -> None:
         logging.info("Versions deleted by serving.keep=%d: %s.", keep, deleted)
 
 
-def _push_remote(model: str, directory: str) -> str:
+def _push_remote(model: str, directory: str, cards: Mapping[str, str]) -> str:
     existing = [int(name) for name in map(_name, _list(directory)) if name.isdecimal()]
     target = f"{directory}/{max([int(time.time()), *(version + 1 for version in existing)])}"
     try:
         io_utils.copy_dir(model, target, deny_regex_patterns=[r"saved_model\.pb"])
+        for name, text in cards.items():
+            write_whole(f"{target}/{name}", text)
         io_utils.copy_file(f"{model}/saved_model.pb", f"{target}/saved_model.pb")
     except BaseException:
         if fileio.exists(target):

@@ -34,6 +34,13 @@ class PusherNode(Node):
             evaluation=site.output("evaluation", "Evaluator"),
             directory=site.serving,
             serving=site.specs.serving,
+            card={
+                "examples": site.output("examples", "RollingRange", "ExampleGen"),
+                "transform_graph": site.output("transform_graph", "Transform"),
+                "baselines": site.output("baselines", "Baselines"),
+                "model_run": site.output("model_run", "Trainer"),
+            },
+            about=_about(site),
             code=fingerprint("components.pushing.component"),
         )
 
@@ -53,6 +60,27 @@ class PusherNode(Node):
         """Return `pushed`, and `pushed_to`, which is None for a model that was not pushed."""
         place = _place(run[self.name])
         return {"pushed": place is not None, "pushed_to": place}
+
+
+def _about(site: Site) -> dict[str, Any]:
+    """Return the name, the statements and the keys of the configuration, for the model card."""
+    specs = site.specs
+    sections = {
+        "data": site.columns, "vocabulary": specs.vocabulary, "labels": specs.labels, "trainer": specs.trainer,
+        "evaluation": specs.evaluation,
+    }  # fmt: skip
+    # Only the keys that are set. The other sections change no result.
+    dumped = {
+        name: section.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+        for name, section in sections.items()
+        if section is not None
+    }
+    return {
+        "name": specs.name,
+        "description": specs.description,
+        "card": specs.card.model_dump(mode="json"),
+        "configuration": {"name": specs.name, **{name: keys for name, keys in dumped.items() if keys}},
+    }
 
 
 def _place(outputs: Outputs) -> str | None:

@@ -12,6 +12,8 @@ from components.files import write_whole
 
 PLACE = Path("assets.extra", "push.json")
 """Path in a version. TensorFlow and model servers ignore other files in `assets.extra`."""
+CARDS = ("assets.extra/model_card.md", "assets.extra/model_card.html")
+"""Paths of the model card in a version."""
 Metrics = dict[str, float | None]
 
 
@@ -48,14 +50,15 @@ def write(version: Path, record: Record) -> None:
 
 
 def files(model: Path) -> dict[str, Path]:
-    """Return the files of a model by their path in it, sorted, without the record."""
+    """Return the files of a model by their path in it, sorted, without the record and the card."""
     found = {path.relative_to(model).as_posix(): path for path in model.rglob("*") if path.is_file()}
-    found.pop(PLACE.as_posix(), None)
+    for name in (PLACE.as_posix(), *CARDS):
+        found.pop(name, None)
     return dict(sorted(found.items()))
 
 
 def digest(model: Path) -> str:
-    """Return the SHA-256 digest of the names and the contents of a model's files, without the record."""
+    """Return the SHA-256 digest of the names and the contents of a model's files, without the record and the card."""
     whole = hashlib.sha256()
     for name, path in files(model).items():
         with path.open("rb") as file:

@@ -7,6 +7,19 @@ from pydantic import Field
 from components.spec import Spec
 
 
+class CardSpec(Spec):
+    """Statements of the model card that nothing in a run can measure. The card says `not stated` without them."""
+
+    intended_use: str | None = None
+    """Purpose of the model, and uses to avoid."""
+    license: str | None = None
+    """License of the model, such as `apache-2.0`."""
+    data_license: str | None = None
+    """License of the data, and its source."""
+    contact: str | None = None
+    """Person or team to ask about the model."""
+
+
 class ServingSpec(Spec):
     """Versions of the model in the folder that model servers watch."""
 

@@ -10,11 +10,11 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from components.files import commit, make_folder, remove_tree, sync
+from components.files import commit, make_folder, remove_tree, sync, write_whole
 from components.messages.exit_codes import UserError
 from components.messages.spelling import did_you_mean
 from components.pushing import records
@@ -50,6 +50,7 @@ def push(
     clock: Callable[[], float] = time.time,
     metrics: records.Metrics | None = None,
     previous: records.Metrics | None = None,
+    cards: Mapping[str, str] | None = None,
 ) -> Path:
     """Copy the model to a new version beside the older ones, in one atomic step.
 
@@ -67,6 +68,8 @@ def push(
             version + 1 if that is greater.
         metrics: Metrics of the model, for the record of the version.
         previous: Metrics of the last blessed model on the same rows, for the record. None if there was no such model.
+        cards: Texts of the model card, by their path in the version. If the newest version equals this model, only its
+            card is replaced.
 
     Returns:
         The directory of the version.
@@ -87,6 +90,7 @@ def push(
         if existing:
             newest = directory / str(existing[-1])
             if same_files(model, newest):
+                _write_cards(newest, cards)
                 sync(directory)  # The earlier push may have been killed after the rename.
                 return newest
             record = records.read(newest)
@@ -97,7 +101,7 @@ def push(
                 )
         now = clock()
         record = records.Record(pushed=_utc(now), digest=digest, metrics=metrics or {}, previous=previous)
-        return _publish(model, directory, _next(existing, now), shutil.copyfile, record)
+        return _publish(model, directory, _next(existing, now), shutil.copyfile, record, cards)
 
 
 def rollback(directory: Path, version: int | None = None, clock: Callable[[], float] = time.time) -> Path:
@@ -210,13 +214,19 @@ def _settled(directory: Path, alone: bool) -> list[int]:
 
 
 def _publish(
-    source: Path, directory: Path, version: int, copy: Callable[[str, str], Any], record: records.Record
+    source: Path,
+    directory: Path,
+    version: int,
+    copy: Callable[[str, str], Any],
+    record: records.Record,
+    cards: Mapping[str, str] | None = None,
 ) -> Path:
     """Copy the files to a hidden directory, sync them, and rename the directory to the version."""
     staging = directory / f"{STAGING_PREFIX}{uuid.uuid4().hex}"
     try:
         shutil.copytree(source, staging, copy_function=copy)
         records.write(staging, record)
+        _write_cards(staging, cards)
         # `copytree` copies the time of the source, and `bigvocab predict` finds the last push of all runs by its time.
         os.utime(staging)
         target = directory / str(version)
@@ -225,6 +235,12 @@ def _publish(
         shutil.rmtree(staging, ignore_errors=True)
         raise
     return target
+
+
+def _write_cards(version: Path, cards: Mapping[str, str] | None) -> None:
+    """Write the texts of the card, each in one step. A hard link to the file of another version is not followed."""
+    for name, text in (cards or {}).items():
+        write_whole(version / name, text)
 
 
 def _next(existing: list[int], now: float) -> int:

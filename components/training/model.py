@@ -51,6 +51,7 @@ class VocabularyClassifier(keras.Model):
         update: Object that applies the gradients instead of the optimizer, or None. Its method `apply(gradients)` takes
             the gradients in the order of `trainable_variables`.
         guard: Guard against losses and gradients that are not finite, or None.
+        step_graph: Graph of the training step that was traced last; None before the first.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class VocabularyClassifier(keras.Model):
         self.seed = seed
         self.update: Any = None
         self.guard: Guard | None = None
+        self.step_graph: tf.Graph | None = None
         self.loss_mean = keras.metrics.Mean("loss")
         means = {name: keras.metrics.Mean(f"{short(name)}_loss") for name in self.answers}
         self.output_means = means if further else {}
@@ -106,13 +108,18 @@ class VocabularyClassifier(keras.Model):
 
     def train_step(self, data: tuple[Batch, Batch]) -> dict[str, tf.Tensor]:
         """Update the weights on one batch, and return the running means of the losses."""
+        if not tf.executing_eagerly():
+            self.step_graph = tf.compat.v1.get_default_graph()
         inputs, targets = data
         variables = self.trainable_variables
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         seed = step_seed(self.seed, self.optimizer.iterations)
         with tf.GradientTape() as tape:
-            hidden, flat, counted = at_labels(self.encoder, inputs, targets, seed)
-            losses = self.row_losses(hidden, flat, seed, counted)
+            # The scopes order the graph for TensorBoard.
+            with tf.name_scope("encoder"):
+                hidden, flat, counted = at_labels(self.encoder, inputs, targets, seed)
+            with tf.name_scope("loss"):
+                losses = self.row_losses(hidden, flat, seed, counted)
             total = losses[LABEL]
             for name, weight in self.loss_weights.items():
                 total += weight * losses[name]
@@ -121,13 +128,15 @@ class VocabularyClassifier(keras.Model):
             if WEIGHT in flat:
                 share *= flat[WEIGHT] / self.mean_weight
             loss = tf.reduce_sum(share * total)
-        gradients = tape.gradient(loss, [v.value for v in variables])
-        if self.guard is not None:
-            gradients = self.guard.checked(loss, gradients, self.optimizer.iterations)
-        if self.update is None:
-            self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        else:
-            self.update.apply(gradients)
+        with tf.name_scope("gradients"):
+            gradients = tape.gradient(loss, [v.value for v in variables])
+        with tf.name_scope("update"):
+            if self.guard is not None:
+                gradients = self.guard.checked(loss, gradients, self.optimizer.iterations)
+            if self.update is None:
+                self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+            else:
+                self.update.apply(gradients)
         self.loss_mean.update_state(total, share)
         for name, mean in self.output_means.items():
             mean.update_state(losses[name], share)

@@ -20,6 +20,9 @@ from components.layers.mixture.tables import Tables
 from components.layers.optimization.schedule import WarmupCosine
 from components.memory import memory
 from components.messages.progress import note
+from components.training.board.board import Board
+from components.training.board.sample import Sample
+from components.training.board.tables import tables_of
 from components.training.data import windows
 from components.training.data.moments import number_moments
 from components.training.data.ngram_counts import count_ngrams
@@ -43,7 +46,7 @@ from components.training.loop.update import periodic_update
 from components.training.loop.validation import Validator, label_metrics
 from components.training.model import VocabularyClassifier, build_model
 from components.training.optimizer import make_optimizer
-from components.training.spec import TrainerSpec
+from components.training.spec import WITHOUT_EFFECT, TrainerSpec
 from components.training.warm_start import transfer as warm_start
 
 MoreCallbacks = Callable[[TrainingState, Validator], Sequence[keras.callbacks.Callback]]
@@ -114,6 +117,7 @@ class Training:
     def __init__(self, fn_args: Any, several: Workers | None) -> None:
         self.state = TrainingState()
         self._fn_args, self._several = fn_args, several
+        self._board: Board | None = None
         self._config: dict[str, str] = fn_args.custom_config
         self._spec = spec_of(fn_args)
         self._own_metrics: list[str] = json.loads(self._config.get("metrics", "[]"))
@@ -136,6 +140,7 @@ class Training:
             self._model.encoder.name_ids(self._data.input_tokens)
             self._schedule = self._compile()
         self._tokens = self._data.tokens()
+        self._readable = Readable(dict(self._tokens), self._data.layout)
         if self._label_features is not None:
             self._tokens |= self._label_features.vocabularies
         own, others = folders(self._config["checkpoints"], self._key(), Path(fn_args.model_run_dir).name)
@@ -168,6 +173,9 @@ class Training:
             self.state.warm_start = _start_from(self._fn_args.base_model, self._model, self._tokens)
             self.state.first_iteration = int(self._model.optimizer.iterations.numpy())
         self._schedule.first = self.state.first_iteration
+        if self.chief:
+            self._board = Board(self._fn_args.model_run_dir, Sample(self._validation(), self._readable))
+            self._board.start(self._spec.model_dump(exclude=set(WITHOUT_EFFECT)))
 
     def fit(self, more: MoreCallbacks = lambda state, validator: ()) -> None:
         """Train to the end of the plan, or until training stops early.
@@ -183,8 +191,9 @@ class Training:
         further = more(self.state, validator)
         if self.state.finished:
             return
-        readable = Readable(self._data.tokens(), self._data.layout)
-        loop = Loop(self._model, validator, self._checkpoints, self.state, plan, readable, further)
+        loop = Loop(
+            self._model, validator, self._checkpoints, self.state, plan, self._readable, further, self._board
+        )
         with memory_errors(spec, "training"):
             loop.run(self._batches, self._fn_args.model_run_dir, spec)
 
@@ -204,6 +213,7 @@ class Training:
         calibrated = calibrate(best, self._validation(), spec.top_k)
         index, served = prepare(best, self._validation(), spec)
         self._write_history(calibrated, served)
+        self._finish_board(best)
         servable = Servable(
             best,
             data.transform,
@@ -228,6 +238,14 @@ class Training:
     def discard(self) -> None:
         """Remove the checkpoints of a training whose weights are not needed."""
         self._checkpoints.remove()
+
+    def _finish_board(self, best: VocabularyClassifier) -> None:
+        state, board = self.state, self._board
+        if board is not None and state.best is not None:
+            measured = label_metrics(self._model.label, self._own_metrics, self._data.layout.weighted)
+            record = state.validations[state.best]
+            metrics = {name: record[name] for name in measured}
+            board.finish(best, tables_of(best, self._data.vocabularies, self._label_features), metrics, record["step"])
 
     def _build(self) -> VocabularyClassifier:
         features = self._label_features
@@ -276,8 +294,8 @@ class Training:
         config = self._config
         return training_key(
             [
-                # The first may be raised after it was exceeded. The others are only read after the training.
-                self._spec.model_dump_json(exclude={"worker_timeout", "approximate", "class_table"}),
+                # Some may change between tries, and the others are read after the training.
+                self._spec.model_dump_json(exclude={"worker_timeout", "profile_steps", "approximate", "class_table"}),
                 config["data"],
                 config["vocabulary"],
                 json.dumps(self._own_metrics),

@@ -87,6 +87,12 @@ class ApproximateSpec(Spec):
     split must reach this value. Otherwise, the answers are exact."""
 
 
+WITHOUT_EFFECT = frozenset(
+    {"approximate", "checkpoint_seconds", "class_table", "profile_steps", "replicas", "top_k", "worker_timeout"}
+)
+"""Keys of `TrainerSpec` that are no hyperparameters: they do not change the expected weights."""
+
+
 class TrainerSpec(Spec):
     """Model, optimizer and training loop."""
 
@@ -137,6 +143,9 @@ class TrainerSpec(Spec):
     """Start from the last blessed model that was trained on other data; table rows are transferred by token. Off by
     default, because the result then depends on earlier runs. Rows that an earlier run trained on must not have moved
     to the test split, which happens when `data.splits`, `data.split_by` or the files of a split change."""
+    profile_steps: int = Field(default=0, ge=0)
+    """Number of steps to profile, soon after the training starts. The profile shows what takes the time of a step, in
+    TensorBoard's tab Profile, which needs the extra `profile`. 0: no profile."""
     seed: int = 1
     """Seed of the initial weights and of the random draws in training."""
     top_k: int = Field(default=50, ge=1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import gc
 import importlib
+import importlib.util
 import json
 import os
 import sys
@@ -183,6 +184,8 @@ def _tensorboard(arguments: argparse.Namespace) -> int:
     logs = root_of(arguments) / "tensorboard"
     if not logs.exists():
         raise UserError(f"{logs} does not exist; `bigvocab run {arguments.preset}` creates it")
+    if any(logs.glob("*/plugins/profile")) and importlib.util.find_spec("xprof") is None:
+        print("The tab Profile needs the package xprof: install bigvocab[profile]", file=sys.stderr)
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(logs)]
     command += ["--host", arguments.host, "--port", str(arguments.port)]
     os.execv(sys.executable, command)

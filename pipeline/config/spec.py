@@ -16,7 +16,7 @@ from components.ingest.spec import DataSpec
 from components.labels.spec import LabelsSpec
 from components.metrics.targets import LABEL_KINDS, label_baselines
 from components.preprocessing.spec import VocabularySpec
-from components.pushing.spec import ServingSpec
+from components.pushing.spec import CardSpec, ServingSpec
 from components.spec import Spec
 from components.training.spec import TrainerSpec
 from components.tuning.spec import TunerSpec
@@ -63,6 +63,8 @@ class Config(Spec):
     """Thresholds that a model must meet to be blessed, label bands, and user-defined metrics."""
     serving: ServingSpec = ServingSpec()
     """Pushed versions of the model."""
+    card: CardSpec = CardSpec()
+    """Statements of the model card beside each pushed model."""
     artifacts: ArtifactsSpec = ArtifactsSpec()
     """Retention of the outputs of earlier runs."""
     inference: InferenceSpec = InferenceSpec()

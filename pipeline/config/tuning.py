@@ -9,14 +9,13 @@ from pydantic import BaseModel, ValidationError
 
 from components.choices import merged
 from components.ingest.errors import nearest
-from components.training.spec import TrainerSpec
+from components.training.spec import WITHOUT_EFFECT, TrainerSpec
 from components.tuning.space import SECTION, tree
 from components.tuning.spec import RangeSpec, TunerSpec
 
-_NOT_SEARCHED = (
-    "checkpoint_seconds", "patience", "replicas", "seed", "top_k", "validation_examples", "validations_per_epoch",
-    "warm_start", "worker_timeout",
-)  # fmt: skip
+_NOT_SEARCHED = WITHOUT_EFFECT | {
+    "patience", "seed", "validation_examples", "validations_per_epoch", "warm_start"
+}  # fmt: skip
 """Keys whose best value no score of a training can tell."""
 
 

@@ -40,19 +40,38 @@ class Readable:
             row: Row of the batch.
             position: Position of the label in a batch of whole rows; None in a batch of windows.
         """
-        ids, labels = inputs["input_ids"][row], targets[LABEL][row]
-        if position is not None:
-            ids, labels = ids[: position + 1], labels[position]
-        ids = [int(i) for i in ids if i != self.layout.padding]
-        words = " ".join(self._token("inputs", i) for i in ids[-_TOKENS:])
-        text = f"'{'... ' if len(ids) > _TOKENS else ''}{_short(words)}' -> "
+        words, cut = self.tokens_before(inputs, row, position)
+        text = f"'{'... ' if cut else ''}{_short(' '.join(words))}' -> "
         if self.layout.label_kind == "number":
-            text += in_units(float(labels))
+            text += in_units(float(targets[LABEL][row]))
         else:
-            # Several labels of a row are followed by padding.
-            found = [labels] if not self.layout.several_labels else [label for label in labels if label > PADDING]
-            text += ", ".join(f"'{self._token('labels', label)}'" for label in found)
+            text += ", ".join(f"'{label}'" for label in self.labels(targets, row, position))
         return ", ".join([text, *self._features(inputs, row), *self._targets(targets, row)])
+
+    def tokens_before(self, inputs: Arrays, row: int, position: int | None) -> tuple[list[str], bool]:
+        """Return the last tokens of an example, and True if the example has tokens before them.
+
+        Args:
+            inputs: Inputs of the model, of a batch.
+            row: Row of the batch.
+            position: Position of the label in a batch of whole rows; None in a batch of windows.
+        """
+        ids = inputs["input_ids"][row] if position is None else inputs["input_ids"][row][: position + 1]
+        ids = [int(i) for i in ids if i != self.layout.padding]
+        return [self._token("inputs", i) for i in ids[-_TOKENS:]], len(ids) > _TOKENS
+
+    def labels(self, targets: Arrays, row: int, position: int | None) -> list[str]:
+        """Return the label of an example, or its several labels. The arguments are those of `example`."""
+        found = targets[LABEL][row]
+        if position is not None:
+            found = found[position]
+        # Several labels of a row are followed by padding.
+        ids = [found] if not self.layout.several_labels else [label for label in found if label > PADDING]
+        return [self.label(int(i)) for i in ids]
+
+    def label(self, index: int) -> str:
+        """Return the text of a class of the label; `?` outside the vocabulary."""
+        return self._token("labels", index)
 
     def extremes(self, inputs: Arrays, row: int) -> list[str]:
         """Return the columns of the numbers of a row that are as far from their means as Transform allows."""

@@ -115,6 +115,7 @@ class Validation(keras.callbacks.Callback):
         plan: Plan of the training.
         patience: Number of validations without a better score, after which to stop; see `Validator.score`.
         errors: Function that returns a context for the errors of a validation.
+        look: Function to call with the model as a validation measures it, or None.
     """
 
     def __init__(
@@ -125,9 +126,10 @@ class Validation(keras.callbacks.Callback):
         plan: Plan,
         patience: int,
         errors: Callable[[], AbstractContextManager[None]],
+        look: Callable[[], None] | None = None,
     ) -> None:
         super().__init__()
-        self._errors = errors
+        self._errors, self._look = errors, look
         self._validator, self._checkpoints, self.state = validator, checkpoints, state
         self._plan, self._patience = plan, patience
 
@@ -140,7 +142,7 @@ class Validation(keras.callbacks.Callback):
         logs = logs if logs is not None else {}
         state, started = self.state, time.monotonic()
         with self._errors():
-            measured = self._validator.measure()
+            measured = self._validator.measure(self._look)
         objective = self._validator.objective
         if not math.isfinite(measured[objective]):
             raise ValidationNotFinite(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import keras
 import tensorflow as tf
 
+from components.training.board.board import Board
 from components.training.devices import workers
 from components.training.faults.not_finite import not_finite
 from components.training.faults.out_of_memory import memory_errors
@@ -34,6 +35,7 @@ class Loop:
         plan: Steps and validations of the training.
         readable: Readable form of the examples, for the error of a loss that is not finite.
         more: Callbacks that come last, such as one that stops a training.
+        board: Writer of the contents of TensorBoard beside the curves; None for workers that write no files.
     """
 
     model: VocabularyClassifier
@@ -43,6 +45,7 @@ class Loop:
     plan: Plan
     readable: Readable
     more: Sequence[keras.callbacks.Callback] = ()
+    board: Board | None = None
 
     def run(self, batches: Callable[[int], tf.data.Dataset], directory: str, spec: TrainerSpec) -> None:
         """Train to the end of the plan, or until training stops early.
@@ -97,13 +100,16 @@ class Loop:
         """Return the callbacks in the required order: each reads the changes of its predecessors."""
         agree = functools.partial(workers.any_says, self.model.distribute_strategy) if self._several else None
         errors = functools.partial(memory_errors, spec, "validation")
-        state, plan = self.state, self.plan
+        state, plan, board = self.state, self.plan, self.board
+        look = None if board is None else lambda: board.observe(self.model, state.step)
         callbacks: list[keras.callbacks.Callback] = [
             Steps(self.checkpoints, state, plan.interval, spec.checkpoint_seconds, check, agree),
-            Validation(self.validator, self.checkpoints, state, plan, spec.patience, errors),
+            Validation(self.validator, self.checkpoints, state, plan, spec.patience, errors, look),
             scalars,
             ProgressLine(state, plan.batch, plan.steps, self.validator.shown, self.validator.forms),
         ]
+        if board is not None:
+            callbacks += board.callbacks(plan.steps - state.step, spec.profile_steps)
         if self.model.update is not None:
             callbacks.append(Updates(self.model.update, state))
         return [*callbacks, *self.more]

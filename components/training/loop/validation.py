@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -106,19 +106,24 @@ class Validator:
             score -= math.log(max(measured[recall], _LEAST_RECALL))
         return score
 
-    def measure(self) -> dict[str, float]:
+    def measure(self, look: Callable[[], None] | None = None) -> dict[str, float]:
         """Return the metrics of the label by name, and the metrics of each further target as `<target>_<name>`.
 
         With weights, each metric has a second entry: `<name>_weighted`.
 
         A class outside the vocabulary counts as a miss, and has no nll. Metrics of numbers are in the units of the
         column.
+
+        Args:
+            look: Function to call with the model as it was measured, which includes the calibration of its mixture.
         """
         total: list[float] = []
         with self._calibration():
             for batch in self._batches:
                 sums = self._sums(batch).numpy().tolist()
                 total = [a + b for a, b in zip(total, sums, strict=True)] if total else sums
+            if look is not None:
+                look()
         suffixes = [*dict.fromkeys(("", self._suffix))]
         if not total:
             total = [0.0] * sum(len(each.sums) for each in self._measured) * len(suffixes)

@@ -153,3 +153,16 @@ def test_other_names_are_no_versions(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
     (tmp_path / "99").write_text("a file")
     assert versions.versions(tmp_path) == [7, 12]
+
+
+def test_a_card_is_published_with_its_model_and_replaced_alone(tmp_path: Path) -> None:
+    card, page = records.CARDS
+    first = versions.push(_model(tmp_path), tmp_path / "serving", cards={card: "one", page: "<p>one"})
+    assert (first / card).read_text() == "one"
+    assert versions.push(_model(tmp_path), tmp_path / "serving", cards={card: "two", page: "<p>two"}) == first
+    assert [(first / name).read_text() for name in (card, page)] == ["two", "<p>two"]
+    versions.push(_model(tmp_path, b"2"), tmp_path / "serving", cards={card: "three"})
+    again = versions.rollback(tmp_path / "serving")
+    assert (again / card).read_text() == "two"
+    assert versions.push(_model(tmp_path), tmp_path / "serving", cards={card: "four"}) == again
+    assert (first / card).read_text() == "two", "the card of the older version stays, though its file was linked"

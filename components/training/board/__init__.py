@@ -1,0 +1,1 @@
+"""Contents of TensorBoard beside the curves: predictions, distributions, vectors, hyperparameters, graph, profile."""
