@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from components.evaluation.charts import calibration
 from components.node import Node, Outputs, Section, Site
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class EvaluatorNode(Node):
     sections = (
         Section(10, "components.evaluation:comparison.html.j2"),
         Section(20, "components.evaluation:targets.html.j2"),
-        Section(35, "components.evaluation:reliability.html.j2"),
+        Section(35, "components.evaluation:reliability.html.j2", calibration),
         Section(40, "components.evaluation:slices.html.j2"),
     )
 

@@ -13,14 +13,12 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from components.charts import CONFIG, embedded
 from components.files import write_whole
-from components.messages.formatting import duration, figure, in_bytes, on_axis, share
-from components.metrics.definitions import Column
-from components.metrics.table import shown
+from components.messages.formatting import duration, figure, in_bytes, share
 from components.node import Section
-from components.report.charts import line_chart, minutes_at
-from components.report.reliability import reliability_charts, reliability_rows, reliability_series
-from components.report.summary import Summary, Training
+from components.report.scripts import policy, scripts
+from components.report.summary import Summary
 from components.report.tables import (
     about_margins,
     against,
@@ -64,7 +62,7 @@ def page() -> jinja2.Template:
 
 
 def render(summary: Summary, sections: Sequence[Section]) -> str:
-    """Return the page, with inline style and charts in light and dark, without scripts or external files.
+    """Return the page, with its style, scripts and charts, in light and dark, without external files.
 
     Args:
         summary: Summary of a run.
@@ -72,10 +70,18 @@ def render(summary: Summary, sections: Sequence[Section]) -> str:
     """
     best = best_baseline(summary.baselines)
     few = columns(summary, "brief")
-    diagram = reliability_series(summary)
+    ordered = [(section.template, [*section.charts(summary)]) for section in sorted(sections, key=_place)]
     return page().render(
         s=summary,
-        sections=[section.template for section in sorted(sections, key=lambda section: section.place)],
+        sections=ordered,
+        all_charts=embedded(
+            {
+                "config": CONFIG,
+                "charts": {chart.name: chart.specification for _, charts in ordered for chart in charts},
+            }
+        ),
+        scripts=scripts(),
+        policy=policy(),
         style=Markup((resources.files(_PACKAGE) / "style.css").read_text(encoding="utf-8")),
         number=kind_of_label(summary.metrics) == "number",
         counted=counted(summary.metrics),
@@ -92,10 +98,6 @@ def render(summary: Summary, sections: Sequence[Section]) -> str:
         best_metrics=summary.baselines.get(best) if best else None,
         best_in=functools.partial(best_baseline, summary.baselines),
         verdict=verdict(summary),
-        charts=training_charts(summary.training, summary.own_metrics) if summary.training else [],
-        reliability=diagram,
-        reliability_charts=reliability_charts(diagram) if diagram else [],
-        reliability_rows=reliability_rows(diagram),
         slices=[(name, list(entries)) for name, entries in groupby(summary.slices, key=lambda entry: entry.slice)],
         widest=widest_bar(summary, best, few[0].name),
         bands=band_names(summary),
@@ -115,6 +117,10 @@ def render(summary: Summary, sections: Sequence[Section]) -> str:
 def write(summary: Summary, path: str | Path, sections: Sequence[Section]) -> None:
     """Write the page atomically: a reader never sees an incomplete page."""
     write_whole(path, render(summary, sections))
+
+
+def _place(section: Section) -> int:
+    return section.place
 
 
 def _template(name: str) -> str:
@@ -157,40 +163,6 @@ def band_names(summary: Summary) -> dict[str, str]:
         "torso": f"torso: ranks {head + 1:,} to {torso:,}",
         "tail": "tail: the rest, and labels outside",
     }
-
-
-def training_charts(training: Training, own: Sequence[Column] = ()) -> list[dict[str, Any]]:
-    """Return charts of the label's metrics by epoch, each with `title` and `svg`. The x axis also shows the wall time.
-
-    A history of a single point gives no charts.
-    """
-    history = training.history
-    if len(history) < 2:
-        return []
-    seconds = [entry.seconds + (entry.validation_seconds or 0) for entry in history]
-    note = minutes_at([entry.epoch for entry in history], seconds)
-    charts = []
-    # The curves of several labels have the names of those of one label.
-    for column in (*shown("label", "curve", own), *shown("number", "curve", own)):
-        kept = [(index, getattr(entry, column.name, None)) for index, entry in enumerate(history)]
-        points = [(history[index].epoch, value) for index, value in kept if value is not None]
-        if not points:
-            continue
-        marked = next(
-            (i for i, (index, _) in enumerate(p for p in kept if p[1] is not None) if index == training.best), None
-        )
-        written = functools.partial(on_axis, form=column.form)
-        name = f"Validation {column.label}"
-        svg = line_chart(
-            points,
-            title=f"{name} by epoch: from {written(points[0][1])} to {written(points[-1][1])}",
-            x_label="epoch, and wall time of training",
-            x_note=note,
-            marked=marked,
-            number=written,
-        )
-        charts.append({"title": name, "svg": svg})
-    return charts
 
 
 def drifting(summary: Summary) -> dict[str, str]:

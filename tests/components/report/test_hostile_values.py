@@ -38,7 +38,8 @@ class _Elements(HTMLParser):
         self.found.append(("comment",))
 
     def handle_data(self, data: str) -> None:
-        self.text += data
+        if not self.found or self.found[-1][0] != "script":
+            self.text += data
 
 
 def _with(text: str) -> Summary:
