@@ -31,7 +31,7 @@ CONFIG: Mapping[str, Any] = {
     },
     "legend": {
         "orient": "top", "title": None, "labelColor": "var(--ink)", "labelFontSize": 12, "labelLimit": 240,
-        "columns": 2,
+        "columns": 1,
     },
     "mark": {"color": "var(--model)"},
 }  # fmt: skip

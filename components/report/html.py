@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from importlib import resources
@@ -57,6 +58,7 @@ def page() -> jinja2.Template:
         share=share,
         duration=duration,
         size=in_bytes,
+        setting=setting,
     )
     return environment.get_template(f"{_PACKAGE}:report.html.j2")
 
@@ -103,6 +105,7 @@ def render(summary: Summary, sections: Sequence[Section]) -> str:
         bands=band_names(summary),
         roles=ROLES,
         timeline=timeline(summary),
+        settings=settings(summary),
         drifting=drifting(summary),
         margins=margins(summary),
         equals={(margin.metric, margin.baseline) for margin in summary.margins if margin.equal},
@@ -169,6 +172,18 @@ def drifting(summary: Summary) -> dict[str, str]:
     """Return the columns that have a drift between spans, each with the sign of its measure."""
     signs = {"l_infinity": "L∞", "jensen_shannon": "JSD"}
     return {column: signs[found.measure] for span in summary.spans for column, found in span.drift.items()}
+
+
+def setting(value: Any) -> str:
+    """Return a value of the configuration as text. Text stays as it is; other values are in YAML's flow style."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def settings(summary: Summary) -> list[dict[str, Any]]:
+    """Return the configuration as lines of text, `text` and `differs`."""
+    if summary.configuration is None:
+        return []
+    return [{"text": f"{of.key}: {setting(of.value)}", "differs": of.differs} for of in summary.configuration.settings]
 
 
 def timeline(summary: Summary) -> list[dict[str, Any]]:

@@ -57,16 +57,25 @@ class Outside(SummarySection):
     """The most frequent labels outside the vocabulary."""
 
 
+class Covered(SummarySection):
+    """Part of the occurrences of all entries that the most frequent ones cover, in the train split."""
+
+    entries: int = Field(ge=1)
+    share: float
+
+
 class Vocabulary(SummarySection):
     """Size of a vocabulary, its most frequent entries, and its gaps."""
 
-    left_out = ("outside",)
+    left_out = ("outside", "coverage")
 
     size: int = Field(ge=0)
     out_of_vocabulary_rate: float | None = Field(None, ge=0, le=1)
     """Share of out-of-vocabulary tokens (`inputs`) or labels (`labels`) in the test split."""
     top: list[Token] = []
     """The most frequent entries."""
+    coverage: list[Covered] = []
+    """Coverage by the most frequent entries, from one to all of them. Empty: an earlier version wrote the summary."""
     outside: dict[Literal["train", "eval", "test"], Outside] = {}
     """`labels` only: labels outside the vocabulary by split."""
 
@@ -130,6 +139,8 @@ class Node(SummarySection):
     """Wall time in this run."""
     cpu_seconds: float | None = Field(None, ge=0)
     """CPU time in this run, child processes included. None: not measured, as of nodes that run in pods."""
+    peak_bytes: int | None = Field(None, ge=0)
+    """Greatest resident memory of the process, without child processes. None: not measured, as of nodes in pods."""
     cached: bool
     state: Literal["complete", "cached", "failed", "not run"]
     detail: str = ""
@@ -294,13 +305,58 @@ class UnusedRows(SummarySection):
     """Columns whose values look like the numbers or lists of another program, in words."""
 
 
+class Setting(SummarySection):
+    """Key of the configuration, and its value."""
+
+    left_out = ("differs", "base")
+
+    key: str
+    """Key with its sections, such as `trainer.epochs`."""
+    value: Any
+    differs: bool = False
+    """True if the value is not that of the preset. Without a preset, true if the configuration sets the key."""
+    base: Any = None
+    """The value of the preset, if it differs."""
+
+
+class Configuration(SummarySection):
+    """Whole configuration of a run, without secrets."""
+
+    preset: str | None
+    """The preset with the same name. None: the configuration has a name of its own."""
+    settings: list[Setting]
+
+
+class Artifact(SummarySection):
+    """Artifact in the metadata store."""
+
+    key: str
+    """Key of the artifact among the inputs or outputs of a node."""
+    id: int
+    type: str
+    uri: str
+    """URI relative to the root of the run, if it is below the root."""
+
+
+class Execution(SummarySection):
+    """Execution in the metadata store."""
+
+    node: str
+    execution: int | None
+    """Id of the execution."""
+    cached: bool
+    """True if the outputs are those of an earlier execution."""
+    inputs: list[Artifact] = []
+    outputs: list[Artifact] = []
+
+
 class Summary(SummarySection):
     """Summary of a whole run. Nodes may add keys, see `components.node.Node.summary`."""
 
     model_config = ConfigDict(extra="allow")
     left_out = (
         "targets", "target_baselines", "previous_targets", "spans", "own_metrics", "margins", "split_rule",
-        "unused", "constant_columns", "reliability", "weighted",
+        "unused", "constant_columns", "reliability", "weighted", "command", "configuration", "lineage",
     )  # fmt: skip
 
     format: int = FORMAT
@@ -362,6 +418,11 @@ class Summary(SummarySection):
     """Values of unset keys that were chosen from the statistics."""
     nodes: list[Node] = []
     versions: dict[str, str] = {}
+    command: str = ""
+    """Command that started the run, without secrets. Empty: no command did, as in a pod or in Python."""
+    configuration: Configuration | None = None
+    lineage: list[Execution] = []
+    """Executions and artifacts of the run, in the order of the nodes."""
     training: Training | None = None
     failure: Failure | None = None
     """The node that failed, if the run did not finish."""

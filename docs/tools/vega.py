@@ -23,7 +23,8 @@ def bundle() -> str:
     }
     listed = ", ".join(f"{name} {version}" for name, version in versions.items())
     # The bundle has declarations at its top level, which must not become globals of the page.
-    code = vl_convert.javascript_bundle(snippet=None, vl_version=versions["Vega-Lite"]).strip()
+    of = versions["Vega-Lite"]
+    code = vl_convert.javascript_bundle(snippet=None, vl_version=of).strip()  # pyright: ignore[reportArgumentType]
     return f"/* {listed}. Licenses: components/report/vega/LICENSES.txt of BigVocab. */\n(() => {{\n{code}\n}})();\n"
 
 

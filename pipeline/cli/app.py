@@ -10,6 +10,7 @@ import gc
 import importlib
 import json
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     gc.set_threshold(NEW_OBJECTS)
     redaction.install()
     arguments = parser().parse_args(argv)
+    arguments.command = shlex.join(["bigvocab", *(sys.argv[1:] if argv is None else argv)])
     try:
         return arguments.do(arguments)
     except ConfigurationError as error:
@@ -139,7 +141,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from pipeline.execution import runner
 
     with no_place_to_run(root_of(arguments)):
-        return runner.run(config, root_of(arguments))
+        return runner.run(config, root_of(arguments), arguments.command)
 
 
 def _schema(arguments: argparse.Namespace) -> int:

@@ -79,6 +79,12 @@ def _with(text: str) -> Summary:
         defaults={"reason": text, "pinned": text},
         nodes=[{"name": "Trainer", "seconds": 1.0, "cached": False, "state": "complete", "detail": text}],
         versions={text: text},
+        command=text,
+        configuration={"preset": text, "settings": [{"key": text, "value": text, "differs": True, "base": text}]},
+        lineage=[{
+            "node": text, "execution": 1, "cached": False, "inputs": [],
+            "outputs": [{"key": text, "id": 1, "type": text, "uri": text}],
+        }],
         training=training,
         inference={
             "refusal": "", "path": text, "folder": text, "rows": 1, "files": 1, "unusable": 1, "reasons": [text],

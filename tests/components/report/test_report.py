@@ -28,7 +28,7 @@ GOLDEN = {
     "name nodes previous pushed pushed_to seconds servable servable_cause slices training versions vocabularies",
     "metrics": "count ece ece_confident known mrr_at_10 mrr_at_20 ndcg_at_10 nll oov_rate perplexity recall_at_1 "
     "recall_at_10 recall_at_20 recall_at_5",
-    "nodes": "cached cpu_seconds detail name seconds state",
+    "nodes": "cached cpu_seconds detail name peak_bytes seconds state",
     "slices": "baselines metrics slice value",
     "training": "best calibration devices history mixture parameters resumed stopped_early validation_examples "
     "warm_start",
@@ -374,6 +374,44 @@ def test_the_bars_of_the_nodes_stand_one_after_the_other() -> None:
     assert rows[0]["left"] == 0
     assert rows[1]["left"] == pytest.approx(rows[0]["width"])
     assert rows[1]["left"] + rows[1]["width"] == pytest.approx(100)
+
+
+def test_the_page_shows_the_command_and_marks_what_differs_from_the_preset() -> None:
+    settings = [
+        {"key": "name", "value": "sotu"},
+        {"key": "trainer.epochs", "value": 0.3, "differs": True, "base": 1.8},
+        {"key": "evaluation.beat", "value": ["popular"], "differs": True},
+    ]
+    configuration = {"preset": "shared_projection", "settings": settings}
+    summary = _summary(command="bigvocab run --set trainer.epochs=.3", configuration=configuration)
+    assert json.loads(summary.model_dump_json())["configuration"] == configuration
+    page = html.render(summary, SECTIONS)
+    text = _Page(page).text
+    assert "bigvocab run --set trainer.epochs=.3" in text
+    assert "2 keys of 3 differ from the preset shared_projection" in text
+    assert "trainer.epochs 0.3 1.8" in text
+    assert re.findall(r"<mark>(.*?)</mark>", page) == ["trainer.epochs: 0.3", "evaluation.beat: [&#34;popular&#34;]"]
+    own = _summary(configuration={**configuration, "preset": None})
+    assert "The configuration sets 2 of 3 keys" in _Page(html.render(own, SECTIONS)).text
+    assert "Command and configuration" not in _Page(html.render(_summary(), SECTIONS)).text
+
+
+def test_the_page_shows_time_and_memory_of_nodes_and_their_lineage() -> None:
+    node = {"name": "Trainer", "seconds": 9.0, "cpu_seconds": 15.0, "peak_bytes": 2_674_421_760, "cached": False}
+    artifact = {"key": "model", "id": 7, "type": "Model", "uri": "artifacts/Trainer/model/9"}
+    execution = {"node": "Trainer", "execution": 9, "cached": True, "inputs": [], "outputs": [artifact]}
+    summary = _summary(nodes=[{**node, "state": "complete"}], lineage=[execution])
+    assert json.loads(summary.model_dump_json())["lineage"] == [execution]
+    text = _Page(html.render(summary, SECTIONS)).text
+    assert "Trainer 9.0 s 15 s 2.7 GB complete" in text
+    assert "Trainer cached 9 7 Model: artifacts/Trainer/model/9" in text
+
+
+def test_the_coverage_of_the_vocabularies_is_a_chart() -> None:
+    vocabularies = {"inputs": {"size": 3, "coverage": [{"entries": 1, "share": 0.5}, {"entries": 3, "share": 1.0}]}}
+    page = html.render(_summary(vocabularies=vocabularies), SECTIONS)
+    assert charts_of(page)[-1] == "coverage"
+    assert "input tokens 1 50.00% input tokens 3 100.00%" in _Page(page).text
 
 
 def test_versions_are_those_installed() -> None:
