@@ -5,16 +5,52 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from components.charts import Chart, Column, lines, position, series, tooltips
+from components.charts import Chart, Column, bars, lines, position, series, tooltips
 from components.messages.formatting import share
 from components.metrics.reliability import CONFIDENT
 
 if TYPE_CHECKING:
-    from components.report.measures import ReliabilityBin
+    from components.report.measures import Metrics, ReliabilityBin
     from components.report.summary import Summary
 
+_RANKS = ("1", "2 to 5", "6 to 10", "11 to 20", "above 20", "outside")
 _BARS = 5
 """Height of the chart in heights of the tallest bar of the numbers of predictions."""
+
+
+def ranks(summary: Summary) -> list[Chart]:
+    """Return the histogram of the rank of the label, of the model and of the best baseline; none for other labels.
+
+    The groups are the differences of recall@1, recall@5, recall@10 and recall@20, so they are exact and cost nothing.
+    """
+    from components.report.tables import best_baseline, kind_of_label  # Every command imports this module.
+
+    if summary.metrics is None or kind_of_label(summary.metrics) != "label":
+        return []
+    best = best_baseline(summary.baselines)
+    models = {"this model": summary.metrics, **({best: summary.baselines[best]} if best else {})}
+    rows = []
+    for model, metrics in models.items():
+        values = [getattr(metrics, name, None) for name in ("recall_at_1", "recall_at_5", "recall_at_10")]
+        shares = [*values, getattr(metrics, "recall_at_20", None), _known(metrics), 1.0]
+        if any(value is None for value in shares):
+            continue
+        found = zip(_RANKS, [0.0, *shares[:-1]], shares, strict=True)
+        rows += [{"model": model, "rank": rank, "share": max(0.0, b - a)} for rank, a, b in found]
+    if not rows:
+        return []
+    columns = (Column("model", "model"), Column("rank", "rank"), Column("share", "share of labels", ".2%"))
+    x = {"field": "rank", "type": "nominal", "title": "rank of the label", "sort": [*_RANKS], "axis": {"labelAngle": 0}}
+    y = {**position("share", "share of labels"), "axis": {"format": ".0%"}}
+    layers = bars(x, y, columns, series("model", dict.fromkeys(row["model"] for row in rows)))
+    note = f"share of {summary.metrics.count:,} labels, test split"
+    return [Chart("ranks", "Rank of the label", note, rows, columns, layers, {})]
+
+
+def _known(metrics: Metrics) -> float | None:
+    """Return the share of the labels in the vocabulary."""
+    count, known = getattr(metrics, "count", None), getattr(metrics, "known", None)
+    return known / count if count and known is not None else None
 
 
 def calibration(summary: Summary) -> list[Chart]:
@@ -76,7 +112,7 @@ def _reliability_chart(name: str, title: str, parts: dict[str, list[ReliabilityB
     domain = {"domain": [low, high], "nice": False}
     x = position("confidence", "probability of the most probable class", **domain)
     y = position("share_correct", "share of correct predictions", zero=True)
-    bars = {
+    counts = {
         "transform": [{"filter": "datum.last"}],
         "mark": {"type": "rect", "fill": "var(--track)", "stroke": "var(--paper)"},
         "encoding": {
@@ -96,5 +132,5 @@ def _reliability_chart(name: str, title: str, parts: dict[str, list[ReliabilityB
         {**layer, "transform": [{"filter": "isValid(datum.confidence)"}]}
         for layer in lines(x, y, columns, series("series", parts))
     ]
-    layers = [bars, {"layer": [perfect, *drawn]}]
+    layers = [counts, {"layer": [perfect, *drawn]}]
     return Chart(name, title, note, rows, columns, layers, {"resolve": {"scale": {"y": "independent"}}})

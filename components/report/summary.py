@@ -350,6 +350,73 @@ class Execution(SummarySection):
     outputs: list[Artifact] = []
 
 
+class Probable(SummarySection):
+    """Predicted label, and its probability."""
+
+    label: str
+    probability: float
+
+
+class Prediction(SummarySection):
+    """Predictions of the model for one row of the test split."""
+
+    result: Literal["right", "near", "wrong"]
+    """`right`: the label is the most probable class. `near`: it is among the first ten. `wrong`: it is not."""
+    input: str
+    """Input tokens, separated by spaces. It begins with an ellipsis if more tokens precede."""
+    truth: list[str]
+    """The label, or the labels of the row."""
+    rank: int | None
+    """Place of the label from 1. None: the label is not among the predicted ones."""
+    answers: list[Probable]
+    slices: dict[str, str] = {}
+    """Value of each column of the slices."""
+
+
+class LabelRecall(SummarySection):
+    """Recall of one label in a sample of the test split."""
+
+    label: str
+    count: int
+    recall_at_10: float
+    baseline_recall_at_10: float | None = None
+    """None: the baselines are not known for each label, as in sequences."""
+
+
+class Predictions(SummarySection):
+    """Predictions for a seeded sample of the test split."""
+
+    rows: int
+    """Labels in the sample."""
+    results: dict[Literal["right", "near", "wrong"], int]
+    """Number of predictions of the whole sample, by result."""
+    examples: list[Prediction]
+    shown_first: int
+    """Number of the first examples, drawn from the whole sample. The others show the values of the slices."""
+    least: int
+    """Least number of occurrences in the sample of the labels in `hardest` and `most_improved`."""
+    hardest: list[LabelRecall] = []
+    """Labels with the lowest recall@10."""
+    most_improved: list[LabelRecall] = []
+    """Labels whose recall@10 is most above the baseline's."""
+    baseline: str | None = None
+    """The best baseline over the sample."""
+
+
+class Neighbor(SummarySection):
+    """Entry of a vocabulary near another one."""
+
+    token: str
+    cosine: float
+
+
+class Neighborhood(SummarySection):
+    """Entry of a vocabulary, and the entries with the nearest vectors."""
+
+    token: str
+    nearest: list[Neighbor]
+
+
 class Summary(SummarySection):
     """Summary of a whole run. Nodes may add keys, see `components.node.Node.summary`."""
 
@@ -357,6 +424,7 @@ class Summary(SummarySection):
     left_out = (
         "targets", "target_baselines", "previous_targets", "spans", "own_metrics", "margins", "split_rule",
         "unused", "constant_columns", "reliability", "weighted", "command", "configuration", "lineage",
+        "predictions", "neighbors",
     )  # fmt: skip
 
     format: int = FORMAT
@@ -402,6 +470,9 @@ class Summary(SummarySection):
     previous_targets: Targets = {}
     """Metrics of the last blessed model on the further targets, by column."""
     slices: list[Slice] = []
+    predictions: Predictions | None = None
+    neighbors: dict[Literal["inputs", "labels"], list[Neighborhood]] = {}
+    """Nearest neighbors in the embeddings of the inputs and among the vectors of the classes."""
     own_metrics: list[Column] = []
     """Descriptions of a user's own metrics, so that readers of the summary need no module of the user's."""
     blessed: bool | None = None

@@ -8,7 +8,7 @@ import pytest
 
 from components.report import html
 from components.report.summary import Summary, training_section
-from tests.components.report.test_report import SECTIONS, _metrics, _summary, _training
+from tests.components.report.test_report import SECTIONS, _metrics, _summary, _training, predictions
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -81,6 +81,7 @@ def _with(text: str) -> Summary:
         versions={text: text},
         command=text,
         configuration={"preset": text, "settings": [{"key": text, "value": text, "differs": True, "base": text}]},
+        **predictions(text),
         lineage=[{
             "node": text, "execution": 1, "cached": False, "inputs": [],
             "outputs": [{"key": text, "id": 1, "type": text, "uri": text}],

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from components.evaluation.charts import ranks
 from components.report import html
 from components.report.measures import Metrics
 from components.report.summary import Summary, evaluation_section, training_section
@@ -412,6 +413,56 @@ def test_the_coverage_of_the_vocabularies_is_a_chart() -> None:
     page = html.render(_summary(vocabularies=vocabularies), SECTIONS)
     assert charts_of(page)[-1] == "coverage"
     assert "input tokens 1 50.00% input tokens 3 100.00%" in _Page(page).text
+
+
+def predictions(text: str = "the") -> dict[str, Any]:
+    """Return the sections `predictions` and `neighbors` of a summary, with a text in every place."""
+    answers = [{"label": text, "probability": 0.25}, {"label": "other", "probability": 0.125}]
+    example = {"result": "right", "input": f"… {text}", "truth": [text], "rank": 1, "answers": answers}
+    label = {"label": text, "count": 7, "recall_at_10": 0.25, "baseline_recall_at_10": 0.125}
+    return {
+        "predictions": {
+            "rows": 1_000,
+            "results": {"right": 200, "wrong": 800},
+            "examples": [{**example, "slices": {text: text}}, {**example, "result": "wrong", "rank": None}],
+            "shown_first": 1,
+            "least": 5,
+            "hardest": [label],
+            "most_improved": [label],
+            "baseline": "bigram",
+        },
+        "neighbors": {"labels": [{"token": text, "nearest": [{"token": text, "cosine": 0.5}]}]},
+    }
+
+
+def test_the_page_shows_predictions_hard_labels_and_neighbors() -> None:
+    summary = _summary(**predictions())
+    assert Summary.model_validate_json(summary.model_dump_json()) == summary
+    text = _Page(html.render(summary, SECTIONS)).text
+    for part in (
+        "1,000 labels, drawn evenly over the rows of the test split: 20.0% right, 0.00% near, 80.0% wrong",
+        "right … the the the the 1 the 25.0% other 12.5%",
+        "1 further examples, by slice",
+        "wrong … the the – the 25.0%",
+        "Most improved over the bigram",
+        "the 7 0.250 0.125",
+        "Vectors of the classes",
+        "the the 0.50",
+    ):
+        assert part in text, part
+    assert not {"predictions", "neighbors"} & json.loads(_summary().model_dump_json()).keys()
+
+
+def test_the_ranks_of_the_label_are_a_chart() -> None:
+    values = {**_metrics(0.5, 100.0), "recall_at_5": 0.4}
+    baseline = {**_metrics(0.4, 120.0), "recall_at_5": 0.3}
+    summary = _summary(metrics=values, baselines={"trigram": baseline})
+    assert "ranks" in charts_of(html.render(summary, SECTIONS))
+    (chart,) = ranks(summary)
+    ours = [row["share"] for row in chart.rows if row["model"] == "this model"]
+    assert ours == pytest.approx([0.225, 0.175, 0.1, 0.05, 115_481 / 115_574 - 0.55, 93 / 115_574])
+    assert sum(row["share"] for row in chart.rows) == pytest.approx(2)
+    assert "ranks" not in charts_of(html.render(_summary(), SECTIONS)), "an earlier version did not measure recall@5"
 
 
 def test_versions_are_those_installed() -> None:
