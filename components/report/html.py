@@ -43,16 +43,16 @@ ROLES = {"inputs": "input tokens", "labels": "labels"}
 
 
 @functools.cache
-def page() -> jinja2.Template:
-    """Return the compiled template of the page."""
-    environment = jinja2.Environment(
+def environment() -> jinja2.Environment:
+    """Return the environment of the templates of pages."""
+    found = jinja2.Environment(
         loader=jinja2.FunctionLoader(_template),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters.update(
+    found.filters.update(
         figure=figure,
         count=functools.partial(figure, form="count"),
         share=share,
@@ -60,7 +60,17 @@ def page() -> jinja2.Template:
         size=in_bytes,
         setting=setting,
     )
-    return environment.get_template(f"{_PACKAGE}:report.html.j2")
+    return found
+
+
+def page() -> jinja2.Template:
+    """Return the compiled template of the report."""
+    return environment().get_template(f"{_PACKAGE}:report.html.j2")
+
+
+def style() -> Markup:
+    """Return the style sheet of pages."""
+    return Markup((resources.files(_PACKAGE) / "style.css").read_text(encoding="utf-8"))
 
 
 def render(summary: Summary, sections: Sequence[Section]) -> str:
@@ -84,7 +94,7 @@ def render(summary: Summary, sections: Sequence[Section]) -> str:
         ),
         scripts=scripts(),
         policy=policy(),
-        style=Markup((resources.files(_PACKAGE) / "style.css").read_text(encoding="utf-8")),
+        style=style(),
         number=kind_of_label(summary.metrics) == "number",
         counted=counted(summary.metrics),
         columns=columns(summary, "column"),

@@ -27,5 +27,7 @@
     document.documentElement.dataset.charts = "drawn";
   };
 
-  drawAll(JSON.parse(document.getElementById("charts").textContent));
+  window.drawCharts = drawAll;
+  const charts = document.getElementById("charts");
+  if (charts) drawAll(JSON.parse(charts.textContent));
 })();

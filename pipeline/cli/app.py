@@ -99,6 +99,10 @@ def parser() -> argparse.ArgumentParser:
 
     report = commands.add_parser("report", help="print the metrics of the last run, and the path of its report")
     add_root(report)
+    report.add_argument(
+        "--follow", action="store_true", help="serve the curves of a training on this machine while it runs"
+    )
+    report.add_argument("--port", type=int, default=0, help="port of --follow (default: a free one)")
     report.set_defaults(do=_report)
 
     tensorboard = commands.add_parser("tensorboard", help="watch the training")
@@ -157,6 +161,10 @@ def _schema(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
+    if arguments.follow:
+        from pipeline.cli.follow import follow
+
+        return follow(root_of(arguments), arguments.port, sys.stdout)
     page, summary = (root_of(arguments) / "report" / name for name in ("report.html", "summary.json"))
     if not summary.exists():
         raise UserError(f"{summary} does not exist; `bigvocab run {arguments.preset}` writes it")
