@@ -1,6 +1,6 @@
 # Verbs for contributors. Users need only the README.
 .PHONY: help run test quick-test wrong-configurations faults fresh-machine soak image flink format lint schema lock \
-	audit licenses sbom docs docs-serve docs-check
+	vega audit licenses sbom docs docs-serve docs-check
 help:        ## list the verbs
 	@sed -n 's/^\([a-z-]*\): *## */\1\t/p' $(MAKEFILE_LIST)
 run:         ## run the pipeline on the default data
@@ -39,6 +39,8 @@ schema:      ## write schemas/bigvocab.schema.json from the types of the configu
 	./with-env python -m pipeline.config.json_schema
 lock:        ## update uv.lock from pyproject.toml
 	uv lock
+vega:        ## copy Vega-Lite, which the report embeds, from the locked vl-convert
+	BIGVOCAB_EXTRAS=browser ./with-env python -m docs.tools.vega
 audit:       ## report the known vulnerabilities of the locked packages (needs api.osv.dev)
 	./with-env python -m tests.supply_chain audit
 licenses:    ## write docs/reference/licenses.md from the metadata of the locked packages

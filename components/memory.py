@@ -58,6 +58,21 @@ def memory(root: Path = Path("/")) -> Memory:
     return Memory(total, free)
 
 
+def reset_peak() -> bool:
+    """Make `peak` measure from now on, and return True if this system can."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+def peak() -> int | None:
+    """Return the greatest resident memory of this process since `reset_peak` in bytes; None if it is unknown."""
+    found = re.search(r"^VmHWM:\s+(\d+) kB", _text(Path("/proc/self/status")), re.MULTILINE)
+    return int(found[1]) << 10 if found else None
+
+
 def lacks_memory(error: BaseException) -> bool:
     """Return True if an error, or an error that led to it, says that memory could not be allocated."""
     seen: set[int] = set()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tfx.dsl.components.base.base_node import BaseNode
     from tfx.types import Artifact
 
+    from components.charts import Chart
     from components.data_validation.spec import StatisticsSpec
     from components.evaluation.spec import EvaluationSpec
     from components.inference.spec import InferenceSpec
@@ -148,6 +149,11 @@ class Space:
         return self.kept + self.passing
 
 
+def _no_charts(summary: Any) -> Sequence[Chart]:
+    del summary
+    return ()
+
+
 @dataclass(frozen=True)
 class Section:
     """Section of the report.
@@ -156,10 +162,12 @@ class Section:
         place: Position on the page: sections with a smaller number come first.
         template: Jinja template, as `package:file.html.j2`. The whole summary is available as `s`. The template renders
             nothing if the summary lacks its data. See `components.report.html.render`.
+        charts: Function from the summary to the charts of the section, which the template has as `charts`.
     """
 
     place: int
     template: str
+    charts: Callable[[Any], Sequence[Chart]] = _no_charts
 
 
 class Workers(Protocol):

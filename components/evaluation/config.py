@@ -85,6 +85,11 @@ def read_targets(config: config_pb2.EvalConfig) -> list[Target]:
     return [Target.of(fields) for fields in json.loads(metric.config)["targets"]]
 
 
+def read_slices(config: config_pb2.EvalConfig) -> list[str]:
+    """Return the columns of the slices of a configuration from `eval_config`."""
+    return [column for slicing in config.slicing_specs for column in slicing.feature_keys]
+
+
 def _bounds(label: Target, beaten: Sequence[BaselineName], evaluation: EvaluationSpec) -> dict[str, Bound]:
     """Return the lowest and the highest allowed value of each metric and each comparison with a baseline, by name."""
     decides = objective(label.kind)

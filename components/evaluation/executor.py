@@ -13,16 +13,17 @@ from components.compat.tfma import eval_config_writer
 from tfx.components.evaluator import executor
 
 from components.evaluation import extractors
-from components.evaluation.config import read_targets
+from components.evaluation.config import read_slices, read_targets
 from components.evaluation.folder import FOLDER
 from components.evaluation.margins import margins, write_margins
 from components.evaluation.row_sums import read_row_sums
+from components.evaluation.shown import write_shown
 
 Artifacts = dict[str, list[types.Artifact]]
 
 
 class EvaluatorExecutor(executor.Executor):
-    """Executor of the Evaluator that also writes the sums of each row, and the margins over the baselines."""
+    """Executor of the Evaluator that also writes the sums of each row, the margins, and predictions of a sample."""
 
     def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
         """Run the node.
@@ -30,7 +31,8 @@ class EvaluatorExecutor(executor.Executor):
         Args:
             input_dict: Artifacts `examples`, the test rows with the sums of the baselines; `model`; and optionally
                 `baseline_model`.
-            output_dict: Artifacts `evaluation`, which also gets the files of `row_sums` and `margins`; and `blessing`.
+            output_dict: Artifacts `evaluation`, which also gets the files of `row_sums`, `margins` and `shown`; and
+                `blessing`.
             exec_properties: Properties `eval_config` and `example_splits`, as in TFX.
 
         Raises:
@@ -43,5 +45,9 @@ class EvaluatorExecutor(executor.Executor):
             super().Do(input_dict, output_dict, {**exec_properties, **hook})
         finally:
             FOLDER.reset(token)
-        label, *_ = read_targets(eval_config_writer.load_eval_run(folder)[0])
+        config = eval_config_writer.load_eval_run(folder)[0]
+        label, *_ = read_targets(config)
         write_margins(folder, margins(label, read_row_sums(folder, label)))
+        model = artifact_utils.get_single_instance(input_dict[standard_component_specs.MODEL_KEY])
+        (examples,) = input_dict[standard_component_specs.EXAMPLES_KEY]
+        write_shown(folder, model, examples, read_slices(config), label)

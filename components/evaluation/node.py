@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from components.evaluation.charts import calibration, ranks
 from components.node import Node, Outputs, Section, Site
 
 if TYPE_CHECKING:
@@ -45,8 +46,10 @@ class EvaluatorNode(Node):
     sections = (
         Section(10, "components.evaluation:comparison.html.j2"),
         Section(20, "components.evaluation:targets.html.j2"),
-        Section(35, "components.evaluation:reliability.html.j2"),
+        Section(35, "components.evaluation:reliability.html.j2", calibration),
+        Section(33, "components.evaluation:ranks.html.j2", ranks),
         Section(40, "components.evaluation:slices.html.j2"),
+        Section(45, "components.evaluation:predictions.html.j2"),
     )
 
     def build(self, site: Site) -> BaseNode:
@@ -78,11 +81,13 @@ class EvaluatorNode(Node):
         return f"blessed: {line}" if result["blessed"] else f"NOT blessed: {'; '.join(result['failures'])}"
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
-        """Return the metrics, the reliability diagram, the baselines, the slices and the blessing."""
+        """Return the metrics, the reliability diagram, the baselines, the slices, the blessing, and what is shown."""
         from components.evaluation.results import read_results
+        from components.evaluation.shown import read_shown
         from components.report.summary import evaluation_section
 
-        return evaluation_section(read_results(run[self.name]["evaluation"][0].uri))
+        folder = run[self.name]["evaluation"][0].uri
+        return {**evaluation_section(read_results(folder)), **read_shown(folder)}
 
 
 def _equals(margins: Sequence[Margin]) -> list[str]:

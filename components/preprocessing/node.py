@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.ingest.spans.listing import has_spans
 from components.node import Node, Outputs, Section, Site, Space, Specs
+from components.preprocessing.charts import coverage_charts
 
 if TYPE_CHECKING:
     import tensorflow_transform as tft
@@ -63,7 +64,7 @@ class TransformNode(Node):
     """Node that counts the vocabularies, scales numbers and writes ids."""
 
     name = "Transform"
-    sections = (Section(60, "components.preprocessing:vocabularies.html.j2"),)
+    sections = (Section(60, "components.preprocessing:vocabularies.html.j2", coverage_charts),)
 
     def build(self, site: Site) -> BaseNode:
         """Build the component. It analyzes the train split, and transforms the train and eval splits."""
@@ -106,8 +107,8 @@ class TransformNode(Node):
         return "; ".join([line, *describe(read_numbers(output))])
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
-        """Return the size and the most frequent entries of each vocabulary."""
-        from components.preprocessing.vocabulary import vocabularies
+        """Return the size, the most frequent entries and the coverage of each vocabulary."""
+        from components.preprocessing.vocabulary import coverage, vocabularies
 
         return {
             "vocabularies": {
@@ -116,6 +117,9 @@ class TransformNode(Node):
                     "top": [
                         {"token": token, "count": int(count)}
                         for token, count in zip(vocabulary.tokens[:_TOP], vocabulary.counts[:_TOP], strict=True)
+                    ],
+                    "coverage": [
+                        {"entries": entries, "share": share} for entries, share in coverage(vocabulary.counts)
                     ],
                 }
                 for name, vocabulary in vocabularies(_output(run[self.name])).items()

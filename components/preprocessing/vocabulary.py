@@ -129,6 +129,21 @@ def read_vocabulary(path: str | Path) -> Vocabulary:
     return Vocabulary(tokens, np.asarray(counts, np.int64))
 
 
+def coverage(counts: NDArray[np.int64]) -> list[tuple[int, float]]:
+    """Return the share of the occurrences that the k most frequent entries cover, for k = 1, 2, 5, 10, ... and all.
+
+    Args:
+        counts: (size,) occurrences of each entry, most frequent first.
+    """
+    covered = np.cumsum(counts)
+    if not len(counts) or not covered[-1]:
+        return []
+    steps = (step * 10**power for power in range(len(str(len(counts)))) for step in (1, 2, 5))
+    return [
+        (k, float(covered[k - 1] / covered[-1])) for k in [*(step for step in steps if step < len(counts)), len(counts)]
+    ]
+
+
 def vocabularies(transform_output: tft.TFTransformOutput) -> dict[str, Vocabulary]:
     """Read the vocabularies `inputs` and `labels` of a Transform output; no `labels` if the label is a number.
 

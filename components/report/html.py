@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from importlib import resources
@@ -13,14 +14,12 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from components.charts import CONFIG, embedded
 from components.files import write_whole
-from components.messages.formatting import duration, figure, in_bytes, on_axis, share
-from components.metrics.definitions import Column
-from components.metrics.table import shown
+from components.messages.formatting import duration, figure, in_bytes, share
 from components.node import Section
-from components.report.charts import line_chart, minutes_at
-from components.report.reliability import reliability_charts, reliability_rows, reliability_series
-from components.report.summary import Summary, Training
+from components.report.scripts import policy, scripts
+from components.report.summary import Summary
 from components.report.tables import (
     about_margins,
     against,
@@ -44,32 +43,38 @@ ROLES = {"inputs": "input tokens", "labels": "labels"}
 
 
 @functools.cache
-def page(name: str = f"{_PACKAGE}:report.html.j2") -> jinja2.Template:
-    """Return the compiled template of a page. A name is `package:file`."""
-    environment = jinja2.Environment(
+def environment() -> jinja2.Environment:
+    """Return the environment of the templates of pages."""
+    found = jinja2.Environment(
         loader=jinja2.FunctionLoader(_template),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters.update(
+    found.filters.update(
         figure=figure,
         count=functools.partial(figure, form="count"),
         share=share,
         duration=duration,
         size=in_bytes,
+        setting=in_yaml,
     )
-    return environment.get_template(name)
+    return found
+
+
+def page(name: str = f"{_PACKAGE}:report.html.j2") -> jinja2.Template:
+    """Return the compiled template of a page. A name is `package:file`."""
+    return environment().get_template(name)
 
 
 def style() -> Markup:
-    """Return the style sheet of the pages, in light and dark."""
+    """Return the style sheet of the pages, in light, dark and print."""
     return Markup((resources.files(_PACKAGE) / "style.css").read_text(encoding="utf-8"))
 
 
 def render(summary: Summary, sections: Sequence[Section]) -> str:
-    """Return the page, with inline style and charts in light and dark, without scripts or external files.
+    """Return the page, with its style, scripts and charts, in light and dark, without external files.
 
     Args:
         summary: Summary of a run.
@@ -77,10 +82,18 @@ def render(summary: Summary, sections: Sequence[Section]) -> str:
     """
     best = best_baseline(summary.baselines)
     few = columns(summary, "brief")
-    diagram = reliability_series(summary)
+    ordered = [(section.template, [*section.charts(summary)]) for section in sorted(sections, key=_place)]
     return page().render(
         s=summary,
-        sections=[section.template for section in sorted(sections, key=lambda section: section.place)],
+        sections=ordered,
+        all_charts=embedded(
+            {
+                "config": CONFIG,
+                "charts": {chart.name: chart.specification for _, charts in ordered for chart in charts},
+            }
+        ),
+        scripts=scripts(),
+        policy=policy(),
         style=style(),
         number=kind_of_label(summary.metrics) == "number",
         counted=counted(summary.metrics),
@@ -97,15 +110,12 @@ def render(summary: Summary, sections: Sequence[Section]) -> str:
         best_metrics=summary.baselines.get(best) if best else None,
         best_in=functools.partial(best_baseline, summary.baselines),
         verdict=verdict(summary),
-        charts=training_charts(summary.training, summary.own_metrics) if summary.training else [],
-        reliability=diagram,
-        reliability_charts=reliability_charts(diagram) if diagram else [],
-        reliability_rows=reliability_rows(diagram),
         slices=[(name, list(entries)) for name, entries in groupby(summary.slices, key=lambda entry: entry.slice)],
         widest=widest_bar(summary, best, few[0].name),
         bands=band_names(summary),
         roles=ROLES,
         timeline=timeline(summary),
+        settings=settings(summary),
         drifting=drifting(summary),
         margins=margins(summary),
         equals={(margin.metric, margin.baseline) for margin in summary.margins if margin.equal},
@@ -120,6 +130,10 @@ def render(summary: Summary, sections: Sequence[Section]) -> str:
 def write(summary: Summary, path: str | Path, sections: Sequence[Section]) -> None:
     """Write the page atomically: a reader never sees an incomplete page."""
     write_whole(path, render(summary, sections))
+
+
+def _place(section: Section) -> int:
+    return section.place
 
 
 def _template(name: str) -> str:
@@ -164,44 +178,22 @@ def band_names(summary: Summary) -> dict[str, str]:
     }
 
 
-def training_charts(training: Training, own: Sequence[Column] = ()) -> list[dict[str, Any]]:
-    """Return charts of the label's metrics by epoch, each with `title` and `svg`. The x axis also shows the wall time.
-
-    A history of a single point gives no charts.
-    """
-    history = training.history
-    if len(history) < 2:
-        return []
-    seconds = [entry.seconds + (entry.validation_seconds or 0) for entry in history]
-    note = minutes_at([entry.epoch for entry in history], seconds)
-    charts = []
-    # The curves of several labels have the names of those of one label.
-    for column in (*shown("label", "curve", own), *shown("number", "curve", own)):
-        kept = [(index, getattr(entry, column.name, None)) for index, entry in enumerate(history)]
-        points = [(history[index].epoch, value) for index, value in kept if value is not None]
-        if not points:
-            continue
-        marked = next(
-            (i for i, (index, _) in enumerate(p for p in kept if p[1] is not None) if index == training.best), None
-        )
-        written = functools.partial(on_axis, form=column.form)
-        name = f"Validation {column.label}"
-        svg = line_chart(
-            points,
-            title=f"{name} by epoch: from {written(points[0][1])} to {written(points[-1][1])}",
-            x_label="epoch, and wall time of training",
-            x_note=note,
-            marked=marked,
-            number=written,
-        )
-        charts.append({"title": name, "svg": svg})
-    return charts
-
-
 def drifting(summary: Summary) -> dict[str, str]:
     """Return the columns that have a drift between spans, each with the sign of its measure."""
     signs = {"l_infinity": "L∞", "jensen_shannon": "JSD"}
     return {column: signs[found.measure] for span in summary.spans for column, found in span.drift.items()}
+
+
+def in_yaml(value: Any) -> str:
+    """Return a value of the configuration as text. Text stays as it is; other values are in YAML's flow style."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def settings(summary: Summary) -> list[dict[str, Any]]:
+    """Return the configuration as lines of text, `text` and `differs`."""
+    if summary.configuration is None:
+        return []
+    return [{"text": f"{of.key}: {in_yaml(of.value)}", "differs": of.differs} for of in summary.configuration.settings]
 
 
 def timeline(summary: Summary) -> list[dict[str, Any]]:

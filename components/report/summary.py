@@ -60,16 +60,25 @@ class Outside(SummarySection):
     """The most frequent labels outside the vocabulary."""
 
 
+class Covered(SummarySection):
+    """Part of the occurrences of all entries that the most frequent ones cover, in the train split."""
+
+    entries: int = Field(ge=1)
+    share: float
+
+
 class Vocabulary(SummarySection):
     """Size of a vocabulary, its most frequent entries, and its gaps."""
 
-    left_out = ("outside",)
+    left_out = ("outside", "coverage")
 
     size: int = Field(ge=0)
     out_of_vocabulary_rate: float | None = Field(None, ge=0, le=1)
     """Share of out-of-vocabulary tokens (`inputs`) or labels (`labels`) in the test split."""
     top: list[Token] = []
     """The most frequent entries."""
+    coverage: list[Covered] = []
+    """Coverage by the most frequent entries, from one to all of them. Empty: an earlier version wrote the summary."""
     outside: dict[Literal["train", "eval", "test"], Outside] = {}
     """`labels` only: labels outside the vocabulary by split."""
 
@@ -133,6 +142,8 @@ class Node(SummarySection):
     """Wall time in this run."""
     cpu_seconds: float | None = Field(None, ge=0)
     """CPU time in this run, child processes included. None: not measured, as of nodes that run in pods."""
+    peak_bytes: int | None = Field(None, ge=0)
+    """Greatest resident memory of the process, without child processes. None: not measured, as of nodes in pods."""
     cached: bool
     state: Literal["complete", "cached", "failed", "not run"]
     detail: str = ""
@@ -301,13 +312,126 @@ class UnusedRows(SummarySection):
     """Columns whose values look like the numbers or lists of another program, in words."""
 
 
+class Setting(SummarySection):
+    """Key of the configuration, and its value."""
+
+    left_out = ("differs", "base")
+
+    key: str
+    """Key with its sections, such as `trainer.epochs`."""
+    value: Any
+    differs: bool = False
+    """True if the value is not that of the preset. Without a preset, true if the configuration sets the key."""
+    base: Any = None
+    """The value of the preset, if it differs."""
+
+
+class Configuration(SummarySection):
+    """Whole configuration of a run, without secrets."""
+
+    preset: str | None
+    """The preset with the same name. None: the configuration has a name of its own."""
+    settings: list[Setting]
+
+
+class Artifact(SummarySection):
+    """Artifact in the metadata store."""
+
+    key: str
+    """Key of the artifact among the inputs or outputs of a node."""
+    id: int
+    type: str
+    uri: str
+    """URI relative to the root of the run, if it is below the root."""
+
+
+class Execution(SummarySection):
+    """Execution in the metadata store."""
+
+    node: str
+    execution: int | None
+    """Id of the execution."""
+    cached: bool
+    """True if the outputs are those of an earlier execution."""
+    inputs: list[Artifact] = []
+    outputs: list[Artifact] = []
+
+
+class Probable(SummarySection):
+    """Predicted label, and its probability."""
+
+    label: str
+    probability: float
+
+
+class Prediction(SummarySection):
+    """Predictions of the model for one row of the test split."""
+
+    result: Literal["right", "near", "wrong"]
+    """`right`: the label is the most probable class. `near`: it is among the first ten. `wrong`: it is not."""
+    input: str
+    """Input tokens, separated by spaces. It begins with an ellipsis if more tokens precede."""
+    truth: list[str]
+    """The label, or the labels of the row."""
+    rank: int | None
+    """Place of the label from 1. None: the label is not among the predicted ones."""
+    answers: list[Probable]
+    slices: dict[str, str] = {}
+    """Value of each column of the slices."""
+
+
+class LabelRecall(SummarySection):
+    """Recall of one label in a sample of the test split."""
+
+    label: str
+    count: int
+    recall_at_10: float
+    baseline_recall_at_10: float | None = None
+    """None: the baselines are not known for each label, as in sequences."""
+
+
+class Predictions(SummarySection):
+    """Predictions for a seeded sample of the test split."""
+
+    rows: int
+    """Labels in the sample."""
+    results: dict[Literal["right", "near", "wrong"], int]
+    """Number of predictions of the whole sample, by result."""
+    examples: list[Prediction]
+    shown_first: int
+    """Number of the first examples, drawn from the whole sample. The others show the values of the slices."""
+    least: int
+    """Least number of occurrences in the sample of the labels in `hardest` and `most_improved`."""
+    hardest: list[LabelRecall] = []
+    """Labels with the lowest recall@10."""
+    most_improved: list[LabelRecall] = []
+    """Labels whose recall@10 is most above the baseline's."""
+    baseline: str | None = None
+    """The best baseline over the sample."""
+
+
+class Neighbor(SummarySection):
+    """Entry of a vocabulary near another one."""
+
+    token: str
+    cosine: float
+
+
+class Neighborhood(SummarySection):
+    """Entry of a vocabulary, and the entries with the nearest vectors."""
+
+    token: str
+    nearest: list[Neighbor]
+
+
 class Summary(SummarySection):
     """Summary of a whole run. Nodes may add keys, see `components.node.Node.summary`."""
 
     model_config = ConfigDict(extra="allow")
     left_out = (
         "targets", "target_baselines", "previous_targets", "spans", "own_metrics", "margins", "split_rule",
-        "unused", "constant_columns", "reliability", "weighted", "tuning",
+        "unused", "constant_columns", "reliability", "weighted", "tuning", "command", "configuration",
+        "lineage", "predictions", "neighbors",
     )  # fmt: skip
 
     format: int = FORMAT
@@ -353,6 +477,9 @@ class Summary(SummarySection):
     previous_targets: Targets = {}
     """Metrics of the last blessed model on the further targets, by column."""
     slices: list[Slice] = []
+    predictions: Predictions | None = None
+    neighbors: dict[Literal["inputs", "labels"], list[Neighborhood]] = {}
+    """Nearest neighbors in the embeddings of the inputs and among the vectors of the classes."""
     own_metrics: list[Column] = []
     """Descriptions of a user's own metrics, so that readers of the summary need no module of the user's."""
     blessed: bool | None = None
@@ -371,6 +498,11 @@ class Summary(SummarySection):
     """Search for values of trainer keys."""
     nodes: list[Node] = []
     versions: dict[str, str] = {}
+    command: str = ""
+    """Command that started the run, without secrets. Empty: no command did, as in a pod or in Python."""
+    configuration: Configuration | None = None
+    lineage: list[Execution] = []
+    """Executions and artifacts of the run, in the order of the nodes."""
     training: Training | None = None
     failure: Failure | None = None
     """The node that failed, if the run did not finish."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from components.node import Node, Outputs, Section, Site, Space, Specs, Workers
+from components.training.charts import curves
 
 if TYPE_CHECKING:
     from tfx.dsl.components.base.base_node import BaseNode
@@ -81,7 +82,7 @@ class TrainerNode(Node):
 
     name = "Trainer"
     accelerated = True
-    sections = (Section(30, "components.training:training.html.j2"),)
+    sections = (Section(30, "components.training:training.html.j2", curves),)
 
     def build(self, site: Site) -> BaseNode:
         """Build the TFX component that calls `run_fn`, with the specs as JSON in its custom config."""

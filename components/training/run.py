@@ -191,9 +191,7 @@ class Training:
         further = more(self.state, validator)
         if self.state.finished:
             return
-        loop = Loop(
-            self._model, validator, self._checkpoints, self.state, plan, self._readable, further, self._board
-        )
+        loop = Loop(self._model, validator, self._checkpoints, self.state, plan, self._readable, further, self._board)
         with memory_errors(spec, "training"):
             loop.run(self._batches, self._fn_args.model_run_dir, spec)
 

@@ -11,6 +11,7 @@ import importlib
 import importlib.util
 import json
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,9 +28,9 @@ from pipeline.cli import completion as completion_command
 from pipeline.cli import export as export_command
 from pipeline.cli import init as init_command
 from pipeline.cli import labels as labels_command
-from pipeline.cli import tune as tune_command
-from pipeline.cli import serve as serve_command
 from pipeline.cli import runs as runs_command
+from pipeline.cli import serve as serve_command
+from pipeline.cli import tune as tune_command
 from pipeline.cli import versions as version_commands
 from pipeline.cli.arguments import Parser, add_preset, add_root, add_settings, column_names, no_place_to_run, root_of
 from pipeline.cli.prediction import commands as prediction_commands
@@ -47,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     gc.set_threshold(NEW_OBJECTS)
     redaction.install()
     arguments = parser().parse_args(argv)
+    arguments.command = shlex.join(["bigvocab", *(sys.argv[1:] if argv is None else argv)])
     try:
         return arguments.do(arguments)
     except ConfigurationError as error:
@@ -109,6 +111,10 @@ def parser() -> Parser:
 
     report = commands.add_parser("report", help="print the metrics of the last run, and the path of its report")
     add_root(report)
+    report.add_argument(
+        "--follow", action="store_true", help="serve the curves of a training on this machine while it runs"
+    )
+    report.add_argument("--port", type=int, default=0, help="port of --follow (default: a free one)")
     report.set_defaults(do=_report)
 
     tensorboard = commands.add_parser("tensorboard", help="watch the training")
@@ -130,7 +136,7 @@ def parser() -> Parser:
     presets = commands.add_parser("presets", help="list the presets")
     presets.add_argument("name", nargs="?", metavar="PRESET", help="print this preset's file")
     presets.set_defaults(do=_presets)
-    completion_command.add(commands)
+    completion_command.add(commands, found)
     return found
 
 
@@ -152,7 +158,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from pipeline.execution import runner
 
     with no_place_to_run(root_of(arguments)):
-        return runner.run(config, root_of(arguments))
+        return runner.run(config, root_of(arguments), arguments.command)
 
 
 def _schema(arguments: argparse.Namespace) -> int:
@@ -168,6 +174,10 @@ def _schema(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
+    if arguments.follow:
+        from pipeline.cli.follow import follow
+
+        return follow(root_of(arguments), arguments.port, sys.stdout)
     page, summary = (root_of(arguments) / "report" / name for name in ("report.html", "summary.json"))
     if not summary.exists():
         raise UserError(f"{summary} does not exist; `bigvocab run {arguments.preset}` writes it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 
 from pipeline.cli.arguments import Parser
 from pipeline.config.loading import preset_names
@@ -12,8 +13,8 @@ _PATHS = ("FILE", "DIR", "FOLDER")
 """Words in the name of an argument that takes the path of a file or a folder."""
 
 
-def add(commands: argparse._SubParsersAction[Parser]) -> None:
-    """Add the command."""
+def add(commands: argparse._SubParsersAction[Parser], whole: Parser) -> None:
+    """Add the command, which completes the commands and options of the parser `whole`."""
     completion = commands.add_parser(
         "completion",
         help="print the script that completes commands, options and presets in a shell",
@@ -23,7 +24,7 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
         "fish: bigvocab completion fish > ~/.config/fish/completions/bigvocab.fish.",
     )
     completion.add_argument("shell", choices=SHELLS, metavar="SHELL", help=", ".join(SHELLS))
-    completion.set_defaults(do=_completion)
+    completion.set_defaults(do=functools.partial(_completion, whole))
 
 
 def script(parser: Parser, shell: str) -> str:
@@ -48,8 +49,6 @@ def script(parser: Parser, shell: str) -> str:
     return shtab.complete(parser, shell, preamble={shell: functions[shell]})  # pyright: ignore[reportArgumentType]
 
 
-def _completion(arguments: argparse.Namespace) -> int:
-    from pipeline.cli.app import parser
-
-    print(script(parser(), arguments.shell))
+def _completion(whole: Parser, arguments: argparse.Namespace) -> int:
+    print(script(whole, arguments.shell))
     return 0

@@ -21,7 +21,7 @@ from components.compat.tfx.launcher import compiled as compiled
 from components.compat.tfx.launcher import connection, launch
 from components.compat.tfx.metadata import Metadata
 from components.files import check_fence
-from components.memory import lacks_memory, memory
+from components.memory import lacks_memory, memory, peak, reset_peak
 from components.messages.own_errors import is_own
 from components.messages.redaction import redacted
 from components.storage import free_space, is_full, storage_fault
@@ -42,6 +42,9 @@ class Outcome:
         detail: One line that describes the outputs.
         cpu_seconds: CPU time in this run, of this process and of its child processes that have ended; None if it was
             not measured, as of a node that ran in another pod.
+        peak_bytes: Greatest resident memory of this process during the node; None if it was not measured.
+        execution: Id of the execution in the metadata store.
+        inputs: Input artifacts by key.
     """
 
     node: str
@@ -50,6 +53,9 @@ class Outcome:
     outputs: dict[str, list[types.Artifact]] = field(default_factory=dict)
     detail: str = ""
     cpu_seconds: float | None = None
+    peak_bytes: int | None = None
+    execution: int | None = None
+    inputs: dict[str, list[types.Artifact]] = field(default_factory=dict)
 
 
 class _DriverFailed(Exception):
@@ -165,7 +171,7 @@ def run_node(
         StoreUnreachable: The metadata store does not answer.
     """
     node_id = node.node_info.id
-    started, cpu = time.monotonic(), _cpu()
+    started, cpu, measures_peak = time.monotonic(), _cpu(), reset_peak()
     try:
         outcome = _launch(pipeline, node, run_name)
     except StoreUnreachable as error:
@@ -180,7 +186,8 @@ def run_node(
         with not_in_the_way(), opened(pipeline) as handle:
             record.mark_failed(handle, pipeline, node, cause)
         raise NodeFailed(node_id, cause, time.monotonic() - started) from error
-    return dataclasses.replace(outcome, seconds=time.monotonic() - started, cpu_seconds=_cpu() - cpu)
+    most = peak() if measures_peak else None
+    return dataclasses.replace(outcome, seconds=time.monotonic() - started, cpu_seconds=_cpu() - cpu, peak_bytes=most)
 
 
 def _cpu() -> float:
@@ -200,8 +207,9 @@ def _launch(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, ru
         execution = _execution(handle, launched)
         if execution is None or execution.last_known_state not in record.DONE:
             raise _DriverFailed(record.last_line(execution) if execution else "")
-        outputs = tfx_metadata.outputs(handle, execution.id)
-    return Outcome(node_id, 0.0, execution.last_known_state == mlmd.Execution.CACHED, outputs)
+        inputs, outputs = tfx_metadata.inputs(handle, execution.id), tfx_metadata.outputs(handle, execution.id)
+    cached = execution.last_known_state == mlmd.Execution.CACHED
+    return Outcome(node_id, 0.0, cached, outputs, execution=execution.id, inputs=inputs)
 
 
 def _execution(handle: Metadata, execution_id: int | None) -> mlmd.Execution | None:

@@ -233,7 +233,10 @@ def _report_on(
     with opened(ir) as handle:
         for node in record.node_records(handle, ir):
             if node.state in ("complete", "cached"):
-                outcome = Outcome(node.node, node.seconds, node.state == "cached", node.outputs)
+                outcome = Outcome(
+                    node.node, node.seconds, node.state == "cached", node.outputs,
+                    execution=node.execution, inputs=node.inputs,
+                )  # fmt: skip
                 outcomes.append(results.described(outcome))
             else:
                 failure = failure or NodeFailed(node.node, node.cause or node.state, node.seconds)

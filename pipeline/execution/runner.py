@@ -65,8 +65,13 @@ def _notice(line: str) -> None:
     print(f"bigvocab: {line}", file=sys.stderr)
 
 
-def run(config: Config, root: Path) -> int:
+def run(config: Config, root: Path, command: str = "") -> int:
     """Run the pipeline and write the report.
+
+    Args:
+        config: Configuration.
+        root: Folder for all files of the run.
+        command: Command that started the run, for the report; empty if no command did.
 
     Returns:
         The exit code: 0 if the run completed; 1 if a node failed or the report could not be written. An interruption
@@ -95,7 +100,7 @@ def run(config: Config, root: Path) -> int:
         failure = spans.ingest_earlier(config, paths, planned, run_id, console, interruption, needs)
         if not failure:
             outcomes, failure = walk(dag.build(config, paths, planned), run_id, console, interruption, needs)
-        summary, unwritten = _reported(config, paths, outcomes, failure, time.monotonic() - started)
+        summary, unwritten = _reported(config, paths, outcomes, failure, time.monotonic() - started, command)
         console.line()
         if failure:
             console.line(f"{failure.node} failed. {failure}")
@@ -115,7 +120,12 @@ def run(config: Config, root: Path) -> int:
 
 
 def _reported(
-    config: Config, paths: Paths, outcomes: list[Outcome], failure: NodeFailed | None, seconds: float
+    config: Config,
+    paths: Paths,
+    outcomes: list[Outcome],
+    failure: NodeFailed | None,
+    seconds: float,
+    command: str,
 ) -> tuple[Summary | None, str]:
     """Write the report.
 
@@ -128,7 +138,7 @@ def _reported(
     from pipeline.execution.node import message
 
     try:
-        return results.write_report(config, paths, outcomes, failure, seconds), ""
+        return results.write_report(config, paths, outcomes, failure, seconds, command), ""
     except Exception as error:
         logging.getLogger(__name__).exception("No report was written.")
         return None, str(storage_fault(error, paths.report) or message(error))

@@ -34,6 +34,8 @@ class NodeRecord:
         seconds: Time from the registration of the execution to its last change.
         outputs: Artifacts by output key. For a cached node, the artifacts of the run that created them.
         cause: Cause of the failure; empty if the node did not fail.
+        execution: Id of the execution.
+        inputs: Input artifacts by key.
     """
 
     node: str
@@ -41,6 +43,8 @@ class NodeRecord:
     seconds: float
     outputs: dict[str, list[Artifact]]
     cause: str
+    execution: int
+    inputs: dict[str, list[Artifact]]
 
 
 def span_run(run_id: str, span: int) -> str:
@@ -159,6 +163,8 @@ def node_records(handle: Metadata, pipeline: pipeline_pb2.Pipeline) -> list[Node
                     (last.last_update_time_since_epoch - last.create_time_since_epoch) / 1e3,
                     tfx_metadata.outputs(handle, last.id),
                     cause_of(last),
+                    last.id,
+                    tfx_metadata.inputs(handle, last.id),
                 )
             )
     return found

@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.memory import lacks_memory, memory
+from components.memory import lacks_memory, memory, peak, reset_peak
 
 GIB = 1 << 30
 
@@ -73,3 +74,17 @@ def test_a_real_refusal_to_allocate():
     with pytest.raises(tf.errors.ResourceExhaustedError) as refused:
         tf.zeros([1 << 20, 1 << 20, 1 << 12], tf.int8)
     assert lacks_memory(refused.value)
+
+
+def test_the_peak_is_that_since_its_reset() -> None:
+    if not reset_peak():
+        pytest.skip("this system cannot reset the peak of a process")
+    before = peak()
+    assert before is not None
+    held = np.ones(100 << 20, np.uint8)
+    del held
+    after = peak()
+    assert after is not None
+    assert after - before > 50 << 20
+    assert reset_peak()
+    assert (peak() or after) < after

@@ -101,4 +101,19 @@ def check(file: Path, result: subprocess.CompletedProcess[str]) -> dict[str, Any
     assert versions(file)
     assert found["metrics"]["recall_at_10"] > found["baselines"]["popular"]["recall_at_10"]
     assert (file.parent / "runs" / file.stem / "report" / "report.html").stat().st_size > 10_000
+    _check_provenance(found)
     return found
+
+
+def _check_provenance(found: dict[str, Any]) -> None:
+    """Check the command, the configuration and the lineage of a run."""
+    assert found["command"].startswith("bigvocab run ")
+    settings = {of["key"]: of["value"] for of in found["configuration"]["settings"]}
+    assert settings["name"] == found["name"]
+    executions = {of["node"]: of for of in found["lineage"]}
+    assert [*executions] == [node["name"] for node in found["nodes"]]
+    (model,) = [artifact for artifact in executions["Trainer"]["outputs"] if artifact["key"] == "model"]
+    (read,) = [artifact for artifact in executions["Evaluator"]["inputs"] if artifact["key"] == "model"]
+    assert (read["id"], read["type"], read["uri"]) == (model["id"], "Model", model["uri"])
+    assert model["uri"].startswith("artifacts/Trainer/model/")
+    assert all(node["peak_bytes"] is None or node["peak_bytes"] > 1 << 20 for node in found["nodes"])

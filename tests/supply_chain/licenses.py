@@ -60,6 +60,9 @@ All packages of `uv.lock`, with the licenses that their metadata name. `make lic
 `tests/supply_chain` checks it. *Users* get the package with BigVocab or one of its extras; *development* packages are
 only for contributors. Packages with a remark are allowed one by one, with the reason.
 
+The report embeds Vega, Vega-Lite and vega-embed (BSD-3-Clause). `components/report/vega/LICENSES.txt` has the licenses
+of these libraries and of the parts that they bundle.
+
 | Package | Version | License | For | Remark |
 | --- | --- | --- | --- | --- |
 """

@@ -18,7 +18,8 @@ from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 from tfx.types import Artifact
 
 __all__ = [
-    "Metadata", "cause", "context_of_pipeline", "context_of_run", "executions", "outputs", "run_contexts", "set_cause",
+    "Metadata", "cause", "context_of_pipeline", "context_of_run", "executions", "inputs", "outputs", "run_contexts",
+    "set_cause",
 ]  # fmt: skip
 _OK, _UNKNOWN = 0, 2  # google.rpc.Code
 
@@ -44,6 +45,11 @@ def context_of_pipeline(store: MetadataStore, pipeline: str) -> mlmd.Context | N
 def context_of_run(store: MetadataStore, run_id: str) -> mlmd.Context | None:
     """Return the context that all executions of a run have; None if the run has none."""
     return store.get_context_by_type_and_name(PIPELINE_RUN_CONTEXT_TYPE_NAME, run_id)
+
+
+def inputs(handle: Metadata, execution: int) -> dict[str, list[Artifact]]:
+    """Return the input artifacts of an execution by key."""
+    return {key: list(read) for key, read in execution_lib.get_input_artifacts(handle, execution).items()}
 
 
 def outputs(handle: Metadata, execution: int) -> dict[str, list[Artifact]]:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.preprocessing.preprocessing import _lookup
-from components.preprocessing.vocabulary import escape, escape_tensor, read_vocabulary, unescape, unescape_tensor
+from components.preprocessing.vocabulary import (
+    coverage,
+    escape,
+    escape_tensor,
+    read_vocabulary,
+    unescape,
+    unescape_tensor,
+)
 
 ODD = [
     "\\",
@@ -82,3 +92,17 @@ def test_texts_that_break_lines_words_or_escapes() -> None:
 def test_what_is_no_text_is_escaped_too(token: bytes) -> None:
     expected = token.replace(b"\\", rb"\b").replace(b" ", rb"\s").replace(b"\n", rb"\n").replace(b"\r", rb"\r")
     assert escape_tensor(tf.constant([token])).numpy()[0] == expected
+
+
+@given(st.lists(st.integers(1, 10**6), min_size=1, max_size=300))
+def test_the_coverage_rises_to_all_occurrences(counts: list[int]) -> None:
+    ordered = np.sort(np.asarray(counts))[::-1]
+    found = coverage(ordered)
+    assert found[-1] == (len(counts), 1.0)
+    assert all(k < other and share < more for (k, share), (other, more) in pairwise(found))
+    assert all(share == pytest.approx(ordered[:k].sum() / ordered.sum()) for k, share in found)
+    assert found[0][0] == 1
+
+
+def test_nothing_covers_nothing() -> None:
+    assert coverage(np.zeros(0, np.int64)) == []

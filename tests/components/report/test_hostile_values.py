@@ -8,7 +8,7 @@ import pytest
 
 from components.report import html
 from components.report.summary import Summary, training_section
-from tests.components.report.test_report import SECTIONS, _metrics, _summary, _training
+from tests.components.report.test_report import SECTIONS, _metrics, _summary, _training, predictions
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -38,7 +38,8 @@ class _Elements(HTMLParser):
         self.found.append(("comment",))
 
     def handle_data(self, data: str) -> None:
-        self.text += data
+        if not self.found or self.found[-1][0] != "script":
+            self.text += data
 
 
 def _with(text: str) -> Summary:
@@ -78,6 +79,13 @@ def _with(text: str) -> Summary:
         defaults={"reason": text, "pinned": text},
         nodes=[{"name": "Trainer", "seconds": 1.0, "cached": False, "state": "complete", "detail": text}],
         versions={text: text},
+        command=text,
+        configuration={"preset": text, "settings": [{"key": text, "value": text, "differs": True, "base": text}]},
+        **predictions(text),
+        lineage=[{
+            "node": text, "execution": 1, "cached": False, "inputs": [],
+            "outputs": [{"key": text, "id": 1, "type": text, "uri": text}],
+        }],
         training=training,
         inference={
             "refusal": "", "path": text, "folder": text, "rows": 1, "files": 1, "unusable": 1, "reasons": [text],

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
-from itertools import pairwise
 from typing import Any
-from xml.etree import ElementTree
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
+from components.evaluation.charts import calibration
 from components.metrics.reliability import BINS, CONFIDENT
 from components.report import html
 from components.report.measures import ReliabilityBin
-from components.report.reliability import Series, reliability_charts, reliability_rows, reliability_series
 from components.report.summary import Summary, evaluation_section, training_section
-from tests.components.report.test_report import SECTIONS, _evaluation, _Page, _summary, _training
+from tests.components.report.test_report import SECTIONS, _evaluation, _Page, _summary, _training, charts_of
 
 
 def points(counts: list[int], gap: float = 0.0) -> list[dict[str, Any]]:
@@ -50,15 +44,15 @@ def test_the_page_shows_the_diagram_before_and_after_the_calibration_and_on_the_
     rendered = html.render(summary(), SECTIONS)
     page = _Page(rendered)
     assert page.open == []
-    assert rendered.count("<svg") == 4, "two curves of the training and two charts of the diagram"
+    assert charts_of(rendered)[2:] == ["calibration-confident", "calibration-rest"]
     for text in (
         "0.012 on the test split, and 0.023 for predictions from p = 0.1",
         "A temperature of 1.27, fitted on 14,736 labels of the eval split",
         "the ECE was 0.081 before and is 0.011 after; the nll was 4.7100 and is 4.6900 nats",
-        "eval split, before calibration, eval split, after calibration, test split, after calibration",
         "Predictions from p = 0.1 33.0% of the predictions",
         "Predictions below p = 0.1 67.0% of the predictions",
-        "0.01 to 0.02 800 0.015 0.000 800 0.015 0.005",
+        "eval split, before calibration 0.01 to 0.02 800 0.015 0.000",
+        "test split, after calibration 0.01 to 0.02 800 0.015 0.005",
         "ECE mean gap",
     ):
         assert text in page.text, text
@@ -82,34 +76,20 @@ def test_the_best_of_one_is_not_marked() -> None:
     assert "ece" not in rows["this model"]
 
 
-@given(st.lists(st.integers(0, 10**7), min_size=len(BINS), max_size=len(BINS)), st.floats(-0.5, 0.5))
-@settings(deadline=None)
-def test_every_bin_with_predictions_has_a_dot_inside_the_frame(counts: list[int], gap: float) -> None:
-    if not any(counts):
-        return
-    found = [ReliabilityBin.model_validate(point) for point in points(counts, gap)]
-    found = [p.model_copy(update={"share_correct": min(p.share_correct, 1.0)}) if p.count else p for p in found]
-    charts = reliability_charts([Series("test split", "test", found)])
-    drawn = 0
-    for chart in charts:
-        root = ElementTree.fromstring(chart["svg"])
-        dots = [(float(dot.attrib["cx"]), float(dot.attrib["cy"])) for dot in root.findall("circle")]
-        assert all(0 <= x <= 440 and 0 <= y <= 300 for x, y in dots)
-        assert all(x < other for (x, _), (other, _) in pairwise(dots))
-        assert all(math.isfinite(float(bar.attrib["height"])) for bar in root.findall("rect"))
-        drawn += len(dots)
-    assert drawn == sum(count > 0 for count in counts)
-
-
 def test_predictions_below_the_least_confident_probability_have_a_chart_of_their_own() -> None:
-    low = [ReliabilityBin.model_validate(point) for point in points([5, *[0] * (len(BINS) - 1)])]
-    (chart,) = reliability_charts([Series("test split", "test", low)])
-    assert chart["title"] == f"Predictions below p = {CONFIDENT}"
-    assert chart["note"] == "100.0% of the predictions on the test split"
+    low = summary().model_copy(update={"training": None, "reliability": _bins([5, *[0] * (len(BINS) - 1)])})
+    (chart,) = calibration(low)
+    assert chart.title == f"Predictions below p = {CONFIDENT}"
+    assert chart.note == "100.0% of the predictions on the test split, after calibration"
+    assert [row["count"] for row in chart.rows] == [5, 0, 0, 0]
 
 
-def test_the_table_has_a_row_for_each_bin() -> None:
-    rows = reliability_rows(reliability_series(summary()))
-    assert [row["name"] for row in rows][:2] == ["0 to 0.01", "0.01 to 0.02"]
-    assert all(len(row["points"]) == 3 for row in rows)
-    assert len(rows) == len(BINS)
+def test_the_charts_have_each_bin_of_each_series() -> None:
+    confident, rest = calibration(summary())
+    assert len(confident.rows) + len(rest.rows) == 3 * len(BINS)
+    assert {row["series"] for row in rest.rows if row["last"]} == {"test split, after calibration"}
+    assert [bin["low"] for bin in confident.rows][:3] == [0.1, 0.2, 0.3]
+
+
+def _bins(counts: list[int]) -> list[ReliabilityBin]:
+    return [ReliabilityBin.model_validate(point) for point in points(counts)]

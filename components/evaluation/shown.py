@@ -1,0 +1,52 @@
+"""Predictions and nearest neighbors that the report shows, in a JSON file beside the evaluation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+from tfx import types
+from tfx.components.util import examples_utils
+from tfx.utils import path_utils
+
+from components.evaluation.neighbors import neighbors
+from components.evaluation.predictions import described
+from components.files import exists, is_remote, matching, read_text, write_whole
+from components.metrics.targets import Target
+
+_FILE = "shown.json"
+
+
+def write_shown(
+    evaluation: str, model: types.Artifact, examples: types.Artifact, slices: Sequence[str], label: Target
+) -> None:
+    """Write the file. The model is loaded once more, which takes two seconds of CPU time for the default data.
+
+    Args:
+        evaluation: URI of the `evaluation` artifact.
+        model: The Trainer's `model`.
+        examples: Test rows with the sums of the baselines.
+        slices: Columns of the slices.
+        label: Label as a target.
+    """
+    if label.kind == "number":
+        return
+    folder = path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
+    files = matching(examples_utils.get_split_file_patterns([examples], "test"))
+    records: Any = tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator()
+    loaded = tf.saved_model.load(folder)
+    found = {
+        "predictions": described(loaded, folder, records, slices, label),
+        "neighbors": neighbors(loaded, folder),
+    }
+    write_whole(f"{evaluation}/{_FILE}", json.dumps(found))
+
+
+def read_shown(evaluation: str) -> dict[str, Any]:
+    """Return the fields of a summary; none if the label is a number, or an earlier version wrote the evaluation."""
+    file = f"{evaluation}/{_FILE}"
+    if not (tf.io.gfile.exists(file) if is_remote(file) else exists(file)):
+        return {}
+    return {name: value for name, value in json.loads(read_text(file)).items() if value}
