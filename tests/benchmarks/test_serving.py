@@ -45,6 +45,6 @@ def test_the_command_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert serving(tmp_path, 0.05, 100, 300, False, out, file) == 0, out.getvalue()
     found = json.loads(file.read_text())
     assert [(each["rows"], each["clients"]) for each in found["found"]] == [*loads, (1, CLIENTS)]
-    assert found["memory"]["refused"] == 300 // WRONG_EVERY
+    assert found["memory"]["refused"] == 270 // WRONG_EVERY  # Of 30 and then 270 requests.
     assert found["memory"]["before"] > 100 << 20
     assert all(each["requests"] > 0 and each["cpu"] >= 0 for each in found["found"])
