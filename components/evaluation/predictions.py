@@ -21,6 +21,8 @@ from components.ingest.spec import DataSpec
 from components.metrics.targets import Target
 from components.names import FIRST_LABEL, OWN
 
+ABOUT = "assets.extra/bigvocab.json"
+"""Description of the data in an export, see `components.training.export.servable.export`."""
 SAMPLE = 1_000
 """Number of rows in the sample, at most."""
 NEAR = 10
@@ -250,7 +252,7 @@ def described(
         slices: Columns of the slices.
         label: Label as a target.
     """
-    with tf.io.gfile.GFile(f"{folder}/assets.extra/bigvocab.json") as file:
+    with tf.io.gfile.GFile(f"{folder}/{ABOUT}") as file:
         about: Mapping[str, Any] = json.loads(file.read())
     data = DataSpec.model_validate(about["data"])
     if label.kind == "number" or data.baskets or (data.shape == "sequence" and len(data.inputs) > 1):

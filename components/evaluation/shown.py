@@ -12,7 +12,7 @@ from tfx.components.util import examples_utils
 from tfx.utils import path_utils
 
 from components.evaluation.neighbors import neighbors
-from components.evaluation.predictions import described
+from components.evaluation.predictions import ABOUT, described
 from components.files import exists, is_remote, matching, read_text, write_whole
 from components.metrics.targets import Target
 
@@ -22,7 +22,9 @@ _FILE = "shown.json"
 def write_shown(
     evaluation: str, model: types.Artifact, examples: types.Artifact, slices: Sequence[str], label: Target
 ) -> None:
-    """Write the file. The model is loaded once more, which takes two seconds of CPU time for the default data.
+    """Write the file, unless the label is a number or the export has no description of its data.
+
+    The model is loaded once more, which takes two seconds of CPU time for the default data.
 
     Args:
         evaluation: URI of the `evaluation` artifact.
@@ -31,9 +33,9 @@ def write_shown(
         slices: Columns of the slices.
         label: Label as a target.
     """
-    if label.kind == "number":
-        return
     folder = path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
+    if label.kind == "number" or not tf.io.gfile.exists(f"{folder}/{ABOUT}"):
+        return
     files = matching(examples_utils.get_split_file_patterns([examples], "test"))
     records: Any = tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator()
     loaded = tf.saved_model.load(folder)
