@@ -89,7 +89,8 @@ def test_the_projector_shows_inputs_and_labels(browser: Browser, address: str) -
     with opened(browser, f"{address}#projector") as page:
         frame = page.frame_locator("iframe").frame_locator("iframe")
         frame.get_by_text("2 tensors found").wait_for()
-        frame.locator(".numDataPoints", has_text=str(VOCABULARY.inputs)).wait_for()
+        # The larger table comes first.
+        frame.locator(".numDataPoints", has_text=str(VOCABULARY.labels)).wait_for()
 
 
 def test_the_profile_has_steps(browser: Browser, address: str) -> None:
