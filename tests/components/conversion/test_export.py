@@ -13,6 +13,7 @@ from components.conversion import checks, onnx_model
 from components.conversion.errors import ConversionError
 from components.conversion.export import export
 from components.messages.exit_codes import FAILED, WRONG
+from pipeline.cli.export import _lines
 from tests.components.conversion.conftest import Exporter
 
 SUBMODEL = [{"Dense": {"units": 4, "activation": "relu"}}, {"LayerNormalization": {}}]
@@ -50,6 +51,19 @@ def test_wrong_vectors_are_not_written(version: Path, tmp_path: Path, monkeypatc
         export(version, "npz", tmp_path / "out")
     assert raised.value.code == FAILED
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_a_mixture_is_compared_by_its_labels(version: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks.VectorModel, "beside", property(lambda self: "mixture"))
+    monkeypatch.setattr(checks.VectorModel, "scores", lambda self, queries: wrong(self, queries))
+    found = export(version, "npz", tmp_path / "out")
+    assert found.comparison.difference is None
+    assert 0 < found.comparison.agreement < 1
+    assert json.loads((tmp_path / "out" / "about.json").read_text())["beside"] == "mixture"
+    lines = list(_lines(found))
+    assert f"{found.comparison.agreement:.1%} of its first 10 labels" in lines[1]
+    assert "n-gram counts" in lines[2]
 
 
 def wrong(model: Any, queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
