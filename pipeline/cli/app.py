@@ -123,7 +123,7 @@ def parser() -> Parser:
     presets = commands.add_parser("presets", help="list the presets")
     presets.add_argument("name", nargs="?", metavar="PRESET", help="print this preset's file")
     presets.set_defaults(do=_presets)
-    completion_command.add(commands)
+    completion_command.add(commands, found)
     return found
 
 

@@ -12,8 +12,8 @@ _PATHS = ("FILE", "DIR", "FOLDER")
 """Words in the name of an argument that takes the path of a file or a folder."""
 
 
-def add(commands: argparse._SubParsersAction[Parser]) -> None:
-    """Add the command."""
+def add(commands: argparse._SubParsersAction[Parser], parser: Parser) -> None:
+    """Add the command, which completes the commands of a parser."""
     completion = commands.add_parser(
         "completion",
         help="print the script that completes commands, options and presets in a shell",
@@ -23,7 +23,7 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
         "fish: bigvocab completion fish > ~/.config/fish/completions/bigvocab.fish.",
     )
     completion.add_argument("shell", choices=SHELLS, metavar="SHELL", help=", ".join(SHELLS))
-    completion.set_defaults(do=_completion)
+    completion.set_defaults(do=lambda arguments: print(script(parser, arguments.shell)) or 0)
 
 
 def script(parser: Parser, shell: str) -> str:
@@ -46,10 +46,3 @@ def script(parser: Parser, shell: str) -> str:
         elif any(word in name for word in _PATHS):
             action.complete = shtab.FILE  # type: ignore[attr-defined]
     return shtab.complete(parser, shell, preamble={shell: functions[shell]})  # pyright: ignore[reportArgumentType]
-
-
-def _completion(arguments: argparse.Namespace) -> int:
-    from pipeline.cli.app import parser
-
-    print(script(parser(), arguments.shell))
-    return 0
