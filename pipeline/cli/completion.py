@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import functools
 
 from pipeline.cli.arguments import Parser
 from pipeline.config.loading import preset_names
@@ -13,8 +12,8 @@ _PATHS = ("FILE", "DIR", "FOLDER")
 """Words in the name of an argument that takes the path of a file or a folder."""
 
 
-def add(commands: argparse._SubParsersAction[Parser], whole: Parser) -> None:
-    """Add the command, which completes the commands and options of the parser `whole`."""
+def add(commands: argparse._SubParsersAction[Parser], parser: Parser) -> None:
+    """Add the command, which completes the commands of a parser."""
     completion = commands.add_parser(
         "completion",
         help="print the script that completes commands, options and presets in a shell",
@@ -24,7 +23,7 @@ def add(commands: argparse._SubParsersAction[Parser], whole: Parser) -> None:
         "fish: bigvocab completion fish > ~/.config/fish/completions/bigvocab.fish.",
     )
     completion.add_argument("shell", choices=SHELLS, metavar="SHELL", help=", ".join(SHELLS))
-    completion.set_defaults(do=functools.partial(_completion, whole))
+    completion.set_defaults(do=lambda arguments: print(script(parser, arguments.shell)) or 0)
 
 
 def script(parser: Parser, shell: str) -> str:
@@ -47,8 +46,3 @@ def script(parser: Parser, shell: str) -> str:
         elif any(word in name for word in _PATHS):
             action.complete = shtab.FILE  # type: ignore[attr-defined]
     return shtab.complete(parser, shell, preamble={shell: functions[shell]})  # pyright: ignore[reportArgumentType]
-
-
-def _completion(whole: Parser, arguments: argparse.Namespace) -> int:
-    print(script(whole, arguments.shell))
-    return 0
