@@ -234,16 +234,21 @@ class Training:
         self._checkpoints.remove()
 
     def discard(self) -> None:
-        """Remove the checkpoints of a training whose weights are not needed."""
+        """Write the results for TensorBoard, and remove the checkpoints of a training whose weights are not needed."""
+        if self._board is not None and self.state.best is not None:
+            self._board.conclude(*self._best_metrics(self.state.best))
         self._checkpoints.remove()
 
     def _finish_board(self, best: VocabularyClassifier) -> None:
-        state, board = self.state, self._board
-        if board is not None and state.best is not None:
-            measured = label_metrics(self._model.label, self._own_metrics, self._data.layout.weighted)
-            record = state.validations[state.best]
-            metrics = {name: record[name] for name in measured}
-            board.finish(best, tables_of(best, self._data.vocabularies, self._label_features), metrics, record["step"])
+        if self._board is not None and self.state.best is not None:
+            tables = tables_of(best, self._data.vocabularies, self._label_features)
+            self._board.finish(best, tables, *self._best_metrics(self.state.best))
+
+    def _best_metrics(self, best: int) -> tuple[dict[str, float], int]:
+        """Return the metrics of the label in a validation, by name, and its step."""
+        record = self.state.validations[best]
+        measured = label_metrics(self._model.label, self._own_metrics, self._data.layout.weighted)
+        return {name: record[name] for name in measured}, int(record["step"])
 
     def _build(self) -> VocabularyClassifier:
         features = self._label_features

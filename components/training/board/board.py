@@ -69,7 +69,7 @@ class Board:
     def finish(
         self, best: VocabularyClassifier, tables: Sequence[Table], metrics: Mapping[str, float], step: int
     ) -> None:
-        """Write the results and the vectors of a training that is complete, and close the file.
+        """Write the results and the vectors of a training that is exported, and close the file.
 
         Args:
             best: Model with the best weights, calibrated.
@@ -78,10 +78,20 @@ class Board:
             step: Step of the best validation.
         """
         with self._writer.as_default(step):
-            for name, value in metrics.items():
-                tf.summary.scalar(f"best/{name}", value)
             for name, value in temperatures(best).items():
                 tf.summary.scalar(f"calibrated/{name}", value)
+        self.conclude(metrics, step)
+        write_projector(self._directory, tables)
+
+    def conclude(self, metrics: Mapping[str, float], step: int) -> None:
+        """Write the results of a training, and close the file.
+
+        Args:
+            metrics: Metrics of the best validation, by name.
+            step: Step of the best validation.
+        """
+        with self._writer.as_default(step):
+            for name, value in metrics.items():
+                tf.summary.scalar(f"best/{name}", value)
             write_end()
         self._writer.close()
-        write_projector(self._directory, tables)
