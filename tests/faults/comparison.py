@@ -18,6 +18,8 @@ _FIGURES = ("examples", "vocabularies", "metrics", "baselines", "slices", "bands
 _LENGTH = 1e-3
 _RECORD = "push.json"
 """File of a version with the time of the push."""
+_CARD = "model_card"
+"""Files of a version with the time at which they were written, whose sizes are compared."""
 
 
 def differences(root: Path, reference: Path) -> list[str]:
@@ -51,7 +53,7 @@ def _files(folder: Path) -> dict[str, object]:
     for path in (path for path in folder.rglob("*") if path.is_file()):
         if path.name == _RECORD:
             found[path.name] = sorted(json.loads(path.read_text()))
-        elif path.parent.name in ("assets", "assets.extra"):
+        elif path.parent.name in ("assets", "assets.extra") and path.stem != _CARD:
             found[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
         else:
             found[path.name] = path.stat().st_size
