@@ -10,7 +10,7 @@ from components.messages.formatting import share
 from components.metrics.reliability import CONFIDENT
 
 if TYPE_CHECKING:
-    from components.report.measures import Metrics, ReliabilityBin
+    from components.report.sections.measures import Metrics, ReliabilityBin
     from components.report.summary import Summary
 
 _RANKS = ("1", "2 to 5", "6 to 10", "11 to 20", "above 20", "outside")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from components.files import matching, read_text, write_whole
 from components.metrics.definitions import Metric
 from components.metrics.targets import Target, compared
-from components.report.measures import Margin
+from components.report.sections.measures import Margin
 
 LEVEL = 0.95
 """Level of the interval."""

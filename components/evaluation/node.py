@@ -11,7 +11,7 @@ from components.node import Node, Outputs, Section, Site
 if TYPE_CHECKING:
     from tfx.dsl.components.base.base_node import BaseNode
 
-    from components.report.measures import Margin
+    from components.report.sections.measures import Margin
 
 
 class ResolverNode(Node):

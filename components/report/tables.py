@@ -8,7 +8,14 @@ from typing import Any
 from components.messages.formatting import FORMS, figure, listed
 from components.metrics.definitions import Column, Kind, Place
 from components.metrics.table import of_kind, shown
-from components.report.measures import ClassTarget, Margin, Metrics, NumberMetrics, NumberTarget, SeveralMetrics
+from components.report.sections.measures import (
+    ClassTarget,
+    Margin,
+    Metrics,
+    NumberMetrics,
+    NumberTarget,
+    SeveralMetrics,
+)
 from components.report.summary import Summary
 
 

@@ -141,7 +141,7 @@ class TrainerNode(Node):
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
         """Return the section `training`."""
-        from components.report.summary import training_section
+        from components.report.sections.training import training_section
         from components.training.history import read_history
 
         return {"training": training_section(read_history(run[self.name]["model_run"][0].uri))}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from components.evaluation.margins import LEVEL, ends
 from components.metrics.definitions import Column, Metric, Values
 from components.metrics.formulas import difference
-from components.report.measures import Margin
+from components.report.sections.measures import Margin
 
 
 def margin(

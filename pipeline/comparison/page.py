@@ -9,7 +9,7 @@ from typing import Any
 from components.files import write_whole
 from components.metrics.definitions import Column
 from components.report.html import page, style
-from components.report.measures import Margin
+from components.report.sections.measures import Margin
 from pipeline.comparison import words
 from pipeline.comparison.results import Comparison, Group
 

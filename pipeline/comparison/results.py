@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from components.metrics.definitions import Column
-from components.report.measures import ClassTarget, LabelMetrics, Margin, NumberTarget, SummarySection
+from components.report.sections.measures import ClassTarget, LabelMetrics, Margin, NumberTarget, SummarySection
 
 FORMAT = 1
 

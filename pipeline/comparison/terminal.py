@@ -10,7 +10,7 @@ from rich.text import Text
 from components.messages.formatting import on_terminal, printable
 from components.messages.terminal import table
 from components.metrics.definitions import Column
-from components.report.measures import Margin
+from components.report.sections.measures import Margin
 from pipeline.comparison import words
 from pipeline.comparison.results import Comparison, Group
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from components.messages.formatting import figure
 from components.metrics.definitions import Column
 from components.metrics.table import of_kind, shown
-from components.report.measures import ClassTarget, Margin, NumberMetrics, NumberTarget
+from components.report.sections.measures import ClassTarget, Margin, NumberMetrics, NumberTarget
 from components.report.tables import kind_of_label
 from pipeline.comparison.results import Answer, Case, Cases, Comparison, Group
 

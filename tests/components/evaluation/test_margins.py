@@ -22,7 +22,7 @@ from components.evaluation.margins import (
 )
 from components.evaluation.node import _equals
 from components.metrics.targets import Target, compared
-from components.report.measures import Margin
+from components.report.sections.measures import Margin
 
 LABEL = Target("", "label", ("popular", "bigram", "cooccurrence"))
 SUMS = [of.name for of in LABEL.sums]

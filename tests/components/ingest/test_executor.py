@@ -24,7 +24,7 @@ from components.ingest.errors import IngestError
 from components.ingest.rows import shards
 from components.ingest.sources.files import lines
 from components.ingest.spec import DataSpec, FeatureSpec, SourceSpec
-from components.report.summary import UnusedRows
+from components.report.sections.data import UnusedRows
 from tests.components.ingest.conftest import Ingest, Ingested
 
 

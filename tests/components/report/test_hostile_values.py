@@ -7,7 +7,8 @@ from html.parser import HTMLParser
 import pytest
 
 from components.report import html
-from components.report.summary import Summary, training_section
+from components.report.sections.training import training_section
+from components.report.summary import Summary
 from tests.components.report.test_report import SECTIONS, _metrics, _summary, _training, predictions
 
 HOSTILE = [

@@ -14,8 +14,9 @@ from rich.table import Table
 from components.messages.terminal import plain
 from components.metrics import Metric
 from components.report import html
-from components.report.measures import ClassTarget, Metrics, NumberMetrics
-from components.report.summary import Summary, evaluation_section, training_section
+from components.report.sections.measures import ClassTarget, Metrics, NumberMetrics
+from components.report.sections.training import training_section
+from components.report.summary import Summary, evaluation_section
 from pipeline.terminal import show
 from tests.components.report.test_report import SECTIONS, _evaluation, _metrics, _Page, _summary, _training
 

@@ -8,8 +8,9 @@ from typing import Any
 from components.evaluation.charts import calibration
 from components.metrics.reliability import BINS, CONFIDENT
 from components.report import html
-from components.report.measures import ReliabilityBin
-from components.report.summary import Summary, evaluation_section, training_section
+from components.report.sections.measures import ReliabilityBin
+from components.report.sections.training import training_section
+from components.report.summary import Summary, evaluation_section
 from tests.components.report.test_report import SECTIONS, _evaluation, _Page, _summary, _training, charts_of
 
 

@@ -17,8 +17,9 @@ from pydantic import ValidationError
 
 from components.evaluation.charts import ranks
 from components.report import html
-from components.report.measures import Metrics
-from components.report.summary import Summary, evaluation_section, training_section
+from components.report.sections.measures import Metrics
+from components.report.sections.training import training_section
+from components.report.summary import Summary, evaluation_section
 from components.report.versions import installed_versions
 from pipeline.nodes import NODES
 

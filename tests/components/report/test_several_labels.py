@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from components.metrics.headline import best_of, headline
 from components.metrics.table import of_kind
 from components.report import html
-from components.report.measures import Metrics, SeveralMetrics
+from components.report.sections.measures import Metrics, SeveralMetrics
 from components.report.summary import Summary, evaluation_section
 from components.report.tables import columns, denominators
 from tests.components.report.test_report import SECTIONS

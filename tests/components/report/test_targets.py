@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from components.report import html
-from components.report.measures import ClassTarget, NumberMetrics, NumberTarget
-from components.report.summary import Summary, evaluation_section, training_section
+from components.report.sections.measures import ClassTarget, NumberMetrics, NumberTarget
+from components.report.sections.training import training_section
+from components.report.summary import Summary, evaluation_section
 from tests.components.report.test_report import SECTIONS, _evaluation, _Page, _summary, _training
 
 CLASS = {"accuracy": 0.5231, "nll": 1.154, "count": 28_630.0, "known": 28_000.0}

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from components.messages.formatting import setting
-from components.report.measures import SummarySection
+from components.report.sections.measures import SummarySection
 
 
 class TunedTrial(SummarySection):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
@@ -206,3 +207,8 @@ def _is_count(name: str) -> bool:
 
 def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def finite(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace NaN and infinity by None, since JSON has neither."""
+    return {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in values.items()}

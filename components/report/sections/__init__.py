@@ -1,0 +1,1 @@
+"""Sections of `summary.json`, as pydantic models."""
