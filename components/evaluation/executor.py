@@ -17,7 +17,7 @@ from components.evaluation.config import read_slices, read_targets
 from components.evaluation.folder import FOLDER
 from components.evaluation.margins import margins, write_margins
 from components.evaluation.row_sums import read_row_sums
-from components.evaluation.shown import write_shown
+from components.evaluation.shown.file import write_shown
 
 Artifacts = dict[str, list[types.Artifact]]
 

@@ -83,7 +83,7 @@ class EvaluatorNode(Node):
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
         """Return the metrics, the reliability diagram, the baselines, the slices, the blessing, and what is shown."""
         from components.evaluation.results import read_results
-        from components.evaluation.shown import read_shown
+        from components.evaluation.shown.file import read_shown
         from components.report.summary import evaluation_section
 
         folder = run[self.name]["evaluation"][0].uri

@@ -23,17 +23,17 @@ from components.messages.formatting import printable
 from components.storage import storage_fault
 from pipeline.cli import clean as clean_command
 from pipeline.cli import cluster as cluster_commands
-from pipeline.cli import compare as compare_command
 from pipeline.cli import completion as completion_command
 from pipeline.cli import export as export_command
 from pipeline.cli import init as init_command
 from pipeline.cli import labels as labels_command
-from pipeline.cli import runs as runs_command
 from pipeline.cli import serve as serve_command
 from pipeline.cli import tune as tune_command
-from pipeline.cli import versions as version_commands
 from pipeline.cli.arguments import Parser, add_preset, add_root, add_settings, column_names, no_place_to_run, root_of
 from pipeline.cli.prediction import commands as prediction_commands
+from pipeline.cli.results import compare as compare_command
+from pipeline.cli.results import runs as runs_command
+from pipeline.cli.results import versions as version_commands
 from pipeline.config.loading import DEFAULT_PRESET, ConfigurationError, check_files, load, preset_names, preset_summary
 from pipeline.terminal.redirection import drop_output, native_messages_hidden
 
@@ -175,7 +175,7 @@ def _schema(arguments: argparse.Namespace) -> int:
 
 def _report(arguments: argparse.Namespace) -> int:
     if arguments.follow:
-        from pipeline.cli.follow import follow
+        from pipeline.cli.results.follow import follow
 
         return follow(root_of(arguments), arguments.port, sys.stdout)
     page, summary = (root_of(arguments) / "report" / name for name in ("report.html", "summary.json"))

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.evaluation.neighbors import NEAREST, nearest
-from components.evaluation.predictions import Answered, Asked, answered, examples, labels, sampled
+from components.evaluation.shown.neighbors import NEAREST, nearest
+from components.evaluation.shown.predictions import Answered, Asked, answered, examples, labels, sampled
 from components.ingest.spec import DataSpec
 from components.metrics.targets import Target
 from components.names import FIRST_LABEL

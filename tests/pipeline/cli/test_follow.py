@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 
 from components.messages.exit_codes import UserError
-from pipeline.cli.follow import server
+from pipeline.cli.results.follow import server
 from tests.browser import opened
 
 if TYPE_CHECKING:

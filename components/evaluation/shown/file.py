@@ -11,8 +11,8 @@ from tfx import types
 from tfx.components.util import examples_utils
 from tfx.utils import path_utils
 
-from components.evaluation.neighbors import neighbors
-from components.evaluation.predictions import ABOUT, described
+from components.evaluation.shown.neighbors import neighbors
+from components.evaluation.shown.predictions import ABOUT, described
 from components.files import exists, is_remote, matching, read_text, write_whole
 from components.metrics.targets import Target
 
