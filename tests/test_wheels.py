@@ -9,7 +9,7 @@ import pytest
 from pipeline.cli import doctor
 from tests.wheels import PURE_PYTHON, locked, named, tags, without_wheel
 
-ALWAYS = ["--extra", "pipeline", "--extra", "tafeng"]
+ALWAYS = ["--extra", "pipeline", "--extra", "tafeng", "--extra", "serve", "--extra", "tune"]
 """Extras that `./with-env` always installs."""
 SETS = {
     "default": ["--no-dev", *ALWAYS],
