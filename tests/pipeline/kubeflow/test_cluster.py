@@ -38,7 +38,7 @@ SMALL = [
     "trainer.head.mixture=none",  # Tracing a larger model takes most of a pod's time.
     "trainer.model={kind: shared_projection, context: 8, ordered_ids: 4, hidden: 32, ngrams: 1, num_heads: 0}",
 ]  # fmt: skip
-ABSENT = ("BaseModel", "RollingRange", "AnalyzerCache", "BulkInferrer")
+ABSENT = ("BaseModel", "RollingRange", "AnalyzerCache", "BulkInferrer", "Tuner")
 TASKS = [name for name in node_names() if name not in ABSENT]
 
 
@@ -154,6 +154,9 @@ def test_other_data_are_not_cached_and_a_run_goes_on_after_a_node_that_failed(
     assert "ExampleGen" not in cached(shared)
     assert cluster.tries == {name: 3 if name == "Trainer" else 1 for name in cluster.tries}
     assert "Pusher" not in cluster.tries
+    # Baselines and the Trainer wait for the same nodes: either may come first.
+    done = cluster.tries.keys() - {"Trainer", "ImportSchemaGen", "Resolver", REPORT}
+    assert done >= {"ExampleGen", "StatisticsGen", "Transform"}
     cause = cluster.ended["Trainer"].err.split("Trainer failed. ")[1].splitlines()[0]
     assert str(transform) in cause
     last = run_executions(mariadb)[-1]
@@ -164,7 +167,7 @@ def test_other_data_are_not_cached_and_a_run_goes_on_after_a_node_that_failed(
 
     del cluster.before["Trainer"]
     ended = cluster.run(settings=["data.share=0.06"], run_name="mended")
-    assert cached(shared) >= {"ExampleGen", "StatisticsGen", "ExampleValidator", "Transform", "Baselines"}
+    assert cached(shared) >= done
     assert "Trainer" not in cached(shared)
     assert "last blessed model" in ended["Resolver"].out
     last = run_executions(mariadb)[-1]
