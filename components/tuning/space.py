@@ -76,13 +76,13 @@ def configured(trainer: TrainerSpec, space: Mapping[str, RangeSpec]) -> dict[str
 
 
 def distributions(space: Mapping[str, RangeSpec]) -> dict[str, BaseDistribution]:
-    """Return the space in the form of Optuna. A choice that is a list or a mapping is its JSON: see `value_of`."""
+    """Return the space in the form of Optuna. A choice is its JSON, since it may be a list or a mapping."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     found: dict[str, BaseDistribution] = {}
     for key, values in space.items():
         if values.choices is not None:
-            found[key] = CategoricalDistribution([_plain(choice) for choice in values.choices])
+            found[key] = CategoricalDistribution([_in_json(choice) for choice in values.choices])
         elif isinstance(values.low, int) and isinstance(values.high, int):
             found[key] = IntDistribution(values.low, values.high, log=values.log)
         else:
@@ -90,21 +90,18 @@ def distributions(space: Mapping[str, RangeSpec]) -> dict[str, BaseDistribution]
     return found
 
 
-def parameters(values: Mapping[str, Any]) -> dict[str, Any]:
+def parameters(values: Mapping[str, Any], space: Mapping[str, RangeSpec]) -> dict[str, Any]:
     """Return values in the form of Optuna: see `distributions`."""
-    return {key: _plain(value) for key, value in values.items()}
+    return {key: value if space[key].choices is None else _in_json(value) for key, value in values.items()}
 
 
 def values_of(params: Mapping[str, Any], space: Mapping[str, RangeSpec]) -> dict[str, Any]:
     """Return the values by dotted key for the parameters of Optuna. Inverse of `parameters`."""
-    return {
-        key: next(c for c in choices if _plain(c) == value) if (choices := space[key].choices) is not None else value
-        for key, value in params.items()
-    }
+    return {key: value if space[key].choices is None else json.loads(value) for key, value in params.items()}
 
 
-def _plain(choice: Any) -> bool | int | float | str | None:
-    return json.dumps(choice, sort_keys=True) if isinstance(choice, list | Mapping) else choice
+def _in_json(choice: Any) -> str:
+    return json.dumps(choice, sort_keys=True)
 
 
 def _contains(values: RangeSpec, value: Any) -> bool:

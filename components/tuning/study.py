@@ -141,7 +141,7 @@ class Study:
     def _ask(self, first: Mapping[str, Any]) -> Attempt:
         drawn = len(self._study.get_trials(deepcopy=False))
         if drawn == 0:
-            self._study.enqueue_trial(parameters(first))
+            self._study.enqueue_trial(parameters(first, self._space))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Both options are marked as experimental.
             # A sampler for each trial, so that a search that was killed goes on with the same values.

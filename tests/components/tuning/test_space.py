@@ -60,7 +60,7 @@ def test_a_value_outside_its_range_is_not_configured() -> None:
 def test_choices_of_any_kind_come_back(choices: list[Any]) -> None:
     space = {"trainer.x": RangeSpec(choices=choices)}
     for choice in choices:
-        found = values_of(parameters({"trainer.x": choice}), space)["trainer.x"]
+        found = values_of(parameters({"trainer.x": choice}, space), space)["trainer.x"]
         assert found == choice
 
 
