@@ -25,7 +25,8 @@ class Parser(argparse.ArgumentParser):
         if wrong:
             word = wrong[1] or wrong[2].partition("=")[0]
             known = [name for name in self._known() if name.startswith("-") == word.startswith("-")]
-            message = f"unknown: {word}{did_you_mean(word, known)}"
+            near = did_you_mean(word, known)
+            message = f"this command has no {word}" if word in known else f"unknown: {word}{near}"
         self.exit(WRONG, f"{self.prog}: {message}\n(--help lists the commands and options)\n")
 
     def _known(self) -> set[str]:

@@ -28,6 +28,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     [
         (("rnu",), "unknown: rnu; did you mean 'run'?"),
         (("run", "--quik"), "unknown: --quik; did you mean '--quick'?"),
+        (("serve", "--root", "runs/mine"), "this command has no --root"),
         (("run", "shared_projektion"), "did you mean 'shared_projection'?"),
         (("run", "--set", "trainer.epoch=1"), "did you mean 'epochs'?"),
         (("run", "nowhere.yaml"), "nowhere.yaml: No such file or directory"),
