@@ -22,14 +22,7 @@ class TrainerPods:
 
     def lead(self, run: Callable[[], int]) -> int:
         """Run the node in the first pod, training with the other pods, and return the exit code of `run`."""
-        self.rendezvous.clear()
-        code = 1
-        try:
-            with workers.calling(self.rendezvous):
-                code = run()
-        finally:
-            self.rendezvous.end(failed=code != 0)
-        return code
+        return self.rendezvous.lead(run, workers.calling(self.rendezvous))
 
     def follow(self, worker: int) -> None:
         """Train with the first pod.

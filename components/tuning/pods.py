@@ -46,14 +46,7 @@ class TunerPods:
 
     def lead(self, run: Callable[[], int]) -> int:
         """Run the node in the first pod, and return the exit code of `run`."""
-        self.rendezvous.clear()
-        code = 1
-        try:
-            with _calling(self.rendezvous):
-                code = run()
-        finally:
-            self.rendezvous.end(failed=code != 0)
-        return code
+        return self.rendezvous.lead(run, _calling(self.rendezvous))
 
     def follow(self, worker: int) -> None:
         """Run trials beside the first pod.

@@ -20,6 +20,7 @@ import socket
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -156,6 +157,22 @@ class Rendezvous:
             failed: True if the chief failed, and may be restarted; False if nothing remains to train.
         """
         write_whole(f"{self.folder}/{_CALL}", json.dumps({"over": "failed" if failed else "done"}))
+
+    def lead(self, run: Callable[[], int], calling: AbstractContextManager[object]) -> int:
+        """Run the node in the first pod, and announce the end. Called by the chief.
+
+        Args:
+            run: Function that runs the node and returns the exit code.
+            calling: Context within which the node calls the other workers.
+        """
+        self.clear()
+        code = 1
+        try:
+            with calling:
+                code = run()
+        finally:
+            self.end(failed=code != 0)
+        return code
 
     def _read(self, name: str) -> dict[str, Any] | None:
         try:
