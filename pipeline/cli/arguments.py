@@ -66,6 +66,17 @@ def folder(text: str) -> Path:
     return Path(text)
 
 
+def count(text: str) -> int:
+    """Parse a number from 1.
+
+    Raises:
+        ArgumentTypeError: The text is no such number.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number from 1")
+    return int(text)
+
+
 def add_root(parser: argparse.ArgumentParser, root_type: Callable[[str], str | Path] = folder) -> None:
     """Add the preset and `--root`, which `root_type` parses."""
     add_preset(parser)

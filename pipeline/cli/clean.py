@@ -9,7 +9,7 @@ from pathlib import Path
 from components.files import is_remote
 from components.messages.exit_codes import UserError
 from components.messages.formatting import in_bytes, printable
-from pipeline.cli.arguments import Parser, add_root, add_settings, no_place_to_run, root_of
+from pipeline.cli.arguments import Parser, add_root, add_settings, count, no_place_to_run, root_of
 from pipeline.config.loading import load
 from pipeline.paths import Paths
 from pipeline.terminal.redirection import native_messages_hidden
@@ -26,16 +26,10 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
     add_root(clean, root_type=str)
     add_settings(clean)
     clean.add_argument(
-        "--keep", type=_count, metavar="N", help="number of newest complete runs (default: artifacts.keep)"
+        "--keep", type=count, metavar="N", help="number of newest complete runs (default: artifacts.keep)"
     )
     clean.add_argument("--dry-run", action="store_true", help="list what would be deleted, and delete nothing")
     clean.set_defaults(do=_clean)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is no number from 1")
-    return int(text)
 
 
 def _clean(arguments: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from components.messages.exit_codes import UserError
 from components.messages.formatting import printable
-from pipeline.cli.arguments import Parser
+from pipeline.cli.arguments import Parser, count
 from pipeline.cli.prediction.commands import add_model
 from pipeline.terminal.redirection import native_messages_hidden
 
@@ -35,7 +35,7 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
     )
     serve.add_argument(
         "--max-batch",
-        type=_rows,
+        type=count,
         default=64,
         metavar="N",
         help="rows of waiting requests that one call of the model answers together (default: 64)",
@@ -46,12 +46,6 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65_535:
         raise argparse.ArgumentTypeError(f"'{text}' is no port: a number from 0 to 65535")
-    return int(text)
-
-
-def _rows(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is no number from 1")
     return int(text)
 
 

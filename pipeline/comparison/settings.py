@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from components.choices import leaves
 from pipeline.comparison.results import Setting
 
 _ABSENT = object()
@@ -28,13 +29,6 @@ def differences(trees: Sequence[Mapping[str, Any]]) -> list[Setting]:
     return found
 
 
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return the values by dotted key. An empty tree, and a key without a value, count as absent."""
-    found: dict[str, Any] = {}
-    for key, value in tree.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            found |= _flat(value, f"{name}.")
-        elif value is not None:
-            found[name] = value
-    return found
+def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values by dotted key. An empty section, and a key without a value, count as absent."""
+    return {".".join(key): value for key, value in leaves(tree) if value is not None and value != {}}

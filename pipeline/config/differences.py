@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from components.choices import leaves
 from components.messages.redaction import redacted
 from pipeline.config.keys import Key, dotted
 from pipeline.config.loading import PRESETS, load, preset_names
@@ -51,16 +52,9 @@ def _preset(name: str) -> str | None:
     return None
 
 
-def _flat(tree: Mapping[str, Any], above: Key = ()) -> Iterator[tuple[Key, Any]]:
+def _flat(tree: Mapping[str, Any]) -> Iterator[tuple[Key, Any]]:
     """Yield the keys that have a value. A list and an empty section are values."""
-    for name, value in tree.items():
-        key = (*above, name)
-        if key[0] in _NOT_OF_A_RUN:
-            continue
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value, key)
-        else:
-            yield key, value
+    return ((key, value) for key, value in leaves(tree) if key[0] not in _NOT_OF_A_RUN)
 
 
 def _without_secrets(value: Any) -> Any:

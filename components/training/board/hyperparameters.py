@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
+
+from components.choices import leaves
 
 Value = bool | int | float | str
 
@@ -16,18 +18,11 @@ def flattened(config: Mapping[str, Any]) -> dict[str, Value]:
 
     A list is one value, written as JSON.
     """
-    return dict(_leaves(config, ""))
-
-
-def _leaves(config: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Value]]:
-    for key, value in config.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{name}.")
-        elif isinstance(value, bool | int | float | str):
-            yield name, value
-        elif value is not None:
-            yield name, json.dumps(value)
+    return {
+        ".".join(key): value if isinstance(value, bool | int | float | str) else json.dumps(value)
+        for key, value in leaves(config)
+        if value is not None and value != {}
+    }
 
 
 def write_start(config: Mapping[str, Any]) -> None:
