@@ -20,6 +20,7 @@ from components.inference.errors import PredictError
 from components.inference.rows.questions import Question, Questions
 from components.ingest.spec import DataSpec
 from components.messages.exit_codes import FAILED
+from components.preprocessing.vocabulary import read_vocabulary
 
 # Rows of one request: enough to keep the cores busy, few enough to keep rows x labels small.
 ROWS = 256
@@ -124,11 +125,9 @@ class PushedModel:
         return self.labels(self.top_k if top is None else top, of_top), self.threshold
 
     def known_labels(self) -> frozenset[str]:
-        """Return the labels that the model knows, as escaped in its vocabulary file; empty without such a file."""
+        """Return the labels that the model knows; none if the export has no vocabulary of labels."""
         file = Path(self.folder, "assets", "labels")
-        # A line is a count, a space and the escaped label.
-        lines = read_text(str(file)).split("\n") if file.is_file() else []
-        return frozenset(line.partition(" ")[2] for line in lines if line)
+        return frozenset(read_vocabulary(file).tokens if file.is_file() else ())
 
     def load(self) -> Any:
         """Load the model, unless it is already loaded, and return the SavedModel.
