@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.beam_results import BeamResult, DamagedResult, to_plain
@@ -23,6 +23,7 @@ from components.ingest.counts import Counts, FileCounts
 from components.ingest.odd_values import OddValues
 from components.ingest.rows.times import Latest
 from components.ingest.sources.files.ranges import Range
+from tests.drawing import drawn
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -102,7 +103,7 @@ KINDS: list[tuple[Any, st.SearchStrategy]] = [
 
 
 @pytest.mark.parametrize(("kind", "results"), KINDS, ids=[str(kind) for kind, _ in KINDS])
-@settings(deadline=None, max_examples=60)
+@drawn(60)
 @given(data=st.data())
 def test_a_result_is_read_as_it_was_written(kind: Any, results: st.SearchStrategy, data: st.DataObject) -> None:
     result = data.draw(results)
@@ -171,7 +172,7 @@ def test_a_damaged_file_is_refused_in_one_line(contents: bytes, fault: str, tmp_
     assert len(message.splitlines()) == 1
 
 
-@settings(deadline=None, max_examples=200)
+@drawn(200)
 @given(counts, st.data())
 def test_a_cut_file_is_refused(result: Counts, data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:

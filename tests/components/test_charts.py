@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.charts import Chart, Column, bars, embedded, lines, position, series
+from tests.drawing import drawn
 
 COLUMNS = (Column("name", "name"), Column("k", "entries", "count"), Column("share", "share"))
 X, Y = position("k", "entries", type="log"), position("share", "share of the tokens")
@@ -44,6 +45,7 @@ def test_series_differ_without_colors() -> None:
     assert bar["encoding"]["xOffset"]["scale"]["domain"] == ["a", "b"]
 
 
+@drawn()
 @given(st.text() | st.sampled_from(["</script>", "<!--", "&lt;", "\u2028\u2029", "]]>", "\ud800"]))
 def test_text_cannot_end_the_script_that_holds_it(text: str) -> None:
     found = embedded({"values": [text], text: 1})

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.files import commit, fenced, make_folder, move, remove_tree, sync, sync_tree, write_whole
 from tests.components.crashes import Disk, Tree, disk_under
+from tests.drawing import drawn
 
 
 def steps(disk: Disk) -> list[str]:
@@ -29,7 +30,7 @@ def whole(tree: Tree) -> Tree:
     return {name: content for name, content in tree.items() if not name.endswith(".part")}
 
 
-@settings(deadline=None, max_examples=30)
+@drawn(30)
 @given(st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=3))
 def test_a_file_is_old_or_new_after_a_crash_at_any_moment(texts: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as monkeypatch:

@@ -9,16 +9,19 @@ from hypothesis import strategies as st
 from tensorflow.core.function.polymorphism.function_type import sanitize_arg_name
 
 from components.names import argument, escaped, key_of, name_of, short, unescaped
+from tests.drawing import drawn
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 
 
+@drawn()
 @given(NAMES)
 def test_a_name_is_found_again(name: str) -> None:
     assert unescaped(escaped(name)) == name
     assert name_of(key_of(name)) == name
 
 
+@drawn()
 @given(st.one_of(NAMES, st.text("a./-_", min_size=1, max_size=150)))
 def test_a_short_name_is_one_of_a_file_a_layer_and_a_node(name: str) -> None:
     assert re.fullmatch(r"[A-Za-z0-9_.-]{1,120}", short(name))
@@ -31,6 +34,7 @@ def test_short_names_differ() -> None:
     assert short("party") == "party"
 
 
+@drawn()
 @given(NAMES)
 def test_an_argument_is_what_tensorflow_makes_of_it(name: str) -> None:
     assert argument(name) == sanitize_arg_name(name)

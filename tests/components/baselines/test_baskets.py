@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.baselines.reading import Encoder
@@ -16,6 +16,7 @@ from components.metrics.bands import BandSpec
 from components.metrics.targets import label_target
 from components.names import FIRST_LABEL
 from tests.components.baselines.test_reading import example, vocabulary
+from tests.drawing import drawn
 
 WORDS = ["a", "b", "c"]
 DATA = DataSpec.model_validate(
@@ -55,7 +56,7 @@ def ids(tokens: list[str], other: int) -> list[int]:
 
 
 @given(rows=ROWS)
-@settings(deadline=None)
+@drawn()
 def test_examples_are_those_of_a_plain_loop(rows: list[Row]) -> None:
     found = Encoder(DATA, vocabulary([]), vocabulary(WORDS)).several([record(row) for row in rows])
     expected = [

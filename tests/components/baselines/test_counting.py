@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.baselines.counting import KeyCounts, packed, sum_by_key
+from tests.drawing import drawn
 
 
+@drawn()
 @given(batches=st.lists(st.lists(st.integers(0, 20))), pending=st.integers(1, 8))
 def test_counts_do_not_depend_on_batches(batches: list[list[int]], pending: int) -> None:
     counts = KeyCounts(pending)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.baselines import cooccurrence as cooccurrence_module
@@ -22,6 +22,7 @@ from components.ingest.spec import DataSpec
 from components.metrics.bands import BandSpec
 from components.metrics.targets import label_target
 from tests.components.baselines.test_reading import example, vocabulary
+from tests.drawing import drawn
 
 ITEMS = ["a", "b", "c", "d", "e"]
 SESSIONS = DataSpec.model_validate(
@@ -118,7 +119,7 @@ def brute_force(train: Rows, before: list[str], popular: list[str]) -> dict[str,
 
 
 @given(train=ROWS, test=ROWS, held=st.integers(1, 9), exclude_seen=st.booleans())
-@settings(deadline=None, max_examples=60)
+@drawn(60)
 def test_ranks_of_sessions_are_those_of_brute_force(train: Rows, test: Rows, held: int, exclude_seen: bool) -> None:
     if not any(item in ITEMS for row in train for item in row[1:]):
         return
@@ -136,7 +137,7 @@ def test_ranks_of_sessions_are_those_of_brute_force(train: Rows, test: Rows, hel
 
 
 @given(train=ROWS, row=st.lists(st.sampled_from([*ITEMS, "rare"]), min_size=1, max_size=6))
-@settings(deadline=None, max_examples=40)
+@drawn(40)
 def test_n_grams_without_seen_items_are_ranked_as_before(train: Rows, row: list[str]) -> None:
     if not any(item in ITEMS for other in train for item in other[1:]):
         return
@@ -183,6 +184,7 @@ def test_a_counter_with_a_limit_keeps_the_most_frequent_keys() -> None:
     assert (keys.tolist(), found.tolist()) == ([5, 9], [3, 2])
 
 
+@drawn()
 @given(sizes=st.lists(st.integers(0, 6), max_size=8), held=st.integers(1, 9))
 def test_parts_are_bounded_and_cover_all(sizes: list[int], held: int) -> None:
     with pytest.MonkeyPatch.context() as patch:

@@ -7,11 +7,12 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.baselines.counting import packed
 from components.baselines.kneser_ney import KneserNey
+from tests.drawing import drawn
 
 CLASSES, CONTEXTS = 6, 8
 Ngrams = list[tuple[int, ...]]
@@ -58,7 +59,7 @@ def test_bigram_by_hand() -> None:
 
 @pytest.mark.parametrize("order", [1, 2, 3])
 @given(data=st.data())
-@settings(max_examples=40, deadline=None)
+@drawn(40)
 def test_probabilities_follow_the_equations_and_sum_to_one(order: int, data: st.DataObject) -> None:
     seen = data.draw(ngrams(order))
     model, counts = model_of(seen), Counter(seen)
@@ -72,7 +73,7 @@ def test_probabilities_follow_the_equations_and_sum_to_one(order: int, data: st.
 @pytest.mark.parametrize("continuation", [True, False])
 @pytest.mark.parametrize("order", [1, 2, 3])
 @given(data=st.data())
-@settings(max_examples=30, deadline=None)
+@drawn(30)
 def test_rank_and_nll_equal_brute_force(order: int, continuation: bool, data: st.DataObject) -> None:
     model = model_of(data.draw(ngrams(order)), continuation=continuation)
     labels = np.arange(CLASSES)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.baselines.reading import Encoder
 from components.ingest.spec import DataSpec
 from components.names import FIRST_LABEL
 from components.preprocessing.vocabulary import Vocabulary
+from tests.drawing import drawn
 
 WORDS = ["the", "state", "of", "union", "New York"]
 TOKENS = st.sampled_from([*WORDS, "rare", "unseen"])
@@ -36,7 +37,7 @@ def id_of(token: str | None, tokens: list[str]) -> int:
 
 
 @given(rows=st.lists(st.lists(TOKENS, max_size=6), min_size=1, max_size=6))
-@settings(deadline=None)
+@drawn()
 def test_sequences_equal_a_loop_and_no_context_crosses_a_row(rows: list[list[str]]) -> None:
     data = DataSpec(shape="sequence", source={"kind": "sotu"}, inputs=["words"])  # type: ignore[arg-type]
     encoder = Encoder(data, vocabulary([]), vocabulary(WORDS))

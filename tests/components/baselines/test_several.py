@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.baselines import ranking as ranking_module
@@ -22,6 +22,7 @@ from components.layers.losses.names import LossName
 from components.metrics.bands import BandSpec
 from components.metrics.targets import label_target
 from tests.components.baselines.test_reading import example, vocabulary
+from tests.drawing import drawn
 
 TOKENS = ["a", "b", "c", "d"]
 CLASSES = ["a", "b", "x", "y", "z", "w"]
@@ -130,7 +131,7 @@ def assert_ranks(found: list[int], scores: list[list[float]], train: list[Row], 
         assert rank == 1 + above + before
 
 
-@settings(deadline=None, max_examples=40)
+@drawn(40)
 @given(
     train=st.lists(ROW, min_size=1, max_size=9),
     test=st.lists(ROW, min_size=1, max_size=5),
@@ -170,7 +171,7 @@ def test_every_baseline_equals_brute_force_over_all_classes(
     assert all(math.isnan(nll) for name in ("history", "nearest") for nll in found[name][0])
 
 
-@settings(deadline=None, max_examples=20)
+@drawn(20)
 @given(train=st.lists(ROW, min_size=1, max_size=9), test=st.lists(ROW, min_size=1, max_size=5))
 def test_the_nll_of_the_sigmoid_is_the_cross_entropy_of_all_classes(train: list[Row], test: list[Row]) -> None:
     tags = [tag for _, of in train for tag in of]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.baselines.counting import packed
 from components.baselines.kneser_ney import KneserNey
 from components.baselines.tables import tables_of
+from tests.drawing import drawn
 
 CLASSES, CONTEXTS = 5, 7
 SIZES = {"order": 3, "n_contexts": CONTEXTS, "n_classes": CLASSES}
@@ -28,7 +29,7 @@ TRIGRAMS = st.lists(
 
 
 @given(TRIGRAMS)
-@settings(max_examples=30, deadline=None)
+@drawn(30)
 def test_a_limit_above_the_number_of_ngrams_changes_nothing(seen: list[tuple[int, int, int]]) -> None:
     keys, counts = counted(seen)
     contexts, labels = np.asarray(seen)[:, :2], np.asarray(seen)[:, 2]
@@ -38,7 +39,7 @@ def test_a_limit_above_the_number_of_ngrams_changes_nothing(seen: list[tuple[int
 
 
 @given(TRIGRAMS, st.integers(1, 20))
-@settings(max_examples=40, deadline=None)
+@drawn(40)
 def test_a_pruned_model_is_a_distribution_and_its_ranks_are_those_of_its_probabilities(
     seen: list[tuple[int, int, int]], most: int
 ) -> None:

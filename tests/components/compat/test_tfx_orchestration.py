@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
-from tfx import v1 as tfx
 from tfx.components.example_gen import driver as example_gen
 from tfx.components.example_gen import utils
 from tfx.dsl.compiler import compiler
@@ -24,6 +23,7 @@ from tfx.orchestration.portable.mlmd import context_lib, execution_lib
 from components.compat.tfx import drivers as tfx_drivers
 from components.compat.tfx import launcher as tfx_launcher
 from components.compat.tfx import metadata as tfx_metadata
+from components.compat.tfx.v1 import v1 as tfx
 from tests.components.crashes import disk_under
 
 

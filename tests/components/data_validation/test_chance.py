@@ -20,6 +20,7 @@ from components.data_validation.chance import (
     most_by_chance,
     widened,
 )
+from tests.drawing import drawn
 
 
 def column(rows: int, unique: int = 1, lengths: dict[int, int] | None = None, missing: int = 0):
@@ -85,12 +86,14 @@ def test_the_distance_by_hand() -> None:
     assert distance_by_chance(column(150, 10), column(2, 2)) == 1.0
 
 
+@drawn()
 @given(st.integers(1, 10**7), st.integers(1, 10**7), st.integers(1, 10**5))
 def test_more_rows_lie_closer_together(rows: int, others: int, values: int) -> None:
     near = distance_by_chance(column(10 * rows, values), column(10 * others, values))
     assert 0 < near <= distance_by_chance(column(rows, values), column(others, values)) <= 1
 
 
+@drawn()
 @given(st.integers(1, 10**5), st.floats(0.001, 0.5))
 def test_a_share_is_exceeded_in_no_more_than_a_thousandth(rows: int, share: float) -> None:
     limit = most_by_chance(rows, share)

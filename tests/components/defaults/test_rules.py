@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
@@ -18,6 +18,7 @@ from components.defaults.followers import MEASURED, TOP, bigram_gain
 from components.defaults.rules import choose, keys_read
 from components.ingest.spec import DataSpec
 from components.training.spec import TrainerSpec
+from tests.drawing import drawn
 
 
 def data_of(**keys: Any) -> DataSpec:
@@ -178,7 +179,7 @@ TOKENS = st.sampled_from([f"t{n}" for n in range(30)])
 
 
 @given(st.lists(st.lists(TOKENS, max_size=6), max_size=25), st.integers(1, 30), st.booleans())
-@settings(deadline=None, max_examples=40)
+@drawn(40)
 def test_gain_is_that_of_a_count_by_hand(
     tmp_path_factory: pytest.TempPathFactory, sequences: list[list[str]], limit: int, labelled: bool
 ) -> None:

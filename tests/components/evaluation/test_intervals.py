@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.evaluation.intervals import MIN_ROWS, intervals
 from components.evaluation.margins import resample_weights
 from components.metrics.targets import Target
+from tests.drawing import drawn
 
 LABEL = Target("", "label", ())
 NAMES = ("recall_at_10", "perplexity")
@@ -29,7 +30,7 @@ def rows_of(seed: int, rows: int) -> np.ndarray:
     return found
 
 
-@settings(deadline=None, max_examples=10)
+@drawn(10)
 @given(st.integers(0, 2**20), st.integers(60, 200))
 def test_an_interval_is_near_that_of_a_bootstrap(seed: int, count: int) -> None:
     rows = rows_of(seed, count)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.evaluation import margins as module
@@ -23,6 +23,7 @@ from components.evaluation.margins import (
 from components.evaluation.node import _equals
 from components.metrics.targets import Target, compared
 from components.report.sections.measures import Margin
+from tests.drawing import drawn
 
 LABEL = Target("", "label", ("popular", "bigram", "cooccurrence"))
 SUMS = [of.name for of in LABEL.sums]
@@ -50,7 +51,7 @@ def random_rows(n: int, seed: int, gain: float = 0.0) -> np.ndarray:
 
 
 @given(st.integers(2, 30), st.integers(1, 40), st.integers(1, 500))
-@settings(deadline=None, max_examples=30)
+@drawn(30)
 def test_each_resample_draws_as_many_rows_as_there_are(rows: int, resamples: int, held: int) -> None:
     whole = np.concatenate([*resample_weights(rows, resamples)])
     with pytest.MonkeyPatch.context() as patch:

@@ -12,6 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from components.infra_validation.answers import BrokenExport, Expected, check_answer
 from components.ingest.spec import DataSpec
+from tests.drawing import drawn
 
 Outputs = dict[str, np.ndarray]
 
@@ -23,12 +24,14 @@ def _good(rows: int, k: int, seed: int = 0) -> Outputs:
     return {"labels": labels, "probabilities": -np.sort(-probabilities, axis=1)[:, :k].astype(np.float32)}
 
 
+@drawn()
 @given(st.integers(1, 4), st.integers(1, 5), st.integers(0, 1000))
 def test_a_softmax_cut_at_k_is_good(rows: int, k: int, seed: int) -> None:
     check_answer(_good(rows, k, seed), rows, Expected(k))
     check_answer(_good(rows, k, seed), rows, Expected())
 
 
+@drawn()
 @given(hnp.arrays(np.float32, (2, 3), elements=st.floats(width=32)))
 def test_whatever_passes_is_a_distribution(probabilities: np.ndarray) -> None:
     try:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tfx import v1 as tfx
 
+from components.compat.tfx.v1 import v1 as tfx
 from components.data_validation.errors import AnomaliesFound
 from components.data_validation.schema_import import SchemaImporter
 from components.data_validation.spec import StatisticsSpec

@@ -18,6 +18,7 @@ from components.ingest.odd_values import OddValues, columns_looked_at
 from components.ingest.rows.columns import RowReader
 from components.ingest.spec import DataSpec
 from components.ingest.values import list_of, nested, number_of, text_of, whole
+from tests.drawing import drawn
 
 DAY = datetime.date(2024, 2, 1)
 
@@ -55,11 +56,13 @@ def test_text_of_a_value(value: Any, text: str | None) -> None:
     assert text_of("x", value) == text
 
 
+@drawn()
 @given(st.integers())
 def test_an_integer_is_exact_as_an_integer_and_a_decimal(number: int) -> None:
     assert text_of("x", number) == text_of("x", Decimal(number)) == str(number)
 
 
+@drawn()
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_the_text_of_a_number_is_that_number(number: float) -> None:
     assert float(text_of("x", number) or "") == number

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from components.labels.features import FittedFeatures, coverage
 from components.labels.spec import LabelsSpec
+from tests.drawing import drawn
 
 SPEC = LabelsSpec.model_validate(
     {
@@ -65,6 +66,7 @@ def test_new_labels_have_the_entries_of_the_training():
     assert list(table.bags["price"].entries) == [len(fitted.features["price"].edges)], "the last range has no bound"
 
 
+@drawn()
 @given(st.lists(st.floats(-1e6, 1e6).map(lambda number: round(number, 6)), min_size=1, max_size=20))
 def test_numbers_are_standardized(numbers):
     items = {str(i): {"price": str(number)} for i, number in enumerate(numbers)}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.layers.calibration import calibrated, fit_platt, fit_sharpness, fit_temperature
+from tests.drawing import drawn
 
 CLASSES, WIDTH, ROWS = 5, 8, 4_000
 
@@ -81,7 +82,7 @@ def fitted(hidden: np.ndarray, table: np.ndarray, bias: np.ndarray, labels: np.n
 
 
 @given(seed=st.integers(0, 10_000), scale=st.floats(0.5, 5), true=st.floats(0.3, 6))
-@settings(deadline=None, max_examples=15)
+@drawn(15)
 def test_the_temperature_is_the_best_of_a_grid(seed: int, scale: float, true: float) -> None:
     problem = softmax_problem(seed, scale)
     labels = labels_of(seed, *problem, true)
@@ -93,7 +94,7 @@ def test_the_temperature_is_the_best_of_a_grid(seed: int, scale: float, true: fl
 
 
 @given(seed=st.integers(0, 10_000), true=st.floats(0.5, 4))
-@settings(deadline=None, max_examples=10)
+@drawn(10)
 def test_doubled_logits_have_twice_the_temperature(seed: int, true: float) -> None:
     hidden, table, bias = softmax_problem(seed, 2.0)
     labels = labels_of(seed, hidden, table, bias, true)
@@ -147,7 +148,7 @@ def test_the_temperature_of_several_labels_is_the_best_of_a_grid() -> None:
 
 
 @given(st.integers(0, 1_000))
-@settings(deadline=None, max_examples=5)
+@drawn(5)
 def test_one_label_in_a_padded_row_has_the_temperature_of_one_label(seed: int) -> None:
     hidden, table, bias = softmax_problem(seed, 2.0, classes=12, rows=200)
     labels = labels_of(seed, hidden, table, bias, 2.0)
@@ -166,7 +167,7 @@ def cross_entropy(scale: float, shift: float, hidden, table, bias, labels) -> fl
 
 
 @given(seed=st.integers(0, 1_000), scale=st.floats(0.3, 3), shift=st.floats(-3, 1))
-@settings(deadline=None, max_examples=10)
+@drawn(10)
 def test_scale_and_shift_have_the_least_cross_entropy(seed: int, scale: float, shift: float) -> None:
     hidden, table, bias = softmax_problem(seed, 1.0, classes=12, rows=300)
     rng = np.random.default_rng(seed)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from components.messages import redaction
 from components.messages.redaction import is_secret_name, redacted, scrub, secret_of, without_secrets
+from tests.drawing import drawn
 from tests.planted import ENVIRONMENT, IN_URI, found_in
 
 
@@ -59,6 +60,7 @@ def test_a_name_of_no_secret(name: str) -> None:
     assert not is_secret_name(name)
 
 
+@drawn()
 @given(st.text(st.characters(codec="ascii", exclude_characters="?&;:="), max_size=200))
 def test_a_text_without_secrets_stays(text: str) -> None:
     assert redacted(text) == text

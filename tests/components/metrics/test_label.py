@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from components.evaluation.spec import BandSpec
 from components.metrics.rows import row_sums
 from components.metrics.targets import Target
+from tests.drawing import drawn
 
 BANDS = BandSpec(head=2, torso=5)
 LABEL = Target("", "label", ())
@@ -26,6 +27,7 @@ def band_of(label: int) -> str:
     return "head" if label < 2 else "torso"
 
 
+@drawn()
 @given(labels=st.lists(st.tuples(st.integers(-1, 8), st.floats(0, 20), st.integers(1, 30), st.integers(0, 3))))
 def test_row_sums_equal_a_loop(labels: list[Label]) -> None:
     expected = np.zeros((4, len(COLUMNS)))

@@ -6,13 +6,14 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.metrics.reliability import BINS, CONFIDENT, EDGES, reliability, sum_names
 from components.metrics.rows import row_sums
 from components.metrics.table import BY_NAME
 from components.metrics.targets import RANKING_ONLY, Target
+from tests.drawing import drawn
 
 LABEL = Target("", "label", ("popular", *RANKING_ONLY))
 PREDICTIONS = st.lists(st.tuples(st.floats(0, 1, width=32) | st.sampled_from(EDGES), st.booleans()), min_size=1)
@@ -39,7 +40,7 @@ def defined(confidence: np.ndarray, correct: np.ndarray, least: float = 0.0) -> 
 
 
 @given(PREDICTIONS)
-@settings(deadline=None)
+@drawn()
 def test_the_calibration_error_is_that_of_its_definition(predictions: list[tuple[float, bool]]) -> None:
     confidence = np.array([probability for probability, _ in predictions], np.float32)
     correct = np.array([hit for _, hit in predictions])
@@ -49,7 +50,7 @@ def test_the_calibration_error_is_that_of_its_definition(predictions: list[tuple
 
 
 @given(PREDICTIONS)
-@settings(deadline=None)
+@drawn()
 def test_the_points_of_a_diagram_are_means_of_their_bins(predictions: list[tuple[float, bool]]) -> None:
     confidence = np.array([probability for probability, _ in predictions], np.float32)
     correct = np.array([hit for _, hit in predictions])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.layers.classes.propensity import inverse_propensities
@@ -19,6 +19,7 @@ from components.metrics.bands import BANDS, BandSpec
 from components.metrics.rows import label_values, row_sums
 from components.metrics.several import several_values
 from components.metrics.targets import Target
+from tests.drawing import drawn
 
 CLASSES, WIDTH = 100, 4
 TARGET = Target("", "several", ())
@@ -131,7 +132,7 @@ def band_of(label: int) -> str:
     return "tail" if label == OUTSIDE or label >= 30 else "head" if label < 5 else "torso"
 
 
-@settings(deadline=None, max_examples=40)
+@drawn(40)
 @given(problem=problems())
 def test_metrics_of_the_model_and_of_a_baseline_equal_those_of_plain_python(problem: Any) -> None:
     output, hidden, rows, n_rows = problem
@@ -160,7 +161,7 @@ def test_metrics_of_the_model_and_of_a_baseline_equal_those_of_plain_python(prob
     np.testing.assert_allclose(theirs, by_row[:, : theirs.shape[1]], rtol=1e-5, atol=1e-5)
 
 
-@settings(deadline=None, max_examples=20)
+@drawn(20)
 @given(problem=problems())
 def test_the_most_probable_class_is_correct_by_its_share_of_the_labels(problem: Any) -> None:
     output, hidden, rows, _ = problem

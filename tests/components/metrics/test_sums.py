@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.layers.losses.labels import PADDING
@@ -18,6 +18,7 @@ from components.metrics.rows import by_row, label_values, row_sums
 from components.metrics.sums import sums_of
 from components.metrics.table import METRICS, objective, of_kind, placed
 from components.metrics.targets import Target
+from tests.drawing import drawn
 
 BANDS = BandSpec(head=2, torso=5)
 ROWS = 3
@@ -43,7 +44,7 @@ def assert_each_the_same(found: dict[str, tf.Tensor], expected: np.ndarray) -> N
 
 @pytest.mark.parametrize("kind", ["label", "class"])
 @given(labels=LABELS)
-@settings(deadline=None)
+@drawn()
 def test_sums_of_classes_and_of_their_bands(kind: Kind, labels: list[Label]) -> None:
     target, bands = Target("", kind, ()), BANDS if kind == "label" else None
     ids, nll, rank, rows, given_ = (
@@ -72,7 +73,7 @@ def test_sums_of_classes_and_of_their_bands(kind: Kind, labels: list[Label]) -> 
     ),
     sizes=st.lists(st.integers(0, 15), min_size=ROWS, max_size=ROWS),
 )
-@settings(deadline=None)
+@drawn()
 def test_sums_of_several_labels_and_of_their_bands(labels: list[Any], sizes: list[int]) -> None:
     target = Target("", "several", ())
     rows = np.repeat(np.arange(ROWS), sizes)[: len(labels)]
@@ -108,7 +109,7 @@ def test_sums_of_several_labels_and_of_their_bands(labels: list[Any], sizes: lis
         st.tuples(st.floats(0, 1, width=32) | st.sampled_from(EDGES), st.booleans(), st.integers(0, ROWS - 1))
     )
 )
-@settings(deadline=None, max_examples=30)
+@drawn(30)
 def test_sums_of_the_model_alone(predictions: list[tuple[float, bool, int]]) -> None:
     target = Target("", "label", ())
     confidence, correct, rows = (
@@ -126,7 +127,7 @@ def test_sums_of_the_model_alone(predictions: list[tuple[float, bool, int]]) -> 
 
 
 @given(numbers=NUMBERS, mean=st.floats(-1e9, 1e9))
-@settings(deadline=None)
+@drawn()
 def test_sums_of_numbers(numbers: list[tuple[float, float, int, bool]], mean: float) -> None:
     target = Target("", "number", ())
     answers, wanted, rows, there = (

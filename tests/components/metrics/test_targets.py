@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from components.evaluation.metrics import model_metrics
 from components.ingest.spec import DataSpec
 from components.metrics.targets import Target, further_targets, label_target
+from tests.drawing import drawn
 
 SOURCE = {"kind": "csv", "path": "rows.csv"}
 REGRESSION = DataSpec.model_validate(
@@ -39,6 +40,7 @@ def test_a_number_by_hand() -> None:
     assert metrics == pytest.approx({"rmse": math.sqrt(6), "mae": 2, "r2": 1 - 18 / 8, "count": 3})
 
 
+@drawn()
 @given(st.lists(st.floats(-100, 100), min_size=2), st.floats(-1e4, 1e4))
 def test_r2_does_not_depend_on_the_mean_that_deviations_are_taken_from(numbers: list[float], mean: float) -> None:
     if np.std(numbers) < 1:

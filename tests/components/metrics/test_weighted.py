@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.evaluation.metrics import model_metrics
@@ -16,6 +16,7 @@ from components.metrics.bands import BandSpec
 from components.metrics.definitions import WEIGHTED, Kind
 from components.metrics.rows import by_row, label_values, row_sums
 from components.metrics.targets import Target
+from tests.drawing import drawn
 
 BANDS = BandSpec(head=2, torso=5)
 ROWS = 3
@@ -45,7 +46,7 @@ def total(target: Target, values: dict[str, Any]) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", ["label", "class", "number"])
 @given(seed=st.integers(0, 10**6), n=st.integers(0, 12))
-@settings(deadline=None, max_examples=6)
+@drawn(6)
 def test_a_weight_of_n_counts_like_n_labels(kind: Kind, seed: int, n: int) -> None:
     rng = np.random.default_rng(seed)
     values, weights = raw_values(kind, rng, n), rng.integers(0, 4, n)
@@ -62,7 +63,7 @@ def test_a_weight_of_n_counts_like_n_labels(kind: Kind, seed: int, n: int) -> No
 
 @pytest.mark.parametrize("kind", ["label", "number"])
 @given(seed=st.integers(0, 10**6), n=st.integers(0, 12))
-@settings(deadline=None, max_examples=6)
+@drawn(6)
 def test_the_sums_of_a_baseline_are_those_of_a_model(kind: Kind, seed: int, n: int) -> None:
     rng = np.random.default_rng(seed)
     target, rows = Target("", kind, (), weight="w"), rng.integers(0, ROWS, n)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.preprocessing.baskets import Baskets
+from tests.drawing import drawn
 
 ROWS = st.lists(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xy")), max_size=6), min_size=1, max_size=4)
 
@@ -22,7 +23,7 @@ def listed(column: tf.SparseTensor) -> list[list]:
     return [[each.decode() if isinstance(each, bytes) else each for each in row] for row in ragged.to_list()]
 
 
-@settings(deadline=None, max_examples=60)
+@drawn(60)
 @given(ROWS)
 def test_numbers_and_distinct_tokens_are_those_of_a_plain_loop(rows):
     tokens = sparse([[token for token, _ in row] for row in rows])

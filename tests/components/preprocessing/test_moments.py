@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from components.preprocessing.moments import Moments
 from components.preprocessing.numbers import Number, _Combiner, describe
+from tests.drawing import drawn
 
 FLOATS = st.floats(-(2.0**120), 2.0**120, width=32)
 
 
+@drawn()
 @given(st.lists(st.lists(FLOATS, max_size=5), max_size=5))
 def test_parts_add_up_to_the_whole(parts: list[list[float]]) -> None:
     combiner = _Combiner(1)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.preprocessing.preprocessing import _lookup
@@ -21,6 +21,7 @@ from components.preprocessing.vocabulary import (
     unescape,
     unescape_tensor,
 )
+from tests.drawing import drawn
 
 ODD = [
     "\\",
@@ -77,7 +78,7 @@ def check(tokens: list[str]) -> None:
         assert (ids.numpy().tolist(), int(size)) == (list(range(len(tokens))), len(tokens))
 
 
-@settings(deadline=None)
+@drawn()
 @given(TOKENS)
 def test_any_text_is_read_back_and_found(tokens: list[str]) -> None:
     check(tokens)
@@ -87,13 +88,14 @@ def test_texts_that_break_lines_words_or_escapes() -> None:
     check(list(dict.fromkeys([*EXAMPLES, *ODD])))
 
 
-@settings(deadline=None)
+@drawn()
 @given(st.binary())
 def test_what_is_no_text_is_escaped_too(token: bytes) -> None:
     expected = token.replace(b"\\", rb"\b").replace(b" ", rb"\s").replace(b"\n", rb"\n").replace(b"\r", rb"\r")
     assert escape_tensor(tf.constant([token])).numpy()[0] == expected
 
 
+@drawn()
 @given(st.lists(st.integers(1, 10**6), min_size=1, max_size=300))
 def test_the_coverage_rises_to_all_occurrences(counts: list[int]) -> None:
     ordered = np.sort(np.asarray(counts))[::-1]

@@ -6,14 +6,15 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.pushing import records, versions
 from tests.components.pushing.models import clock, model, weights
+from tests.drawing import drawn
 
 
-@settings(deadline=None, max_examples=20)
+@drawn(20)
 @given(st.lists(st.sampled_from(["push", "rollback", "prune"]), max_size=10), st.integers(2, 4))
 def test_what_is_needed_stays(steps: list[str], keep: int) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -10,11 +10,12 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.pushing import records, versions
 from tests.components.crashes import disk_under
+from tests.drawing import drawn
 
 
 def _model(folder: Path, weights: bytes = b"1") -> Path:
@@ -42,7 +43,7 @@ def test_versions_ascend_and_stay(tmp_path: Path) -> None:
     assert sorted(_names(serving)) == ["1000", "1001", "1002"]
 
 
-@settings(deadline=None, max_examples=15)
+@drawn(15)
 @given(st.lists(st.integers(0, 2**33), min_size=1, max_size=5))
 def test_a_version_is_greater_than_all_before_it_whatever_the_clock_says(times: list[int]) -> None:
     with tempfile.TemporaryDirectory() as folder:

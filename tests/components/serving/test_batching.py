@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.serving import batching
@@ -16,6 +16,7 @@ from components.serving.batching import Batcher, divided, joined
 from components.serving.rest.errors import RequestError
 from components.serving.rest.inputs import Arrays
 from components.serving.rest.signatures import Input, Signature
+from tests.drawing import drawn
 
 WORDS = Signature("predict", "", {"words": Input("DT_STRING", (-1, -1))}, ("count",))
 
@@ -90,7 +91,7 @@ def test_requests_beyond_the_queue_are_refused(monkeypatch: pytest.MonkeyPatch) 
     assert "waiting already" in str(found[2])
 
 
-@settings(max_examples=50, deadline=None)
+@drawn(50)
 @given(st.lists(st.tuples(st.integers(1, 3), st.integers(0, 4)), min_size=1, max_size=5), st.randoms())
 def test_joined_rows_are_divided_again(sizes: list[tuple[int, int]], random: Any) -> None:
     requests = [

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.layers.encoders.basket.layer import AGES
 from components.preprocessing.preprocessing import BASKET
 from components.training.data.layout import HISTORY, Layout
 from components.training.data.windows import basket_windows, last_windows, model_inputs
+from tests.drawing import drawn
 
 PADDING = 100
 BASKETS = st.lists(st.lists(st.integers(0, 99), min_size=1, max_size=3), max_size=4)
@@ -34,7 +35,7 @@ def naive(baskets: list[list[int]], context: int) -> tuple[list[int], list[int],
     return [PADDING] * missing + ids, [0] * missing + ages, [-1] * missing + [class_of(token) for token in ids]
 
 
-@settings(deadline=None, max_examples=60)
+@drawn(60)
 @given(ROWS, st.integers(1, 5))
 def test_windows_labels_and_ages_are_those_of_a_plain_loop(rows, context):
     ids = ragged([[token for basket in baskets for token in basket] for baskets, _ in rows])

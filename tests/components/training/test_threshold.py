@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.training.threshold import best_threshold
+from tests.drawing import drawn
 
 
 def f1(threshold: float, probabilities: np.ndarray, hits: np.ndarray, labels: int) -> float:
@@ -28,7 +29,7 @@ def test_equal_probabilities_are_chosen_together() -> None:
     assert f1(found, probabilities, hits, 2) == pytest.approx(4 / 5)
 
 
-@settings(deadline=None, max_examples=100)
+@drawn(100)
 @given(
     st.lists(st.tuples(st.sampled_from([0.0, 0.1, 0.25, 0.3, 0.8, 1.0]), st.booleans()), min_size=1, max_size=12),
     st.integers(0, 4),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
@@ -25,6 +25,7 @@ from components.training.model import build_model
 from components.training.rows.cuts import NO_LABEL, Cuts
 from components.training.spec import TrainerSpec
 from tests.components.training.conftest import BANDS, SMALL, VOCABULARY, Corpus, make_corpus, sentences, serialize
+from tests.drawing import drawn
 from tests.once import Once
 
 DATA = DataSpec.model_validate(
@@ -118,7 +119,7 @@ def assert_with_their_tokens(inputs: dict[str, tf.Tensor]) -> None:
     np.testing.assert_array_equal(inputs["next"], np.where(ids == PADDING, 101, ids + 1))
 
 
-@settings(deadline=None, max_examples=15)
+@drawn(15)
 @given(rows_of_ids(), st.integers(1, 9), st.integers(1, 4))
 def test_values_are_cut_with_their_tokens(rows: list[list[int]], context: int, first: int) -> None:
     features, ids = parsed(rows), ragged(rows)
@@ -136,7 +137,7 @@ def test_values_are_cut_with_their_tokens(rows: list[list[int]], context: int, f
     assert_with_their_tokens(cuts.inputs(features, layout_of(context, whole_rows=True)))
 
 
-@settings(deadline=None, max_examples=10)
+@drawn(10)
 @given(rows_of_ids().filter(lambda rows: any(len(row) > 1 for row in rows)), st.integers(1, 9))
 def test_a_label_does_not_see_its_own_value(rows: list[list[int]], context: int) -> None:
     # The value of the last token of a row is in no window: the token is a label alone.

@@ -14,6 +14,7 @@ from components.training.spec import TrainerSpec
 from components.tuning.space import configured, default_space, parameters, tree, values_of
 from components.tuning.spec import RangeSpec, TunerSpec
 from components.tuning.words import words
+from tests.drawing import drawn
 
 ENCODERS: list[dict[str, Any]] = [
     {},
@@ -56,6 +57,7 @@ def test_a_value_outside_its_range_is_not_configured() -> None:
     assert configured(TrainerSpec(), space) == {"trainer.batch": 1024}
 
 
+@drawn()
 @given(st.lists(st.one_of(st.none(), st.booleans(), st.text(), st.lists(st.integers())), min_size=2, unique_by=repr))
 def test_choices_of_any_kind_come_back(choices: list[Any]) -> None:
     space = {"trainer.x": RangeSpec(choices=choices)}

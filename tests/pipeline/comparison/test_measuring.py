@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.inference.rows.questions import Question
@@ -15,6 +15,7 @@ from components.metrics.targets import Target
 from pipeline.comparison import measuring
 from pipeline.comparison.measuring import FEWEST_ROWS, Batch, Measurement
 from pipeline.comparison.results import Group
+from tests.drawing import drawn
 
 LABEL = Target("", "label", ())
 NUMBER = Target("", "number", ())
@@ -52,7 +53,7 @@ def margins(group: Group, other: int = 1) -> dict[str, Any]:
 
 
 @given(st.integers(0, 100), st.integers(FEWEST_ROWS, 90))
-@settings(deadline=None, max_examples=5)
+@drawn(5)
 def test_a_model_compared_with_itself_has_no_difference(seed: int, rows: int) -> None:
     model = outputs(np.random.default_rng(seed), rows)
     for group in groups(model, model):
@@ -125,7 +126,7 @@ def test_further_targets_and_sums_that_an_older_model_lacks() -> None:
 
 
 @given(st.integers(FEWEST_ROWS, 60), st.integers(1, 25))
-@settings(deadline=None, max_examples=5)
+@drawn(5)
 def test_many_rows_are_added_up_and_the_figures_stay(rows: int, limit: int) -> None:
     rng = np.random.default_rng(rows)
     first, other = outputs(rng, rows), outputs(rng, rows, 0.1)

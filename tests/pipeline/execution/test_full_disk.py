@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import tensorflow as tf
 from ml_metadata import errors as mlmd_errors
-from tfx import v1 as tfx
 from tfx.orchestration.portable.launcher import Launcher
 
+from components.compat.tfx.v1 import v1 as tfx
 from pipeline.cli import main
 from pipeline.execution import node, results, runner
 from pipeline.execution.interruption import Interruption

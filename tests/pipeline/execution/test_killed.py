@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
-from tfx import v1 as tfx
 
+from components.compat.tfx.v1 import v1 as tfx
 from pipeline.execution import node
 from pipeline.execution.interruption import Interruption
 from pipeline.execution.walk import walk

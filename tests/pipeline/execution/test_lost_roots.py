@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tfx import v1 as tfx
 
+from components.compat.tfx.v1 import v1 as tfx
 from components.files import write_whole
 from pipeline.cli import main
 from pipeline.config.loading import load

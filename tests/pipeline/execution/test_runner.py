@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tfx import v1 as tfx
 
+from components.compat.tfx.v1 import v1 as tfx
 from pipeline.execution.interruption import Interruption
 from pipeline.execution.node import NodeFailed, Outcome
 from pipeline.execution.runner import only_run

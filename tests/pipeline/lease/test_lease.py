@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.files import check_fence, fenced
@@ -22,6 +22,7 @@ from pipeline.lease.claims import Claim, latest, parse
 from pipeline.lease.holder import Holder, Machine
 from pipeline.lease.lease import Lease, LeaseLost
 from pipeline.lease.observation import WHOLE, Timing
+from tests.drawing import drawn
 
 
 @dataclass
@@ -305,7 +306,7 @@ STEP = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@drawn(60)
 @given(st.lists(STEP, max_size=25))
 def test_numbers_only_grow_and_only_the_last_holder_may_write(steps: list[tuple[str, object]]) -> None:
     """Check sequences in which a host takes the lease, beats, releases it, or is silent."""

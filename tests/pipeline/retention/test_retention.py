@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from ml_metadata.proto import metadata_store_pb2 as pb
 from tfx.types import standard_artifacts
@@ -21,13 +21,14 @@ from components.evaluation.last_blessed import LastBlessedModel
 from components.training.warm_start.base_model import LastBlessedOnOtherData
 from pipeline.retention import clean, folders, history
 from pipeline.retention.rule import ALIVE_SECONDS, Model, Run, kept_models, kept_runs
+from tests.drawing import drawn
 from tests.pipeline.retention.runs import OUTPUTS, PIPELINE, Runs
 
 STEPS = st.tuples(st.integers(0, 3), st.booleans(), st.sampled_from([None, None, None, *OUTPUTS]))
 """Data of a run, verdict on its model, and the node at which it dies."""
 
 
-@settings(deadline=None, max_examples=50)
+@drawn(50)
 @given(
     st.lists(st.tuples(st.sampled_from(["complete", "running", "ended"]), st.booleans(), st.booleans()), max_size=8),
     st.integers(1, 3),
@@ -73,7 +74,7 @@ def _artifact(kind: Any, number: int, **properties: int) -> Any:
     return artifact
 
 
-@settings(deadline=None, max_examples=50)
+@drawn(50)
 @given(st.lists(st.frozensets(st.integers(0, 3), min_size=1, max_size=2), max_size=6))
 def test_a_resolver_finds_the_same_model_among_those_that_stay(graphs: list[frozenset[int]]) -> None:
     models = [Model(number, 100 + number, of) for number, of in enumerate(graphs, start=1)]
@@ -124,7 +125,7 @@ def _killed_at(call: int) -> Iterator[None]:
         yield
 
 
-@settings(deadline=None, max_examples=20)
+@drawn(20)
 @given(st.lists(STEPS, max_size=10), st.integers(1, 3), st.integers(0, 4), st.booleans(), st.integers(0, 12))
 def test_what_is_needed_stays_and_the_rest_goes(
     steps: list[Any], keep: int, served: int, alone: bool, killed: int

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.ingest.events.grouped import grouped_events, write_partition
@@ -20,6 +20,7 @@ from components.ingest.rows.times import Latest
 from components.ingest.sources.files.ranges import Range
 from components.ingest.spec import DataSpec
 from tests.components.ingest.conftest import Ingest
+from tests.drawing import drawn
 
 
 def spec(path: str = "log.jsonl", **changes: Any) -> DataSpec:
@@ -58,7 +59,7 @@ def grouped(rows: list[dict[str, Any]], **changes: Any) -> tuple[list[dict[str, 
         return found, [reason for letters in counts.letters.values() for _, _, reason in letters]
 
 
-@settings(max_examples=40, deadline=None)
+@drawn(40)
 @given(
     st.lists(st.tuples(st.integers(0, 2), st.integers(0, 60), st.integers(1, 3)), min_size=1, max_size=30),
     st.sampled_from([None, 10]),

@@ -15,6 +15,7 @@ from components.ingest.rows.assignment import Assignment, Part, split_rule
 from components.ingest.rows.times import Boundaries
 from components.ingest.spec import DataSpec
 from components.names import FIRST_LABEL
+from tests.drawing import drawn
 
 KEY = bytes(16)
 SOURCE = {"kind": "jsonl", "path": "rows.jsonl"}
@@ -74,6 +75,7 @@ def check_that_each_label_is_once(tokens: list[str], found: list[Part]) -> None:
     assert len({part.split for part in found}) == len(found)
 
 
+@drawn()
 @given(length=st.integers(2, 30), leave_out=st.integers(1, 20))
 def test_each_label_is_in_one_split_by_position(length: int, leave_out: int) -> None:
     tokens = [f"t{n}" for n in range(length)]
@@ -84,6 +86,7 @@ def test_each_label_is_in_one_split_by_position(length: int, leave_out: int) -> 
     assert by_split.get("eval", []) == tokens[1:-leave_out][-leave_out:]
 
 
+@drawn()
 @given(
     times=st.lists(st.integers(0, 40), min_size=2, max_size=20).map(sorted),
     bounds=st.tuples(st.integers(-1, 41), st.integers(-1, 41)).map(sorted),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from components.ingest.rows.encoding import serialize_all
 from components.ingest.rows.example import serialize
+from tests.drawing import drawn
 
 ROWS = st.lists(
     st.fixed_dictionaries(
@@ -34,6 +35,7 @@ def encoded(rows: list[dict[str, Any]]) -> list[bytes]:
     return serialize_all({**lists, "number": numbers}).to_pylist()
 
 
+@drawn()
 @given(ROWS)
 def test_examples_are_those_of_single_rows(rows: list[dict[str, Any]]) -> None:
     assert encoded(rows) == [serialize(row) for row in rows]

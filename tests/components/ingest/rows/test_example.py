@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from components.ingest.errors import RowError
 from components.ingest.rows.example import serialize
 from components.names import FIRST_LABEL
+from tests.drawing import drawn
 
 ROOT = Path(__file__).parents[4]
 TEXT = st.text(st.characters(codec="utf-8"), max_size=300)
@@ -32,6 +33,7 @@ def by_hand(columns: Columns) -> tf.train.Example:
     return example
 
 
+@drawn()
 @given(st.dictionaries(TEXT, VALUES, max_size=6), st.none() | st.integers(1, 1 << 40))
 def test_an_example_reads_back_as_it_was(columns: Columns, first_label: int | None) -> None:
     columns = columns if first_label is None else {**columns, FIRST_LABEL: [first_label]}

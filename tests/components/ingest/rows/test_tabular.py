@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.ingest.counts import Counts
@@ -22,6 +22,7 @@ from components.ingest.sources.base import Table
 from components.ingest.sources.files.ranges import Lines, Range
 from components.ingest.sources.registry import source_of
 from components.ingest.spec import DataSpec
+from tests.drawing import drawn
 
 CELLS = st.one_of(
     st.sampled_from(
@@ -103,7 +104,7 @@ def read(data: DataSpec, file: Path, tables: bool) -> tuple[Counts, dict[Shard, 
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
-@settings(max_examples=20, deadline=None)
+@drawn(20)
 @given(rows=st.lists(st.tuples(*[CELLS] * len(COLUMNS)), min_size=1, max_size=6))
 def test_records_and_counts_are_those_of_single_rows(name: str, rows: list[Sequence[str]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -149,7 +150,7 @@ def test_columns_of_any_type_are_those_of_single_rows(name: str, kind: str, tmp_
     assert read(data, file, tables=True) == read(data, file, tables=False)
 
 
-@settings(max_examples=50, deadline=None)
+@drawn(50)
 @given(
     st.lists(
         st.tuples(
@@ -178,7 +179,7 @@ def test_lists_of_token_features_are_those_of_single_rows(name: str, rows: list[
         assert read(data, file, tables=True) == read(data, file, tables=False)
 
 
-@settings(max_examples=100, deadline=None)
+@drawn(100)
 @given(
     st.lists(
         st.sampled_from(["a", ",", "\n", '"', "\r\n", "\r", " ", '"a,b"', "1.5", "a,b,c\n", "b,1,x\n", "é", "\ufeff"])

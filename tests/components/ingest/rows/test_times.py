@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from components.ingest.errors import IngestError
 from components.ingest.options.splits import SplitSpec
 from components.ingest.rows.times import Boundaries, Latest, times_of
+from tests.drawing import drawn
 
 UTC = datetime.UTC
 
@@ -94,6 +95,7 @@ def test_what_has_no_boundaries(times: list[Any], lengths: dict, fault: str) -> 
         boundaries(times, **lengths)
 
 
+@drawn()
 @given(st.lists(st.lists(st.integers(0, 9), max_size=4), max_size=5), st.permutations(range(5)))
 def test_the_latest_is_the_same_in_any_order(ranges: list[list[int]], order: list[int]) -> None:
     found = []

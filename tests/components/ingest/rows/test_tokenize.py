@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from components.ingest.rows.tokenize import tokenize
 from components.ingest.spec import Tokenizer
+from tests.drawing import drawn
 
 
 @pytest.mark.parametrize(
@@ -51,6 +52,7 @@ def test_none_leaves_identifiers_as_they_are() -> None:
     assert tokenize("", "none", lowercase=True) == []
 
 
+@drawn()
 @given(st.text(st.characters(exclude_categories=["C", "Zl", "Zp"])))
 def test_words_lose_nothing_but_white_space(text: str) -> None:
     normal = unicodedata.normalize("NFC", text)
@@ -58,6 +60,7 @@ def test_words_lose_nothing_but_white_space(text: str) -> None:
     assert kept == "".join(normal.split())
 
 
+@drawn()
 @given(st.text())
 def test_no_token_is_empty_or_holds_white_space(text: str) -> None:
     for token in tokenize(text, "words", lowercase=True):

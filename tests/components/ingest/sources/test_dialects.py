@@ -23,6 +23,7 @@ from components.ingest.header import check_columns
 from components.ingest.sources.base import Lines
 from components.ingest.spec import DataSpec
 from tests.components.ingest.sources.helpers import source
+from tests.drawing import drawn
 
 ROWS = [
     {"words": "größer", "viewed": "i2", "bought": 'the "best" one'},
@@ -96,6 +97,7 @@ CELL = st.text(st.sampled_from("ab:;|#é€ '"), min_size=1, max_size=5)
 ENCODINGS = ["utf-8", "cp1252", "utf-16"]
 
 
+@drawn()
 @given(
     st.lists(st.tuples(CELL, CELL), max_size=20),
     st.integers(1, 60),

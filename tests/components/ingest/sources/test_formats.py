@@ -16,6 +16,7 @@ from components.ingest.sources.base import Lines
 from components.ingest.sources.files.json_array import elements
 from components.ingest.sources.registry import spec_of_file
 from tests.components.ingest.sources.helpers import source
+from tests.drawing import drawn
 
 
 def read(path: Path, kind: str, size: int = 1 << 20, **keys: Any) -> list[tuple[int, Any]]:
@@ -34,6 +35,7 @@ VALUES = st.recursive(
 )
 
 
+@drawn()
 @given(
     st.lists(st.dictionaries(st.text(max_size=3), VALUES, max_size=3), max_size=8), st.integers(1, 40), st.booleans()
 )

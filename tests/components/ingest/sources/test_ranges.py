@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from components.ingest.sources.base import Lines
 from tests.components.ingest.sources.helpers import source
+from tests.drawing import drawn
 
 CELL = st.text(st.sampled_from('ab ,"\n\ré'), max_size=6)
 
@@ -22,6 +23,7 @@ def rows(path: Path, kind: str, size: int) -> list[tuple[int, object]]:
     return [item for one in of.ranges(str(path), size) for item in of.rows(one, ["words"], Lines())]
 
 
+@drawn()
 @given(st.lists(st.tuples(CELL, CELL), max_size=30), st.integers(1, 60), st.sampled_from(["\n", "\r\n"]))
 def test_a_csv_file_cut_anywhere_has_the_rows_of_the_whole(cells: list[tuple[str, str]], size: int, end: str) -> None:
     text = io.StringIO(newline="")
@@ -37,6 +39,7 @@ def test_a_csv_file_cut_anywhere_has_the_rows_of_the_whole(cells: list[tuple[str
     assert [row for _, row in found] == [{"words": a, "other": b} for a, b in cells]
 
 
+@drawn()
 @given(st.lists(st.text(st.sampled_from("ab \n\r"), max_size=8), max_size=20), st.integers(1, 40))
 def test_a_text_cut_anywhere_has_the_paragraphs_of_the_whole(texts: list[str], size: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -45,6 +48,7 @@ def test_a_text_cut_anywhere_has_the_paragraphs_of_the_whole(texts: list[str], s
         assert rows(path, "text", size) == rows(path, "text", 1 << 20)
 
 
+@drawn()
 @given(st.lists(st.text(st.sampled_from("ab\n é\u2028\x85"), max_size=8), max_size=20), st.integers(1, 40))
 def test_json_lines_cut_anywhere_keep_rows_and_line_numbers(texts: list[str], size: int) -> None:
     with tempfile.TemporaryDirectory() as folder:

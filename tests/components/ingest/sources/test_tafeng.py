@@ -24,6 +24,7 @@ from components.ingest.errors import BrokenFile, IngestError, RowError
 from components.ingest.sources.base import Lines, Range
 from components.ingest.sources.tafeng import Tafeng, TafengSpec
 from pipeline.config.loading import ConfigurationError, check_files, load
+from tests.drawing import drawn
 from tests.forks import ROOT
 
 SOURCE = Tafeng(TafengSpec(kind="tafeng"))
@@ -90,6 +91,7 @@ def test_rarely_bought_products_are_left_out(tmp_path: Path) -> None:
 EVENTS = st.tuples(st.integers(1, 28), st.sampled_from("789"), st.sampled_from("abcde"))
 
 
+@drawn()
 @given(events=st.lists(EVENTS, max_size=60))
 def test_every_event_is_in_one_row_and_a_day_keeps_the_order_of_the_file(events: list[tuple[int, str, str]]) -> None:
     stream = io.BytesIO()

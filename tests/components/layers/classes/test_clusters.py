@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.layers.classes.clusters import ClusterIndex, Clusters, logit_moments
 from components.layers.classes.kmeans import kmeans
 from components.layers.classes.sweep import sweep
+from tests.drawing import drawn
 
 
 def problem(seed: int, classes: int = 60, width: int = 5, rows: int = 4) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -19,7 +20,7 @@ def rows_of(vectors, bias):
     return lambda ids: (tf.gather(vectors, ids), tf.gather(bias, ids))
 
 
-@settings(deadline=None, max_examples=15)
+@drawn(15)
 @given(st.integers(0, 10**6), st.integers(1, 12), st.sampled_from([0.0, 2.0]))
 def test_a_search_of_all_clusters_is_exact(seed, count, spread):
     vectors, bias, queries = problem(seed)
@@ -31,7 +32,7 @@ def test_a_search_of_all_clusters_is_exact(seed, count, spread):
     np.testing.assert_allclose(found.probabilities, exact.probabilities, rtol=1e-4)
 
 
-@settings(deadline=None, max_examples=15)
+@drawn(15)
 @given(st.integers(0, 10**6), st.integers(2, 12))
 def test_the_probabilities_of_a_search_are_at_most_a_distribution(seed, count):
     vectors, bias, queries = problem(seed)

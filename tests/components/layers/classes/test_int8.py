@@ -1,14 +1,15 @@
 import numpy as np
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.layers.classes import sweep as module
 from components.layers.classes.int8 import Int8Rows, rows_at
 from components.layers.head import SampledSoftmax
+from tests.drawing import drawn
 
 
-@settings(deadline=None, max_examples=30)
+@drawn(30)
 @given(st.integers(0, 10**6), st.sampled_from([1e-6, 1.0, 1e6]))
 def test_the_error_is_at_most_half_a_step(seed, scale):
     vectors = (scale * np.random.default_rng(seed).normal(size=(7, 5))).astype(np.float32)

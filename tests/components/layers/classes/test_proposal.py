@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.layers.classes.proposal import Proposal, alias_table
+from tests.drawing import drawn
 
 
-@settings(deadline=None, max_examples=200)
+@drawn(200)
 @given(st.lists(st.one_of(st.just(1.0), st.floats(1e-6, 1e6)), min_size=1, max_size=60))
 def test_alias_table_holds_the_distribution(weights):
     probabilities = np.asarray(weights) / np.sum(weights)

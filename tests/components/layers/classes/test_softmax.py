@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.layers.classes.softmax import best, in_chunks, sum_at
+from tests.drawing import drawn
 
 
-@settings(deadline=None, max_examples=30)
+@drawn(30)
 @given(st.integers(0, 11), st.integers(1, 6))
 def test_chunks_join_to_the_whole_and_none_is_larger(rows, chunk):
     values = tf.range(rows * 2, dtype=tf.float32)
@@ -25,7 +26,7 @@ def test_chunks_join_to_the_whole_and_none_is_larger(rows, chunk):
 
 
 @pytest.mark.parametrize("static", [True, False])
-@settings(deadline=None, max_examples=40)
+@drawn(40)
 @given(
     rows=st.integers(0, 3),
     n=st.integers(1, 1_500),
@@ -46,7 +47,7 @@ def test_the_best_are_those_of_top_k(static, rows, n, k, distinct, seed):
     np.testing.assert_array_equal(largest, expected.values)
 
 
-@settings(deadline=None, max_examples=30)
+@drawn(30)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 6), st.integers(-5, 5)), max_size=20), st.integers(4, 5))
 def test_values_are_summed_at_their_places(values, rows):
     expected = np.zeros((rows, 7), np.float32)

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.layers.classes import sweep as module
 from components.layers.classes.sweep import sweep
+from tests.drawing import drawn
 
 
 def reference(hidden, table, bias):
@@ -15,7 +16,7 @@ def reference(hidden, table, bias):
     return log_p, order
 
 
-@settings(deadline=None, max_examples=60)
+@drawn(60)
 @given(st.integers(0, 6), st.integers(2, 9), st.sampled_from([2, 3, 100]), st.integers(0, 10**6))
 def test_sweep_is_the_full_softmax_however_it_is_cut(rows, classes, chunk, seed):
     rng = np.random.default_rng(seed)

@@ -3,15 +3,16 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.layers.classes import unseen as module
 from components.layers.classes.sweep import sweep
 from components.layers.classes.unseen import first_occurrences, unseen_ranks
+from tests.drawing import drawn
 
 
-@settings(deadline=None, max_examples=60)
+@drawn(60)
 @given(st.integers(0, 6), st.integers(2, 9), st.sampled_from([2, 7, 1_000]), st.integers(0, 10**6))
 def test_ranks_are_those_among_the_classes_that_are_left(rows, classes, held, seed):
     rng = np.random.default_rng(seed)
@@ -37,7 +38,7 @@ def test_ranks_are_those_among_the_classes_that_are_left(rows, classes, held, se
         assert found[row] == (1 + left.index(label) if label in left else classes + 1)
 
 
-@settings(deadline=None)
+@drawn()
 @given(st.lists(st.lists(st.integers(-1, 4), max_size=6), max_size=5))
 def test_first_occurrences_in_each_row(rows):
     lengths = [len(row) for row in rows]

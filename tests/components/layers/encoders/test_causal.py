@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -15,6 +15,7 @@ from components.layers.encoders.base import Encoder
 from components.layers.encoders.registry import ModelSpec
 from components.layers.encoders.transformer.block import Block, rotated
 from tests.components.layers.encoders.conftest import KINDS, PADDING, inputs, make
+from tests.drawing import drawn
 
 CAUSAL = ("lstm", "gru", "transformer", "transformer, learned")
 LENGTH = 7
@@ -46,7 +47,7 @@ def test_the_specification_says_which_encoders_are_causal(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", CAUSAL)
 @given(row=st.lists(st.integers(0, PADDING - 1), min_size=1, max_size=LENGTH))
-@settings(deadline=None, max_examples=8)
+@drawn(8)
 def test_the_vector_at_a_position_is_that_of_the_window_before_it(kind: str, row: list[int]) -> None:
     encoder = encoder_of(kind)
     whole = vectors(encoder, [row + [PADDING] * (LENGTH - len(row))])[0]
@@ -59,7 +60,7 @@ def test_the_vector_at_a_position_is_that_of_the_window_before_it(kind: str, row
 
 @pytest.mark.parametrize("kind", CAUSAL)
 @given(ids=st.lists(st.integers(0, PADDING), min_size=LENGTH, max_size=LENGTH), changed=st.integers(1, LENGTH - 1))
-@settings(deadline=None, max_examples=8)
+@drawn(8)
 def test_a_later_id_changes_no_earlier_vector(kind: str, ids: list[int], changed: int) -> None:
     other = [*ids[:changed], *((id_ + 1) % PADDING for id_ in ids[changed:])]
     before, after = (vectors(encoder_of(kind), [row])[0] for row in (ids, other))
@@ -78,7 +79,7 @@ def test_rows_of_a_batch_do_not_meet(kind: str) -> None:
 
 
 @given(st.integers(0, 20), st.integers(0, 20), st.integers(0, 30))
-@settings(deadline=None, max_examples=30)
+@drawn(30)
 def test_rotation_multiplies_by_a_complex_number_and_keeps_distances(first: int, second: int, shift: int) -> None:
     vectors = np.random.default_rng(0).normal(size=(60, 6)).astype(np.float32)
     turned = rotated(tf.constant(vectors)).numpy()

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.layers.encoders.base import Encoder
 from tests.components.layers.encoders.conftest import PADDING, inputs, make
+from tests.drawing import drawn
 
 # Encoders that leave padding out.
 BLIND = ("lstm", "gru", "session", "session, projected", "basket", "submodel, mean", "submodel, max", "submodel, sum")
@@ -28,7 +29,7 @@ def encode(kind: str, rows: list[list[int]], context: int, features: dict[str, A
     rows=st.lists(st.lists(st.integers(0, PADDING - 1), max_size=5), min_size=2, max_size=2),
     more=st.sampled_from([0, 1, 7]),
 )
-@settings(deadline=None, max_examples=25)
+@drawn(25)
 def test_more_padding_changes_nothing(kind: str, rows: list[list[int]], more: int) -> None:
     features = inputs([[0], [0]], np.random.default_rng(1))
     np.testing.assert_allclose(

@@ -7,13 +7,14 @@ from collections import Counter
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.layers.encoders.shared_projection import ngrams as module
 from components.layers.encoders.shared_projection.ngrams import FrequentNgrams, most_frequent
 from components.layers.encoders.shared_projection.pooling import AttentionPooling
 from tests.components.layers.encoders.conftest import PADDING, make
+from tests.drawing import drawn
 
 KIND = "shared_projection, n-grams"
 
@@ -87,7 +88,7 @@ def test_fewer_n_grams_than_rows() -> None:
     assert len(layer.counted()) == 2
 
 
-@settings(deadline=None, max_examples=60)
+@drawn(60)
 @given(st.lists(st.lists(st.integers(-4, 4))), st.integers(1, 12), st.sampled_from([3, 1_000]))
 def test_counting_is_exact_as_long_as_there_is_room(parts: list[list[int]], size: int, counted: int) -> None:
     counts = Counter(key for part in parts for key in part)

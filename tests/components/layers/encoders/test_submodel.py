@@ -8,12 +8,13 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.layers.encoders.shared_submodel.submodel import checked, make
 from tests.components.layers.encoders.conftest import inputs
 from tests.components.layers.encoders.conftest import make as make_encoder
+from tests.drawing import drawn
 
 OWN = """
 import keras
@@ -84,7 +85,7 @@ def test_all_faults_are_named_at_once() -> None:
 
 
 @given(units=st.lists(st.integers(1, 9), min_size=1, max_size=3), width=st.integers(1, 9))
-@settings(deadline=None, max_examples=15)
+@drawn(15)
 def test_gives_what_the_last_layer_gives(units: list[int], width: int) -> None:
     layers = [{"Dense": {"units": n}} for n in units]
     assert checked(layers, width) == layers

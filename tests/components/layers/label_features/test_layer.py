@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.layers.encoders.build import build_encoder
@@ -13,6 +13,7 @@ from components.layers.encoders.transformer.spec import TransformerSpec
 from components.layers.head import SampledSoftmax, step_seed
 from components.layers.label_features.layer import LabelFeatures
 from components.layers.label_features.table import Bag, FeatureTable
+from tests.drawing import drawn
 
 WIDTH = 4
 LABELS = 6
@@ -67,7 +68,7 @@ def head_of(table: FeatureTable, **kwargs) -> SampledSoftmax:
     return head
 
 
-@settings(max_examples=30, deadline=None)
+@drawn(30)
 @given(tables())
 def test_the_vectors_and_biases_follow_the_equations(table):
     head = head_of(table)
@@ -77,7 +78,7 @@ def test_the_vectors_and_biases_follow_the_equations(table):
     np.testing.assert_allclose(bias, expected[1], rtol=1e-5, atol=1e-5)
 
 
-@settings(max_examples=30, deadline=None)
+@drawn(30)
 @given(tables(), st.lists(st.integers(0, LABELS - 1), min_size=1, max_size=8), st.sampled_from(["dot", "cosine"]))
 def test_some_rows_are_those_of_all_rows(table, classes, similarity):
     head = head_of(table, similarity=similarity)
@@ -85,7 +86,7 @@ def test_some_rows_are_those_of_all_rows(table, classes, similarity):
         np.testing.assert_allclose(some, tf.gather(everything, classes), rtol=1e-5, atol=1e-6)
 
 
-@settings(max_examples=20, deadline=None)
+@drawn(20)
 @given(tables(), st.lists(st.integers(0, LABELS - 1), min_size=1, max_size=8))
 def test_the_gradient_equals_that_of_a_plain_computation(table, classes):
     head = head_of(table)
@@ -110,7 +111,7 @@ def test_the_gradient_equals_that_of_a_plain_computation(table, classes):
         np.testing.assert_allclose(dense, right, rtol=1e-4, atol=1e-4, err_msg=weight.path)
 
 
-@settings(max_examples=20, deadline=None)
+@drawn(20)
 @given(tables(), st.floats(-100, 100))
 def test_a_label_without_occurrences_depends_on_its_features_alone(table, value):
     head = head_of(table)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.layers.losses import bonuses as module
@@ -16,6 +16,7 @@ from components.layers.losses.bonuses import Bonuses, full_loss_with
 from components.layers.losses.labels import Labels
 from components.layers.losses.several_labels import full_loss
 from components.layers.losses.several_sweep import sweep_several
+from tests.drawing import drawn
 
 CLASSES = 100
 
@@ -42,7 +43,7 @@ def bonuses_of(repeated: np.ndarray, values: Any) -> Bonuses:
 
 
 @pytest.mark.parametrize("chunk", [None, 7])
-@settings(deadline=None, max_examples=40)
+@drawn(40)
 @given(problem=problems(), weight=st.floats(-2, 2))
 def test_loss_and_gradients_are_those_of_all_logits(chunk: int | None, problem: Any, weight: float) -> None:
     parts, repeated, owned = problem
@@ -83,7 +84,7 @@ def test_without_bonuses_the_loss_is_the_plain_one() -> None:
 
 
 @pytest.mark.parametrize("chunk", [None, 7])
-@settings(deadline=None, max_examples=25)
+@drawn(25)
 @given(problem=problems(), logits_held=st.sampled_from([1, 10**6]), k=st.integers(0, 2))
 def test_the_sweep_ranks_by_the_logits_with_bonuses(chunk: int | None, problem: Any, logits_held: int, k: int) -> None:
     # Whole numbers, so that logits are often equal.

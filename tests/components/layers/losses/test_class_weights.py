@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.layers.forms.base import Step
@@ -28,12 +28,13 @@ from tests.components.layers.losses.test_several_labels import (
     plain,
     problems,
 )
+from tests.drawing import drawn
 
 HIDDEN = tf.constant([[1.0, -2.0, 0.5], [0.3, 0.1, -1.0], [2.0, 1.0, 0.0]])
 
 
 @given(counts=st.lists(st.integers(1, 10**6), min_size=1, max_size=30), power=st.floats(0.0, 1.0))
-@settings(deadline=None)
+@drawn()
 def test_the_mean_over_all_occurrences_is_1_and_rare_classes_weigh_more(counts: list[int], power: float) -> None:
     weights = class_weights(counts, power).astype(float)
     assert weights @ counts / sum(counts) == pytest.approx(1, rel=1e-5)
@@ -80,7 +81,7 @@ def test_equal_frequencies_have_the_weight_1(loss: LossName) -> None:
 
 
 @pytest.mark.parametrize("loss", KINDS)
-@settings(deadline=None, max_examples=6)
+@drawn(6)
 @given(problem=problems(), chunk=st.integers(1, 4), seed=st.integers(0, 1000))
 def test_loss_and_gradients_of_several_labels_are_those_of_the_plain_formula(
     loss: LossName, problem: Any, chunk: int, seed: int

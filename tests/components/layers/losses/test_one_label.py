@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.layers.losses import wide
 from components.layers.losses.one_label import candidates_loss, full_loss
+from tests.drawing import drawn
 
 sizes = st.tuples(st.integers(1, 6), st.integers(1, 5), st.integers(1, 7), st.integers(0, 3), st.integers(0, 10**6))
 
@@ -19,7 +20,7 @@ def plain(hidden, rows, bias, log_pi, own):
     return tf.reduce_logsumexp(tf.concat([own_logit[:, tf.newaxis], others], axis=1), axis=1) - own_logit
 
 
-@settings(deadline=None, max_examples=40)
+@drawn(40)
 @given(sizes)
 def test_loss_and_gradients_are_those_of_the_plain_formula(size):
     batch, width, candidates, after, seed = size

@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.layers.forms.base import Step
@@ -13,6 +13,7 @@ from components.layers.head import SampledSoftmax, step_seed
 from components.layers.losses import one_label, wide
 from components.layers.losses.labels import Labels, LossName
 from components.layers.losses.several_labels import candidates_loss, full_loss
+from tests.drawing import drawn
 
 KINDS: tuple[LossName, ...] = ("softmax", "sigmoid")
 COUNTS = [40, 20, 10, 5, 3]
@@ -71,7 +72,7 @@ def compared(functions: Any, variables: list[tf.Variable], weights: np.ndarray) 
 
 
 @pytest.mark.parametrize("loss", KINDS)
-@settings(deadline=None, max_examples=40)
+@drawn(40)
 @given(problem=problems())
 def test_loss_and_gradients_are_those_of_the_plain_formula(loss: LossName, problem: Any) -> None:
     variables, log_pi, owned, weights = problem
@@ -88,7 +89,7 @@ def test_loss_and_gradients_are_those_of_the_plain_formula(loss: LossName, probl
 
 
 @pytest.mark.parametrize("loss", KINDS)
-@settings(deadline=None, max_examples=20)
+@drawn(20)
 @given(problem=problems(), chunk=st.integers(1, 4))
 def test_chunks_of_classes_change_nothing(loss: LossName, problem: Any, chunk: int) -> None:
     variables, _, owned, weights = problem

@@ -3,13 +3,14 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.layers.losses import several_sweep as module
 from components.layers.losses.labels import Labels, LossName
 from components.layers.losses.several_labels import full_loss
 from components.layers.losses.several_sweep import sweep_several
+from tests.drawing import drawn
 
 KINDS: tuple[LossName, ...] = ("softmax", "sigmoid")
 
@@ -26,7 +27,7 @@ def problems(draw: st.DrawFn) -> tuple[list[np.ndarray], list[list[int]], int]:
 
 @pytest.mark.parametrize("loss", KINDS)
 @pytest.mark.parametrize("chunk", [None, 7])
-@settings(deadline=None, max_examples=25)
+@drawn(25)
 @given(problem=problems(), logits_held=st.sampled_from([1, 40, 10**6]))
 def test_ranks_and_probabilities_are_those_of_all_logits(
     loss: LossName, chunk: int | None, problem: Any, logits_held: int

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.layers.mixture.cache import Cache
+from tests.drawing import drawn
 
 
 def cache_of(length: int, unigrams: np.ndarray, rng: np.random.Generator) -> Cache:
@@ -19,7 +20,7 @@ def cache_of(length: int, unigrams: np.ndarray, rng: np.random.Generator) -> Cac
     return cache
 
 
-@settings(deadline=None, max_examples=50)
+@drawn(50)
 @given(st.integers(1, 7), st.integers(0, 3), st.integers(1, 5), st.integers(0, 10**6))
 def test_weights_are_those_of_the_formula(length: int, more: int, classes: int, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -8,13 +8,14 @@ from collections import Counter
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.baselines.counting import packed
 from components.baselines.kneser_ney import KneserNey
 from components.baselines.tables import tables_of
 from components.layers.mixture.counts import Counts, row_ids
+from tests.drawing import drawn
 
 CLASSES, CONTEXTS = 4, 6
 Ngram = tuple[int, ...]
@@ -58,7 +59,7 @@ def recounted(
 @pytest.mark.parametrize("continuation", [True, False])
 @pytest.mark.parametrize("order", [1, 2, 3])
 @given(data=st.data())
-@settings(max_examples=15, deadline=None)
+@drawn(15)
 def test_estimates_are_those_of_the_baseline_and_sum_to_one(
     order: int, continuation: bool, data: st.DataObject
 ) -> None:
@@ -74,7 +75,7 @@ def test_estimates_are_those_of_the_baseline_and_sum_to_one(
 @pytest.mark.parametrize("continuation", [True, False])
 @pytest.mark.parametrize("order", [1, 2, 3])
 @given(data=st.data())
-@settings(max_examples=25, deadline=None)
+@drawn(25)
 def test_leaving_one_out_is_a_recount_without_the_example(order: int, continuation: bool, data: st.DataObject) -> None:
     seen, most = data.draw(ngrams(order)), data.draw(st.sampled_from([None, None, 2, 6]))
     tables = tables_of(**arguments(seen, continuation, most))
@@ -135,7 +136,7 @@ def test_features_tell_how_often_a_context_was_seen() -> None:
 
 
 @given(lengths=st.lists(st.integers(0, 4), min_size=1, max_size=8))
-@settings(deadline=None, max_examples=30)
+@drawn(30)
 def test_each_value_has_the_number_of_its_row(lengths: list[int]) -> None:
     splits = tf.constant(np.concatenate([[0], np.cumsum(lengths)]), tf.int64)
     np.testing.assert_array_equal(row_ids(splits), np.repeat(np.arange(len(lengths)), lengths))

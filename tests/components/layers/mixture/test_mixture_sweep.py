@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.baselines.counting import packed
@@ -19,6 +19,7 @@ from components.layers.mixture.layer import NgramMixture
 from components.layers.mixture.lookup import Sources
 from components.layers.mixture.sweep import mixture_sweep
 from components.layers.outputs import ClassOutput
+from tests.drawing import drawn
 
 
 def problem(
@@ -48,7 +49,7 @@ def conditional(mixture: NgramMixture, token: int, unigrams: np.ndarray) -> np.n
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=40)
+@drawn(40)
 @given(
     st.integers(0, 6),
     st.integers(2, 9),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.baselines.tables import pairs_of
 from components.layers.mixture.pairs import Pairs
+from tests.drawing import drawn
 
 CLASSES = 6
 
@@ -33,7 +34,7 @@ def pairs_in(rows: list[list[int]], window: int, rng: np.random.Generator) -> Pa
     return pairs
 
 
-@settings(deadline=None, max_examples=40)
+@drawn(40)
 @given(
     st.lists(st.lists(st.integers(0, CLASSES - 1), min_size=2, max_size=6), min_size=1, max_size=6),
     st.integers(1, 4),

@@ -7,11 +7,12 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.layers.losses.labels import Labels
 from components.layers.repeats.layer import Repeats
+from tests.drawing import drawn
 
 CLASSES, WIDTH = 100, 3
 
@@ -49,7 +50,7 @@ def bonus_matrix(layer: Repeats, ids: np.ndarray, ages: np.ndarray) -> Any:
     return tf.math.log(1.0 + tf.exp(strength) * tf.reduce_sum(among * powers, axis=1))
 
 
-@settings(deadline=None, max_examples=30)
+@drawn(30)
 @given(history=histories())
 def test_bonuses_are_those_of_the_formula(history: Any) -> None:
     ids, ages, seed = history
@@ -61,7 +62,7 @@ def test_bonuses_are_those_of_the_formula(history: Any) -> None:
     assert len({*zip(found.rows.numpy(), found.classes.numpy(), strict=True)}) == len(found.rows)
 
 
-@settings(deadline=None, max_examples=30)
+@drawn(30)
 @given(history=histories())
 def test_loss_and_gradients_are_those_of_the_logits_of_all_classes(history: Any) -> None:
     ids, ages, seed = history

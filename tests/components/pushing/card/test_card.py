@@ -13,6 +13,7 @@ from components.pushing.card.content import Card, Part, Table, card_of
 from components.pushing.card.intervals import Measured
 from components.pushing.card.render import as_html, as_markdown
 from components.report.summary import Summary
+from tests.drawing import drawn
 
 HOSTILE = "<script>alert(1)</script> | **x** `y` \n# title & [a](javascript:b) _z_"
 METRICS = {"count": 1_000, "known": 950, "nll": 4.0, "perplexity": 54.6, "recall_at_10": 0.5, "ece": 0.02}
@@ -112,6 +113,7 @@ def test_hostile_values_are_text() -> None:
     assert yaml.safe_load(header)["metrics"]["recall_at_10"] == 0.5
 
 
+@drawn()
 @given(st.text(max_size=40))
 def test_any_text_stays_in_its_cell(text: str) -> None:
     table = Table(("name", "value"), [(text, "1")])

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.serving.rest.errors import RequestError
 from components.serving.rest.inputs import MAX_ROWS, Asked, document, inputs_of, signature_of
 from components.serving.rest.signatures import Input, Signature
+from tests.drawing import drawn
 
 EXAMPLES = Signature("serving_default", "", {"examples": Input("DT_STRING", (-1,))}, ("labels",))
 COLUMNS = Signature(
@@ -154,19 +155,19 @@ def answered_or_refused(body: bytes) -> None:
         assert inputs_of(found, signature).inputs.keys() == signature.inputs.keys()
 
 
-@settings(max_examples=150, deadline=None)
+@drawn(150)
 @given(st.sampled_from([*SIGNATURES]), st.sampled_from(["instances", "inputs"]), JSON)
 def test_any_request_is_answered_or_refused(name: str, form: str, value: Any) -> None:
     answered_or_refused(json.dumps({"signature_name": name, form: value}).encode("utf-8", "surrogatepass"))
 
 
-@settings(max_examples=100, deadline=None)
+@drawn(100)
 @given(st.binary(max_size=40))
 def test_any_bytes_are_refused_or_an_object(body: bytes) -> None:
     answered_or_refused(body)
 
 
-@settings(max_examples=50, deadline=None)
+@drawn(50)
 @given(st.integers(1, 4), st.integers(0, 4), st.data())
 def test_every_rectangle_arrives_in_both_formats(rows: int, width: int, data: st.DataObject) -> None:
     def column(element: Any) -> list[Any]:

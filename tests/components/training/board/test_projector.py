@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.training.board.projector import ROWS, Table, write_projector
+from tests.drawing import drawn
 
 FLOATS = st.floats(-1e3, 1e3, width=32)
 
 
+@drawn()
 @given(st.lists(st.tuples(FLOATS, FLOATS), min_size=1, max_size=20))
 def test_vectors_are_read_as_numbers_whatever_their_bytes(tmp_path_factory: pytest.TempPathFactory, rows) -> None:
     folder = tmp_path_factory.mktemp("projector")

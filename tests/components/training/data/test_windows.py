@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.training.data import windows
@@ -18,6 +18,7 @@ from components.training.data.windows import (
     validation_batches,
 )
 from components.training.examples import examples_of
+from tests.drawing import drawn
 
 PADDING = 100
 rows_of_ids = st.lists(st.lists(st.integers(0, 99), max_size=9), min_size=1, max_size=6)
@@ -32,7 +33,7 @@ def naive(row: list[int], end: int, context: int) -> list[int]:
     return [PADDING] * (context - len(before)) + before
 
 
-@settings(deadline=None, max_examples=60)
+@drawn(60)
 @given(rows_of_ids, st.integers(1, 5))
 def test_sequence_windows_are_those_of_a_plain_loop(rows, context):
     labels = [[token - 50 if token >= 50 else -1 for token in row] for row in rows]
@@ -48,7 +49,7 @@ def test_sequence_windows_are_those_of_a_plain_loop(rows, context):
     assert got == expected
 
 
-@settings(deadline=None, max_examples=60)
+@drawn(60)
 @given(st.lists(st.tuples(st.lists(st.integers(0, 99), max_size=9), st.integers(1, 10)), min_size=1, max_size=6))
 def test_only_positions_from_the_first_label_on_have_a_window(rows):
     ids, firsts = [row for row, _ in rows], [first for _, first in rows]
@@ -61,7 +62,7 @@ def test_only_positions_from_the_first_label_on_have_a_window(rows):
     assert list(got) == expected
 
 
-@settings(deadline=None, max_examples=60)
+@drawn(60)
 @given(rows_of_ids, st.integers(1, 5))
 def test_labelled_rows_give_one_window_each(rows, context):
     windows = labelled_windows(ragged(rows), ragged([[len(row)] for row in rows]), "labelled")
@@ -69,7 +70,7 @@ def test_labelled_rows_give_one_window_each(rows, context):
     assert windows.labels.numpy().tolist() == [len(row) for row in rows]
 
 
-@settings(deadline=None, max_examples=30)
+@drawn(30)
 @given(rows_of_ids, st.integers(1, 5))
 def test_answers_are_asked_for_after_the_last_token(rows, context):
     windows = last_windows(ragged(rows)).cut(context, PADDING)
@@ -215,7 +216,7 @@ def test_no_thread_of_autotuning_delays_the_end_of_a_training(files):
 TAGGED = Layout("labelled", 3, PADDING, (), {}, "classes", most_labels=4)
 
 
-@settings(deadline=None, max_examples=40)
+@drawn(40)
 @given(st.lists(st.tuples(st.lists(st.integers(0, 99), max_size=5), st.lists(st.integers(-1, 9), max_size=4))))
 def test_a_row_with_several_labels_is_one_window_with_all_of_them(rows):
     ids, labels = ([row[part] for row in rows] for part in (0, 1))

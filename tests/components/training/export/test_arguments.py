@@ -6,11 +6,12 @@ import tempfile
 
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.names import argument
 from components.training.export.arguments import by_name, name_arguments
+from tests.drawing import drawn
 
 SETS = [
     ["party", "year"],
@@ -47,7 +48,7 @@ def test_columns_are_arguments_by_their_names(names: list[str]) -> None:
     check(names)
 
 
-@settings(max_examples=10, deadline=None)
+@drawn(10)
 @given(
     st.lists(
         st.one_of(st.text(min_size=1), st.text("aA_./-1", min_size=1, max_size=4)).filter(lambda name: name != "self"),

@@ -8,13 +8,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.layers.optimization.gradients import half_square_norm, zeros_if
 from components.layers.optimization.optimizers import FusedAdam, RowAdam
 from components.layers.optimization.schedule import WarmupCosine
 from components.training.faults.guard import Guard, HaltingRate
+from tests.drawing import drawn
 
 BAD = (math.nan, math.inf, -math.inf)
 COMPONENT = st.one_of(st.floats(-1e6, 1e6, width=32), st.sampled_from(BAD))
@@ -37,7 +38,7 @@ def arrays(gradients: list) -> list[np.ndarray]:
     return [(g.values if isinstance(g, tf.IndexedSlices) else g).numpy() for g in gradients if g is not None]
 
 
-@settings(deadline=None, max_examples=60)
+@drawn(60)
 @given(gradients())
 def test_the_norm_is_finite_if_and_only_if_all_components_are(found):
     finite = all(np.isfinite(values).all() for values in arrays(found))

@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from components.training.loop.plan import make_plan
 from components.training.spec import TrainerSpec
+from tests.drawing import drawn
 
 
 def spec(**values) -> TrainerSpec:
@@ -43,6 +44,7 @@ def test_fewer_examples_than_replicas_are_refused():
         make_plan(spec(), 1, 2)
 
 
+@drawn()
 @given(st.integers(1, 10**7), st.floats(0.001, 50), st.integers(1, 4_096), st.integers(1, 20), st.floats(0, 0.99))
 def test_every_plan_can_be_carried_out(windows, epochs, batch, validations, warmup):
     plan = make_plan(spec(batch=batch, epochs=epochs, validations_per_epoch=validations, warmup=warmup), windows, 1)

@@ -19,6 +19,7 @@ from components.training.loop import callbacks
 from components.training.loop.plan import Plan
 from components.training.loop.update import Period, PeriodicUpdate
 from components.training.spec import UpdateSpec
+from tests.drawing import drawn
 
 
 def plan(steps: int, steps_per_pass: int) -> Plan:
@@ -29,6 +30,7 @@ def spec(**values) -> UpdateSpec:
     return UpdateSpec.model_validate(values)
 
 
+@drawn()
 @given(st.integers(1, 300), st.integers(1, 40), st.floats(0.01, 9))
 def test_every_step_is_accumulated_once_and_none_is_left_over(steps: int, steps_per_pass: int, every: float) -> None:
     period = Period.of(spec(kind="accumulate", every=every), plan(steps, steps_per_pass))

@@ -6,12 +6,13 @@ import math
 
 import numpy as np
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.training.data.layout import COUNTED, LABEL, Layout
 from components.training.data.windows import counted_tokens, labelled_windows, last_windows
 from components.training.rows.cuts import NO_LABEL, TOTAL, Cuts, cut_starts, filled_up
+from tests.drawing import drawn
 
 PADDING = 1_000
 Example = tuple[tuple[int, ...], int, int]
@@ -55,7 +56,7 @@ def examples(rows: list[list[int]], context: int, known_only: bool) -> list[Exam
     ]
 
 
-@settings(deadline=None, max_examples=30)
+@drawn(30)
 @given(rows_of_ids(), st.integers(1, 12), st.booleans())
 def test_each_label_is_trained_once_after_the_ids_before_it(rows, context, known_only):
     expected = [
@@ -72,7 +73,7 @@ def test_each_label_is_trained_once_after_the_ids_before_it(rows, context, known
         assert len(ids) == len(before) if len(before) <= context else context // 4 < len(ids) <= context
 
 
-@settings(deadline=None, max_examples=30)
+@drawn(30)
 @given(rows_of_ids(), st.integers(23, 30))
 def test_rows_within_the_context_give_the_inputs_of_the_windows(rows, context):
     windows = labelled_windows(ragged(rows), ragged(labels_of(rows)), "sequence")
@@ -81,7 +82,7 @@ def test_rows_within_the_context_give_the_inputs_of_the_windows(rows, context):
     assert examples(rows, context, known_only=False) == expected
 
 
-@settings(deadline=None, max_examples=50)
+@drawn(50)
 @given(st.integers(0, 10_000), st.integers(1, 300))
 def test_a_cut_starts_where_the_equation_says(length, context):
     stride = context - context // 4
@@ -89,7 +90,7 @@ def test_a_cut_starts_where_the_equation_says(length, context):
     assert int(cut_starts(tf.constant(length), context)) == expected
 
 
-@settings(deadline=None, max_examples=30)
+@drawn(30)
 @given(rows_of_ids(), st.integers(1, 12))
 def test_an_answer_sees_what_training_saw_at_this_place(rows, context):
     layout = Layout("sequence", context, PADDING, (), {})
@@ -112,7 +113,7 @@ def test_no_rows_make_no_cuts():
     assert inputs[COUNTED].shape == (0, 1, 2)
 
 
-@settings(deadline=None, max_examples=40)
+@drawn(40)
 @given(rows_of_ids(), st.integers(1, 12), st.integers(1, 2), st.sampled_from(["known", "all", "last"]))
 def test_a_mixture_looks_up_the_last_tokens_of_the_row_and_not_of_the_cut(rows, context, counted, which):
     other, before = PADDING, PADDING + 1

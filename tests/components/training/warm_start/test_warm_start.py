@@ -20,10 +20,12 @@ from components.training.spec import TrainerSpec
 from components.training.warm_start.transfer import Earlier, beside, lines, start_from, write
 from components.training.warm_start.vocabulary_rows import Rows
 from tests.components.training.conftest import SEQUENCE, Corpus, make_corpus, sentences
+from tests.drawing import drawn
 
 TOKENS = st.lists(st.integers(0, 30), min_size=1, max_size=25, unique=True)
 
 
+@drawn()
 @given(TOKENS, TOKENS, st.integers(0, 3))
 def test_rows_follow_their_tokens(old: list[int], new: list[int], behind: int) -> None:
     before, after = ([b"%d" % token for token in tokens] for tokens in (old, new))

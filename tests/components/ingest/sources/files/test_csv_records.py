@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from components.ingest.errors import RowError
 from components.ingest.sources.files import csv_records
 from components.ingest.sources.files.csv_records import Dialect, end_of_records, rows
+from tests.drawing import drawn
 
 DIALECTS = [Dialect(quote=quote, escape=escape) for quote in ("double", "line", "none") for escape in (None, "\\")]
 DIALECTS += [
@@ -49,6 +50,7 @@ def cuts(text: bytes, dialect: Dialect, size: int) -> list[int]:
     return found
 
 
+@drawn()
 @given(TEXT, st.integers(1, 50), st.integers(1, 50), st.sampled_from(DIALECTS))
 @example(b'"a\n"b', 3, 1, DIALECTS[0])
 @example(b'a,"b\r\n",c\r"\n"', 2, 1, DIALECTS[0])
@@ -62,6 +64,7 @@ def test_any_text_cut_anywhere_and_read_in_any_blocks_gives_the_records_of_the_w
     assert [item for part in parts for item in read(part, dialect, block)] == whole
 
 
+@drawn()
 @given(TEXT, st.integers(1, 50), st.integers(1, 12), st.sampled_from(DIALECTS))
 def test_so_it_is_where_records_reach_the_longest_length(text: bytes, size: int, limit: int, dialect: Dialect) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -72,6 +75,7 @@ def test_so_it_is_where_records_reach_the_longest_length(text: bytes, size: int,
         assert [item for part in parts for item in read(part, dialect, size)] == whole
 
 
+@drawn()
 @given(TEXT, st.sampled_from(DIALECTS))
 def test_every_line_is_in_one_record_and_a_bad_one_is_one_line(text: bytes, dialect: Dialect) -> None:
     found = read(text, dialect)
@@ -81,6 +85,7 @@ def test_every_line_is_in_one_record_and_a_bad_one_is_one_line(text: bytes, dial
         assert all(lines == 1 for lines, _ in found)
 
 
+@drawn()
 @given(st.lists(st.lists(st.text(st.sampled_from('ab ,"\n\ré'), max_size=6), min_size=2, max_size=4), max_size=20))
 def test_what_the_standard_library_writes_is_read_as_it_was(written: list[list[str]]) -> None:
     text = io.StringIO(newline="")
@@ -88,6 +93,7 @@ def test_what_the_standard_library_writes_is_read_as_it_was(written: list[list[s
     assert [cells for _, cells in read(text.getvalue().encode(), Dialect())] == written
 
 
+@drawn()
 @given(TEXT, st.sampled_from([Dialect(), Dialect(quote="line")]))
 def test_cells_are_those_of_the_grammar(text: bytes, dialect: Dialect) -> None:
     # Python's csv module reads runs of well-formed records, because it is faster.
