@@ -21,8 +21,9 @@ DOCKERFILE = Dockerfile.read(ROOT / "kubeflow" / "Dockerfile")
 PACKAGES = ("benchmarks", "bigvocab", "components", "pipeline", "schemas")
 # The only differences from the image: wheels are linked, not copied, from uv's cache, and a module is compiled when it
 # is imported. To compile all 20,000 modules would take 50 s.
-FASTER = {"UV_LINK_MODE": "hardlink", "UV_COMPILE_BYTECODE": "0"}
-COMPILED = " --compile-bytecode"
+FASTER = {"UV_LINK_MODE": "hardlink"}
+INSTALLS = re.compile(r"\buv (sync|pip install)\b")
+NOT_COMPILED = r"uv \1 --no-compile-bytecode"
 
 
 @dataclass
@@ -38,6 +39,7 @@ class Image:
 
     def environment(self, stage: str) -> dict[str, str]:
         said = {name: self.inside(value) for name, value in DOCKERFILE.environment(stage).items()}
+        said.pop("UV_COMPILE_BYTECODE", None)  # uv refuses it beside the option; 0 leaves the choice to pyproject.toml.
         path = [*said.pop("PATH", "").split(":"), str(Path(UV).parent), os.environ["PATH"]]
         # Keep the caller's variables for uv's cache and index, but none that lead to this checkout.
         own = {
@@ -56,7 +58,7 @@ class Image:
                 elif instruction.name == "COPY" and "from" not in instruction.flags:
                     self._copy(instruction, where)
                 elif instruction.name == "RUN" and "uv " in instruction.text:
-                    command = instruction.text.replace(COMPILED, "")
+                    command = INSTALLS.sub(NOT_COMPILED, instruction.text.replace(" --compile-bytecode", ""))
                     self.run(command, where, self.environment(stage) | {"HOME": os.environ["HOME"]})
 
     def run(self, command: str, where: Path, environment: dict[str, str]) -> str:
