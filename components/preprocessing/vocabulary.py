@@ -13,7 +13,9 @@ successive replacements, both in the graph and in Python.
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,28 +65,42 @@ def unescape(token: str) -> str:
 
 
 def escape_tensor(tokens: tf.Tensor) -> tf.Tensor:
-    """Apply `escape` in a graph, to strings of any shape.
+    """Apply `escape` in a graph, to strings of any shape."""
+    import tensorflow as tf
 
-    Rewriting strings takes several times as long as searching them. So a batch without any of the four characters is
-    only searched, once. Most other batches have spaces as the only such characters, and are rewritten once.
+    escaped = _escape_all()(tf.reshape(tokens, [-1]))
+    return tf.ensure_shape(tf.reshape(escaped, tf.shape(tokens)), tokens.shape)
+
+
+@functools.cache
+def _escape_all() -> Callable[[tf.Tensor], tf.Tensor]:
+    """Return a function of a graph that escapes strings of shape (n,).
+
+    It is traced once in a process, although Transform traces the preprocessing several times, and calls it for each
+    column of text. Rewriting strings takes several times as long as searching them. So a batch without any of the four
+    characters is only searched, once. Most other batches have spaces as the only such characters, and are rewritten
+    once.
     """
     import tensorflow as tf
 
-    joined = tf.strings.reduce_join(tf.reshape(tokens, [-1]))
+    def escaped(tokens: tf.Tensor) -> tf.Tensor:
+        joined = tf.strings.reduce_join(tokens)
 
-    def without(characters: str) -> tf.Tensor:
-        return tf.strings.regex_full_match(joined, f"[^{re.escape(characters)}]*")
+        def without(characters: str) -> tf.Tensor:
+            return tf.strings.regex_full_match(joined, f"[^{re.escape(characters)}]*")
 
-    def all_four() -> tf.Tensor:
-        found = tokens
-        for text, escaped in ESCAPES:
-            found = _replace(found, text, escaped)
-        return found
+        def all_four() -> tf.Tensor:
+            found = tokens
+            for text, of in ESCAPES:
+                found = _replace(found, text, of)
+            return found
 
-    def some() -> tf.Tensor:
-        return tf.cond(without("\\\n\r"), lambda: _replace(tokens, *ESCAPES[1]), all_four)
+        def some() -> tf.Tensor:
+            return tf.cond(without("\\\n\r"), lambda: _replace(tokens, *ESCAPES[1]), all_four)
 
-    return tf.cond(without("".join(text for text, _ in ESCAPES)), lambda: tf.identity(tokens), some)
+        return tf.cond(without("".join(text for text, _ in ESCAPES)), lambda: tf.identity(tokens), some)
+
+    return tf.function(escaped, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
 
 
 def unescape_tensor(tokens: tf.Tensor) -> tf.Tensor:

@@ -60,6 +60,8 @@ REGRESSION = DataSpec.model_validate(
 )
 VOCABULARY = VocabularySpec(inputs=300, labels=500, num_oov_buckets=3)
 BANDS = BandSpec(head=20, torso=150)
+LIGHT = {"context": 4, "embedding": 8, "projection": 8, "hidden": 16, "ngrams": 1, "num_heads": 0}
+"""Default encoder without n-grams and heads, for trainings that test other things: it is traced in fewer seconds."""
 SMALL = {
     "model": {"context": 4, "embedding": 8, "projection": 8, "hidden": 16, "frequent_ngrams": 500},
     "head": {"negatives": 64},
@@ -99,7 +101,7 @@ class Corpus:
         return tft.TFTransformOutput(str(self.folder / "graph"))
 
     def fn_args(self, out: Path, trainer: dict[str, Any] | None = None) -> SimpleNamespace:
-        spec = TrainerSpec.model_validate({**SMALL, **(trainer or {})})
+        spec = TrainerSpec.model_validate({**SMALL, "model": LIGHT, **(trainer or {})})
         return SimpleNamespace(
             custom_config={
                 "trainer": spec.model_dump_json(),

@@ -13,7 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from components.metrics.reliability import BINS, reliability
 from components.metrics.targets import label_target
 from components.training.loop import callbacks
-from tests.components.training.conftest import Corpus, serialize
+from tests.components.training.conftest import SMALL, Corpus, serialize
 
 
 def training(out: Path) -> dict:
@@ -29,7 +29,7 @@ def sums(out: Path, corpus: Corpus) -> dict[str, np.ndarray]:
 
 @pytest.mark.slow
 def test_training_learns_reports_and_exports(sequence, run, tmp_path):
-    run(sequence.fn_args(tmp_path, {"epochs": 4}))
+    run(sequence.fn_args(tmp_path, {"epochs": 4, "model": SMALL["model"]}))
     about = training(tmp_path)
     validations = about["validations"]
     assert [round(v["epoch"]) for v in validations] == [1, 2, 3, 4]

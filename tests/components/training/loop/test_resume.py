@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from tests.components.training.conftest import Corpus
+from tests.components.training.conftest import SMALL, Corpus
 from tests.components.training.loop.killed_training import train
 from tests.forks import ForkServer
 
@@ -64,7 +64,7 @@ def assert_same(whole: Path, parts: Path) -> None:
 
 
 def test_killed_at_any_moment(sequence: Corpus, trainings: Trainings, tmp_path: Path) -> None:
-    trainer = {"epochs": 3, "batch": 128}
+    trainer = {"epochs": 3, "batch": 128, "model": SMALL["model"]}
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     trainings.run(sequence, whole, trainer)
     steps = outcome(whole)[0]["plan"]["interval"]
