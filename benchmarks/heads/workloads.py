@@ -13,7 +13,7 @@ from benchmarks.softmax.keras_steps import use_threads
 from benchmarks.softmax.problem import BATCHES, Problem
 from benchmarks.timing import Spent, timed
 from components.baselines.counting import packed
-from components.baselines.tables import tables_of
+from components.baselines.models.tables import tables_of
 from components.layers.head import SampledSoftmax
 from components.layers.losses.labels import LossName
 from components.layers.mixture.gate import mixture_loss

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.baselines.history import LATEST, repeat
-from components.baselines.kneser_ney import KneserNey
+from components.baselines.models.history import LATEST, repeat
+from components.baselines.models.kneser_ney import KneserNey
 from components.baselines.ngrams import finite
 from components.baselines.ranking import parts
 from components.baselines.reading import Encoder, RowLabels

@@ -12,9 +12,9 @@ import pytest
 import tensorflow as tf
 
 from components.baselines.counting import packed
-from components.baselines.kneser_ney import KneserNey
+from components.baselines.models.kneser_ney import KneserNey
+from components.baselines.models.tables import tables_of
 from components.baselines.reading import Encoder, Labels
-from components.baselines.tables import tables_of
 from components.layers.mixture.spec import NgramMixtureSpec
 from components.layers.optimization.optimizers import FusedAdam
 from components.preprocessing.vocabulary import read_vocabulary, vocabularies

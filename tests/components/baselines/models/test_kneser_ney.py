@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.baselines.counting import packed
-from components.baselines.kneser_ney import KneserNey
+from components.baselines.models.kneser_ney import KneserNey
 
 CLASSES, CONTEXTS = 6, 8
 Ngrams = list[tuple[int, ...]]

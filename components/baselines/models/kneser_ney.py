@@ -10,8 +10,8 @@ N1+(. v w). Each order has its own D = n1 / (n1 + 2 n2), where n1 and n2 are the
 twice. The unigram is interpolated with the uniform distribution over the V classes. Every class therefore has a
 probability above zero, and the probabilities sum to 1.
 
-The table may be pruned, see `components.baselines.tables`. The occurrences of the n-grams that were removed then count
-as a share of their context that the lower order distributes.
+The table may be pruned, see `components.baselines.models.tables`. The occurrences of the n-grams that were removed then
+count as a share of their context that the lower order distributes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from components.baselines.tables import tables_of
+from components.baselines.models.tables import tables_of
 from components.layers.mixture.tables import Ngrams, Tables
 
 Ints = NDArray[np.int64]

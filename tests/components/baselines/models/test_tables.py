@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.baselines.counting import packed
-from components.baselines.kneser_ney import KneserNey
-from components.baselines.tables import tables_of
+from components.baselines.models.kneser_ney import KneserNey
+from components.baselines.models.tables import tables_of
 
 CLASSES, CONTEXTS = 5, 7
 SIZES = {"order": 3, "n_contexts": CONTEXTS, "n_classes": CLASSES}
