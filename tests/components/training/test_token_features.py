@@ -15,7 +15,7 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from components.infra_validation.requests import requests_of
 from components.ingest.spec import DataSpec
-from components.preprocessing.numbers import read_numbers
+from components.preprocessing.columns.numbers import read_numbers
 from components.preprocessing.vocabulary import read_vocabulary, vocabularies
 from components.training.data.layout import LABEL, Layout
 from components.training.data.windows import labelled_windows, last_windows, model_inputs, number_windows

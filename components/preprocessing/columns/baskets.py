@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from components.preprocessing.token_features import at_tokens
+from components.preprocessing.columns.token_features import at_tokens
 
 
 class Baskets(NamedTuple):

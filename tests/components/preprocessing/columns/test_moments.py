@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.preprocessing.moments import Moments
-from components.preprocessing.numbers import Number, _Combiner, describe
+from components.preprocessing.columns.moments import Moments
+from components.preprocessing.columns.numbers import Number, _Combiner, describe
 
 FLOATS = st.floats(-(2.0**120), 2.0**120, width=32)
 

@@ -18,7 +18,7 @@ from apache_beam.pvalue import PValue
 from numpy.typing import ArrayLike, NDArray
 
 from components.compat import transform
-from components.preprocessing.moments import CONSTANT, Z_BOUND, Moments
+from components.preprocessing.columns.moments import CONSTANT, Z_BOUND, Moments
 
 if TYPE_CHECKING:
     import tensorflow_transform as tft
