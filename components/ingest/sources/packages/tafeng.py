@@ -25,7 +25,7 @@ from components.files import open_bytes
 from components.ingest.errors import BrokenFile, RowError
 from components.ingest.sources.base import Lines, PathlessSpec, Range, Row, Rows
 from components.ingest.sources.files.opening import reading
-from components.ingest.sources.package import PackageSource
+from components.ingest.sources.packages.package import PackageSource
 
 _FILE = "ta_feng.csv.zip"
 _HEADER = [
