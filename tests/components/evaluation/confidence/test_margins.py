@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.evaluation import margins as module
-from components.evaluation.margins import (
+from components.evaluation.confidence import margins as module
+from components.evaluation.confidence.margins import (
     RESAMPLES,
     interval,
     margins,

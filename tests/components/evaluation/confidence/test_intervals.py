@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.evaluation.intervals import MIN_ROWS, intervals
-from components.evaluation.margins import resample_weights
+from components.evaluation.confidence.intervals import MIN_ROWS, intervals
+from components.evaluation.confidence.margins import resample_weights
 from components.metrics.targets import Target
 
 LABEL = Target("", "label", ())
