@@ -9,7 +9,7 @@ import pytest
 
 from components.ingest.sources.registry import spec_of
 from pipeline.cli import main
-from pipeline.cli.schema import dialect
+from pipeline.cli.setup.schema import dialect
 from pipeline.execution import runner
 from pipeline.execution.node import Outcome
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.cli import doctor
+from pipeline.cli.setup import doctor
 from pipeline.config.loading import load
 from pipeline.execution import space
 
