@@ -19,7 +19,9 @@ from benchmarks import encoders as encoder_arms
 from benchmarks import prediction as answers
 from benchmarks import sampling as sampling_forms
 from benchmarks.basket import measure as basket_measure
-from benchmarks.bounds import bound_lines
+from benchmarks.harness.bounds import bound_lines
+from benchmarks.harness.machine import Machine, this_machine
+from benchmarks.harness.processes import WorkerError
 from benchmarks.heads import measure as heads_measure
 from benchmarks.heads import report as heads_report
 from benchmarks.ingest import measure as ingest_measure
@@ -28,8 +30,6 @@ from benchmarks.ingest import spans as ingest_spans
 from benchmarks.ingest.data import CORPUS, WRITERS
 from benchmarks.ingest.stage import TARGET as STAGE
 from benchmarks.labels import measure as labels_measure
-from benchmarks.machine import Machine, this_machine
-from benchmarks.processes import WorkerError
 from benchmarks.quality import measure as quality_measure
 from benchmarks.quality import report as quality_report
 from benchmarks.quality.combinations import COMBINATIONS, DATA

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from benchmarks.processes import environment
+from benchmarks.harness.processes import environment
 
 LEAST_STEPS = 20
 """Steps of a training whose CPU time is too short for more."""

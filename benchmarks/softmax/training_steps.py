@@ -15,9 +15,9 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks import zipf
+from benchmarks.harness.timing import Spent, timed
 from benchmarks.softmax.keras_steps import Clock, use_threads
 from benchmarks.softmax.problem import Problem
-from benchmarks.timing import Spent, timed
 from components.training.data import windows
 from components.training.data.windows import Layout
 from components.training.devices.strategy import configure_devices, make_strategy

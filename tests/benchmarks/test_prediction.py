@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.commands import BenchError, prediction
-from benchmarks.machine import this_machine
+from benchmarks.harness.machine import this_machine
 from benchmarks.prediction import BOUNDS, Prediction, Results, lines, write_rows
 from components.ingest.spec import DataSpec
 from tests.pipeline.cli.prediction import tiny_model

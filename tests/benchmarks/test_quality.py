@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from benchmarks import commands
-from benchmarks.machine import Machine
+from benchmarks.harness.machine import Machine
 from benchmarks.quality import combinations, measure
 from benchmarks.quality.baselines import measure_baselines
 from benchmarks.quality.combinations import COMBINATIONS, DATA, Combination

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
-from benchmarks.tables import table
+from benchmarks.harness.tables import table
 
 Results = TypeVar("Results")
 

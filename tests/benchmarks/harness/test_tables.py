@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.tables import table
+from benchmarks.harness.tables import table
 
 
 def test_a_table_is_aligned_markdown() -> None:

@@ -8,7 +8,7 @@ MEMORY = 64 << 20
 SCRIPT = f"""
 import subprocess
 import sys
-from benchmarks.machine import ChildrenWatch
+from benchmarks.harness.machine import ChildrenWatch
 
 held = "held = b'x' * {MEMORY}; print('ready', flush=True); input()"
 with subprocess.Popen([sys.executable, "-c", held], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:

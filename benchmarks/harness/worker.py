@@ -1,6 +1,7 @@
 """Worker process that runs one workload on request.
 
-`python -m benchmarks.worker MODULE:CLASS ARGUMENTS` creates one object and then answers requests, each a line of JSON:
+`python -m benchmarks.harness.worker MODULE:CLASS ARGUMENTS` creates one object and then answers requests, each a line
+of JSON:
 
     {"do": "start"}                   ->  {"resident": bytes}, when the object is created
     {"do": "prepare", "size": {...}}  ->  what prepare(**size) returns, or {}
@@ -18,8 +19,8 @@ import sys
 import traceback
 from typing import Any, Protocol
 
-from benchmarks.machine import ChildrenWatch, forget_peak, peak_memory, resident_memory
-from benchmarks.timing import Spent
+from benchmarks.harness.machine import ChildrenWatch, forget_peak, peak_memory, resident_memory
+from benchmarks.harness.timing import Spent
 
 
 class Workload(Protocol):

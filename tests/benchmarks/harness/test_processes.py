@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.processes import Worker, WorkerError, workers
+from benchmarks.harness.processes import Worker, WorkerError, workers
 
 SUMS = "tests.benchmarks.workloads:Sums"
 SIZE = {"classes": 1_000, "batch": 100}

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from benchmarks.timing import MOST_STEPS, TURN_SECONDS, Spent, Timing, steps_a_turn, timed
+from benchmarks.harness.timing import MOST_STEPS, TURN_SECONDS, Spent, Timing, steps_a_turn, timed
 
 
 def test_figures_are_milliseconds_a_step() -> None:

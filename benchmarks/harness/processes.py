@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.timing import Spent
+from benchmarks.harness.timing import Spent
 
 ROOT = Path(__file__).parents[1]
 
@@ -30,7 +30,7 @@ class WorkerError(RuntimeError):
 
 
 class Worker:
-    """Child process that runs a `Workload`, see `benchmarks.worker`.
+    """Child process that runs a `Workload`, see `benchmarks.harness.worker`.
 
     Args:
         target: `module:class` of the workload.
@@ -39,7 +39,7 @@ class Worker:
 
     def __init__(self, target: str, arguments: Mapping[str, Any]) -> None:
         self.peak = 0
-        command = [sys.executable, "-m", "benchmarks.worker", target, json.dumps(dict(arguments))]
+        command = [sys.executable, "-m", "benchmarks.harness.worker", target, json.dumps(dict(arguments))]
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
