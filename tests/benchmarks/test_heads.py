@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.commands import heads
+from benchmarks.commands.heads import heads
 from benchmarks.harness.machine import this_machine
 from benchmarks.harness.timing import Timing
 from benchmarks.heads import measure, several

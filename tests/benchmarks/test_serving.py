@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.commands import BenchError, serving
+from benchmarks.commands.answers import serving
+from benchmarks.commands.common import BenchError
 from benchmarks.harness.machine import this_machine
 from benchmarks.serving import measure
 from benchmarks.serving.measure import BOUNDS, CLIENTS, WRONG_EVERY, Answered, Memory, Results, lines

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import encoders
-from benchmarks.commands import transformed
+from benchmarks.commands.trainings import transformed
 from benchmarks.trainings import Training, train_all
 from pipeline.config.loading import load
 from tests.pipeline.cli.prediction.tiny_model import same
