@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.commands.products import labels as measure_labels
 from benchmarks.labels import counting, data, measure
 from benchmarks.labels.counting import CHAIN, CHAIN_ORACLE, CHAIN_REPEATS, ORACLE, SUBCLASSES, Counting
 from benchmarks.labels.data import COST, PRICE, SUBCLASS, UNKNOWN, Queries, Split, split_of
