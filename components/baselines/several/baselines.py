@@ -22,7 +22,7 @@ from components.layers.losses.names import LossName
 from components.metrics.bands import BANDS, BandSpec
 from components.metrics.definitions import WEIGHT
 from components.metrics.rows import row_sums
-from components.metrics.several import several_values
+from components.metrics.several.values import several_values
 from components.metrics.targets import BaselineName, Target
 
 Floats = NDArray[np.float64]
