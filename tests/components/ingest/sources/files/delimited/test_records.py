@@ -13,8 +13,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from components.ingest.errors import RowError
-from components.ingest.sources.files import csv_records
-from components.ingest.sources.files.csv_records import Dialect, end_of_records, rows
+from components.ingest.sources.files.delimited import records as csv_records
+from components.ingest.sources.files.delimited.records import Dialect, end_of_records, rows
 
 DIALECTS = [Dialect(quote=quote, escape=escape) for quote in ("double", "line", "none") for escape in (None, "\\")]
 DIALECTS += [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from components.ingest.sources.files.csv_records import Dialect, Run
+from components.ingest.sources.files.delimited.records import Dialect, Run
 from components.ingest.sources.files.table import Table
 
 _MARK = "\N{ZERO WIDTH NO-BREAK SPACE}".encode()
@@ -13,7 +13,7 @@ _MARK = "\N{ZERO WIDTH NO-BREAK SPACE}".encode()
 def table_of(run: Run, dialect: Dialect, names: Sequence[str], used: Sequence[str], first: int) -> Table | None:
     """Return a run of records as a table, or None if its records must be read one by one.
 
-    The cells of the table are those of `csv_records.rows_of`. Arrow interprets other line ends, blank lines, comments
+    The cells of the table are those of `records.rows_of`. Arrow interprets other line ends, blank lines, comments
     and escape characters differently, and does not locate a faulty row. Such runs have no table. Runs with a record of
     several lines, or with text that is not UTF-8, have no table either.
 

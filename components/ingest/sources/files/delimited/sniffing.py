@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from components.ingest.errors import RowError
-from components.ingest.sources.files import csv_records
-from components.ingest.sources.files.csv_records import Dialect
+from components.ingest.sources.files.delimited import records as csv_records
+from components.ingest.sources.files.delimited.records import Dialect
 
 DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar", "::": "'::'", ":": "colon", " ": "space"}
 """Delimiters to try, the most common first, each with its name."""
