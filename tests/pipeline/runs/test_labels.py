@@ -1,4 +1,4 @@
-"""Test of the cache keys of a run whose labels have features. `test_runs_of_events` makes such a run."""
+"""Test of the cache keys of a run whose labels have features. `test_events` makes such a run."""
 
 from __future__ import annotations
 
