@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from components.names import name_of
 from components.preprocessing.columns.moments import Moments
+from components.training.data.batches import target_columns
 from components.training.data.layout import LABEL, Layout
-from components.training.data.windows import target_columns
 
 
 @dataclass(frozen=True)

@@ -45,17 +45,10 @@ from components.metrics.targets import further_targets, label_target
 from components.names import FIRST_LABEL, key_of, name_of
 from components.preprocessing.preprocessing import BASKET
 from components.preprocessing.vocabulary import category_file, unescape_tensor
-from components.training.data.layout import LABEL
+from components.training.data.layout import LABEL, Batch, Layout
+from components.training.data.values import model_inputs, model_targets
 from components.training.data.weights import WEIGHT
-from components.training.data.windows import (
-    Batch,
-    Layout,
-    Windows,
-    last_windows,
-    model_inputs,
-    model_targets,
-    windows_of,
-)
+from components.training.data.windows import Windows, last_windows, windows_of
 from components.training.export.arguments import by_name, name_arguments
 from components.training.export.growing import Growing, write_features
 from components.training.export.seen import SeenClasses, class_ids, classes_of

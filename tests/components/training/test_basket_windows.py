@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from components.layers.encoders.basket.layer import AGES
 from components.preprocessing.preprocessing import BASKET
 from components.training.data.layout import HISTORY, Layout
-from components.training.data.windows import basket_windows, last_windows, model_inputs
+from components.training.data.values import model_inputs
+from components.training.data.windows import basket_windows, last_windows
 
 PADDING = 100
 BASKETS = st.lists(st.lists(st.integers(0, 99), min_size=1, max_size=3), max_size=4)

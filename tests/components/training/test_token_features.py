@@ -18,7 +18,8 @@ from components.ingest.spec import DataSpec
 from components.preprocessing.columns.numbers import read_numbers
 from components.preprocessing.vocabulary import read_vocabulary, vocabularies
 from components.training.data.layout import LABEL, Layout
-from components.training.data.windows import labelled_windows, last_windows, model_inputs, number_windows
+from components.training.data.values import model_inputs
+from components.training.data.windows import labelled_windows, last_windows, number_windows
 from components.training.examples import examples_of
 from components.training.export.servable import Servable, export
 from components.training.model import build_model
