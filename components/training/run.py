@@ -31,7 +31,8 @@ from components.training.devices import workers
 from components.training.devices.strategy import describe, make_strategy
 from components.training.devices.workers import Workers
 from components.training.examples import examples_of
-from components.training.export.servable import Servable, export
+from components.training.export.saved_model import export
+from components.training.export.servable import Servable
 from components.training.export.served import prepare
 from components.training.faults.guard import Guard, HaltingRate
 from components.training.faults.out_of_memory import check, memory_errors, predicted

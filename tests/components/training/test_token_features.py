@@ -21,7 +21,8 @@ from components.training.data.layout import LABEL, Layout
 from components.training.data.values import model_inputs
 from components.training.data.windows import labelled_windows, last_windows, number_windows
 from components.training.examples import examples_of
-from components.training.export.servable import Servable, export
+from components.training.export.saved_model import export
+from components.training.export.servable import Servable
 from components.training.model import build_model
 from components.training.rows.cuts import NO_LABEL, Cuts
 from components.training.spec import TrainerSpec
