@@ -13,10 +13,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from benchmarks import zipf
-from benchmarks.bounds import Bound
-from benchmarks.machine import Machine
-from benchmarks.tables import table
-from benchmarks.timing import Spent, Timing, steps_a_turn, timed
+from benchmarks.harness.bounds import Bound
+from benchmarks.harness.machine import Machine
+from benchmarks.harness.tables import table
+from benchmarks.harness.timing import Spent, Timing, steps_a_turn, timed
 from components.layers.classes.clusters import ClusterIndex
 from components.layers.classes.int8 import Int8Rows, rows_at
 from components.layers.classes.sweep import sweep

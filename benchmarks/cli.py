@@ -142,9 +142,9 @@ def _sizes(text: str) -> list[int]:
 
 
 def _bench_softmax(arguments: argparse.Namespace) -> int:
-    from benchmarks import commands as bench
+    from benchmarks.commands.softmax import Options, softmax
 
-    options = bench.Options(
+    options = Options(
         only=arguments.only,
         batches=arguments.batch,
         classes=arguments.classes,
@@ -153,79 +153,79 @@ def _bench_softmax(arguments: argparse.Namespace) -> int:
         quick=arguments.quick,
         check=arguments.check,
     )
-    return _measured(lambda: bench.softmax(options, sys.stdout, arguments.json))
+    return _measured(lambda: softmax(options, sys.stdout, arguments.json))
 
 
 def _bench_encoders(arguments: argparse.Namespace) -> int:
     config, root = load(arguments.preset), root_of(arguments)
-    from benchmarks import commands as bench
+    from benchmarks.commands.trainings import encoders
 
     seeds, minutes = arguments.seeds, arguments.cpu_minutes
-    return _measured(lambda: bench.encoders(config, root, arguments.only, seeds, minutes, sys.stdout))
+    return _measured(lambda: encoders(config, root, arguments.only, seeds, minutes, sys.stdout))
 
 
 def _bench_sampling(arguments: argparse.Namespace) -> int:
     config, root = load(arguments.preset), root_of(arguments)
-    from benchmarks import commands as bench
+    from benchmarks.commands.trainings import sampling
 
     seeds, steps = arguments.seeds, arguments.steps
-    return _measured(lambda: bench.sampling(config, root, arguments.only, seeds, steps, sys.stdout))
+    return _measured(lambda: sampling(config, root, arguments.only, seeds, steps, sys.stdout))
 
 
 def _bench_heads(arguments: argparse.Namespace) -> int:
-    from benchmarks import commands as bench
+    from benchmarks.commands.heads import heads
 
     only, rounds, threads, check = arguments.only, arguments.rounds, arguments.threads, arguments.check
-    return _measured(lambda: bench.heads(only, rounds, threads, check, sys.stdout, arguments.json))
+    return _measured(lambda: heads(only, rounds, threads, check, sys.stdout, arguments.json))
 
 
 def _bench_ingest(arguments: argparse.Namespace) -> int:
-    from benchmarks import commands as bench
+    from benchmarks.commands.ingest import ingest, spans
 
     sizes, check = arguments.sizes, arguments.check
     if arguments.spans is not None:
         if check or arguments.beam != _LOCAL:
             raise UserError("--check and --beam do not go with --spans")
-        return _measured(lambda: bench.spans(arguments.only, arguments.spans, sizes, sys.stdout, arguments.json))
-    return _measured(lambda: bench.ingest(arguments.only, sizes, check, sys.stdout, arguments.json, arguments.beam))
+        return _measured(lambda: spans(arguments.only, arguments.spans, sizes, sys.stdout, arguments.json))
+    return _measured(lambda: ingest(arguments.only, sizes, check, sys.stdout, arguments.json, arguments.beam))
 
 
 def _bench_predict(arguments: argparse.Namespace) -> int:
-    from benchmarks import commands as bench
+    from benchmarks.commands.answers import prediction
 
     model, sizes, check = arguments.model, arguments.sizes, arguments.check
-    return _measured(lambda: bench.prediction(model, sizes, check, sys.stdout, arguments.json))
+    return _measured(lambda: prediction(model, sizes, check, sys.stdout, arguments.json))
 
 
 def _bench_serve(arguments: argparse.Namespace) -> int:
-    from benchmarks import commands as bench
+    from benchmarks.commands.answers import serving
 
     load = arguments.seconds, arguments.rate, arguments.requests
-    return _measured(lambda: bench.serving(arguments.model, *load, arguments.check, sys.stdout, arguments.json))
+    return _measured(lambda: serving(arguments.model, *load, arguments.check, sys.stdout, arguments.json))
 
 
 def _bench_quality(arguments: argparse.Namespace) -> int:
-    from benchmarks import commands as bench
+    from benchmarks.commands.quality import quality
 
     quick = arguments.quick
     seeds = arguments.seeds if arguments.seeds is not None else 1 if quick else 3
     seconds = arguments.cpu_seconds if arguments.cpu_seconds is not None else 30 if quick else 120
     data, only, root, file = arguments.data, arguments.only, arguments.root, arguments.json
-    return _measured(lambda: bench.quality(data, only, seeds, seconds, root, sys.stdout, file, quick))
+    return _measured(lambda: quality(data, only, seeds, seconds, root, sys.stdout, file, quick))
 
 
 def _bench_next_basket(arguments: argparse.Namespace) -> int:
-    from benchmarks import commands as bench
+    from benchmarks.commands.products import next_basket
 
     validation, file = arguments.validation, arguments.json
-    return _measured(lambda: bench.next_basket(validation, sys.stdout, file))
+    return _measured(lambda: next_basket(validation, sys.stdout, file))
 
 
 def _bench_approximate(arguments: argparse.Namespace) -> int:
-    from benchmarks import commands as bench
+    from benchmarks.commands.answers import approximate
 
     classes, rounds, check = arguments.classes, arguments.rounds, arguments.check
-    return _measured(lambda: bench.approximate(classes, rounds, check, sys.stdout, arguments.json))
+    return _measured(lambda: approximate(classes, rounds, check, sys.stdout, arguments.json))
 
 
 def _bench_cost(arguments: argparse.Namespace) -> int:
@@ -240,14 +240,14 @@ def _bench_cost(arguments: argparse.Namespace) -> int:
 
 
 def _bench_labels(arguments: argparse.Namespace) -> int:
-    from benchmarks import commands as bench
+    from benchmarks.commands.products import labels
 
     only, test, file = arguments.only, arguments.test, arguments.json
-    return _measured(lambda: bench.labels(only, test, sys.stdout, file))
+    return _measured(lambda: labels(only, test, sys.stdout, file))
 
 
 def _measured(do: Callable[[], int]) -> int:
-    from benchmarks.commands import BenchError
+    from benchmarks.commands.common import BenchError
 
     try:
         return do()

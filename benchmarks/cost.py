@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TextIO
 
-from benchmarks.tables import table
+from benchmarks.harness.tables import table
 from components.ingest.extent import Extent
 from components.messages.formatting import in_bytes
 from components.training.size import export_size, resident_size

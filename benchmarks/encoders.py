@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from benchmarks.tables import table
+from benchmarks.harness.tables import table
 from benchmarks.trainings import Data, Reached, Training, spread, train_all
 
 CONCATENATION = {"context": 10, "num_heads": 0, "ngrams": 1}

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import zipf
-from benchmarks.bounds import Bound
-from benchmarks.machine import ChildrenWatch, Machine
-from benchmarks.tables import table
+from benchmarks.harness.bounds import Bound
+from benchmarks.harness.machine import ChildrenWatch, Machine
+from benchmarks.harness.tables import table
 from components.inference.model import PushedModel
 from components.ingest.spec import DataSpec
 from components.messages.formatting import in_mebibytes

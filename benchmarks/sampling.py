@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.encoders import CONCATENATION
-from benchmarks.tables import table
+from benchmarks.harness.tables import table
 from benchmarks.trainings import Data, Reached, Training, spread, train_all
 
 FULL = "full"

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from benchmarks.processes import environment
+from benchmarks.harness.processes import environment
 
 LEAST_STEPS = 20
 """Steps of a training whose CPU time is too short for more."""
@@ -209,7 +209,7 @@ def train(data: Data, training: Training) -> Reached:
     from benchmarks.softmax.keras_steps import use_threads
     from components.ingest.spec import DataSpec
     from components.layers.optimization.schedule import WarmupCosine
-    from components.training.data import windows
+    from components.training.data.batches import latest_ids
     from components.training.data.ngram_counts import count_ngrams
     from components.training.data.transformed import Transformed
     from components.training.examples import examples_of
@@ -250,7 +250,7 @@ def train(data: Data, training: Training) -> Reached:
         before = started = time.process_time()
         model = build_model(spec, layout, counts, tables)
         model.encoder.name_ids(found.input_tokens)
-        model.encoder.adapt(lambda length: windows.latest_ids(files, layout, length))
+        model.encoder.adapt(lambda length: latest_ids(files, layout, length))
         warmup = min(int(spec.warmup * steps), steps - 1)
         model.compile_with(make_optimizer(spec.optimizer, WarmupCosine(spec.learning_rate, steps, warmup)))
         batches = examples.training(plan.batch, plan.steps_per_pass, skip=0)

@@ -6,7 +6,7 @@ import importlib.metadata
 
 import pytest
 
-from pipeline.cli import doctor
+from pipeline.cli.setup import doctor
 from tests.wheels import PURE_PYTHON, locked, named, tags, without_wheel
 
 ALWAYS = ["--extra", "pipeline", "--extra", "tafeng", "--extra", "serve", "--extra", "tune"]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from components.ingest.sources.base import Lines, Range
-from components.ingest.sources.tafeng import Tafeng, TafengSpec
+from components.ingest.sources.packages.tafeng import Tafeng, TafengSpec
 
 LEAST_PURCHASES, LEAST_BASKETS = 10, 3
 

@@ -12,8 +12,8 @@ import numpy as np
 from benchmarks.basket.baselines import rankings
 from benchmarks.basket.data import Customer, all_of, before, customers_of, last_of, read
 from benchmarks.basket.neighbors import tifu_knn
-from benchmarks.machine import Machine
-from benchmarks.tables import table
+from benchmarks.harness.machine import Machine
+from benchmarks.harness.tables import table
 
 K, CONTEXT = 10, 128
 MODEL = "basket + repeats"

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from benchmarks.bounds import Bound
+from benchmarks.harness.bounds import Bound
+from benchmarks.harness.machine import Machine
+from benchmarks.harness.processes import Worker, workers
+from benchmarks.harness.timing import Spent, Timing, steps_a_turn
 from benchmarks.heads import several
-from benchmarks.machine import Machine
-from benchmarks.processes import Worker, workers
-from benchmarks.timing import Spent, Timing, steps_a_turn
 from components.layers.losses.names import LossName
 
 _WORKLOADS = "benchmarks.heads.workloads"

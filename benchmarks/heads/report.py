@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks import bounds
+from benchmarks.harness import bounds
+from benchmarks.harness.tables import table
 from benchmarks.heads import several
 from benchmarks.heads.measure import BOUNDS, MIXED, SOFTMAX, Estimate, Results
-from benchmarks.tables import table
 from components.messages.formatting import in_mebibytes, three_digits
 
 

@@ -6,9 +6,9 @@ import statistics
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
-from benchmarks.bounds import Bound
-from benchmarks.tables import table
-from benchmarks.timing import Timing
+from benchmarks.harness.bounds import Bound
+from benchmarks.harness.tables import table
+from benchmarks.harness.timing import Timing
 from components.layers.losses.names import LossName
 from components.messages.formatting import three_digits
 

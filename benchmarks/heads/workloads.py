@@ -1,4 +1,4 @@
-"""Workloads of `bigvocab bench heads`, each for a process of its own: see `benchmarks.worker`."""
+"""Workloads of `bigvocab bench heads`, each for a process of its own: see `benchmarks.harness.worker`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from benchmarks import zipf
+from benchmarks.harness.timing import Spent, timed
 from benchmarks.softmax.keras_steps import use_threads
 from benchmarks.softmax.problem import BATCHES, Problem
-from benchmarks.timing import Spent, timed
 from components.baselines.counting import packed
-from components.baselines.tables import tables_of
+from components.baselines.models.tables import tables_of
 from components.layers.head import SampledSoftmax
 from components.layers.losses.labels import LossName
 from components.layers.mixture.gate import mixture_loss

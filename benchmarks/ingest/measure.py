@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.harness.machine import Machine
+from benchmarks.harness.processes import Worker, WorkerError, workers
 from benchmarks.ingest.data import WRITERS
-from benchmarks.machine import Machine
-from benchmarks.processes import Worker, WorkerError, workers
 
 POLARS = "benchmarks.ingest.polars_rows:PolarsRows"
 STAGES = ("ExampleGen", "StatisticsGen", "Transform")

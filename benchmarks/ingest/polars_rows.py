@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from benchmarks.timing import Spent, Stopwatch
+from benchmarks.harness.timing import Spent, Stopwatch
 
 _INPUTS, _LABELS, _CATEGORIES = 10_000, 25_000, 1_000
 

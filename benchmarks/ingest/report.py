@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from benchmarks.bounds import Bound
+from benchmarks.harness.bounds import Bound
+from benchmarks.harness.tables import table
 from benchmarks.ingest.data import CORPUS
 from benchmarks.ingest.measure import STAGES, Results, Stage, growth, of_node
-from benchmarks.tables import table
 from components.messages.formatting import in_mebibytes
 
 _HEADER = ("data", "examples", "node", "wall s", "examples/s", "CPU s", "CPU µs an example", "peak, MiB")

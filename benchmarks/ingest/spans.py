@@ -12,10 +12,10 @@ from typing import Any
 
 import yaml
 
+from benchmarks.harness.machine import Machine
+from benchmarks.harness.tables import table
 from benchmarks.ingest.data import write_rows, write_sequences
 from benchmarks.ingest.measure import STAGES, examples_of, run_node
-from benchmarks.machine import Machine
-from benchmarks.tables import table
 from components.messages.formatting import in_mebibytes
 
 DATA = {"sequences": (write_sequences, "text"), "rows": (write_rows, "rows.csv")}

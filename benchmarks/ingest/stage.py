@@ -6,7 +6,7 @@ import gc
 import io
 import os
 
-from benchmarks.timing import Spent, Stopwatch
+from benchmarks.harness.timing import Spent, Stopwatch
 from pipeline.cli.app import NEW_OBJECTS
 from pipeline.config.loading import load
 from pipeline.paths import Paths

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.basket.data import read
-from components.ingest.sources.tafeng import Tafeng, TafengSpec, events
+from components.ingest.sources.packages.tafeng import Tafeng, TafengSpec, events
 from components.labels.reading import Items
 
 SUBCLASS, PRICE, COST = "subclass", "price", "cost"

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.basket.measure import Interval
+from benchmarks.harness.machine import Machine
+from benchmarks.harness.tables import table
 from benchmarks.labels.counting import BASELINES, CEILINGS, Counting, hits
 from benchmarks.labels.data import Queries, Split
-from benchmarks.machine import Machine
-from benchmarks.tables import table
 
 K = 10
 EVAL, TEST = "eval", "test"

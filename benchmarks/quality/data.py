@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.processes import environment
+from benchmarks.harness.processes import environment
 from benchmarks.trainings import Data
 from components.messages.exit_codes import FAILED, INTERRUPTED
 from pipeline.config.loading import load

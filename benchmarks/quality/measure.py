@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.machine import Machine
+from benchmarks.harness.machine import Machine
 from benchmarks.quality.combinations import COMBINATIONS, DATA
 from benchmarks.quality.data import Metrics, Request, prepare
 from benchmarks.trainings import Data, Reached, Training, TrainingError, results

@@ -6,9 +6,9 @@ import math
 import statistics
 from collections.abc import Iterator, Sequence
 
+from benchmarks.harness.tables import table
 from benchmarks.quality.data import Metrics
 from benchmarks.quality.measure import Results
-from benchmarks.tables import table
 from benchmarks.trainings import Reached
 from components.messages.formatting import figure
 from components.metrics.table import BY_NAME

@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.bounds import Bound
-from benchmarks.machine import Machine, resident_memory
+from benchmarks.harness.bounds import Bound
+from benchmarks.harness.machine import Machine, resident_memory
+from benchmarks.harness.tables import table
 from benchmarks.prediction import write_rows
 from benchmarks.serving.client import Load, Measured
-from benchmarks.tables import table
 from components.inference.model import PushedModel
 from components.ingest.rows.columns import row_to_columns
 from components.ingest.spec import DataSpec

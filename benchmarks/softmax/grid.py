@@ -9,11 +9,11 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.machine import available_memory
-from benchmarks.processes import Worker, WorkerError, workers
+from benchmarks.harness.machine import available_memory
+from benchmarks.harness.processes import Worker, WorkerError, workers
+from benchmarks.harness.timing import TURN_SECONDS, Spent, Timing, steps_a_turn
 from benchmarks.softmax.problem import Problem
 from benchmarks.softmax.variants import NAIVE, VARIANTS, Variant
-from benchmarks.timing import TURN_SECONDS, Spent, Timing, steps_a_turn
 
 # A step over all classes is skipped if its logits alone take more memory.
 LOGITS_BYTES = 1 << 30

@@ -13,8 +13,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from benchmarks.harness.timing import Spent, Stopwatch, timed
 from benchmarks.softmax.problem import BATCHES, Problem
-from benchmarks.timing import Spent, Stopwatch, timed
 from components.layers.crossentropy import SampledCrossentropy
 from components.layers.forms.names import FormName
 from components.layers.head import SampledSoftmax

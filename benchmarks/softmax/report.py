@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks import bounds
+from benchmarks.harness import bounds
+from benchmarks.harness.tables import table
 from benchmarks.softmax.grid import Cell, Result
 from benchmarks.softmax.results import BOUNDS, Results
 from benchmarks.softmax.training import BARE, FIT, INPUT, REPLICAS, TrainingRates
 from benchmarks.softmax.variants import VARIANTS
-from benchmarks.tables import table
 from components.messages.formatting import in_mebibytes, rounded_count, three_digits, times
 
 

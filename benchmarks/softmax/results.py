@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.bounds import Bound
-from benchmarks.machine import Machine
+from benchmarks.harness.bounds import Bound
+from benchmarks.harness.machine import Machine
+from benchmarks.harness.timing import Timing
 from benchmarks.softmax import variants as v
 from benchmarks.softmax.grid import Cell, Result
 from benchmarks.softmax.training import BARE, FIT, INPUT, REPLICAS, TrainingRates
-from benchmarks.timing import Timing
 
 # Sizes that the bounds apply to.
 BATCH, CLASSES, MANY_CLASSES = 1_024, 25_000, 1_000_000

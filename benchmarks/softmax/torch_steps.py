@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from benchmarks.harness.timing import Spent, timed
 from benchmarks.softmax.problem import BATCHES, Problem
-from benchmarks.timing import Spent, timed
 
 LEARNING_RATE = 1e-3
 WARM_UP = 3

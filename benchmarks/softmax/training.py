@@ -8,8 +8,8 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks.processes import Worker, WorkerError, workers
-from benchmarks.timing import Spent, Timing
+from benchmarks.harness.processes import Worker, WorkerError, workers
+from benchmarks.harness.timing import Spent, Timing
 
 _STEPS = "benchmarks.softmax.training_steps"
 BARE, FIT, INPUT, REPLICAS = "bare step", "through fit", "input alone", "two replicas"

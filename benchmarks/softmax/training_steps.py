@@ -15,11 +15,11 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks import zipf
+from benchmarks.harness.timing import Spent, timed
 from benchmarks.softmax.keras_steps import Clock, use_threads
 from benchmarks.softmax.problem import Problem
-from benchmarks.timing import Spent, timed
-from components.training.data import windows
-from components.training.data.windows import Layout
+from components.training.data.batches import count_windows, latest_ids, training_batches
+from components.training.data.layout import Layout
 from components.training.devices.strategy import configure_devices, make_strategy
 from components.training.loop.callbacks import Callbacks
 from components.training.model import VocabularyClassifier, build_model
@@ -53,10 +53,10 @@ class TrainingSteps:
         layout = Layout("sequence", CONTEXT, INPUTS, (), {})
         file = str(self._folder / f"{os.getpid()}.gz")
         _write_rows(problem, math.ceil(batch * steps / (ROW_TOKENS - 1)), file)
-        size = windows.count_windows([file], layout)
-        self._batches = windows.training_batches([file], layout, batch, steps, seed=1, block_rows=size.block_rows)
+        size = count_windows([file], layout)
+        self._batches = training_batches([file], layout, batch, steps, seed=1, block_rows=size.block_rows)
         self._model = self._build(problem, layout)
-        self._model.encoder.adapt(lambda length: windows.latest_ids([file], layout, length))
+        self._model.encoder.adapt(lambda length: latest_ids([file], layout, length))
         self.turn(WARM_UP)
 
     def turn(self, steps: int) -> Spent:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.baselines.cooccurrence import SUCCESSORS, WINDOW, Cooccurrence
 from components.baselines.counting import KeyCounts, packed, sum_by_key
-from components.baselines.history import LATEST, repeat
-from components.baselines.kneser_ney import KneserNey
+from components.baselines.models.cooccurrence import SUCCESSORS, WINDOW, Cooccurrence
+from components.baselines.models.history import LATEST, repeat
+from components.baselines.models.kneser_ney import KneserNey
 from components.baselines.ranking import parts, ranks, seen_classes, unseen_ranks
 from components.baselines.reading import Earlier, Encoder, Labels
 from components.baselines.results import refuse_empty

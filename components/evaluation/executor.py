@@ -13,9 +13,9 @@ from components.compat.tfma import eval_config_writer
 from tfx.components.evaluator import executor
 
 from components.evaluation import extractors
+from components.evaluation.confidence.margins import margins, write_margins
 from components.evaluation.config import read_slices, read_targets
 from components.evaluation.folder import FOLDER
-from components.evaluation.margins import margins, write_margins
 from components.evaluation.row_sums import read_row_sums
 from components.evaluation.shown.file import write_shown
 

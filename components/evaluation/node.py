@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from components.evaluation.charts import calibration, ranks
+from components.evaluation.sections.charts import calibration, ranks
 from components.node import Node, Outputs, Section, Site
 
 if TYPE_CHECKING:
@@ -44,12 +44,12 @@ class EvaluatorNode(Node):
 
     name = "Evaluator"
     sections = (
-        Section(10, "components.evaluation:comparison.html.j2"),
-        Section(20, "components.evaluation:targets.html.j2"),
-        Section(35, "components.evaluation:reliability.html.j2", calibration),
-        Section(33, "components.evaluation:ranks.html.j2", ranks),
-        Section(40, "components.evaluation:slices.html.j2"),
-        Section(45, "components.evaluation:predictions.html.j2"),
+        Section(10, "components.evaluation.sections:comparison.html.j2"),
+        Section(20, "components.evaluation.sections:targets.html.j2"),
+        Section(35, "components.evaluation.sections:reliability.html.j2", calibration),
+        Section(33, "components.evaluation.sections:ranks.html.j2", ranks),
+        Section(40, "components.evaluation.sections:slices.html.j2"),
+        Section(45, "components.evaluation.sections:predictions.html.j2"),
     )
 
     def build(self, site: Site) -> BaseNode:

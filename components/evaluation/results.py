@@ -13,8 +13,8 @@ from components.compat.tfma import (
     validation_result_pb2,
     writer,
 )
+from components.evaluation.confidence.margins import read_margins
 from components.evaluation.config import read_targets
-from components.evaluation.margins import read_margins
 from components.messages.formatting import in_sentence
 from components.metrics.definitions import WEIGHTED
 from components.metrics.own import own_metrics

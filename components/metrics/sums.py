@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from components.metrics.definitions import Kind, Metric, Sum
 from components.metrics.reliability import BINS, CONFIDENCE, CORRECT, COUNT, sum_name
-from components.metrics.several_sums import LABEL_SUMS, NLL
+from components.metrics.several.sums import LABEL_SUMS, NLL
 
 
 def _hit(at: int) -> Sum:

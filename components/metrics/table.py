@@ -18,7 +18,7 @@ from components.metrics.formulas import (
     total,
 )
 from components.metrics.reliability import CONFIDENT
-from components.metrics.several_table import SEVERAL_METRICS
+from components.metrics.several.table import SEVERAL_METRICS
 
 _Any = TypeVar("_Any", bound=Column)
 

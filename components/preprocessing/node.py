@@ -98,7 +98,7 @@ class TransformNode(Node):
 
     def line(self, outputs: Outputs) -> str:
         """Return the sizes of the vocabularies, and the number columns that are constant or extreme."""
-        from components.preprocessing.numbers import describe, read_numbers
+        from components.preprocessing.columns.numbers import describe, read_numbers
         from components.preprocessing.vocabulary import vocabularies
 
         output = _output(outputs)

@@ -39,11 +39,11 @@ from components import names
 from components.ingest.options.token_features import TokenFeatureSpec
 from components.ingest.spec import DataSpec, FeatureSpec
 from components.names import WEIGHT
-from components.preprocessing.baskets import Baskets
+from components.preprocessing.columns.baskets import Baskets
+from components.preprocessing.columns.numbers import analyzed, z_scores, z_scores_in_place
+from components.preprocessing.columns.token_features import at_tokens, scale_of
 from components.preprocessing.counting import Counted
-from components.preprocessing.numbers import analyzed, z_scores, z_scores_in_place
 from components.preprocessing.spec import VocabularySpec
-from components.preprocessing.token_features import at_tokens, scale_of
 from components.preprocessing.vocabulary import escape_tensor
 
 INPUT_IDS = "input_ids"

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import tensorflow as tf
 
-from components.training.data import windows
+from components.training.data import batches as windows
 from components.training.data.layout import Layout
 from components.training.data.weights import mean_weight
 from components.training.rows import batches as rows

@@ -19,10 +19,9 @@ from components.layers.mixture.tables import Tables
 from components.layers.outputs import ClassOutput, NumberOutput, Output
 from components.layers.repeats.layer import Repeats
 from components.names import name_of, short
-from components.training.data.layout import LABEL
+from components.training.data.layout import LABEL, Batch, Layout
 from components.training.data.moments import Standard
 from components.training.data.weights import WEIGHT
-from components.training.data.windows import Batch, Layout
 from components.training.devices import workers
 from components.training.rows.hidden import at_labels, looked_up, weights
 from components.training.spec import TrainerSpec

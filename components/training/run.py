@@ -23,7 +23,7 @@ from components.messages.progress import note
 from components.training.board.board import Board
 from components.training.board.sample import Sample
 from components.training.board.tables import tables_of
-from components.training.data import windows
+from components.training.data.batches import latest_ids
 from components.training.data.moments import number_moments
 from components.training.data.ngram_counts import count_ngrams
 from components.training.data.transformed import Transformed
@@ -31,7 +31,8 @@ from components.training.devices import workers
 from components.training.devices.strategy import describe, make_strategy
 from components.training.devices.workers import Workers
 from components.training.examples import examples_of
-from components.training.export.servable import Servable, export
+from components.training.export.saved_model import export
+from components.training.export.servable import Servable
 from components.training.export.served import prepare
 from components.training.faults.guard import Guard, HaltingRate
 from components.training.faults.out_of_memory import check, memory_errors, predicted
@@ -167,7 +168,7 @@ class Training:
             workers.check_step(self._strategy, self.state.step)
         if not self._resumed:
             files, layout = self._data.train_files, self._data.layout
-            self._model.encoder.adapt(lambda length: windows.latest_ids(files, layout, length))
+            self._model.encoder.adapt(lambda length: latest_ids(files, layout, length))
         self._tokens |= self._model.encoder.own_vocabularies
         if not self._resumed and self._fn_args.base_model:
             self.state.warm_start = _start_from(self._fn_args.base_model, self._model, self._tokens)

@@ -25,7 +25,6 @@ from pipeline.cli import clean as clean_command
 from pipeline.cli import cluster as cluster_commands
 from pipeline.cli import completion as completion_command
 from pipeline.cli import export as export_command
-from pipeline.cli import init as init_command
 from pipeline.cli import labels as labels_command
 from pipeline.cli import serve as serve_command
 from pipeline.cli import tune as tune_command
@@ -34,6 +33,7 @@ from pipeline.cli.prediction import commands as prediction_commands
 from pipeline.cli.results import compare as compare_command
 from pipeline.cli.results import runs as runs_command
 from pipeline.cli.results import versions as version_commands
+from pipeline.cli.setup import init as init_command
 from pipeline.config.loading import DEFAULT_PRESET, ConfigurationError, check_files, load, preset_names, preset_summary
 from pipeline.terminal.redirection import drop_output, native_messages_hidden
 
@@ -167,7 +167,7 @@ def _schema(arguments: argparse.Namespace) -> int:
     output = arguments.output or Path(config.data.schema_file or Path(arguments.preset).with_suffix(".schema.pbtxt"))
     if output.exists() and not arguments.force:
         raise UserError(f"{output} exists; --force overwrites it")
-    from pipeline.cli import schema
+    from pipeline.cli.setup import schema
 
     with no_place_to_run(root_of(arguments)):
         return schema.write(config, root_of(arguments), output)
@@ -205,7 +205,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
     config = load(arguments.preset, arguments.set)
     if arguments.preset != DEFAULT_PRESET:  # A broken installation lacks the default corpus, and is diagnosed.
         check_files(config, schema_needed=False)
-    from pipeline.cli import doctor
+    from pipeline.cli.setup import doctor
 
     with native_messages_hidden():
         return doctor.examine(arguments.root, sys.stdout, config)

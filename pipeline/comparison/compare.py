@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from components.evaluation.margins import LEVEL, RESAMPLES
+from components.evaluation.confidence.margins import LEVEL, RESAMPLES
 from components.inference.errors import PredictError
 from components.inference.model import PushedModel
 from components.inference.rows.questions import Question

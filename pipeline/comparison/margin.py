@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from components.evaluation.margins import LEVEL, ends
+from components.evaluation.confidence.margins import LEVEL, ends
 from components.metrics.definitions import Column, Metric, Values
 from components.metrics.formulas import difference
 from components.report.sections.measures import Margin

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.evaluation.margins import RESAMPLES, resampled
+from components.evaluation.confidence.margins import RESAMPLES, resampled
 from components.inference.errors import PredictError
 from components.inference.model import PushedModel
 from components.inference.rows.questions import Question

@@ -12,9 +12,9 @@ from typing import Any
 
 from components.ingest.errors import IngestError, RowError
 from components.ingest.sources.base import Lines, Row, Source, SourceSpec
-from components.ingest.sources.files.csv_records import Dialect
+from components.ingest.sources.files.delimited.records import Dialect
+from components.ingest.sources.files.delimited.sniffing import Guess, broken_rows, guess
 from components.ingest.sources.files.opening import file_name, open_source, reading
-from components.ingest.sources.files.sniffing import Guess, broken_rows, guess
 from components.ingest.sources.files.text_form import Encoding, check_text, form_of
 from components.ingest.sources.registry import kind_of_file, source_of, spec_of
 from components.messages.exit_codes import UserError

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from benchmarks import approximate, timing
-from benchmarks.machine import this_machine
+from benchmarks import approximate
+from benchmarks.harness import timing
+from benchmarks.harness.machine import this_machine
 from components.training.export import approximate as choice
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.commands import BenchError, Options, ingest
+from benchmarks.commands.common import BenchError
+from benchmarks.commands.ingest import ingest
+from benchmarks.commands.softmax import Options
 from benchmarks.softmax.variants import VARIANTS
 from pipeline.cli import main
 from tests.pipeline.conftest import Bigvocab

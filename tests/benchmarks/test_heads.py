@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.commands import heads
+from benchmarks.commands.heads import heads
+from benchmarks.harness.machine import this_machine
+from benchmarks.harness.timing import Timing
 from benchmarks.heads import measure, several
 from benchmarks.heads.measure import BOUNDS, ENCODERS, FORMS, MIXED, PLAIN, SOFTMAX, Biases, Estimate, Results, Size
 from benchmarks.heads.report import bound_lines, lines
-from benchmarks.machine import this_machine
-from benchmarks.timing import Timing
 
 
 def results() -> Results:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.harness.machine import Machine
 from benchmarks.ingest import spans
 from benchmarks.ingest.data import CORPUS, SEQUENCE, WRITERS
 from benchmarks.ingest.measure import Results, Stage, growth
 from benchmarks.ingest.report import bound_lines, growth_lines, missed, stage_lines
-from benchmarks.machine import Machine
 from components.ingest.rows.columns import columns_read
 from components.ingest.sources.base import Lines, Range, Rows
 from components.ingest.sources.registry import source_of

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import commands
+from benchmarks.commands.products import labels as measure_labels
 from benchmarks.labels import counting, data, measure
 from benchmarks.labels.counting import CHAIN, CHAIN_ORACLE, CHAIN_REPEATS, ORACLE, SUBCLASSES, Counting
 from benchmarks.labels.data import COST, PRICE, SUBCLASS, UNKNOWN, Queries, Split, split_of
@@ -111,7 +111,7 @@ def test_features_alone_rank_products_that_training_has_never_seen(
     monkeypatch.setattr(training, "TRAINER", trainer)
     monkeypatch.setattr(measure, "K", 2)
     out, file = io.StringIO(), tmp_path / "figures.json"
-    assert commands.labels([training.NO_FEATURES, training.DEFAULT], True, out, file) == 0
+    assert measure_labels([training.NO_FEATURES, training.DEFAULT], True, out, file) == 0
     figures = json.loads(file.read_text())
     assert (figures["known_products"], figures["held_out_products"]) == (108, 12)
     for name in ("eval", "test"):

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import commands
 from benchmarks.basket import data, measure
 from benchmarks.basket.baselines import rankings
 from benchmarks.basket.data import Customer, all_of, before, customers_of, last_of
 from benchmarks.basket.neighbors import Settings as NeighborSettings
 from benchmarks.basket.neighbors import tifu_knn
 from benchmarks.basket.training import Settings, best, weights_of
+from benchmarks.commands.products import next_basket
 
 
 def customer(*baskets: list[int]) -> Customer:
@@ -112,7 +112,7 @@ def test_the_command_learns_what_customers_buy_again(
     monkeypatch.setattr(data, "LEAST_PURCHASES", 1)
     monkeypatch.setattr("benchmarks.basket.training.Settings", lambda: Settings(8, batch=32, warmup=4, models=2))
     out, file = io.StringIO(), tmp_path / "figures.json"
-    assert commands.next_basket(validation, out, file) == 0
+    assert next_basket(validation, out, file) == 0
     figures = json.loads(file.read_text())
     assert (figures["customers"], figures["examples"]) == (200, 600 if validation else 800)
     recalls = {name: of["recall"]["mean"] for name, of in figures["metrics"].items()}

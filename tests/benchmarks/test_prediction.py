@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.commands import BenchError, prediction
-from benchmarks.machine import this_machine
+from benchmarks.commands.answers import prediction
+from benchmarks.commands.common import BenchError
+from benchmarks.harness.machine import this_machine
 from benchmarks.prediction import BOUNDS, Prediction, Results, lines, write_rows
 from components.ingest.spec import DataSpec
 from tests.pipeline.cli.prediction import tiny_model

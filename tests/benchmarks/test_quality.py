@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks import commands
-from benchmarks.machine import Machine
+from benchmarks.commands.quality import quality
+from benchmarks.harness.machine import Machine
 from benchmarks.quality import combinations, measure
 from benchmarks.quality.baselines import measure_baselines
 from benchmarks.quality.combinations import COMBINATIONS, DATA, Combination
@@ -127,7 +127,7 @@ def simulated(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Training]]:
 def test_an_interruption_keeps_what_has_ended(simulated: list[tuple[str, Training]], tmp_path: Path) -> None:
     out, file = io.StringIO(), tmp_path / "figures.json"
     with pytest.raises(KeyboardInterrupt):
-        commands.quality(["speeches"], ["shared projection", "lstm"], 2, 90, tmp_path, out, file)
+        quality(["speeches"], ["shared projection", "lstm"], 2, 90, tmp_path, out, file)
     assert [(graph, training.name, training.seed) for graph, training in simulated] == [
         ("shared False", "shared projection", 1),
         ("shared True", "lstm", 1),
@@ -152,7 +152,7 @@ def test_data_that_cannot_be_prepared_are_a_failure(
 
     monkeypatch.setattr(measure, "prepare", prepare)
     out = io.StringIO()
-    assert commands.quality(["speeches"], ["lstm"], 1, 90, tmp_path, out) == 1
+    assert quality(["speeches"], ["lstm"], 1, 90, tmp_path, out) == 1
     assert out.getvalue() == ""
     assert capsys.readouterr().err.endswith("\nshared_projection: no room\n")
 
@@ -185,7 +185,7 @@ def test_two_combinations_reach_what_the_trainer_reaches(tmp_path: Path, monkeyp
     out, file = io.StringIO(), tmp_path / "figures.json"
     only = ["small", "small lstm"]
     # So little time that each training has the fewest steps.
-    assert commands.quality(["sessions"], only, 1, 0.01, tmp_path / "runs", out, file) == 0, out.getvalue()
+    assert quality(["sessions"], only, 1, 0.01, tmp_path / "runs", out, file) == 0, out.getvalue()
     figures = json.loads(file.read_text())
     found = {of["combination"]: of for of in figures["trainings"]}
 

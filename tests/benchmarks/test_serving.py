@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.commands import BenchError, serving
-from benchmarks.machine import this_machine
+from benchmarks.commands.answers import serving
+from benchmarks.commands.common import BenchError
+from benchmarks.harness.machine import this_machine
 from benchmarks.serving import measure
 from benchmarks.serving.measure import BOUNDS, CLIENTS, WRONG_EVERY, Answered, Memory, Results, lines
 from tests.components.serving import planted_model

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
-from benchmarks.timing import Spent, timed
+from benchmarks.harness.timing import Spent, timed
 
 
 class Sums:

@@ -1,6 +1,6 @@
 """Tests of the recipes of `docs/how-to/extending.md`, executed as a reader would, all in one run.
 
-The node, whose recipe changes a file of BigVocab, is in `test_runs_of_sessions`.
+The node, whose recipe changes a file of BigVocab, is in `runs/test_sessions.py`.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.baselines.history import LATEST, repeat
-from components.baselines.kneser_ney import KneserNey
+from components.baselines.models.history import LATEST, repeat
+from components.baselines.models.kneser_ney import KneserNey
 from components.baselines.ngrams import finite
 from components.baselines.ranking import parts
 from components.baselines.reading import Encoder, RowLabels
@@ -22,7 +22,7 @@ from components.layers.losses.names import LossName
 from components.metrics.bands import BANDS, BandSpec
 from components.metrics.definitions import WEIGHT
 from components.metrics.rows import row_sums
-from components.metrics.several import several_values
+from components.metrics.several.values import several_values
 from components.metrics.targets import BaselineName, Target
 
 Floats = NDArray[np.float64]

@@ -11,12 +11,12 @@ from pydantic import Field, model_validator
 
 from components.ingest.errors import BrokenFile, RowError
 from components.ingest.sources.base import RANGE_BYTES, Lines, Range, Rows, Source, Table, TextPathSpec
-from components.ingest.sources.files import csv_records
-from components.ingest.sources.files.csv_records import Dialect, Run, end_of_records
-from components.ingest.sources.files.csv_tables import table_of
+from components.ingest.sources.files.delimited import records as csv_records
+from components.ingest.sources.files.delimited.records import Dialect, Run, end_of_records
+from components.ingest.sources.files.delimited.sniffing import DELIMITERS, guess
+from components.ingest.sources.files.delimited.tables import table_of
 from components.ingest.sources.files.lines import BLOCK, blocks
 from components.ingest.sources.files.opening import file_name
-from components.ingest.sources.files.sniffing import DELIMITERS, guess
 from components.ingest.sources.files.text_form import check_text, form_of
 
 _TABS = (".tsv", ".tab")

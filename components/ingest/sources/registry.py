@@ -13,11 +13,11 @@ from components.ingest.sources.base import LabelledLinesSpec, PathSpec, Source, 
 from components.ingest.sources.csv import Csv
 from components.ingest.sources.fasttext import Fasttext
 from components.ingest.sources.jsonl import Jsonl
+from components.ingest.sources.packages.sotu import Sotu
+from components.ingest.sources.packages.tafeng import Tafeng
 from components.ingest.sources.parquet import Parquet
-from components.ingest.sources.sotu import Sotu
 from components.ingest.sources.sql import Sql
 from components.ingest.sources.svmlight import Svmlight
-from components.ingest.sources.tafeng import Tafeng
 from components.ingest.sources.text import Text
 from components.ingest.sources.tfrecord import Tfrecord
 

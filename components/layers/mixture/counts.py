@@ -55,7 +55,8 @@ class Counts(keras.layers.Layer):
 
     N1+ counts the n-grams that are kept. The share of pruned n-grams goes to the shorter n-grams, so the probabilities
     sum to 1 for every table. The unigram is interpolated with the uniform distribution. The estimates are those of
-    `components.baselines.kneser_ney`, which names the sources. Here a step looks up the labels of a batch, in float32.
+    `components.baselines.models.kneser_ney`, which names the sources. Here a step looks up the labels of a batch, in
+    float32.
 
     Leave-one-out: the counts include each training example. The estimate for an example must exclude the example
     itself. Otherwise training learns to trust counts that other data do not have. `leave_out` computes the result of a

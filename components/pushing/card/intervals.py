@@ -26,8 +26,8 @@ def measured(evaluation: str) -> Measured:
     import numpy as np
 
     from components.compat.tfma import eval_config_writer
+    from components.evaluation.confidence.intervals import intervals
     from components.evaluation.config import read_targets
-    from components.evaluation.intervals import intervals
     from components.evaluation.row_sums import read_row_slices, read_row_sums
     from components.metrics.table import placed
 

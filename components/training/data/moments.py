@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from components.names import name_of
-from components.preprocessing.moments import Moments
+from components.preprocessing.columns.moments import Moments
+from components.training.data.batches import target_columns
 from components.training.data.layout import LABEL, Layout
-from components.training.data.windows import target_columns
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from components.baselines.cooccurrence import PAIRS
 from components.baselines.counting import KeyCounts, packed
-from components.baselines.tables import pairs_of, tables_of
+from components.baselines.models.cooccurrence import PAIRS
+from components.baselines.models.tables import pairs_of, tables_of
 from components.compat.tensorflow import untuned
 from components.layers.mixture.spec import NgramMixtureSpec
 from components.layers.mixture.tables import Ints, Tables
+from components.training.data.batches import counted_labels
 from components.training.data.layout import Layout
-from components.training.data.windows import counted_labels
 
 
 def count_ngrams(files: Sequence[str], layout: Layout, classes: int, spec: NgramMixtureSpec) -> Tables:

@@ -24,17 +24,13 @@ of their columns.
 from __future__ import annotations
 
 import itertools
-import json
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 import tensorflow_transform as tft
-from tensorflow.saved_model.experimental import TrackableResource
 
 from components.files import read_text
 from components.ingest.spec import PROBABILITY, DataSpec
-from components.labels.features import FittedFeatures
 from components.layers.classes.clusters import ClusterIndex
 from components.layers.classes.softmax import in_chunks
 from components.layers.classes.unseen import unseen_ranks
@@ -45,26 +41,17 @@ from components.metrics.targets import further_targets, label_target
 from components.names import FIRST_LABEL, key_of, name_of
 from components.preprocessing.preprocessing import BASKET
 from components.preprocessing.vocabulary import category_file, unescape_tensor
-from components.training.data.layout import LABEL
+from components.training.data.layout import LABEL, Batch, Layout
+from components.training.data.values import model_inputs, model_targets
 from components.training.data.weights import WEIGHT
-from components.training.data.windows import (
-    Batch,
-    Layout,
-    Windows,
-    last_windows,
-    model_inputs,
-    model_targets,
-    windows_of,
-)
-from components.training.export.arguments import by_name, name_arguments
-from components.training.export.growing import Growing, write_features
+from components.training.data.windows import Windows, last_windows, windows_of
+from components.training.export.columns import Columns, all_values, dense, entry_table, has_value, present_values
 from components.training.export.seen import SeenClasses, class_ids, classes_of
 from components.training.export.vectors import Vectors
 from components.training.model import VocabularyClassifier
 from components.training.rows.cuts import Cuts
 from components.training.rows.hidden import looked_up
 
-Columns = dict[str, tf.SparseTensor]
 # Windows that are encoded at a time.
 WINDOWS = 1_024
 # Positions of whole rows that are encoded at a time, with padding.
@@ -122,7 +109,7 @@ class Servable(tf.Module):
         self._raw = transform.raw_feature_spec()
         files = {key: "labels" if key == LABEL else category_file(name_of(key)) for key in self.classes}
         paths = {name: str(transform.vocabulary_file_by_name(file)) for name, file in files.items()}
-        self.tables = {name: _strings(path) for name, path in paths.items()}
+        self.tables = {name: entry_table(path) for name, path in paths.items()}
         # Replacing texts takes 5% of the time of a prediction, and few vocabularies have texts to replace.
         # Labels that are added to the export later may have texts to replace.
         self.escaped = {name: "\\" in read_text(path) or (name == LABEL and self.grows) for name, path in paths.items()}
@@ -139,7 +126,10 @@ class Servable(tf.Module):
         """Return the outputs of the signature `predict`."""
         of_tokens = self.data.token_columns
         return self._answer(
-            {name: _places(column) if name in of_tokens else _present(column) for name, column in columns.items()}
+            {
+                name: all_values(column) if name in of_tokens else present_values(column)
+                for name, column in columns.items()
+            }
         )
 
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -175,7 +165,7 @@ class Servable(tf.Module):
                 values |= {"number": targets[name], "mean": self.model.answers[name].mean}
             else:
                 values["label"] = targets[name]
-            given = tf.gather(_given(columns[target.column], rows), windows.rows) if target.kind == "class" else None
+            given = tf.gather(has_value(columns[target.column], rows), windows.rows) if target.kind == "class" else None
             bands = self.bands if len(target.bands) > 1 else None
             contributions = label_values(target.sums, values, bands=bands, given=given)
             contributions |= label_values(target.model_sums, values, given=given)
@@ -218,7 +208,7 @@ class Servable(tf.Module):
 
     def _transformed(self, columns: Columns) -> Batch:
         raw = {
-            name: column if isinstance(self._raw[name], tf.io.VarLenFeature) else _dense(column, self._raw[name].shape)
+            name: column if isinstance(self._raw[name], tf.io.VarLenFeature) else dense(column, self._raw[name].shape)
             for name, column in columns.items()
         }
         # Calls the graph without the wrapping of the Keras layer, which AutoGraph would convert.
@@ -335,117 +325,3 @@ class Servable(tf.Module):
     def _asked(self, name: str) -> int:
         """Return the number of classes in a prediction of an output."""
         return self.top_k if name == LABEL else 1
-
-
-def export(servable: Servable, directory: str, label_features: FittedFeatures | None = None) -> None:
-    """Write a SavedModel that also loads in graph sessions, as in TensorFlow Serving and BulkInferrer.
-
-    `assets.extra/bigvocab.json` describes the splitting of text into tokens for callers. It also contains the number of
-    predicted labels, `top_k`, and the number of classes, `labels`. Both are null if the label is a number.
-    `exclude_seen` is true if `eval` ranks only classes that the row does not contain yet. `metrics` contains the paths
-    of the user-defined metrics. `several` is true if a row may have several labels; `loss` is then the loss of the
-    training, and `threshold` the probability from which a class counts as a label. Both are null otherwise.
-    `approximate` is true if `serving_default` answers by an approximate search. `vectors` describes the signatures of
-    `components.training.export.vectors`; null if the label is a number.
-
-    Args:
-        servable: Model to export.
-        directory: Folder of the SavedModel.
-        label_features: Vocabularies and moments of the features of labels, if the model has them. They are written to
-            the export, so that labels can be added to it: see `components.training.export.growing`.
-    """
-    examples = [tf.TensorSpec([None], tf.string, name="examples")]
-    columns = servable.column_signature()
-    signatures = {
-        name: tf.function(answer, input_signature=examples, autograph=False).get_concrete_function()
-        for name, answer in (("serving_default", servable.examples), ("eval", servable.evaluate))
-    }
-    signatures["predict"] = by_name(servable.columns, columns)
-    vectors = servable.vectors
-    if vectors is not None:
-        signatures |= vectors.signatures()
-    growing = Growing(servable.model) if servable.grows else None
-    if growing is not None:
-        signatures[growing.SIGNATURE] = growing.signature()
-    tf.saved_model.save(_Parts(servable, signatures.values(), growing), directory, signatures)
-    name_arguments(directory, "predict", columns)
-    about: dict[str, Any] = {
-        "data": servable.data.model_dump(mode="json"),
-        "top_k": servable.top_k,
-        "context": servable.layout.context,
-        "labels": servable.classes.get(LABEL),
-        "exclude_seen": servable.exclude_seen,
-        "metrics": list(servable.targets[0].own),
-        "several": servable.layout.several_labels,
-        "loss": getattr(servable.model.label, "loss", None),
-        "threshold": servable.threshold,
-        "approximate": servable.index is not None,
-        "vectors": vectors.facts() if vectors is not None else None,
-    }
-    extra = f"{directory}/assets.extra"
-    tf.io.gfile.makedirs(extra)
-    with tf.io.gfile.GFile(f"{extra}/bigvocab.json", "w") as file:
-        file.write(json.dumps(about, indent=1, ensure_ascii=False))
-    if label_features is not None:
-        write_features(directory, label_features, growing)
-
-
-class _Parts(tf.Module):
-    """Tables and variables behind the signatures of an export.
-
-    TensorFlow traces each function that it finds in the saved module once more, also those of the layers of Keras and
-    of Transform. The traces take twice the time of the signatures. This module has no function and no layer. Its
-    variables are those of TensorFlow, because a graph session does not find the variables of Keras.
-
-    Args:
-        servable: Module with the tables.
-        functions: Functions with the variables.
-        growing: Class vectors to which rows can be added, or None.
-    """
-
-    def __init__(self, servable: Servable, functions: Iterable[Any], growing: Growing | None = None) -> None:
-        super().__init__()
-        if growing is not None:
-            # The names of attributes are the names of these variables in the checkpoint.
-            self.class_vectors, self.class_biases = growing.variables
-        parts = tf.train.TrackableView(servable).descendants()
-        self.tables = [part for part in parts if isinstance(part, TrackableResource)]
-        by_id = {id(variable): variable for function in functions for variable in function.variables}
-        self.weights = list(by_id.values())
-
-
-def _present(column: tf.Tensor) -> tf.SparseTensor:
-    """Return the values of a column that are present: not "" and not NaN."""
-    if column.shape.rank == 1:
-        column = column[:, tf.newaxis]
-    present = column != "" if column.dtype == tf.string else ~tf.math.is_nan(column)
-    indices = tf.where(present)
-    return tf.SparseTensor(indices, tf.gather_nd(column, indices), tf.shape(column, out_type=tf.int64))
-
-
-def _places(column: tf.Tensor) -> tf.SparseTensor:
-    """Return the values of a column at all places, also those of missing values."""
-    indices = tf.where(tf.ones_like(column, tf.bool))
-    return tf.SparseTensor(indices, tf.reshape(column, [-1]), tf.shape(column, out_type=tf.int64))
-
-
-def _strings(file: str) -> tf.lookup.StaticHashTable:
-    """Return a table from ids to the entries of a vocabulary file."""
-    lines = tf.lookup.TextFileInitializer(
-        file,
-        key_dtype=tf.int64, key_index=tf.lookup.TextFileIndex.LINE_NUMBER,
-        value_dtype=tf.string, value_index=1, delimiter=" ",
-    )  # fmt: skip
-    return tf.lookup.StaticHashTable(lines, default_value="")
-
-
-def _given(column: tf.SparseTensor, rows: tf.Tensor) -> tf.Tensor:
-    """Return a mask of the rows that have a value: (rows,) bool."""
-    return tf.math.unsorted_segment_sum(tf.ones_like(column.indices[:, 0]), column.indices[:, 0], rows) > 0
-
-
-def _dense(column: tf.SparseTensor, shape: list[int]) -> tf.Tensor:
-    """Return a column as a dense tensor of the fixed shape in the schema, with NaN or "" for missing values."""
-    default = "" if column.dtype == tf.string else float("nan")
-    whole = tf.SparseTensor(column.indices, column.values, [column.dense_shape[0], max([1, *shape])])
-    return tf.reshape(tf.sparse.to_dense(whole, default_value=default), [-1, *shape])

@@ -25,7 +25,8 @@ from components.layers.outputs import ClassOutput
 from components.names import name_of
 from components.preprocessing.preprocessing import BASKET
 from components.training.data.layout import Batch, Layout
-from components.training.data.windows import last_windows, model_inputs
+from components.training.data.values import model_inputs
+from components.training.data.windows import last_windows
 from components.training.export.arguments import plain_arguments
 from components.training.model import VocabularyClassifier
 from components.training.rows.cuts import Cuts

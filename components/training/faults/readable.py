@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from components.layers.losses.labels import PADDING
 from components.messages.formatting import in_units, printable
 from components.names import name_of
-from components.preprocessing.moments import Z_BOUND
+from components.preprocessing.columns.moments import Z_BOUND
 from components.preprocessing.vocabulary import category_file
 from components.training.data.layout import LABEL, Layout
 

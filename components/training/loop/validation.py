@@ -17,8 +17,7 @@ from components.metrics.rows import label_values
 from components.metrics.sums import needed, without_model_sums
 from components.metrics.table import objective, of_kind, placed
 from components.names import name_of
-from components.training.data.layout import LABEL
-from components.training.data.windows import Batch
+from components.training.data.layout import LABEL, Batch
 from components.training.devices import workers
 from components.training.held_out import calibrated_mixture
 from components.training.model import VocabularyClassifier

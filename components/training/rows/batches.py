@@ -14,16 +14,16 @@ from typing import Any
 import tensorflow as tf
 
 from components.compat.tensorflow import untuned
-from components.training.data.layout import Batch, Layout
-from components.training.data.windows import (
+from components.training.data.batches import (
     BLOCK_ROWS,
     BLOCK_WINDOWS,
     COUNTED_ROWS,
     SHUFFLED_ROWS,
-    Windows,
     parse_windows,
     read_rows,
 )
+from components.training.data.layout import Batch, Layout
+from components.training.data.windows import Windows
 from components.training.rows.cuts import TOTAL, Cuts, filled_up
 
 # Random relative noise of the lengths in the sort, so that the same rows do not always share a batch.

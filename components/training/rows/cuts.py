@@ -17,8 +17,9 @@ from dataclasses import dataclass, replace
 import tensorflow as tf
 
 from components.training.data.layout import COUNTED, LABEL, Batch, Layout
+from components.training.data.values import counted_tokens, row_features, row_targets, token_values
 from components.training.data.weights import WEIGHT, label_weights
-from components.training.data.windows import Windows, counted_tokens, row_features, row_targets, token_values
+from components.training.data.windows import Windows
 
 OVERLAP = 4
 """Context divided by the number of ids by which a cut overlaps the one before it."""

@@ -5,13 +5,13 @@ import json
 
 import pytest
 
-from benchmarks.machine import this_machine
+from benchmarks.harness.machine import this_machine
+from benchmarks.harness.timing import Timing
 from benchmarks.softmax.grid import Cell, Result
 from benchmarks.softmax.problem import Problem
 from benchmarks.softmax.report import bound_lines, overview, training_lines
 from benchmarks.softmax.results import BATCH, BOUNDS, CLASSES, MANY_CLASSES, Results
 from benchmarks.softmax.training import BARE, FIT, INPUT, REPLICAS, TrainingRates
-from benchmarks.timing import Timing
 
 TABLES = 4 * 3 * 129 * (MANY_CLASSES - CLASSES)
 GOOD = {

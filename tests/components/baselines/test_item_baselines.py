@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.baselines import cooccurrence as cooccurrence_module
 from components.baselines import ranking as ranking_module
-from components.baselines.cooccurrence import WINDOW
 from components.baselines.counting import KeyCounts
-from components.baselines.history import LATEST
+from components.baselines.models import cooccurrence as cooccurrence_module
+from components.baselines.models.cooccurrence import WINDOW
+from components.baselines.models.history import LATEST
 from components.baselines.ngrams import Baselines
 from components.baselines.ranking import Scores, parts, ranks, spread
 from components.baselines.reading import Encoder

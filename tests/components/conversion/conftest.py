@@ -11,9 +11,10 @@ import pytest
 import tensorflow as tf
 
 from components.preprocessing.vocabulary import vocabularies
+from components.training.data.batches import latest_ids
 from components.training.data.layout import Layout
-from components.training.data.windows import latest_ids
-from components.training.export.servable import Servable, export
+from components.training.export.saved_model import export
+from components.training.export.servable import Servable
 from components.training.model import build_model
 from components.training.spec import TrainerSpec
 from tests.components.training.conftest import BANDS, SMALL, VOCABULARY, Corpus, serialize

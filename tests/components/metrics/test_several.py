@@ -17,7 +17,7 @@ from components.layers.losses.labels import PADDING, LossName
 from components.layers.outputs import ClassOutput
 from components.metrics.bands import BANDS, BandSpec
 from components.metrics.rows import label_values, row_sums
-from components.metrics.several import several_values
+from components.metrics.several.values import several_values
 from components.metrics.targets import Target
 from tests.drawing import drawn
 

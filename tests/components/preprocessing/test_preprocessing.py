@@ -21,8 +21,8 @@ from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 import components.compat.beam_methods  # noqa: F401  as in the pipeline, for fewer seconds
 from components.ingest.spec import DataSpec
 from components.names import key_of
-from components.preprocessing.moments import Moments
-from components.preprocessing.numbers import describe, read_numbers
+from components.preprocessing.columns.moments import Moments
+from components.preprocessing.columns.numbers import describe, read_numbers
 from components.preprocessing.preprocessing import INPUT_IDS, LABEL_IDS, LABEL_VALUE, preprocessing_fn
 from components.preprocessing.spec import VocabularySpec
 from components.preprocessing.vocabulary import read_vocabulary, vocabularies

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from components.evaluation.charts import calibration
+from components.evaluation.sections.charts import calibration
 from components.metrics.reliability import BINS, CONFIDENT
 from components.report import html
 from components.report.sections.measures import ReliabilityBin

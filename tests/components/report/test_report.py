@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from components.evaluation.charts import ranks
+from components.evaluation.sections.charts import ranks
 from components.report import html
 from components.report.sections.measures import Metrics
 from components.report.sections.training import training_section

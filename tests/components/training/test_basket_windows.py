@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from components.layers.encoders.basket.layer import AGES
 from components.preprocessing.preprocessing import BASKET
 from components.training.data.layout import HISTORY, Layout
-from components.training.data.windows import basket_windows, last_windows, model_inputs
+from components.training.data.values import model_inputs
+from components.training.data.windows import basket_windows, last_windows
 from tests.drawing import drawn
 
 PADDING = 100

@@ -12,15 +12,15 @@ import pytest
 import tensorflow as tf
 
 from components.baselines.counting import packed
-from components.baselines.kneser_ney import KneserNey
+from components.baselines.models.kneser_ney import KneserNey
+from components.baselines.models.tables import tables_of
 from components.baselines.reading import Encoder, Labels
-from components.baselines.tables import tables_of
 from components.layers.mixture.spec import NgramMixtureSpec
 from components.layers.optimization.optimizers import FusedAdam
 from components.preprocessing.vocabulary import read_vocabulary, vocabularies
+from components.training.data.batches import validation_batches
 from components.training.data.layout import LABEL, Layout
 from components.training.data.ngram_counts import count_ngrams
-from components.training.data.windows import validation_batches
 from components.training.export.servable import Servable
 from components.training.held_out import calibrate
 from components.training.loop.validation import Validator

@@ -15,12 +15,14 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from components.infra_validation.requests import requests_of
 from components.ingest.spec import DataSpec
-from components.preprocessing.numbers import read_numbers
+from components.preprocessing.columns.numbers import read_numbers
 from components.preprocessing.vocabulary import read_vocabulary, vocabularies
 from components.training.data.layout import LABEL, Layout
-from components.training.data.windows import labelled_windows, last_windows, model_inputs, number_windows
+from components.training.data.values import model_inputs
+from components.training.data.windows import labelled_windows, last_windows, number_windows
 from components.training.examples import examples_of
-from components.training.export.servable import Servable, export
+from components.training.export.saved_model import export
+from components.training.export.servable import Servable
 from components.training.model import build_model
 from components.training.rows.cuts import NO_LABEL, Cuts
 from components.training.spec import TrainerSpec

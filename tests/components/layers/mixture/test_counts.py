@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.baselines.counting import packed
-from components.baselines.kneser_ney import KneserNey
-from components.baselines.tables import tables_of
+from components.baselines.models.kneser_ney import KneserNey
+from components.baselines.models.tables import tables_of
 from components.layers.mixture.counts import Counts, row_ids
 from tests.drawing import drawn
 

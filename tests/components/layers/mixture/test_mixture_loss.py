@@ -7,7 +7,7 @@ import tensorflow as tf
 from scipy import optimize
 
 from components.baselines.counting import packed
-from components.baselines.tables import tables_of
+from components.baselines.models.tables import tables_of
 from components.layers.head import SampledSoftmax
 from components.layers.mixture.gate import Gate, mixture_loss
 from components.layers.mixture.layer import NgramMixture

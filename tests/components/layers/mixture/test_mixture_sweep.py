@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.baselines.counting import packed
-from components.baselines.kneser_ney import KneserNey
-from components.baselines.tables import pairs_of, tables_of
+from components.baselines.models.kneser_ney import KneserNey
+from components.baselines.models.tables import pairs_of, tables_of
 from components.layers.head import SampledSoftmax
 from components.layers.mixture import sweep as module
 from components.layers.mixture.layer import NgramMixture

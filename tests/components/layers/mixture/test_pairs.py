@@ -7,7 +7,7 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.baselines.tables import pairs_of
+from components.baselines.models.tables import pairs_of
 from components.layers.mixture.pairs import Pairs
 from tests.drawing import drawn
 

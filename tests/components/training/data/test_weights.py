@@ -12,10 +12,10 @@ import tensorflow as tf
 
 from components.layers.calibration import fit_platt, fit_sharpness, fit_temperature
 from components.layers.mixture.gate import Gate
-from components.training.data.layout import Batch, Layout
+from components.training.data.batches import parse_windows, target_columns
+from components.training.data.layout import LABEL, Batch, Layout
+from components.training.data.values import model_targets
 from components.training.data.weights import WEIGHT, mean_weight
-from components.training.data.windows import model_targets, parse_windows, target_columns
-from components.training.export.servable import LABEL
 from components.training.loop.validation import Validator
 from components.training.model import VocabularyClassifier, build_model
 from components.training.rows.cuts import NO_LABEL, Cuts

@@ -6,17 +6,11 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.training.data import windows
-from components.training.data.windows import (
-    Layout,
-    Size,
-    count_windows,
-    labelled_windows,
-    last_windows,
-    several_windows,
-    training_batches,
-    validation_batches,
-)
+from components.training.data import batches
+from components.training.data.batches import Size, count_windows, training_batches, validation_batches
+from components.training.data.layout import Layout
+from components.training.data.values import model_targets
+from components.training.data.windows import labelled_windows, last_windows, several_windows
 from components.training.examples import examples_of
 from tests.drawing import drawn
 
@@ -145,8 +139,8 @@ def test_count_leaves_unknown_labels_out(files):
 
 @pytest.mark.parametrize("cut", [7, 65_536])
 def test_latest_ids_are_those_of_all_windows_with_a_known_label(files, monkeypatch, cut):
-    monkeypatch.setattr(windows, "CUT_WINDOWS", cut)
-    parts = [part.numpy() for part in windows.latest_ids(files, LAYOUT, 2)]
+    monkeypatch.setattr(batches, "CUT_WINDOWS", cut)
+    parts = [part.numpy() for part in batches.latest_ids(files, LAYOUT, 2)]
     assert max(map(len, parts)) == min(cut, 400)
     tokens = [list(range(12 * row, 12 * row + 12)) for row in range(40)]
     expected = [([LAYOUT.padding, *row[:end]])[-2:] for row in tokens for end in range(1, 11)]
@@ -223,7 +217,7 @@ def test_a_row_with_several_labels_is_one_window_with_all_of_them(rows):
     found = several_windows(ragged(ids), ragged(labels))
     assert found.known.numpy().tolist() == [any(label >= 0 for label in of) for of in labels]
     order = tf.range(len(rows))[::-1]
-    targets = windows.model_targets(found.take(order), {}, TAGGED)["label"]
+    targets = model_targets(found.take(order), {}, TAGGED)["label"]
     assert targets.numpy().tolist() == [of + [-2] * (4 - len(of)) for of in labels[::-1]]
     assert found.cut(3, PADDING).numpy().tolist() == [naive(row, len(row), 3) for row in ids]
 

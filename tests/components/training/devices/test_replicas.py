@@ -18,7 +18,7 @@ configure_devices(replicas)
 configure_devices(replicas)  # A second call is none.
 import tensorflow as tf
 from components.baselines.counting import packed
-from components.baselines.tables import pairs_of, tables_of
+from components.baselines.models.tables import pairs_of, tables_of
 from components.training.data.layout import COUNTED
 from components.training.model import build_model
 from components.layers.optimization.optimizers import FusedAdam

@@ -19,8 +19,10 @@ from components.metrics.rows import row_sums
 from components.metrics.targets import label_target
 from components.names import key_of
 from components.preprocessing.vocabulary import vocabularies
-from components.training.data.windows import Layout, latest_ids
-from components.training.export.servable import Servable, export
+from components.training.data.batches import latest_ids
+from components.training.data.layout import Layout
+from components.training.export.saved_model import export
+from components.training.export.servable import Servable
 from components.training.model import VocabularyClassifier, build_model
 from components.training.spec import TrainerSpec
 from tests.components.training.conftest import BANDS, SMALL, VOCABULARY, Corpus, serialize

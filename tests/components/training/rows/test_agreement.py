@@ -10,10 +10,11 @@ import tensorflow as tf
 
 from components.layers.optimization.optimizers import RowAdam
 from components.preprocessing.vocabulary import vocabularies
+from components.training.data.batches import validation_batches as window_batches
 from components.training.data.layout import LABEL, Layout
 from components.training.data.ngram_counts import count_ngrams
-from components.training.data.windows import labelled_windows, model_inputs
-from components.training.data.windows import validation_batches as window_batches
+from components.training.data.values import model_inputs
+from components.training.data.windows import labelled_windows
 from components.training.export import servable as export
 from components.training.export.servable import Servable
 from components.training.loop.validation import Validator

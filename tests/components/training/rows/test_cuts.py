@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.training.data.layout import COUNTED, LABEL, Layout
-from components.training.data.windows import counted_tokens, labelled_windows, last_windows
+from components.training.data.values import counted_tokens
+from components.training.data.windows import labelled_windows, last_windows
 from components.training.rows.cuts import NO_LABEL, TOTAL, Cuts, cut_starts, filled_up
 from tests.drawing import drawn
 

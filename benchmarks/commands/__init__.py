@@ -1,0 +1,1 @@
+"""Commands of `bigvocab bench`, which measure on this machine and print tables."""

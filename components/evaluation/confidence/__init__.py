@@ -1,0 +1,1 @@
+"""Confidence intervals of the metrics, and of the margin over the best baseline."""

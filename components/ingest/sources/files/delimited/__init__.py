@@ -1,0 +1,1 @@
+"""Delimited text: its records, tables of them, and the guess of its dialect."""

@@ -1,0 +1,1 @@
+"""Sources whose files come with an installed package."""

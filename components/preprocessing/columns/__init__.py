@@ -1,0 +1,1 @@
+"""Transformations of single columns: numbers, token features and baskets."""
