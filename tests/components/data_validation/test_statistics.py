@@ -28,6 +28,7 @@ def statistics_gen(rows: Rows, folder: Path, max_rows: int = 100) -> standard_ar
     return statistics
 
 
+@pytest.mark.slow
 def test_counts_are_those_counted_by_hand(rows: dict[str, list[Columns]], tmp_path: Path) -> None:
     uri = statistics_gen(rows, tmp_path).uri
     train = {c["column"]: c for c in statistics_summary(uri, ("train",))}
@@ -46,6 +47,7 @@ def test_counts_are_those_counted_by_hand(rows: dict[str, list[Columns]], tmp_pa
     assert {s: split_statistics(uri, s).num_examples for s in ("eval", "test")} == {"eval": 2, "test": 2}
 
 
+@pytest.mark.slow
 def test_one_row_more_is_seen(rows: dict[str, list[Columns]], tmp_path: Path) -> None:
     # Two splits that differ by one row, counted in one call.
     uri = statistics_gen({"train": rows["train"], "eval": rows["train"][:-1]}, tmp_path).uri

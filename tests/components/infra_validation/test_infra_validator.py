@@ -67,6 +67,7 @@ def _is_refused(blessing: types.Artifact) -> bool:
     return not model_utils.is_infra_validated(blessing) and files == ["INFRA_NOT_BLESSED", "cause.txt"]
 
 
+@pytest.mark.slow
 def test_a_good_model_is_blessed(export: Export, validate: Validate) -> None:
     path = export()
     blessing = validate(path)

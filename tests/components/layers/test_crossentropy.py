@@ -50,6 +50,7 @@ def same_weights(one: keras.Model, other: keras.Model, **tolerance: float) -> No
         np.testing.assert_allclose(a, b, **{"rtol": 0, "atol": 0, **tolerance})
 
 
+@pytest.mark.slow
 def test_fit_trains_and_validation_is_over_all_classes():
     model = model_of()
     before = nll(model)
@@ -160,6 +161,7 @@ def test_eager_steps_are_those_of_the_graph():
     same_weights(graph, eager, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_without_logits_in_training_the_steps_are_the_same_and_a_metric_cannot_go_unnoticed():
     plain, without = model_of(), model_of(training_logits=False)
     fit(plain)
@@ -169,6 +171,7 @@ def test_without_logits_in_training_the_steps_are_the_same_and_a_metric_cannot_g
     assert np.isnan(without(X, training=True)).all()
 
 
+@pytest.mark.slow
 def test_most_probable_classes_come_from_the_same_weights(tmp_path):
     model = model_of()
     fit(model)

@@ -99,6 +99,7 @@ def sequences() -> Iterator[Transformed]:
         )
 
 
+@pytest.mark.slow
 def test_vocabulary_files_are_sorted_by_count_and_readable(sequences: Transformed) -> None:
     assert sequences.file("inputs")[0] == "5 the"
     counts = [int(line.split(" ")[0]) for line in sequences.file("labels")]
@@ -327,6 +328,7 @@ def test_z_scores_of_numbers_of_any_size(name: str, expected: list[float], numbe
     np.testing.assert_allclose([row[key_of(name)] for row in numbers.rows], expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_asking_gives_the_z_scores_of_training_and_never_nan(numbers: Transformed) -> None:
     layer = numbers.output.transform_features_layer()
 

@@ -38,6 +38,7 @@ def watching(folder: Path, said: list[str]) -> Iterator[Serving]:
         yield parts
 
 
+@pytest.mark.slow
 def test_a_push_and_a_rollback_replace_the_version(
     watching: Serving, folder: Path, exports: Path, said: list[str]
 ) -> None:

@@ -73,6 +73,7 @@ def mixed(request: pytest.FixtureRequest) -> dict[str, Mixed]:
     return {shape: Mixed(request.getfixturevalue(shape), max_ngrams=400) for shape in SHAPES}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_counts_are_those_of_the_baselines(shape: str, mixed: dict[str, Mixed]) -> None:
     it = mixed[shape]
@@ -146,6 +147,7 @@ def test_a_split_without_known_labels_leaves_the_model_as_it_is(mixed: dict[str,
         np.testing.assert_array_equal(now, before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_served_probabilities_are_the_evaluated_ones(
     shape: str, mixed: dict[str, Mixed], request: pytest.FixtureRequest

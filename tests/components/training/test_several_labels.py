@@ -45,6 +45,7 @@ def corpus(once: Once) -> Corpus:
     return corpus_once(once, "tagged", TAGGED, rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("negatives", [4, 64])
 def test_rows_with_one_label_each_train_like_rows_of_one_label(negatives: int) -> None:
     """With sampled classes, and with all classes; some labels are outside the vocabulary."""

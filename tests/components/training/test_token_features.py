@@ -150,6 +150,7 @@ def test_a_label_does_not_see_its_own_value(rows: list[list[int]], context: int)
     assert not np.any(inputs["half"] == -7.0)
 
 
+@pytest.mark.slow
 def test_transformed_values(corpus: Corpus) -> None:
     _, servable, layout = made("windows", corpus)
     known = read_vocabulary(str(corpus.transform.vocabulary_file_by_name("category_ending"))).tokens

@@ -67,6 +67,7 @@ def test_a_port_in_use_is_one_error(address: str, tmp_path: Path) -> None:
         server(tmp_path, port)
 
 
+@pytest.mark.slow
 def test_the_page_draws_the_curves_and_opens_the_new_report(browser: Browser, address: str, tmp_path: Path) -> None:
     _points(tmp_path, "7", "training/loss", s50=5.5, s100=5.0)
     with opened(browser, address) as page:

@@ -60,6 +60,7 @@ def task(documents: tuple[dict[str, Any], dict[str, Any]], node: str) -> dict[st
     return documents[0]["root"]["dag"]["tasks"][node.lower()]
 
 
+@pytest.mark.slow
 def test_there_is_a_task_for_each_node_after_those_it_waits_for(documents) -> None:
     tasks = documents[0]["root"]["dag"]["tasks"]
     assert {entry["taskInfo"]["name"] for entry in tasks.values()} == USUAL

@@ -80,6 +80,7 @@ def test_the_interval_is_that_of_a_plain_loop_over_the_same_draws(metric: Any) -
     assert expected[0] < expected[1]
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_true_difference_about_as_often_as_its_level() -> None:
     gain, covered = 0.0, 0
     for seed in range(200):

@@ -115,6 +115,7 @@ def test_an_instance_is_used_as_it_is_and_asks_for_xla_itself() -> None:
     assert type(head_of("own", 100).training_form) is Full
 
 
+@pytest.mark.slow
 def test_a_form_of_ones_own_trains_and_is_saved_with_its_model(tmp_path: Any) -> None:
     rng = np.random.default_rng(2)
     x, y = rng.normal(size=(48, WIDTH)).astype(np.float32), rng.integers(0, len(COUNTS), 48)

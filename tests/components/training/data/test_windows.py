@@ -180,6 +180,7 @@ def first_labels(dataset, batches: int) -> list[list[int]]:
     return [targets["label"].numpy().tolist() for _, targets in dataset.take(batches)]
 
 
+@pytest.mark.slow
 def test_order_follows_from_the_seed_differs_between_passes_and_can_be_entered_anywhere(files):
     whole = first_labels(training_batches(files, LAYOUT, 64, 6, seed=1), 18)
     assert first_labels(training_batches(files, LAYOUT, 64, 6, seed=1), 18) == whole

@@ -133,6 +133,7 @@ def test_answers_are_those_of_the_model(shape, request):
     np.testing.assert_allclose(answer["probabilities"][0], expected[order], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_named_columns_answer_like_examples(exported):
     rows = [known_row(exported), {"words": [b"the", b"of"], "year": [], "party": []}]
     by_example = exported.ask("serving_default", examples=[serialize(row) for row in rows])
