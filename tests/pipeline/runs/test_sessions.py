@@ -21,9 +21,11 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def file(started_bigvocab: Bigvocab, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def file(bigvocab: Bigvocab, started_bigvocab: Bigvocab, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sessions")
     file = sessions_configuration(folder, splits="{leave_out: 2}")
+    inferred = bigvocab("schema", file.name, folder=folder)
+    assert inferred.returncode == 0, inferred.stdout + inferred.stderr
     # The recipe adds lines to a file of BigVocab, so a copy is changed, which no process may have imported before.
     for package in ("benchmarks", "components", "pipeline", "schemas"):
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))

@@ -64,7 +64,7 @@ def assert_same(whole: Path, parts: Path) -> None:
 
 
 def test_killed_at_any_moment(sequence: Corpus, trainings: Trainings, tmp_path: Path) -> None:
-    trainer = {"epochs": 3, "batch": 128, "model": SMALL["model"]}
+    trainer = {"epochs": 3, "batch": 128}
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     trainings.run(sequence, whole, trainer)
     steps = outcome(whole)[0]["plan"]["interval"]
@@ -88,7 +88,11 @@ def test_killed_at_any_moment(sequence: Corpus, trainings: Trainings, tmp_path: 
             "replicas": 2,
             "update": {"kind": "accumulate", "every": 0.7, "embedding": True},
         },
-        {"update": {"kind": "alternate", "every": 1.5}, "head": {"negatives": 64, "mixture": "ngrams"}},
+        {
+            "model": SMALL["model"],
+            "update": {"kind": "alternate", "every": 1.5},
+            "head": {"negatives": 64, "mixture": "ngrams"},
+        },
     ],
     ids=["whole rows, two replicas, accumulate", "alternate, with counts of n-grams"],
 )
