@@ -15,7 +15,7 @@ from tfx.components.evaluator import executor
 from components.evaluation import extractors
 from components.evaluation.confidence.margins import margins, write_margins
 from components.evaluation.config import read_slices, read_targets
-from components.evaluation.folder import FOLDER
+from components.evaluation.current import CURRENT, Evaluation
 from components.evaluation.row_sums import read_row_sums
 from components.evaluation.shown.file import write_shown
 
@@ -39,15 +39,16 @@ class EvaluatorExecutor(executor.Executor):
             ValueError: A row lacks a feature of the Baselines node, or the eval signature of the model lacks an output.
         """
         folder = artifact_utils.get_single_uri(output_dict[standard_component_specs.EVALUATION_KEY])
-        token = FOLDER.set(folder)
+        current = Evaluation(folder)
+        token = CURRENT.set(current)
         try:
             hook = {standard_component_specs.MODULE_PATH_KEY: extractors.__name__}
             super().Do(input_dict, output_dict, {**exec_properties, **hook})
         finally:
-            FOLDER.reset(token)
+            CURRENT.reset(token)
         config = eval_config_writer.load_eval_run(folder)[0]
         label, *_ = read_targets(config)
         write_margins(folder, margins(label, read_row_sums(folder, label)))
         model = artifact_utils.get_single_instance(input_dict[standard_component_specs.MODEL_KEY])
         (examples,) = input_dict[standard_component_specs.EXAMPLES_KEY]
-        write_shown(folder, model, examples, read_slices(config), label)
+        write_shown(folder, model, examples, read_slices(config), label, current.load)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from components.compat.tfma import config_pb2, default_extractors, extractor
-from components.evaluation.folder import FOLDER
+from components.evaluation.current import CURRENT
 from components.evaluation.row_sums import row_sums_extractor
 
 
@@ -30,4 +30,9 @@ def custom_extractors(
         eval_config=eval_config,
         tensor_adapter_config=tensor_adapter_config,
     )
-    return [*usual, row_sums_extractor(FOLDER.get(), eval_config)]
+    current = CURRENT.get()
+    models = eval_shared_model if isinstance(eval_shared_model, list) else [eval_shared_model]
+    for spec, model in zip(eval_config.model_specs, models, strict=True):
+        if not spec.is_baseline:
+            current.load = model.model_loader.load
+    return [*usual, row_sums_extractor(current.folder, eval_config)]

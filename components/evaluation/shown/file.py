@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -20,11 +20,14 @@ _FILE = "shown.json"
 
 
 def write_shown(
-    evaluation: str, model: types.Artifact, examples: types.Artifact, slices: Sequence[str], label: Target
+    evaluation: str,
+    model: types.Artifact,
+    examples: types.Artifact,
+    slices: Sequence[str],
+    label: Target,
+    load: Callable[[], Any] | None = None,
 ) -> None:
     """Write the file, unless the label is a number or the export has no description of its data.
-
-    The model is loaded once more, which takes two seconds of CPU time for the default data.
 
     Args:
         evaluation: URI of the `evaluation` artifact.
@@ -32,13 +35,15 @@ def write_shown(
         examples: Test rows with the sums of the baselines.
         slices: Columns of the slices.
         label: Label as a target.
+        load: Function that loads the SavedModel. None loads it from the artifact, which takes two seconds of CPU time
+            for the default data.
     """
     folder = path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
     if label.kind == "number" or not tf.io.gfile.exists(f"{folder}/{ABOUT}"):
         return
     files = matching(examples_utils.get_split_file_patterns([examples], "test"))
     records: Any = tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator()
-    loaded = tf.saved_model.load(folder)
+    loaded = load() if load else tf.saved_model.load(folder)
     found = {
         "predictions": described(loaded, folder, records, slices, label),
         "neighbors": neighbors(loaded, folder),
