@@ -40,9 +40,9 @@ def compare(
 
     Args:
         model: Pushed model.
-        labels: Label of each class.
-        examples: Serialized tf.Examples.
-        queries: (rows, width) their vectors.
+        labels: Label of each class, in the order of the ids.
+        examples: Serialized tf.Examples, one for each row.
+        queries: Queries of the examples, (rows, width) float32.
 
     Raises:
         ConversionError: The answers differ, with the exit code `FAILED`.

@@ -22,7 +22,12 @@ def vocabularies(model: VectorModel) -> dict[str, Vocabulary]:
 
 
 def write_vocabularies(folder: Path, found: dict[str, Vocabulary]) -> None:
-    """Write each vocabulary as a CSV file with the columns id, token and count, in the order of the ids."""
+    """Write each vocabulary as a CSV file with the columns id, token and count, in the order of the ids.
+
+    Args:
+        folder: Folder of the converted model.
+        found: Vocabularies by name, which becomes the name of the file.
+    """
     for name, vocabulary in found.items():
         with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
@@ -31,7 +36,7 @@ def write_vocabularies(folder: Path, found: dict[str, Vocabulary]) -> None:
 
 
 def write_about(folder: Path, model: VectorModel, found: dict[str, Vocabulary], **more: Any) -> None:
-    """Write the description.
+    """Write the description of a converted model, `about.json`.
 
     Args:
         folder: Folder of the converted model.

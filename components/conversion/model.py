@@ -91,7 +91,7 @@ class VectorModel:
 
     @property
     def arguments(self) -> dict[str, tf.TensorSpec]:
-        """Shapes and types of the inputs of the encoder, by name."""
+        """Shapes and types of the inputs of the encoder, by name. The first dimension, of the rows, is None."""
         return dict(self.loaded.signatures[ENCODE].structured_input_signature[1])
 
     @property
@@ -103,21 +103,36 @@ class VectorModel:
         return None
 
     def encode(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
-        """Return the queries of encoder inputs, (batch, width) float32."""
+        """Return the queries of encoder inputs, (batch, width) float32.
+
+        Args:
+            inputs: Inputs by name, with the shapes and types of `arguments`.
+        """
         return self.loaded.signatures[ENCODE](**inputs)[QUERY]
 
     def queries(self, examples: Sequence[bytes]) -> tuple[NDArray[np.float32], dict[str, NDArray[Any]]]:
-        """Return the queries of serialized tf.Examples, (batch, width), and the inputs of the encoder by name."""
+        """Return the queries of serialized tf.Examples, (batch, width), and the inputs of the encoder by name.
+
+        The inputs have the shapes and types of `arguments`.
+        """
         found = {k: v.numpy() for k, v in self.loaded.signatures[QUERY](examples=tf.constant(examples)).items()}
         return found[QUERY], {name: found[name] for name in self.arguments}
 
     def answers(self, examples: Sequence[bytes]) -> tuple[NDArray[np.object_], NDArray[np.float32]]:
-        """Return the labels and probabilities of `serving_default`, (batch, top_k) each."""
+        """Return the labels, as bytes, and the probabilities of `serving_default`, (batch, top_k) each.
+
+        Args:
+            examples: Serialized tf.Examples.
+        """
         found = self.loaded.signatures["serving_default"](examples=tf.constant(examples))
         return found["labels"].numpy(), found["probabilities"].numpy()
 
     def scores(self, queries: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the logits and the probabilities of all classes, (batch, classes) each."""
+        """Return the logits and the probabilities of all classes, (batch, classes) float64 each.
+
+        Args:
+            queries: (batch, width) float32.
+        """
         logits = queries.astype(np.float64) @ self.vectors.T.astype(np.float64) + self.biases
         if self.independent:
             return logits, 1 / (1 + np.exp(-logits))

@@ -1,7 +1,7 @@
 """Pushed model as an ONNX file, from the inputs of its encoder to the most probable classes.
 
 The file has no texts: it takes ids and features as Transform computes them, and returns ids of classes. It contains the
-softmax, without what a mixture or repeats add.
+softmax, without the parts that a mixture or repeats add.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ class Written:
 
 
 def write(folder: Path, model: VectorModel, inputs: Mapping[str, NDArray[Any]]) -> Written:
-    """Convert a model, and compare it with TensorFlow.
+    """Write a model as an ONNX file, and compare its answers with those of TensorFlow.
 
     Args:
         folder: Folder for the file.
         model: Pushed model.
-        inputs: Inputs of the encoder for some rows, by name.
+        inputs: Inputs of the encoder for the rows of the comparison, by name, (rows, ...) each.
 
     Raises:
         ConversionError: A package is missing, the model is too large, the encoder has an operation without a form in

@@ -128,7 +128,13 @@ def render(summary: Summary, sections: Sequence[Section]) -> str:
 
 
 def write(summary: Summary, path: str | Path, sections: Sequence[Section]) -> None:
-    """Write the page atomically: a reader never sees an incomplete page."""
+    """Write the page atomically: a reader never sees an incomplete page.
+
+    Args:
+        summary: Summary of a run.
+        path: File to write, or to replace.
+        sections: Sections of the page that nodes contribute, in any order.
+    """
     write_whole(path, render(summary, sections))
 
 

@@ -29,9 +29,12 @@ def live_state(curves: Mapping[str, Points], line: str, report: str) -> dict[str
     """Return the content of `state.json`.
 
     Args:
-        curves: Points of each curve, by name.
+        curves: Points of each curve, by name. Of more than 500 points, some are left out at equal distances.
         line: State of the training, in one line.
         report: Time of the last report, or an empty string.
+
+    Returns:
+        JSON data: `line`, `report`, and `config`, `figures` and `charts` of Vega-Lite.
     """
     charts = [_chart(name, points) for name, points in curves.items() if points]
     return {

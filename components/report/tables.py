@@ -20,7 +20,12 @@ from components.report.summary import Summary
 
 
 def columns(summary: Summary, place: Place) -> tuple[Column, ...]:
-    """Return the label's metrics that are shown in a place."""
+    """Return the label's metrics that are shown in a place.
+
+    Args:
+        summary: Summary of a run.
+        place: Table or part of the page.
+    """
     return shown(kind_of_label(summary.metrics), place, summary.own_metrics)
 
 
@@ -37,7 +42,13 @@ def counted(metrics: Metrics | None) -> str:
 
 
 def target_columns(summary: Summary, values: ClassTarget | NumberTarget, place: Place = "column") -> tuple[Column, ...]:
-    """Return the metrics of a further target that are shown in a place."""
+    """Return the metrics of a further target that are shown in a place.
+
+    Args:
+        summary: Summary of a run.
+        values: Metrics of the target, whose type tells a class from a number.
+        place: Table or part of the page.
+    """
     return shown("number" if isinstance(values, NumberTarget) else "class", place, summary.own_metrics)
 
 
@@ -59,7 +70,16 @@ def best_baseline(baselines: Mapping[str, Metrics], column: Column | None = None
 
 
 def against(column: Column, value: float | None, other: float | None) -> str:
-    """Compare a metric with another model's in words: by the difference or, if lower is better, by the ratio."""
+    """Return the comparison of a metric with another model's in words, such as `0.047 above` or `40.9% below`.
+
+    Args:
+        column: The metric. If lower is better, the values are compared by their ratio, otherwise by the difference.
+        value: Value of the model; None if it was not measured.
+        other: Value of the other model; None if it was not measured.
+
+    Returns:
+        The words; empty without one of the values.
+    """
     if value is None or other is None:
         return ""
     if column.better != "lower":
@@ -76,9 +96,13 @@ def margins(summary: Summary) -> list[tuple[Column, Margin]]:
 
 
 def margin_in_words(column: Column, margin: Margin) -> str:
-    """Return `0.025 above the trigram's (+0.021 to +0.029)`, a ratio in percent.
+    """Return a margin in words, such as `0.025 above the trigram's (+0.021 to +0.029)`. A ratio is in percent.
 
-    If the interval includes equality: `equal to the trigram's within the interval (-0.002 to +0.008)`.
+    If the interval includes equality, the words are `equal to the trigram's within the interval (-0.002 to +0.008)`.
+
+    Args:
+        column: Metric of the margin.
+        margin: Margin over a baseline.
     """
     ratio = margin.measure == "ratio"
     form = "+.1%" if ratio else f"+{FORMS.get(column.form, column.form)}"
@@ -179,11 +203,25 @@ def denominators(summary: Summary) -> str:
 
 
 def value(metrics: Metrics | ClassTarget | NumberTarget | None, column: Column) -> float | None:
-    """Return a metric, or None if it was not measured."""
+    """Return a metric, or None if it was not measured.
+
+    Args:
+        metrics: Metrics of a model or a baseline; None if it has none.
+        column: The metric.
+    """
     return getattr(metrics, column.name, None)
 
 
 def widest_bar(summary: Summary, best: str | None, key: str) -> float:
-    """Return the greatest value of a metric in any slice, of the model or the best baseline: the scale of the bars."""
+    """Return the greatest value of a metric in any slice, of the model or the best baseline: the scale of the bars.
+
+    Args:
+        summary: Summary of a run.
+        best: Name of the best baseline; None without one.
+        key: Name of the metric.
+
+    Returns:
+        The value; 1 if no slice has one above 0.
+    """
     shown = [metrics for entry in summary.slices for metrics in (entry.metrics, entry.baselines.get(best or ""))]
     return max([getattr(metrics, key) or 0.0 for metrics in shown if metrics], default=0.0) or 1.0

@@ -75,16 +75,16 @@ class Batcher:
         return self._rows
 
     async def answer(self, model: Model, signature: Signature, inputs: Arrays, rows: int) -> Arrays:
-        """Return the outputs of a signature.
+        """Return the outputs of a signature by name, (rows, ...) each.
 
         Args:
             model: Model, in use by the caller.
             signature: Signature of the model.
-            inputs: Inputs by name.
+            inputs: Inputs by name, (rows,) or (rows, length) each.
             rows: Number of rows of the inputs.
 
         Raises:
-            RequestError: The model refuses the inputs, or too many rows wait.
+            RequestError: The model refuses the inputs, or more than `MAX_WAITING` rows would wait.
         """
         loop = asyncio.get_running_loop()
         request = _Waiting(model, signature, inputs, rows, loop.create_future(), loop)
@@ -157,7 +157,11 @@ def joined(inputs: Sequence[Mapping[str, NDArray[Any]]]) -> Arrays:
 
 
 def divided(outputs: Mapping[str, NDArray[Any]], rows: Sequence[int]) -> list[Arrays]:
-    """Divide the outputs of a joint call, (sum of the rows, ...), into those of each request.
+    """Divide the outputs of a joint call into those of each request.
+
+    Args:
+        outputs: Outputs by name, (sum of the rows, ...) each.
+        rows: Number of rows of each request.
 
     Raises:
         RequestError: An output does not have one entry for each row.

@@ -61,8 +61,13 @@ class Value:
 def row_of(asked: Mapping[str, Any], model: Model) -> Columns:
     """Return the columns of the row of a request.
 
+    Args:
+        asked: JSON object of the request, with the key `row`.
+        model: Model that reads the row.
+
     Raises:
-        RequestError: The row cannot be used, or has a column that the model does not read.
+        RequestError: The row cannot be used, has a column that the model does not read, or has more than `MAX_TOKENS`
+            tokens.
     """
     row = asked.get("row")
     if not isinstance(row, dict):
@@ -84,8 +89,12 @@ def row_of(asked: Mapping[str, Any], model: Model) -> Columns:
 def top_of(asked: Mapping[str, Any], model: Model) -> int:
     """Return the number of answers of a request.
 
+    Args:
+        asked: JSON object of the request, with or without the key `top`.
+        model: Model, whose `top_k` is the greatest number.
+
     Raises:
-        RequestError: The number is out of range.
+        RequestError: The number is not an integer from 1 to `top_k`.
     """
     most = model.top_k or 1
     top = asked.get("top", min(_TOP, most))
@@ -95,7 +104,12 @@ def top_of(asked: Mapping[str, Any], model: Model) -> int:
 
 
 def values_of(columns: Columns, model: Model) -> list[Value]:
-    """Return the values of a row that are explained: the last tokens, then the features."""
+    """Return the values of a row that are explained: its last `MAX_EXPLAINED` tokens, then its features.
+
+    Args:
+        columns: Columns of the row.
+        model: Model that names the columns of tokens and of features.
+    """
     tokens = [
         Value(name, place, token)
         for name in model.data.inputs
@@ -107,7 +121,13 @@ def values_of(columns: Columns, model: Model) -> list[Value]:
 
 
 def without(columns: Columns, value: Value, model: Model) -> Columns:
-    """Return the columns of a row without one value, and without the token features of the token."""
+    """Return the columns of a row without one value.
+
+    Args:
+        columns: Columns of the row.
+        value: Value to leave out. The token features of a token are left out with it.
+        model: Model that names the columns of the token features.
+    """
     if value.place is None:
         return {**columns, value.column: []}
     taken = [value.column, *model.data.token_columns]
@@ -124,11 +144,15 @@ async def explained(columns: Columns, top: int, model: Model, ask: Ask) -> dict[
         columns: Columns of the row.
         top: Number of answers.
         model: The model.
-        ask: Function that asks the model.
+        ask: Function that asks the model for the answers to 1 + N rows, for N values.
 
     Returns:
         `tokens`: tokens by input column; `answer`: as `bigvocab predict` writes it; and `values`: each with `column`,
-        `value`, `place` (for a token), `contributions` to each answer, and `at_least`.
+        `value`, `place` (for a token), `contributions` to each answer, and `at_least`. Contributions are in nats or, if
+        the label is a number, in its unit.
+
+    Raises:
+        RequestError: The model refuses the rows, or too many rows wait.
     """
     values = values_of(columns, model)
     rows = [columns, *(without(columns, value, model) for value in values)]

@@ -58,7 +58,12 @@ class Metrics:
         )  # fmt: skip
 
     def watch(self, versions: Versions, batcher: Batcher) -> None:
-        """Add the state of the model and of the queue, and the memory of the process."""
+        """Add the state of the model and of the queue, and the memory and the CPU time of the process.
+
+        Args:
+            versions: Served version.
+            batcher: Queue of the requests.
+        """
 
         def collect() -> Iterator[Metric]:
             yield GaugeMetricFamily("bigvocab_serve_model_version", "Served version.", versions.current.version)
@@ -79,7 +84,13 @@ class Metrics:
         self._registry.register(_Collector(collect))
 
     def count(self, method: str, code: int, seconds: float) -> None:
-        """Count a request."""
+        """Count a request and, if it succeeded, its time.
+
+        Args:
+            method: Method of the path. A name that is not in `METHODS` counts as `other`.
+            code: HTTP status code of the answer.
+            seconds: Time of the request in seconds.
+        """
         method = method if method in METHODS else _OTHER
         self._requests.labels(method, str(code)).inc()
         if method == "predict":
@@ -90,7 +101,7 @@ class Metrics:
                 self._latency.labels(self._name, "predict", "REST").observe(1e6 * seconds)
 
     def text(self) -> bytes:
-        """Return all metrics."""
+        """Return all metrics in the text format of Prometheus."""
         return generate_latest(self._registry)
 
 

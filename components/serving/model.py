@@ -82,11 +82,11 @@ class Model:
             raise PredictError(f"{self._folder}: the model does not answer: {error}", FAILED) from error
 
     def answer(self, signature: str, inputs: Mapping[str, NDArray[Any]]) -> Arrays:
-        """Return the outputs of a signature.
+        """Return the outputs of a signature by name, (rows, ...) each.
 
         Args:
             signature: Name of the signature.
-            inputs: Inputs by name.
+            inputs: Inputs by name, (rows,) or (rows, length) each.
 
         Raises:
             RequestError: TensorFlow refuses the inputs, or fails.

@@ -46,7 +46,14 @@ class TunerNode(Node):
         strategy.configure_devices(specs.trainer.replicas)
 
     def workers(self, folder: str, count: int, timeout: float, address: str | None) -> Workers:
-        """Return the pods of one search, which find each other through files in the shared folder."""
+        """Return the pods of one search, which find each other through files in a shared folder.
+
+        Args:
+            folder: Shared folder.
+            count: Number of pods.
+            timeout: Time that a pod waits for the others, in seconds.
+            address: Address of this pod; None to look it up.
+        """
         from components.training.devices.rendezvous import Rendezvous
         from components.tuning.pods import TunerPods
 

@@ -66,7 +66,7 @@ def search(
         wait: Function that waits for a number of seconds.
 
     Raises:
-        ValueError: No trial could be completed.
+        ValueError: No trial was completed. The message has the causes.
     """
     trainer = spec_of(arguments)
     space = dict(spec.space) or default_space(trainer)
@@ -134,7 +134,12 @@ def _most_failures(spec: TunerSpec) -> int:
 
 
 def wait_for_others(study: Study, wait: Callable[[float], None]) -> None:
-    """Wait until the other processes have ended their trials, as long as one of them makes progress."""
+    """Wait until the other processes have ended their trials, or none of them has made progress for `IDLE_SECONDS`.
+
+    Args:
+        study: Trials of the search.
+        wait: Function that waits for a number of seconds.
+    """
     idle, before = 0.0, study.trials()
     while study.others_running() and idle < IDLE_SECONDS:
         wait(_POLL_SECONDS)

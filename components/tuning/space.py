@@ -58,7 +58,9 @@ def tree(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def configured(trainer: TrainerSpec, space: Mapping[str, RangeSpec]) -> dict[str, Any]:
-    """Return the values that the configuration has for the keys of a space. A key that is not set is left out.
+    """Return the values that the configuration has for the keys of a space.
+
+    A key that is not set, or whose value is outside its range, is left out: the first trial then draws it.
 
     Args:
         trainer: Configuration of the training.
@@ -91,12 +93,22 @@ def distributions(space: Mapping[str, RangeSpec]) -> dict[str, BaseDistribution]
 
 
 def parameters(values: Mapping[str, Any], space: Mapping[str, RangeSpec]) -> dict[str, Any]:
-    """Return values in the form of Optuna: see `distributions`."""
+    """Return values in the form of Optuna: a choice is its JSON.
+
+    Args:
+        values: Values by dotted key.
+        space: Ranges by dotted key.
+    """
     return {key: value if space[key].choices is None else _in_json(value) for key, value in values.items()}
 
 
 def values_of(params: Mapping[str, Any], space: Mapping[str, RangeSpec]) -> dict[str, Any]:
-    """Return the values by dotted key for the parameters of Optuna. Inverse of `parameters`."""
+    """Return the values by dotted key for the parameters of Optuna. Inverse of `parameters`.
+
+    Args:
+        params: Parameters of Optuna by dotted key.
+        space: Ranges by dotted key.
+    """
     return {key: value if space[key].choices is None else json.loads(value) for key, value in params.items()}
 
 

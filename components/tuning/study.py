@@ -104,7 +104,7 @@ class Study:
         return sum(f.user_attrs.get(_SECONDS, 0.0) for f in trials if f.user_attrs.get(_WORKER, 0) == self._worker)
 
     def left(self) -> float:
-        """Return the seconds that remain of the budget; not above 0 if it is spent."""
+        """Return the seconds that remain of the budget; 0 or less if it is spent."""
         return seconds(self._spec.time) - self.spent()
 
     def must_go_on(self) -> bool:
@@ -215,7 +215,7 @@ class Attempt:
             best: Record of the best validation so far.
 
         Returns:
-            True if the trial is so bad that it should stop.
+            True if the trial is worse than the median of the earlier trials, and should stop.
         """
         self._trial.set_user_attr(_BEST, dict(best))
         self._trial.report(score, validation)

@@ -29,11 +29,11 @@ _CHECKED_SECONDS = 1.0
 
 
 class Pruned(Exception):
-    """A trial is worse than the others."""
+    """Signal that a trial is worse than the median of the trials before it."""
 
 
 class OutOfTime(Exception):
-    """The time of the search is over."""
+    """Signal that the time of the search is over."""
 
 
 # AutoGraph would take seconds to rewrite the source of the traced functions, as in `run_fn`.
@@ -140,7 +140,11 @@ class Watch(keras.callbacks.Callback):
         return self._validator.score(self._state.validations[self._state.best or 0])
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Raise `OutOfTime` if the time is over."""
+        """Check the time, at most once a second.
+
+        Raises:
+            OutOfTime: The time is over.
+        """
         now = time.monotonic()
         if now - self._checked < _CHECKED_SECONDS:
             return
@@ -150,7 +154,11 @@ class Watch(keras.callbacks.Callback):
             raise OutOfTime
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Record the validation, and raise `Pruned` if the trial is worse than the others."""
+        """Record the validation.
+
+        Raises:
+            Pruned: The trial is worse than the median of the earlier trials at the same validation.
+        """
         state = self._state
         self._attempt.spend(time.monotonic() - self._began)
         score = self._validator.score(state.validations[-1])

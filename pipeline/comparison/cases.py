@@ -212,7 +212,12 @@ def _beginning(columns: Mapping[str, list[Any]], data: DataSpec, end: int) -> di
 
 
 def shortened(columns: Mapping[str, list[Any]], data: DataSpec) -> str:
-    """Return the input of a row for people: the features, then the last tokens of each input column."""
+    """Return the input of a row for people: the features, then the last tokens of each input column.
+
+    Args:
+        columns: Values of the row by column.
+        data: Data specification that names the columns.
+    """
     features = [f"{name} {_text(columns[name][0])}" for name in data.features if columns.get(name)]
     texts = [" ".join(map(_text, columns.get(name, ()))) for name in data.inputs]
     whole = f"{', '.join(features)}: " if features else ""

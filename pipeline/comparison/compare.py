@@ -27,7 +27,7 @@ Warn = Callable[[str], None]
 
 
 def compare(sides: Sequence[Side], file: str | None, shown: int, warn: Warn) -> Comparison:
-    """Compare runs or versions. The first one is the one that the others are compared with.
+    """Compare runs or versions with the first of them.
 
     If a run has no model any more, only the figures of the summaries are compared, without intervals.
 
@@ -38,7 +38,7 @@ def compare(sides: Sequence[Side], file: str | None, shown: int, warn: Warn) -> 
         warn: Function that prints a line of warning.
 
     Raises:
-        UserError: The models have no metric in common, or the rows are not to be found.
+        UserError: The models have no metric in common, or the rows do not exist.
         PredictError: A model or the file cannot be read, or no row can be used by all models.
     """
     notes = [*_notes_on_runs(sides)]

@@ -43,7 +43,12 @@ def render(comparison: Comparison) -> str:
 
 
 def write(comparison: Comparison, path: Path) -> None:
-    """Write the page atomically: a reader never sees an incomplete page."""
+    """Write the page atomically: a reader never sees an incomplete page.
+
+    Args:
+        comparison: The comparison.
+        path: File to write, or to replace.
+    """
     write_whole(path, render(comparison))
 
 

@@ -87,7 +87,7 @@ class Cases(SummarySection):
 
 
 class Comparison(SummarySection):
-    """Comparison of runs or versions. The first model is the one that the others are compared with."""
+    """Comparison of runs or versions. All other models are compared with the first one."""
 
     format: int = FORMAT
     rows: str

@@ -61,6 +61,9 @@ def rows_of_file(models: Sequence[PushedModel], file: str, warn: Callable[[str],
 def test_rows(sides: Sequence[Side]) -> Rows:
     """Return the test rows of the first run, or of another run if only that one stored the columns of all models.
 
+    Args:
+        sides: Runs or versions, each with a model.
+
     Raises:
         UserError: No run has its test rows, or a model reads other tokens or another label than the rows hold.
     """

@@ -19,6 +19,9 @@ from pipeline.comparison.sides import Side
 def groups_of(sides: Sequence[Side]) -> tuple[list[Group], list[str]]:
     """Return the groups that all summaries have, with differences and without intervals, and notes on the test splits.
 
+    Args:
+        sides: Runs or versions, each with a summary.
+
     Raises:
         UserError: A run has no figures, or the labels are of different kinds.
     """

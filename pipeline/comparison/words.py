@@ -18,7 +18,12 @@ _LONGEST = 60
 
 
 def columns(comparison: Comparison, group: Group) -> list[tuple[int, Column]]:
-    """Return the metrics of a group that compare its models: their places in `margins`, and the metrics."""
+    """Return the metrics of a group that compare its models: their places in `margins`, and the metrics.
+
+    Args:
+        comparison: The comparison, which describes the user's own metrics.
+        group: Group of the comparison.
+    """
     first = group.models[0]
     kind = "class" if isinstance(first, ClassTarget) else kind_of_number_or_label(first)
     described = {column.name: column for column in (*of_kind(kind), *comparison.own_metrics)}
@@ -36,7 +41,12 @@ def brief(comparison: Comparison) -> list[Column]:
 
 
 def signed(column: Column, margin: Margin) -> str:
-    """Return the margin as `+0.012` or, for a ratio, as `-3.4%`; empty if it has no value."""
+    """Return the margin as `+0.012` or, for a ratio, as `-3.4%`; empty if it has no value.
+
+    Args:
+        column: Metric of the margin, which determines the form of the number.
+        margin: The margin.
+    """
     return "" if margin.value is None else _signed(column, margin, margin.value)
 
 
@@ -48,7 +58,15 @@ def interval(column: Column, margin: Margin) -> str:
 
 
 def outcome(column: Column, margin: Margin) -> Outcome:
-    """Return if the model is better or worse than the first one, or equal within the interval; empty if unknown."""
+    """Return whether the model is better or worse than the first one, or equal within the interval.
+
+    Args:
+        column: Metric of the margin.
+        margin: The margin.
+
+    Returns:
+        `better`, `worse` or `equal`; empty without an interval, or if no direction of the metric is better.
+    """
     if margin.value is None or margin.low is None or column.better is None:
         return ""
     if margin.equal:
@@ -76,7 +94,12 @@ def setting(value: Any) -> str:
 
 
 def answered(answer: Answer, form: str = "units") -> str:
-    """Return an answer in a line: `the 0.31, a 0.12`, or the number."""
+    """Return an answer in a line: `the 0.310, a 0.120`, or the number.
+
+    Args:
+        answer: Answer of a model to one row.
+        form: Format of a number, by its name in the table of metrics.
+    """
     if answer.value is not None:
         return figure(answer.value, form)
     return ", ".join(f"{label} {probability:.3f}" for label, probability in answer.labels)

@@ -135,7 +135,7 @@ def test_the_imports_of_a_program_exist(block: Block) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", [page for page in pages() if "docs" not in page.parts], ids=lambda page: page.parent.name
+    "page", [page for page in pages() if ROOT / "docs" not in page.parents], ids=lambda page: page.parent.name
 )
 def test_the_links_of_files_outside_the_site_lead_to_files(page: Path) -> None:
     targets = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text(encoding="utf-8"))

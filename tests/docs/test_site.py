@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import io
 import json
@@ -43,6 +44,14 @@ def test_the_reference_has_every_command_and_option() -> None:
     section = page[page.index("## `bigvocab predict`") : page.index("## `bigvocab evaluate`")]
     assert not [option for option in options if option not in section]
     assert "### `bigvocab bench softmax` { #bigvocab-bench-softmax }" in page
+
+
+def test_every_command_is_on_a_page_that_is_not_generated() -> None:
+    groups = [action for action in parser()._actions if isinstance(action, argparse._SubParsersAction)]
+    names = [choice.dest for group in groups for choice in group._choices_actions]
+    assert {"run", "tune", "serve", "compare", "runs", "export", "completion", "report"} <= set(names)
+    written = "\n".join(page.read_text(encoding="utf-8") for page in pages())
+    assert not [name for name in names if not re.search(rf"\bbigvocab {name}\b(?!-)", written)]
 
 
 def test_links_follow_the_files_to_their_pages() -> None:

@@ -23,6 +23,10 @@ _BYTES = "_bytes"
 def answer(outputs: Mapping[str, NDArray[Any]], by_row: bool) -> bytes:
     """Return the outputs as JSON: `predictions` by row, or `outputs` by name. A single output has no name.
 
+    Args:
+        outputs: Outputs by name; (rows, ...) each if they are by row.
+        by_row: True for the format with `instances`, False for the format with `inputs`.
+
     Raises:
         RequestError: The format with `instances` needs outputs with one entry for each row.
     """

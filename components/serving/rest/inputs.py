@@ -65,10 +65,14 @@ def document(body: bytes) -> dict[str, Any]:
 
 
 def signature_of(asked: Mapping[str, Any], signatures: Mapping[str, Signature]) -> Signature:
-    """Return the signature that a request names.
+    """Return the signature that a request names, by default `serving_default`.
+
+    Args:
+        asked: JSON object of the request.
+        signatures: Signatures of the model by name.
 
     Raises:
-        RequestError: The model has no such signature.
+        RequestError: The model has no such signature, or the name is not a string.
     """
     name = asked.get("signature_name", DEFAULT)
     if not isinstance(name, str):
@@ -85,8 +89,13 @@ def signature_of(asked: Mapping[str, Any], signatures: Mapping[str, Signature]) 
 def inputs_of(asked: Mapping[str, Any], signature: Signature) -> Asked:
     """Return the inputs of a request in either format.
 
+    Args:
+        asked: JSON object of the request, with one of the keys `instances` and `inputs`.
+        signature: Signature that the request names.
+
     Raises:
-        RequestError: The request does not fit the signature. The message names the row, and the nearest correct name.
+        RequestError: The request does not fit the signature, or has more than `MAX_ROWS` rows. The message names the
+            row, and the nearest correct name.
     """
     if ("instances" in asked) == ("inputs" in asked):
         both = "inputs" in asked

@@ -19,7 +19,7 @@ from components.training.model import VocabularyClassifier
 class Board:
     """Writer of predictions, distributions, vectors, hyperparameters, graph and profile of a training.
 
-    All of it is in the folder of the run itself, of which the folders of the curves are subfolders.
+    The files are in the folder of the run itself. The folders of the curves are its subfolders.
 
     Args:
         directory: Folder of the run.
@@ -53,7 +53,12 @@ class Board:
         return found
 
     def observe(self, model: VocabularyClassifier, step: int) -> None:
-        """Write the predictions and distributions of a model after a number of steps."""
+        """Write the predictions and distributions of a model.
+
+        Args:
+            model: Built model.
+            step: Number of steps that the model has been trained for.
+        """
         predictions = self._sample.predictions(model)
         with self._writer.as_default(step):
             if predictions is not None:

@@ -18,6 +18,8 @@ _ROWS = 100_000
 def norms(model: VocabularyClassifier) -> dict[str, NDArray[np.float32]]:
     """Return the Euclidean norms of the rows of the tables and of the shared matrices, by name.
 
+    Tables of more than 100,000 rows are sampled at equal distances.
+
     `input_embeddings`: (inputs,). `class_vectors`: (classes,), without a label that is a number.
     `shared/<name>`: the rows of each weight that all inputs share.
     """

@@ -107,7 +107,7 @@ class Sample:
     def predictions(self, model: VocabularyClassifier) -> Predictions | None:
         """Return the predictions of a built model, or None if the data set has no label.
 
-        Nothing of the model changes, and nothing is drawn.
+        The call neither changes the model nor draws random numbers.
         """
         if self._examples is None:
             for inputs, targets in map(_beginning, self._batches.take(1)):

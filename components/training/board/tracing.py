@@ -36,7 +36,7 @@ class GraphOfStep(keras.callbacks.Callback):
 class Profile(keras.callbacks.Callback):
     """Callback that profiles some steps, once, not long after the training starts.
 
-    A training that ends earlier ends the profile, too.
+    If the training ends earlier, so does the profile.
 
     Args:
         directory: Folder of the run.
