@@ -9,13 +9,14 @@ from typing import Any
 
 from components.compat.tfma import config_pb2, default_extractors, extractor
 from components.evaluation.folder import FOLDER
+from components.evaluation.progress import rows_extractor
 from components.evaluation.row_sums import row_sums_extractor
 
 
 def custom_extractors(
     eval_shared_model: Any, eval_config: config_pb2.EvalConfig, tensor_adapter_config: Any
 ) -> list[extractor.Extractor]:
-    """Return TFMA's extractors, and an extractor that writes the sums of each row.
+    """Return TFMA's extractors, one before them that counts rows, and one after them that writes the sums of each row.
 
     The sums of a row are available only inside TFMA's Beam pipeline. A second pass over the rows would run the model
     again.
@@ -30,4 +31,4 @@ def custom_extractors(
         eval_config=eval_config,
         tensor_adapter_config=tensor_adapter_config,
     )
-    return [*usual, row_sums_extractor(FOLDER.get(), eval_config)]
+    return [rows_extractor(), *usual, row_sums_extractor(FOLDER.get(), eval_config)]
