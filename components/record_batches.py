@@ -86,9 +86,9 @@ class _ReadShard(beam.DoFn):
             for batch in self._batches(records):
                 before, ahead = ahead, beside.submit(self._decoder.DecodeBatch, batch)  # pyright: ignore[reportArgumentType]
                 if before:
-                    yield _counted(before.result())
+                    yield from _counted(before.result())
             if ahead:
-                yield _counted(ahead.result())
+                yield from _counted(ahead.result())
 
     def _batches(self, records: tf.data.Dataset) -> Iterator[NDArray[np.object_]]:
         if self._batch_size is not None:
@@ -107,9 +107,10 @@ class _ReadShard(beam.DoFn):
             yield np.concatenate(held)
 
 
-def _counted(batch: pa.RecordBatch) -> pa.RecordBatch:
+def _counted(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """Yield a batch, and count its rows when Beam has processed them."""
+    yield batch
     count(batch.num_rows)
-    return batch
 
 
 def _files(pattern: str) -> list[str]:

@@ -17,6 +17,8 @@ _TERMINAL_SECONDS = 0.25
 _LOG_SECONDS = 15.0
 # Counted work of a few seconds shows no bar, which would only flash.
 _QUIET_SECONDS = 2.0
+_FEW = 9.95
+"""Rate below which a decimal is shown."""
 _terminal: Terminal | None = None
 Value = float | str | None | Callable[[], float]
 
@@ -116,7 +118,8 @@ class Progress:
 
     def _parts(self, seconds: float, values: Mapping[str, float | str | None]) -> list[str]:
         rate = self._rate(seconds)
-        of_unit = in_bytes(round(rate)) if self.unit == "bytes" else f"{rate:,.0f} {self.unit}"
+        amount = f"{rate:.1f}" if 0 < rate < _FEW else f"{rate:,.0f}"
+        of_unit = in_bytes(round(rate)) if self.unit == "bytes" else f"{amount} {self.unit}"
         parts = [f"{self.name} {100 * self._share():3.0f}%", f"{of_unit}/s"]
         if rate > 0:
             parts.append(f"{clock((self.total - self._done) / rate)} left")

@@ -64,14 +64,12 @@ class _Handler(logging.Handler):
         """Write a message. If the terminal is gone, the next line of the run reports it."""
         with contextlib.suppress(OSError, ValueError):
             self._terminal.note(Text(redacted(f"  {self.format(record)}"), "dim"))
-        # Without another handler, Python writes warnings to standard error, which is the log. This handler is one.
-        if logging.getLogger().handlers == [self] and logging.lastResort and record.levelno >= logging.lastResort.level:
-            logging.lastResort.handle(record)
 
 
 @contextlib.contextmanager
 def _shown_on(terminal: Terminal) -> Iterator[None]:
     """Show messages of loggers on a terminal, and restore the levels of the loggers at the end."""
+    logging.basicConfig()  # With a handler, Python no longer adds the one that writes to the log.
     root, handler = logging.getLogger(), _Handler(terminal)
     before = {name: logging.getLogger(name).level for name in LOGGERS}
     for name in LOGGERS:

@@ -165,7 +165,7 @@ def test_events_of_the_page_have_the_keys_of_this_version(block: Block) -> None:
     console.opened("sotu", "runs/sotu", "one.log")
     console.warn("text")
     console.finished("ExampleGen", 1.0, False, "rows")
-    about = dict.fromkeys(("work", "share", "rate", "unit", "seconds_left", "loss"))
+    about: dict[str, Any] = {"work": "", "share": 0, "rate": 0, "unit": "", "seconds_left": 0, "loss": 0}
     console.event("progress", "training", about)
     console.ended(Summary.model_validate({"name": "sotu", "finished": "2026-01-01", "seconds": 1.0}), "summary.json")
     keys = {event["event"]: event.keys() for event in map(json.loads, out.getvalue().splitlines())}

@@ -81,7 +81,7 @@ def test_the_last_work_that_began_gets_the_counts(clock: list[float]) -> None:
         counting.count(50)
     assert stream.getvalue().splitlines() == [
         "  ExampleGen, rows  30%, 150.0 kB/s, 0:47 left",
-        "  span 1  50%, 1 rows/s, 0:45 left",
+        "  span 1  50%, 1.1 rows/s, 0:45 left",
     ]
 
 
