@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.files import partial_files
-from components.messages.exit_codes import FAILED, INTERRUPTED, WRONG, UserError
+from components.messages.exit_codes import FAILED, INTERRUPTED, UserError
 from components.storage import storage_fault
 from pipeline.config.loading import ConfigurationError
 from pipeline.config.spec import Config
@@ -189,7 +189,6 @@ def session(
                 for node in NODES:
                     node.prepare(config)
             except ValueError as error:
-                console.stopped([], WRONG, str(error))
                 raise ConfigurationError(str(error)) from error
             progress.set_terminal(console)
             try:
@@ -199,14 +198,10 @@ def session(
                 message = kept(console, paths.checkpoints)
                 console.stopped([message, "To resume, run the same command again."], INTERRUPTED, message)
                 raise SystemExit(INTERRUPTED) from None
-            except (ConfigurationError, UserError, MetadataError, StoreUnreachable) as error:
-                # The caller shows the message.
-                code = error.code if isinstance(error, UserError) else WRONG
-                console.stopped([], FAILED if isinstance(error, MetadataError | StoreUnreachable) else code, str(error))
+            except (ConfigurationError, UserError, MetadataError, StoreUnreachable):
                 raise
             except Exception as error:
-                if fault := storage_fault(error, paths.root):
-                    console.stopped([], FAILED, str(fault))
+                if storage_fault(error, paths.root):
                     raise
                 # The traceback goes to the log only: it does not help a user at the terminal.
                 logging.getLogger(__name__).exception("The run ended unexpectedly.")

@@ -111,6 +111,9 @@ class Console(Terminal):
         for line in lines:
             self.line("", line)
 
+    def left(self, error: BaseException) -> None:
+        """Handle an error that ends the run, and whose message people get elsewhere."""
+
     def ended(self, summary: Summary, path: str) -> None:
         """Handle the end of a run that completed. People have read its result before.
 

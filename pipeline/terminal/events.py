@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 from rich.table import Table
 from rich.text import Text
 
+from components.messages.exit_codes import FAILED, INTERRUPTED, WRONG, UserError
 from components.messages.redaction import redacted
 from components.messages.terminal import Terminal
+from pipeline.config.loading import ConfigurationError
 from pipeline.terminal.console import Console
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ class Events(Console):
         super().__init__(stream)
         self.in_place = False
         self._errors = Terminal(errors)
+        self._last = False
 
     def opened(self, name: str, root: str, log: str) -> None:
         """Write the event `started`."""
@@ -85,15 +88,29 @@ class Events(Console):
 
     def stopped(self, lines: Sequence[str], code: int, message: str, node: str | None = None) -> None:
         """Write the event `failed`, and the lines for people to standard error."""
-        self._write("failed", code=code, node=node, message=message)
+        self._failed(code, node, message)
         for line in lines:
             self._errors.line("", line)
+
+    def left(self, error: BaseException) -> None:
+        """Write the event `failed`, unless it is written."""
+        if self._last:
+            return
+        if isinstance(error, KeyboardInterrupt):
+            self._failed(INTERRUPTED, None, "interrupted before the first node")
+            return
+        code = WRONG if isinstance(error, ConfigurationError) else FAILED
+        self._failed(error.code if isinstance(error, UserError) else code, None, str(error))
 
     def ended(self, summary: Summary, path: str) -> None:
         """Write the event `finished`."""
         known = summary.model_dump(mode="json")
         about = {name: known.get(name) for name in ("seconds", "pushed", "metrics")}
         self._write("finished", code=0, summary=path, **about, margins=known.get("margins", []))
+
+    def _failed(self, code: int, node: str | None, message: str) -> None:
+        self._last = True
+        self._write("failed", code=code, node=node, message=message)
 
     def _node(
         self,

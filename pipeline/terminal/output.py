@@ -42,7 +42,11 @@ class Output:
         console = Events(*streams) if self.as_json else Console(streams.out)
         shown = Terminal(streams.err) if self.as_json else console
         with _shown_on(shown) if self.verbose else contextlib.nullcontext():
-            yield console
+            try:
+                yield console
+            except BaseException as error:
+                console.left(error)
+                raise
 
 
 FOR_PEOPLE = Output()

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from components.messages import progress
+from components.messages.exit_codes import UserError
 from components.messages.progress import Progress
 from components.report.summary import Summary
+from pipeline.config.loading import ConfigurationError
 from pipeline.terminal.events import Events
 from pipeline.terminal.output import FOR_PEOPLE, Output
 from pipeline.terminal.redirection import Streams
@@ -52,6 +54,28 @@ def test_a_run_is_a_list_of_events(monkeypatch: pytest.MonkeyPatch) -> None:
         {"event": "failed", "code": 1, "node": "Trainer", "message": "No memory"},
     ]  # fmt: skip
     assert err.getvalue() == "Trainer failed. No memory\nLog: one.log\n"
+
+
+@pytest.mark.parametrize(("error", "code"), [
+    (ConfigurationError("no such column"), 2), (UserError("no such column", 1), 1), (OSError("no such column"), 1),
+])  # fmt: skip
+def test_an_error_that_people_read_elsewhere_is_the_last_event(error: Exception, code: int) -> None:
+    streams = Streams(io.StringIO(), io.StringIO())
+
+    def fail(*lines: str) -> None:
+        with Output(as_json=True).opened(streams) as console:
+            if lines:
+                console.stopped(lines, 130, "Interrupted.")
+            raise error
+
+    for lines in ((), ("Interrupted.",)):
+        with pytest.raises(type(error)):
+            fail(*lines)
+    assert events(streams.out) == [
+        {"event": "failed", "code": code, "node": None, "message": "no such column"},
+        {"event": "failed", "code": 130, "node": None, "message": "Interrupted."},
+    ]
+    assert streams.err.getvalue() == "Interrupted.\n"
 
 
 def test_a_complete_run_ends_with_its_metrics() -> None:
