@@ -19,7 +19,7 @@ from pipeline.terminal.output import FOR_PEOPLE, Output
 from pipeline.terminal.redirection import Streams
 
 
-def events(stream: io.StringIO) -> list[dict[str, Any]]:
+def events(stream: Any) -> list[dict[str, Any]]:
     """Return the events, without their times."""
     found = [json.loads(line) for line in stream.getvalue().splitlines()]
     for event in found:
