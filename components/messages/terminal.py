@@ -108,13 +108,16 @@ class Terminal:
         self.note(text)
 
     def write(self, parts: Iterable[str | Text | Table]) -> None:
-        """Write lines and tables. A table that is wider than the terminal gets a line for each figure."""
+        """Write lines, wrapped on a terminal, and tables.
+
+        A table that is wider than the terminal gets a line for each figure.
+        """
         for part in parts:
             lines = _rendered(part, self._console) if isinstance(part, Table) else [part]
             if isinstance(part, _Figures) and self.in_place and max(map(_columns, lines)) > self.width:
                 lines = part.as_lines(self._console)
             for line in lines:
-                self.line(line)
+                self.line(*(("", line) if isinstance(line, str) else (line,)))
 
     def stand(self, text: Text | None) -> None:
         """Set the status that is shown while no other status is. None removes it."""
@@ -173,7 +176,7 @@ class Terminal:
             indent, start = _NARROW_INDENT, f"\n{' ' * _NARROW_INDENT}"
         room = max(self.width - indent, 1)
         lines = (
-            textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False) or [line]
+            textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False) if " " in line.strip() else [line]
             for line in rest.split("\n")
         )
         return start + f"\n{' ' * indent}".join(itertools.chain.from_iterable(lines))
