@@ -117,7 +117,10 @@ class Terminal:
             if isinstance(part, _Figures) and self.in_place and max(map(_columns, lines)) > self.width:
                 lines = part.as_lines(self._console)
             for line in lines:
-                self.line(*(("", line) if isinstance(line, str) else (line,)))
+                if isinstance(line, str):
+                    self.line("", line)
+                else:
+                    self.line(line)
 
     def stand(self, text: Text | None) -> None:
         """Set the status that is shown while no other status is. None removes it."""
