@@ -23,6 +23,8 @@ WEIGHT = "weight"
 """Key of the weights of labels: in transformed rows, among the targets of a batch, and among the values of metrics."""
 _COLUMN = "column/"
 _SHORT = 120
+ROWS = "rows"
+"""Property of the artifact of the test rows with their number."""
 
 
 def key_of(name: str) -> str:

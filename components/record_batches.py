@@ -15,6 +15,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from components.compat.tensorflow import untuned
 from components.compat.tfx.bsl import ExamplesDecoder, OpenExampleRecord
 from components.files import matching
+from components.messages.counting import count
 
 _READ = 1024
 _BATCH_BYTES = 4 << 20
@@ -85,9 +86,9 @@ class _ReadShard(beam.DoFn):
             for batch in self._batches(records):
                 before, ahead = ahead, beside.submit(self._decoder.DecodeBatch, batch)  # pyright: ignore[reportArgumentType]
                 if before:
-                    yield before.result()
+                    yield from _counted(before.result())
             if ahead:
-                yield ahead.result()
+                yield from _counted(ahead.result())
 
     def _batches(self, records: tf.data.Dataset) -> Iterator[NDArray[np.object_]]:
         if self._batch_size is not None:
@@ -104,6 +105,12 @@ class _ReadShard(beam.DoFn):
                 held, size = [], 0
         if held:
             yield np.concatenate(held)
+
+
+def _counted(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """Yield a batch, and count its rows when Beam has processed them."""
+    yield batch
+    count(batch.num_rows)
 
 
 def _files(pattern: str) -> list[str]:

@@ -24,12 +24,15 @@ from components.baselines.several.baselines import SeveralBaselines
 from components.baselines.targets import TargetBaselines
 from components.choices import merged, read_choices
 from components.files import matching
+from components.ingest.counts import rows_of
 from components.ingest.driver import SPAN_NAME
 from components.ingest.spans.rolling_range import span_of
 from components.ingest.spec import DataSpec
 from components.layers.mixture.spec import Mixture
+from components.messages import counting
 from components.metrics.bands import BandSpec
 from components.metrics.targets import ROW_NUMBER, label_target
+from components.names import ROWS
 from components.preprocessing.vocabulary import Vocabulary, category_file, read_vocabulary, vocabularies
 
 TRAIN, EVAL, TEST = "train", "eval", "test"
@@ -86,42 +89,44 @@ class BaselinesExecutor(base_executor.BaseExecutor):
         targets = TargetBaselines(data, _target_vocabularies(data, transform), own)
 
         unknown = {split: UnknownLabels() for split in (TRAIN, EVAL, TEST)}
-        for path in _files(examples, TRAIN):
-            for records in read_records(path):
-                targets.count(records)
-                if counted:
-                    cut: Any = counted.read(records)
-                    unknown[TRAIN].add(len(cut.labels), cut.unknown)
-                    counted.count(cut)
-        if counted:
-            for path in _files(examples, EVAL):
-                for records in read_records(path):
-                    cut = counted.read(records)
-                    unknown[EVAL].add(len(cut.labels), cut.unknown)
-            counted.estimate()
         output = artifact_utils.get_single_instance(output_dict["test_examples"])
         _describe(output, artifact_utils.get_single_instance(examples[:1]))
         folder = artifact_utils.get_split_uri([output], TEST)
         tf.io.gfile.makedirs(folder)
         files = [(index, path) for index, artifact in enumerate(examples) for path in _files([artifact], TEST)]
         outside = [Outside() for _ in examples]
-        rows = 0
-        for number, (index, path) in enumerate(files):
-            name = f"data_tfrecord-{number:05d}-of-{len(files):05d}.gz"
-            with tf.io.TFRecordWriter(f"{folder}/{name}", options="GZIP") as writer:
-                for records in read_records(path):
-                    outside[index].add_inputs(*encoder.count_inputs(records))
-                    sums = targets.measure(records)
+        rows, read = 0, (TRAIN, EVAL, TEST) if counted else (TRAIN, TEST)
+        with counting.counted("Baselines", lambda: rows_of(examples, read), "rows"):
+            for path in _files(examples, TRAIN):
+                for records in _read(path):
+                    targets.count(records)
                     if counted:
+                        cut: Any = counted.read(records)
+                        unknown[TRAIN].add(len(cut.labels), cut.unknown)
+                        counted.count(cut)
+            if counted:
+                for path in _files(examples, EVAL):
+                    for records in _read(path):
                         cut = counted.read(records)
-                        outside[index].add_labels(cut.labels)
-                        unknown[TEST].add(len(cut.labels), cut.unknown)
-                        measured = counted.measure(cut)
-                        sums |= {label.feature(name): values for name, values in measured.items()}
-                    for record in _with_sums(records, sums, rows):
-                        writer.write(record)
-                    rows += len(records)
+                        unknown[EVAL].add(len(cut.labels), cut.unknown)
+                counted.estimate()
+            for number, (index, path) in enumerate(files):
+                name = f"data_tfrecord-{number:05d}-of-{len(files):05d}.gz"
+                with tf.io.TFRecordWriter(f"{folder}/{name}", options="GZIP") as writer:
+                    for records in _read(path):
+                        outside[index].add_inputs(*encoder.count_inputs(records))
+                        sums = targets.measure(records)
+                        if counted:
+                            cut = counted.read(records)
+                            outside[index].add_labels(cut.labels)
+                            unknown[TEST].add(len(cut.labels), cut.unknown)
+                            measured = counted.measure(cut)
+                            sums |= {label.feature(name): values for name, values in measured.items()}
+                        for record in _with_sums(records, sums, rows):
+                            writer.write(record)
+                        rows += len(records)
 
+        output.set_int_custom_property(ROWS, rows)
         found = targets.summary() | (counted.summary() if counted else {})
         rates = sum(outside, Outside()).rates()
         rates["labels"] = found["metrics"]["popular"]["oov_rate"] if counted else None
@@ -141,6 +146,13 @@ def _files(examples: list[types.Artifact], split: str) -> list[str]:
     if not files:
         raise ValueError(f"the examples have no file in split '{split}': {', '.join(patterns)}")
     return files
+
+
+def _read(path: str) -> Iterator[list[bytes]]:
+    """Yield the records of a file in batches, and count the rows of each for the progress."""
+    for records in read_records(path):
+        yield records
+        counting.count(len(records))
 
 
 def _describe(output: types.Artifact, source: types.Artifact) -> None:

@@ -15,7 +15,8 @@ from tfx.utils import io_utils, json_utils
 from components.compat.tfx.executors import OpenStatisticsExecutor
 from components.data_validation.spec import StatisticsSpec
 from components.files import matching
-from components.ingest.counts import read_counts
+from components.ingest.counts import read_counts, rows_of
+from components.messages.counting import counted
 from components.record_batches import ShardReader
 
 MAX_ROWS = "max_rows"
@@ -42,7 +43,9 @@ class StatisticsGenExecutor(OpenStatisticsExecutor):
         The artifact's property `sample_rate_by_split`, which TFX defines, holds the share of each split that was read.
         """
         self._most, self._rates = exec_properties[MAX_ROWS], {}
-        super().Do(input_dict, output_dict, exec_properties)
+        examples = input_dict[standard_component_specs.EXAMPLES_KEY]
+        with counted("StatisticsGen", lambda: rows_of(examples, most=self._most), "rows"):
+            super().Do(input_dict, output_dict, exec_properties)
         statistics = artifact_utils.get_single_instance(output_dict[standard_component_specs.STATISTICS_KEY])
         statistics.set_json_value_custom_property(
             executor.SAMPLE_RATE_BY_SPLIT_PROPERTY_NAME, json_utils.dumps(self._rates)

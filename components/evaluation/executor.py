@@ -18,6 +18,8 @@ from components.evaluation.config import read_slices, read_targets
 from components.evaluation.current import CURRENT, Evaluation
 from components.evaluation.row_sums import read_row_sums
 from components.evaluation.shown.file import write_shown
+from components.messages.counting import counted
+from components.names import ROWS
 
 Artifacts = dict[str, list[types.Artifact]]
 
@@ -43,7 +45,9 @@ class EvaluatorExecutor(executor.Executor):
         token = CURRENT.set(current)
         try:
             hook = {standard_component_specs.MODULE_PATH_KEY: extractors.__name__}
-            super().Do(input_dict, output_dict, {**exec_properties, **hook})
+            rows = sum(each.get_int_custom_property(ROWS) for each in input_dict[standard_component_specs.EXAMPLES_KEY])
+            with counted("Evaluator", lambda: rows, "rows"):
+                super().Do(input_dict, output_dict, {**exec_properties, **hook})
         finally:
             CURRENT.reset(token)
         config = eval_config_writer.load_eval_run(folder)[0]

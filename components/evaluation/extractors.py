@@ -9,13 +9,14 @@ from typing import Any
 
 from components.compat.tfma import config_pb2, default_extractors, extractor
 from components.evaluation.current import CURRENT
+from components.evaluation.progress import rows_extractor
 from components.evaluation.row_sums import row_sums_extractor
 
 
 def custom_extractors(
     eval_shared_model: Any, eval_config: config_pb2.EvalConfig, tensor_adapter_config: Any
 ) -> list[extractor.Extractor]:
-    """Return TFMA's extractors, and an extractor that writes the sums of each row.
+    """Return TFMA's extractors, one before them that counts rows, and one after them that writes the sums of each row.
 
     The sums of a row are available only inside TFMA's Beam pipeline. A second pass over the rows would run the model
     again.
@@ -35,4 +36,4 @@ def custom_extractors(
     for spec, model in zip(eval_config.model_specs, models, strict=True):
         if not spec.is_baseline:
             current.load = model.model_loader.load
-    return [*usual, row_sums_extractor(current.folder, eval_config)]
+    return [rows_extractor(), *usual, row_sums_extractor(current.folder, eval_config)]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components.files import read_text, write_whole
 from components.ingest.errors import IngestError, RowError, nearest
@@ -16,6 +17,9 @@ from components.ingest.sources.files.ranges import Lines, Range
 from components.ingest.sources.text import TextSpec
 from components.ingest.spec import DataSpec
 from components.ingest.values import nested
+
+if TYPE_CHECKING:
+    from tfx.types import Artifact
 
 COUNTS_FILE = "counts.json"
 FILES_FILE = "files.jsonl"
@@ -38,6 +42,20 @@ _ADVICE = {
 def read_counts(uri: str) -> dict[str, Any]:
     """Return the counts that `Counts.write` wrote into a folder of examples."""
     return json.loads(read_text(f"{uri}/{COUNTS_FILE}"))
+
+
+def rows_of(examples: Iterable[Artifact], splits: Sequence[str] | None = None, most: float = math.inf) -> int:
+    """Return the number of rows of examples, for the progress of a node that reads them.
+
+    Args:
+        examples: Artifacts of ExampleGen.
+        splits: Splits that the node reads. None: all.
+        most: Number of rows of a split, at most, that the node reads.
+    """
+    counts = [read_counts(each.uri)["rows"] for each in examples]
+    return sum(
+        int(min(rows, most)) for each in counts for split, rows in each.items() if splits is None or split in splits
+    )
 
 
 def read_unused(uris: Sequence[str]) -> dict[str, Any] | None:

@@ -41,6 +41,7 @@ from components.ingest.sources.files.ranges import RANGE_BYTES, Range
 from components.ingest.sources.registry import source_of
 from components.ingest.spec import DataSpec
 from components.ingest.split_files import Files, list_by_split
+from components.messages.counting import tracked
 
 _SHARD_BYTES = 8 << 20
 _MOST = 1000
@@ -108,7 +109,7 @@ class ExampleGenExecutor(OpenBeamExecutor):
                 _ = (
                     pipeline
                     | "Lists" >> ranges()
-                    | "Times" >> beam.ParDo(_ReadTimes(LatestReader(data), processes))
+                    | "Times" >> beam.ParDo(_ReadTimes(LatestReader(data), processes, data.source))
                     | "Latest" >> beam.CombineGlobally(_latest)
                     | "HoldLatest" >> beam.Map(latest.write)
                 )
@@ -116,7 +117,9 @@ class ExampleGenExecutor(OpenBeamExecutor):
         with self.beam_pipeline() as pipeline:
             lists = pipeline | "Lists" >> ranges()
             reader = RangeReader(data, shards, unfinished, boundaries, events)
-            read = lists | "Rows" >> beam.ParDo(_ReadRanges(reader, processes)).with_outputs("counts", main="pieces")
+            read = lists | "Rows" >> beam.ParDo(
+                _ReadRanges(reader, processes, None if grouped else data.source)
+            ).with_outputs("counts", main="pieces")
             _ = (
                 read["counts"]
                 | "Merge" >> beam.CombineGlobally(_merge, keep=data.bad_rows_kept)
@@ -163,7 +166,9 @@ class ExampleGenExecutor(OpenBeamExecutor):
                 pipeline
                 | "Lists" >> ranges()
                 | "Events"
-                >> beam.ParDo(_SpillEvents(spiller, processes)).with_outputs("counts", "times", main="pieces")
+                >> beam.ParDo(_SpillEvents(spiller, processes, data.source)).with_outputs(
+                    "counts", "times", main="pieces"
+                )
             )
             _ = (
                 spilled["counts"]
@@ -268,25 +273,33 @@ def _map_of(processes: int) -> Iterator[Callable[..., Iterable[Any]]]:
 class _ReadTimes(beam.DoFn):
     """DoFn that maps ranges of files to the latest time of each range."""
 
-    def __init__(self, reader: LatestReader, processes: int) -> None:
+    def __init__(self, reader: LatestReader, processes: int, source: SourceSpec) -> None:
         self._reader = reader
         self._processes = processes
+        self._source = source
 
     def process(self, ranges: list[Range]) -> Iterator[Latest]:
         with _map_of(min(self._processes, len(ranges))) as read:
-            yield from read(self._reader, ranges)
+            yield from _tracked("times", ranges, self._source, read(self._reader, ranges))
 
 
 class _ReadRanges(beam.DoFn):
-    """DoFn that maps ranges of files to their pieces as (shard, piece), with a tagged output for the counts."""
+    """DoFn that maps ranges of files to their pieces as (shard, piece), with a tagged output for the counts.
 
-    def __init__(self, reader: RangeReader, processes: int) -> None:
+    Args:
+        reader: Reader of a range.
+        processes: Maximum number of processes.
+        source: Source of the files. None: the ranges are partitions of events.
+    """
+
+    def __init__(self, reader: RangeReader, processes: int, source: SourceSpec | None) -> None:
         self._reader = reader
         self._processes = processes
+        self._source = source
 
     def process(self, ranges: list[Range]) -> Iterator[Any]:
         with _map_of(min(self._processes, len(ranges))) as read:
-            for counts, pieces in read(self._reader, ranges):
+            for counts, pieces in _tracked("rows", ranges, self._source, read(self._reader, ranges)):
                 yield from pieces
                 yield beam.pvalue.TaggedOutput("counts", counts)
 
@@ -294,12 +307,12 @@ class _ReadRanges(beam.DoFn):
 class _SpillEvents(beam.DoFn):
     """DoFn that maps ranges of files to pieces of partitions, with tagged outputs for the counts and the times."""
 
-    def __init__(self, spiller: EventSpiller, processes: int) -> None:
-        self._spiller, self._processes = spiller, processes
+    def __init__(self, spiller: EventSpiller, processes: int, source: SourceSpec) -> None:
+        self._spiller, self._processes, self._source = spiller, processes, source
 
     def process(self, ranges: list[Range]) -> Iterator[Any]:
         with _map_of(min(self._processes, len(ranges))) as read:
-            for counts, times, pieces in read(self._spiller, ranges):
+            for counts, times, pieces in _tracked("events", ranges, self._source, read(self._spiller, ranges)):
                 yield from pieces
                 yield beam.pvalue.TaggedOutput("counts", counts)
                 yield beam.pvalue.TaggedOutput("times", times)
@@ -314,7 +327,24 @@ class _WriteShards(beam.DoFn):
     def process(self, shards: list[tuple[Shard, Iterable[ShardPiece | None]]]) -> Iterator[tuple[str, int]]:
         known = sorted((shard, [piece for piece in pieces if piece]) for shard, pieces in shards)
         with _map_of(min(self._processes, len(known))) as write:
-            yield from write(self._writer, known)
+            sizes = [sum(size for _, _, size in pieces) for _, pieces in known]
+            yield from tracked("ExampleGen, shards", "bytes", lambda: sizes, write(self._writer, known))
+
+
+def _tracked(work: str, ranges: list[Range], source: SourceSpec | None, results: Iterable[Any]) -> Iterator[Any]:
+    """Yield the results of ranges, and count the bytes of each for the progress. Without a source, count the ranges."""
+    if len(ranges) < 2:  # Its progress would be none or all.
+        return iter(results)
+
+    def sizes() -> list[int]:
+        if source is None:
+            return [1] * len(ranges)
+        number, found = Counter(each.path for each in ranges), source_of(source)
+        # The ranges of a file have about the same size.
+        of_range = {path: max(1, found.size([path]) // of) for path, of in number.items()}
+        return [of_range[each.path] for each in ranges]
+
+    return tracked(f"ExampleGen, {work}", "partitions" if source is None else "bytes", sizes, results)
 
 
 def _partition(element: tuple[Partition, Iterable[Piece]], folder: str) -> tuple[str, str]:

@@ -22,7 +22,9 @@ from tfx_bsl.public.tfxio import RecordBatchToExamplesEncoder
 from components.choices import merged, read_choices
 from components.compat.tfx.executors import OpenTransformExecutor, OpenTransformProcessor
 from components.files import matching
+from components.ingest.counts import rows_of
 from components.ingest.spec import DataSpec
+from components.messages.counting import counted
 from components.preprocessing.learnable import check_learnable
 from components.preprocessing.spec import VocabularySpec
 from components.record_batches import ShardReader
@@ -71,14 +73,27 @@ class TransformExecutor(OpenTransformExecutor):
         config["vocabulary"] = VocabularySpec.model_validate(chosen).model_dump_json()
         exec_properties = {**exec_properties, keys.CUSTOM_CONFIG_KEY: json.dumps(config)}
         inputs = {name: artifacts for name, artifacts in input_dict.items() if name != CHOICES}
-        super().Do(inputs, output_dict, exec_properties)
-        examples = output_dict[keys.TRANSFORMED_EXAMPLES_KEY]
+        examples, splits = input_dict[keys.EXAMPLES_KEY], exec_properties[keys.SPLITS_CONFIG_KEY]
+        with counted("Transform", lambda: _rows_read(examples, splits), "rows"):
+            super().Do(inputs, output_dict, exec_properties)
+        written = output_dict[keys.TRANSFORMED_EXAMPLES_KEY]
         check_learnable(
             DataSpec.model_validate_json(config["data"]),
             VocabularySpec.model_validate_json(config["vocabulary"]),
             tft.TFTransformOutput(artifact_utils.get_single_uri(output_dict[keys.TRANSFORM_GRAPH_KEY])),
-            *(matching([f"{artifact.uri}/Split-{split}/*" for artifact in examples]) for split in ("train", "eval")),
+            *(matching([f"{artifact.uri}/Split-{split}/*" for artifact in written]) for split in ("train", "eval")),
         )
+
+
+def _rows_read(examples: list[types.Artifact], splits: str) -> int:
+    """Return the number of rows that TFX reads, at most: spans whose analysis is cached are read once.
+
+    Args:
+        examples: Artifacts of ExampleGen.
+        splits: TFX's `SplitsConfig` as JSON.
+    """
+    passes = json.loads(splits)
+    return sum(rows_of(examples, passes[each]) for each in ("analyze", "transform"))
 
 
 @beam.ptransform_fn

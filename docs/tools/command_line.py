@@ -14,6 +14,7 @@ Every command and option, from the parser that reads them. `./with-env bigvocab 
 `uv sync` or an installation with pip, `bigvocab` stands alone, without `./with-env`.
 
 [Exit codes](exit-codes.md): 0 done, 1 a run failed, 2 wrong configuration or command, 130 interrupted.
+[The terminal](terminal.md): the lines of a run, its progress, and its events as JSON.
 
 """
 

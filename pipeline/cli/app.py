@@ -28,7 +28,17 @@ from pipeline.cli import export as export_command
 from pipeline.cli import labels as labels_command
 from pipeline.cli import serve as serve_command
 from pipeline.cli import tune as tune_command
-from pipeline.cli.arguments import Parser, add_preset, add_root, add_settings, column_names, no_place_to_run, root_of
+from pipeline.cli.arguments import (
+    Parser,
+    add_output,
+    add_preset,
+    add_root,
+    add_settings,
+    column_names,
+    no_place_to_run,
+    output_of,
+    root_of,
+)
 from pipeline.cli.prediction import commands as prediction_commands
 from pipeline.cli.results import compare as compare_command
 from pipeline.cli.results import runs as runs_command
@@ -89,6 +99,7 @@ def parser() -> Parser:
         metavar="COLUMN,...",
         help="with --infer: columns of the rows that the answers have too (inference.keep)",
     )
+    add_output(run)
     run.set_defaults(do=_run)
 
     tune_command.add(commands)
@@ -158,7 +169,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from pipeline.execution import runner
 
     with no_place_to_run(root_of(arguments)):
-        return runner.run(config, root_of(arguments), arguments.command)
+        return runner.run(config, root_of(arguments), arguments.command, output_of(arguments))
 
 
 def _schema(arguments: argparse.Namespace) -> int:

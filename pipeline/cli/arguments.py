@@ -7,13 +7,16 @@ import contextlib
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from components.files import is_remote
 from components.messages.exit_codes import FAILED, INTERRUPTED, WRONG, UserError
 from components.messages.spelling import did_you_mean
 from components.storage import storage_fault
 from pipeline.config.loading import DEFAULT_PRESET
+
+if TYPE_CHECKING:
+    from pipeline.terminal.output import Output
 
 
 class Parser(argparse.ArgumentParser):
@@ -75,6 +78,28 @@ def count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"'{text}' is no number from 1")
     return int(text)
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Add `--verbose` and `--json`, which `output_of` reads."""
+    parser.add_argument(
+        "--verbose",
+        action="store_true",
+        help="also show the messages of the log: of BigVocab and TFX from level INFO, of other libraries from WARNING",
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print an event per line as JSON instead (started, progress, node, note, warning, finished, failed); "
+        "messages for people go to standard error",
+    )
+
+
+def output_of(arguments: argparse.Namespace) -> Output:
+    """Return the form of the output from the options of `add_output`."""
+    from pipeline.terminal.output import Output  # Imports rich.
+
+    return Output(arguments.json, arguments.verbose)
 
 
 def add_root(parser: argparse.ArgumentParser, root_type: Callable[[str], str | Path] = folder) -> None:

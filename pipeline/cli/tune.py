@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from pipeline.cli.arguments import Parser, add_root, add_settings, no_place_to_run, root_of
+from pipeline.cli.arguments import Parser, add_output, add_root, add_settings, no_place_to_run, output_of, root_of
 from pipeline.config.loading import check_files, load
 
 
@@ -23,6 +23,7 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
     tune.add_argument("--time", metavar="DURATION", help="time of all trials, as in 90s, 30m or 2h (tuner.time)")
     tune.add_argument("--trials", metavar="N", help="maximum number of trials (tuner.trials)")
     tune.add_argument("--quick", action="store_true", help="search and train on the small data of `run --quick`")
+    add_output(tune)
     tune.set_defaults(do=_tune)
 
 
@@ -36,4 +37,4 @@ def _tune(arguments: argparse.Namespace) -> int:
     from pipeline.execution import runner
 
     with no_place_to_run(root_of(arguments)):
-        return runner.run(config, root_of(arguments))
+        return runner.run(config, root_of(arguments), output=output_of(arguments))

@@ -11,6 +11,7 @@ from components.inference.model import PushedModel
 from components.inference.rows.questions import Question
 from components.messages.exit_codes import FAILED, UserError
 from components.messages.formatting import listed
+from components.messages.progress import Progress
 from components.metrics.own import own_metric
 from pipeline.comparison import settings
 from pipeline.comparison.cases import Draw, cases
@@ -127,10 +128,15 @@ def _count_unusable(
         if counts[model] <= _REASONS:
             warn(f"{question.where}: not for {names[model]}: {question.reason}")
 
+    progress = Progress("compare", rows.total, "rows") if rows.total else None
     for batch in batches(models, rows.questions, unusable):
         sums = measurement.add(batch)
         for draw in draws:
             draw.add(batch.questions, sums)
+        if progress:
+            progress.update(min(measurement.rows + max(counts), progress.total))
+    if progress:
+        progress.close()
     return counts
 
 

@@ -34,11 +34,13 @@ class Rows:
         name: Name of the rows for people.
         questions: Questions of each model, which are read at once. The n-th question of each model is the n-th row.
         notes: Sentences on the rows that a reader of the figures must know.
+        total: Approximate number of rows; None if it is unknown before reading.
     """
 
     name: str
     questions: list[Iterator[Question]]
     notes: list[str]
+    total: int | None = None
 
 
 def rows_of_file(models: Sequence[PushedModel], file: str, warn: Callable[[str], None]) -> Rows:
@@ -55,7 +57,8 @@ def rows_of_file(models: Sequence[PushedModel], file: str, warn: Callable[[str],
     if file == STANDARD_INPUT:
         raise UserError("--rows -: each model reads the rows, and standard input can be read only once; name a file")
     readers = [Questions(model.data, warn, labelled=True, model=model.folder) for model in models]
-    return Rows(file, [reader.of_file(file, option="--rows ") for reader in readers], [])
+    questions = [reader.of_file(file, option="--rows ") for reader in readers]
+    return Rows(file, questions, [], readers[0].rows_of_file(file))
 
 
 def test_rows(sides: Sequence[Side]) -> Rows:
@@ -87,7 +90,9 @@ def test_rows(sides: Sequence[Side]) -> Rows:
     assert first.lineage.test_rows is not None
     files = sorted(str(path) for path in first.lineage.test_rows.glob("*") if path.is_file())
     notes = [note for side, model in zip(sides, models, strict=True) for note in _notes(side, model.data, first)]
-    return Rows(f"test split of {first.name}", [_stored(files, of) for _ in models], notes)
+    split = first.summary.examples.get("test") if first.summary else None
+    questions = [_stored(files, of) for _ in models]
+    return Rows(f"test split of {first.name}", questions, notes, split.rows if split else None)
 
 
 def _model(side: Side) -> PushedModel:

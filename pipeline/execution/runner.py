@@ -25,6 +25,7 @@ from pipeline.metadata.store import MetadataError, StoreUnreachable
 from pipeline.nodes import NODES
 from pipeline.paths import Paths
 from pipeline.terminal.console import Console
+from pipeline.terminal.output import FOR_PEOPLE, Output
 from pipeline.terminal.redirection import everything_into
 
 if TYPE_CHECKING:
@@ -65,13 +66,14 @@ def _notice(line: str) -> None:
     print(f"bigvocab: {line}", file=sys.stderr)
 
 
-def run(config: Config, root: Path, command: str = "") -> int:
+def run(config: Config, root: Path, command: str = "", output: Output = FOR_PEOPLE) -> int:
     """Run the pipeline and write the report.
 
     Args:
         config: Configuration.
         root: Folder for all files of the run.
         command: Command that started the run, for the report; empty if no command did.
+        output: Form of the output.
 
     Returns:
         The exit code: 0 if the run completed; 1 if a node failed or the report could not be written. An interruption
@@ -85,7 +87,7 @@ def run(config: Config, root: Path, command: str = "") -> int:
         OSError: The root cannot be written.
     """
     paths = Paths.of(root)
-    with session(config, paths, "bigvocab run") as (console, run_id, log, interruption):
+    with session(config, paths, "bigvocab run", output) as (console, run_id, log, interruption):
         started = time.monotonic()
         from pipeline import dag
         from pipeline.execution import cleaning, space, spans
@@ -94,28 +96,32 @@ def run(config: Config, root: Path, command: str = "") -> int:
         planned = spans.plan(config.data)
         forecast = space.forecast(config, spans.rolling_range(config.data, planned))
         if warning := space.check(forecast, paths):
-            console.line(warning)
+            console.warn(warning)
         needs = forecast.needs
         outcomes: list[Outcome] = []
         failure = spans.ingest_earlier(config, paths, planned, run_id, console, interruption, needs)
         if not failure:
             outcomes, failure = walk(dag.build(config, paths, planned), run_id, console, interruption, needs)
         summary, unwritten = _reported(config, paths, outcomes, failure, time.monotonic() - started, command)
-        console.line()
         if failure:
-            console.line(f"{failure.node} failed. {failure}")
-            if unwritten:
-                console.line("No report was written.")
-            console.line(f"Log: {log}")
-            console.line(f"All nodes before {failure.node} are complete: run the same command again to resume.")
+            advice = f"All nodes before {failure.node} are complete: run the same command again to resume."
+            no_report = ["No report was written."] if unwritten else []
+            console.stopped(
+                [f"{failure.node} failed. {failure}", *no_report, f"Log: {log}", advice],
+                FAILED,
+                str(failure),
+                failure.node,
+            )
             return FAILED
         if summary is None:
-            console.line(f"All nodes are complete, but no report was written. {unwritten}")
-            console.line(f"Log: {log}")
-            console.line("Run the same command again to write the report.")
+            message = f"All nodes are complete, but no report was written. {unwritten}"
+            advice = "Run the same command again to write the report."
+            console.stopped([message, f"Log: {log}", advice], FAILED, message)
             return FAILED
+        console.line()
         console.write(show.closing(summary, paths))
         cleaning.after_run(config, paths, console)
+        console.ended(summary, f"{paths.report}/summary.json")
     return 0
 
 
@@ -145,8 +151,16 @@ def _reported(
 
 
 @contextlib.contextmanager
-def session(config: Config, paths: Paths, command: str) -> Iterator[tuple[Console, str, Path, Interruption]]:
+def session(
+    config: Config, paths: Paths, command: str, output: Output = FOR_PEOPLE
+) -> Iterator[tuple[Console, str, Path, Interruption]]:
     """Hold the lease of the root, send logs to a file, and configure the devices before any code uses them.
+
+    Args:
+        config: Configuration.
+        paths: Paths under the root.
+        command: Command of this process, for messages of other processes.
+        output: Form of the output.
 
     Yields:
         The console, the id of the run, its log file, and the record of an interruption.
@@ -162,9 +176,12 @@ def session(config: Config, paths: Paths, command: str) -> Iterator[tuple[Consol
         for part in partial_files(paths.report):  # Of a killed run, because this process holds the root.
             part.unlink(missing_ok=True)
         log = Path(paths.logs, f"{run_id}.log")
-        with everything_into(log) as terminal, interruptible() as interruption:
-            console = Console(terminal)
-            console.line(f"BigVocab {config.name} -> {paths.root}")
+        with (
+            everything_into(log) as streams,
+            interruptible() as interruption,
+            output.opened(streams) as console,
+        ):
+            console.opened(config.name, paths.root, str(log))
             # Prepare all nodes now: the first use of TensorFlow fixes the devices, and Transform precedes the Trainer.
             from components.messages import progress
 
@@ -178,9 +195,8 @@ def session(config: Config, paths: Paths, command: str) -> Iterator[tuple[Consol
                 yield console, run_id, log, interruption
             except KeyboardInterrupt:
                 lease.check()  # The interruption may be the one by the loss of the lease.
-                console.line()
-                console.line("", kept(console, paths.checkpoints))
-                console.line("To resume, run the same command again.")
+                message = kept(console, paths.checkpoints)
+                console.stopped([message, "To resume, run the same command again."], INTERRUPTED, message)
                 raise SystemExit(INTERRUPTED) from None
             except (ConfigurationError, UserError, MetadataError, StoreUnreachable):
                 raise
@@ -189,9 +205,8 @@ def session(config: Config, paths: Paths, command: str) -> Iterator[tuple[Consol
                     raise
                 # The traceback goes to the log only: it does not help a user at the terminal.
                 logging.getLogger(__name__).exception("The run ended unexpectedly.")
-                console.line()
-                console.line(f"BigVocab stopped: {type(error).__name__}: {error}")
-                console.line(f"Log: {log}")
+                message = f"BigVocab stopped: {type(error).__name__}: {error}"
+                console.stopped([message, f"Log: {log}"], FAILED, message)
                 raise SystemExit(FAILED) from error
             finally:
                 console.stand(None)

@@ -90,7 +90,7 @@ def ingest_earlier(
             needs,
         )
         if failure:
-            console.failed(name)
+            console.failed(name, failure.seconds)
             return NodeFailed(failure.node, f"{name}: {failure}", failure.seconds)
         cached = all(outcome.cached for outcome in outcomes if named(outcome.node).step == "rows")
         console.finished(

@@ -48,11 +48,13 @@ def walk(
                 outcome = run_node(ir, node, needed=(needs or {}).get(node.node_info.id, 0))
             except NodeFailed as failure:
                 logging.getLogger(__name__).exception("%s failed", failure.node)
-                console.failed(failure.node)
+                console.failed(failure.node, failure.seconds)
                 return outcomes, failure
             outcome = results.described(outcome)
             outcomes.append(outcome)
-            console.finished(outcome.node, outcome.seconds, outcome.cached, outcome.detail)
+            console.finished(
+                outcome.node, outcome.seconds, outcome.cached, outcome.detail, outcome.cpu_seconds, outcome.peak_bytes
+            )
             interruption.check()
         complete()
     return outcomes, None

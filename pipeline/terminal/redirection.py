@@ -7,36 +7,44 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from components.messages.redaction import scrub
 
 
+class Streams(NamedTuple):
+    """Original standard output and standard error, such as a terminal."""
+
+    out: TextIO
+    err: TextIO
+
+
 @contextlib.contextmanager
-def everything_into(log: Path) -> Iterator[TextIO]:
+def everything_into(log: Path) -> Iterator[Streams]:
     """Redirect standard output and standard error to a file, including those of native code and child processes.
 
     At the end, the secrets of the environment are removed from the file.
 
     Yields:
-        The original standard output, such as a terminal.
+        The original streams.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
     saved = os.dup(1), os.dup(2)
-    terminal = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    streams = Streams(*(os.fdopen(os.dup(number), "w", encoding="utf-8") for number in (1, 2)))
     try:
         with log.open("ab", buffering=0) as file:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
-        yield terminal
+        yield streams
     finally:
         for stream, descriptor, original in zip((sys.stdout, sys.stderr), (1, 2), saved, strict=True):
             _flush_or_drop(stream, descriptor)
             os.dup2(original, descriptor)
             os.close(original)
-        terminal.close()
+        for stream in streams:
+            stream.close()
         with contextlib.suppress(OSError):  # A secret must not hide the cause of a failed run.
             scrub(log)
 

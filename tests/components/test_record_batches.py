@@ -17,7 +17,9 @@ from tfx_bsl.tfxio.tfxio import TFXIO
 
 from components import record_batches
 from components.ingest.rows.example import serialize
+from components.messages.counting import counted
 from components.record_batches import ShardReader
+from tests.components.messages.observed import observed
 
 BEAM = PipelineOptions(["--runner=FnApiRunner"])
 SCHEMA = text_format.Parse(
@@ -61,7 +63,8 @@ def years(batches: list[pa.RecordBatch]) -> list[float]:
 
 
 def test_every_row_is_read_once(shards: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = read(ShardReader([shards], SCHEMA), tmp_path)
+    with observed(), counted("rows", lambda: 2 * ROWS, "rows"):
+        whole = read(ShardReader([shards], SCHEMA), tmp_path)
     assert years(whole) == list(range(2 * ROWS))
     assert sizes(whole) == [ROWS, ROWS]  # No file has 4 MB.
     monkeypatch.setattr(record_batches, "_BATCH_BYTES", 1)

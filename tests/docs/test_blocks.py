@@ -7,6 +7,7 @@ import contextlib
 import importlib
 import importlib.util
 import io
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from typing import Any
 import pytest
 import yaml
 
+from components.report.summary import Summary
 from pipeline.cli.app import parser
 from pipeline.config.loading import ConfigurationError, loads
+from pipeline.terminal.events import Events
 from tests.docs.blocks import ROOT, Block, blocks, commands, pages
 
 BLOCKS = [block for page in pages() for block in blocks(page)]
@@ -34,7 +37,7 @@ def of(*languages: str) -> list[Any]:
 
 
 def test_every_block_has_a_known_language() -> None:
-    assert not [str(block) for block in BLOCKS if block.language not in (*OUTPUT, "sh", "yaml", "python")]
+    assert not [str(block) for block in BLOCKS if block.language not in (*OUTPUT, "sh", "yaml", "python", "json")]
 
 
 def test_the_marks_are_visible_and_few() -> None:
@@ -154,3 +157,18 @@ def test_the_check_of_commands_finds_wrong_ones() -> None:
 def test_the_check_of_configurations_finds_wrong_ones() -> None:
     assert faults_of({"name": "page", "data": SHOP}) == []
     assert "did you mean 'epochs'" in "".join(faults_of({"name": "page", "data": SHOP, "trainer": {"epoch": 2}}))
+
+
+@pytest.mark.parametrize("block", of("json"))
+def test_events_of_the_page_have_the_keys_of_this_version(block: Block) -> None:
+    console = Events(out := io.StringIO(), io.StringIO())
+    console.opened("sotu", "runs/sotu", "one.log")
+    console.warn("text")
+    console.finished("ExampleGen", 1.0, False, "rows")
+    about: dict[str, Any] = {"work": "", "share": 0, "rate": 0, "unit": "", "seconds_left": 0, "loss": 0}
+    console.event("progress", "training", about)
+    console.ended(Summary.model_validate({"name": "sotu", "finished": "2026-01-01", "seconds": 1.0}), "summary.json")
+    keys = {event["event"]: event.keys() for event in map(json.loads, out.getvalue().splitlines())}
+    shown = [json.loads(line) for line in block.text.splitlines()]
+    assert {event["event"] for event in shown} == keys.keys()
+    assert not [event for event in shown if event.keys() != keys[event["event"]]]

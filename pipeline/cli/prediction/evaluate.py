@@ -12,6 +12,7 @@ from components.inference.model import PushedModel
 from components.inference.rows.questions import Questions
 from components.inference.rows.reading import name_of_file
 from components.messages.exit_codes import FAILED
+from components.messages.progress import Progress
 from components.messages.terminal import Terminal
 from components.report.summary import FORMAT, Summary
 from pipeline.cli.prediction.answer_files import STANDARD_OUTPUT, answers_to
@@ -48,13 +49,19 @@ def evaluate(model: Path | None, file: str, out: TextIO, output: Path | None = N
         raise PredictError(f"--output {output}: this is the file of rows; choose another one")
     with answers_to(output, out) as place:
         evaluation, unusable, read = Evaluation(pushed, warn), Unusable(place, "are not measured", "row"), 0
-        questions = Questions(pushed.data, warn, labelled=True, model=pushed.folder).of_file(file, option="")
+        reader = Questions(pushed.data, warn, labelled=True, model=pushed.folder)
+        questions, total = reader.of_file(file, option=""), reader.rows_of_file(file)
+        progress = Progress("evaluate", total, "rows") if total else None
         for batch, outputs in pushed.sums(questions):
             for question in batch:
                 read += 1
                 if question.example is None:
                     unusable.add(read, question)
             evaluation.add(batch, outputs)
+            if progress:
+                progress.update(read)
+        if progress:
+            progress.close()
         unusable.summarize(read, name, "rows")
         if not read:
             raise PredictError(f"{name} has no rows: nothing to measure", FAILED)

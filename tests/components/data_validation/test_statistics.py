@@ -13,6 +13,7 @@ from components.data_validation.statistics_gen import StatisticsGenExecutor
 from components.ingest.rows.columns import Columns
 from components.names import FIRST_LABEL
 from tests.components.data_validation.conftest import MakeStatistics, Rows, write_examples
+from tests.components.messages.observed import observed
 
 
 def statistics_gen(rows: Rows, folder: Path, max_rows: int = 100) -> standard_artifacts.ExampleStatistics:
@@ -30,7 +31,9 @@ def statistics_gen(rows: Rows, folder: Path, max_rows: int = 100) -> standard_ar
 
 @pytest.mark.slow
 def test_counts_are_those_counted_by_hand(rows: dict[str, list[Columns]], tmp_path: Path) -> None:
-    uri = statistics_gen(rows, tmp_path).uri
+    with observed() as works:
+        uri = statistics_gen(rows, tmp_path).uri
+    assert works["StatisticsGen"].total == sum(map(len, rows.values()))
     train = {c["column"]: c for c in statistics_summary(uri, ("train",))}
 
     words, year, party = train["words"], train["year"], train["party"]

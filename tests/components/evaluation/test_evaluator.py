@@ -20,6 +20,8 @@ from components.evaluation.results import read_results
 from components.evaluation.spec import EvaluationSpec
 from components.ingest.spec import DataSpec
 from components.metrics.targets import label_target
+from components.names import ROWS as ROWS_READ
+from tests.components.messages.observed import observed
 
 pytestmark = pytest.mark.slow  # a Beam pipeline for each test
 DATA = DataSpec(shape="sequence", source={"kind": "sotu"}, inputs=["words"], slices=["party"])  # type: ignore[arg-type]
@@ -89,11 +91,14 @@ def evaluate(tmp_path: Path, write: Callable[..., Any]) -> Callable[..., dict[st
             beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(tmp_path / "tmp"), unique_id="1"
         )
         config = proto_utils.proto_to_json(eval_config(data, evaluation))
-        EvaluatorExecutor(context).Do(
-            inputs,
-            {"evaluation": [output], "blessing": [blessing]},
-            {"eval_config": config, "example_splits": '["test"]'},
-        )
+        examples.set_int_custom_property(ROWS_READ, len(rows))
+        with observed() as works:
+            EvaluatorExecutor(context).Do(
+                inputs,
+                {"evaluation": [output], "blessing": [blessing]},
+                {"eval_config": config, "example_splits": '["test"]'},
+            )
+        assert works["Evaluator"].total == len(rows)
         results = read_results(output.uri)
         # The property that the Pusher reads.
         assert results["blessed"] == (blessing.get_int_custom_property("blessed") == 1)

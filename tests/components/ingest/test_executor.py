@@ -26,6 +26,7 @@ from components.ingest.sources.files import lines
 from components.ingest.spec import DataSpec, FeatureSpec, SourceSpec
 from components.report.sections.data import UnusedRows
 from tests.components.ingest.conftest import Ingest, Ingested
+from tests.components.messages.observed import observed
 
 
 def spec(path: str = "rows.jsonl", **changes: Any) -> DataSpec:
@@ -86,7 +87,11 @@ def test_the_same_rows_give_the_same_files(tmp_path: Path, ingest: Ingest, parag
     (tmp_path / "turned").mkdir()
     write(tmp_path / "turned" / "1.jsonl", rows[:100][::-1])
     write(tmp_path / "turned" / "2.jsonl", rows[100:])
-    first, second = files_of(ingest(spec(), "first")), files_of(ingest(spec("turned"), "second"))
+    first = files_of(ingest(spec(), "first"))
+    with observed() as works:
+        second = files_of(ingest(spec("turned"), "second"))
+    assert [*works] == ["ExampleGen, rows", "ExampleGen, shards"]
+    assert works["ExampleGen, rows"].total == sum(file.stat().st_size for file in (tmp_path / "turned").iterdir())
     assert first.pop("files.jsonl") != second.pop("files.jsonl")  # the source files have other names
     assert first == second
 

@@ -87,6 +87,29 @@ def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
     assert CLEARED in stream.getvalue()
 
 
+def test_a_bar_without_colors_shows_the_part_that_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    terminal = Terminal(stream := Screen())
+    for share, done in ((0.0, 0), (0.5, 20), (1.0, 40)):
+        terminal.status(Text("training"), share)
+        assert stream.shown == [f"  {'━' * done:<40} training"]
+
+
+def test_the_standing_status_is_refreshed_below_other_lines_but_not_over_another_status() -> None:
+    terminal = Terminal(stream := Screen())
+    terminal.refresh(Text("Trainer ... 0:01"))
+    assert stream.shown == [""], "nothing stands"
+    terminal.stand(Text("Trainer ..."))
+    terminal.refresh(Text("Trainer ... 0:02"))
+    terminal.note("  a note")
+    assert stream.shown == ["  a note", "  Trainer ... 0:02"]
+    terminal.status(Text("40%"))
+    terminal.refresh(Text("Trainer ... 0:03"))
+    assert stream.shown == ["  a note", "  40%"]
+    terminal.status(None)
+    assert stream.shown == ["  a note", "  Trainer ... 0:03"]
+
+
 def test_a_status_is_replaced_and_the_standing_one_returns() -> None:
     terminal = Terminal(stream := Screen())
     terminal.stand(Text("Trainer ..."))
@@ -117,16 +140,32 @@ def test_a_bar_takes_the_room_that_the_text_leaves(monkeypatch: pytest.MonkeyPat
         assert len(re.findall("[━╸╺]", shown)) == bar
 
 
+def test_lines_of_a_text_are_wrapped_one_by_one() -> None:
+    Terminal(stream := Screen()).line("  ", f"two faults:\n  {'word ' * 20}\nend")
+    assert stream.shown == ["  two faults:", f"    {'word ' * 15}".rstrip(), f"  {'word ' * 5}".rstrip(), "  end", ""]
+
+
 def test_a_path_is_not_broken() -> None:
     path = "/a-long-folder" * 8
     Terminal(stream := Screen()).line("  Pusher  ", f"pushed to {path}")
     assert stream.shown == ["  Pusher  pushed to", f"          {path}", ""]
 
 
-def test_figures_of_a_table_that_is_wider_than_the_terminal_are_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_that_is_wider_than_the_terminal_has_a_line_per_figure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Terminal, "width", 20)
-    Terminal(stream := Screen()).write([table(ROWS, HEADER)])
-    assert stream.shown == [*LINES, ""]
+    Terminal(stream := Screen()).write([table(ROWS, HEADER), table([["a long text without a header", "1"]])])
+    assert stream.shown == [
+        "  model",
+        "  recall@10   0.552",
+        "  perplexity  83.0",
+        "  a[b] :smile:",
+        "  recall@10   0.1",
+        "  perplexity  1636.7",
+        "a long text without a header  1",
+        "",
+    ]
+    Terminal(file := io.StringIO()).write([table(ROWS, HEADER)])
+    assert file.getvalue().splitlines() == LINES, "a file has no width"
 
 
 def test_a_table_as_text() -> None:

@@ -283,10 +283,10 @@ import logging, sys
 from pathlib import Path
 from pipeline.terminal.console import Console
 from pipeline.terminal.redirection import everything_into
-with everything_into(Path("/dev/full")) as terminal:
+with everything_into(Path("/dev/full")) as streams:
     sys.stdout.write("noise")
     logging.error("more noise")
-    Console(terminal).line("for people")
+    Console(streams.out).line("for people")
 print("after")
 """
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}

@@ -116,11 +116,11 @@ import subprocess, sys
 from pathlib import Path
 from pipeline.terminal.console import Console
 from pipeline.terminal.redirection import everything_into
-with everything_into(Path({str(tmp_path / "log")!r})) as terminal:
+with everything_into(Path({str(tmp_path / "log")!r})) as streams:
     print("python noise")
     print("more noise", file=sys.stderr)
     subprocess.run([sys.executable, "-c", "print('noise of a child')"])
-    Console(terminal).line("for people")
+    Console(streams.out).line("for people")
 print("after")
 """
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
