@@ -19,6 +19,8 @@ from components.names import FIRST_LABEL
 from tests.components.ingest.conftest import Ingest, Ingested
 from tests.components.ingest.test_executor import files_of, write
 
+pytestmark = pytest.mark.slow
+
 SPLITS = ("train", "eval", "test")
 
 
@@ -115,7 +117,6 @@ def test_a_time_for_each_token_splits_the_positions_of_a_row(tmp_path: Path, ing
     assert labels_of(found) == {"train": ["b", "j"], "eval": ["c", "d", "g"], "test": ["e", "h"]}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("splits", [{"leave_out": 1}, {"by_time": "ts", "eval": 20, "test": 20}])
 def test_each_engine_of_beam_writes_the_same_files(
     splits: dict[str, Any], tmp_path: Path, ingest: Ingest, monkeypatch: pytest.MonkeyPatch

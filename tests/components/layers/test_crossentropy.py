@@ -15,6 +15,8 @@ from components.layers.head import SampledSoftmax, step_seed
 from components.layers.optimization.optimizers import FusedAdam, RowAdam
 from components.layers.top import TopClasses
 
+pytestmark = pytest.mark.slow
+
 CLASSES, WIDTH, ROWS = 40, 6, 48
 COUNTS = np.arange(CLASSES, 0, -1) ** 2
 _RNG = np.random.default_rng(0)
@@ -50,7 +52,6 @@ def same_weights(one: keras.Model, other: keras.Model, **tolerance: float) -> No
         np.testing.assert_allclose(a, b, **{"rtol": 0, "atol": 0, **tolerance})
 
 
-@pytest.mark.slow
 def test_fit_trains_and_validation_is_over_all_classes():
     model = model_of()
     before = nll(model)
@@ -75,7 +76,6 @@ def test_fit_does_the_steps_of_sampled_loss_with_a_seed_a_step(form):
     same_weights(model, again, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.slow
 def test_a_training_goes_on_from_a_saved_model_as_if_it_had_not_stopped(tmp_path):
     whole, first = model_of(), model_of()
     fit(whole, 4)
@@ -105,7 +105,6 @@ def test_an_exported_model_answers_with_the_logits(tmp_path):
     np.testing.assert_allclose(exported.serve(X), model.predict(X, verbose=0), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("form", "make"), [("own", RowAdam), ("shared", FusedAdam), ("full", keras.optimizers.Adam), ("full", RowAdam)]
 )
@@ -123,7 +122,6 @@ def test_keras_does_not_choose_xla_by_itself():
     assert not model.jit_compile
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "bfloat16", "float64"])
 def test_other_precisions_train_the_table_in_float32(policy):
     before = keras.config.dtype_policy()
@@ -161,7 +159,6 @@ def test_eager_steps_are_those_of_the_graph():
     same_weights(graph, eager, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.slow
 def test_without_logits_in_training_the_steps_are_the_same_and_a_metric_cannot_go_unnoticed():
     plain, without = model_of(), model_of(training_logits=False)
     fit(plain)
@@ -171,7 +168,6 @@ def test_without_logits_in_training_the_steps_are_the_same_and_a_metric_cannot_g
     assert np.isnan(without(X, training=True)).all()
 
 
-@pytest.mark.slow
 def test_most_probable_classes_come_from_the_same_weights(tmp_path):
     model = model_of()
     fit(model)
@@ -214,7 +210,6 @@ def test_labels_of_minus_one_do_not_count():
     assert weighted == pytest.approx(2 * some, rel=1e-5)
 
 
-@pytest.mark.slow
 def test_sequences_with_padding():
     tokens = _RNG.integers(0, 9, (ROWS, 7))
     tokens[:, 5:] = 0

@@ -21,6 +21,8 @@ from components.compat.transform import CountTokens
 from components.preprocessing import counting
 from components.preprocessing.counting import Counted
 
+pytestmark = pytest.mark.slow
+
 BEAM = PipelineOptions(["--runner=FnApiRunner"])
 TEXT = "the state of the union the union of states a b c d e f the a é ü 联 with__SPACE__space"
 ROWS = [{"words": [*TEXT.split()[n % 7 :: 2], *(["", "line\nbreak"] if n % 5 == 0 else [])]} for n in range(60)]
@@ -49,7 +51,7 @@ def lines(output: tft.TFTransformOutput, name: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("size", "least"),
-    [(4, 1), pytest.param(100, 1, marks=pytest.mark.slow), pytest.param(100, 30, marks=pytest.mark.slow)],
+    [(4, 1), pytest.param(100, 1), pytest.param(100, 30)],
 )
 def test_the_files_are_those_of_tft_vocabulary(size: int, least: int, tmp_path: Path) -> None:
     ours = analyzed(lambda words: Counted(words, "counts").file("ours", size, least), tmp_path / "ours")
@@ -62,7 +64,6 @@ def test_the_files_are_those_of_tft_vocabulary(size: int, least: int, tmp_path: 
     assert lines(ours, "ours")[0].endswith(" the")
 
 
-@pytest.mark.slow
 def test_counts_that_are_put_down_early_are_added_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = analyzed(lambda words: Counted(words, "counts").file("tokens", 100), tmp_path / "whole")
     monkeypatch.setattr(counting, "_HELD", 2)

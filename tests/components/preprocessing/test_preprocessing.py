@@ -27,6 +27,8 @@ from components.preprocessing.preprocessing import INPUT_IDS, LABEL_IDS, LABEL_V
 from components.preprocessing.spec import VocabularySpec
 from components.preprocessing.vocabulary import read_vocabulary, vocabularies
 
+pytestmark = pytest.mark.slow
+
 BEAM = PipelineOptions(["--runner=FnApiRunner"])
 STRING, FLOAT = tf.io.VarLenFeature(tf.string), tf.io.VarLenFeature(tf.float32)
 
@@ -99,7 +101,6 @@ def sequences() -> Iterator[Transformed]:
         )
 
 
-@pytest.mark.slow
 def test_vocabulary_files_are_sorted_by_count_and_readable(sequences: Transformed) -> None:
     assert sequences.file("inputs")[0] == "5 the"
     counts = [int(line.split(" ")[0]) for line in sequences.file("labels")]
@@ -142,7 +143,7 @@ LABELLED = DataSpec.model_validate(
 )
 
 
-@pytest.mark.parametrize("shared", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("shared", [False, pytest.param(True)])
 def test_labelled_rows(tmp_path: Path, shared: bool) -> None:
     rows = [
         {"first": ["a"], "second": ["b", "a"], "city": ["New York"], "score": [0.0]},
@@ -183,7 +184,6 @@ TARGETS = DataSpec.model_validate(
 )
 
 
-@pytest.mark.slow
 def test_targets_and_numbers_to_be_answered_are_left_as_they_are(tmp_path: Path) -> None:
     rows = [
         {"items": ["a", "b"], "price": [0.0], "city": ["New York"], "seats": [4.0]},
@@ -217,7 +217,6 @@ def test_a_damaged_vocabulary_file_names_the_line(tmp_path: Path, text: str) -> 
         read_vocabulary(tmp_path / "labels")
 
 
-@pytest.mark.slow
 def test_any_value_differs_from_any_other(tmp_path: Path) -> None:
     values = [
         "a b",
@@ -251,7 +250,6 @@ def test_any_value_differs_from_any_other(tmp_path: Path) -> None:
         assert found["labels"].tokens[int(row[LABEL_IDS][0])] == value
 
 
-@pytest.mark.slow
 def test_a_missing_category_is_a_value_of_its_own_if_wanted(tmp_path: Path) -> None:
     shops = [["a"], ["a"], [], ["b"], [""], [], ["rare"]]
     rows = [{"items": ["i"], "price": [1.0], "shop": shop, "city": shop} for shop in shops]
@@ -310,7 +308,6 @@ def numbers() -> Iterator[Transformed]:
         yield transform(rows, columns, WITH_NUMBERS, VocabularySpec(), Path(folder))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
@@ -328,7 +325,6 @@ def test_z_scores_of_numbers_of_any_size(name: str, expected: list[float], numbe
     np.testing.assert_allclose([row[key_of(name)] for row in numbers.rows], expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.slow
 def test_asking_gives_the_z_scores_of_training_and_never_nan(numbers: Transformed) -> None:
     layer = numbers.output.transform_features_layer()
 

@@ -29,6 +29,8 @@ from components.training.spec import TrainerSpec
 from components.training.warm_start.transfer import Earlier, start_from, write
 from tests.components.training.conftest import BANDS, SMALL, VOCABULARY, Corpus, Row, serialize
 
+pytestmark = pytest.mark.slow
+
 SHAPES = ["sequence", "labelled"]
 
 
@@ -73,7 +75,6 @@ def mixed(request: pytest.FixtureRequest) -> dict[str, Mixed]:
     return {shape: Mixed(request.getfixturevalue(shape), max_ngrams=400) for shape in SHAPES}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_counts_are_those_of_the_baselines(shape: str, mixed: dict[str, Mixed]) -> None:
     it = mixed[shape]
@@ -107,7 +108,6 @@ def test_pairs_count_the_rows_that_have_both(shape: str, mixed: dict[str, Mixed]
     assert dict(zip(pairs.keys.tolist(), pairs.counts.tolist(), strict=True)) == wanted
 
 
-@pytest.mark.slow
 def test_the_gate_is_calibrated_on_held_out_rows(mixed: dict[str, Mixed]) -> None:
     it = mixed["sequence"]
     gate, batches = it.model.label.mixture.gate, validation_batches(it.files("eval"), it.layout, 64, 10_000, 1)
@@ -147,7 +147,6 @@ def test_a_split_without_known_labels_leaves_the_model_as_it_is(mixed: dict[str,
         np.testing.assert_array_equal(now, before)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_served_probabilities_are_the_evaluated_ones(
     shape: str, mixed: dict[str, Mixed], request: pytest.FixtureRequest
@@ -227,7 +226,6 @@ def sequence_tokens(corpus: Corpus) -> dict[str, list[str]]:
     return {**found, "category_party": read_vocabulary(file).tokens}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("examples", ["windows", "rows"])
 def test_a_training_learns_the_gate_and_exports_the_counts(
     examples: str, sequence: Corpus, run: Any, tmp_path: Path

@@ -24,6 +24,8 @@ from components.ingest.spec import DataSpec, FeatureSpec
 from tests.components.ingest.conftest import Ingest
 from tests.components.ingest.sources.helpers import source
 
+pytestmark = pytest.mark.slow
+
 YEAR = 1946
 
 

@@ -27,6 +27,8 @@ from components.training.model import VocabularyClassifier, build_model
 from components.training.spec import TrainerSpec
 from tests.components.training.conftest import BANDS, SMALL, VOCABULARY, Corpus, serialize
 
+pytestmark = pytest.mark.slow
+
 SPEC = TrainerSpec.model_validate(SMALL)
 
 
@@ -120,7 +122,6 @@ def known_row(exported: Exported) -> dict[str, Any]:
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("shape", ["sequence", "labelled"])
 def test_answers_are_those_of_the_model(shape, request):
     it: Exported = request.getfixturevalue("exported" if shape == "sequence" else "exported_labelled")
@@ -133,7 +134,6 @@ def test_answers_are_those_of_the_model(shape, request):
     np.testing.assert_allclose(answer["probabilities"][0], expected[order], rtol=1e-4)
 
 
-@pytest.mark.slow
 def test_named_columns_answer_like_examples(exported):
     rows = [known_row(exported), {"words": [b"the", b"of"], "year": [], "party": []}]
     by_example = exported.ask("serving_default", examples=[serialize(row) for row in rows])
@@ -148,7 +148,6 @@ def test_named_columns_answer_like_examples(exported):
     np.testing.assert_allclose(by_name["probabilities"], by_example["probabilities"], rtol=1e-5)
 
 
-@pytest.mark.slow
 def test_a_row_without_its_label_can_be_asked_about(exported_labelled):
     row = known_row(exported_labelled)
     with_label = exported_labelled.ask("serving_default", examples=[serialize(row)])
@@ -157,7 +156,6 @@ def test_a_row_without_its_label_can_be_asked_about(exported_labelled):
 
 
 @pytest.mark.parametrize("exclude_seen", [False, True])
-@pytest.mark.slow
 @pytest.mark.parametrize("shape", ["sequence", "labelled"])
 def test_eval_sums_are_those_of_numpy(shape, exclude_seen, request):
     it: Exported = request.getfixturevalue("exported" if shape == "sequence" else "exported_labelled")

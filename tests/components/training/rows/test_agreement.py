@@ -25,6 +25,8 @@ from components.training.rows.hidden import at_labels
 from components.training.spec import TrainerSpec
 from tests.components.training.conftest import BANDS, SMALL, VOCABULARY, Corpus, serialize
 
+pytestmark = pytest.mark.slow
+
 # Most sentences are longer than the context.
 MODELS: dict[str, dict[str, Any]] = {
     "lstm": {"kind": "recurrent", "context": 9, "embedding": 6, "projection": 4, "units": 3},
@@ -35,10 +37,7 @@ MODELS: dict[str, dict[str, Any]] = {
 # Also with the n-grams of the row, which may begin before a cut.
 MIXED = [
     *(pytest.param(MODELS[name], None, id=name, marks=[] if name == "lstm" else pytest.mark.slow) for name in MODELS),
-    *(
-        pytest.param(MODELS[name], "ngrams", id=f"{name} with n-grams", marks=pytest.mark.slow)
-        for name in ("lstm", "transformer")
-    ),
+    *(pytest.param(MODELS[name], "ngrams", id=f"{name} with n-grams") for name in ("lstm", "transformer")),
 ]
 
 
@@ -129,7 +128,6 @@ def test_an_answer_has_the_probability_that_eval_measures(
     assert compared > 10
 
 
-@pytest.mark.slow
 def test_a_training_on_rows_measures_what_windows_measure(sequence: Corpus) -> None:
     # No row is cut.
     model = {**MODELS["lstm"], "context": max(len(row["words"]) for row in sequence.rows)}

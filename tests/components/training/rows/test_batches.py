@@ -13,6 +13,8 @@ from components.training.rows import batches
 from components.training.rows.batches import RowsSize, count_cuts, training_batches, validation_batches
 from components.training.rows.cuts import NO_LABEL, TOTAL
 
+pytestmark = pytest.mark.slow
+
 LAYOUT = Layout("sequence", 8, 10_000, ("year",), {"party": 4}, target_numbers=("year",))
 LENGTHS = [2 + 7 * row % 19 for row in range(40)]
 
@@ -88,7 +90,6 @@ def test_rows_of_a_batch_have_similar_lengths(files: list[str]) -> None:
     assert padded < 1.2 * used
 
 
-@pytest.mark.slow
 def test_order_follows_from_the_seed_differs_between_passes_and_can_be_entered_anywhere(files: list[str]) -> None:
     size = count_cuts(files, LAYOUT)
     whole = of_batches(training_batches(files, LAYOUT, size, 6, seed=1), 18)
