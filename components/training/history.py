@@ -25,6 +25,7 @@ def write_history(directory: str, history: Mapping[str, Any]) -> None:
             `components.training.warm_start.transfer`, or None. `mixture`, `calibration` and `label_calibration`: see
             `components.training.held_out`. `class_table`, only with int8 class vectors: see `held_out.quantize`.
             `approximate`, only if an approximate search was configured: see `components.training.export.approximate`.
+            `neighbors`: see `components.training.board.neighbors`.
     """
     write_whole(f"{directory}/{_FILE}", json.dumps(history, indent=1))
 

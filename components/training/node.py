@@ -82,7 +82,10 @@ class TrainerNode(Node):
 
     name = "Trainer"
     accelerated = True
-    sections = (Section(30, "components.training:training.html.j2", curves),)
+    sections = (
+        Section(30, "components.training:training.html.j2", curves),
+        Section(46, "components.training:neighbors.html.j2"),
+    )
 
     def build(self, site: Site) -> BaseNode:
         """Build the TFX component that calls `run_fn`, with the specs as JSON in its custom config."""
@@ -140,11 +143,12 @@ class TrainerNode(Node):
         return "; ".join([line, *more])
 
     def summary(self, run: Mapping[str, Outputs]) -> dict[str, Any]:
-        """Return the section `training`."""
+        """Return the section `training`, and the nearest neighbors of some entries of the vocabularies."""
         from components.report.sections.training import training_section
         from components.training.history import read_history
 
-        return {"training": training_section(read_history(run[self.name]["model_run"][0].uri))}
+        history = read_history(run[self.name]["model_run"][0].uri)
+        return {"training": training_section(history), "neighbors": history.get("neighbors", {})}
 
 
 def _featured(coverage: Mapping[str, int] | None) -> list[str]:

@@ -21,6 +21,7 @@ from components.layers.optimization.schedule import WarmupCosine
 from components.memory import memory
 from components.messages.progress import note
 from components.training.board.board import Board
+from components.training.board.neighbors import neighbors
 from components.training.board.sample import Sample
 from components.training.board.tables import tables_of
 from components.training.data.batches import latest_ids
@@ -211,8 +212,10 @@ class Training:
         best.freeze()
         calibrated = calibrate(best, self._validation(), spec.top_k)
         index, served = prepare(best, self._validation(), spec)
-        self._write_history(calibrated, served)
-        self._finish_board(best)
+        tables = tables_of(best, data.vocabularies, self._label_features)
+        self._write_history(calibrated, {**served, "neighbors": neighbors(tables)})
+        if self._board is not None and self.state.best is not None:
+            self._board.finish(best, tables, *self._best_metrics(self.state.best))
         servable = Servable(
             best,
             data.transform,
@@ -239,11 +242,6 @@ class Training:
         if self._board is not None and self.state.best is not None:
             self._board.conclude(*self._best_metrics(self.state.best))
         self._checkpoints.remove()
-
-    def _finish_board(self, best: VocabularyClassifier) -> None:
-        if self._board is not None and self.state.best is not None:
-            tables = tables_of(best, self._data.vocabularies, self._label_features)
-            self._board.finish(best, tables, *self._best_metrics(self.state.best))
 
     def _best_metrics(self, best: int) -> tuple[dict[str, float], int]:
         """Return the metrics of the label in a validation, by name, and its step."""
@@ -312,7 +310,7 @@ class Training:
             [*self._data.train_files, *self._data.eval_files],
         )
 
-    def _write_history(self, calibrated: Calibrated, served: dict[str, Any]) -> None:
+    def _write_history(self, calibrated: Calibrated, more: dict[str, Any]) -> None:
         state = self.state
         history = {
             "plan": dataclasses.asdict(self._plan),
@@ -329,7 +327,7 @@ class Training:
             "mixture": calibrated.mixture,
             "calibration": calibrated.sharpness,
             "label_calibration": calibrated.label,
-            **served,
+            **more,
             **({"label_features": dict(self._label_features.coverage)} if self._label_features else {}),
         }
         write_history(self._fn_args.model_run_dir, history)

@@ -1,1 +1,1 @@
-"""Single rows and labels that the report shows: predictions, hard labels and neighbors."""
+"""Single rows and labels that the report shows: predictions and hard labels."""

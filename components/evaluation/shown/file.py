@@ -1,4 +1,4 @@
-"""Predictions and nearest neighbors that the report shows, in a JSON file beside the evaluation."""
+"""Predictions that the report shows, in a JSON file beside the evaluation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from tfx import types
 from tfx.components.util import examples_utils
 from tfx.utils import path_utils
 
-from components.evaluation.shown.neighbors import neighbors
 from components.evaluation.shown.predictions import ABOUT, described
 from components.files import exists, is_remote, matching, read_text, write_whole
 from components.metrics.targets import Target
@@ -44,10 +43,7 @@ def write_shown(
     files = matching(examples_utils.get_split_file_patterns([examples], "test"))
     records: Any = tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator()
     loaded = load() if load else tf.saved_model.load(folder)
-    found = {
-        "predictions": described(loaded, folder, records, slices, label),
-        "neighbors": neighbors(loaded, folder),
-    }
+    found = {"predictions": described(loaded, folder, records, slices, label)}
     write_whole(f"{evaluation}/{_FILE}", json.dumps(found))
 
 

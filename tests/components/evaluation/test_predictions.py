@@ -1,4 +1,4 @@
-"""Tests of the predictions and neighbors that the report shows, with a model whose answers are known."""
+"""Tests of the predictions that the report shows, with a model whose answers are known."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.evaluation.shown.neighbors import NEAREST, nearest
 from components.evaluation.shown.predictions import Answered, Asked, answered, examples, labels, sampled
 from components.ingest.spec import DataSpec
 from components.metrics.targets import Target
@@ -119,14 +118,3 @@ def test_the_labels_are_compared_with_the_best_baseline() -> None:
     without = labels([Answered(_asked("a"), ["a"], [1.0])] * 5)
     assert (without["baseline"], without["most_improved"]) == (None, [])
     assert without["hardest"][0]["baseline_recall_at_10"] is None
-
-
-def test_the_nearest_vectors_have_the_greatest_cosine() -> None:
-    generator = np.random.default_rng(0)
-    vectors = generator.normal(size=(40, 3)).astype(np.float32)
-    vectors[33] = 2 * vectors[10]
-    found = nearest([f"t{n}" for n in range(40)], vectors)
-    assert [of["token"] for of in found] == ["t10", "t30"]
-    assert found[0]["nearest"][0] == {"token": "t33", "cosine": pytest.approx(1.0)}
-    assert all(len(of["nearest"]) == NEAREST for of in found)
-    assert all(other["token"] != of["token"] for of in found for other in of["nearest"])
