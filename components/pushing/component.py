@@ -13,7 +13,7 @@ from tfx.types import component_spec, standard_artifacts, standard_component_spe
 
 from components.baselines.component import BaselineMetrics
 from components.pushing.driver import Driver
-from components.pushing.executor import CARD_KEYS, PusherExecutor
+from components.pushing.executor import CARD_KEYS, SEARCH_KEY, PusherExecutor
 from components.pushing.spec import ServingSpec
 
 _CARD_TYPES = (
@@ -21,8 +21,10 @@ _CARD_TYPES = (
     standard_artifacts.TransformGraph,
     BaselineMetrics,
     standard_artifacts.ModelRun,
+    standard_artifacts.HyperParameters,
+    standard_artifacts.TunerResults,
 )
-"""Types of the inputs `CARD_KEYS`."""
+"""Types of the inputs `CARD_KEYS` and `SEARCH_KEY`."""
 
 
 class PusherSpec(standard_component_specs.PusherSpec):
@@ -35,7 +37,7 @@ class PusherSpec(standard_component_specs.PusherSpec):
         ),
         **{
             key: component_spec.ChannelParameter(type=kind, optional=True)
-            for key, kind in zip(CARD_KEYS, _CARD_TYPES, strict=True)
+            for key, kind in zip((*CARD_KEYS, SEARCH_KEY), _CARD_TYPES, strict=True)
         },
     }
 
@@ -50,7 +52,7 @@ class Pusher(base_component.BaseComponent):
         push_destination: Folder that the model server watches.
         custom_config: JSON that is included in the cache key.
         evaluation: The Evaluator's `evaluation`. None: the versions are pushed without their metrics.
-        card: Channels by the keys of `CARD_KEYS`.
+        card: Channels by the keys of `CARD_KEYS` and `SEARCH_KEY`.
     """
 
     SPEC_CLASS = PusherSpec
@@ -103,7 +105,7 @@ def pusher(
         code: Fingerprint of the code.
         evaluation: The Evaluator's `evaluation`, whose metrics are recorded with the version.
         serving: Number of versions that remain after a push. None: all.
-        card: Channels by `CARD_KEYS`. None: no model card.
+        card: Channels by `CARD_KEYS` and `SEARCH_KEY`. None: no model card.
         about: What the card says of the configuration, see `components.pushing.card.content.make_card`.
 
     Returns:

@@ -25,8 +25,10 @@ from components.pushing.driver import MODEL_URI_KEY
 from components.pushing.spec import ServingSpec
 
 REASON_KEY = "reason"
-CARD_KEYS = ("examples", "transform_graph", "baselines", "model_run")
+CARD_KEYS = ("examples", "transform_graph", "baselines", "model_run", "choices")
 """Inputs from which, with the evaluation, the model card is made. Without one of them there is no card."""
+SEARCH_KEY = "tuner_results"
+"""Further input for the model card, if the values of the training were searched for."""
 _VALIDATORS = {
     standard_component_specs.MODEL_BLESSING_KEY: "the Evaluator",
     standard_component_specs.INFRA_BLESSING_KEY: "the InfraValidator",
@@ -150,7 +152,8 @@ def _cards(input_dict: dict[str, list[types.Artifact]], exec_properties: dict[st
     from components.pushing.card.content import make_card
     from components.pushing.card.render import as_html, as_markdown
 
-    card = make_card({key: input_dict[key] for key in keys}, about)
+    found = {key: input_dict[key] for key in (*keys, SEARCH_KEY) if input_dict.get(key)}
+    card = make_card(found, about)
     markdown, html = records.CARDS
     return {markdown: as_markdown(card), html: as_html(card)}
 

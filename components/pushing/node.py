@@ -39,6 +39,8 @@ class PusherNode(Node):
                 "transform_graph": site.output("transform_graph", "Transform"),
                 "baselines": site.output("baselines", "Baselines"),
                 "model_run": site.output("model_run", "Trainer"),
+                "choices": site.output("choices", "Defaults"),
+                **({"tuner_results": site.output("tuner_results", "Tuner")} if "Tuner" in site.built else {}),
             },
             about=_about(site),
             code=fingerprint("components.pushing.component"),

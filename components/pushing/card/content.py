@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from components import choices
 from components.messages.formatting import figure, share
 from components.messages.redaction import redacted
 from components.metrics.definitions import Column
@@ -24,6 +25,8 @@ from components.report.versions import installed_versions
 
 if TYPE_CHECKING:
     from tfx.types import Artifact
+
+    from components.node import Node
 
 NOT_STATED = "not stated"
 _MOST_VALUES = 40
@@ -82,26 +85,31 @@ def make_card(artifacts: Mapping[str, Sequence[Artifact]], about: Mapping[str, A
     """Return the card of a model.
 
     Args:
-        artifacts: `examples`, `transform_graph`, `baselines`, `model_run` and `evaluation`.
+        artifacts: `examples`, `transform_graph`, `baselines`, `model_run`, `choices` and `evaluation`, and
+            `tuner_results` after a search.
         about: `name` and `description` of the pipeline, `card`, a `CardSpec`, and `configuration`, the keys of the
             configuration.
     """
     from components.baselines.node import BaselinesNode
+    from components.defaults.node import DefaultsNode
     from components.evaluation.node import EvaluatorNode
     from components.ingest.node import ExampleGenNode
     from components.node import merged
     from components.preprocessing.node import TransformNode
     from components.training.node import TrainerNode
+    from components.tuning.node import TunerNode
 
-    keys = {
+    keys: dict[Node, str] = {
         ExampleGenNode(): "examples", TransformNode(): "transform_graph", BaselinesNode(): "baselines",
-        TrainerNode(): "model_run", EvaluatorNode(): "evaluation",
+        TrainerNode(): "model_run", EvaluatorNode(): "evaluation", DefaultsNode(): "choices",
+        TunerNode(): "tuner_results",
     }  # fmt: skip
-    run = {node.name: {key: artifacts[key]} for node, key in keys.items()}
+    run = {node.name: {key: artifacts[key]} for node, key in keys.items() if key in artifacts}
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     found: Any = {"name": about["name"], "finished": now, "seconds": 0, "versions": installed_versions()}
     for node in keys:
-        found = merged(found, node.summary(run))
+        if node.name in run:
+            found = merged(found, node.summary(run))
     return card_of(Summary.model_validate(found), about, measured(artifacts["evaluation"][0].uri))
 
 
@@ -113,7 +121,7 @@ def card_of(summary: Summary, about: Mapping[str, Any], found: Measured) -> Card
         about: See `make_card`.
         found: Intervals of the metrics.
     """
-    stated, configuration = about["card"], about["configuration"]
+    stated, configuration = about["card"], _with_choices(about["configuration"], summary)
     parts = [
         _purpose(stated),
         _model(summary, configuration),
@@ -131,6 +139,22 @@ def card_of(summary: Summary, about: Mapping[str, Any], found: Measured) -> Card
         "metrics": {c.name: _value(summary.metrics, c) for c in columns(summary, "column")},
     }
     return Card(about["name"], about.get("description") or "", parts, header)
+
+
+def _chosen(summary: Summary) -> Iterator[tuple[str, str]]:
+    """Yield the origin of the values that the run chose itself, and their keys as YAML."""
+    if summary.defaults is not None and summary.defaults.pinned:
+        yield f"the defaults for these data ({summary.defaults.reason})", summary.defaults.pinned
+    if summary.tuning is not None:
+        yield f"the best of {len(summary.tuning.trials)} trials", summary.tuning.pinned
+
+
+def _with_choices(configuration: Mapping[str, Any], summary: Summary) -> dict[str, Any]:
+    """Return the configuration with the values that the run chose itself."""
+    found = dict(configuration)
+    for _, pinned in _chosen(summary):
+        found = choices.merged(found, yaml.safe_load(pinned))
+    return found
 
 
 def _purpose(stated: Mapping[str, str | None]) -> Part:
@@ -268,6 +292,10 @@ def _reproduction(summary: Summary, configuration: Mapping[str, Any]) -> Part:
         ("Versions", ", ".join(f"{package} {version}" for package, version in summary.versions.items())),
     ]
     notes = ["Paths are those of the machine that trained the model. Keys that are not listed have their defaults."]
+    notes += [
+        f"Values of {', '.join('.'.join(path) for path, _ in choices.leaves(yaml.safe_load(pinned)))} are {origin}."
+        for origin, pinned in _chosen(summary)
+    ]
     return Part("How to reproduce", facts, notes, code=text)
 
 

@@ -69,6 +69,23 @@ def test_metrics_have_their_intervals_and_the_best_baseline() -> None:
     assert table.rows[0][:4] == ("good", "500", "0.700", "0.610 to 0.790")
 
 
+def test_the_values_that_the_run_chose_are_in_the_configuration() -> None:
+    defaults = {"reason": "a mixture", "facts": {}, "pinned": "trainer:\n  head:\n    mixture: ngrams\n"}
+    trial = {"number": 0, "state": "complete", "values": {}, "seconds": 1}
+    tuning = {
+        "trials": [trial, trial],
+        "best": 0,
+        "space": {},
+        "pinned": "trainer:\n  head:\n    mixture: none\n  batch: 32\n",
+    }
+    configuration = {"trainer": {"seed": 7, "head": {"mixture": "none"}, "batch": 32}}
+    found = part(card(defaults=defaults, tuning=tuning), "How to reproduce")
+    assert yaml.safe_load(found.code) == {**CONFIGURATION, **configuration}
+    assert "Values of trainer.head.mixture are the defaults for these data (a mixture)." in found.notes
+    assert "Values of trainer.head.mixture, trainer.batch are the best of 2 trials." in found.notes
+    assert len(part(card(), "How to reproduce").notes) == 1
+
+
 def test_the_limits_are_measured() -> None:
     notes = "\n".join(part(card(), "Limits").notes)
     assert "12.5% of the input tokens" in notes
