@@ -68,7 +68,7 @@ def test_there_is_a_task_for_each_node_after_those_it_waits_for(documents) -> No
     assert waits["examplegen"] == set()
     assert waits["trainer"] >= {"transform", "basemodel"}
     assert waits["evaluator"] >= {"trainer", "baselines", "resolver"}
-    of_card = {"examplegen", "transform", "baselines"}
+    of_card = {"examplegen", "transform", "baselines", "defaults"}
     assert waits["pusher"] == {"trainer", "evaluator", "infravalidator", *of_card}
     assert waits["report"] == {"pusher"}
     assert all(container(documents, name)["command"][-1] == name for name in USUAL)
