@@ -1,6 +1,6 @@
 # Verbs for contributors. Users need only the README.
-.PHONY: help run test quick-test properties wrong-configurations faults fresh-machine soak image flink format lint schema lock \
-	vega audit licenses sbom docs docs-serve docs-check
+.PHONY: help run test quick-test properties wrong-configurations faults fresh-machine soak image flink format lint \
+	schema lock vega audit licenses sbom docs docs-serve docs-check
 help:        ## list the verbs
 	@sed -n 's/^\([a-z-]*\): *## */\1\t/p' $(MAKEFILE_LIST)
 run:         ## run the pipeline on the default data
@@ -9,7 +9,7 @@ test:        ## run all tests
 	./with-env pytest
 quick-test:  ## run the tests that take seconds
 	./with-env pytest -m "not slow"
-properties:  ## run the property tests with five times the examples that they name; an hour on two cores
+properties:  ## run the property tests with five times the examples that they name
 	BIGVOCAB_DRAWN=5 ./with-env pytest -m hypothesis
 wrong-configurations: ## draw 5,000 wrong configurations; each must be refused with all of its faults
 	BIGVOCAB_EXAMPLES=5000 ./with-env pytest -n 0 tests/pipeline/config/test_wrong_configurations.py

@@ -66,7 +66,7 @@ class Counts(keras.layers.Layer):
     (1995).
 
     The tables do not store the count of a pruned n-gram, so `leave_out` assumes a count of 1. If n-grams with larger
-    counts were pruned, the estimate is too low; `baselines.tables` prunes these last.
+    counts were pruned, the estimate is too low; `baselines.models.tables` prunes these last.
 
     Args:
         tables: Counts of the n-grams.
