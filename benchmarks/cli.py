@@ -10,7 +10,6 @@ from pathlib import Path
 
 from components.messages.exit_codes import INTERRUPTED, UserError
 from pipeline.cli.arguments import Parser, add_preset, add_root, add_settings, folder, names, root_of
-from pipeline.config.loading import load
 
 _LOCAL = "{kind: local}"
 
@@ -109,6 +108,13 @@ def _add_benchmarks(benchmarks: argparse._SubParsersAction[Parser]) -> None:
     approximate.add_argument(
         "--classes", type=_sizes, default=[200_000, 1_000_000], metavar="N,...", help="default: 200K,1M"
     )
+    approximate.add_argument(
+        "--model", type=Path, metavar="DIR", help="answers of this model, or of the newest of this run, in their place"
+    )
+    approximate.add_argument("--rows", type=Path, metavar="FILE", help="rows for --model, as for `predict --input`")
+    approximate.add_argument(
+        "--most", type=int, default=4_096, metavar="N", help="of these rows, at most so many (default: 4,096)"
+    )
     approximate.add_argument("--rounds", type=int, default=5, metavar="N", help="turns of each (default: 5)")
     approximate.add_argument("--check", action="store_true", help="are the bounds kept? exits with 1 if not")
     approximate.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
@@ -157,6 +163,8 @@ def _bench_softmax(arguments: argparse.Namespace) -> int:
 
 
 def _bench_encoders(arguments: argparse.Namespace) -> int:
+    from pipeline.config.loading import load
+
     config, root = load(arguments.preset), root_of(arguments)
     from benchmarks.commands.trainings import encoders
 
@@ -165,6 +173,8 @@ def _bench_encoders(arguments: argparse.Namespace) -> int:
 
 
 def _bench_sampling(arguments: argparse.Namespace) -> int:
+    from pipeline.config.loading import load
+
     config, root = load(arguments.preset), root_of(arguments)
     from benchmarks.commands.trainings import sampling
 
@@ -222,13 +232,18 @@ def _bench_next_basket(arguments: argparse.Namespace) -> int:
 
 
 def _bench_approximate(arguments: argparse.Namespace) -> int:
-    from benchmarks.commands.answers import approximate
+    from benchmarks.commands.answers import approximate, approximate_of_model
 
-    classes, rounds, check = arguments.classes, arguments.rounds, arguments.check
-    return _measured(lambda: approximate(classes, rounds, check, sys.stdout, arguments.json))
+    rounds, check, file = arguments.rounds, arguments.check, arguments.json
+    if arguments.model is not None:
+        model, rows, most = arguments.model, arguments.rows, arguments.most
+        return _measured(lambda: approximate_of_model(model, rows, most, rounds, check, sys.stdout, file))
+    return _measured(lambda: approximate(arguments.classes, rounds, check, sys.stdout, file))
 
 
 def _bench_cost(arguments: argparse.Namespace) -> int:
+    from pipeline.config.loading import load
+
     config = load(arguments.preset, arguments.set)
     from benchmarks.cost import cost, show
 

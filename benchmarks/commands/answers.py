@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-from benchmarks import approximate as approximate_answers
 from benchmarks import prediction as answers
+from benchmarks.approximation import planted, pushed
 from benchmarks.commands.common import BenchError, Output, progress
 from benchmarks.harness.machine import this_machine
 from benchmarks.serving import measure as serving_measure
+from components.inference.model import PushedModel
 from pipeline.prediction.model import find_version
 
 
@@ -101,11 +102,46 @@ def approximate(classes: Sequence[int], rounds: int, check: bool, out: TextIO, f
     Raises:
         BenchError: An option is invalid.
     """
-    if not classes or min(classes) < approximate_answers.LEAST:
-        raise BenchError(f"--classes must be at least {approximate_answers.LEAST:,}")
+    if not classes or min(classes) < planted.LEAST:
+        raise BenchError(f"--classes must be at least {planted.LEAST:,}")
     if rounds < 1:
         raise BenchError("--rounds must be at least 1")
     output = Output(out, file)
-    results = approximate_answers.Results(this_machine())
-    approximate_answers.measure(sorted(set(classes)), rounds, results, progress())
-    return output.finish(results, approximate_answers.lines(results), approximate_answers.BOUNDS, check)
+    results = planted.Results(this_machine())
+    planted.measure(sorted(set(classes)), rounds, results, progress())
+    return output.finish(results, planted.lines(results), planted.BOUNDS, check)
+
+
+def approximate_of_model(
+    model: Path, rows: Path | None, most: int, rounds: int, check: bool, out: TextIO, file: Path | None = None
+) -> int:
+    """Measure the exact and the approximate answers of a model, and print a table. Progress goes to standard error.
+
+    Args:
+        model: Folder of a model, of its versions, or of a run.
+        rows: File of rows, as `bigvocab predict --input` reads it.
+        most: Largest number of rows.
+        rounds: Turns of each form.
+        check: Check the bounds.
+        out: Receives the table.
+        file: Receives all figures as JSON.
+
+    Returns:
+        0, or 1 if a checked bound does not hold.
+
+    Raises:
+        BenchError: An option is invalid, or the model or the file cannot be measured.
+        PredictError: There is no such model, or the file cannot be read.
+    """
+    if rows is None:
+        raise BenchError("--model needs --rows FILE, a file of rows that the model answers")
+    if rounds < 1 or most < pushed.LEAST:
+        raise BenchError(f"--rounds must be at least 1, and --most at least {pushed.LEAST}")
+    output = Output(out, file)
+    folder = find_version(model)
+    results = pushed.Results(this_machine(), str(folder))
+    try:
+        pushed.measure(PushedModel(folder), rows, most, rounds, results, progress())
+    except pushed.UnfitError as error:
+        raise BenchError(str(error)) from error
+    return output.finish(results, pushed.lines(results), pushed.BOUNDS, check)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 # Length of a turn. Long enough that clock resolution and call overhead are negligible.
@@ -95,3 +95,18 @@ def timed(step: Callable[[int], object], steps: int) -> Spent:
 def steps_a_turn(one: Spent) -> int:
     """Return the number of steps in a turn, from the time that one step took."""
     return max(1, min(MOST_STEPS, round(TURN_SECONDS * one.steps / max(one.wall, 1e-9))))
+
+
+def interleaved(steps: Mapping[str, Callable[[int], object]], rounds: int) -> dict[str, Timing]:
+    """Measure the forms of a step in this process, one turn of each form in each round.
+
+    Args:
+        steps: Forms, by name: functions that take the number of the call in its turn. See `timed`.
+        rounds: Turns of each form.
+    """
+    lengths = {name: steps_a_turn(timed(step, 1)) for name, step in steps.items()}
+    turns: dict[str, list[Spent]] = {name: [] for name in steps}
+    for _ in range(rounds):
+        for name, step in steps.items():
+            turns[name].append(timed(step, lengths[name]))
+    return {name: Timing.of(of) for name, of in turns.items()}

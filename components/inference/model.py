@@ -46,6 +46,8 @@ class PushedModel:
         own_metrics: Paths of the user-defined metrics, whose sums the signature `eval` returns.
         threshold: Probability from which a class counts as one of several labels; None if a row has one label.
         exclude_seen: True if the signature `eval` leaves the items of a row out of the ranking.
+        classes: Number of classes; None if the label is a number.
+        approximate: True if the signature `serving_default` answers by an approximate search.
 
     Raises:
         PredictError: The folder contains no model of BigVocab, or a user-defined source is not installed.
@@ -59,6 +61,8 @@ class PushedModel:
         self.own_metrics: list[str] = about.get("metrics", [])
         self.threshold: float | None = about.get("threshold")
         self.exclude_seen: bool = about.get("exclude_seen", False)
+        self.classes: int | None = about.get("labels")
+        self.approximate: bool = about.get("approximate", False)
         self._loaded: Any = None
 
     def predict(self, rows: Sequence[Mapping[str, Any]], top: int | None = None, *, chosen: bool = False) -> list[Any]:

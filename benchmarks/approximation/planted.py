@@ -1,4 +1,4 @@
-"""Measurement of the answers over many classes: exact or approximate, with float32 or int8 class vectors."""
+"""Measurement of the answers over planted class vectors: exact or approximate, with float32 or int8 vectors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchmarks import zipf
 from benchmarks.harness.bounds import Bound
 from benchmarks.harness.machine import Machine
 from benchmarks.harness.tables import table
-from benchmarks.harness.timing import Spent, Timing, steps_a_turn, timed
+from benchmarks.harness.timing import Timing, interleaved
 from components.layers.classes.clusters import ClusterIndex
 from components.layers.classes.int8 import Int8Rows, rows_at
 from components.layers.classes.sweep import sweep
@@ -220,12 +220,7 @@ def _timed(answers: dict[str, Answer], queries: NDArray[np.float32], batch: int,
     def step_of(name: str) -> Callable[[int], object]:
         return lambda number: answers[name](parts[number % len(parts)])[0].numpy()
 
-    steps = {name: steps_a_turn(timed(step_of(name), 1)) for name in answers}
-    turns: dict[str, list[Spent]] = {name: [] for name in answers}
-    for _ in range(rounds):
-        for name in answers:
-            turns[name].append(timed(step_of(name), steps[name]))
-    return {name: Timing.of(of) for name, of in turns.items()}
+    return interleaved({name: step_of(name) for name in answers}, rounds)
 
 
 def lines(results: Results) -> Iterator[str]:

@@ -1,0 +1,1 @@
+"""Benchmark of exact and approximate answers over many classes."""
