@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bigvocab import layers as layers
     from components.inference.errors import PredictError as PredictError
     from components.inference.model import PushedModel as PushedModel
-    from pipeline.config.loading import ConfigurationError as ConfigurationError
+    from pipeline.config.errors import ConfigurationError as ConfigurationError
     from pipeline.config.loading import load as load_config
     from pipeline.config.spec import Config as Config
     from pipeline.execution.runner import run as run
@@ -42,7 +42,7 @@ __all__ = [
 
 _PLACES = {
     "Config": "pipeline.config.spec:Config",
-    "ConfigurationError": "pipeline.config.loading:ConfigurationError",
+    "ConfigurationError": "pipeline.config.errors:ConfigurationError",
     "PredictError": "components.inference.errors:PredictError",
     "PushedModel": "components.inference.model:PushedModel",
     "layers": "bigvocab.layers",

@@ -27,7 +27,8 @@ class Spec(BaseModel):
     """
 
     # A key without a limit has None. Infinity and NaN pass bounds such as `gt=0`, and would fail hours later.
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+    # The whole configuration is built at once, at its first validation, in place of each section by itself.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
     place_of_secrets: ClassVar[str] = "leave it to the environment or to the credentials file of the storage"
 

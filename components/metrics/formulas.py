@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import numpy as np
-
 from components.metrics.definitions import Kind, Metric, Places, Totals, Values
 from components.metrics.reliability import calibration_error, sum_names
 
@@ -29,9 +27,7 @@ def share(name: str) -> Callable[[Totals], float]:
 
 def perplexity(totals: Totals) -> float:
     """Return exp(nll)."""
-    mean = totals["nll"] / totals["known"] if totals["known"] else math.nan
-    # exp overflows beyond 709 nats, where a perplexity has no meaning.
-    return math.exp(mean) if not mean > 700 else math.inf
+    return _exp(totals["nll"] / totals["known"] if totals["known"] else math.nan)
 
 
 def difference(name: str) -> Callable[[Values, Values], float]:
@@ -41,8 +37,8 @@ def difference(name: str) -> Callable[[Values, Values], float]:
 
 def ratio_of_perplexities(ours: Values, theirs: Values) -> float:
     """Return the ratio of the perplexities of a model and a baseline."""
-    # From the difference of nats, which cannot overflow as two perplexities can.
-    return float(np.exp(ours["nll"] - theirs["nll"]))
+    # From the difference of nats, which overflows later than two perplexities.
+    return _exp(ours["nll"] - theirs["nll"])
 
 
 def calibration_metric(name: str, label: str, least: float, about: str, kind: Kind = "label", **places: int) -> Metric:
@@ -58,3 +54,8 @@ def calibration_metric(name: str, label: str, least: float, about: str, kind: Ki
         about=about,
         places=Places(**places),
     )
+
+
+def _exp(nats: float) -> float:
+    """Return exp(nats), or infinity beyond 700 nats, where a perplexity has no meaning and exp soon overflows."""
+    return math.exp(nats) if not nats > 700 else math.inf

@@ -12,10 +12,7 @@ import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Literal
 
 from components.ingest.spec import DataSpec, LabelKind
 from components.metrics.bands import BANDS
@@ -23,6 +20,10 @@ from components.metrics.definitions import WEIGHTED, Kind, Metric, Sum
 from components.metrics.own import own_metrics
 from components.metrics.table import of_kind
 from components.names import OWN, escaped
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 BaselineName = Literal["popular", "bigram", "trigram", "cooccurrence", "history", "bayes", "nearest", "mean"]
 RANKING_ONLY: frozenset[BaselineName] = frozenset({"cooccurrence", "history", "nearest"})
@@ -114,6 +115,8 @@ class Target:
         Args:
             sums: (..., len(stored_names)) sums.
         """
+        import numpy as np  # Not with the module: a configuration is loaded in half the time without NumPy.
+
         squares = _squares(self)
         return sums if squares is None else np.where(squares, np.sqrt(np.abs(sums)), sums)
 
@@ -123,6 +126,8 @@ class Target:
         Args:
             values: (..., len(stored_names)) values from `stored`.
         """
+        import numpy as np
+
         values, squares = np.asarray(values, np.float64), _squares(self)
         return values if squares is None else np.where(squares, np.square(values), values)
 
@@ -214,6 +219,8 @@ def _sum_names(target: Target) -> tuple[str, ...]:
 @functools.cache
 def _squares(target: Target) -> NDArray[np.bool_] | None:
     """Return which of the stored sums are squares, or None if none is."""
+    import numpy as np
+
     squares = np.array([of.squared for _ in target.views for of in target.sums])
     return squares if squares.any() else None
 

@@ -20,7 +20,7 @@ Metrics = dict[str, float | None]
 class Record(BaseModel):
     """Facts about the push of one version. Unknown keys, as of a newer BigVocab, are ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     pushed: datetime
     """Time of the push, in UTC."""

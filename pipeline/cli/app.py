@@ -44,7 +44,8 @@ from pipeline.cli.results import compare as compare_command
 from pipeline.cli.results import runs as runs_command
 from pipeline.cli.results import versions as version_commands
 from pipeline.cli.setup import init as init_command
-from pipeline.config.loading import DEFAULT_PRESET, ConfigurationError, check_files, load, preset_names, preset_summary
+from pipeline.config.errors import ConfigurationError
+from pipeline.config.preset_files import DEFAULT_PRESET, PRESETS, preset_names, preset_summary
 from pipeline.terminal.redirection import drop_output, native_messages_hidden
 
 NEW_OBJECTS = 50_000
@@ -164,6 +165,9 @@ def _run(arguments: argparse.Namespace) -> int:
         settings.append(f"inference.path={json.dumps(path)}")
     if arguments.keep:
         settings.append(f"inference.keep={json.dumps(arguments.keep)}")
+    # Commands import what they need, so that `--help` and `presets` start at once.
+    from pipeline.config.loading import check_files, load
+
     config = load(arguments.preset, settings, arguments.quick)
     check_files(config)
     from pipeline.execution import runner
@@ -173,6 +177,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _schema(arguments: argparse.Namespace) -> int:
+    from pipeline.config.loading import check_files, load
+
     config = load(arguments.preset, arguments.set)
     check_files(config, schema_needed=False)
     output = arguments.output or Path(config.data.schema_file or Path(arguments.preset).with_suffix(".schema.pbtxt"))
@@ -213,6 +219,8 @@ def _tensorboard(arguments: argparse.Namespace) -> int:
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
+    from pipeline.config.loading import check_files, load
+
     config = load(arguments.preset, arguments.set)
     if arguments.preset != DEFAULT_PRESET:  # A broken installation lacks the default corpus, and is diagnosed.
         check_files(config, schema_needed=False)
@@ -224,9 +232,9 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 def _presets(arguments: argparse.Namespace) -> int:
     if arguments.name:
-        load(arguments.name)
-        from pipeline.config.loading import PRESETS
+        from pipeline.config.loading import load
 
+        load(arguments.name)
         print((PRESETS / f"{arguments.name}.yaml").read_text(encoding="utf-8"), end="")
         return 0
     from rich.text import Text

@@ -13,7 +13,7 @@ from components.files import is_remote
 from components.messages.exit_codes import FAILED, INTERRUPTED, WRONG, UserError
 from components.messages.spelling import did_you_mean
 from components.storage import storage_fault
-from pipeline.config.loading import DEFAULT_PRESET
+from pipeline.config.preset_files import DEFAULT_PRESET
 
 if TYPE_CHECKING:
     from pipeline.terminal.output import Output

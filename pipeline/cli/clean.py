@@ -10,7 +10,6 @@ from components.files import is_remote
 from components.messages.exit_codes import UserError
 from components.messages.formatting import in_bytes, printable
 from pipeline.cli.arguments import Parser, add_root, add_settings, count, no_place_to_run, root_of
-from pipeline.config.loading import load
 from pipeline.paths import Paths
 from pipeline.terminal.redirection import native_messages_hidden
 
@@ -33,6 +32,8 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
 
 
 def _clean(arguments: argparse.Namespace) -> int:
+    from pipeline.config.loading import load
+
     config = load(arguments.preset, arguments.set)
     keep = arguments.keep or config.artifacts.keep
     if keep is None:

@@ -13,8 +13,6 @@ from pathlib import Path
 
 from components.messages.exit_codes import FAILED, INTERRUPTED, UserError
 from pipeline.cli.arguments import Parser, add_preset, add_root, add_settings, root_of
-from pipeline.config.loading import check_files, load, loads
-from pipeline.nodes import node_names
 from pipeline.terminal.redirection import native_messages_hidden
 
 
@@ -128,6 +126,8 @@ def _settings(text: str) -> list[str]:
 
 
 def _compile(arguments: argparse.Namespace) -> int:
+    from pipeline.config.loading import load
+
     config = load(arguments.preset, arguments.set, arguments.quick)
     if arguments.output.suffix not in (".yaml", ".yml"):
         raise UserError(f"--output {arguments.output}: Kubeflow Pipelines requires a file name that ends in .yaml")
@@ -144,6 +144,8 @@ def _compile(arguments: argparse.Namespace) -> int:
 
 
 def _submit(arguments: argparse.Namespace) -> int:
+    from pipeline.config.loading import load
+
     config = load(arguments.preset, arguments.set, arguments.quick)
     with _kubeflow():
         from pipeline.kubeflow import submit
@@ -191,6 +193,9 @@ def _check_tasks(compiled: list[str], wanted: list[str]) -> None:
 
 
 def _run_node(arguments: argparse.Namespace) -> int:
+    from pipeline.config.loading import check_files, load, loads
+    from pipeline.nodes import node_names
+
     # A compiled pipeline always passes its parameters, at least with their default values. `--set` and `--settings`
     # come last, so that they override the parameters.
     settings = [f"data.source.path={json.dumps(arguments.data_path)}"] if arguments.data_path else []

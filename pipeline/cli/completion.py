@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from pipeline.cli.arguments import Parser
-from pipeline.config.loading import preset_names
+from pipeline.config.preset_files import preset_names
 
 SHELLS = ("bash", "zsh", "fish")
 _PATHS = ("FILE", "DIR", "FOLDER")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from components.messages.exit_codes import UserError
 from components.messages.formatting import in_bytes
 from pipeline.cli.arguments import Parser, add_root, root_of
-from pipeline.config.loading import DEFAULT_PRESET
+from pipeline.config.preset_files import DEFAULT_PRESET
 from pipeline.terminal.redirection import native_messages_hidden
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 
 from pipeline.cli.arguments import Parser, add_output, add_root, add_settings, no_place_to_run, output_of, root_of
-from pipeline.config.loading import check_files, load
 
 
 def add(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -28,6 +27,8 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
 
 
 def _tune(arguments: argparse.Namespace) -> int:
+    from pipeline.config.loading import check_files, load
+
     options = {"tuner.time": arguments.time, "tuner.trials": arguments.trials}
     settings = [*arguments.set, *(f"{key}={value}" for key, value in options.items() if value is not None)]
     config = load(arguments.preset, settings, arguments.quick)

@@ -14,7 +14,7 @@ from components.messages.exit_codes import UserError
 from components.messages.spelling import did_you_mean
 from components.pushing import versions
 from components.report.summary import Summary
-from pipeline.config.loading import preset_names
+from pipeline.config.preset_files import preset_names
 from pipeline.metadata.lineage import Lineage, lineage
 from pipeline.prediction.model import newest_version
 

@@ -10,7 +10,8 @@ import yaml
 from components.choices import leaves
 from components.messages.redaction import redacted
 from pipeline.config.keys import Key, dotted
-from pipeline.config.loading import PRESETS, load, preset_names
+from pipeline.config.loading import load
+from pipeline.config.preset_files import PRESETS, preset_names
 from pipeline.config.spec import Config
 
 _NOT_OF_A_RUN = ("description", "quick")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import copy
-import importlib.resources
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from components.files import exists, is_remote, located, names_beside
@@ -20,23 +18,13 @@ from components.messages.redaction import is_secret_name, redacted
 from components.messages.spelling import did_you_mean
 from pipeline.config.beam import option_faults
 from pipeline.config.document import MAX_BYTES, Document, NotYaml, decoded, parse
+from pipeline.config.errors import ConfigurationError
 from pipeline.config.keys import Key, dotted, new_name, place
-from pipeline.config.label_lists import lists_of_labels
+from pipeline.config.preset_files import DEFAULT_PRESET, PRESETS, preset_names
 from pipeline.config.spec import Config
 
-PRESETS = importlib.resources.files("pipeline.config") / "presets"
-DEFAULT_PRESET = "shared_projection"
 _SHOWN = 200
 """Characters of a value in a message, at most."""
-
-
-class ConfigurationError(Exception):
-    """Error for a faulty configuration. The message has a line per fault: file, line, key and expected value."""
-
-
-def preset_names() -> list[str]:
-    """Return the names of the presets, sorted, without the ending `.yaml`."""
-    return sorted(entry.name.removesuffix(".yaml") for entry in PRESETS.iterdir() if entry.name.endswith(".yaml"))
 
 
 def load(name: str | None = None, settings: Iterable[str] = (), quick: bool = False) -> Config:
@@ -102,6 +90,10 @@ def _put_label_kind(tree: dict[str, Any], file: Path, origin: dict[Key, str]) ->
         data = DataSpec.model_validate(tree.get("data"))
     except ValidationError:  # Reported with the other faults.
         return
+    if data.shape != "labelled":
+        return
+    from pipeline.config.label_lists import lists_of_labels  # Imports NumPy, as the readers of rows do.
+
     if found := lists_of_labels(data, file.parent):
         _put(tree, "data.label_kind", "classes", f"{found}: several labels in column '{data.label}'", origin, [])
 
@@ -121,11 +113,6 @@ def _set(tree: dict[str, Any], setting: str, shown: str, origin: dict[Key, str],
         return
     faults += [f"{shown}: duplicate key {dotted((key.strip(), *double))}" for double, *_ in document.doubles]
     _put(tree, key.strip(), document.tree, shown, origin, faults)
-
-
-def preset_summary(name: str) -> str:
-    """Return the description of a preset, without loading the preset."""
-    return str(yaml.safe_load((PRESETS / f"{name}.yaml").read_text(encoding="utf-8"))["description"])
 
 
 def check_files(config: Config, schema_needed: bool = True) -> None:

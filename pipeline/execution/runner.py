@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from components.files import partial_files
 from components.messages.exit_codes import FAILED, INTERRUPTED, UserError
 from components.storage import storage_fault
-from pipeline.config.loading import ConfigurationError
+from pipeline.config.errors import ConfigurationError
 from pipeline.config.spec import Config
 from pipeline.execution.interruption import Interruption, interruptible, kept
 from pipeline.execution.walk import walk

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from components.ingest.errors import IngestError
 from components.ingest.spans.listing import has_spans, name_of, spans_there, spans_up_to
 from components.ingest.spec import DataSpec
-from pipeline.config.loading import ConfigurationError
+from pipeline.config.errors import ConfigurationError
 from pipeline.config.spec import Config
 from pipeline.nodes import named
 from pipeline.paths import Paths

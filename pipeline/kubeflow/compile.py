@@ -15,8 +15,9 @@ from kfp.dsl import ContainerSpec, PipelineTask
 from components.files import is_remote
 from components.spec import seconds
 from pipeline.config.beam import option_faults
+from pipeline.config.errors import ConfigurationError
 from pipeline.config.kubeflow import KubeflowSpec, PodSpec
-from pipeline.config.loading import ConfigurationError, schema_faults
+from pipeline.config.loading import schema_faults
 from pipeline.config.metadata import MySqlSpec
 from pipeline.config.spec import Config
 from pipeline.metadata.store import PASSWORD

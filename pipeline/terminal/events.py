@@ -13,7 +13,7 @@ from rich.text import Text
 from components.messages.exit_codes import FAILED, INTERRUPTED, WRONG, UserError
 from components.messages.redaction import redacted
 from components.messages.terminal import Terminal
-from pipeline.config.loading import ConfigurationError
+from pipeline.config.errors import ConfigurationError
 from pipeline.terminal.console import Console
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ import yaml
 
 from components.report.summary import Summary
 from pipeline.cli.app import parser
-from pipeline.config.loading import ConfigurationError, loads
+from pipeline.config.errors import ConfigurationError
+from pipeline.config.loading import loads
 from pipeline.terminal.events import Events
 from tests.docs.blocks import ROOT, Block, blocks, commands, pages
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from pipeline.config.loading import DEFAULT_PRESET, load
+from pipeline.config.loading import load
+from pipeline.config.preset_files import DEFAULT_PRESET
 from tests.kubeflow.dockerfile import Dockerfile
 from tests.kubeflow.manifests import (
     KUSTOMIZATIONS,

@@ -15,7 +15,7 @@ from components.metrics.table import BY_NAME, objective, of_kind
 class SummarySection(BaseModel):
     """Section of a summary. Numbers must be finite; unknown fields are rejected."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     left_out: ClassVar[tuple[str, ...]] = ()
     """Fields that are not written if empty, since most runs do not have them."""
 

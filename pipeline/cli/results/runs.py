@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from components.messages.exit_codes import UserError
 from components.messages.formatting import duration
 from components.messages.spelling import did_you_mean
-from components.pushing import versions
 from pipeline.cli.arguments import Parser, folder
 from pipeline.paths import Paths
 
@@ -112,6 +111,7 @@ def _is_root(place: Path) -> bool:
 
 
 def _run(root: Path) -> Run:
+    from components.pushing import versions
     from components.report.summary import Summary
 
     paths, file = Paths.of(root), root / "report" / "summary.json"

@@ -8,14 +8,16 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components.messages.exit_codes import UserError
 from components.messages.formatting import in_bytes
-from components.pushing import records, versions
 from pipeline.cli.arguments import Parser, add_root, root_of
-from pipeline.config.loading import DEFAULT_PRESET
+from pipeline.config.preset_files import DEFAULT_PRESET
 from pipeline.paths import Paths
+
+if TYPE_CHECKING:
+    from components.pushing import records
 
 _FIRST_TIME = 1_000_000_000
 """Least version that is taken for a time. Versions are seconds since the Unix epoch, unless a clock was wrong."""
@@ -95,11 +97,15 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
 
 def read_versions(directory: Path) -> list[Version]:
     """Return the versions in a folder of a model server, newest first."""
+    from components.pushing import versions
+
     found = versions.versions(directory)
     return [_version(directory / str(number), current=number == found[-1]) for number in reversed(found)]
 
 
 def _version(folder: Path, current: bool) -> Version:
+    from components.pushing import records
+
     record = records.read(folder)
     number = int(folder.name)
     latest = datetime.datetime.now(datetime.UTC).timestamp() + 24 * 3600
@@ -144,6 +150,8 @@ def _rollback(arguments: argparse.Namespace) -> int:
     if presets and not arguments.root and not root_of(arguments).is_dir():
         raise UserError(f"'{presets[0]}' is no version, which is a number, and {root_of(arguments)} does not exist")
     directory = _directory(arguments)
+    from components.pushing import records, versions
+
     before = versions.versions(directory)[-1]
     new = versions.rollback(directory, int(numbers[0]) if numbers else None)
     if record := records.read(new):
@@ -167,6 +175,8 @@ def _directory(arguments: argparse.Namespace) -> Path:
     Raises:
         UserError: The folder has no version.
     """
+    from components.pushing import versions
+
     directory = Path(Paths.of(root_of(arguments)).serving)
     if not versions.versions(directory):
         raise UserError(f"{directory}: no model was pushed yet; `bigvocab run {arguments.preset}` pushes one")

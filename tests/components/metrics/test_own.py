@@ -16,7 +16,8 @@ from components.evaluation.metrics import RowSums, _AddUp, model_metrics
 from components.metrics.own import modules_of, own_metric
 from components.metrics.rows import label_values, row_sums
 from components.metrics.targets import Target, label_target
-from pipeline.config.loading import ConfigurationError, load
+from pipeline.config.errors import ConfigurationError
+from pipeline.config.loading import load
 from tests.documents import written
 from tests.pipeline.data_sets import csv_configuration
 

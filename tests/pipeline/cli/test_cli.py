@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli import main
-from pipeline.config.loading import preset_names
+from pipeline.config.preset_files import preset_names
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from pipeline.cli import main
 from pipeline.cli.app import parser
 from pipeline.cli.completion import SHELLS, script
-from pipeline.config.loading import preset_names
+from pipeline.config.preset_files import preset_names
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,10 @@ try:
     code = main(sys.argv[1:])
 except SystemExit as ended:
     code = ended.code or 0
-loaded = {"apache_beam", "keras", "pandas", "pyarrow", "tensorflow", "tfx"} & {*sys.modules}
-print(f"{code} {sorted(loaded)}", file=sys.stderr)
+large = {"apache_beam", "keras", "numpy", "pandas", "pyarrow", "tensorflow", "tfx"}
+# A command that reads no configuration does not load the types of the configuration.
+large |= {"pydantic"} if sys.argv[1:] in (["--help"], ["presets"]) else set()
+print(f"{code} {sorted(large & {*sys.modules})}", file=sys.stderr)
 """
 
 

@@ -13,7 +13,7 @@ import yaml
 from hypothesis import strategies as st
 
 from pipeline.config.json_schema import text
-from pipeline.config.loading import PRESETS, preset_names
+from pipeline.config.preset_files import PRESETS, preset_names
 
 SCHEMA = json.loads(text())
 WITH_KERAS = ("shared_submodel",)

@@ -15,7 +15,8 @@ from apache_beam.portability.api import beam_fn_api_pb2
 
 from pipeline.beam.pool import Pool
 from pipeline.config.beam import option_faults
-from pipeline.config.loading import ConfigurationError, check_files, load
+from pipeline.config.errors import ConfigurationError
+from pipeline.config.loading import check_files, load
 from tests import hosts
 from tests.flink.listening import addresses
 from tests.forks import ForkServer

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.document import MAX_BYTES, parse
-from pipeline.config.loading import ConfigurationError, load, loads
+from pipeline.config.errors import ConfigurationError
+from pipeline.config.loading import load, loads
 
 LAUGHS = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 10))
 MERGED = "a0: &a0 {x: 1}\n" + "".join(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 10)}]}}\n" for n in range(1, 10))

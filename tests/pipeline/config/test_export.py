@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.config.loading import ConfigurationError, load
+from pipeline.config.errors import ConfigurationError
+from pipeline.config.loading import load
 
 
 def test_answers_are_approximate_above_a_number_of_classes() -> None:

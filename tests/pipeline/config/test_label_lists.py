@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.ingest.spec import DataSpec
-from pipeline.config.loading import ConfigurationError, load, loads
+from pipeline.config.errors import ConfigurationError
+from pipeline.config.loading import load, loads
 
 ONE, SEVERAL = {"text": "a", "bought": ["x"]}, {"text": "b", "bought": ["x", "y"]}
 

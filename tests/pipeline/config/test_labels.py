@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config.loading import ConfigurationError, label_faults, load
+from pipeline.config.errors import ConfigurationError
+from pipeline.config.loading import label_faults, load
 
 OWN = """\
 name: mine

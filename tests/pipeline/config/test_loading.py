@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from components.layers.encoders.recurrent.spec import RecurrentSpec
+from pipeline.config.errors import ConfigurationError
 from pipeline.config.keys import RENAMED
-from pipeline.config.loading import ConfigurationError, check_files, load, preset_names
+from pipeline.config.loading import check_files, load
+from pipeline.config.preset_files import preset_names
 
 OWN = """\
 name: mine

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.config.loading import ConfigurationError, load, loads
+from pipeline.config.errors import ConfigurationError
+from pipeline.config.loading import load, loads
 
 MODULE = """
 from pydantic import Field, model_validator

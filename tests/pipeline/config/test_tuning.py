@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from pipeline import dag
-from pipeline.config.loading import ConfigurationError, load
+from pipeline.config.errors import ConfigurationError
+from pipeline.config.loading import load
 from pipeline.paths import Paths
 
 

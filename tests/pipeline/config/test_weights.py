@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config.loading import ConfigurationError, load
+from pipeline.config.errors import ConfigurationError
+from pipeline.config.loading import load
 
 PRICES = """\
 name: prices

@@ -16,7 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from pipeline.cli import main
-from pipeline.config.loading import ConfigurationError, check_files, load, loads, preset_names
+from pipeline.config.errors import ConfigurationError
+from pipeline.config.loading import check_files, load, loads
+from pipeline.config.preset_files import preset_names
 from tests.pipeline.config.faulty import SCHEMA, WITH_KERAS, Fault, faulty, written
 
 EXAMPLES = int(os.environ.get("BIGVOCAB_EXAMPLES", "100"))
@@ -88,7 +90,7 @@ class _Messages:
 def test_the_drawn_configurations_are_right_before_their_faults(name: str) -> None:
     import yaml
 
-    from pipeline.config.loading import PRESETS
+    from pipeline.config.preset_files import PRESETS
 
     loads(written(yaml.safe_load((PRESETS / f"{name}.yaml").read_text(encoding="utf-8"))))
 

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from pipeline.cli import main
-from pipeline.config.loading import ConfigurationError, load, loads
+from pipeline.config.errors import ConfigurationError
+from pipeline.config.loading import load, loads
 from pipeline.config.metadata import MySqlSpec
 from pipeline.nodes import node_names
 

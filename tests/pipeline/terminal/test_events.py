@@ -13,7 +13,7 @@ from components.messages import progress
 from components.messages.exit_codes import UserError
 from components.messages.progress import Progress
 from components.report.summary import Summary
-from pipeline.config.loading import ConfigurationError
+from pipeline.config.errors import ConfigurationError
 from pipeline.terminal.events import Events
 from pipeline.terminal.output import FOR_PEOPLE, Output
 from pipeline.terminal.redirection import Streams

@@ -23,7 +23,8 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from components.ingest.errors import BrokenFile, IngestError, RowError
 from components.ingest.sources.base import Lines, Range
 from components.ingest.sources.packages.tafeng import Tafeng, TafengSpec
-from pipeline.config.loading import ConfigurationError, check_files, load
+from pipeline.config.errors import ConfigurationError
+from pipeline.config.loading import check_files, load
 from tests.drawing import drawn
 from tests.forks import ROOT
 
