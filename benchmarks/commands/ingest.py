@@ -18,7 +18,7 @@ from benchmarks.ingest import report as ingest_report
 from benchmarks.ingest import spans as ingest_spans
 from benchmarks.ingest.data import CORPUS, WRITERS
 from benchmarks.ingest.stage import TARGET as STAGE
-from pipeline.config.beam import BeamSpec, option_faults
+from pipeline.config.sections.beam import BeamSpec, option_faults
 
 
 def ingest(

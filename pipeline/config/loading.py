@@ -16,11 +16,11 @@ from components.ingest.spec import DataSpec
 from components.labels.reading import LabelsError, read_items
 from components.messages.redaction import is_secret_name, redacted
 from components.messages.spelling import did_you_mean
-from pipeline.config.beam import option_faults
 from pipeline.config.document import MAX_BYTES, Document, NotYaml, decoded, parse
 from pipeline.config.errors import ConfigurationError
 from pipeline.config.keys import Key, dotted, new_name, place
 from pipeline.config.preset_files import DEFAULT_PRESET, PRESETS, preset_names
+from pipeline.config.sections.beam import option_faults
 from pipeline.config.spec import Config
 
 _SHOWN = 200

@@ -20,11 +20,11 @@ from components.pushing.spec import CardSpec, ServingSpec
 from components.spec import Spec
 from components.training.spec import TrainerSpec
 from components.tuning.spec import TunerSpec
-from pipeline.config.artifacts import ArtifactsSpec
-from pipeline.config.beam import BeamSpec, LocalBeam
-from pipeline.config.kubeflow import KubeflowSpec
-from pipeline.config.metadata import MetadataSpec, SqliteSpec
-from pipeline.config.tuning import range_faults
+from pipeline.config.sections.artifacts import ArtifactsSpec
+from pipeline.config.sections.beam import BeamSpec, LocalBeam
+from pipeline.config.sections.kubeflow import KubeflowSpec
+from pipeline.config.sections.metadata import MetadataSpec, SqliteSpec
+from pipeline.config.sections.tuning import range_faults
 from pipeline.nodes import node_names
 
 _REQUIRED = {

@@ -14,11 +14,11 @@ from kfp.dsl import ContainerSpec, PipelineTask
 
 from components.files import is_remote
 from components.spec import seconds
-from pipeline.config.beam import option_faults
 from pipeline.config.errors import ConfigurationError
-from pipeline.config.kubeflow import KubeflowSpec, PodSpec
 from pipeline.config.loading import schema_faults
-from pipeline.config.metadata import MySqlSpec
+from pipeline.config.sections.beam import option_faults
+from pipeline.config.sections.kubeflow import KubeflowSpec, PodSpec
+from pipeline.config.sections.metadata import MySqlSpec
 from pipeline.config.spec import Config
 from pipeline.metadata.store import PASSWORD
 from pipeline.nodes import NODES, REPORT, named

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from components.files import is_remote
-from pipeline.config.metadata import MySqlSpec, SqliteSpec
+from pipeline.config.sections.metadata import MySqlSpec, SqliteSpec
 
 if TYPE_CHECKING:
     from ml_metadata.proto import metadata_store_pb2 as mlmd

@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 import re
 
-from pipeline.config.beam import FlinkBeam, option_faults
 from pipeline.config.loading import load
+from pipeline.config.sections.beam import FlinkBeam, option_faults
 from tests.kubeflow.manifests import MANIFESTS, container_of, objects, of_kind, pods
 
 

@@ -223,7 +223,7 @@ def test_pods_run_as_the_user_of_the_image() -> None:
 
 
 def test_what_a_configuration_says_by_default_is_what_is_there() -> None:
-    kubeflow = pytest.importorskip("pipeline.config.kubeflow").KubeflowSpec()
+    kubeflow = pytest.importorskip("pipeline.config.sections.kubeflow").KubeflowSpec()
     found = objects("base")
     (volume,) = kubeflow.volumes
     assert volume.claim in of_kind(found, "PersistentVolumeClaim")
@@ -236,7 +236,7 @@ def test_what_a_configuration_says_by_default_is_what_is_there() -> None:
 
 
 def test_kubeflow_s_tensorboard_looks_where_the_default_pipeline_writes() -> None:
-    kubeflow = pytest.importorskip("pipeline.config.kubeflow").KubeflowSpec()
+    kubeflow = pytest.importorskip("pipeline.config.sections.kubeflow").KubeflowSpec()
     (volume,) = kubeflow.volumes
     folder = f"{kubeflow.root}/{load(DEFAULT_PRESET).name}/artifacts/Trainer/model_run"
     tensorboard = of_kind(objects("overlays/kubeflow-tensorboard"), "Tensorboard")["bigvocab-tensorboard"]
@@ -244,7 +244,7 @@ def test_kubeflow_s_tensorboard_looks_where_the_default_pipeline_writes() -> Non
 
 
 def test_tensorflow_serving_reads_where_the_default_pipeline_pushes() -> None:
-    kubeflow = pytest.importorskip("pipeline.config.kubeflow").KubeflowSpec()
+    kubeflow = pytest.importorskip("pipeline.config.sections.kubeflow").KubeflowSpec()
     deployment = of_kind(objects("overlays/tensorflow-serving"), "Deployment")["bigvocab-tensorflow-serving"]
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     (variable,) = container["env"]

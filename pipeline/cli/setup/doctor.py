@@ -213,7 +213,7 @@ def _beam() -> Iterator[Finding]:
     from apache_beam.options.pipeline_options import PipelineOptions
     from apache_beam.testing.util import assert_that, equal_to
 
-    from pipeline.config.beam import LocalBeam
+    from pipeline.config.sections.beam import LocalBeam
 
     arguments = LocalBeam().arguments()
     with beam.Pipeline(options=PipelineOptions(arguments)) as pipeline:

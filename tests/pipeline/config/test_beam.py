@@ -14,9 +14,9 @@ import pytest
 from apache_beam.portability.api import beam_fn_api_pb2
 
 from pipeline.beam.pool import Pool
-from pipeline.config.beam import option_faults
 from pipeline.config.errors import ConfigurationError
 from pipeline.config.loading import check_files, load
+from pipeline.config.sections.beam import option_faults
 from tests import hosts
 from tests.flink.listening import addresses
 from tests.forks import ForkServer

@@ -20,7 +20,7 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd_proto
 from tfx.orchestration import metadata
 
 from components.compat.tfx import channels as tfx_channels
-from pipeline.config.metadata import SqliteSpec
+from pipeline.config.sections.metadata import SqliteSpec
 from pipeline.metadata.record import DONE, RUN_TYPE, cause_of
 from pipeline.metadata.store import connection
 from pipeline.nodes import REPORT, node_names

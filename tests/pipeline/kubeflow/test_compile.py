@@ -12,7 +12,7 @@ import yaml
 from pipeline.cli import main
 from pipeline.config.errors import ConfigurationError
 from pipeline.config.loading import load, loads
-from pipeline.config.metadata import MySqlSpec
+from pipeline.config.sections.metadata import MySqlSpec
 from pipeline.nodes import node_names
 
 pytest.importorskip("kfp", reason="BIGVOCAB_EXTRAS=kubeflow installs the Kubeflow Pipelines SDK")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.config.metadata import MySqlSpec, SqliteSpec
+from pipeline.config.sections.metadata import MySqlSpec, SqliteSpec
 from pipeline.metadata.store import MetadataError, connection, describe
 
 SERVER = MySqlSpec(kind="mysql", host="db", user="me")

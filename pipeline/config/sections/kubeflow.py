@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt, model_validator
 
 from components.spec import Duration, Spec
-from pipeline.config.metadata import MySqlSpec
+from pipeline.config.sections.metadata import MySqlSpec
 
 Cpu = Annotated[str, Field(pattern=r"^(\d*\.)?\d+m?$")]
 """CPU quantity in Kubernetes notation, such as `500m`, `4` or `1.5`."""
