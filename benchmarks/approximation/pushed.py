@@ -81,7 +81,7 @@ def measure(
         UnfitError: The model answers exactly, or the file has fewer than `LEAST` rows that it can answer.
         PredictError: The file cannot be read.
     """
-    if not model.approximate:
+    if not model.description.approximate:
         raise UnfitError(
             f"{model.folder}: this model answers exactly; `training.approximate` in its summary.json has the reason"
         )
@@ -95,7 +95,7 @@ def measure(
     exact, approximate = (_joined(answers[name], examples) for name in FORMS)
     first = min(10, exact[0].shape[1])
     found = [len({*a} & {*b}) / first for a, b in zip(exact[0][:, :first], approximate[0][:, :first], strict=True)]
-    results.classes, results.rows, results.first = model.classes or 0, len(examples), first
+    results.classes, results.rows, results.first = model.description.labels or 0, len(examples), first
     results.recall = float(np.mean(found))
     results.nats = float(np.abs(np.log(approximate[1][:, 0]) - np.log(exact[1][:, 0])).mean())
     for batch in BATCHES:

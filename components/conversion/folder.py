@@ -44,7 +44,7 @@ def write_about(folder: Path, model: VectorModel, found: dict[str, Vocabulary], 
         found: Its vocabularies.
         **more: Further facts, by key.
     """
-    facts, inputs = model.about["vectors"], len(found["inputs"])
+    facts, inputs = model.facts, len(found["inputs"])
     about = {
         "model": model.folder.name,
         "classes": len(model.vectors),
@@ -53,7 +53,7 @@ def write_about(folder: Path, model: VectorModel, found: dict[str, Vocabulary], 
         "probability": "sigmoid(logit)" if model.independent else "softmax(logits)[class]",
         "beside": model.beside,
         "columns": columns_read(model.pushed.data),
-        "context": model.about["context"],
+        "context": model.about.context,
         "input_ids": {
             "vocabulary": "inputs.csv",
             "unknown": f"{inputs} + farmhash_fingerprint64(escaped token) % {facts['padding'] - inputs}",

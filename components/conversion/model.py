@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +15,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from components.conversion.errors import ConversionError
-from components.files import read_text
-from components.inference.model import ABOUT, PushedModel
+from components.inference.model import PushedModel
+from components.training.export.description import Description
 from components.training.export.vectors import CLASSES, ENCODE, QUERY
 
 # Classes that are read at a time.
@@ -36,7 +35,7 @@ class VectorModel:
 
     Attributes:
         pushed: The model.
-        about: Contents of the file beside the model, see `components.training.export.servable.export`.
+        about: Description of the model.
         loaded: The SavedModel.
         vectors: (classes, width) float32 class vectors.
         biases: (classes,) float32.
@@ -48,19 +47,19 @@ class VectorModel:
 
     folder: Path
     pushed: PushedModel = field(init=False)
-    about: dict[str, Any] = field(init=False)
+    about: Description = field(init=False)
     loaded: Any = field(init=False)
     vectors: NDArray[np.float32] = field(init=False)
     biases: NDArray[np.float32] = field(init=False)
 
     def __post_init__(self) -> None:
         self.pushed = PushedModel(self.folder)
-        self.about = json.loads(read_text(f"{self.folder}/{ABOUT}"))
+        self.about = self.pushed.description
         if self.pushed.top_k is None:
             raise ConversionError(
                 f"{self.folder}: the label is a number ({self.pushed.data.label}), so that there are no class vectors"
             )
-        if not self.about.get("vectors"):
+        if not self.about.vectors:
             raise ConversionError(
                 f"{self.folder} was exported by an earlier version of BigVocab, without the signatures of its vectors: "
                 "run the pipeline again"
@@ -69,19 +68,24 @@ class VectorModel:
         self.vectors, self.biases = self._classes()
 
     @property
+    def facts(self) -> dict[str, Any]:
+        """Facts about the signatures of the vectors: see `components.training.export.vectors`."""
+        return self.about.vectors or {}
+
+    @property
     def beside(self) -> str | None:
         """Part of the answers beside the softmax: `mixture`, `repeats` or None."""
-        return self.about["vectors"]["beside"]
+        return self.facts["beside"]
 
     @property
     def approximate(self) -> bool:
         """True if the answers of `serving_default` are approximate."""
-        return bool(self.about.get("approximate"))
+        return self.about.approximate
 
     @property
     def independent(self) -> bool:
         """True if the probability of a class is the sigmoid of its logit."""
-        return self.about.get("loss") == "sigmoid"
+        return self.about.loss == "sigmoid"
 
     @property
     def top_k(self) -> int:
@@ -98,7 +102,7 @@ class VectorModel:
     def input_table(self) -> NDArray[np.float32] | None:
         """Vectors of the input ids, (ids, embedding) float32; None if the encoder has no such table."""
         for variable in self.loaded.weights:
-            if variable.name == _INPUT_TABLE and variable.shape[0] == self.about["vectors"]["padding"] + 1:
+            if variable.name == _INPUT_TABLE and variable.shape[0] == self.facts["padding"] + 1:
                 return variable.numpy()
         return None
 
@@ -140,7 +144,7 @@ class VectorModel:
         return logits, powers / powers.sum(axis=1, keepdims=True)
 
     def _classes(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        signature, count = self.loaded.signatures[CLASSES], int(self.about["labels"])
+        signature, count = self.loaded.signatures[CLASSES], self.about.labels or 0
         parts = [
             signature(ids=tf.range(first, min(first + _CLASSES, count), dtype=tf.int64))
             for first in range(0, count, _CLASSES)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,21 +13,19 @@ from typing import Any
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from components.files import read_text
 from components.inference.answers import Answer, as_data, from_outputs
 from components.inference.errors import PredictError
 from components.inference.rows.questions import Question, Questions
 from components.ingest.spec import DataSpec
 from components.messages.exit_codes import FAILED
 from components.preprocessing.vocabulary import read_vocabulary
+from components.training.export import description
 
 # Rows of one request: enough to keep the cores busy, few enough to keep rows x labels small.
 ROWS = 256
 AHEAD = 2
 """Requests that run while the rows of the next request are read. TensorFlow releases Python's global lock meanwhile."""
 _TOP = 10
-ABOUT = "assets.extra/bigvocab.json"
-"""Description of a model, in its folder: see `components.training.export.servable.export`."""
 _OF_LABELS = ("labels", "probabilities")
 """Outputs with a column for each label, the most probable first."""
 
@@ -46,8 +43,7 @@ class PushedModel:
         own_metrics: Paths of the user-defined metrics, whose sums the signature `eval` returns.
         threshold: Probability from which a class counts as one of several labels; None if a row has one label.
         exclude_seen: True if the signature `eval` leaves the items of a row out of the ranking.
-        classes: Number of classes; None if the label is a number.
-        approximate: True if the signature `serving_default` answers by an approximate search.
+        description: All facts about the model.
 
     Raises:
         PredictError: The folder contains no model of BigVocab, or a user-defined source is not installed.
@@ -57,12 +53,9 @@ class PushedModel:
         about = _about(folder)
         self.folder = folder
         self.data = _data(folder, about)
-        self.top_k: int | None = about["top_k"]
-        self.own_metrics: list[str] = about.get("metrics", [])
-        self.threshold: float | None = about.get("threshold")
-        self.exclude_seen: bool = about.get("exclude_seen", False)
-        self.classes: int | None = about.get("labels")
-        self.approximate: bool = about.get("approximate", False)
+        self.description = about
+        self.top_k, self.threshold = about.top_k, about.threshold
+        self.own_metrics, self.exclude_seen = about.metrics, about.exclude_seen
         self._loaded: Any = None
 
     def predict(self, rows: Sequence[Mapping[str, Any]], top: int | None = None, *, chosen: bool = False) -> list[Any]:
@@ -215,14 +208,16 @@ class PushedModel:
         return {name: tensor.numpy() for name, tensor in found.items()}
 
 
-def _about(folder: str | Path) -> dict[str, Any]:
+def _about(folder: str | Path) -> description.Description:
     try:
-        about = json.loads(read_text(f"{folder}/{ABOUT}"))
-        if not isinstance(about["data"], dict) or not isinstance(about["top_k"], int | None):
-            raise TypeError
+        about = description.read(folder)
+        if about.data is None:
+            raise ValueError("no data")
         return about
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise PredictError(f"{folder} is no model of BigVocab: {ABOUT} is damaged; push the model again") from error
+    except ValueError as error:
+        raise PredictError(
+            f"{folder} is no model of BigVocab: {description.FILE} is damaged; push the model again"
+        ) from error
     except OSError as error:
         place = Path(folder)
         if place.name == "serving" and place.is_dir() and not any(place.iterdir()):
@@ -230,10 +225,12 @@ def _about(folder: str | Path) -> dict[str, Any]:
         raise PredictError(f"{folder} is no model of BigVocab: {error.strerror}: {error.filename}") from error
 
 
-def _data(folder: str | Path, about: Mapping[str, Any]) -> DataSpec:
+def _data(folder: str | Path, about: description.Description) -> DataSpec:
     """Return the data specification of the training of a model."""
     # A pushed model may be older than a renamed key. Keys that describe the run, not the model, are null.
-    data = {key: value for key, value in about["data"].items() if key in DataSpec.model_fields or value is not None}
+    data = {
+        key: value for key, value in (about.data or {}).items() if key in DataSpec.model_fields or value is not None
+    }
     try:
         return DataSpec.model_validate(data)
     except ValidationError as error:  # A user-defined source that is not installed here.

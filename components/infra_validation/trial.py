@@ -6,7 +6,6 @@ The process ends when its standard input is closed. The operating system closes 
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import resource
 import sys
@@ -26,8 +25,7 @@ from components.infra_validation.served import Served
 from components.infra_validation.verdict import Verdict
 from components.ingest.spec import DataSpec
 from components.storage import storage_fault
-
-METADATA_FILE = "assets.extra/bigvocab.json"
+from components.training.export import description
 
 
 def try_model(model: str, records: Sequence[bytes], tell: Callable[[Verdict], None]) -> Verdict:
@@ -81,15 +79,13 @@ def main(model: str, rows: str, verdict: str, memory_mb: str) -> None:
 
 def _about(model: str) -> tuple[Expected, set[str] | None]:
     """Return the expected outputs and the input columns of a model, as far as the export names them."""
-    path = f"{model}/{METADATA_FILE}"
-    if not tf.io.gfile.exists(path):
+    about = description.read_if_there(model)
+    if about is None:
         return Expected(), None
-    with tf.io.gfile.GFile(path) as file:
-        about = json.loads(file.read())
-    data = DataSpec.model_validate(about["data"]) if about.get("data") else None
+    data = DataSpec.model_validate(about.data) if about.data else None
     columns = {*data.inputs, *data.features, *data.token_columns} if data else None
-    independent = about.get("loss") == "sigmoid"
-    return Expected.of(about.get("top_k"), data, independent), columns
+    independent = about.loss == "sigmoid"
+    return Expected.of(about.top_k, data, independent), columns
 
 
 def _end_with_parent() -> None:

@@ -19,9 +19,9 @@ from components.labels.spec import LabelFeatureSpec, LabelsSpec
 from components.messages.exit_codes import UserError
 from components.preprocessing.vocabulary import escape, read_vocabulary
 from components.pushing import records, versions
+from components.training.export import description
 from components.training.export.growing import FEATURES_FILE, LABELS_FILE, Growing, arguments, read_features
 
-_ABOUT = "assets.extra/bigvocab.json"
 _VARIABLES = "variables/variables"
 
 
@@ -154,10 +154,8 @@ def _append_rows(model: Path, rows: dict[str, NDArray[np.float32]]) -> None:
 
 def _append_labels(model: Path, labels: Sequence[str]) -> None:
     """Append labels without occurrences to the vocabulary file, and count them in `bigvocab.json`."""
-    file, about = model / LABELS_FILE, model / _ABOUT
+    file, about = model / LABELS_FILE, description.read(model)
     text = file.read_bytes()
     lines = "".join(f"0 {escape(label)}\n" for label in labels)
     file.write_bytes(text + (b"" if text.endswith(b"\n") else b"\n") + lines.encode())
-    facts = json.loads(about.read_text(encoding="utf-8"))
-    facts["labels"] += len(labels)
-    about.write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
+    description.write(model, about.model_copy(update={"labels": (about.labels or 0) + len(labels)}))

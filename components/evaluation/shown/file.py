@@ -11,9 +11,10 @@ from tfx import types
 from tfx.components.util import examples_utils
 from tfx.utils import path_utils
 
-from components.evaluation.shown.predictions import ABOUT, described
+from components.evaluation.shown.predictions import described
 from components.files import exists, is_remote, matching, read_text, write_whole
 from components.metrics.targets import Target
+from components.training.export.description import read_if_there
 
 _FILE = "shown.json"
 
@@ -38,12 +39,12 @@ def write_shown(
             for the default data.
     """
     folder = path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
-    if label.kind == "number" or not tf.io.gfile.exists(f"{folder}/{ABOUT}"):
+    if label.kind == "number" or not (about := read_if_there(folder)):
         return
     files = matching(examples_utils.get_split_file_patterns([examples], "test"))
     records: Any = tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator()
     loaded = load() if load else tf.saved_model.load(folder)
-    found = {"predictions": described(loaded, folder, records, slices, label)}
+    found = {"predictions": described(loaded, about, records, slices, label)}
     write_whole(f"{evaluation}/{_FILE}", json.dumps(found))
 
 

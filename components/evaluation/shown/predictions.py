@@ -8,9 +8,8 @@ the first rows of the split.
 from __future__ import annotations
 
 import itertools
-import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,9 +19,8 @@ import tensorflow as tf
 from components.ingest.spec import DataSpec
 from components.metrics.targets import Target
 from components.names import FIRST_LABEL, OWN
+from components.training.export.description import Description
 
-ABOUT = "assets.extra/bigvocab.json"
-"""Description of the data in an export, see `components.training.export.servable.export`."""
 SAMPLE = 1_000
 """Number of rows in the sample, at most."""
 NEAR = 10
@@ -241,23 +239,21 @@ def _text(token: bytes) -> str:
 
 
 def described(
-    model: Any, folder: str, records: Iterator[bytes], slices: Sequence[str], label: Target
+    model: Any, about: Description, records: Iterator[bytes], slices: Sequence[str], label: Target
 ) -> dict[str, Any]:
     """Return the section `predictions` of a summary; empty if the label is a number or a basket.
 
     Args:
         model: Loaded SavedModel of the export.
-        folder: Folder of the export.
+        about: Description of the export.
         records: Serialized tf.Examples of the test split, with the sums of the baselines.
         slices: Columns of the slices.
         label: Label as a target.
     """
-    with tf.io.gfile.GFile(f"{folder}/{ABOUT}") as file:
-        about: Mapping[str, Any] = json.loads(file.read())
-    data = DataSpec.model_validate(about["data"])
+    data = DataSpec.model_validate(about.data)
     if label.kind == "number" or data.baskets or (data.shape == "sequence" and len(data.inputs) > 1):
         return {}
-    rows = answered(model, sampled(records, data, slices, label), about["exclude_seen"])
+    rows = answered(model, sampled(records, data, slices, label), about.exclude_seen)
     if not rows:
         return {}
     results = Counter(row.result for row in rows)

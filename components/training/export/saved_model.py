@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,20 +11,13 @@ from tensorflow.saved_model.experimental import TrackableResource
 from components.labels.features import FittedFeatures
 from components.training.data.layout import LABEL
 from components.training.export.arguments import by_name, name_arguments
+from components.training.export.description import Description, write
 from components.training.export.growing import Growing, write_features
 from components.training.export.servable import Servable
 
 
 def export(servable: Servable, directory: str, label_features: FittedFeatures | None = None) -> None:
     """Write a SavedModel that also loads in graph sessions, as in TensorFlow Serving and BulkInferrer.
-
-    `assets.extra/bigvocab.json` describes the splitting of text into tokens for callers. It also contains the number of
-    predicted labels, `top_k`, and the number of classes, `labels`. Both are null if the label is a number.
-    `exclude_seen` is true if `eval` ranks only classes that the row does not contain yet. `metrics` contains the paths
-    of the user-defined metrics. `several` is true if a row may have several labels; `loss` is then the loss of the
-    training, and `threshold` the probability from which a class counts as a label. Both are null otherwise.
-    `approximate` is true if `serving_default` answers by an approximate search. `vectors` describes the signatures of
-    `components.training.export.vectors`; null if the label is a number.
 
     Args:
         servable: Model to export.
@@ -48,23 +40,20 @@ def export(servable: Servable, directory: str, label_features: FittedFeatures | 
         signatures[growing.SIGNATURE] = growing.signature()
     tf.saved_model.save(_Parts(servable, signatures.values(), growing), directory, signatures)
     name_arguments(directory, "predict", columns)
-    about: dict[str, Any] = {
-        "data": servable.data.model_dump(mode="json"),
-        "top_k": servable.top_k,
-        "context": servable.layout.context,
-        "labels": servable.classes.get(LABEL),
-        "exclude_seen": servable.exclude_seen,
-        "metrics": list(servable.targets[0].own),
-        "several": servable.layout.several_labels,
-        "loss": getattr(servable.model.label, "loss", None),
-        "threshold": servable.threshold,
-        "approximate": servable.index is not None,
-        "vectors": vectors.facts() if vectors is not None else None,
-    }
-    extra = f"{directory}/assets.extra"
-    tf.io.gfile.makedirs(extra)
-    with tf.io.gfile.GFile(f"{extra}/bigvocab.json", "w") as file:
-        file.write(json.dumps(about, indent=1, ensure_ascii=False))
+    description = Description(
+        data=servable.data.model_dump(mode="json"),
+        top_k=servable.top_k,
+        context=servable.layout.context,
+        labels=servable.classes.get(LABEL),
+        exclude_seen=servable.exclude_seen,
+        metrics=list(servable.targets[0].own),
+        several=servable.layout.several_labels,
+        loss=getattr(servable.model.label, "loss", None),
+        threshold=servable.threshold,
+        approximate=servable.index is not None,
+        vectors=vectors.facts() if vectors is not None else None,
+    )
+    write(directory, description)
     if label_features is not None:
         write_features(directory, label_features, growing)
 

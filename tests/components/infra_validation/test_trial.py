@@ -13,8 +13,9 @@ import tensorflow as tf
 
 from components.infra_validation.answers import BrokenExport
 from components.infra_validation.requests import requests_of
-from components.infra_validation.trial import METADATA_FILE, Served, try_model
+from components.infra_validation.trial import Served, try_model
 from components.infra_validation.verdict import Verdict
+from components.training.export.description import FILE
 
 Export = Callable[..., Path]
 
@@ -90,7 +91,7 @@ def test_no_export_is_refused(tmp_path: Path, records: list[bytes]) -> None:
 
 def test_the_number_of_labels_may_not_change_between_answers(export: Export, records: list[bytes]) -> None:
     path = export("batch")
-    (path / METADATA_FILE).unlink()  # The file has the number of labels.
+    (path / FILE).unlink()  # The file has the number of labels.
     verdict, steps = _tried(path, records)
     assert verdict.ok is False
     assert f"{steps[-1]}: output 'probabilities' has shape (3, 3) for 3 rows, not (3, 2)" == verdict.cause

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 import tensorflow as tf
@@ -15,6 +16,10 @@ from components.inference import model
 from components.ingest.spec import DataSpec
 from components.metrics.targets import label_target
 from pipeline.cli import main
+from tests.browser import opened
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 DATA: dict[str, Any] = {
     "shape": "labelled",
@@ -108,6 +113,25 @@ def test_versions_of_a_run_are_compared_on_the_rows_of_a_file(compare: Compare) 
     assert "shop/2 against shop/1" in page
     assert "<script" not in page
     assert "http" not in page.replace("https://www.w3.org", "")
+
+
+def test_the_page_fits_a_phone_and_follows_the_scheme(compare: Compare, browser: Browser) -> None:
+    assert compare(ONE, TWO, *ROWS, "--page", "found.html")[0] == 0
+    inks, windows = set(), {"light": 1120, "dark": 400}
+    scheme: Literal["light", "dark"]
+    for scheme in ("light", "dark"):
+        width = windows[scheme]
+        with opened(browser, Path("found.html").resolve().as_uri(), scheme=scheme, width=width) as page:
+            assert page.evaluate("document.documentElement.scrollWidth") == width
+            assert page.evaluate("performance.getEntriesByType('resource').length") == 0
+            assert "shop/2 against shop/1" in page.get_by_role("heading", level=1).inner_text()
+            recall = page.get_by_role("row", name=re.compile("recall@10")).first
+            assert "0.625" in recall.inner_text()
+            inks.add(recall.evaluate("element => getComputedStyle(element).color"))
+            names = page.evaluate("[...document.querySelectorAll('.scroll')].map(of => of.ariaLabel)")
+            assert all(names)
+            assert len(set(names)) == len(names) > 1
+    assert len(inks) == 2
 
 
 def test_a_root_is_its_newest_version_and_a_row_is_left_out_for_all_if_one_model_cannot_read_it(

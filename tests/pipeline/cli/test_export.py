@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from components.inference.model import ABOUT
+from components.training.export.description import FILE as ABOUT
 from tests.pipeline.cli.test_cli import refused
 
 
