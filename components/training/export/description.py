@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from components.files import exists, is_remote, read_text, write_whole
 
@@ -17,7 +17,7 @@ class Description(BaseModel):
     """Facts about an exported model. Keys that a model of an older release lacks have their defaults."""
 
     # Keys of a newer release are kept when a description is changed.
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
 
     data: dict[str, Any] | None = None
     """Data specification of the training, with the splitting of text into tokens."""
@@ -53,7 +53,11 @@ def read(model: str | Path) -> Description:
         OSError: The file cannot be read. For a file in an object store, TensorFlow's `OpError`.
         ValueError: The file is damaged.
     """
-    return Description.model_validate_json(read_text(f"{model}/{FILE}"))
+    path = f"{model}/{FILE}"
+    try:
+        return Description.model_validate_json(read_text(path))
+    except ValidationError as error:
+        raise ValueError(f"{path} is damaged: {error.errors()[0]['msg']}") from error
 
 
 def read_if_there(model: str) -> Description | None:
