@@ -41,7 +41,7 @@ class Outcome:
         outputs: Artifacts by output key. For a cached node, the artifacts of the run that created them.
         detail: One line that describes the outputs.
         cpu_seconds: CPU time in this run, of this process and of its child processes that have ended; None if it was
-            not measured, as of a node that ran in another pod.
+            not measured.
         peak_bytes: Greatest resident memory of this process during the node; None if it was not measured.
         execution: Id of the execution in the metadata store.
         inputs: Input artifacts by key.

@@ -157,7 +157,8 @@ def _run_step(pod: Pod, config: Config, paths: Paths, console: Console, interrup
 def _run_one(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, console: Console) -> int:
     from pipeline import dag
     from pipeline.execution import results, space
-    from pipeline.execution.node import NodeFailed, compiled, not_in_the_way, run_node
+    from pipeline.execution.node import NodeFailed, compiled, not_in_the_way, opened, run_node
+    from pipeline.metadata import record
 
     node = next(n.pipeline_node for n in ir.nodes if n.pipeline_node.node_info.id == pod.node)
     needed = space.forecast(config).needs.get(pod.node, 0)
@@ -172,6 +173,9 @@ def _run_one(pod: Pod, config: Config, paths: Paths, ir: pipeline_pb2.Pipeline, 
                 results.write_report(config, paths, [], failure, failure.seconds)
                 raise
         return _failed(failure.node, failure, console)
+    if outcome.execution is not None and outcome.cpu_seconds is not None and not outcome.cached:
+        with not_in_the_way(), opened(ir) as handle:
+            record.note_usage(handle, outcome.execution, outcome.cpu_seconds, outcome.peak_bytes)
     outcome = results.described(outcome)
     console.finished(outcome.node, outcome.seconds, outcome.cached, outcome.detail)
     return 0
@@ -235,6 +239,7 @@ def _report_on(
             if node.state in ("complete", "cached"):
                 outcome = Outcome(
                     node.node, node.seconds, node.state == "cached", node.outputs,
+                    cpu_seconds=node.cpu_seconds, peak_bytes=node.peak_bytes,
                     execution=node.execution, inputs=node.inputs,
                 )  # fmt: skip
                 outcomes.append(results.described(outcome))

@@ -22,6 +22,8 @@ DONE = (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
 _NOT_ENDED = (mlmd.Execution.NEW, mlmd.Execution.RUNNING)
 _ROOT = "root"
 """Property of a run: the folder of the outputs. A server may have the records of several roots."""
+_CPU, _PEAK = "cpu_seconds", "peak_bytes"
+"""Properties of an execution: see `NodeRecord`."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class NodeRecord:
         cause: Cause of the failure; empty if the node did not fail.
         execution: Id of the execution.
         inputs: Input artifacts by key.
+        cpu_seconds: CPU time, and `peak_bytes`: greatest resident memory, as `note_usage` noted them. None if it did
+            not.
     """
 
     node: str
@@ -45,6 +49,8 @@ class NodeRecord:
     cause: str
     execution: int
     inputs: dict[str, list[Artifact]]
+    cpu_seconds: float | None = None
+    peak_bytes: int | None = None
 
 
 def span_run(run_id: str, span: int) -> str:
@@ -108,6 +114,15 @@ def mark_failed(handle: Metadata, pipeline: pipeline_pb2.Pipeline, node: pipelin
     mark_run(handle, pipeline, mlmd.Execution.FAILED, f"{node.node_info.id}: {cause}")
 
 
+def note_usage(handle: Metadata, execution: int, cpu_seconds: float, peak_bytes: int | None) -> None:
+    """Note with an execution what its process used. The process of a pod has ended when the report is written."""
+    (found,) = handle.store.get_executions_by_id([execution])
+    found.custom_properties[_CPU].double_value = cpu_seconds
+    if peak_bytes is not None:
+        found.custom_properties[_PEAK].int_value = peak_bytes
+    handle.store.put_executions([found])
+
+
 def unfinished_try(handle: Metadata, node: pipeline_pb2.PipelineNode) -> int | None:
     """Return the execution id of the last try of a node in this run if its process was killed, else None.
 
@@ -165,6 +180,8 @@ def node_records(handle: Metadata, pipeline: pipeline_pb2.Pipeline) -> list[Node
                     cause_of(last),
                     last.id,
                     tfx_metadata.inputs(handle, last.id),
+                    last.custom_properties[_CPU].double_value if _CPU in last.custom_properties else None,
+                    last.custom_properties[_PEAK].int_value if _PEAK in last.custom_properties else None,
                 )
             )
     return found

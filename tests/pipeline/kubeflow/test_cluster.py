@@ -131,6 +131,9 @@ def test_a_model_is_trained_blessed_and_pushed(cluster: Cluster, shared: Path) -
     assert found["metrics"]["recall_at_10"] > found["baselines"]["popular"]["recall_at_10"]
     assert len(versions(shared)) == 1
     assert not cached(shared)
+    trainer = next(node for node in found["nodes"] if node["name"] == "Trainer")
+    assert trainer["cpu_seconds"] > 1
+    assert trainer["peak_bytes"] is None or trainer["peak_bytes"] > 100 << 20, "None where the kernel cannot reset it"
 
 
 def test_nothing_changed_is_cached(cluster: Cluster, shared: Path) -> None:
