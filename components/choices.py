@@ -35,6 +35,14 @@ class Choices:
         """Return the choices in a file's contents, or empty choices for no contents."""
         return cls(**values) if values else cls({}, {}, "")
 
+    def over(self, trainer: Mapping[str, Any]) -> dict[str, Any]:
+        """Return all values under `trainer`: a search overrides the configuration, and that the other choices.
+
+        Args:
+            trainer: Values under `trainer` that the configuration sets.
+        """
+        return merged(merged(self.trainer, trainer), self.tuned)
+
 
 def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Merge two trees of keys. If both have a value for a key, the value of `over` is used."""

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.choices import Choices, merged
+from components.choices import Choices
 from components.labels.spec import LabelsSpec
 from components.layers.mixture.spec import NgramMixtureSpec
 from components.layers.mixture.tables import Tables
@@ -100,8 +100,7 @@ def spec_of(fn_args: Any) -> TrainerSpec:
     The keys of the user override the choices of the node Defaults. The values that the node Tuner found override both.
     """
     choices = Choices.of(fn_args.hyperparameters)
-    keys = merged(choices.trainer, json.loads(fn_args.custom_config["trainer"]))
-    return TrainerSpec.model_validate(merged(keys, choices.tuned))
+    return TrainerSpec.model_validate(choices.over(json.loads(fn_args.custom_config["trainer"])))
 
 
 class Training:

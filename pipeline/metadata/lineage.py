@@ -37,7 +37,7 @@ class Lineage:
 
     Attributes:
         settings: Sections of the configuration that determine the model, as trees of keys. The defaults are filled in,
-            also those that were chosen from the data.
+            also those that were chosen from the data, and the values that a search found.
         test_rows: Folder with the test rows that the Evaluator measured the model on; None if it was deleted.
     """
 
@@ -94,7 +94,7 @@ class _Store:
                 choices = read_choices(str(folder))
         found = {name: json.loads(custom[key]) for key, name in _SECTIONS.items() if key in custom}
         found["vocabulary"] = _with_defaults(VocabularySpec, merged(found.get("vocabulary", {}), choices.vocabulary))
-        found["trainer"] = _with_defaults(TrainerSpec, merged(choices.trainer, json.loads(custom["trainer"])))
+        found["trainer"] = _with_defaults(TrainerSpec, choices.over(json.loads(custom["trainer"])))
         return {**found, "evaluation": {key: json.loads(custom[key]) for key in _EVALUATION if key in custom}}
 
     def _test_rows(self, model: int) -> Path | None:
