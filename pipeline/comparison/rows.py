@@ -92,7 +92,7 @@ def test_rows(sides: Sequence[Side]) -> Rows:
     notes = [note for side, model in zip(sides, models, strict=True) for note in _notes(side, model.data, first)]
     split = first.summary.examples.get("test") if first.summary else None
     questions = [_stored(files, of) for _ in models]
-    return Rows(f"test split of {first.name}", questions, notes, split.rows if split else None)
+    return Rows(f"test split of {first.run}", questions, notes, split.rows if split else None)
 
 
 def _model(side: Side) -> PushedModel:

@@ -41,6 +41,11 @@ class Side:
     summary: Summary | None
     reason: str = ""
 
+    @property
+    def run(self) -> str:
+        """Name of the run, or of the side if it is not below the root of one."""
+        return self.root.resolve().name if self.root else self.name
+
     @functools.cached_property
     def model(self) -> PushedModel | None:
         """Pushed model, which is not loaded yet; None without a version."""
@@ -129,8 +134,13 @@ def _of_summary(file: Path) -> Side:
 
 
 def _with_own_names(found: Sequence[Side], places: Sequence[str]) -> list[Side]:
-    """Return the sides with distinct names: those of versions, or else the places as the user wrote them."""
+    """Return the sides with distinct names: those of versions, or else the places as the user wrote them.
+
+    Versions of one run are named without the run.
+    """
     names = [side.name for side in found]
+    if len({side.root and side.root.resolve() for side in found}) == 1 and all(side.version for side in found):
+        names = [f"version {side.version.name}" for side in found if side.version]
     if len(set(names)) < len(names):
         names = [f"{s.name.partition('/')[0]}/{s.version.name}" if s.version else s.name for s in found]
     if len(set(names)) < len(names):

@@ -95,7 +95,7 @@ def test_versions_of_a_run_are_compared_on_the_rows_of_a_file(compare: Compare) 
     code, out, err = compare(ONE, TWO, *ROWS, "--json", "found.json", "--page", "found.html")
     assert (code, err) == (0, "")
     found = json.loads(Path("found.json").read_text())
-    assert [each["name"] for each in found["models"]] == ["shop/1", "shop/2"]
+    assert [each["name"] for each in found["models"]] == ["version 1", "version 2"]
     assert (found["measured"], found["settings"]) == (80, [])
     whole, *_ = found["groups"]
     # Labels 1 to 8: the first version finds all of them in the first ten, the second one 1 to 5.
@@ -108,9 +108,9 @@ def test_versions_of_a_run_are_compared_on_the_rows_of_a_file(compare: Compare) 
     assert (cases["rows_first"], cases["rows_other"], cases["other_right"]) == (30, 0, [])
     first = cases["first_right"][0]
     assert (first["truth"], first["answers"][0]["rank"], first["answers"][1]["rank"]) == (["6"], 6, None)
-    assert "shop/1 right in the first ten, shop/2 not" in out
+    assert "version 1 right in the first ten, version 2 not" in out
     page = Path("found.html").read_text()
-    assert "shop/2 against shop/1" in page
+    assert "version 2 against version 1" in page
     assert "<script" not in page
     assert "http" not in page.replace("https://www.w3.org", "")
 
@@ -124,7 +124,7 @@ def test_the_page_fits_a_phone_and_follows_the_scheme(compare: Compare, browser:
         with opened(browser, Path("found.html").resolve().as_uri(), scheme=scheme, width=width) as page:
             assert page.evaluate("document.documentElement.scrollWidth") == width
             assert page.evaluate("performance.getEntriesByType('resource').length") == 0
-            assert "shop/2 against shop/1" in page.get_by_role("heading", level=1).inner_text()
+            assert "version 2 against version 1" in page.get_by_role("heading", level=1).inner_text()
             recall = page.get_by_role("row", name=re.compile("recall@10")).first
             assert "0.625" in recall.inner_text()
             inks.add(recall.evaluate("element => getComputedStyle(element).color"))
@@ -156,7 +156,7 @@ def test_labels_that_differ_are_explained(compare: Compare) -> None:
     Path(TWO, "assets", "labels").write_text("9 1\n8 3\n7 4\n")
     code, out, _ = compare(ONE, TWO, *ROWS)
     assert code == 0
-    assert "2 labels only shop/2 and 1 only shop/1 knows" in out
+    assert "2 labels only version 2 and 1 only version 1 knows" in out
     assert "Rows whose labels all models know, 80 rows:" in out
 
 
@@ -192,7 +192,7 @@ def test_summaries_without_models_are_compared_without_intervals(compare: Compar
         ((ONE, "lstmm"), "lstmm: no such run, version or preset; did you mean 'lstm'?"),
         ((ONE, "lstm"), "runs/lstm does not exist; `bigvocab run lstm` creates it"),
         (("runs/shop", TWO, *ROWS), "is named twice"),
-        ((ONE, TWO), "the test rows of shop/1 and shop/2 were not found"),
+        ((ONE, TWO), "the test rows of version 1 and version 2 were not found"),
         ((ONE, TWO, "--rows", "-"), "standard input can be read only once"),
         ((ONE, TWO, "--rows", "rows.jsn"), "did you mean 'rows.jsonl'?"),
         ((ONE, "runs/number", *ROWS), "runs/shop/serving/1 answers one class, and runs/number/serving/1 a number"),
