@@ -128,6 +128,8 @@ def test_the_page_fits_a_phone_and_follows_the_scheme(compare: Compare, browser:
             recall = page.get_by_role("row", name=re.compile("recall@10")).first
             assert "0.625" in recall.inner_text()
             inks.add(recall.evaluate("element => getComputedStyle(element).color"))
+            wider = "[...document.querySelectorAll('.scroll')].filter(of => of.scrollWidth > of.clientWidth).length"
+            assert width < 1000 or page.evaluate(wider) == 0
             names = page.evaluate("[...document.querySelectorAll('.scroll')].map(of => of.ariaLabel)")
             assert all(names)
             assert len(set(names)) == len(names) > 1
