@@ -69,6 +69,13 @@ def in_units(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= _WITHOUT_DECIMALS else f"{value:#.4g}"
 
 
+def short_names(keys: Iterable[str]) -> dict[str, str]:
+    """Return the last name of each dotted key; the whole key where the last name is not unique."""
+    last = {key: key.rpartition(".")[2] for key in keys}
+    names = [*last.values()]
+    return {key: name if names.count(name) == 1 else key for key, name in last.items()}
+
+
 def setting(value: object) -> str:
     """Format the value of a key of the configuration: a number with a fraction to three significant digits."""
     return figure(value, ".3g") if isinstance(value, float) else "none" if value is None else str(value)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from components.messages.formatting import setting
+from components.messages.formatting import setting, short_names
 from components.report.sections.measures import SummarySection
 
 
@@ -44,6 +44,11 @@ class Tuning(SummarySection):
     """All trials."""
     pinned: str = ""
     """YAML that sets the values of the best trial."""
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Short names of the keys, by dotted key."""
+        return short_names(self.space)
 
     @property
     def ranked(self) -> list[TunedTrial]:
