@@ -21,7 +21,7 @@ from components.metrics.targets import Target
 from components.names import FIRST_LABEL, OWN
 from components.training.export.description import Description
 
-SAMPLE = 1_000
+SAMPLE = 4_000
 """Number of rows in the sample, at most."""
 NEAR = 10
 """Last place of the label in a `near` prediction."""
