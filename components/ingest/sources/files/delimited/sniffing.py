@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -74,10 +73,16 @@ def broken_rows(head: bytes, dialect: Dialect) -> float:
 
 
 def looks_like_names(rows: Sequence[Sequence[str]]) -> bool:
-    """Return True if the first row may be a header: it has no number, no empty cell and no value of a later row."""
+    """Return True if the first row may be a header.
+
+    A header has no number and no name twice. A name may also be a value below it, as `before` in a column of words, if
+    another column has only numbers below its name.
+    """
     first, *later = rows
     named = [cell for cell in first if cell]
     if len(set(named)) < len(named) or not named or any(_NUMBER.fullmatch(cell) for cell in named):
         return False
-    below = [Counter(row[place] for row in later if place < len(row)) for place in range(len(first))]
-    return not any(cell and below[place][cell] for place, cell in enumerate(first))
+    below = [[row[place] for row in later if place < len(row) and row[place]] for place in range(len(first))]
+    if any(cell and values and all(map(_NUMBER.fullmatch, values)) for cell, values in zip(first, below, strict=True)):
+        return True
+    return not any(cell in values for cell, values in zip(first, below, strict=True))
