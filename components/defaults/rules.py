@@ -26,6 +26,11 @@ mixture of the model and counts of n-grams, so that the model is not worse than 
 does not predict, the counts include the pairs of items within ten places, whatever their order. Labelled rows of other
 kinds, such as texts with a topic, have no mixture: the last word of a text says little about its topic. Nor has a loss
 of the user's own, whose value need not be a log probability.
+
+Several labels per row. With few rows, the default batch gives too few steps: a batch has at most a hundredth of the
+rows, but at least 128. On the tags of 21,000 paragraphs of speeches (`docs/how-to/tags.md`), a batch of 128 reaches
+perplexity 15.6 on the eval split, and one of 1,024, with 20 steps an epoch, 18.4. On baskets of 14,000 grocery customers,
+both are about equal (3,291 and 3,220).
 """
 
 from __future__ import annotations
@@ -39,6 +44,8 @@ from components.extensions import is_path
 from components.ingest.spec import DataSpec
 from components.training.spec import TrainerSpec
 
+_LEAST_BATCH, _BATCHES = 128, 100
+"""Smallest chosen batch, and least number of batches of an epoch, for rows with several labels."""
 _TOP_SHARE = 0.1
 _SHARED_LABELS = 0.5
 _BIGRAM_GAIN = 1.2
@@ -111,7 +118,7 @@ def keys_read(
         vocabulary: Keys that the configuration sets under `vocabulary`.
     """
     if data.label_kind != "class":
-        return {}, {}
+        return ({"batch": _PRESENT["batch"]} if data.several_labels and "batch" in trainer else {}), {}
     head = {key: value for key, value in _PRESENT["head"].items() if key in trainer.get("head", {})}
     if is_path(trainer.get("head", {}).get("form")):
         head["mixture"] = None
@@ -132,15 +139,23 @@ def choose(facts: Facts, data: DataSpec, trainer: Mapping[str, Any], vocabulary:
         trainer: Keys that the configuration sets under `trainer`.
         vocabulary: Keys that the configuration sets under `vocabulary`.
     """
-    if data.label_kind != "class":
-        return Choices({}, {}, "nothing to choose")
     trainer, vocabulary = keys_read(data, trainer, vocabulary)
+    if data.label_kind != "class":
+        batch = _batch(facts.rows)
+        if data.several_labels and batch < TrainerSpec().batch and "batch" not in trainer:
+            return Choices({"batch": batch}, {}, f"batch {batch} for {facts.rows:,} rows with several labels")
+        return Choices({}, {}, "nothing to choose")
     items = are_items(facts, data)
     if items and facts.bigram_gain >= _BIGRAM_GAIN:
         return _chosen(_ITEMS, trainer, vocabulary, f"for predictable items: {_gain(facts)}{_share(facts)}")
     groups = () if data.shape != "sequence" else _OTHER_ITEMS if items else (_COUNTS,)
     share = _share(facts) if data.tokenizer == "none" else ""
     return _chosen(groups, trainer, vocabulary, f"for items: {_gain(facts)}" if items else f"for words{share}")
+
+
+def _batch(rows: int) -> int:
+    """Return the greatest power of two that is at most a hundredth of the rows, but at least `_LEAST_BATCH`."""
+    return max(_LEAST_BATCH, 1 << max(0, (rows // _BATCHES).bit_length() - 1))
 
 
 def _chosen(

@@ -216,3 +216,22 @@ def test_gain_is_that_of_a_count_by_hand(
     if of_popular == of_popular and of_bigram == of_bigram:  # no NaN
         expected = (of_bigram + 1) / (of_popular + 1)
         assert bigram_gain([str(file)], ROWS if labelled else SESSIONS, limit) == pytest.approx(expected)
+
+
+TAGS = data_of(shape="labelled", inputs=["text"], label="tags", label_kind="classes", tokenizer="words")
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch"), [(50, 128), (12_799, 128), (21_259, 128), (25_600, 256), (60_000, 512), (102_399, 512)]
+)
+def test_few_rows_with_several_labels_get_a_small_batch(rows: int, batch: int) -> None:
+    found = chosen(Facts(rows, 80 * rows, 10_000, 0.3, 0.0), TAGS)
+    assert found == Choices({"batch": batch}, {}, f"batch {batch} for {rows:,} rows with several labels")
+
+
+def test_many_rows_and_a_set_batch_leave_the_batch() -> None:
+    few, many = (Facts(rows, 80 * rows, 10_000, 0.3, 0.0) for rows in (1_000, 102_400))
+    assert chosen(many, TAGS) == chosen(few, TAGS, {"batch": 64}) == Choices({}, {}, "nothing to choose")
+    assert keys_read(TAGS, {"batch": 64, "epochs": 3}, {"shared": True}) == ({"batch": 1}, {})
+    number = data_of(shape="labelled", inputs=["text"], label="price", label_kind="number", tokenizer="words")
+    assert chosen(few, number) == Choices({}, {}, "nothing to choose")
