@@ -29,8 +29,8 @@ of the user's own, whose value need not be a log probability.
 
 Several labels per row. With few rows, the default batch gives too few steps: a batch has at most a hundredth of the
 rows, but at least 128. On the tags of 21,000 paragraphs of speeches (`docs/how-to/tags.md`), a batch of 128 reaches
-perplexity 15.6 on the eval split, and one of 1,024, with 20 steps an epoch, 18.4. On baskets of 14,000 grocery customers,
-both are about equal (3,291 and 3,220).
+perplexity 15.6 on the eval split, and one of 1,024, with 20 steps an epoch, 18.4. On baskets of 14,000 grocery
+customers, both are about equal (3,291 and 3,220).
 """
 
 from __future__ import annotations
