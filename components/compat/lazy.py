@@ -1,8 +1,9 @@
 """Packages whose code runs at the first use of a name. They must be made lazy before anything imports them.
 
-Reason: Keras imports scikit-learn for its wrappers, which takes a fifth of the time of `import tensorflow`.
+Reason: Keras imports scikit-learn for its wrappers, which takes a fifth of the time of `import tensorflow`, and
+    IPython, to show a file in a notebook, which takes a tenth.
 Versions: TensorFlow 2.21, Keras 3.15.
-Remove when: Keras imports scikit-learn at its first use.
+Remove when: Keras imports scikit-learn and IPython at their first use.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ class _Lazy(ModuleType):
             raise AttributeError(name)
         if modules := _MODULES[self.__name__].get(name):
             return getattr([importlib.import_module(module) for module in modules][-1], name)
-        if PathFinder.find_spec(submodule := f"{self.__name__}.{name}", self.__path__):
+        path = vars(self).get("__path__")  # A module that is no package has none.
+        if path and PathFinder.find_spec(submodule := f"{self.__name__}.{name}", path):
             return importlib.import_module(submodule)
         with _LOCK:
             if "_begun" not in vars(self):
@@ -41,10 +43,10 @@ class _Lazy(ModuleType):
 
 
 def make_lazy(package: str, modules: Mapping[str, Sequence[str]] | None = None) -> None:
-    """Make a package lazy, unless it is already imported or not installed.
+    """Make a package or a module lazy, unless it is already imported or not installed.
 
     Args:
-        package: Name of a package that only imports names from other modules.
+        package: Name of a package that only imports names from other modules, or of a module.
         modules: Modules to import for some names in place of the package. The last module defines the name.
     """
     if package in sys.modules or not (spec := _spec(package)):
@@ -68,3 +70,4 @@ def _spec(package: str) -> ModuleSpec | None:
 
 
 make_lazy("keras.wrappers")
+make_lazy("IPython")

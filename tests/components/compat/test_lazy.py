@@ -1,4 +1,4 @@
-"""Tests that scikit-learn is loaded at its first use, and of the need for it."""
+"""Tests that scikit-learn and IPython are loaded at their first use, and of the need for it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ pytestmark = pytest.mark.slow
 TRIAL = """
 import sys
 import components.infra_validation.trial
-assert "keras" in sys.modules and "sklearn" not in sys.modules
+assert "keras" in sys.modules and not {"sklearn", "IPython.core"} & {*sys.modules}
 import keras
 assert keras.wrappers.SKLearnClassifier
 assert "sklearn" in sys.modules
+from IPython.core import ultratb
+import IPython
+assert IPython.get_ipython() is None and IPython.version_info
 """
 TWICE = """
 import sys
@@ -30,12 +33,12 @@ assert sys.modules["sklearn"] is sklearn and "not_installed" not in sys.modules
 NEED = """
 import sys
 import tensorflow
-assert "sklearn" in sys.modules, "Keras is lazy itself: the module can go"
+assert {"sklearn", "IPython.core"} <= {*sys.modules}, "Keras is lazy itself: a line can go"
 """
 
 
 @pytest.mark.parametrize("script", [TRIAL, TWICE, NEED], ids=["trial", "twice", "need"])
-def test_scikit_learn_is_imported_when_it_is_asked_for(script: str) -> None:
+def test_packages_are_imported_when_they_are_asked_for(script: str) -> None:
     command, folder = [sys.executable, "-c", script], Path(__file__).parents[3]
     # Transform sets this variable, for the processes that a test starts too. TensorFlow then loads another Keras.
     own = {name: value for name, value in os.environ.items() if name != "TF_USE_LEGACY_KERAS"}

@@ -120,7 +120,8 @@ def hidden(kind: type) -> set[str]:
     theirs = [each for each in kind.__mro__ if each not in mine and each.__module__ not in PYTHON]
     of_classes = {name for each in theirs for name in vars(each) if private(name)} - _EVERYWHERE
     of_objects = {name for each in theirs for name in _SELF.findall(_source(each))}
-    methods = [getattr(each, "fget", None) or getattr(each, "__func__", each) for each in vars(kind).values()]
+    # A copy, because Pydantic builds a deferred class, and changes its dictionary, when its validator is looked at.
+    methods = [getattr(each, "fget", None) or getattr(each, "__func__", each) for each in [*vars(kind).values()]]
     used = {name for each in methods if hasattr(each, "__code__") for name in each.__code__.co_names}
     set_by_us = {name for each in mine for name in _SET.findall(_source(each))}
     return ((used | set(vars(kind))) & of_classes) | (used & of_objects - set_by_us)
