@@ -57,11 +57,11 @@ class Both(tf.Module):
     def _first(self, place: tf.Tensor, missed: int) -> dict[str, tf.Tensor]:
         ids = (place[:, tf.newaxis] + tf.range(TOP)) % CLASSES
         # The approximate answer has another label in the last place if the place of the row is odd.
-        other = tf.one_hot(TOP - 1, TOP, dtype=tf.int32) * (missed * (place % 2))[:, tf.newaxis]
+        other = tf.one_hot(TOP - 1, TOP, dtype=tf.int32) * (missed * tf.math.floormod(place, 2))[:, tf.newaxis]
         probabilities = tf.nn.softmax(-tf.cast(tf.range(TOP), tf.float32)) * (1.0 + missed)
         return {
             "labels": tf.strings.as_string((ids + other) % CLASSES),
-            "probabilities": tf.tile(probabilities[tf.newaxis], [tf.shape(place)[0], 1]),
+            "probabilities": tf.repeat(probabilities[tf.newaxis], tf.shape(place)[0], axis=0),
         }
 
 
@@ -77,7 +77,7 @@ def export(folder: Path, approximate: bool) -> Path:
 def test_both_answers_to_the_rows_of_a_file_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timing, "TURN_SECONDS", 0.0)
     # Of every four rows, one has no value of the features, and one has no token and is no row.
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"before": "a b" if n % 4 else "", "hour": n % 3} | ({"shop": "x" * (n % 5)} if n % 4 > 1 else {"hour": None})
         for n in range(400)
     ]

@@ -229,13 +229,12 @@ def test_old_artifacts_are_found_and_deleted(mariadb: dict[str, str], tmp_path: 
     assert all(map(runs.present, runs.used["002"] | runs.used["004"]))
 
 
-def test_pods_train_together(run_pod: Pods, compile_to: CompileTo, shared: Path) -> None:
-    """Run the compiled commands of two tasks in parallel. The SDK's orchestrator runs tasks one by one."""
-    gpus = "kubeflow.nodes={Trainer: {image: 'bigvocab:0.1.0-gpu', workers: 2, rendezvous_timeout: 10m}}"
-    file = compile_to(shared / "together.yaml", "trainer.seed=3", gpus)
-    executors = next(yaml.safe_load_all(file.read_text()))["deploymentSpec"]["executors"]
+@pytest.fixture
+def start_task(run_pod: Pods) -> Callable[..., Ended]:
+    """Return a function that runs the compiled command of one task. The SDK's orchestrator runs tasks one by one."""
 
-    def start(task: str, run_id: str) -> Ended:
+    def start(file: Path, task: str, run_id: str) -> Ended:
+        executors = next(yaml.safe_load_all(file.read_text()))["deploymentSpec"]["executors"]
         container = executors[f"exec-{task.lower()}"]["container"]
         values = {"run_id": run_id, "data_path": "", "epochs": "0.2", "run_name": run_id, "settings": "[]"}
         given = [
@@ -244,11 +243,42 @@ def test_pods_train_together(run_pod: Pods, compile_to: CompileTo, shared: Path)
         ]
         return run_pod(*given)
 
+    return start
+
+
+BEFORE_TRAINING = ("ExampleGen", "ImportSchemaGen", "StatisticsGen", "Defaults", "ExampleValidator", "Transform")
+
+
+def test_pods_search_side_by_side(start_task: Callable[..., Ended], compile_to: CompileTo, shared: Path) -> None:
+    """Run the two tasks of a search in parallel: each runs a trial of the same study."""
+    space = "tuner={trials: 2, space: {trainer.learning_rate: {low: 0.001, high: 0.02, log: true}}}"
+    pods = "kubeflow.nodes={Tuner: {workers: 2, rendezvous_timeout: 10m}}"
+    file = compile_to(shared / "search.yaml", "trainer.seed=3", space, pods)
+    for task in BEFORE_TRAINING:
+        assert start_task(file, task, "search").code == 0
+    with ThreadPoolExecutor(2) as pool:
+        chief, other = pool.map(lambda task: start_task(file, task, "search"), ("Tuner", "Tuner-worker-1"))
+    assert (chief.code, other.code) == (0, 0), chief.err + other.err
+    assert "worker 1 of 2 waits for the chief" in other.out
+    assert re.search(r"^  Tuner .*2 trials", chief.out, re.MULTILINE), chief.out
+    (file,) = (shared / "runs" / "sotu" / "artifacts" / "Tuner" / "tuner_results").glob("*/trials.json")
+    found = json.loads(file.read_text())
+    assert [trial["number"] for trial in found["trials"]] == [0, 1]
+    assert all(trial["state"] != "running" for trial in found["trials"])
+    ran = [{int(n) for n in re.findall(r"^ +trial (\d):", ended.out, re.MULTILINE)} for ended in (chief, other)]
+    assert ran == [{0}, {1}] or ran == [{1}, {0}], chief.out + other.out
+
+
+def test_pods_train_together(start_task: Callable[..., Ended], compile_to: CompileTo, shared: Path) -> None:
+    """Run the two tasks of a training in parallel."""
+    gpus = "kubeflow.nodes={Trainer: {image: 'bigvocab:0.1.0-gpu', workers: 2, rendezvous_timeout: 10m}}"
+    file = compile_to(shared / "together.yaml", "trainer.seed=3", gpus)
+
     def train(run_id: str) -> list[Ended]:
-        for task in ("ExampleGen", "ImportSchemaGen", "StatisticsGen", "Defaults", "ExampleValidator", "Transform"):
-            assert start(task, run_id).code == 0
+        for task in BEFORE_TRAINING:
+            assert start_task(file, task, run_id).code == 0
         with ThreadPoolExecutor(2) as pool:
-            return list(pool.map(lambda task: start(task, run_id), ("Trainer", "Trainer-worker-1")))
+            return list(pool.map(lambda task: start_task(file, task, run_id), ("Trainer", "Trainer-worker-1")))
 
     chief, other = train("together")
     assert (chief.code, other.code) == (0, 0), chief.err + other.err
