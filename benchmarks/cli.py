@@ -109,7 +109,7 @@ def _add_benchmarks(benchmarks: argparse._SubParsersAction[Parser]) -> None:
         "--classes", type=_sizes, default=[200_000, 1_000_000], metavar="N,...", help="default: 200K,1M"
     )
     approximate.add_argument(
-        "--model", type=Path, metavar="DIR", help="answers of this model, or of the newest of this run, in their place"
+        "--model", type=Path, metavar="DIR", help="instead: the answers of this model, or of the newest one of this run"
     )
     approximate.add_argument("--rows", type=Path, metavar="FILE", help="rows for --model, as for `predict --input`")
     approximate.add_argument(
