@@ -175,7 +175,7 @@ class Training:
             self.state.first_iteration = int(self._model.optimizer.iterations.numpy())
         self._schedule.first = self.state.first_iteration
         if self.chief:
-            self._board = Board(self._fn_args.model_run_dir, Sample(self._validation(), self._readable))
+            self._board = Board(self._fn_args.model_run_dir, Sample(self._validation, self._readable))
             self._board.start(self._spec.model_dump(exclude=set(WITHOUT_EFFECT)))
 
     def fit(self, more: MoreCallbacks = lambda state, validator: ()) -> None:
@@ -187,7 +187,7 @@ class Training:
         spec, plan = self._spec, self._plan
         weighted = self._data.layout.weighted
         validator = Validator(
-            self._model, self._validation(), self._strategy, self._own_metrics, calibrates=True, weighted=weighted
+            self._model, self._validation, self._strategy, self._own_metrics, calibrates=True, weighted=weighted
         )
         further = more(self.state, validator)
         if self.state.finished:
@@ -209,8 +209,8 @@ class Training:
         best = self._build()
         best.set_weights(self._checkpoints.best_weights())
         best.freeze()
-        calibrated = calibrate(best, self._validation(), spec.top_k)
-        index, served = prepare(best, self._validation(), spec)
+        calibrated = calibrate(best, self._validation, spec.top_k)
+        index, served = prepare(best, self._validation, spec)
         tables = tables_of(best, data.vocabularies, self._label_features)
         self._write_history(calibrated, {**served, "neighbors": neighbors(tables)})
         if self._board is not None and self.state.best is not None:
@@ -266,7 +266,9 @@ class Training:
         data = self._data
         return count_ngrams(data.train_files, data.layout, len(data.label_counts), mixture)
 
+    @functools.cached_property
     def _validation(self) -> tf.data.Dataset:
+        # Made once, because the data set keeps the sample in memory.
         return self._examples.validation(self._plan.batch, self._spec.validation_examples)
 
     def _batches(self, skip: int) -> tf.data.Dataset:

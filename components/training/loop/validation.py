@@ -83,7 +83,8 @@ class Validator:
             sums = [label_values(each.sums, values[each.key]).values() for each in measured]
             return tf.stack([tf.cast(tf.reduce_sum(value), tf.float64) for of in sums for value in of])
 
-        @tf.function(reduce_retracing=True, autograph=False)
+        # With this signature, the last and smaller batch uses the same graph as the others.
+        @tf.function(input_signature=[self._batches.element_spec], autograph=False)
         def sums(batch: tuple) -> tf.Tensor:
             each = strategy.run(replica_sums, args=batch)
             return strategy.reduce(tf.distribute.ReduceOp.SUM, each, axis=None)
