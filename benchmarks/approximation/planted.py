@@ -13,10 +13,11 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from benchmarks import zipf
+from benchmarks.approximation import requests
 from benchmarks.harness.bounds import Bound
 from benchmarks.harness.machine import Machine
 from benchmarks.harness.tables import table
-from benchmarks.harness.timing import Timing, interleaved
+from benchmarks.harness.timing import Timing
 from components.layers.classes.clusters import ClusterIndex
 from components.layers.classes.int8 import Int8Rows, rows_at
 from components.layers.classes.sweep import sweep
@@ -27,7 +28,6 @@ from components.training.spec import ApproximateSpec
 K, WIDTH = 10, 128
 LEAST = 1_000
 """Least number of classes that can be measured."""
-BATCHES = (1, 64)
 _CHOSEN, _TESTED = 4_096, 1_024
 """Rows that choose the number of clusters, and other rows that measure the recall."""
 _GROUP = 50
@@ -169,18 +169,18 @@ def _measured(
         for name, rows, size in (("float32", whole, vectors.nbytes), ("int8", small, small.bytes)):
             answers[f"approximate, {name}"] = _approximate(index, rows, biases)
             sizes[f"approximate, {name}"] = size + of_index
-    found = {name: _joined(answer, queries) for name, answer in answers.items()}
+    found = {name: requests.joined(answer, queries) for name, answer in answers.items()}
     exact = found["exact, float32"]
-    times = {batch: _timed(answers, queries, batch, rounds) for batch in BATCHES}
+    times = {batch: requests.timed(answers, queries, batch, rounds) for batch in requests.BATCHES}
     return [
         Form(
             name,
-            float(np.mean([len({*a} & {*b}) / K for a, b in zip(ids, exact[0], strict=True)])),
-            float(np.abs(np.log(probabilities[:, 0]) - np.log(exact[1][:, 0])).mean()),
+            requests.recall(exact, answered),
+            requests.nats(exact, answered),
             sizes[name],
-            {batch: times[batch][name] for batch in BATCHES},
+            {batch: of[name] for batch, of in times.items()},
         )
-        for name, (ids, probabilities) in found.items()
+        for name, answered in found.items()
     ]
 
 
@@ -206,33 +206,14 @@ def _compiled(answer: Any) -> Answer:
     return tf.function(answer, input_signature=[tf.TensorSpec([None, WIDTH])], autograph=False)
 
 
-def _joined(answer: Answer, queries: NDArray[np.float32]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    parts = [answer(tf.constant(queries[first : first + 64])) for first in range(0, len(queries), 64)]
-    ids, probabilities = zip(*parts, strict=True)
-    return np.concatenate(ids), np.concatenate(probabilities)
-
-
-def _timed(answers: dict[str, Answer], queries: NDArray[np.float32], batch: int, rounds: int) -> dict[str, Timing]:
-    """Return the time of a request of each form, in turns."""
-    parts = [tf.constant(queries[first : first + batch]) for first in range(0, 64 * batch, batch)]
-    parts = [part for part in parts if part.shape[0] == batch]
-
-    def step_of(name: str) -> Callable[[int], object]:
-        return lambda number: answers[name](parts[number % len(parts)])[0].numpy()
-
-    return interleaved({name: step_of(name) for name in answers}, rounds)
-
-
 def lines(results: Results) -> Iterator[str]:
     """Yield the lines of a table with a row for each form."""
-    header = ["classes, form", "recall@10", "error, nats", "size, MiB"]
-    header += [f"{kind} ms, {batch} row{'s' * (batch > 1)}" for batch in BATCHES for kind in ("wall", "CPU")]
+    header = ["classes, form", "recall@10", "error, nats", "size, MiB", *requests.header()]
     rows = []
     for found in results.found:
         for form in found.forms:
-            times = [f"{t:.2f}" for b in BATCHES for t in (form.times[b].median_wall, form.times[b].median_cpu)]
-            name = f"{found.classes:,}, {form.name}"
-            rows.append([name, f"{form.recall:.4f}", f"{form.nats:.4f}", in_mebibytes(form.bytes), *times])
+            measured = [f"{form.recall:.4f}", f"{form.nats:.4f}", in_mebibytes(form.bytes)]
+            rows.append([f"{found.classes:,}, {form.name}", *measured, *requests.cells(form.times)])
     yield from table(header, rows)
     for found in results.found:
         facts = found.facts

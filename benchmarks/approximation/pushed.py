@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
+from benchmarks.approximation import requests
 from benchmarks.harness.bounds import Bound
 from benchmarks.harness.machine import Machine
 from benchmarks.harness.tables import table
-from benchmarks.harness.timing import Timing, interleaved
+from benchmarks.harness.timing import Timing
 from components.inference.model import PushedModel
 from components.inference.rows.questions import Questions
 from components.ingest.spec import DataSpec
 
-BATCHES = (1, 64)
-"""Rows of a request, for each measurement of the time."""
 LEAST = 64
 """Least number of rows."""
 FORMS = ("exact", "approximate")
@@ -91,77 +89,58 @@ def measure(
         raise UnfitError(f"{file} has {len(examples)} rows that the model can answer; it needs at least {LEAST}")
     say(f"{len(examples):,} rows: answering them both ways")
     loaded = model.load()
-    answers = {"exact": _exact(loaded, model.data), "approximate": loaded.signatures["serving_default"]}
-    exact, approximate = (_joined(answers[name], examples) for name in FORMS)
+    forms = {"exact": _exact(loaded, model.data), "approximate": _approximate(loaded)}
+    exact, approximate = (requests.joined(forms[name], examples) for name in FORMS)
     first = min(10, exact[0].shape[1])
-    found = [len({*a} & {*b}) / first for a, b in zip(exact[0][:, :first], approximate[0][:, :first], strict=True)]
     results.classes, results.rows, results.first = model.description.labels or 0, len(examples), first
-    results.recall = float(np.mean(found))
-    results.nats = float(np.abs(np.log(approximate[1][:, 0]) - np.log(exact[1][:, 0])).mean())
-    for batch in BATCHES:
+    results.recall = requests.recall((exact[0][:, :first], exact[1]), approximate)
+    results.nats = requests.nats(exact, approximate)
+    for batch in requests.BATCHES:
         say(f"requests of {batch} row{'s' * (batch > 1)}: measuring")
-        for name, timing in _timed(answers, examples, batch, rounds).items():
+        for name, timing in requests.timed(forms, examples, batch, rounds).items():
             results.times.setdefault(name, {})[batch] = timing
 
 
 def lines(results: Results) -> Iterator[str]:
     """Yield the lines of a table with a row for each form."""
-    header = ["form", f"recall@{results.first}", "error, nats"]
-    header += [f"{kind} ms, {batch} row{'s' * (batch > 1)}" for batch in BATCHES for kind in ("wall", "CPU")]
     quality = {"exact": ("1", "0"), "approximate": (f"{results.recall:.4f}", f"{results.nats:.4f}")}
     yield f"{results.classes:,} classes, {results.rows:,} rows, {results.model}"
     yield ""
     yield from table(
-        header,
-        [
-            [name, *quality[name]]
-            + [
-                f"{t:.2f}"
-                for b in BATCHES
-                for t in (results.times[name][b].median_wall, results.times[name][b].median_cpu)
-            ]
-            for name in FORMS
-        ],
+        ["form", f"recall@{results.first}", "error, nats", *requests.header()],
+        [[name, *quality[name], *requests.cells(results.times[name])] for name in FORMS],
     )
 
 
-Answer = Callable[..., dict[str, tf.Tensor]]
+Answer = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+"""Function from serialized examples to labels and probabilities."""
 
 
 def _exact(loaded: Any, data: DataSpec) -> Answer:
-    """Return a function from serialized examples to exact answers, by the signature `predict`, which takes columns."""
+    """Return a function that answers exactly, by the signature `predict`, which takes columns."""
     predict = loaded.signatures["predict"]
-    of_row = data.features
     specs = predict.structured_input_signature[1]
     parsed = {name: tf.io.VarLenFeature(spec.dtype) for name, spec in specs.items()}
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")], autograph=False)
-    def answer(examples: tf.Tensor) -> dict[str, tf.Tensor]:
+    def answer(examples: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         columns = {}
         for name, column in tf.io.parse_example(examples, parsed).items():
             missing = "" if column.dtype == tf.string else np.nan
-            rows = tf.RaggedTensor.from_sparse(column)
-            shape = [None, 1] if name in of_row else None
-            dense = rows.to_tensor(missing, shape=shape)
-            columns[name] = dense[:, 0] if name in of_row else dense
-        return predict(**columns)
+            shape = [None, 1] if name in data.features else None
+            dense = tf.RaggedTensor.from_sparse(column).to_tensor(missing, shape=shape)
+            columns[name] = dense[:, 0] if name in data.features else dense
+        found = predict(**columns)
+        return found["labels"], found["probabilities"]
 
     return answer
 
 
-def _joined(answer: Answer, examples: Sequence[bytes]) -> tuple[NDArray[Any], NDArray[np.float32]]:
-    """Return the labels and probabilities of all rows: (rows, top_k) each."""
-    parts = [answer(examples=tf.constant(examples[at : at + 64])) for at in range(0, len(examples), 64)]
-    labels, probabilities = (np.concatenate([part[name] for part in parts]) for name in ("labels", "probabilities"))
-    return labels, probabilities
+def _approximate(loaded: Any) -> Answer:
+    """Return a function that answers approximately, by the signature `serving_default`."""
 
+    def answer(examples: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        found = loaded.signatures["serving_default"](examples=examples)
+        return found["labels"], found["probabilities"]
 
-def _timed(answers: dict[str, Answer], examples: Sequence[bytes], batch: int, rounds: int) -> dict[str, Timing]:
-    """Return the time of a request of each form, in turns."""
-    parts = [tf.constant(examples[at : at + batch]) for at in range(0, min(len(examples), 64 * batch), batch)]
-    parts = [part for part in parts if part.shape[0] == batch]
-
-    def step_of(name: str) -> Callable[[int], object]:
-        return lambda number: answers[name](examples=parts[number % len(parts)])["labels"].numpy()
-
-    return interleaved({name: step_of(name) for name in answers}, rounds)
+    return answer
