@@ -86,6 +86,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: (item.path not in slow, not item.path.is_relative_to(runs)))
 
 
+def pytest_collection_finish() -> None:
+    """Keep what is imported now out of the searches for unused cycles, which take 5% of the CPU time."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """Return the number of workers for `-n auto`: one more than cores, limited by memory and by four.
 
