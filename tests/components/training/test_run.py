@@ -170,7 +170,8 @@ def test_nothing_but_tensorflow_names_files(sequence, run, tmp_path, monkeypatch
 
     TensorFlow's in-memory file system replaces it.
     """
-    fn_args = sequence.fn_args(tmp_path, {"epochs": 1, "checkpoint_seconds": 1e-6})
+    # A checkpoint after every step, and a large batch for few steps.
+    fn_args = sequence.fn_args(tmp_path, {"epochs": 1, "batch": 256, "checkpoint_seconds": 1e-6})
     fn_args.serving_model_dir, fn_args.model_run_dir = "ram://store/Trainer/1/model", "ram://store/Trainer/run"
     fn_args.custom_config["checkpoints"] = "ram://store/checkpoints"
     with monkeypatch.context() as patch:
