@@ -58,8 +58,9 @@ def token_counts(tokens: tf.SparseTensor) -> Node:
     # Beam and Python get only distinct tokens: objects of all tokens would take most of the time.
     distinct, _, counts = tf.unique_with_counts(tokens.values, out_idx=tf.int64)
     not_a_line = analyzers.get_vocab_newline_characters_regex(tf.string, "text")
-    kept = tf.logical_not(tf.strings.regex_full_match(distinct, not_a_line))
-    of_batch = [tf.boolean_mask(each, kept) for each in (distinct, counts)]
+    kept = tf.where(tf.logical_not(tf.strings.regex_full_match(distinct, not_a_line)))
+    # `tf.boolean_mask` would find the places twice, with several times the operations, traced for each column.
+    of_batch = [tf.gather_nd(each, kept) for each in (distinct, counts)]
     counted = nodes.apply_operation(
         CountTokens,
         analyzer_nodes.get_input_tensors_value_nodes(of_batch),

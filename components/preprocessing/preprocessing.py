@@ -248,8 +248,9 @@ def _sparse(column: Column) -> tf.SparseTensor:
 
 def _dense(column: tf.SparseTensor, default: float | int | str) -> tf.Tensor:
     """Return the first value of each row, or the default, with shape (batch,)."""
-    shape = [column.dense_shape[0], tf.maximum(column.dense_shape[1], 1)]
-    whole = tf.SparseTensor(column.indices, column.values, shape)
+    # One operation for both sizes, because the graph has it for each column.
+    at_least_one = tf.maximum(column.dense_shape, tf.constant([0, 1], tf.int64))
+    whole = tf.SparseTensor(column.indices, column.values, at_least_one)
     return tf.sparse.to_dense(whole, default_value=default)[:, 0]
 
 

@@ -62,6 +62,7 @@ VOCABULARY = VocabularySpec(inputs=300, labels=500, num_oov_buckets=3)
 BANDS = BandSpec(head=20, torso=150)
 LIGHT = {"context": 4, "embedding": 8, "projection": 8, "hidden": 16, "ngrams": 1, "num_heads": 0}
 """Default encoder without n-grams and heads, for trainings that test other things: it is traced in fewer seconds."""
+MIXTURE = {"negatives": 64, "mixture": {"kind": "ngrams"}}
 SMALL = {
     "model": {"context": 4, "embedding": 8, "projection": 8, "hidden": 16, "frequent_ngrams": 500},
     "head": {"negatives": 64},
@@ -194,3 +195,16 @@ def run() -> Callable[[SimpleNamespace], None]:
     from components.training.run import run_fn
 
     return run_fn
+
+
+@pytest.fixture(scope="session")
+def mixed_training(once: Once, sequence: Corpus, run: Callable[[SimpleNamespace], None]) -> Path:
+    """Return the folder of a short training with a mixture and a profile, shared by all test processes."""
+    trainer = {"epochs": 2, "profile_steps": 2, "head": MIXTURE}
+    return once.folder("training-mixed", lambda folder: run(sequence.fn_args(folder, trainer)))
+
+
+@pytest.fixture
+def no_export(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train without the export of a model, for tests that do not look at it."""
+    monkeypatch.setattr("components.training.run.export", lambda *_: None)

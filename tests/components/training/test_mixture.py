@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from components.baselines.counting import packed
 from components.baselines.models.kneser_ney import KneserNey
@@ -27,7 +30,7 @@ from components.training.loop.validation import Validator
 from components.training.model import build_model
 from components.training.spec import TrainerSpec
 from components.training.warm_start.transfer import Earlier, start_from, write
-from tests.components.training.conftest import BANDS, SMALL, VOCABULARY, Corpus, Row, serialize
+from tests.components.training.conftest import BANDS, LIGHT, MIXTURE, SMALL, VOCABULARY, Corpus, Row, serialize
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +51,7 @@ class Mixed:
         self.layout = layout.counting(self.spec, len(found["inputs"]), len(self.labels))
         tables = count_ngrams(self.files("train"), self.layout, len(self.labels), self.spec)
         self.model = build_model(
-            TrainerSpec.model_validate(SMALL), self.layout, found["labels"].counts.tolist(), tables
+            TrainerSpec.model_validate({**SMALL, "model": LIGHT}), self.layout, found["labels"].counts.tolist(), tables
         )
         rng = np.random.default_rng(0)
         for weight in self.model.trainable_weights:
@@ -61,13 +64,15 @@ class Mixed:
     def cut(self, rows: list[Row]) -> Labels:
         return self.encoder([serialize(row) for row in rows])
 
-    def nll(self, row: Row) -> float:
-        return float(self.servable.evaluate(tf.constant([serialize(row)]))["nll"][0])
+    def nll(self, rows: Sequence[Row]) -> NDArray[np.float32]:
+        return self.servable.evaluate(tf.constant([serialize(row) for row in rows]))["nll"].numpy()
 
-    def probability(self, row: Row, token: bytes) -> float:
-        answer = self.servable.examples(tf.constant([serialize(row)]))
-        place = answer["labels"][0].numpy().tolist().index(token)
-        return float(answer["probabilities"][0, place])
+    def probabilities(self, rows: Sequence[Row], tokens: Sequence[bytes]) -> list[float]:
+        """Return the probability of a token in the answer to each row; NaN for a token that is no label."""
+        answer = self.servable.examples(tf.constant([serialize(row) for row in rows]))
+        labels, probabilities = answer["labels"].numpy().tolist(), answer["probabilities"].numpy()
+        places = [of.index(token) if token in of else None for of, token in zip(labels, tokens, strict=True)]
+        return [math.nan if place is None else float(probabilities[n, place]) for n, place in enumerate(places)]
 
 
 @pytest.fixture(scope="module")
@@ -158,16 +163,17 @@ def test_served_probabilities_are_the_evaluated_ones(
     row = max(it.corpus.rows, key=lambda row: len(row["words" if shape == "sequence" else "rest"]))
     if shape == "labelled":
         row = next(row for row in it.corpus.rows if row["next"][0].decode() in it.labels)
-        assert it.nll(row) == pytest.approx(-np.log(it.probability({**row, "next": []}, row["next"][0])), rel=1e-4)
+        (found,) = it.probabilities([{**row, "next": []}], [row["next"][0]])
+        assert it.nll([row])[0] == pytest.approx(-np.log(found), rel=1e-4)
         return
     known = {token.encode() for token in it.labels}
     assert not set(row["words"][:12]) <= known, "choose a row with unknown words"
-    for end in range(1, 12):
-        before, after = ({**row, "words": row["words"][:length]} for length in (end, end + 1))
-        token = row["words"][end]
+    # The nll of a token is the difference of the sums of two prefixes.
+    prefixes, tokens = [{**row, "words": row["words"][:length]} for length in range(1, 13)], row["words"][1:12]
+    nll, found = np.diff(it.nll(prefixes)), it.probabilities(prefixes[:-1], tokens)
+    for token, of_token, probability in zip(tokens, nll, found, strict=True):
         if token in known:
-            of_token = it.nll(after) - (it.nll(before) if end > 1 else 0.0)
-            assert of_token == pytest.approx(-np.log(it.probability(before, token)), rel=1e-3)
+            assert of_token == pytest.approx(-np.log(probability), rel=1e-3)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -228,13 +234,15 @@ def sequence_tokens(corpus: Corpus) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("examples", ["windows", "rows"])
 def test_a_training_learns_the_gate_and_exports_the_counts(
-    examples: str, sequence: Corpus, run: Any, tmp_path: Path
+    examples: str, sequence: Corpus, run: Any, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    trainer: dict[str, Any] = {"head": {"negatives": 64, "mixture": {"kind": "ngrams"}}}
     if examples == "rows":
-        trainer["model"] = {"kind": "recurrent", "context": 9, "embedding": 6, "projection": 4, "units": 8}
-    run(sequence.fn_args(tmp_path, trainer))
-    about = json.loads((tmp_path / "run" / "training.json").read_text())
+        model = {"kind": "recurrent", "context": 9, "embedding": 6, "projection": 4, "units": 8}
+        folder = tmp_path
+        run(sequence.fn_args(folder, {"model": model, "head": MIXTURE}))
+    else:
+        folder = request.getfixturevalue("mixed_training")
+    about = json.loads((folder / "run" / "training.json").read_text())
     assert about["examples"] == examples
     mixture = about["mixture"]
     assert mixture["order"] == 3
@@ -242,9 +250,9 @@ def test_a_training_learns_the_gate_and_exports_the_counts(
     assert mixture["cache"] == 200
     assert 0 < mixture["mean_cache"] < 1 - mixture["mean_gate"]
     assert mixture["mean_gate"] != pytest.approx(0.8, abs=1e-3), "the gate has not been trained"
-    variables = tf.train.list_variables(str(tmp_path / "model" / "variables" / "variables"))
+    variables = tf.train.list_variables(str(folder / "model" / "variables" / "variables"))
     assert [mixture["ngrams"]["3"]] in [shape for _, shape in variables]
-    served = tf.saved_model.load(str(tmp_path / "model")).signatures["eval"]
+    served = tf.saved_model.load(str(folder / "model")).signatures["eval"]
     sums = served(examples=tf.constant([serialize(row) for row in sequence.rows]))
     nll = float(tf.reduce_sum(sums["nll"])) / float(tf.reduce_sum(sums["known"]))
     assert about["label_calibration"]["before"]["nll"] == pytest.approx(about["best"]["nll"], rel=1e-4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +53,7 @@ def test_training_learns_reports_and_exports(sequence, run, tmp_path):
 
 @pytest.mark.slow
 def test_labelled_rows_train(labelled, run, tmp_path):
-    run(labelled.fn_args(tmp_path))
+    run(labelled.fn_args(tmp_path, {"epochs": 1}))
     assert training(tmp_path)["plan"]["windows"] > 64
 
 
@@ -72,16 +73,37 @@ def interrupt_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
     monkeypatch.setattr(callbacks.ProgressLine, "on_train_batch_end", on_train_batch_end)
 
 
-@pytest.mark.slow
-def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(sequence: Corpus, run, tmp_path, monkeypatch):
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    run(sequence.fn_args(whole, {"epochs": 3}))
+# The learning rate is too high for long progress, and makes the model certain of what it has seen.
+STOPPED_EARLY = {"epochs": 12, "learning_rate": 0.2, "patience": 1, "warmup": 0.0}
+
+
+@pytest.fixture(scope="module")
+def whole(sequence: Corpus, run, tmp_path_factory) -> Path:
+    """Return the folder of a training that stops early."""
+    folder = tmp_path_factory.mktemp("whole")
+    run(sequence.fn_args(folder, STOPPED_EARLY))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def interrupted(whole: Path, sequence: Corpus, run, tmp_path_factory) -> Path:
+    """Return the folder of the same training, interrupted between its first two validations of a whole epoch."""
+    folder = tmp_path_factory.mktemp("interrupted")
     steps = training(whole)["plan"]["steps_per_pass"]
-    with monkeypatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         interrupt_after(patch, steps + steps // 2)
         with pytest.raises(Interrupted):
-            run(sequence.fn_args(parts, {"epochs": 3}))
-    run(sequence.fn_args(parts, {"epochs": 3}))
+            run(sequence.fn_args(folder, STOPPED_EARLY))
+    assert any((folder / "checkpoints").iterdir())
+    return folder
+
+
+@pytest.mark.slow
+def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(
+    whole: Path, interrupted: Path, sequence: Corpus, run, tmp_path
+):
+    parts = shutil.copytree(interrupted, tmp_path / "parts")
+    run(sequence.fn_args(parts, STOPPED_EARLY))
     assert training(parts)["resumed"]
     a, b = (training(out)["validations"] for out in (whole, parts))
     assert [v["step"] for v in a] == [v["step"] for v in b]
@@ -90,25 +112,20 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(sequence: 
 
 
 @pytest.mark.slow
-def test_another_configuration_does_not_take_up_its_checkpoints(sequence, run, tmp_path, monkeypatch):
-    with monkeypatch.context() as patch:
-        interrupt_after(patch, 60)
-        with pytest.raises(Interrupted):
-            run(sequence.fn_args(tmp_path, {"epochs": 3}))
-    run(sequence.fn_args(tmp_path, {"epochs": 1, "learning_rate": 0.02}))
-    assert not training(tmp_path)["resumed"]
+def test_another_configuration_does_not_take_up_its_checkpoints(interrupted: Path, sequence, run, tmp_path, no_export):
+    parts = shutil.copytree(interrupted, tmp_path / "parts")
+    run(sequence.fn_args(parts, {"epochs": 1, "learning_rate": 0.02}))
+    assert not training(parts)["resumed"]
 
 
 @pytest.mark.slow
-def test_training_stops_early_and_keeps_the_best_weights(sequence, run, tmp_path):
-    # The learning rate is too high for long progress.
-    run(sequence.fn_args(tmp_path, {"epochs": 12, "learning_rate": 0.2, "patience": 1, "warmup": 0.0}))
-    about = training(tmp_path)
+def test_training_stops_early_and_keeps_the_best_weights(whole: Path, sequence: Corpus):
+    about = training(whole)
     assert about["stopped_early"]
     scores = [v["perplexity"] / v["recall_at_10"] for v in about["validations"]]
     best = scores.index(min(scores))
     assert best == len(scores) - 2
-    served = sums(tmp_path, sequence)
+    served = sums(whole, sequence)
     calibration = about["label_calibration"]
     wanted = about["validations"][best]["nll"]
     np.testing.assert_allclose(calibration["before"]["nll"], wanted, rtol=1e-4)
@@ -116,15 +133,13 @@ def test_training_stops_early_and_keeps_the_best_weights(sequence, run, tmp_path
 
 
 @pytest.mark.slow
-def test_the_export_has_the_temperature_of_the_eval_split(sequence: Corpus, run, tmp_path):
-    # The learning rate and the epochs make the model certain of what it has seen.
-    run(sequence.fn_args(tmp_path, {"epochs": 6, "learning_rate": 0.05}))
-    calibration = training(tmp_path)["label_calibration"]
+def test_the_export_has_the_temperature_of_the_eval_split(whole: Path, sequence: Corpus):
+    calibration = training(whole)["label_calibration"]
     before, after = calibration["before"], calibration["after"]
     assert calibration["temperature"] > 1
     assert after["nll"] < before["nll"]
     assert after["ece"] < before["ece"]
-    served = {name: value.sum(dtype=np.float64) for name, value in sums(tmp_path, sequence).items()}
+    served = {name: value.sum(dtype=np.float64) for name, value in sums(whole, sequence).items()}
     assert served["nll"] / served["known"] == pytest.approx(after["nll"], rel=1e-4)
     found = label_target(sequence.data)
     measured = found.measured(np.array([served[name] for name in found.sum_names]))
@@ -133,7 +148,7 @@ def test_the_export_has_the_temperature_of_the_eval_split(sequence: Corpus, run,
     assert [point["count"] for point in points] == [point["count"] for point in after["reliability"]]
     assert sum(point["count"] for point in points) == served["count"]
     # The largest probability of an answer is the confidence that `eval` measures.
-    model = tf.saved_model.load(str(tmp_path / "model"))
+    model = tf.saved_model.load(str(whole / "model"))
     row = {**sequence.rows[0], "words": sequence.rows[0]["words"][:2]}  # One label, after the first word.
     asked = {**row, "words": row["words"][:1]}
     answer = model.signatures["serving_default"](examples=tf.constant([serialize(asked)]))
@@ -155,7 +170,8 @@ def test_nothing_but_tensorflow_names_files(sequence, run, tmp_path, monkeypatch
 
     TensorFlow's in-memory file system replaces it.
     """
-    fn_args = sequence.fn_args(tmp_path, {"epochs": 1, "checkpoint_seconds": 1e-6})
+    # A checkpoint after every step, and a large batch for few steps.
+    fn_args = sequence.fn_args(tmp_path, {"epochs": 1, "batch": 256, "checkpoint_seconds": 1e-6})
     fn_args.serving_model_dir, fn_args.model_run_dir = "ram://store/Trainer/1/model", "ram://store/Trainer/run"
     fn_args.custom_config["checkpoints"] = "ram://store/checkpoints"
     with monkeypatch.context() as patch:

@@ -52,7 +52,8 @@ def test_rows_with_one_label_each_train_like_rows_of_one_label(negatives: int) -
     rng = np.random.default_rng(0)
     ids = [tf.constant(rng.integers(0, 31, (16, 3)), tf.int32) for _ in range(5)]
     labels = [rng.integers(-1, 12, 16).astype(np.int32) for _ in ids]
-    trainer = {"model": {"context": 3, "embedding": 4, "hidden": 6, "ngrams": 1}, "head": {"negatives": negatives}}
+    model = {"context": 3, "embedding": 4, "hidden": 6, "ngrams": 1, "num_heads": 0}
+    trainer = {"model": model, "head": {"negatives": negatives}}
     spec = TrainerSpec.model_validate(trainer)
 
     def weights(kind: Any) -> list[np.ndarray]:

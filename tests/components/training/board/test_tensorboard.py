@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +15,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.browser import SECONDS, opened
-from tests.components.training.conftest import VOCABULARY, Corpus
-from tests.once import Once
+from tests.components.training.conftest import VOCABULARY
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -29,14 +28,9 @@ CHARTS = "window.google = {charts: {load() {}, setOnLoadCallback() {}, safeLoad(
 
 
 @pytest.fixture(scope="module")
-def logs(once: Once, sequence: Corpus, run: Callable[..., None]) -> Path:
+def logs(mixed_training: Path) -> Path:
     """Return the logs of a short training with a mixture and a profile."""
-
-    def train(folder: Path) -> None:
-        trainer = {"epochs": 2, "profile_steps": 2, "head": {"negatives": 64, "mixture": {"kind": "ngrams"}}}
-        run(sequence.fn_args(folder, trainer))
-
-    return once.folder("training-tensorboard", train) / "run"
+    return mixed_training / "run"
 
 
 @pytest.fixture(scope="module")

@@ -34,6 +34,7 @@ def train(
     network: hosts.Network | None = None,
     step: int = 0,
     fault: Sequence[str] = (),
+    exports: bool = True,
 ) -> tuple[list[int], list[str]]:
     """Return exit codes and logs of `workers` workers; for 0, of one process with two replicas."""
     out.mkdir(exist_ok=True)
@@ -44,12 +45,11 @@ def train(
         "checkpoint_seconds": 1e-6 if out.name == "lost" else 60,
         "worker_timeout": 10,
         "replicas": "auto" if workers else 2,
-        "model": {"num_heads": 0, "ngrams": 1},
     }
     fn_args, jobs = vars(corpus.fn_args(out, trainer)), []
     logs = [out / f"log-{step}-{index}" for index in range(workers or 1)]
     for index, log in enumerate(logs):
-        arguments = index, workers, str(out / "rendezvous"), fn_args, trainer["replicas"], step, [*fault]
+        arguments = index, workers, str(out / "rendezvous"), fn_args, trainer["replicas"], step, [*fault], exports
         # The modules are imported once, before a fork. A host of the network is entered after it.
         one = network.hosts[index] if network and workers else None
         host = [one.namespace, one.address, [work.__module__, work.__name__]] if one else []
@@ -72,7 +72,7 @@ def about(out: Path) -> dict:
 def test_two_workers_train_what_two_replicas_do_and_go_on_when_one_was_lost(
     sequence: Corpus, forks: ForkServer, network: hosts.Network | None, tmp_path: Path
 ):
-    assert train(forks, sequence, tmp_path / "alone", workers=0)[0] == [0]
+    assert train(forks, sequence, tmp_path / "alone", workers=0, exports=False)[0] == [0]
     codes, logs = train(forks, sequence, tmp_path / "whole", 2, network)
     assert codes == [0, 0], logs
     one, two = weights(tmp_path / "alone"), weights(tmp_path / "whole")
@@ -105,7 +105,7 @@ def test_two_workers_train_what_two_replicas_do_and_go_on_when_one_was_lost(
     )
     assert "When all workers are started again, they resume at step 40" in logs[0]
     assert not (lost_out / "model").exists()
-    codes, logs = train(forks, sequence, lost_out, 2, network)
+    codes, logs = train(forks, sequence, lost_out, 2, network, exports=False)
     assert codes == [0, 0], logs
     assert about(lost_out)["resumed"]
     for name, value in weights(lost_out).items():

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
+from components.training import run
 from components.training.devices import workers
 from components.training.devices.rendezvous import Rendezvous
 from components.training.devices.strategy import Replicas, configure_devices
 from components.training.loop import callbacks
-from components.training.run import run_fn
 
 
 def work(
@@ -24,6 +24,7 @@ def work(
     replicas: Replicas,
     step: int,
     fault: Sequence[str],
+    exports: bool,
 ) -> None:
     """Train as worker `index` of `number`, or alone.
 
@@ -35,6 +36,7 @@ def work(
         replicas: Number of devices of the chief.
         step: Step at which worker 1 runs `fault`; 0 for never.
         fault: Command that does the damage.
+        exports: False to train without the export of a model, which takes seconds.
     """
     found = Rendezvous(rendezvous, number, timeout=60, wait=lambda _: time.sleep(0.05))
     shown = callbacks.ProgressLine.on_train_batch_end
@@ -45,11 +47,13 @@ def work(
             subprocess.run(fault, check=True)
 
     callbacks.ProgressLine.on_train_batch_end = on_train_batch_end
+    if not exports:
+        run.export = lambda *_: None  # pyright: ignore[reportAttributeAccessIssue]
     if index:
-        workers.attend(found, index, run_fn)
+        workers.attend(found, index, run.run_fn)
         return
     configure_devices(replicas)
     if number:
         found.clear()
     with workers.calling(found) if number else contextlib.nullcontext():
-        run_fn(SimpleNamespace(**fn_args))
+        run.run_fn(SimpleNamespace(**fn_args))

@@ -32,6 +32,16 @@ pytestmark = pytest.mark.slow
 SPEC = TrainerSpec.model_validate(SMALL)
 
 
+Served = tuple[tf.compat.v1.Session, Any]
+
+
+def load(path: Path) -> Served:
+    """Return an export in a graph session, and its signatures by name."""
+    with tf.Graph().as_default() as graph:
+        session = tf.compat.v1.Session(graph=graph)
+        return session, tf.compat.v1.saved_model.load(session, ["serve"], str(path)).signature_def
+
+
 @dataclasses.dataclass
 class Exported:
     corpus: Corpus
@@ -45,13 +55,17 @@ class Exported:
         """Graph of Transform, which takes half a second to load."""
         return self.corpus.transform.transform_features_layer()
 
-    def ask(self, signature: str, path: Path | None = None, **inputs: Any) -> dict[str, np.ndarray]:
+    @functools.cached_property
+    def served(self) -> Served:
+        """Export in a graph session, which takes a second to load."""
+        return load(self.path)
+
+    def ask(self, signature: str, **inputs: Any) -> dict[str, np.ndarray]:
         """Call a signature in a graph session, as TensorFlow Serving does."""
-        with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-            loaded = tf.compat.v1.saved_model.load(session, ["serve"], str(path or self.path))
-            definition = loaded.signature_def[signature]
-            feed = {definition.inputs[name].name: value for name, value in inputs.items()}
-            return session.run({name: info.name for name, info in definition.outputs.items()}, feed)
+        session, signatures = self.served
+        definition = signatures[signature]
+        feed = {definition.inputs[name].name: value for name, value in inputs.items()}
+        return session.run({name: info.name for name, info in definition.outputs.items()}, feed)
 
     def probabilities(self, row: dict[str, Any], end: int) -> np.ndarray:
         """Return the probabilities of the model after `end` tokens, (classes,), with ids looked up in Python."""
@@ -223,4 +237,4 @@ def test_an_export_without_a_table_does_not_load(exported, table, tmp_path):
     assert (broken / "assets" / table).exists(), "the export holds its vocabularies as assets"
     (broken / "assets" / table).unlink()
     with pytest.raises(tf.errors.OpError, match=table):
-        exported.ask("serving_default", broken, examples=[serialize(known_row(exported))])
+        load(broken)

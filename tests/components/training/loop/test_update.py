@@ -133,7 +133,9 @@ def test_alternate_leaves_weights_decay_and_moments_alone_between() -> None:
     ("update", "updates"),
     [({"kind": "accumulate", "every": 0.5}, 4), ({"kind": "alternate", "every": 2, "embedding": True}, None)],
 )
-def test_a_training_moves_shared_weights_only_at_updates(sequence, run, tmp_path, monkeypatch, update, updates) -> None:
+def test_a_training_moves_shared_weights_only_at_updates(
+    sequence, run, no_export, tmp_path, monkeypatch, update, updates
+) -> None:
     seen = []
     shown = callbacks.ProgressLine.on_train_batch_end
 
@@ -186,7 +188,8 @@ for kind in ("accumulate", "alternate"):
     update = {"kind": kind, "every_steps": 3, "embedding": True}
     # As many draws as classes: every class is a candidate, whatever a replica draws.
     spec = TrainerSpec.model_validate(
-        {"model": {"context": 3, "embedding": 4, "projection": 4, "hidden": 8, "ngrams": 1, "dropout": 0.0},
+        {"model": {"context": 3, "embedding": 4, "projection": 4, "hidden": 8, "ngrams": 1, "num_heads": 0,
+                   "dropout": 0.0},
          "head": {"negatives": classes}, "update": update}
     )
     found = []

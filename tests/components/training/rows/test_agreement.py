@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,8 @@ from tests.components.training.conftest import BANDS, SMALL, VOCABULARY, Corpus,
 
 pytestmark = pytest.mark.slow
 
+Untrained = Callable[[str, str | None], tuple[Any, Servable, Layout]]
+
 # Most sentences are longer than the context.
 MODELS: dict[str, dict[str, Any]] = {
     "lstm": {"kind": "recurrent", "context": 9, "embedding": 6, "projection": 4, "units": 3},
@@ -36,8 +40,8 @@ MODELS: dict[str, dict[str, Any]] = {
 }
 # Also with the n-grams of the row, which may begin before a cut.
 MIXED = [
-    *(pytest.param(MODELS[name], None, id=name, marks=[] if name == "lstm" else pytest.mark.slow) for name in MODELS),
-    *(pytest.param(MODELS[name], "ngrams", id=f"{name} with n-grams") for name in ("lstm", "transformer")),
+    *(pytest.param(name, None, id=name, marks=[] if name == "lstm" else pytest.mark.slow) for name in MODELS),
+    *(pytest.param(name, "ngrams", id=f"{name} with n-grams") for name in ("lstm", "transformer")),
 ]
 
 
@@ -64,9 +68,18 @@ def made(
     return classifier, Servable(classifier, corpus.transform, corpus.data, layout, BANDS, spec.top_k), layout
 
 
-@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
-def test_hidden_vectors_are_those_of_the_windows_of_the_cuts(model: dict[str, Any], sequence: Corpus) -> None:
-    classifier, _, layout = made(model, sequence)
+@pytest.fixture(scope="module")
+def untrained(sequence: Corpus) -> Untrained:
+    """Return a function from the name of a model and its mixture to what `made` returns, the same for all tests.
+
+    The tests do not change the weights.
+    """
+    return functools.cache(lambda name, mixture: made(MODELS[name], sequence, mixture))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_hidden_vectors_are_those_of_the_windows_of_the_cuts(model: str, untrained: Untrained) -> None:
+    classifier, _, layout = untrained(model, None)
     lengths = [1, 2, 9, 10, 11, 12, 40, 0, 17]
     rng = np.random.default_rng(1)
     rows = [rng.integers(0, layout.padding, length).tolist() for length in lengths]
@@ -85,13 +98,15 @@ def test_hidden_vectors_are_those_of_the_windows_of_the_cuts(model: dict[str, An
 
 @pytest.mark.parametrize(("model", "mixture"), MIXED)
 def test_validation_and_eval_measure_the_same(
-    model: dict[str, Any], mixture: str | None, sequence: Corpus, monkeypatch: pytest.MonkeyPatch
+    model: str, mixture: str | None, sequence: Corpus, untrained: Untrained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    classifier, servable, layout = made(model, sequence, mixture)
+    classifier, servable, layout = untrained(model, mixture)
     monkeypatch.setattr(export, "POSITIONS", 40)  # Several chunks.
-    served = servable.evaluate(tf.constant([serialize(row) for row in sequence.rows]))
+    # As an export is: each of so many chunks takes longer outside a graph.
+    evaluate = tf.function(servable.evaluate, autograph=False)
+    served = evaluate(tf.constant([serialize(row) for row in sequence.rows]))
     nll = rank = count = 0.0
-    for inputs, targets in validation_batches(files(sequence, "eval"), layout, 100, 10**6, seed=1):
+    for inputs, targets in validation_batches(files(sequence, "eval"), layout, 400, 10**6, seed=1):
         values = classifier.row_values(inputs, targets)[LABEL]
         nll += float(tf.reduce_sum(values["nll"]))
         rank += float(tf.reduce_sum(tf.cast((values["rank"] <= 10) & (values["label"] >= 0), tf.float32)))
@@ -104,13 +119,13 @@ def test_validation_and_eval_measure_the_same(
 
 @pytest.mark.parametrize(
     ("model", "mixture"),
-    [(MODELS["lstm"], None), (MODELS["lstm"], "ngrams"), (MODELS["transformer"], None)],
+    [("lstm", None), ("lstm", "ngrams"), ("transformer", None)],
     ids=["lstm", "lstm with n-grams", "transformer"],
 )
 def test_an_answer_has_the_probability_that_eval_measures(
-    model: dict[str, Any], mixture: str | None, sequence: Corpus
+    model: str, mixture: str | None, sequence: Corpus, untrained: Untrained
 ) -> None:
-    _, servable, _ = made(model, sequence, mixture)
+    _, servable, _ = untrained(model, mixture)
     row = max(sequence.rows, key=lambda row: len(row["words"]))
     assert len(row["words"]) > 20
     # The nll of a label is the difference of the sums of two prefixes.
@@ -156,8 +171,8 @@ def test_a_training_on_rows_measures_what_windows_measure(sequence: Corpus) -> N
 
 
 @pytest.mark.parametrize("mixture", [None, "ngrams"])
-def test_a_request_without_tokens_is_answered(mixture: str | None, sequence: Corpus) -> None:
-    _, servable, _ = made(MODELS["transformer"], sequence, mixture)
+def test_a_request_without_tokens_is_answered(mixture: str | None, sequence: Corpus, untrained: Untrained) -> None:
+    _, servable, _ = untrained("transformer", mixture)
     empty = {**sequence.rows[0], "words": []}
     answer = servable.examples(tf.constant([serialize(empty), serialize(sequence.rows[1])]))
     assert np.isfinite(answer["probabilities"]).all()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -201,13 +203,30 @@ def test_another_format_is_refused(earlier) -> None:
         Earlier(folder)
 
 
+def train(run, out: Path, corpus: Corpus, base: str | None, **trainer: float) -> dict:
+    """Train from a model that may have left its weights, and return `training.json`."""
+    fn_args: SimpleNamespace = corpus.fn_args(out, trainer)
+    fn_args.base_model = base
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("components.training.run.export", lambda *_: None)  # The weights are beside the export.
+        run(fn_args)
+    return json.loads((out / "run" / "training.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def cold(sequence: Corpus, run, tmp_path_factory) -> tuple[dict, str]:
+    """Return `training.json` of a training whose base model left nothing, and what the training said."""
+    folder, said = tmp_path_factory.mktemp("cold"), io.StringIO()
+    with contextlib.redirect_stderr(said):
+        about = train(run, folder, sequence, str(folder / "5" / "Format-Serving"), epochs=0.5)
+    return about, said.getvalue()
+
+
 @pytest.mark.slow
-def test_a_model_that_left_nothing_is_a_cold_start(sequence, run, tmp_path, capsys) -> None:
-    fn_args = sequence.fn_args(tmp_path, {"epochs": 0.2})
-    fn_args.base_model = str(tmp_path / "5" / "Format-Serving")
-    run(fn_args)
-    assert json.loads((tmp_path / "run" / "training.json").read_text())["warm_start"] is None
-    assert "no warm start from model 5" in capsys.readouterr().err
+def test_a_model_that_left_nothing_is_a_cold_start(cold) -> None:
+    about, said = cold
+    assert about["warm_start"] is None
+    assert "no warm start from model 5" in said
 
 
 @pytest.fixture(scope="module")
@@ -218,22 +237,16 @@ def fewer(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 
 @pytest.mark.slow
-def test_a_training_on_more_data_begins_better_than_a_cold_one(fewer, sequence: Corpus, run, tmp_path: Path) -> None:
-    def first_nll(name: str, corpus: Corpus, base: str | None, **trainer: float) -> tuple[float, dict | None]:
-        fn_args: SimpleNamespace = corpus.fn_args(tmp_path / name, trainer)
-        fn_args.base_model = base
-        run(fn_args)
-        about = json.loads((tmp_path / name / "run" / "training.json").read_text())
-        return about["validations"][0]["nll"], about["warm_start"]
-
-    first_nll("first", fewer, None, epochs=4)
+def test_a_training_on_more_data_begins_better_than_a_cold_one(
+    fewer, sequence: Corpus, cold, run, tmp_path: Path
+) -> None:
+    train(run, tmp_path / "first", fewer, None, epochs=4)
     base = str(tmp_path / "first" / "model")
     assert Path(beside(base)).is_dir()
-    cold, none = first_nll("cold", sequence, None, epochs=0.5)
-    warm, started = first_nll("warm", sequence, base, epochs=0.5)
-    assert none is None
+    warm = train(run, tmp_path / "warm", sequence, base, epochs=0.5)
+    started = warm["warm_start"]
     assert started
     assert started["optimizer"]
     assert started["vocabularies"]["inputs"]["came"] > 20
     assert started["vocabularies"]["inputs"]["stayed"] > 100
-    assert warm < cold - 0.1
+    assert warm["validations"][0]["nll"] < cold[0]["validations"][0]["nll"] - 0.1
