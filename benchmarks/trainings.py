@@ -254,8 +254,9 @@ def train(data: Data, training: Training) -> Reached:
         warmup = min(int(spec.warmup * steps), steps - 1)
         model.compile_with(make_optimizer(spec.optimizer, WarmupCosine(spec.learning_rate, steps, warmup)))
         batches = examples.training(plan.batch, plan.steps_per_pass, skip=0)
-        # Batches of whole rows differ in shape. With the signature, all of them share one graph.
-        step = tf.function(model.train_step, input_signature=[batches.element_spec])
+        # Batches of whole rows differ in shape. With the signature, all of them share one graph. Without AutoGraph, as
+        # the Trainer: it would take seconds.
+        step = tf.function(model.train_step, input_signature=[batches.element_spec], autograph=False)
         for number, batch in enumerate(batches.take(steps)):
             if number == _WARM_UP:
                 started = time.process_time()

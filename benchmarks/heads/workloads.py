@@ -73,7 +73,7 @@ class TrainingStep:
         model = build_model(self._spec, layout, problem.counts.tolist())
         model.compile_with(make_optimizer(self._spec.optimizer, self._spec.learning_rate))
         model.encoder.adapt(lambda length: [inputs["input_ids"][:, -length:] for inputs, _ in self._batches])
-        self._step = tf.function(model.train_step)
+        self._step = tf.function(model.train_step, autograph=False)  # AutoGraph would take seconds.
         self.turn(WARM_UP)
 
     def turn(self, steps: int) -> Spent:
@@ -109,7 +109,7 @@ class TopTen:
         at = rng.integers(_CACHE, len(self._text), (BATCHES, rows, 1))
         self._contexts = tf.constant(self._text[at + np.arange(-_CACHE, 0)])
 
-        @tf.function
+        @tf.function(autograph=False)
         def top(hidden: tf.Tensor, context: tf.Tensor) -> tf.Tensor:
             return self._output.sweep(hidden, k=10, context=None if self._mixture is None else context).ids
 
@@ -173,7 +173,7 @@ class Bias:
             mean of sampled minus exact loss for each draw.
         """
         head = self._head(negatives)
-        sampled = tf.function(head.sampled_loss)
+        sampled = tf.function(head.sampled_loss, autograph=False)
         exact = head.exact_loss(self._hidden, self._labels)
         losses = [sampled(self._hidden, self._labels, tf.constant([draw, negatives])) for draw in range(draws)]
 

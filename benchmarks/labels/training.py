@@ -127,7 +127,9 @@ class Trained:
     def _ranked(self, queries: Queries, vectors: Any, bias: Any, k: int) -> np.ndarray:
         vectors, bias = tf.convert_to_tensor(vectors), tf.convert_to_tensor(bias)
 
-        @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None, 2], tf.int32)])
+        signature = [tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None, 2], tf.int32)]
+
+        @tf.function(input_signature=signature, autograph=False)
         def best(ids: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
             hidden = self.model.encoder.encode({"input_ids": ids}, places)
             return tf.math.top_k(tf.matmul(self.model.label.head.scaled(hidden), vectors, transpose_b=True) + bias, k)[
@@ -168,7 +170,8 @@ def train(split: Split, form: Form, trainer: Mapping[str, Any], say: Callable[[s
         schedule = WarmupCosine(spec.learning_rate, plan.steps, plan.warmup)
         model.compile_with(make_optimizer(spec.optimizer, schedule))
         batches = examples.training(plan.batch, plan.steps_per_pass, skip=0)
-        step = tf.function(model.train_step, input_signature=[batches.element_spec])
+        # Without AutoGraph, as the Trainer: it would take seconds.
+        step = tf.function(model.train_step, input_signature=[batches.element_spec], autograph=False)
         for number, batch in enumerate(batches.take(plan.steps), start=1):
             loss = step(batch)["loss"]
             if number % plan.steps_per_pass == 0:

@@ -48,7 +48,7 @@ class Step:
         self._batches = [(tf.constant(h), tf.constant(y)) for h, y in zip(problem.hidden, labels, strict=True)]
         self._number = 0
         keras.utils.set_random_seed(problem.seed)
-        self._step = tf.function(self.build(problem))
+        self._step = tf.function(self.build(problem), autograph=False)  # AutoGraph would take seconds.
         self.turn(WARM_UP)
 
     def turn(self, steps: int) -> Spent:

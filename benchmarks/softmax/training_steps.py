@@ -83,7 +83,7 @@ class Bare(TrainingSteps):
         """Run and time a number of steps over 8 batches that are already in memory."""
         if not self._ready:
             self._ready = list(self._batches.take(8))
-            self._step = tf.function(self._model.train_step)
+            self._step = tf.function(self._model.train_step, autograph=False)  # as Keras does
         return timed(lambda i: self._step(self._ready[i % len(self._ready)])["loss"].numpy(), steps)
 
 

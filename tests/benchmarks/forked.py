@@ -15,7 +15,7 @@ from typing import Any
 from tests.forks import ForkServer
 from tests.pipeline.commands import MODULES
 
-_FORKED = ("benchmarks.trainings", "benchmarks.harness.worker")
+_FORKED = ("benchmarks.quality.data", "benchmarks.trainings", "benchmarks.harness.worker")
 
 
 def popen_with(forks: ForkServer) -> Callable[..., Any]:

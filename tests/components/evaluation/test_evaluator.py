@@ -13,6 +13,8 @@ from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import proto_utils
 
+import components.compat.beam_methods  # as in the pipeline, for fewer seconds
+import components.compat.beam_options  # noqa: F401
 from components.evaluation import row_sums
 from components.evaluation.config import eval_config
 from components.evaluation.executor import EvaluatorExecutor
@@ -87,8 +89,10 @@ def evaluate(tmp_path: Path, write: Callable[..., Any]) -> Callable[..., dict[st
             inputs["baseline_model"] = [model("last", last)]
         output, blessing = standard_artifacts.ModelEvaluation(), standard_artifacts.ModelBlessing()
         output.uri, blessing.uri = str(tmp_path / "evaluation"), str(tmp_path / "blessing")
+        # If an image is set, TFX does not build a source package of itself for remote workers.
+        args: list[Any] = ["--runner=FnApiRunner", "--sdk_container_image=none"]
         context = base_beam_executor.BaseBeamExecutor.Context(
-            beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(tmp_path / "tmp"), unique_id="1"
+            beam_pipeline_args=args, tmp_dir=str(tmp_path / "tmp"), unique_id="1"
         )
         config = proto_utils.proto_to_json(eval_config(data, evaluation))
         examples.set_int_custom_property(ROWS_READ, len(rows))

@@ -13,6 +13,8 @@ import pytest
 from tfx.dsl.components.base import base_beam_executor
 from tfx.types import standard_artifacts
 
+import components.compat.beam_methods  # as in the pipeline, for fewer seconds
+import components.compat.beam_options  # noqa: F401
 from components.inference import executor, model, shards
 from components.inference.errors import PredictError
 from components.inference.executor import BulkInferrerExecutor
@@ -53,7 +55,9 @@ def infer(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Infer:
         given.uri, result.uri = str(folder), str(next(folders))
         given.set_int_custom_property("pushed", int(pushed))
         given.set_string_custom_property("reason", "" if pushed else "the Evaluator has not blessed it")
-        context = base_beam_executor.BaseBeamExecutor.Context([runner], str(tmp_path / "tmp"), unique_id="1")
+        # If an image is set, TFX does not build a source package of itself for remote workers.
+        args: list[Any] = [runner, "--sdk_container_image=none"]
+        context = base_beam_executor.BaseBeamExecutor.Context(args, str(tmp_path / "tmp"), unique_id="1")
         spec = InferenceSpec(path=str(path), **options).model_dump_json()
         BulkInferrerExecutor(context).Do({"pushed_model": [given]}, {"inference_result": [result]}, {"inference": spec})
         return Path(result.uri)

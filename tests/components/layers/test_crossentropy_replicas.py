@@ -30,8 +30,8 @@ def made(optimizer):
     return model
 
 
-def fit(model, epochs=1):
-    return model.fit(x, y, batch_size=16, epochs=epochs, shuffle=False, verbose=0, validation_data=(x, y)).history
+def fit(model, epochs=1, **options):
+    return model.fit(x, y, batch_size=16, epochs=epochs, shuffle=False, verbose=0, **options).history
 
 
 # Two steps of SGD: each replica has half of the batch, and draws of its own.
@@ -52,7 +52,7 @@ for step in range(2):
     for variable, gradient in zip(variables, tape.gradient(loss, variables)):
         variable.assign_sub(RATE * tf.convert_to_tensor(gradient))
 assert len({tuple(np.sort(head.proposal.draw(seed))) for seed in seeds}) == 4
-history = fit(model)
+history = fit(model, validation_data=(x, y))
 for a, b in zip(model.get_layer("head").get_weights(), head.get_weights()):
     np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 np.testing.assert_allclose(history["val_loss"][-1], np.mean(head.exact_loss(x, y)), rtol=1e-5)

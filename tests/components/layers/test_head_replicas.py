@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 import numpy as np
 from components.training.devices.strategy import configure_devices, make_strategy
-configure_devices(4)
+configure_devices(3)
 import tensorflow as tf
 from components.layers.head import SampledSoftmax
 from components.training.optimizer import make_optimizer
@@ -55,13 +55,16 @@ def trained(replicas, form, kind, limits):
         optimizer.apply_gradients(zip(gradients, variables))
         return loss
 
-    # 10 rows on 4 replicas are 3, 3, 3 and 1; then 4 rows of one label.
+    # 10 rows on 3 replicas are 4, 4 and 2; then 4 rows of one label.
     batches = [tf.data.Dataset.from_tensors((hidden[a:b], labels[a:b])) for a, b in ((0, 10), (10, 14))]
     data = batches[0].concatenate(batches[1])
     distributed = strategy.experimental_distribute_dataset(data)
     # One graph for both batches: tracing takes longer than the steps.
     signature = [*distributed.element_spec, tf.TensorSpec([], tf.float32)]
-    run = tf.function(lambda a, b, rows: strategy.run(step, args=(a, b, rows)), input_signature=signature)
+    # Without AutoGraph, as the Trainer.
+    run = tf.function(
+        lambda a, b, rows: strategy.run(step, args=(a, b, rows)), input_signature=signature, autograph=False
+    )
     losses = []
     for batch, rows in zip(distributed, (10.0, 4.0), strict=True):
         losses.append(float(strategy.reduce("SUM", run(*batch, tf.constant(rows)), axis=None)))
@@ -85,13 +88,13 @@ for form, kind, limits in [*cases, (Smoothed(0.3), "row_adam", several)]:
     assert (one[0] != start.table.numpy()).any()
     if form == "own" and kind == "row_adam":
         np.testing.assert_array_equal(one[0][29], start.table.numpy()[29])
-    # Four replicas are the harder case: the last one has fewer rows.
-    for replicas in (2, 4) if limits and form == "own" else (4,):
+    # Three replicas are the harder case: the last one has fewer rows.
+    for replicas in (2, 3) if limits and form == "own" else (3,):
         for a, b in zip(one, trained(replicas, form, kind, limits), strict=True):
             np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-5, err_msg=f"{form} {kind} {limits} {replicas}")
 """
 
 
 @pytest.mark.slow
-def test_steps_on_two_and_four_replicas_are_those_on_one(run_script: Callable[..., None]) -> None:
+def test_steps_on_two_and_three_replicas_are_those_on_one(run_script: Callable[..., None]) -> None:
     run_script(SCRIPT)

@@ -37,21 +37,27 @@ def answers(model: Path, rows: list[Any]) -> dict[str, np.ndarray]:
         return session.run({name: info.name for name, info in signature.outputs.items()}, feed)
 
 
-@pytest.fixture
-def pushed(labelled: Corpus, run: Any, tmp_path: Path) -> Path:  # noqa: F811
+@pytest.fixture(scope="module")
+def trained(labelled: Corpus, run: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: F811
+    folder = tmp_path_factory.mktemp("trained")
     words = read_vocabulary(labelled.folder / "graph/transform_fn/assets/labels").tokens
-    file = items(tmp_path, words[:-3])
-    args = labelled.fn_args(tmp_path, {"epochs": 2, "top_k": len(words)})
+    file = items(folder, words[:-3])
+    args = labelled.fn_args(folder, {"epochs": 2, "top_k": len(words)})
     spec = {"file": str(file), "key": "word", "features": FEATURES}
     args.custom_config |= {"labels": json.dumps(spec), "labels_digest": digest(str(file))}
     run(args)
-    about = json.loads((tmp_path / "run" / "training.json").read_text())
+    about = json.loads((folder / "run" / "training.json").read_text())
     assert about["label_features"] == {
         "with_features": len(words) - 3,
         "without_features": 3,
         "other_lines": 0,
     }
-    return versions.push(tmp_path / "model", tmp_path / "serving", metrics={"recall_at_10": 0.5})
+    return folder / "model"
+
+
+@pytest.fixture
+def pushed(trained: Path, tmp_path: Path) -> Path:
+    return versions.push(trained, tmp_path / "serving", metrics={"recall_at_10": 0.5})
 
 
 @pytest.mark.slow
