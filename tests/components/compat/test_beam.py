@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import inspect
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import apache_beam as beam
@@ -14,12 +16,13 @@ import pytest
 from apache_beam.coders import VarIntCoder
 from apache_beam.options.pipeline_options import DebugOptions, PipelineOptions, StandardOptions, WorkerOptions
 from apache_beam.portability.api import beam_fn_api_pb2
-from apache_beam.runners.worker import worker_pool_main
+from apache_beam.runners.worker import statecache, worker_pool_main
 from apache_beam.runners.worker.sdk_worker import SdkHarness
 from apache_beam.transforms import core, userstate
 from apache_beam.utils import thread_pool_executor
+from objsize import traverse
 
-from components.compat import beam_methods, beam_options
+from components.compat import beam_cache, beam_methods, beam_options
 from components.compat.beam import OpenWorkerPool, pool_server
 
 Stock = worker_pool_main.BeamFnExternalWorkerPoolServicer
@@ -135,6 +138,24 @@ def test_beam_looks_for_state_each_time() -> None:
     assert userstate.get_dofn_specs is beam_methods.state
     assert "get_dofn_specs(dofn)" in inspect.getsource(userstate.is_stateful_dofn)
     assert "for method_name in dir(dofn)" in inspect.getsource(beam_methods.inspected_state)
+
+
+def test_the_size_of_a_value_is_that_which_beam_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "imported_later", ModuleType("imported_later"))
+    values = [b"x" * 1_000, [{"a": [1.5] * 30}], sys.modules["imported_later"].__dict__, {"of": vars(beam)}]
+    kept = [statecache.get_deep_size(value) for value in values * 2]  # The second time as kept.
+    monkeypatch.setattr(traverse, "_iter_modules_globals", beam_cache.listed)
+    assert kept == [statecache.get_deep_size(value) for value in values * 2]
+    assert kept[0] > 1_000
+
+
+def test_objsize_lists_all_modules_for_each_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert traverse._iter_modules_globals is beam_cache.modules_globals
+    calls = []
+    monkeypatch.setattr(traverse, "_iter_modules_globals", lambda: calls.append(1) or beam_cache.listed())
+    for _ in range(3):
+        statecache.get_deep_size(b"x")
+    assert len(calls) == 3
 
 
 FLAGS = ["--experiments=one", "--experiments=two", "--streaming", "--num_workers=3", "--no_use_public_ips", "--odd=1"]

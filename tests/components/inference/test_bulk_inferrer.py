@@ -13,7 +13,8 @@ import pytest
 from tfx.dsl.components.base import base_beam_executor
 from tfx.types import standard_artifacts
 
-import components.compat.beam_methods  # as in the pipeline, for fewer seconds
+import components.compat.beam_cache  # as in the pipeline, for fewer seconds
+import components.compat.beam_methods
 import components.compat.beam_options  # noqa: F401
 from components.inference import executor, model, shards
 from components.inference.errors import PredictError

@@ -16,7 +16,8 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from tensorflow_transform.beam import common
 from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
-import components.compat.beam_methods  # as in the pipeline, for fewer seconds
+import components.compat.beam_cache  # as in the pipeline, for fewer seconds
+import components.compat.beam_methods
 import components.compat.beam_options  # noqa: F401
 from components.compat.transform import CountTokens
 from components.preprocessing import counting
