@@ -295,7 +295,12 @@ def spread(values: Sequence[float], digits: int) -> str:
     return f"{statistics.mean(values):.{digits}f} ({min(values):.{digits}f}-{max(values):.{digits}f})"
 
 
-if __name__ == "__main__":
-    asked = json.loads(sys.argv[1])
+def main(request: str) -> None:
+    """Run the training that JSON describes, and print its results as JSON."""
+    asked = json.loads(request)
     of_training = train(Data(**asked["data"]), Training(**asked["training"]))
     sys.stdout.write(json.dumps(dataclasses.asdict(of_training)) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

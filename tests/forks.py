@@ -13,6 +13,7 @@ import importlib
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import threading
@@ -20,7 +21,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 ROOT = Path(__file__).parents[1]
 _NO_THREADS = {
@@ -110,6 +111,26 @@ class ForkServer:
                 ended.set_exception(RuntimeError("the fork server has ended"))
         return ended
 
+    def popen(
+        self,
+        function: Callable[..., int | None],
+        *arguments: Any,
+        err: Path,
+        folder: Path = ROOT,
+        modules: Sequence[str] = (),
+    ) -> Fork:
+        """Call a function in a child process that goes on, and that SIGINT interrupts even if this process ignores it.
+
+        The arguments are those of `start`.
+        """
+        read, write = os.pipe()
+        out, called = Path(f"/proc/{os.getpid()}/fd/{write}"), [function.__module__, function.__qualname__]
+        modules = [*modules, function.__module__]
+        ended = self.start(_call, called, [*arguments], out=out, err=err, folder=folder, modules=modules)
+        # Whatever ends the child, also before it has opened its standard output, ends the pipe.
+        ended.add_done_callback(lambda _: os.close(write))
+        return Fork(os.fdopen(read, encoding="utf-8"), ended)
+
     def close(self) -> None:
         """Wait for the running jobs and end the server."""
         assert self._process.stdin
@@ -133,6 +154,43 @@ class ForkServer:
             for ended in self._jobs.values():
                 ended.set_exception(RuntimeError("the fork server has ended; its standard error says why"))
             self._jobs.clear()
+
+
+class Fork:
+    """Child process that goes on, with those methods of `subprocess.Popen` that tests call.
+
+    Attributes:
+        pid: Process id.
+        stdout: Standard output, which ends after the process.
+    """
+
+    def __init__(self, stdout: IO[str], ended: Future[int]) -> None:
+        self.stdout, self._ended = stdout, ended
+        self.pid = int(stdout.readline())
+
+    def poll(self) -> int | None:
+        return self._ended.result() if self._ended.done() else None
+
+    def wait(self) -> int:
+        return self._ended.result()
+
+    def send_signal(self, number: int) -> None:
+        if not self._ended.done():
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+def _call(function: tuple[str, str], arguments: Sequence[Any]) -> int | None:
+    """Call a function of a module, after a line with the id of this process. A job of `ForkServer.popen`."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    print(os.getpid(), flush=True)
+    module, name = function
+    return getattr(importlib.import_module(module), name)(*arguments)
 
 
 def _serve() -> None:

@@ -44,6 +44,15 @@ def _meet(own: str, other: str) -> None:
         os.sched_yield()
 
 
+def _be_interrupted(code: int) -> int:
+    try:
+        print("begun", flush=True)
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        print("interrupted")
+    return code
+
+
 def test_a_child_has_its_own_streams_folder_and_environment(server: ForkServer, tmp_path: Path) -> None:
     out, err = tmp_path / "out", tmp_path / "err"
     ended = server.start(_say, 3, out=out, err=err, folder=tmp_path, environment={"OF_ONE": "2"})
@@ -64,6 +73,15 @@ def test_a_child_ends_in_its_own_way(server: ForkServer, tmp_path: Path, functio
     log = tmp_path / "log"
     assert server.start(function, argument, out=log, err=log).result() == code
     assert said in log.read_text()
+
+
+def test_a_child_is_read_and_interrupted_while_it_runs(server: ForkServer, tmp_path: Path) -> None:
+    child = server.popen(_be_interrupted, 130, err=tmp_path / "err")
+    assert child.stdout.readline() == "begun\n"
+    assert child.poll() is None
+    child.send_signal(signal.SIGINT)
+    assert child.stdout.read() == "interrupted\n"
+    assert (child.wait(), child.poll()) == (130, 130)
 
 
 def test_jobs_run_at_the_same_time(server: ForkServer, tmp_path: Path) -> None:

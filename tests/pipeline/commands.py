@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests import hosts
-from tests.forks import ForkServer
+from tests.forks import Fork, ForkServer
 
 # Modules that the nodes load. TensorFlow is only loaded, not used, because its threads do not survive a fork.
 MODULES = (
@@ -75,13 +75,35 @@ def run(
     return job.result()
 
 
+def start(forks: ForkServer, arguments: Sequence[str], err: Path, folder: Path) -> Fork:
+    """Start `python -m pipeline.cli ARGUMENTS`, with a pipe for its standard output.
+
+    Args:
+        forks: Server that forks the process.
+        arguments: Arguments of the command.
+        err: File to which standard error is appended.
+        folder: Working directory.
+    """
+    return forks.popen(_main, [*arguments], err=err, folder=folder, modules=MODULES)
+
+
+def run_copy(arguments: list[str]) -> int:
+    """Run `python -m pipeline.cli ARGUMENTS` with the package `pipeline` of the working directory. A job for a fork.
+
+    `components` stays that of this process.
+    """
+    for name in [name for name in sys.modules if name.split(".")[0] == "pipeline"]:
+        del sys.modules[name]
+    return _main(arguments)
+
+
 def _main(arguments: list[str]) -> int:
     # As under `python -m`.
     sys.argv = ["bigvocab", *arguments]
     sys.path[:0] = [str(Path.cwd()), *os.environ["PYTHONPATH"].split(os.pathsep)]
     from pipeline.cli import main
 
-    if arguments[:1] == ["run"]:
+    if arguments[:1] == ["run"] or arguments[:2] == ["run-node", "InfraValidator"]:
         from tests.pipeline.trials import fork_trials
 
         fork_trials()

@@ -171,6 +171,7 @@ def years_configuration(folder: Path) -> Path:
                 for paragraph in paragraphs:
                     speaker = None if int(year) % 20 == 2 else "early speaker" if int(year) < 1900 else "late speaker"
                     file.write(json.dumps({"text": paragraph, "year": int(year), "speaker": speaker}) + "\n")
+    model = {"context": 30, "embedding": 16, "projection": 16, **LIGHT}
     yaml = folder / "years.yaml"
     yaml.write_text(
         """\
@@ -185,8 +186,8 @@ data:
   slices: [speaker]
   splits: {train: 80, eval: 10, test: 10}
 vocabulary: {inputs: 2000}
-trainer: {batch: 64, epochs: 6, model: {context: 30, embedding: 16, projection: 16}}
 """
+        + f"trainer: {{batch: 64, epochs: 4, model: {json.dumps(model)}}}\n"
     )
     return yaml
 

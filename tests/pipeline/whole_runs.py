@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,8 @@ import pytest
 import tensorflow as tf
 import yaml
 
+from tests.forks import Fork, ForkServer
+from tests.pipeline import commands
 from tests.pipeline.conftest import Bigvocab
 
 
@@ -26,12 +26,9 @@ def run(
     return bigvocab("run", file.name, *options, folder=file.parent, environment=environment)
 
 
-def start(file: Path, *options: str) -> subprocess.Popen[str]:
+def start(forks: ForkServer, file: Path, *options: str) -> Fork:
     """Start a run that SIGINT interrupts, even if this process ignores SIGINT. Its standard output is a pipe."""
-    # `env` instead of `preexec_fn`, which would fork this process and its threads.
-    command = ["env", "--default-signal=INT", sys.executable, "-m", "pipeline.cli", "run", file.name, *options]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    return subprocess.Popen(command, cwd=file.parent, env=environment, stdout=subprocess.PIPE, text=True)
+    return commands.start(forks, ["run", file.name, *options], file.parent / "started.err", file.parent)
 
 
 def summary(file: Path) -> dict[str, Any]:

@@ -11,11 +11,13 @@ import pytest
 
 from components.compat.tfx.v1 import v1 as tfx
 from pipeline.execution.interruption import Interruption
-from pipeline.execution.node import NodeFailed, Outcome
+from pipeline.execution.node import NodeFailed, Outcome, compiled, run_node
 from pipeline.execution.runner import only_run
 from pipeline.execution.walk import walk
 from pipeline.lease.acquisition import RootInUse
 from pipeline.terminal.console import Console
+from tests.forks import ForkServer
+from tests.pipeline import commands
 
 
 @tfx.dsl.components.component
@@ -80,19 +82,24 @@ def test_a_failed_node_ends_the_run_with_its_cause_and_the_next_run_goes_on_ther
     assert shown.count("cached") == 2
 
 
+def run_first(folder: str) -> None:
+    """Run the first node in a run that is always the same. A job of the fork server."""
+    ir = compiled(pipeline(Path(folder)), "one")
+    run_node(ir, ir.nodes[0].pipeline_node)
+
+
 @pytest.mark.slow
-def test_a_node_that_was_killed_leaves_nothing_to_its_next_try(tmp_path: Path) -> None:
+def test_a_node_that_was_killed_leaves_nothing_to_its_next_try(forks: ForkServer, tmp_path: Path) -> None:
     """Check a retry as for pods: in the same run, in which TFX gives the retry the same folders."""
-    script = (
-        "import sys; from pathlib import Path; from pipeline.execution.node import compiled, run_node;"
-        "from tests.pipeline.execution.test_runner import pipeline; ir = compiled(pipeline(Path(sys.argv[1])), 'one');"
-        "run_node(ir, ir.nodes[0].pipeline_node)"
-    )
-    command, root = [sys.executable, "-c", script, str(tmp_path)], Path(__file__).parents[3]
-    killed = subprocess.run(command, cwd=root, env={**os.environ, "DIES": "1"}, capture_output=True, check=False)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+
+    def ran(**environment: str) -> int:
+        job = forks.start(run_first, str(tmp_path), out=log, err=log, environment=environment, modules=commands.MODULES)
+        return job.result()
+
+    log = tmp_path / "log"
+    assert ran(DIES="1") == -signal.SIGKILL, log.read_text()
     (half,) = (tmp_path / "artifacts").rglob("half")
-    assert subprocess.run(command, cwd=root, capture_output=True, check=False).returncode == 0
+    assert ran() == 0, log.read_text()
     assert not half.exists()
     assert (half.parent / "made").exists()
 
@@ -115,6 +122,8 @@ def test_everything_but_the_console_goes_into_the_log(tmp_path: Path) -> None:
 import subprocess, sys
 from pathlib import Path
 from pipeline.terminal.console import Console
+from tests.forks import ForkServer
+from tests.pipeline import commands
 from pipeline.terminal.redirection import everything_into
 with everything_into(Path({str(tmp_path / "log")!r})) as streams:
     print("python noise")

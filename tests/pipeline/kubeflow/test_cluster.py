@@ -33,7 +33,7 @@ kfp = pytest.importorskip("kfp", reason="BIGVOCAB_EXTRAS=kubeflow installs the K
 pytestmark = pytest.mark.slow
 
 SMALL = [
-    "data.share=0.05", "vocabulary={inputs: 1000, labels: 2000}", "evaluation={beat: [popular], bands: {head: 100, "
+    "data.share=0.02", "vocabulary={inputs: 1000, labels: 2000}", "evaluation={beat: [popular], bands: {head: 100, "
     "torso: 500}}", "trainer.epochs=1", "trainer.batch=256", "trainer.head.negatives=256",
     "trainer.head.mixture=none",  # Tracing a larger model takes most of a pod's time.
     "trainer.model={kind: shared_projection, context: 8, ordered_ids: 4, hidden: 32, ngrams: 1, num_heads: 0}",
@@ -151,7 +151,7 @@ def test_other_data_are_not_cached_and_a_run_goes_on_after_a_node_that_failed(
     cluster.before["Trainer"] = lambda: transform.rename(away)
     try:
         with pytest.raises(RuntimeError):
-            cluster.run(settings=["data.share=0.06"])
+            cluster.run(settings=["data.share=0.025"])
     finally:
         away.rename(transform)
     assert "ExampleGen" not in cached(shared)
@@ -169,7 +169,7 @@ def test_other_data_are_not_cached_and_a_run_goes_on_after_a_node_that_failed(
     assert cause in html.unescape((shared / "runs" / "sotu" / "report" / "report.html").read_text())
 
     del cluster.before["Trainer"]
-    ended = cluster.run(settings=["data.share=0.06"], run_name="mended")
+    ended = cluster.run(settings=["data.share=0.025"], run_name="mended")
     assert cached(shared) >= done
     assert "Trainer" not in cached(shared)
     assert "last blessed model" in ended["Resolver"].out

@@ -6,14 +6,16 @@ import json
 import random
 import re
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from benchmarks import encoders
 from benchmarks.commands.trainings import transformed
-from benchmarks.trainings import Training, train_all
+from benchmarks.trainings import Reached, Training, main
 from pipeline.config.loading import load
+from tests.forks import ForkServer
 from tests.pipeline.cli.prediction.tiny_model import same
 from tests.pipeline.conftest import Bigvocab
 from tests.pipeline.data_sets import csv_configuration
@@ -98,7 +100,9 @@ def test_the_pushed_version_is_listed_with_the_figures_of_the_run(labelled: Path
     assert version["current"] is True
 
 
-def test_encoders_and_losses_are_compared_on_its_data(labelled: Path, bigvocab: Bigvocab) -> None:
+def test_encoders_and_losses_are_compared_on_its_data(
+    labelled: Path, bigvocab: Bigvocab, forks: ForkServer, tmp_path: Path
+) -> None:
     """Check that each encoder and each loss learns, in a second of time or in a few steps."""
     compared = bigvocab(
         "bench", "encoders", "words.yaml", "--only", "concatenation", "--seeds", "1", "--cpu-minutes", "0.02",
@@ -111,7 +115,17 @@ def test_encoders_and_losses_are_compared_on_its_data(labelled: Path, bigvocab: 
         for form in ("full", "own")
     ]
     data = transformed(load(str(labelled), []), labelled.parent / "runs" / "words")
-    for reached in train_all(data, trainings, at_once=2, say=lambda _: None):
+    # The command has shown that a training works as a program: the others are forked, without its imports.
+    ended = [
+        forks.start(
+            main, json.dumps({"data": asdict(data), "training": asdict(training)}),
+            out=tmp_path / training.name, err=tmp_path / f"{training.name}.err", modules=["components.training.run"],
+        )
+        for training in trainings
+    ]  # fmt: skip
+    for training, code in zip(trainings, ended, strict=True):
+        assert code.result() == 0, (tmp_path / f"{training.name}.err").read_text()
+        reached = Reached(**json.loads((tmp_path / training.name).read_text().splitlines()[-1]))
         # 801 classes: the nll of an untrained model is 6.7.
         assert 3 < reached.nll < 6.5
         assert reached.steps == 20

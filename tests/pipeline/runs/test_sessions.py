@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from components.serving.model import Model
 from components.serving.server import serving
 from tests.components.serving.conftest import Client
 from tests.documents import written
-from tests.forks import ROOT
+from tests.forks import ROOT, ForkServer
+from tests.pipeline import commands
 from tests.pipeline.conftest import Bigvocab
 from tests.pipeline.data_sets import sessions_configuration
 from tests.pipeline.whole_runs import answers, check, run, summary
@@ -93,11 +95,13 @@ def _missing(model: Model, rows: int) -> dict[str, list[str]]:
     return {name: [""] * rows for name in model.signatures["predict"].inputs if name != "items"}
 
 
-def test_the_node_is_in_the_dag_the_report_and_the_cache(started_bigvocab: Bigvocab, file: Path) -> None:
+def test_the_node_is_in_the_dag_the_report_and_the_cache(forks: ForkServer, file: Path) -> None:
     found = summary(file)
     assert 1 < found["longest"] <= max(map(len, items(file)))
     assert [node["name"] for node in found["nodes"]].count("Longest") == 1
     report = (file.parent / "runs" / file.stem / "report" / "report.html").read_text(encoding="utf-8")
     assert "<h2>Longest row</h2>" in report
-    again = check(file, run(started_bigvocab, file))
+    out, arguments = file.parent / "out", ["run", file.name]
+    ended = forks.start(commands.run_copy, arguments, out=out, err=out, folder=file.parent, modules=commands.MODULES)
+    again = check(file, subprocess.CompletedProcess(arguments, ended.result(), out.read_text(), ""))
     assert {node["name"]: node["cached"] for node in again["nodes"]}["Longest"]
