@@ -46,8 +46,8 @@ from components.messages.counting import tracked
 _SHARD_BYTES = 8 << 20
 _MOST = 1000
 """Approximate maximum number of shards of a split, and of ranges of a source. Each range has a piece of each shard."""
-_ENOUGH_FOR_PROCESSES = 4 << 20
-"""Bytes of used rows above which several processes, which take seconds of CPU time to start, read the source."""
+ENOUGH_FOR_PROCESSES = 4 << 20
+"""Bytes of a source above which several processes read it. They take seconds of CPU time to start."""
 _UNFINISHED = "unfinished"
 
 
@@ -96,7 +96,7 @@ class ExampleGenExecutor(OpenBeamExecutor):
         written = BeamResult(f"{unfinished}/written.json", list[tuple[str, int]])
         fileio.makedirs(unfinished)
         local = "--runner=FnApiRunner" in self.beam_args
-        processes = loky.cpu_count() if local and size * data.share > _ENOUGH_FOR_PROCESSES else 1
+        processes = loky.cpu_count() if local and size > ENOUGH_FOR_PROCESSES else 1
         ranges = functools.partial(_Ranges, data.source, files, max(RANGE_BYTES, size // _MOST), local)
         boundaries = events = grouped = None
         if data.group_by:

@@ -47,6 +47,7 @@ def walk(
             try:
                 outcome = run_node(ir, node, needed=(needs or {}).get(node.node_info.id, 0))
             except NodeFailed as failure:
+                interruption.check()  # Beam raises a RuntimeError in place of KeyboardInterrupt.
                 logging.getLogger(__name__).exception("%s failed", failure.node)
                 console.failed(failure.node, failure.seconds)
                 return outcomes, failure

@@ -101,8 +101,11 @@ def _main(arguments: list[str]) -> int:
     # As under `python -m`.
     sys.argv = ["bigvocab", *arguments]
     sys.path[:0] = [str(Path.cwd()), *os.environ["PYTHONPATH"].split(os.pathsep)]
+    from components.ingest import executor
     from pipeline.cli import main
 
+    # Processes that read the default corpus import for longer than they read. Tests of the executor start them.
+    executor.ENOUGH_FOR_PROCESSES = 1 << 30
     if arguments[:1] == ["run"] or arguments[:2] == ["run-node", "InfraValidator"]:
         from tests.pipeline.trials import fork_trials
 

@@ -104,7 +104,7 @@ def test_files_are_the_same_however_many_pieces_and_processes_there_were(
     first = files_of(ingest(spec(), "first"))
     monkeypatch.setattr(shards, "_HELD_BYTES", 20_000)
     pieces = files_of(ingest(spec(), "pieces"))
-    monkeypatch.setattr(executor, "_ENOUGH_FOR_PROCESSES", 0)
+    monkeypatch.setattr(executor, "ENOUGH_FOR_PROCESSES", 0)
     monkeypatch.setattr(executor, "RANGE_BYTES", 50_000)
     processes = files_of(ingest(spec(), "processes"))
     assert first == pieces == processes
@@ -115,7 +115,7 @@ def test_a_reading_process_that_is_killed_is_an_error_and_no_endless_wait(
     tmp_path: Path, ingest: Ingest, paragraphs: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tmp_path / "rows.jsonl", [{"words": p, "year": 1946} for p in paragraphs])
-    monkeypatch.setattr(executor, "_ENOUGH_FOR_PROCESSES", 0)
+    monkeypatch.setattr(executor, "ENOUGH_FOR_PROCESSES", 0)
     monkeypatch.setattr(executor, "RANGE_BYTES", 50_000)
     monkeypatch.setattr(executor, "RangeReader", KilledReader)
     with pytest.raises(Exception, match="unexpectedly terminated"):

@@ -128,7 +128,7 @@ def test_each_engine_of_beam_writes_the_same_files(
     # Other engines get one range per element, and no processes.
     monkeypatch.setattr(executor, "RANGE_BYTES", 2_000)
     assert files_of(ingest(data, "engine", runner="DirectRunner")) == first
-    monkeypatch.setattr(executor, "_ENOUGH_FOR_PROCESSES", 0)
+    monkeypatch.setattr(executor, "ENOUGH_FOR_PROCESSES", 0)
     assert files_of(ingest(data, "processes")) == first
 
 

@@ -1,5 +1,6 @@
 """Tests of the loop over nodes, with a pipeline of two small nodes."""
 
+import contextlib
 import io
 import os
 import signal
@@ -122,8 +123,6 @@ def test_everything_but_the_console_goes_into_the_log(tmp_path: Path) -> None:
 import subprocess, sys
 from pathlib import Path
 from pipeline.terminal.console import Console
-from tests.forks import ForkServer
-from tests.pipeline import commands
 from pipeline.terminal.redirection import everything_into
 with everything_into(Path({str(tmp_path / "log")!r})) as streams:
     print("python noise")
@@ -149,3 +148,20 @@ def test_an_interruption_that_got_lost_in_a_node_ends_the_run_after_it(tmp_path:
         walk(pipeline(tmp_path), "one", Console(terminal), interruption)
     assert "First" in terminal.getvalue()
     assert "Second" not in terminal.getvalue()
+
+
+def test_a_node_that_an_interruption_made_fail_has_not_failed(tmp_path: Path) -> None:
+    """Check an interruption inside a library that raises another exception in its place, as Beam does."""
+    interruption, terminal = Interruption(), io.StringIO()
+
+    class Interrupted(Console):
+        def started(self, node: str) -> None:
+            super().started(node)
+            if node == "Second":
+                with contextlib.suppress(KeyboardInterrupt):
+                    interruption.request()
+
+    with pytest.raises(KeyboardInterrupt):
+        walk(pipeline(tmp_path), "one", Interrupted(terminal), interruption)
+    assert "First" in terminal.getvalue()
+    assert "failed" not in terminal.getvalue().lower()
