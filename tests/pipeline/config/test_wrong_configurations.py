@@ -40,6 +40,15 @@ def test_every_faulty_key_is_named_at_once(drawn: tuple[str, list[Fault]]) -> No
     assert all(len(line) < 1_500 for line in str(error.value).splitlines())
 
 
+def test_a_wrong_key_in_quick_is_named_with_its_place() -> None:
+    """Check the fault that is drawn in few runs of the test above."""
+    fault = Fault(("quick", "trainer.epohcs"), "set", 1)
+    with pytest.raises(ConfigurationError) as error:
+        loads(f"{OWN}quick: {{trainer.epohcs: 1}}\n")
+    assert not unnamed(str(error.value), [fault])
+    assert "did you mean 'epochs'?" in str(error.value)
+
+
 @settings(ANY_SPEED, max_examples=max(15, EXAMPLES // 50))
 @given(faulty())
 def test_a_command_exits_with_2_and_writes_nothing(
