@@ -40,7 +40,7 @@ def trained(kind, strategy, dropout):
         return loss, vectors
 
     data = tf.data.Dataset.from_tensors((windows, goal)).unbatch().batch(64)
-    run = tf.function(lambda batch, goal, number: strategy.run(step, (batch, goal, number)))
+    run = tf.function(lambda batch, goal, number: strategy.run(step, (batch, goal, number)), autograph=False)
     losses = []
     for number in range(3):
         for batch, wanted in strategy.experimental_distribute_dataset(data):

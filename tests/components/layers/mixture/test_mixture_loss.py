@@ -164,7 +164,7 @@ def test_bias_of_the_sampled_loss_falls_with_the_draws() -> None:
         head = SampledSoftmax(occurrences, negatives=draws, form="own")
         head.build((None, width))
         head.table.assign(0.3 * table)
-        sampled = tf.function(head.sampled_loss)
+        sampled = tf.function(head.sampled_loss, autograph=False)
         found = [mixture_loss(sampled(hidden, labels, tf.constant([1, step])), gate, counted) for step in range(200)]
         exact = mixture_loss(head.exact_loss(hidden, labels), gate, counted)
         biases[draws] = float(tf.reduce_mean(found) - tf.reduce_mean(exact))

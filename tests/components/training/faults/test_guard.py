@@ -114,7 +114,7 @@ def step(bad):
     gradient = tf.where(bad & (replica == 1), float("nan"), tf.ones(2))
     optimizer.apply_gradients(zip(guard.checked(tf.constant(1.0), [gradient], optimizer.iterations), [weight]))
 
-run = tf.function(lambda bad: strategy.run(step, args=(bad,)))
+run = tf.function(lambda bad: strategy.run(step, args=(bad,)), autograph=False)
 found = []
 for bad in (False, True, False):
     run(tf.constant(bad))
