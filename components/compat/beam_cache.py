@@ -9,13 +9,11 @@ Remove when: Beam or objsize keeps the list.
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import Any
 
 from objsize import traverse
-
-_KEPT: dict[int, list[dict[str, Any]]] = {}
-"""Globals of all modules, by the number of modules at that time. Only the last list is kept."""
 
 listed = traverse._iter_modules_globals
 """The function of objsize."""
@@ -23,13 +21,12 @@ listed = traverse._iter_modules_globals
 
 def modules_globals() -> list[dict[str, Any]]:
     """Return the globals of all modules, as the function of objsize does, with a new list after each import."""
-    number = len(sys.modules)
-    if number not in _KEPT:
-        found = list(listed())
-        _KEPT.clear()
-        _KEPT[number] = found
-        return found
-    return _KEPT[number]
+    return _listed(len(sys.modules))
+
+
+@functools.lru_cache(maxsize=1)
+def _listed(_modules: int) -> list[dict[str, Any]]:
+    return list(listed())
 
 
 traverse._iter_modules_globals = modules_globals

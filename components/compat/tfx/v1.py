@@ -35,8 +35,6 @@ make_lazy("tfx.v1.components", _MODULES)
 
 from tfx import v1  # noqa: E402
 
-import components.compat.beam_cache  # noqa: E402  for all pipelines of the components
-import components.compat.beam_methods  # noqa: E402
-import components.compat.beam_options  # noqa: E402, F401
+import components.compat.beam_speed  # noqa: E402, F401  for all pipelines of the components
 
 __all__ = ["v1"]

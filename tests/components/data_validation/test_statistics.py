@@ -8,9 +8,7 @@ import pytest
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import standard_artifacts
 
-import components.compat.beam_cache  # as in the pipeline, for fewer seconds
-import components.compat.beam_methods
-import components.compat.beam_options  # noqa: F401
+import components.compat.beam_speed  # noqa: F401  as in the pipeline, for fewer seconds
 from components.data_validation.statistics import constant_columns, split_statistics, statistics_summary
 from components.data_validation.statistics_gen import StatisticsGenExecutor
 from components.ingest.rows.columns import Columns

@@ -13,9 +13,7 @@ from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import proto_utils
 
-import components.compat.beam_cache  # as in the pipeline, for fewer seconds
-import components.compat.beam_methods
-import components.compat.beam_options  # noqa: F401
+import components.compat.beam_speed  # noqa: F401  as in the pipeline, for fewer seconds
 from components.evaluation import row_sums
 from components.evaluation.config import eval_config
 from components.evaluation.executor import EvaluatorExecutor

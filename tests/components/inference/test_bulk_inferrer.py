@@ -13,9 +13,7 @@ import pytest
 from tfx.dsl.components.base import base_beam_executor
 from tfx.types import standard_artifacts
 
-import components.compat.beam_cache  # as in the pipeline, for fewer seconds
-import components.compat.beam_methods
-import components.compat.beam_options  # noqa: F401
+import components.compat.beam_speed  # noqa: F401  as in the pipeline, for fewer seconds
 from components.inference import executor, model, shards
 from components.inference.errors import PredictError
 from components.inference.executor import BulkInferrerExecutor

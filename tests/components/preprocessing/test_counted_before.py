@@ -16,9 +16,7 @@ from tensorflow_transform.beam import analyzer_cache
 from tensorflow_transform.impl_helper import get_type_specs_from_feature_specs
 from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
-import components.compat.beam_cache  # as in the pipeline, for fewer seconds
-import components.compat.beam_methods
-import components.compat.beam_options  # noqa: F401
+import components.compat.beam_speed  # noqa: F401  as in the pipeline, for fewer seconds
 from components.ingest.spec import DataSpec, FeatureSpec, SourceSpec
 from components.preprocessing.counted_before import CountedBefore
 from components.preprocessing.preprocessing import preprocessing_fn

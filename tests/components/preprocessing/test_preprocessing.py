@@ -18,9 +18,7 @@ import tensorflow_transform.beam as tft_beam
 from apache_beam.options.pipeline_options import PipelineOptions
 from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
-import components.compat.beam_cache  # as in the pipeline, for fewer seconds
-import components.compat.beam_methods
-import components.compat.beam_options  # noqa: F401
+import components.compat.beam_speed  # noqa: F401  as in the pipeline, for fewer seconds
 from components.ingest.spec import DataSpec
 from components.names import key_of
 from components.preprocessing.columns.moments import Moments

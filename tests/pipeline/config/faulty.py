@@ -62,9 +62,9 @@ class Fault:
 
     @property
     def key(self) -> str:
-        """Key as messages name it. Those about a setting in `quick` name the place before the key."""
-        above, _, rest = ".".join(self.path).partition(".")
-        return f"quick: unknown key {rest}" if above == "quick" and "." in rest else ".".join(self.path)
+        """Key as messages name it. A message about a setting in `quick` names the place before the key."""
+        first, *rest = self.path
+        return f"quick: unknown key {rest[0]}" if first == "quick" and rest else ".".join(self.path)
 
 
 def _resolved(schema: Mapping[str, Any], value: Any) -> tuple[Mapping[str, Any], str | None]:
